@@ -1,1 +1,3 @@
+//! The command `convex-doctor`.
+
 fn main() {}
