@@ -1,12 +1,13 @@
 //! convex-doctor looks at a self-hosted Convex deployment, proves what is wrong with it and says it in one screen.
 //!
-//! The modules form five floors; every import points down (`tests/floors.rs` keeps it so):
+//! The modules form six floors; every import points down (`tests/floors.rs` keeps it so):
 //!
-//! 5. `main.rs`: arguments in, exit code out
-//! 4. [`cli`], [`output`]: one story per command; the only writer of reports
-//! 3. [`collect`], [`diagnosis`], [`demo`]: all looking; all judging together; the recorded world
-//! 2. [`checks`], [`render`], [`admin_key`], [`compose`], [`selection`]: pure
-//! 1. [`evidence`], [`report`], [`secret`]: plain data that knows nobody
+//! 6. `main.rs`, [`cli`], [`output`]: arguments in, exit code out; one story per command; the only writer of reports
+//! 5. [`collect`], [`diagnosis`], [`demo`]: all looking; all judging together; the recorded world
+//! 4. [`selection`], [`checks`], [`render`]: pure
+//! 3. [`evidence`]: plain data without secrets
+//! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
+//! 1. [`secret`], [`report`]: know nobody
 
 pub mod admin_key;
 pub mod checks;

@@ -1,1 +1,403 @@
-//! (to be written)
+//! What the doctor says: the [`Report`] that every renderer reads, and what it is made of.
+//!
+//! Nothing here decides or looks at anything. A [`Finding`] can only be made from a [`Rule`], so that an id that is not in the
+//! registry cannot be said.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How bad a finding is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// Works now and will break, or is unsafe.
+    Warning,
+    /// The Convex CLI cannot work now, or one routine command loses keys or data, or a master secret is public.
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// How surely a finding is known. Ordered: `Possible < Likely < Proven`.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    /// The evidence fits, and fits other readings as well.
+    Possible,
+    /// Other readings are left, and none of them is as good.
+    Likely,
+    /// The evidence admits no other reading.
+    Proven,
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Proven => "proven",
+        })
+    }
+}
+
+/// One id of the catalogue: public and stable.
+#[derive(Debug)]
+pub struct Rule {
+    /// Kebab-case; says the fault, not the check.
+    pub id: &'static str,
+    /// The level unless a finding says otherwise.
+    pub level: Level,
+    /// One line, at most 72 columns.
+    pub title: &'static str,
+    /// The Markdown text of `<id>.md`: what it means, what proves it, how to mend it, what not to do.
+    pub explain: &'static str,
+    /// Whether it can be the answer to "why does my key fail, why does the CLI not reach my backend".
+    pub is_cause: bool,
+    /// Ids that follow from this one: the edges of the ranking graph.
+    pub causes: &'static [&'static str],
+    /// The version that first had it.
+    pub since: &'static str,
+}
+
+impl Rule {
+    /// A finding of this rule at its usual level. `detail` says what is the case here, in one or two sentences.
+    pub fn finding(&'static self, certainty: Certainty, detail: impl Into<String>) -> Finding {
+        Finding {
+            id: self.id.to_owned(),
+            level: self.level,
+            certainty,
+            title: self.title.to_owned(),
+            detail: detail.into(),
+            evidence: Vec::new(),
+            locations: Vec::new(),
+            remedies: Vec::new(),
+            explains: Vec::new(),
+        }
+    }
+}
+
+/// One fault that was found, with where, how surely, why, and what to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// The id of its rule.
+    pub id: String,
+    /// How bad it is here.
+    pub level: Level,
+    /// How surely it is known.
+    pub certainty: Certainty,
+    /// The rule's title.
+    pub title: String,
+    /// What is the case here.
+    pub detail: String,
+    /// What was seen, and where.
+    pub evidence: Vec<Proof>,
+    /// What to look at.
+    pub locations: Vec<Location>,
+    /// What mends it, best first.
+    pub remedies: Vec<Remedy>,
+    /// Ids of findings that follow from this one; set by the ranking.
+    pub explains: Vec<String>,
+}
+
+impl Finding {
+    /// Sets another level than the rule's.
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Adds something that was seen; `source` says where (a file and line, a container, a URL).
+    pub fn because(mut self, text: impl Into<String>, source: impl Into<String>) -> Self {
+        self.evidence.push(Proof { text: text.into(), source: source.into() });
+        self
+    }
+
+    /// Adds a place to look at.
+    pub fn at(mut self, location: Location) -> Self {
+        if !self.locations.contains(&location) {
+            self.locations.push(location);
+        }
+        self
+    }
+
+    /// Adds a way to mend it.
+    pub fn remedy(mut self, remedy: Remedy) -> Self {
+        self.remedies.push(remedy);
+        self
+    }
+}
+
+/// One thing that was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Proof {
+    /// What was seen.
+    pub text: String,
+    /// Where: a file and line, a container, a URL.
+    pub source: String,
+}
+
+/// A place that a finding points to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Location {
+    /// A line of a file.
+    File {
+        /// The path, relative to the project's directory where it lies inside.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters; 1 when only the line is known.
+        column: usize,
+        /// The line's text without values that could be secret.
+        text: Option<String>,
+    },
+    /// A container by name.
+    Container {
+        /// Its name, without the leading slash.
+        container: String,
+    },
+    /// A volume by name.
+    Volume {
+        /// Its name.
+        volume: String,
+    },
+    /// A URL.
+    Url {
+        /// As typed, a password masked.
+        url: String,
+    },
+    /// A variable of the process environment.
+    Environment {
+        /// The variable's name.
+        env: String,
+    },
+}
+
+impl Location {
+    /// A line of a file, nothing known of the column.
+    pub fn line(file: impl Into<String>, line: usize) -> Self {
+        Self::File { file: file.into(), line, column: 1, text: None }
+    }
+
+    /// A container.
+    pub fn container(name: impl Into<String>) -> Self {
+        Self::Container { container: name.into() }
+    }
+
+    /// A volume.
+    pub fn volume(name: impl Into<String>) -> Self {
+        Self::Volume { volume: name.into() }
+    }
+
+    /// A URL.
+    pub fn url(url: impl Into<String>) -> Self {
+        Self::Url { url: url.into() }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line: 0, .. } => f.write_str(file),
+            Self::File { file, line, .. } => write!(f, "{file}:{line}"),
+            Self::Container { container } => f.write_str(container),
+            Self::Volume { volume } => write!(f, "volume {volume}"),
+            Self::Url { url } => f.write_str(url),
+            Self::Environment { env } => write!(f, "${env} of the shell"),
+        }
+    }
+}
+
+/// What carrying out a remedy can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Safety {
+    /// Loses nothing and can be taken back.
+    Safe,
+    /// Changes behaviour or stops something; loses nothing.
+    Unsafe,
+    /// Gives something up.
+    Destructive,
+}
+
+/// One way to mend a finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Remedy {
+    /// What it does, in a few words.
+    pub title: String,
+    /// Commands that may be run as they stand, in order.
+    pub commands: Vec<String>,
+    /// Changes of files.
+    pub edits: Vec<Edit>,
+    /// What carrying it out can do.
+    pub safety: Safety,
+    /// Where to read more.
+    pub docs: Option<String>,
+}
+
+impl Remedy {
+    /// A remedy that loses nothing.
+    pub fn safe(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            commands: Vec::new(),
+            edits: Vec::new(),
+            safety: Safety::Safe,
+            docs: None,
+        }
+    }
+
+    /// A remedy that stops or changes something.
+    pub fn careful(title: impl Into<String>) -> Self {
+        Self { safety: Safety::Unsafe, ..Self::safe(title) }
+    }
+
+    /// Adds a command.
+    pub fn run(mut self, command: impl Into<String>) -> Self {
+        self.commands.push(command.into());
+        self
+    }
+
+    /// Adds an edit.
+    pub fn edit(mut self, edit: Edit) -> Self {
+        self.edits.push(edit);
+        self
+    }
+}
+
+/// The change of one whole line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Edit {
+    /// The file, relative to the project's directory.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The fingerprint-like hash of the line to replace (first 16 hex digits of its SHA-256); `null` inserts before it.
+    pub line_hash: Option<String>,
+    /// The new line; a secret stands in it as `{key ab12cd34}`. `null` deletes the line.
+    pub new: Option<String>,
+}
+
+/// The whole deployment in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Neither broken nor at risk; warnings may stand.
+    Healthy,
+    /// The CLI fails now.
+    Broken,
+    /// It works, yet an error-level finding exists.
+    AtRisk,
+    /// The key was never tried.
+    Unknown,
+}
+
+/// A check that could not see what it needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnknownCheck {
+    /// The id that could not be judged.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A finding that somebody chose not to see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Suppressed {
+    /// Its id.
+    pub id: String,
+    /// The reason given.
+    pub reason: Option<String>,
+    /// Where it was suppressed: an option, a file and line.
+    pub source: String,
+}
+
+/// What a link of the chain of custody stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkState {
+    /// Seen, and it holds.
+    Holds,
+    /// Seen, and it does not.
+    Broken,
+    /// Not seen.
+    Unknown,
+}
+
+/// One link of the chain from the key to the backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    /// Where it starts.
+    pub from: String,
+    /// Where it leads.
+    pub to: String,
+    /// What joins the two.
+    pub relation: String,
+    /// Whether it holds.
+    pub state: LinkState,
+    /// Why it is said to be so.
+    pub why: String,
+}
+
+/// The short facts that a healthy report shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// The one sentence after the verdict.
+    pub headline: String,
+    /// Lines of `label`, `text`, `source` for the first screen.
+    pub facts: Vec<(String, String, String)>,
+    /// What could not be looked at, in a few words each.
+    pub not_seen: Vec<String>,
+    /// How long the run took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// Everything the doctor has to say about one deployment.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// RFC 3339, UTC.
+    pub generated_at: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the first screen says.
+    pub summary: Summary,
+    /// The root causes, best first; each also in `findings`.
+    pub causes: Vec<Finding>,
+    /// All findings, the causes first.
+    pub findings: Vec<Finding>,
+    /// Ids that were judged and found in order.
+    pub passed: Vec<String>,
+    /// Ids that could not be judged.
+    pub unknown: Vec<UnknownCheck>,
+    /// What was suppressed.
+    pub suppressed: Vec<Suppressed>,
+    /// The rules of the ids met.
+    pub rules: Vec<&'static Rule>,
+    /// The chain of custody.
+    pub chain: Vec<Link>,
+    /// The evidence, as JSON.
+    pub evidence: serde_json::Value,
+}
+
+impl Report {
+    /// Whether there is a finding at or above `level`.
+    pub fn reaches(&self, level: Level) -> bool {
+        self.findings.iter().any(|finding| finding.level >= level)
+    }
+}

@@ -1,1 +1,160 @@
-//! (to be written)
+//! The checks: pure functions from [`Evidence`] to findings, one fault each.
+//!
+//! To add a check: one `<family>/<name>.rs` with its `Rule` statics and `CHECK`, one `<family>/<id>.md` per id with the four
+//! headings (*What it means*, *What proves it*, *How to mend it*, *What not to do*), one fixture `fixtures/<id>/`, and one line in
+//! [`REGISTRY`]. The tests at the bottom of this file and `tests/scenarios.rs` name what is missing.
+
+pub mod compose;
+pub mod endpoint;
+pub mod engine;
+pub mod identity;
+pub mod key;
+pub mod key_shape;
+pub mod persistence;
+pub mod selection;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Finding, Rule, UnknownCheck};
+
+/// A judgement over the evidence, and the ids it can speak of.
+pub struct Check {
+    /// Every id that `run` may make a finding of.
+    pub rules: &'static [&'static Rule],
+    /// `Ok(vec![])` is a pass; `Err` could not see what it needed.
+    pub run: fn(&Evidence) -> Result<Vec<Finding>, Unseen>,
+}
+
+/// Every check. The order carries no meaning: certainty and `Rule::causes` rank.
+pub static REGISTRY: &[&[&Check]] = &[
+    selection::CHECKS,
+    key_shape::CHECKS,
+    key::CHECKS,
+    endpoint::CHECKS,
+    identity::CHECKS,
+    persistence::CHECKS,
+    engine::CHECKS,
+    compose::CHECKS,
+];
+
+/// Ids that were renamed: the old one, and its successor. `--ignore old` goes on working.
+pub static RETIRED: &[(&str, &str)] = &[];
+
+/// What all checks together came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// Ids that were judged and found in order.
+    pub passed: Vec<String>,
+    /// Ids that could not be judged.
+    pub unknown: Vec<UnknownCheck>,
+}
+
+/// Every rule of the registry.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    REGISTRY.iter().flat_map(|family| family.iter()).flat_map(|check| check.rules.iter().copied())
+}
+
+/// The rule of that id, a retired id included.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    let id = RETIRED.iter().find(|(old, _)| *old == id).map_or(id, |(_, new)| new);
+    rules().find(|rule| rule.id == id)
+}
+
+/// Runs every check under a guard: one that panics is an `unknown`, and the others go on.
+pub fn run_all(evidence: &Evidence) -> Outcome {
+    let mut outcome = Outcome::default();
+    for check in REGISTRY.iter().flat_map(|family| family.iter()) {
+        let result = catch_unwind(AssertUnwindSafe(|| (check.run)(evidence)));
+        match result {
+            Ok(Ok(findings)) => {
+                for rule in check.rules {
+                    if !findings.iter().any(|finding| finding.id == rule.id) {
+                        outcome.passed.push(rule.id.to_owned());
+                    }
+                }
+                outcome.findings.extend(findings);
+            }
+            Ok(Err(unseen)) => {
+                outcome.unknown.extend(check.rules.iter().map(|rule| UnknownCheck {
+                    id: rule.id.to_owned(),
+                    reason: unseen.reason.clone(),
+                }));
+            }
+            Err(_panic) => outcome.unknown.extend(check.rules.iter().map(|rule| UnknownCheck {
+                id: rule.id.to_owned(),
+                reason: "the check failed inside the doctor; please report it".to_owned(),
+            })),
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_unique_kebab_case_and_titles_fit() {
+        let mut seen = BTreeSet::new();
+        for rule in rules() {
+            assert!(seen.insert(rule.id), "{} twice", rule.id);
+            assert!(
+                rule.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            );
+            assert!(rule.title.chars().count() <= 72, "{}: {}", rule.id, rule.title);
+        }
+    }
+
+    #[test]
+    fn explanations_have_their_four_headings() {
+        for rule in rules() {
+            for heading in
+                ["## What it means", "## What proves it", "## How to mend it", "## What not to do"]
+            {
+                assert!(rule.explain.contains(heading), "{}: {heading}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn causes_name_real_ids_and_have_no_cycle() {
+        fn visit(id: &str, path: &mut Vec<String>) {
+            assert!(!path.iter().any(|seen| seen == id), "cycle: {path:?} {id}");
+            path.push(id.to_owned());
+            for next in rule(id).unwrap_or_else(|| panic!("{path:?}")).causes {
+                visit(next, path);
+            }
+            path.pop();
+        }
+        for rule in rules() {
+            visit(rule.id, &mut Vec::new());
+        }
+    }
+
+    #[test]
+    fn every_file_of_a_check_is_registered() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src/checks");
+        let explained: BTreeSet<&str> = rules().map(|rule| rule.explain).collect();
+        for family in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+            if !family.is_dir() {
+                continue;
+            }
+            for file in std::fs::read_dir(family).unwrap().map(|entry| entry.unwrap().path()) {
+                if file.extension().is_some_and(|extension| extension == "md") {
+                    let id = file.file_stem().unwrap().to_string_lossy().into_owned();
+                    let text = std::fs::read_to_string(&file).unwrap();
+                    assert!(rule(&id).is_some(), "{} belongs to no rule", file.display());
+                    assert!(
+                        explained.contains(text.as_str()),
+                        "{} is not included",
+                        file.display()
+                    );
+                }
+            }
+        }
+    }
+}

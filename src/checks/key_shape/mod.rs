@@ -1,0 +1,6 @@
+//! (family)
+
+use super::Check;
+
+/// The checks of this family.
+pub static CHECKS: &[&Check] = &[];

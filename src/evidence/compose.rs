@@ -1,0 +1,177 @@
+//! The compose project, reduced to what checks ask.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::docker::SecretState;
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct At {
+    /// Relative to the project's directory where it lies inside.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+}
+
+/// The project as Compose reads it, or why it does not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ComposeFacts {
+    /// The project's name.
+    pub project: String,
+    /// The project's directory, absolute.
+    pub directory: String,
+    /// The files read, absolute.
+    pub files: Vec<String>,
+    /// Errors that Compose would stop at; then the rest is empty.
+    pub errors: Vec<ComposeIssue>,
+    /// What Compose only warns of.
+    pub warnings: Vec<ComposeIssue>,
+    /// The names of all enabled services.
+    pub services: Vec<String>,
+    /// The services that look like a Convex backend.
+    pub backends: Vec<BackendService>,
+    /// The one among them that this run is about (its service name).
+    pub chosen: Option<String>,
+    /// Top-level volumes: key, full name, whether external.
+    pub volumes: Vec<DeclaredVolume>,
+}
+
+impl ComposeFacts {
+    /// The backend service this run is about.
+    pub fn backend(&self) -> Option<&BackendService> {
+        let chosen = self.chosen.as_deref()?;
+        self.backends.iter().find(|service| service.name == chosen)
+    }
+}
+
+/// An error or a warning about a compose file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ComposeIssue {
+    /// As Compose words it, as far as we can.
+    pub message: String,
+    /// Where.
+    pub at: Option<At>,
+    /// The variable, where it is about an unset one.
+    pub variable: Option<String>,
+}
+
+/// A service that looks like a Convex backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackendService {
+    /// Its name.
+    pub name: String,
+    /// Where it begins.
+    pub at: At,
+    /// How it was recognised.
+    pub recognised_by: String,
+    /// Its image, if it has one.
+    pub image: Option<String>,
+    /// Whether its entrypoint is overridden.
+    pub entrypoint_overridden: bool,
+    /// `network_mode`.
+    pub network_mode: Option<String>,
+    /// Container port, host port as written (may be a range or empty), host address, place.
+    pub ports: Vec<DeclaredPort>,
+    /// What it mounts.
+    pub mounts: Vec<DeclaredMount>,
+    /// The `volumes:` block, to add a line to.
+    pub volumes_at: Option<At>,
+    /// The environment entries that checks ask about.
+    pub environment: Vec<EnvironmentEntry>,
+    /// DATA_DIR as set, `/convex/data` by default.
+    pub data_dir: String,
+    /// CREDENTIALS_DIR as set, `<data_dir>/credentials` by default.
+    pub credentials_dir: String,
+}
+
+impl BackendService {
+    /// The entry of that variable.
+    pub fn variable(&self, name: &str) -> Option<&EnvironmentEntry> {
+        self.environment.iter().find(|entry| entry.name == name)
+    }
+
+    /// The mount that holds `path`.
+    pub fn mount_over(&self, path: &str) -> Option<&DeclaredMount> {
+        self.mounts
+            .iter()
+            .filter(|mount| {
+                let target = mount.target.trim_end_matches('/');
+                path.strip_prefix(target)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+            .max_by_key(|mount| mount.target.trim_end_matches('/').len())
+    }
+}
+
+/// A port line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeclaredPort {
+    /// The port inside.
+    pub container: u16,
+    /// The port on the host as written; `None` = chosen at the start.
+    pub published: Option<String>,
+    /// The address on the host.
+    pub host_ip: Option<String>,
+    /// Where.
+    pub at: At,
+}
+
+/// A volume line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeclaredMount {
+    /// `volume`, `bind`, `tmpfs`, …
+    pub kind: String,
+    /// The key of the top-level volume, or the host's path; `None` = anonymous.
+    pub source: Option<String>,
+    /// The path inside.
+    pub target: String,
+    /// Whether read-only.
+    pub read_only: bool,
+    /// Where.
+    pub at: At,
+}
+
+/// A top-level volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeclaredVolume {
+    /// Its key.
+    pub key: String,
+    /// The engine's name for it.
+    pub name: String,
+    /// Whether Compose expects it to exist.
+    pub external: bool,
+    /// Where.
+    pub at: At,
+}
+
+/// One variable of the backend's environment; its value only where it cannot be a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EnvironmentEntry {
+    /// Its name.
+    pub name: String,
+    /// Where it is set in the compose file.
+    pub at: At,
+    /// Where its value literally stands, when that is elsewhere (`.env`).
+    pub value_at: Option<At>,
+    /// What it is set to.
+    pub value: EntryValue,
+}
+
+/// What a variable is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryValue {
+    /// Passed through, and set nowhere.
+    Unset,
+    /// Set to nothing.
+    Blank,
+    /// INSTANCE_SECRET.
+    Secret(SecretState),
+    /// A value that cannot be a secret, shown as it is.
+    Plain(String),
+    /// Some value that is not shown.
+    Hidden,
+}

@@ -1,0 +1,306 @@
+//! What the Docker engine shows: the Convex backends on it, their mounts, and where the instance secret stands.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Observation;
+use crate::report::Certainty;
+use crate::secret::Fingerprint;
+
+/// Why the engine could not be asked. Carried beside `Evidence::docker`'s reason so that the three `docker-*` ids can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineFailure {
+    /// No socket, nobody listening, no such host.
+    Unreachable,
+    /// EACCES on the socket.
+    PermissionDenied,
+    /// It accepts and says nothing.
+    Unresponsive,
+    /// `--no-docker`, or DOCKER_HOST of a kind that is not supported.
+    NotAsked,
+}
+
+/// The engine that was asked, and what it has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DockerFacts {
+    /// The address asked, for example `unix:///var/run/docker.sock`; a password masked.
+    pub address: String,
+    /// The context the address comes from; `None` for DOCKER_HOST, `-H` or the default.
+    pub context: Option<String>,
+    /// Whether the engine runs on this machine (a unix socket or a loopback address).
+    pub local: bool,
+    /// Set when it could not be asked; then everything below is empty.
+    pub failure: Option<EngineFailure>,
+    /// Every container that looks like a Convex backend, running or not.
+    pub backends: Vec<Container>,
+    /// Containers of this compose project that are no backend (dashboard, database), briefly.
+    pub companions: Vec<Companion>,
+    /// Who publishes which host port, backends or not: needed to say what a wrong port belongs to.
+    pub published: Vec<Published>,
+    /// The name of the container that Compose would run as the backend of this project.
+    pub expected: Option<String>,
+    /// The container that stands behind the selected URL, and how that is known.
+    pub answering: Option<Answering>,
+    /// Volumes that may belong to a Convex instance: attached to a backend, or named like one.
+    pub volumes: Observation<Vec<Volume>>,
+}
+
+impl DockerFacts {
+    /// The backend container of that name.
+    pub fn backend(&self, name: &str) -> Option<&Container> {
+        self.backends.iter().find(|container| container.name == name)
+    }
+
+    /// The container that Compose would run here.
+    pub fn expected(&self) -> Option<&Container> {
+        self.backend(self.expected.as_deref()?)
+    }
+
+    /// The container behind the URL, and how surely that is known.
+    pub fn answering(&self) -> Option<(&Container, Certainty)> {
+        let answering = self.answering.as_ref()?;
+        Some((self.backend(&answering.container)?, answering.certainty))
+    }
+}
+
+/// The container behind the selected URL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answering {
+    /// Its name.
+    pub container: String,
+    /// `Proven` by the nonce in its access log; `Likely` by its published port or address and its name and answers agreeing.
+    pub certainty: Certainty,
+    /// How it is known, for the reader.
+    pub how: String,
+}
+
+/// A container that looks like a Convex backend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Container {
+    /// Without the leading slash.
+    pub name: String,
+    /// The first 12 hex digits of its id.
+    pub id: String,
+    /// Label `com.docker.compose.project`.
+    pub project: Option<String>,
+    /// Label `com.docker.compose.service`.
+    pub service: Option<String>,
+    /// Label `com.docker.compose.project.working_dir`.
+    pub working_dir: Option<String>,
+    /// Label `com.docker.compose.project.config_files`, split at commas.
+    pub config_files: Vec<String>,
+    /// `.Config.Image`: as the compose file or the command named it.
+    pub image: String,
+    /// How it was recognised as a backend, for the reader.
+    pub recognised_by: String,
+    /// Whether its entrypoint is upstream's `run_backend.sh`.
+    pub upstream_entrypoint: bool,
+    /// `running`, `exited`, `created`, `restarting`, `paused`, `dead`.
+    pub state: String,
+    /// The exit code of the last run.
+    pub exit_code: Option<i64>,
+    /// `starting`, `healthy`, `unhealthy`; `None` without a healthcheck.
+    pub health: Option<String>,
+    /// Killed by the kernel for its memory.
+    pub oom_killed: bool,
+    /// Restarts by the restart policy.
+    pub restarts: i64,
+    /// When it was created, seconds since 1970.
+    pub created_at: Option<i64>,
+    /// When it last started, seconds since 1970.
+    pub started_at: Option<i64>,
+    /// When it last stopped, seconds since 1970.
+    pub finished_at: Option<i64>,
+    /// The error of the last start as the engine words it (a port that is taken, a mount that failed).
+    pub start_error: Option<String>,
+    /// `host`, `bridge`, or a network's name.
+    pub network_mode: Option<String>,
+    /// Its addresses on the engine's networks.
+    pub addresses: Vec<String>,
+    /// What it publishes now, or would when started (`HostConfig.PortBindings`).
+    pub ports: Vec<Port>,
+    /// Everything mounted into it, tmpfs included.
+    pub mounts: Vec<Mount>,
+    /// DATA_DIR as it is in force, `/convex/data` by default.
+    pub data_dir: String,
+    /// CREDENTIALS_DIR as it is in force, `<data_dir>/credentials` by default.
+    pub credentials_dir: String,
+    /// The instance secret in the places that can hold it.
+    pub secret: SecretPlaces,
+    /// The instance name in the same places.
+    pub instance_name: NamePlaces,
+    /// POSTGRES_URL, MYSQL_URL or DATABASE_URL is set in its environment.
+    pub uses_sql: bool,
+    /// All five S3 buckets are set in its environment.
+    pub uses_s3: bool,
+    /// What its log says; looked at only when something is wrong.
+    pub log: Observation<LogFacts>,
+}
+
+impl Container {
+    /// Whether its process runs now.
+    pub fn is_running(&self) -> bool {
+        self.state == "running"
+    }
+
+    /// The mount that holds `path`: the one with the longest target that is `path` or a parent of it.
+    pub fn mount_over(&self, path: &str) -> Option<&Mount> {
+        self.mounts
+            .iter()
+            .filter(|mount| {
+                let target = mount.target.trim_end_matches('/');
+                path.strip_prefix(target)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+            .max_by_key(|mount| mount.target.trim_end_matches('/').len())
+    }
+}
+
+/// A port of a container on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Port {
+    /// The port inside.
+    pub container: u16,
+    /// The port on the host; `None` when it is exposed only, or chosen at the start.
+    pub host: Option<u16>,
+    /// The address on the host; empty for all.
+    pub host_ip: String,
+}
+
+/// Something mounted into a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mount {
+    /// What kind.
+    pub kind: MountKind,
+    /// The path inside.
+    pub target: String,
+    /// The volume's name, or the host's directory; `None` for tmpfs.
+    pub source: Option<String>,
+    /// Whether it can be written to.
+    pub writable: bool,
+}
+
+/// What kind of mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MountKind {
+    /// A volume with a name that somebody gave it.
+    Named,
+    /// A volume with a 64-digit name that the engine made (the label does not tell: `facts/docker.md` finding 5).
+    Anonymous,
+    /// A directory of the host.
+    Bind,
+    /// Memory.
+    Tmpfs,
+}
+
+/// The instance secret where it can stand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretPlaces {
+    /// On the command line of the running backend: the one in force.
+    pub process: Observation<Option<SecretState>>,
+    /// In the container's environment.
+    pub environment: Observation<Option<SecretState>>,
+    /// In the credentials file.
+    pub file: Observation<Option<SecretState>>,
+}
+
+/// What stands where an instance secret should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretState {
+    /// 64 hex digits.
+    Valid(Fingerprint),
+    /// Something else, by which the backend cannot start; the text says what is wrong with it, as the backend does.
+    Invalid(String),
+}
+
+impl SecretState {
+    /// The fingerprint, where it is a valid secret.
+    pub fn fingerprint(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::Valid(fingerprint) => Some(fingerprint),
+            Self::Invalid(_) => None,
+        }
+    }
+}
+
+/// The instance name where it can stand. Not a secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NamePlaces {
+    /// On the command line of the running backend.
+    pub process: Observation<Option<String>>,
+    /// In the container's environment.
+    pub environment: Observation<Option<String>>,
+    /// In the credentials file.
+    pub file: Observation<Option<String>>,
+}
+
+/// What a backend's log says about the things that checks ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogFacts {
+    /// What it answered to our own probe of the key, found by the nonce in the access log.
+    pub refusal: Option<LoggedRefusal>,
+    /// Whether the refusal's line stood next to the line with our nonce, both times.
+    pub refusal_adjacent: bool,
+    /// Whether the access log holds our nonce.
+    pub nonce_seen: bool,
+    /// The last lines, control characters escaped, secrets cut.
+    pub tail: Vec<String>,
+}
+
+/// How the backend's log words the refusal of a key (`facts/convex.md` §3, The log).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoggedRefusal {
+    /// `: Key is for invalid instance NAME`: the secret is right.
+    WrongName(String),
+    /// `: Invalid admin key format`: it decodes, and holds no name.
+    NoName,
+    /// Nothing after the sentence: it does not decode.
+    Undecodable,
+}
+
+/// A container of the project that is no backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Companion {
+    /// Its name.
+    pub name: String,
+    /// Its service.
+    pub service: Option<String>,
+    /// Its image.
+    pub image: String,
+    /// Its state.
+    pub state: String,
+}
+
+/// A host port that a container publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Published {
+    /// The port on the host.
+    pub host_port: u16,
+    /// The address on the host.
+    pub host_ip: String,
+    /// The port inside.
+    pub container_port: u16,
+    /// The container's name.
+    pub container: String,
+}
+
+/// A volume that may belong to a Convex instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Label `com.docker.compose.project`.
+    pub project: Option<String>,
+    /// Label `com.docker.compose.volume`: its key in the compose file.
+    pub key: Option<String>,
+    /// When its content last changed at the top (the engine calls it CreatedAt; catalogue §0.7), seconds since 1970.
+    pub changed_at: Option<i64>,
+    /// The names of the containers that refer to it, running or not.
+    pub attached_to: Vec<String>,
+    /// Whether the engine made its name.
+    pub anonymous: bool,
+}

@@ -1,0 +1,235 @@
+//! The selected URL: how it reads, whether something answers there, and what.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Observation;
+
+/// Everything seen of the selected URL.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointFacts {
+    /// As typed, a password masked.
+    pub url: String,
+    /// Why it is no URL the CLI can use, in a few words; then nothing was asked.
+    pub invalid: Option<UrlFault>,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The host, without brackets.
+    pub host: String,
+    /// The port, also when it is the scheme's own.
+    pub port: u16,
+    /// The path as typed (`/`, `/api`, …); empty without one.
+    pub path: String,
+    /// The addresses the host resolves to, in the resolver's order.
+    pub addresses: Observation<Vec<String>>,
+    /// What the CLI's own way of connecting (proxy variables heeded) came to.
+    pub reach: Reach,
+    /// The proxy that HTTP_PROXY, HTTPS_PROXY put in between for this URL, its password masked.
+    pub proxy: Option<String>,
+    /// With a proxy in between: what came of going round it.
+    pub direct: Option<Reach>,
+    /// GET `<origin>/`.
+    pub root: Observation<Answer>,
+    /// GET `<origin>/version`.
+    pub version: Observation<Answer>,
+    /// GET `<origin>/instance_name`.
+    pub instance_name: Observation<Answer>,
+    /// GET `<origin>/api/check_admin_key` with the key; not asked without a key that can be sent.
+    pub check_admin_key: Observation<Answer>,
+    /// GET `<url as typed>/api/v1/get_canonical_urls` with the key: what the CLI asks first (since 1.35).
+    pub first_call: Observation<Answer>,
+    /// GET `<origin>/api/check_admin_key` without a key: 403 of that kind says it is a Convex API even when no key is sent.
+    pub without_key: Observation<Answer>,
+    /// Other ports of the same host that answer `/instance_name` as a Convex API, where this one does not.
+    pub api_elsewhere: Vec<String>,
+    /// The names and dates of the server's certificate.
+    pub certificate: Option<Certificate>,
+    /// Whether `check_admin_key` answered 401 every time it was tried.
+    pub refusals: u32,
+}
+
+impl EndpointFacts {
+    /// The name of the instance that answers.
+    pub fn answering_name(&self) -> Option<&str> {
+        match self.instance_name.seen().ok()? {
+            Answer { status: 200, body: Body::InstanceName { name }, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether what answers is a Convex API port, by its own sentences.
+    pub fn is_convex_api(&self) -> bool {
+        self.answering_name().is_some()
+            || [&self.root, &self.without_key, &self.check_admin_key].into_iter().any(|answer| {
+                answer.seen().is_ok_and(|answer| {
+                    matches!(
+                        answer.body,
+                        Body::ConvexRoot | Body::ConvexError { .. } | Body::KeyAccepted { .. }
+                    )
+                })
+            })
+    }
+}
+
+/// Why a URL cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UrlFault {
+    /// `127.0.0.1:3210`, `localhost:3210`, `api.example.com`.
+    NoScheme,
+    /// A scheme that is not http or https.
+    OtherScheme(String),
+    /// Quotes are part of it.
+    Quotes,
+    /// Blanks are part of it.
+    Blanks,
+    /// `user:password@`.
+    UserInfo,
+    /// `$VAR` or `${VAR}` left in.
+    Variable,
+    /// Anything else that no URL parser takes.
+    Unparsable(String),
+}
+
+/// How far a connection got.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "reach", rename_all = "snake_case")]
+pub enum Reach {
+    /// Not tried.
+    #[default]
+    NotTried,
+    /// An HTTP answer came back.
+    Answered,
+    /// The host's name does not resolve; the resolver's words.
+    NoSuchHost {
+        /// The resolver's words.
+        error: String,
+    },
+    /// The connection was refused.
+    Refused,
+    /// No connection within the time.
+    ConnectTimeout,
+    /// Connected, and no answer within the time.
+    AnswerTimeout,
+    /// Connected, and closed or reset without an answer.
+    Closed,
+    /// The TLS handshake failed.
+    Tls {
+        /// Why.
+        fault: TlsFault,
+    },
+    /// A TLS server at a URL that says `http`.
+    PlainToTls,
+    /// A plain server at a URL that says `https`.
+    TlsToPlain,
+    /// An answer that is not HTTP.
+    NotHttp,
+    /// Anything else.
+    Other {
+        /// In the library's words, the URL and secrets cut.
+        error: String,
+    },
+}
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsFault {
+    /// Out of date; RFC 3339.
+    Expired(String),
+    /// Not yet valid; RFC 3339.
+    NotYetValid(String),
+    /// For other names.
+    WrongName(Vec<String>),
+    /// Signed by itself.
+    SelfSigned,
+    /// Signed by an authority that this machine does not know.
+    UnknownIssuer(String),
+    /// This machine has no root certificates at all.
+    NoRoots,
+    /// Anything else, in the library's words.
+    Other(String),
+}
+
+/// A certificate's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Certificate {
+    /// The names it is for.
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// RFC 3339.
+    pub not_after: String,
+}
+
+/// One HTTP answer, reduced to what can be judged and shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// `content-type`, without parameters.
+    pub content_type: Option<String>,
+    /// `server` or `via`, which no Convex backend sends: a proxy.
+    pub server: Option<String>,
+    /// `location` of a redirect, reduced to origin and path.
+    pub location: Option<String>,
+    /// What the body is.
+    pub body: Body,
+    /// From sending to the first byte, in milliseconds.
+    pub ms: u64,
+}
+
+/// What a body is, recognised when it was read: nothing else of it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "body", rename_all = "snake_case")]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// The sentence of a Convex API's `/`.
+    ConvexRoot,
+    /// The answer of `/instance_name`: a short line.
+    InstanceName {
+        /// The name; not a secret.
+        name: String,
+    },
+    /// `{"code": …, "message": …}`.
+    ConvexError {
+        /// The code.
+        code: String,
+        /// The message.
+        message: String,
+    },
+    /// The answer of check_admin_key to a good key.
+    KeyAccepted {
+        /// `isReadOnly`; `None` where an old backend does not say.
+        read_only: Option<bool>,
+    },
+    /// `{convexCloudUrl, convexSiteUrl}`.
+    CanonicalUrls {
+        /// `convexCloudUrl`.
+        cloud: String,
+        /// `convexSiteUrl`.
+        site: String,
+    },
+    /// A sentence of the HTTP-actions (site) port.
+    SiteProxy,
+    /// The Convex dashboard's page.
+    Dashboard {
+        /// `deploymentUrl` in the page's own data.
+        deployment_url: Option<String>,
+        /// Whether an admin key stands in it.
+        holds_key: bool,
+    },
+    /// Another HTML page.
+    Html {
+        /// Its title.
+        title: Option<String>,
+    },
+    /// Another JSON text.
+    Json,
+    /// Another text; its first line, at most 120 characters, secrets cut.
+    Text {
+        /// The first line.
+        line: String,
+    },
+}

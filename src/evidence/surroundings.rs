@@ -1,0 +1,104 @@
+//! The project round the deployment: package.json, git, other env files, the machine the doctor runs on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Observation;
+
+/// What lies round the project.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Surroundings {
+    /// The project's directory, absolute.
+    pub directory: String,
+    /// `package.json` of the directory.
+    pub package_json: Observation<PackageJson>,
+    /// The version in `node_modules/convex/package.json`.
+    pub cli_version: Option<String>,
+    /// The git work tree; `None` outside of one, or where git is not installed.
+    pub git: Observation<Option<Git>>,
+    /// Env files with the pair or half of it that the CLI does not read from here: parents, child packages, other names.
+    pub env_files_elsewhere: Vec<EnvFileElsewhere>,
+    /// Env files that exist and could not be read as text.
+    pub unreadable: Vec<UnreadableFile>,
+    /// The URLs the app is told (CONVEX_URL, NEXT_PUBLIC_CONVEX_URL, VITE_CONVEX_URL, …) in the files the CLI reads.
+    pub app_urls: Vec<AppUrl>,
+    /// Whether the doctor itself runs in a container.
+    pub in_container: bool,
+    /// The numeric user id; `None` on systems without one.
+    pub uid: Option<u32>,
+}
+
+/// The `package.json` of the directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PackageJson {
+    /// There is one.
+    Here {
+        /// Whether it depends on `convex`, in any of its dependency tables.
+        depends_on_convex: bool,
+    },
+    /// There is none here; the nearest one, relative to the directory, if any was found.
+    Missing {
+        /// A directory like `..` or `apps/web`.
+        nearest: Option<String>,
+    },
+}
+
+/// The git work tree round the project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Git {
+    /// Files among those read that git tracks, relative to the directory.
+    pub tracked: Vec<String>,
+    /// Env files that exist and that git does not ignore (tracked or not).
+    pub not_ignored: Vec<String>,
+    /// Tracked files that literally hold the selected key or a secret in force: file, line, what.
+    pub secrets: Vec<TrackedSecret>,
+}
+
+/// A secret in a tracked file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrackedSecret {
+    /// The file, relative to the directory.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// `key` or `instance secret`.
+    pub what: String,
+}
+
+/// An env file that the CLI does not read from here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EnvFileElsewhere {
+    /// Relative to the directory.
+    pub file: String,
+    /// The line of the first of the two variables.
+    pub line: usize,
+    /// Whether it sets the URL.
+    pub has_url: bool,
+    /// Whether it sets the key.
+    pub has_key: bool,
+}
+
+/// A file that exists and could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnreadableFile {
+    /// Relative to the directory.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A URL that the app is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AppUrl {
+    /// The variable.
+    pub variable: String,
+    /// The file.
+    pub file: String,
+    /// The line.
+    pub line: usize,
+    /// As typed, a password masked.
+    pub url: String,
+    /// The instance name that answers there; `None` when it was not asked (the same origin as the selected one, or none).
+    pub instance_name: Option<String>,
+}
