@@ -11,4 +11,6 @@ pub struct Shape {}
 pub struct Claims {
     /// When it was issued, in seconds since 1970.
     pub issued_s: u64,
+    /// x
+    pub read_only: bool,
 }

@@ -26,16 +26,16 @@ pub struct Check {
     pub run: fn(&Evidence) -> Result<Vec<Finding>, Unseen>,
 }
 
-/// Every check. The order carries no meaning: certainty and `Rule::causes` rank.
-pub static REGISTRY: &[&[&Check]] = &[
-    selection::CHECKS,
-    key_shape::CHECKS,
-    key::CHECKS,
-    endpoint::CHECKS,
-    identity::CHECKS,
-    persistence::CHECKS,
-    engine::CHECKS,
-    compose::CHECKS,
+/// Every check, by family. The order carries no meaning: certainty and `Rule::causes` rank.
+pub static REGISTRY: &[(&str, &[&Check])] = &[
+    ("selection", selection::CHECKS),
+    ("key_shape", key_shape::CHECKS),
+    ("key", key::CHECKS),
+    ("endpoint", endpoint::CHECKS),
+    ("identity", identity::CHECKS),
+    ("persistence", persistence::CHECKS),
+    ("engine", engine::CHECKS),
+    ("compose", compose::CHECKS),
 ];
 
 /// Ids that were renamed: the old one, and its successor. `--ignore old` goes on working.
@@ -54,7 +54,17 @@ pub struct Outcome {
 
 /// Every rule of the registry.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    REGISTRY.iter().flat_map(|family| family.iter()).flat_map(|check| check.rules.iter().copied())
+    all().flat_map(|(_, check)| check.rules.iter().copied())
+}
+
+/// Every check with the name of its family.
+fn all() -> impl Iterator<Item = (&'static str, &'static Check)> {
+    REGISTRY.iter().flat_map(|(family, checks)| checks.iter().map(|check| (*family, *check)))
+}
+
+/// The family of an id.
+pub fn family(id: &str) -> Option<&'static str> {
+    all().find(|(_, check)| check.rules.iter().any(|rule| rule.id == id)).map(|(family, _)| family)
 }
 
 /// The rule of that id, a retired id included.
@@ -66,7 +76,7 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 /// Runs every check under a guard: one that panics is an `unknown`, and the others go on.
 pub fn run_all(evidence: &Evidence) -> Outcome {
     let mut outcome = Outcome::default();
-    for check in REGISTRY.iter().flat_map(|family| family.iter()) {
+    for (_, check) in all() {
         let result = catch_unwind(AssertUnwindSafe(|| (check.run)(evidence)));
         match result {
             Ok(Ok(findings)) => {

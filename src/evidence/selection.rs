@@ -4,7 +4,17 @@ use serde::{Deserialize, Serialize};
 
 /// What `npx convex` would use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SelectionFacts {}
+pub struct SelectionFacts {
+    /// x
+    pub url: Option<String>,
+    /// x
+    pub admin_key_source: Option<ValueSource>,
+}
+impl std::fmt::Display for ValueSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "x")
+    }
+}
 
 /// Where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

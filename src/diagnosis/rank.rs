@@ -1,0 +1,137 @@
+//! What comes first: the root cause on top, its consequences folded under it.
+//!
+//! A cause is a finding of a rule with `is_cause` at level error. It is folded under another one that leads to it in the graph of
+//! `Rule::causes`, if that one is known at least as surely. What is left is sorted: known more surely first, then what explains
+//! something that is wrong now (a risk whose consequences have not come about explains nothing), then what explains more.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::checks;
+use crate::report::{Finding, Level, Rule};
+
+/// Separates the root causes (best first, with `explains` filled in) from all findings (causes first, then by level and
+/// certainty).
+pub fn rank(findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
+    let graph: BTreeMap<&str, &Rule> = checks::rules().map(|rule| (rule.id, rule)).collect();
+    rank_in(&graph, findings)
+}
+
+fn rank_in(graph: &BTreeMap<&str, &Rule>, findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
+    let competes = |finding: &Finding| {
+        finding.level == Level::Error
+            && graph.get(finding.id.as_str()).is_some_and(|rule| rule.is_cause)
+    };
+    let (mut causes, mut others): (Vec<_>, Vec<_>) = findings.into_iter().partition(competes);
+    causes.sort_by_key(|finding| Reverse(finding.certainty));
+
+    let reach: BTreeMap<String, BTreeSet<&str>> = causes
+        .iter()
+        .map(|finding| (finding.id.clone(), consequences(graph, &finding.id)))
+        .collect();
+    let folds = |root: &Finding, other: &Finding| {
+        root.id != other.id
+            && reach[&root.id].contains(other.id.as_str())
+            && root.certainty >= other.certainty
+    };
+    let (mut roots, mut folded) = (Vec::new(), Vec::new());
+    for finding in &causes {
+        if causes.iter().any(|root| folds(root, finding)) {
+            folded.push(finding.clone());
+        } else {
+            roots.push(finding.clone());
+        }
+    }
+    for root in &mut roots {
+        root.explains = dedup(
+            folded
+                .iter()
+                .filter(|other| folds(root, other))
+                .map(|other| other.id.clone())
+                .collect(),
+        );
+    }
+    let leads_nowhere = |root: &Finding| {
+        let rule = graph.get(root.id.as_str());
+        root.explains.is_empty() && rule.is_some_and(|rule| !rule.causes.is_empty())
+    };
+    roots.sort_by_key(|root| {
+        (Reverse(root.certainty), leads_nowhere(root), Reverse(root.explains.len()))
+    });
+    others.sort_by_key(|finding| (Reverse(finding.level), Reverse(finding.certainty)));
+    let all = roots.iter().cloned().chain(folded).chain(others).collect();
+    (roots, all)
+}
+
+/// Every id that follows from `id`, at any distance.
+fn consequences<'a>(graph: &BTreeMap<&'a str, &'a Rule>, id: &str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&str> = graph.get(id).map_or(&[][..], |rule| rule.causes).to_vec();
+    while let Some(next) = open.pop() {
+        if let Some((name, rule)) = graph.get_key_value(next) {
+            if reached.insert(*name) {
+                open.extend(rule.causes);
+            }
+        }
+    }
+    reached
+}
+
+fn dedup(ids: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    ids.into_iter().filter(|id| seen.insert(id.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Certainty::{self, Likely, Possible, Proven};
+
+    const fn rule(id: &'static str, causes: &'static [&'static str]) -> Rule {
+        let (level, is_cause) = (Level::Error, true);
+        Rule { id, level, title: id, explain: "", is_cause, causes, since: "0.1.0" }
+    }
+
+    static VOLUME: Rule = rule("volume", &["foreign"]);
+    static FOREIGN: Rule = rule("foreign", &["rejected"]);
+    static REJECTED: Rule = rule("rejected", &[]);
+    static ELSEWHERE: Rule = rule("elsewhere", &[]);
+
+    fn ranked(found: &[(&'static Rule, Certainty)]) -> Vec<(String, Vec<String>)> {
+        let graph = [&VOLUME, &FOREIGN, &REJECTED, &ELSEWHERE].map(|rule| (rule.id, rule)).into();
+        let findings = found.iter().map(|(rule, certainty)| rule.finding(*certainty, "")).collect();
+        rank_in(&graph, findings).0.into_iter().map(|root| (root.id, root.explains)).collect()
+    }
+
+    #[test]
+    fn consequences_fold_under_a_root_known_as_surely() {
+        for (case, found, expected) in [
+            (
+                "whole chain",
+                vec![(&REJECTED, Likely), (&FOREIGN, Proven), (&VOLUME, Proven)],
+                vec![("volume", vec!["foreign", "rejected"])],
+            ),
+            (
+                "a guess does not swallow a proof",
+                vec![(&VOLUME, Possible), (&FOREIGN, Proven)],
+                vec![("foreign", vec![]), ("volume", vec![])],
+            ),
+            (
+                "a risk that explains nothing stands behind what is wrong now",
+                vec![(&VOLUME, Proven), (&ELSEWHERE, Proven)],
+                vec![("elsewhere", vec![]), ("volume", vec![])],
+            ),
+            (
+                "proven before likely",
+                vec![(&ELSEWHERE, Likely), (&REJECTED, Proven)],
+                vec![("rejected", vec![]), ("elsewhere", vec![])],
+            ),
+        ] {
+            let expected: Vec<(String, Vec<String>)> = expected
+                .into_iter()
+                .map(|(id, ids)| (id.to_owned(), ids.into_iter().map(str::to_owned).collect()))
+                .collect();
+            assert_eq!(ranked(&found), expected, "{case}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The first screen's facts: one sentence after the verdict, what was found in order, what was not seen.
+
+use jiff::Timestamp;
+
+use crate::evidence::Evidence;
+use crate::evidence::docker::{Container, MountKind};
+use crate::report::{Finding, Summary, UnknownCheck, Verdict};
+
+/// Builds the summary.
+pub(super) fn summarise(
+    evidence: &Evidence,
+    verdict: Verdict,
+    causes: &[Finding],
+    findings: &[Finding],
+    unknown: &[UnknownCheck],
+) -> Summary {
+    Summary {
+        headline: headline(evidence, verdict, causes, findings),
+        facts: facts(evidence),
+        not_seen: not_seen(evidence, unknown),
+        elapsed_ms: evidence
+            .timings
+            .iter()
+            .find(|timing| timing.probe == "whole run")
+            .map_or(0, |timing| timing.ms),
+    }
+}
+
+fn headline(
+    evidence: &Evidence,
+    verdict: Verdict,
+    causes: &[Finding],
+    findings: &[Finding],
+) -> String {
+    let url = evidence.selection.url.as_deref().unwrap_or("the backend");
+    let status = evidence
+        .endpoint
+        .seen()
+        .ok()
+        .and_then(Option::as_ref)
+        .and_then(|endpoint| endpoint.check_admin_key.seen().ok())
+        .map(|answer| answer.status);
+    match verdict {
+        Verdict::Healthy => format!("{url} accepts your key: npx convex can work."),
+        Verdict::AtRisk => match causes.first().or(findings.first()) {
+            Some(finding) => format!("{url} accepts your key, yet {}.", lower(&finding.title)),
+            None => format!("{url} accepts your key."),
+        },
+        Verdict::Broken if status == Some(401) => {
+            let place = evidence
+                .selection
+                .admin_key_source
+                .as_ref()
+                .map_or_else(String::new, |source| format!(" in {source}"));
+            format!("{url} refuses the key{place}.")
+        }
+        Verdict::Broken => match causes.first().or(findings.first()) {
+            Some(finding) => format!("npx convex cannot work: {}.", lower(&finding.title)),
+            None => "npx convex cannot work.".to_owned(),
+        },
+        Verdict::Unknown => match findings.iter().find(|finding| finding.id == "not-self-hosted") {
+            Some(_) => "nothing self-hosted is selected here.".to_owned(),
+            None => match findings.first() {
+                Some(finding) => format!("the key was not tried; {}.", lower(&finding.title)),
+                None => "the key was not tried.".to_owned(),
+            },
+        },
+    }
+}
+
+/// A title as it reads inside a sentence; names and acronyms keep their capitals.
+fn lower(title: &str) -> String {
+    let mut chars = title.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            let rest: String = title.chars().skip(1).collect();
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => title.to_owned(),
+    }
+}
+
+fn facts(evidence: &Evidence) -> Vec<(String, String, String)> {
+    let mut facts = Vec::new();
+    if let Some(key) = evidence.keys.iter().find(|key| key.selected) {
+        let opened = key.trials.iter().find_map(|trial| trial.opened.as_ref());
+        let mut text = key.fingerprint.as_ref().map_or("not a key".to_owned(), ToString::to_string);
+        if let Some(claims) = opened {
+            text.push_str(if claims.read_only { ", read-only" } else { ", full" });
+            if let Some(day) = day(i64::try_from(claims.issued_s).ok()) {
+                text.push_str(&format!(", issued {day}"));
+            }
+        }
+        facts.push(("key".to_owned(), text, key.source.to_string()));
+    }
+    if let Ok(docker) = evidence.docker.seen() {
+        let container = docker.answering().map(|(container, _)| container).or(docker.expected());
+        if let Some(container) = container {
+            facts.push(("backend".to_owned(), backend(evidence, container), place(evidence)));
+            if let Some(mount) = container.mount_over(&container.data_dir) {
+                let source = mount.source.as_deref().unwrap_or("");
+                let text = match mount.kind {
+                    MountKind::Named => format!("volume {source}"),
+                    MountKind::Anonymous => {
+                        format!("anonymous volume {}…", source.chars().take(12).collect::<String>())
+                    }
+                    MountKind::Bind => format!("directory {source}"),
+                    MountKind::Tmpfs => "memory only".to_owned(),
+                };
+                facts.push(("data".to_owned(), text, format!("at {}", mount.target)));
+            }
+        }
+    }
+    facts
+}
+
+fn place(evidence: &Evidence) -> String {
+    let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
+    compose
+        .and_then(|compose| compose.backend())
+        .map(|service| format!("{}:{}", service.at.file, service.at.line))
+        .unwrap_or_default()
+}
+
+fn backend(evidence: &Evidence, container: &Container) -> String {
+    let since = container.started_at.filter(|_| container.is_running());
+    let up = since.map(|start| evidence.collected_at - start).filter(|seconds| *seconds >= 0);
+    match up {
+        Some(seconds) => format!("{}, up {}", container.name, duration(seconds)),
+        None => format!("{}, {}", container.name, container.state),
+    }
+}
+
+fn duration(seconds: i64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86400),
+    }
+}
+
+/// The day of a time, in UTC.
+pub(super) fn day(seconds: Option<i64>) -> Option<String> {
+    let time = Timestamp::from_second(seconds?).ok()?;
+    time.to_string().get(..10).map(str::to_owned)
+}
+
+/// What could not be looked at, one line a source.
+fn not_seen(evidence: &Evidence, unknown: &[UnknownCheck]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Err(unseen) = evidence.docker.seen() {
+        lines.push(format!("Docker ({})", unseen.reason));
+    }
+    if let Err(unseen) = evidence.endpoint.seen() {
+        lines.push(format!("the URL ({})", unseen.reason));
+    }
+    if let Err(unseen) = evidence.compose.seen() {
+        lines.push(format!("the compose file ({})", unseen.reason));
+    }
+    if lines.is_empty() && !unknown.is_empty() {
+        let mut reasons: Vec<&str> =
+            unknown.iter().map(|unknown| unknown.reason.as_str()).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        lines.extend(reasons.into_iter().take(3).map(str::to_owned));
+    }
+    lines
+}
