@@ -7,3 +7,5 @@ pub mod choose;
 pub mod facts;
 pub mod node_dotenv;
 pub mod strict;
+pub use choose::{FileText, Flags, PackageJson, Selection, Sources, select};
+pub use facts::{facts, inspect_json};
