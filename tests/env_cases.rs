@@ -1,5 +1,7 @@
 //! The recorded cases: texts as Node's dotenv 16.6.1 reads them, and projects as the real CLI selects in them.
 
+#![allow(clippy::unwrap_used, reason = "a fixture of the wrong shape may end the test")]
+
 use std::collections::BTreeMap;
 
 use convex_doctor::secret::Secret;
@@ -7,6 +9,7 @@ use convex_doctor::selection::node_dotenv::parse;
 use convex_doctor::selection::{
     FileText, Flags, PackageJson, Sources, facts, inspect_json, select,
 };
+use proptest::prelude::*;
 use serde_json::Value;
 
 fn cases(text: &str) -> Vec<Value> {
@@ -89,5 +92,62 @@ fn every_project_selects_what_the_cli_selects() {
             assert_eq!(json["admin_key"]["length"], expected.chars().count(), "{name}");
             assert!(!json.to_string().contains(expected), "{name}");
         }
+    }
+}
+
+/// What lines of such files are made of, the traps more often than in life.
+fn hostile_text() -> impl Strategy<Value = String> {
+    const PIECES: &[&str] = &[
+        "CONVEX_SELF_HOSTED_URL",
+        "CONVEX_SELF_HOSTED_ADMIN_KEY",
+        "CONVEX_DEPLOY_KEY",
+        "./",
+        "export ",
+        "=",
+        ":",
+        " ",
+        "\n",
+        "\r\n",
+        "\r",
+        "\u{feff}",
+        "\u{2028}",
+        "\u{a0}",
+        "\"",
+        "'",
+        "`",
+        "\\",
+        "#",
+        "$",
+        "{",
+        "|",
+        "http://u:p@h",
+        "n|01deadbeefdeadbeef",
+        "é",
+    ];
+    proptest::collection::vec(proptest::sample::select(PIECES), 0..40)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_text_gives_facts_without_a_key(local in hostile_text(), env in hostile_text()) {
+        for assignment in parse(&local) {
+            let raw = &local[assignment.span.clone()];
+            prop_assert!(raw.contains(&assignment.name));
+            prop_assert!(assignment.line <= assignment.end_line);
+            let above = &local[..assignment.span.start + raw.find(&assignment.name).unwrap()];
+            let lines = above.replace("\r\n", "\n").matches(['\n', '\r']).count();
+            if !raw.starts_with("export") {
+                prop_assert_eq!(lines + 1, assignment.line);
+            }
+        }
+        let sources = Sources {
+            env_local: Some(FileText::new(".env.local", local)),
+            env: Some(FileText::new(".env", env)),
+            ..Sources::default()
+        };
+        let facts = facts(&select(&sources), &|_| None);
+        let bundle = serde_json::to_string(&facts).unwrap();
+        prop_assert!(!bundle.contains("deadbeef"), "{}", bundle);
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::choose::{ADMIN_KEY, Definition, Selection, Text, Variable, secret_parts};
+use super::choose::{Definition, Selection, Text, Variable};
+use super::names::secret_parts;
 use crate::evidence::selection::{
     DefinitionFacts, DuplicateFacts, KeyFacts, MisreadingFacts, NearMissFacts, SelectionFacts,
     SelectionKind, UrlFacts, ValueSource, VariableFacts,
@@ -148,6 +149,7 @@ fn masked(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::selection::choose::{FileText, Sources, select};
+    use crate::selection::names::ADMIN_KEY;
 
     const KEY: &str = "app|01aaaabbbbccccddddeeeeffff0000111122223333";
 

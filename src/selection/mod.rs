@@ -5,6 +5,7 @@
 
 pub mod choose;
 pub mod facts;
+pub mod names;
 pub mod node_dotenv;
 pub mod strict;
 pub use choose::{FileText, Flags, PackageJson, Selection, Sources, select};

@@ -228,10 +228,10 @@ impl Reader<'_> {
         if self.text[token..].starts_with("export") {
             let exported = token + "export".len();
             let name = self.skip(exported, is_space);
-            if name > exported {
-                if let Some(matched) = self.assignment(token, name) {
-                    return Some(matched);
-                }
+            if name > exported
+                && let Some(matched) = self.assignment(token, name)
+            {
+                return Some(matched);
             }
         }
         self.assignment(token, token)
@@ -274,10 +274,10 @@ impl Reader<'_> {
             Some(b'`') => Some((Quote::Backtick, 2, b'`')),
             _ => None,
         };
-        if let Some((quote, index, byte)) = kind {
-            if let Some((close, end)) = self.closing(token, index, byte) {
-                return (from..close + 1, end, quote);
-            }
+        if let Some((quote, index, byte)) = kind
+            && let Some((close, end)) = self.closing(token, index, byte)
+        {
+            return (from..close + 1, end, quote);
         }
         let unquoted = self.skip(from, |c| !matches!(c, '#' | '\r' | '\n'));
         let end = self.tail(unquoted).unwrap_or(unquoted);
