@@ -1,7 +1,9 @@
 //! Renderers: `fn(&Report, …) -> String`. None decides anything, none writes.
 
 pub mod explain;
+pub mod inspect;
 pub mod json;
+pub mod key;
 pub mod markdown;
 pub mod text;
 
