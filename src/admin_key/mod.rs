@@ -8,12 +8,14 @@ mod cipher;
 mod claims;
 mod inspect;
 mod parse;
+mod shape;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 pub use claims::{Claims, Kind};
 pub use inspect::{Inspection, Opened, VerdictWord, inspect, inspect_json, refused};
-pub use parse::{Form, Shape, ShapeFault, TypePrefix, fingerprint, shape, strip_one_line_end};
+pub use parse::strip_one_line_end;
+pub use shape::{Form, Shape, ShapeFault, TypePrefix, fingerprint, shape};
 
 use crate::secret::{Fingerprint, Secret};
 
@@ -147,9 +149,8 @@ enum Sealed {
 /// Tries both seals, the newer first. As in the backend, a payload that does not parse counts as not opened.
 fn unseal(secret: &InstanceSecret, wire: &[u8]) -> Sealed {
     let mut sealed = Sealed::Closed;
-    let attempts: [(fn(&[u8; 32], &[u8]) -> _, bool); 2] =
-        [(cipher::open_siv, false), (cipher::open_legacy, true)];
-    for (open, legacy) in attempts {
+    for legacy in [false, true] {
+        let open = if legacy { cipher::open_legacy } else { cipher::open_siv };
         let Some(plain) = open(&secret.0, wire) else { continue };
         match Claims::decode(&plain, legacy) {
             Some(claims) => return Sealed::Claims(claims),
