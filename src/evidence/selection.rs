@@ -267,9 +267,9 @@ pub struct SelectionFacts {
     pub variables: Vec<VariableFacts>,
     /// Variables defined twice in one file.
     pub duplicates: Vec<DuplicateFacts>,
-    /// Names that the CLI does not read.
+    /// Names that the CLI does not read, in the sources that count; none with both flags, when it reads no file.
     pub near_misses: Vec<NearMissFacts>,
-    /// Lines that do not say what they seem to say.
+    /// Lines that do not say what they seem to say, in the files that count.
     pub misreadings: Vec<MisreadingFacts>,
 }
 

@@ -1,7 +1,7 @@
 //! The CLI's own order (1.48.0): which deployment `npx convex` would use, from which line, and what that line hides.
 //!
 //! Source: `deploymentSelection.ts` and `utils.ts` of npm-packages/convex, checked against runs of the real CLI. Texts come in,
-//! nothing is read here. What comes out still holds secrets; [`super::facts`] makes the showable form.
+//! nothing is read here. What comes out still holds secrets; [`mod@super::facts`] makes the showable form.
 
 use std::collections::BTreeMap;
 
@@ -158,9 +158,9 @@ pub struct Selection {
     pub package_json: PackageJson,
     /// The variables that matter and are defined somewhere.
     pub variables: Vec<Variable>,
-    /// Names that look like the pair's.
+    /// Names that look like the pair's, in the sources that count.
     pub near_misses: Vec<NearMiss>,
-    /// Misread lines, each with its file.
+    /// Misread lines of the files that count, each with its file.
     pub misreadings: Vec<(String, Misreading)>,
 }
 
@@ -198,8 +198,9 @@ pub fn select(sources: &Sources) -> Selection {
         ignored_flag,
         env_file: sources.env_file.as_ref().map(|(name, _)| name.clone()),
         package_json: sources.package_json,
-        near_misses: world.near_misses(),
-        misreadings: world.misreadings(),
+        // With both flags the CLI reads no file at all.
+        near_misses: if by_flags { Vec::new() } else { world.near_misses() },
+        misreadings: if by_flags { Vec::new() } else { world.misreadings() },
         variables,
     }
 }
@@ -482,7 +483,8 @@ impl<'a> World<'a> {
 
     fn near_misses(&self) -> Vec<NearMiss> {
         let mut found = Vec::new();
-        for (name, value) in self.process_env {
+        let process_env = if self.exclusive { &[] } else { self.process_env };
+        for (name, value) in process_env {
             if let Some(meant) = meant(name) {
                 let source = ValueSource::Env { env: name.clone() };
                 let empty = known_to_scrubber(value).is_empty();
@@ -521,12 +523,14 @@ impl ReadFile<'_> {
         ValueSource::File { file: self.file.path.clone(), line }
     }
 
-    /// The assignments that matter, the last one first because it counts; only so many of each name.
+    /// The assignments that matter, the last one first because it counts; only so many of each name, and of the app's names
+    /// all together, of which there may be any number.
     fn last_first(&self) -> impl Iterator<Item = (&Assignment, ValueSource)> {
         let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
         self.read.iter().rev().filter(|assignment| matters(&assignment.name)).filter_map(
             move |assignment| {
-                let number = kept.entry(assignment.name.as_str()).or_default();
+                let selecting = SELECTING.iter().find(|name| **name == assignment.name);
+                let number = kept.entry(selecting.copied().unwrap_or_default()).or_default();
                 *number += 1;
                 (*number <= MOST_DEFINITIONS).then(|| (assignment, self.source(assignment.line)))
             },

@@ -91,6 +91,9 @@ const SLIPS: &[(&str, &str)] = &[
     ("SELF_HOSTED_URL", URL),
 ];
 
+/// Letters left out, added, changed or swapped in a name that is still recognised.
+const MOST_SLIPS: usize = 3;
+
 /// What bundlers want before a name that the browser may see; the CLI does not read such names.
 const APP_PREFIXES: &[&str] =
     &["NEXT_PUBLIC_", "VITE_", "REACT_APP_", "EXPO_PUBLIC_", "NUXT_PUBLIC_", "PUBLIC_"];
@@ -111,8 +114,12 @@ pub fn meant(written: &str) -> Option<&'static str> {
     if let Some((_, meant)) = SLIPS.iter().find(|(slip, _)| *slip == name) {
         return Some(meant);
     }
-    // A distance over names of a hostile length would be quadratic.
-    let near = |pair: &str| name.len() < 40 && strsim::damerau_levenshtein(name, pair) <= 3;
+    // Most names are out of reach; a file may have a million.
+    let near = |pair: &str| {
+        name.len().abs_diff(pair.len()) <= MOST_SLIPS
+            && (name.contains("CONVEX") || name.contains("HOSTED"))
+            && strsim::damerau_levenshtein(name, pair) <= MOST_SLIPS
+    };
     [URL, ADMIN_KEY].into_iter().find(|pair| near(pair))
 }
 
