@@ -99,5 +99,5 @@ fn hide(name: &str, value: &str) -> Value {
             .or_else(|| crate::admin_key::fingerprint(&secret));
         return json!({ "fingerprint": fingerprint });
     }
-    Value::String(collect::endpoint::masked(value))
+    Value::String(crate::selection::facts::masked(value))
 }

@@ -76,5 +76,5 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
     } else {
         output::print(&crate::render::key::render(&inspection))?;
     }
-    Ok(if inspection.refused() { Exit::Found } else { Exit::Fine })
+    Ok(if admin_key::refused(&inspection) { Exit::Found } else { Exit::Fine })
 }

@@ -4,7 +4,8 @@ use crate::admin_key::{self, InstanceSecret};
 use crate::evidence::KeyFacts;
 use crate::evidence::key::{SecretPlace, Trial};
 use crate::secret::{Fingerprint, Secret};
-use crate::selection::choose::{ADMIN_KEY, Selection};
+use crate::selection::choose::Selection;
+use crate::selection::names::ADMIN_KEY;
 
 /// The public development secret: 32 ASCII bytes that stand in upstream's repository (`facts/convex.md` §4).
 const PUBLIC_DEVELOPMENT: &str = "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974";

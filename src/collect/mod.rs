@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::evidence::docker::{DockerFacts, EngineFailure};
+use crate::admin_key::{Inspection, InstanceSecret};
+use crate::evidence::docker::DockerFacts;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
@@ -90,6 +91,14 @@ impl Request {
         Ok(directory)
     }
 
+    fn docker_options(&self) -> docker::Options {
+        docker::Options {
+            host: self.docker_host.clone(),
+            context: self.docker_context.clone(),
+            timeout: self.timeout(),
+        }
+    }
+
     fn timeout(&self) -> Duration {
         if self.timeout.is_zero() { Duration::from_secs(5) } else { self.timeout }
     }
@@ -135,6 +144,56 @@ pub async fn look_at_all(request: &Request) -> anyhow::Result<Evidence> {
     look(request, Scope::All).await
 }
 
+/// What can be said of `key` with what Docker shows: the secret and the name of the backend that is in force here, the one behind the
+/// selected URL before the one that Compose would run. Without any, what its text says.
+pub fn inspect_with_docker(
+    request: &Request,
+    key: &Secret,
+    instance_name: Option<&str>,
+) -> anyhow::Result<Inspection> {
+    if request.no_docker {
+        return Ok(crate::admin_key::inspect(key, None));
+    }
+    runtime()?.block_on(async {
+        let directory = request.directory()?;
+        let environment = request.environment();
+        let project = compose_project::load(request, &directory, &environment);
+        let compose = compose_project::facts(&project, &directory, request.service.as_deref());
+        let options = request.docker_options();
+        let Ok(listing) = docker::list(&options, &environment).await else {
+            return Ok(crate::admin_key::inspect(key, None));
+        };
+        let wanted = compose_project::wanted(&project, &compose.facts);
+        let found = docker::inspect(&listing, &wanted).await;
+        let running = |name: &str| found.facts.backend(name).is_some_and(|one| one.is_running());
+        let expected = found.facts.expected.as_deref();
+        let backend = expected.or(match found.facts.backends.as_slice() {
+            [only] => Some(only.name.as_str()),
+            _ => None,
+        });
+        let in_force = found.secrets.iter().find_map(|(secret, place)| match place {
+            SecretPlace::Process { container } if Some(container.as_str()) == backend => {
+                InstanceSecret::parse(secret).ok()
+            }
+            SecretPlace::File { container, .. }
+                if Some(container.as_str()) == backend && !running(container) =>
+            {
+                InstanceSecret::parse(secret).ok()
+            }
+            _ => None,
+        });
+        let names = backend.and_then(|name| found.facts.backend(name)).map(|one| &one.instance_name);
+        let name = instance_name.map(str::to_owned).or_else(|| {
+            let names = names?;
+            [&names.process, &names.file, &names.environment]
+                .into_iter()
+                .find_map(|place| place.seen().ok()?.clone())
+        });
+        let known = in_force.as_ref().zip(name.as_deref());
+        Ok(crate::admin_key::inspect(key, known))
+    })
+}
+
 /// The compose project, whole.
 pub fn compose(
     request: &Request,
@@ -157,7 +216,6 @@ pub fn secret_file(path: &Path) -> anyhow::Result<Secret> {
     }
 }
 
-/// The text of the standard input, bounded.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -199,7 +257,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         },
         ..Evidence::default()
     };
-    let mut secrets = compose.secrets.split_off(0);
+    let mut secrets = std::mem::take(&mut compose.secrets);
 
     // First wave.
     let nonces = [nonce(), nonce()];
@@ -207,19 +265,13 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let key = selected.selection.admin_key.as_ref().map(|key| &key.as_sent);
     let ask_docker = scope == Scope::All && !request.no_docker;
     let ask_url = scope == Scope::All && !request.no_network;
-    let options = docker::Options {
-        host: request.docker_host.clone(),
-        context: request.docker_context.clone(),
-        timeout,
-    };
+    let options = request.docker_options();
     let list = async {
         match ask_docker {
             true => Some(clock.timed("docker: list", docker::list(&options, &environment)).await),
             false => None,
         }
     };
-    let probe = |nonce: &'static str| nonce;
-    let _ = probe;
     let first = endpoint::Request {
         url: url.unwrap_or_default(),
         key,
@@ -255,8 +307,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             evidence.docker = Observation::Seen(docker.clone());
         }
         Some(Err(failure)) => {
-            evidence.docker = Observation::unavailable(failure.reason.clone());
-            evidence.engine_failure = Some(failure);
+            evidence.engine_failure = Some(failure.kind);
+            evidence.docker = Observation::unavailable(failure.reason);
         }
         None => {
             let reason = if request.no_docker { "--no-docker was given" } else { "only files were looked at" };
@@ -271,7 +323,12 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     if let (Ok(Some(facts)), true) = (endpoint.seen(), refused) {
         let mut facts = facts.clone();
         let again = endpoint::Request { nonce: &nonces[1], ..first };
-        clock.timed("url: key again", endpoint::retry_key(&again, &mut facts)).await;
+        let answer = clock.timed("url: key again", endpoint::retry_key(&again)).await;
+        let refusals = [&facts.check_admin_key, &answer].into_iter().filter(|answer| {
+            answer.seen().is_ok_and(|answer| answer.status == 401)
+        });
+        facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
+        facts.check_again = answer;
         endpoint = Observation::Seen(Some(facts));
     }
     if let (Some(listing), true) = (&engine, refused || stopped(&docker)) {
@@ -355,7 +412,7 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
                     variable: variable.name.clone(),
                     file: file.clone(),
                     line: *line,
-                    url: endpoint::masked(definition.value.expose()),
+                    url: crate::selection::facts::masked(definition.value.expose()),
                     instance_name: None,
                 });
             }

@@ -273,7 +273,7 @@ impl Filler {
             member_id: None,
             ..Claims::of_member_zero(issued, false)
         };
-        let key = admin_key::mint_claims(&secret, instance, &claims, [7; 12]);
+        let key = admin_key::mint_claims(&secret, Some(instance), &claims, [7; 12]);
         Some(key.expose().to_owned())
     }
 }

@@ -129,7 +129,7 @@ fn duplicates(variable: &Variable) -> impl Iterator<Item = DuplicateFacts> {
 }
 
 /// The text with `***` for a password, or a key, in it.
-fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let mut parts = secret_parts(text);
     parts.sort_by_key(|part| part.start);
     let mut out = String::with_capacity(text.len());
