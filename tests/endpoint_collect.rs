@@ -285,6 +285,28 @@ async fn a_login_in_front_is_seen() {
 }
 
 #[tokio::test]
+async fn a_server_that_echoes_the_key_does_not_bring_it_into_the_evidence() {
+    let text = http(|head| answer(400, "text/plain", head.rsplit(": ").next().unwrap())).await;
+    look_at(&text.url(), Some(KEY), &[]).await; // looks for the key itself
+    let json = http(|head| {
+        let key = head.split("Convex ").nth(1).and_then(|rest| rest.split('\r').next());
+        let body = format!(
+            r#"{{"convexCloudUrl":"http://{0}","convexSiteUrl":"","code":"A","message":"{0}"}}"#,
+            key.unwrap_or_default()
+        );
+        let reply = answer(302, "application/json", &body);
+        let header = format!("location: /{0}\r\nserver: {0}\r\nconnection:", key.unwrap_or("x"));
+        reply.replace("connection:", &header)
+    })
+    .await;
+    let facts = look_at(&json.url(), Some(KEY), &[]).await;
+    assert!(json.saw_key());
+    let answer = facts.first_call.seen().unwrap();
+    assert_eq!(answer.server.as_deref(), Some("***"));
+    assert_eq!(answer.location, Some(format!("{}/***", json.url())));
+}
+
+#[tokio::test]
 async fn packed_bodies_stay_packed() {
     let packed = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-type: text/plain\r\ncontent-length: 4\r\nconnection: close\r\n\r\n\u{1f}abc";
     let server = http(move |_| packed.to_owned()).await;
@@ -369,6 +391,14 @@ async fn answers_without_an_end_are_cut() {
     .await;
     let facts = look_at(&dripping.url(), None, &[]).await;
     assert!(matches!(seen(&facts.root), (200, Body::Text { .. })), "{:?}", facts.root);
+
+    let never_final = raw(|mut stream| async move {
+        let _ = head(&mut stream).await;
+        while stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n").await.is_ok() {}
+    })
+    .await;
+    let facts = look_at(&never_final.url(), None, &[]).await;
+    assert_eq!(facts.reach, Reach::AnswerTimeout);
 
     let headers = raw(|mut stream| async move {
         let _ = head(&mut stream).await;
