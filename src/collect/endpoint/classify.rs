@@ -9,6 +9,8 @@ use crate::secret::{Secret, sanitize, scrub};
 
 /// The longest foreign line that is kept, in characters.
 const LINE: usize = 120;
+/// The longest foreign URL that is kept, in characters.
+const URL: usize = 300;
 /// The longest name that is taken for an instance's.
 const NAME: usize = 200;
 
@@ -36,16 +38,20 @@ pub fn body(path: &str, status: u16, content_type: Option<&str>, body: &[u8]) ->
         return html(trimmed);
     }
     // Since some of the answers are JSON served as text, the text decides.
-    if trimmed.starts_with(['{', '[']) || content_type.contains("json") {
-        if let Ok(value) = serde_json::from_str(trimmed) {
-            return json(status, &value);
-        }
+    if (trimmed.starts_with(['{', '[']) || content_type.contains("json"))
+        && let Ok(value) = serde_json::from_str(trimmed)
+    {
+        return json(status, &value);
     }
     let plain = content_type.is_empty() || content_type.contains("text/plain");
     if path == "/instance_name" && status == 200 && plain {
         // Not trimmed: a name may begin or end in a blank, and a carriage return in it is a finding.
         let name = text.strip_suffix('\n').unwrap_or(&text);
         if !name.contains('\n') && name.chars().count() <= NAME {
+            if name.trim().len() >= 40 && name.trim().bytes().all(|b| b.is_ascii_hexdigit()) {
+                // A secret that was put where the name belongs: the answer shows it to anybody, the report must not.
+                let _known = Secret::new(name.trim());
+            }
             return Body::InstanceName { name: sanitize(name) };
         }
     }
@@ -60,26 +66,26 @@ pub fn line(text: &str) -> String {
     sanitize(&cut)
 }
 
+/// A foreign URL, otherwise as it is: a carriage return or a slash at its end is what the checks look for.
+fn url(text: &str) -> String {
+    super::url::masked(&scrub(text).chars().take(URL).collect::<String>())
+}
+
 fn json(status: u16, value: &Value) -> Body {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
-    if status >= 400 {
-        if let (Some(code), Some(message)) = (text("code"), text("message")) {
-            let camel = code.starts_with(|c: char| c.is_ascii_uppercase())
-                && code.chars().all(|c| c.is_ascii_alphanumeric());
-            if camel && value.as_object().is_some_and(|object| object.len() == 2) {
-                return Body::ConvexError { code: line(code), message: line(message) };
-            }
-        }
+    if status >= 400
+        && let (Some(code), Some(message)) = (text("code"), text("message"))
+        && value.as_object().is_some_and(|object| object.len() == 2)
+        && code.starts_with(|c: char| c.is_ascii_uppercase())
+        && code.chars().all(|c| c.is_ascii_alphanumeric())
+    {
+        return Body::ConvexError { code: line(code), message: line(message) };
     }
     if status == 200 && value.get("success") == Some(&Value::Bool(true)) {
         return Body::KeyAccepted { read_only: value.get("isReadOnly").and_then(Value::as_bool) };
     }
     if let (Some(cloud), Some(site)) = (text("convexCloudUrl"), text("convexSiteUrl")) {
-        // Kept as they are, a carriage return included: that is what the checks look for.
-        return Body::CanonicalUrls {
-            cloud: super::url::masked(cloud),
-            site: super::url::masked(site),
-        };
+        return Body::CanonicalUrls { cloud: url(cloud), site: url(site) };
     }
     Body::Json
 }
@@ -97,7 +103,7 @@ fn html(page: &str) -> Body {
     let key = property("adminKey").map(Secret::new);
     if title.as_deref() == Some("Convex Dashboard") || property("deploymentUrl").is_some() {
         return Body::Dashboard {
-            deployment_url: property("deploymentUrl").map(super::url::masked),
+            deployment_url: property("deploymentUrl").map(url),
             holds_key: key.is_some(),
         };
     }

@@ -3,26 +3,25 @@
 //! The key goes to the origin of the URL and nowhere else: in a header, never in a URL, never along a redirect, never over a
 //! connection whose certificate was refused (each connection is verified by itself, before anything is sent over it).
 
-#![allow(clippy::disallowed_methods, reason = "resolves names and opens connections")]
-
 pub mod classify;
 mod probe;
 pub mod proxy;
 mod tls;
 pub mod url;
+mod way;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use self::probe::{Got, Plan, Route};
 use self::tls::Recorder;
 use self::url::Typed;
+use self::way::{Way, texts};
 use crate::evidence::Observation;
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault};
 use crate::secret::Secret;
@@ -157,73 +156,6 @@ fn recorder(typed: &Typed, proxy: Option<&str>, env: &BTreeMap<String, String>) 
     if tls { Recorder::trusting(env) } else { Recorder::refusing() }
 }
 
-/// The way to the host without a proxy.
-struct Way {
-    addresses: Result<Vec<SocketAddr>, String>,
-    resolve_ms: u64,
-    /// How long TCP took to connect, or why it did not: it tells a silent server from a silent network.
-    connected: Result<u64, Reach>,
-}
-
-impl Way {
-    /// Resolves with getaddrinfo, which is what Node asks, and connects.
-    async fn find(typed: &Typed, limit: Duration) -> Self {
-        let start = Instant::now();
-        let looked = tokio::net::lookup_host((typed.host.as_str(), typed.port));
-        let addresses = match timeout(limit, looked).await {
-            Err(_) => Err("the resolver did not answer in time".to_owned()),
-            Ok(Err(error)) => Err(classify::line(&error.to_string())),
-            Ok(Ok(addresses)) => Ok(addresses.collect::<Vec<_>>()),
-        };
-        let resolve_ms = millis(start);
-        let connected = match &addresses {
-            Ok(addresses) => connect(addresses, limit).await,
-            Err(error) => Err(Reach::NoSuchHost { error: error.clone() }),
-        };
-        Self { addresses, resolve_ms, connected }
-    }
-
-    fn plan<'a>(&'a self, typed: &'a Typed, timeout: Duration, agent: &'a str) -> Plan<'a> {
-        let addresses = self.addresses.as_deref().unwrap_or_default();
-        let host = (!addresses.is_empty()).then_some((typed.host.as_str(), addresses));
-        Plan { proxy: None, host, connects: self.connected.is_ok(), timeout, agent }
-    }
-}
-
-/// Connects to all addresses at once and keeps the first, as happy eyeballs nearly do: a dead one must not eat the others' time.
-async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<u64, Reach> {
-    let start = Instant::now();
-    let attempts: Vec<_> = addresses
-        .iter()
-        .take(8)
-        .map(|address| Box::pin(tokio::net::TcpStream::connect(address)))
-        .collect();
-    if attempts.is_empty() {
-        return Err(Reach::NoSuchHost { error: "the name has no address".to_owned() });
-    }
-    match timeout(limit, futures_util::future::select_ok(attempts)).await {
-        Err(_) => Err(Reach::ConnectTimeout),
-        Ok(Ok(_)) => Ok(millis(start)),
-        Ok(Err(error)) => Err(match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => Reach::Refused,
-            std::io::ErrorKind::TimedOut => Reach::ConnectTimeout,
-            _ => Reach::Other { error: classify::line(&error.to_string()) },
-        }),
-    }
-}
-
-/// The addresses without their port, each once, in the resolver's order.
-fn texts(addresses: &[SocketAddr]) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for address in addresses {
-        let text = address.ip().to_string();
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
-    texts
-}
-
 /// Asks every path, side by side, and enters what came of it.
 async fn ask(route: &Route, typed: &Typed, request: &Request<'_>, facts: &mut EndpointFacts) {
     let plain = |path: &'static str| route.get(typed.at(path), path, HeaderMap::new());
@@ -292,10 +224,10 @@ fn doubt_name(facts: &mut EndpointFacts) {
         Observation::Seen(Answer { body: Body::Text { line }, .. }) => line.clone(),
         _ => return,
     };
-    if let Observation::Seen(answer) = &mut facts.instance_name {
-        if matches!(&answer.body, Body::InstanceName { name } if name.trim() == said) {
-            answer.body = Body::Text { line: said };
-        }
+    if let Observation::Seen(answer) = &mut facts.instance_name
+        && matches!(&answer.body, Body::InstanceName { name } if name.trim() == said)
+    {
+        answer.body = Body::Text { line: said };
     }
 }
 

@@ -65,7 +65,7 @@ impl Route {
             .pool_max_idle_per_host(0)
             .user_agent(plan.agent)
             // Earlier than the whole, so that the two can be told apart.
-            .connect_timeout(plan.timeout - plan.timeout / 8);
+            .connect_timeout(plan.timeout * 7 / 8);
         if let Some(proxy) = plan.proxy {
             let proxy = Url::parse(proxy)
                 .ok()
@@ -123,7 +123,8 @@ impl Route {
             if error.is_parse_too_large() {
                 return Reach::Other { error: "its header is too large".to_owned() };
             }
-            if error.is_parse() {
+            // Who speaks before being asked (SSH, SMTP, MySQL) is no HTTP server; hyper has no predicate for that kind.
+            if error.is_parse() || error.to_string().starts_with("received unexpected message") {
                 return Reach::NotHttp;
             }
             if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {

@@ -53,7 +53,8 @@ mod tests {
     fn the_proxy_is_chosen_as_the_cli_chooses_it() {
         const HTTP: (&str, &str) = ("HTTP_PROXY", "http://p:1");
         const HTTPS: (&str, &str) = ("HTTPS_PROXY", "http://s:1");
-        let cases: &[(&str, &[(&str, &str)], Option<&str>)] = &[
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
+        let cases: &[Case<'_>] = &[
             ("http://h:3210", &[], None),
             ("http://h:3210", &[HTTP], Some("http://p:1")),
             ("http://127.0.0.1:3210", &[HTTP], Some("http://p:1")),

@@ -217,3 +217,37 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_by_what_this_machine_knows() {
+        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let recorder = |no_roots| Recorder {
+            verifier: None,
+            no_roots,
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            seen: Mutex::default(),
+        };
+        assert_eq!(recorder(true).fault(&unknown), TlsFault::NoRoots);
+        assert_eq!(recorder(false).fault(&unknown), TlsFault::UnknownIssuer(String::new()));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        let own = recorder(false);
+        *own.seen.lock().unwrap() = Some(params.self_signed(&key).unwrap().der().to_vec());
+        assert_eq!(own.fault(&unknown), TlsFault::SelfSigned);
+        assert_eq!(own.certificate().unwrap().names, ["a.example"]);
+        *own.seen.lock().unwrap() = Some(b"no certificate".to_vec());
+        assert_eq!(own.certificate(), None);
+    }
+
+    #[test]
+    fn an_unreadable_file_of_roots_adds_none() {
+        for path in ["", "/nowhere/at/all.pem", "/dev/null", "/"] {
+            let env = BTreeMap::from([("NODE_EXTRA_CA_CERTS".to_owned(), path.to_owned())]);
+            assert!(extra_roots(&env).is_empty(), "{path}");
+        }
+    }
+}
