@@ -28,5 +28,5 @@ cp "$here"/image/* "$stage"
 chmod +x "$stage"/*.sh "$stage/curl"
 
 export DOCKER_BUILDKIT=0
-docker build -q -t ghcr.io/get-convex/convex-backend:latest -f "$stage/Dockerfile" "$stage" 2>&1 | grep -v -i -e deprecated -e buildx -e '^$'
-docker build -q -t ghcr.io/get-convex/convex-dashboard:latest "$dashboard" 2>&1 | grep -v -i -e deprecated -e buildx -e '^$'
+docker build -q -t ghcr.io/get-convex/convex-backend:latest -f "$stage/Dockerfile" "$stage" 2>&1 | grep -v -i -e deprecated -e build -e environment-variable -e '^$'
+docker build -q -t ghcr.io/get-convex/convex-dashboard:latest "$dashboard" 2>&1 | grep -v -i -e deprecated -e build -e environment-variable -e '^$'
