@@ -7,7 +7,7 @@
 mod answer;
 mod authorization;
 mod client_version;
-mod encoding;
+pub(super) mod encoding;
 pub mod log;
 mod routes;
 mod websocket;
