@@ -4,6 +4,7 @@ use crate::checks::compose::location;
 use crate::checks::endpoint::{heed_200, is_loopback, selected};
 use crate::checks::{Check, engine};
 use crate::evidence::compose::ComposeIssue;
+use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -124,7 +125,7 @@ fn place(issue: &ComposeIssue, file: &str) -> Location {
 /// Whether the backend is to run from this shell. One that runs already got its variables elsewhere (a panel, sops, direnv).
 fn runs_here(evidence: &Evidence) -> bool {
     let running = engine::asked(evidence)
-        .is_ok_and(|docker| docker.expected().is_some_and(|container| container.is_running()));
+        .is_ok_and(|docker| docker.expected().is_some_and(Container::is_running));
     let local = selected(evidence)
         .is_ok_and(|endpoint| endpoint.is_none_or(|endpoint| is_loopback(&endpoint.host)));
     local && !running

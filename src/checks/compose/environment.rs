@@ -1,13 +1,10 @@
-//! Variables of the backend's environment that do not do what they seem to: `false` that turns on, names that nobody reads, an empty
-//! value that stops the backend.
+//! Variables of the backend's environment that do not do what they seem to: `false` that turns on, names that nobody reads.
 
+use crate::checks::Check;
 use crate::checks::compose::{location, project, runs_upstream};
-use crate::checks::endpoint::{heed_200, selected};
-use crate::checks::{Check, engine};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
-use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// `run_backend.sh` turns these on for any text (`${VAR:+--flag}`).
 const SWITCHES: &[&str] = &["DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT", "DO_NOT_REQUIRE_SSL"];
@@ -22,6 +19,7 @@ const NEVER_READ: &[(&str, &str)] = &[
     ("CONVEX_SELF_HOSTED_ADMIN_KEY", "it belongs in the app's .env.local, for the CLI"),
     ("CONVEX_INSTANCE_SECRET", "the backend reads INSTANCE_SECRET"),
     ("CONVEX_INSTANCE_NAME", "the backend reads INSTANCE_NAME"),
+    ("CONVEX_DASHBOARD_BACKEND_URL", "the dashboard reads NEXT_PUBLIC_DEPLOYMENT_URL"),
 ];
 
 static FALSE_MEANS_TRUE: Rule = Rule {
@@ -44,21 +42,9 @@ static VARIABLE_NEVER_READ: Rule = Rule {
     since: "0.1.0",
 };
 
-static BEACON_VARIABLE_EMPTY: Rule = Rule {
-    id: "beacon-variable-empty",
-    level: Level::Error,
-    title: "DISABLE_BEACON is set to nothing, which stops the backend",
-    explain: include_str!("beacon-variable-empty.md"),
-    is_cause: true,
-    causes: &["backend-stopped", "backend-restarting"],
-    since: "0.1.0",
-};
-
 pub(super) static FALSE: Check = Check { rules: &[&FALSE_MEANS_TRUE], run: false_means_true };
 pub(super) static NEVER_READ_CHECK: Check =
     Check { rules: &[&VARIABLE_NEVER_READ], run: never_read };
-pub(super) static BEACON: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run: beacon };
-
 fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = project.backend() else { return Ok(vec![]) };
@@ -103,58 +89,13 @@ fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(found.collect())
 }
 
-fn beacon(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(project) = project(evidence)? else { return Ok(vec![]) };
-    let Some(service) = project.backend() else { return Ok(vec![]) };
-    let Some(entry) = service.variable("DISABLE_BEACON") else { return Ok(vec![]) };
-    if entry.value != EntryValue::Blank {
-        return Ok(vec![]);
-    }
-    let container = engine::asked(evidence).ok().and_then(|docker| docker.expected());
-    let shown = container.and_then(shows_it);
-    let runs = container.is_some_and(Container::is_running)
-        || selected(evidence).is_ok_and(|it| it.is_some_and(|it| it.is_convex_api()));
-    // An image from before 2025-08 takes it; how old the image is, only its death tells.
-    let (level, certainty) = match (&shown, runs) {
-        (Some(_), _) => (Level::Error, Certainty::Proven),
-        (None, true) => (Level::Info, Certainty::Possible),
-        (None, false) => (Level::Warning, Certainty::Possible),
-    };
-    let place = value_place(entry);
-    let mut finding = BEACON_VARIABLE_EMPTY
-        .finding(
-            certainty,
-            "The backend reads it as a boolean itself, and ends with exit code 2 when it is empty.",
-        )
-        .level(level)
-        .because("DISABLE_BEACON is set, and empty", place.to_string())
-        .at(place);
-    if let (Some(text), Some(container)) = (shown, container) {
-        finding = finding.because(text, container.name.clone()).at(engine::place(container));
-    }
-    Ok(vec![heed_200(evidence, finding.remedy(delete_line("DISABLE_BEACON")))])
-}
-
-/// What of the container shows that it died of this.
-fn shows_it(container: &Container) -> Option<String> {
-    let log = container.log.seen().ok();
-    let line = log.and_then(|log| log.tail.iter().find(|line| line.contains("--disable-beacon")));
-    match line {
-        Some(line) => Some(line.clone()),
-        // The backend's own words for arguments it does not take.
-        None if !container.is_running() && container.exit_code == Some(2) => {
-            Some(format!("{}, exit code 2", container.state))
-        }
-        None => None,
-    }
-}
-
-fn value_place(entry: &EnvironmentEntry) -> Location {
+/// Where the value literally stands.
+pub(super) fn value_place(entry: &EnvironmentEntry) -> Location {
     location(entry.value_at.as_ref().unwrap_or(&entry.at))
 }
 
 /// Not `NAME=`: an empty DISABLE_BEACON stops the backend.
-fn delete_line(name: &str) -> Remedy {
+pub(super) fn delete_line(name: &str) -> Remedy {
     Remedy::careful(format!("delete the line of {name} (do not leave `{name}=`), then"))
         .run("docker compose up -d")
 }
@@ -163,7 +104,6 @@ fn delete_line(name: &str) -> Remedy {
 mod tests {
     use super::*;
     use crate::checks::endpoint::build;
-    use crate::evidence::endpoint::Reach;
 
     fn with(name: &str, value: EntryValue) -> Evidence {
         let mut evidence = build::healthy();
@@ -203,20 +143,5 @@ mod tests {
             let place = ["variable-never-read warning proven docker-compose.yml:9"];
             assert_eq!(told, &place[..usize::from(found)]);
         }
-    }
-
-    #[test]
-    fn an_empty_beacon_switch_needs_a_death_to_be_proven() {
-        let told = |evidence: &Evidence| build::told(beacon(evidence));
-        let place = "docker-compose.yml:9";
-        let mut evidence = with("DISABLE_BEACON", EntryValue::Blank);
-        assert_eq!(told(&evidence), [format!("beacon-variable-empty info possible {place}")]);
-        build::unreachable(&mut evidence, Reach::Refused);
-        let container = build::expected(&mut evidence);
-        (container.state, container.exit_code) = ("restarting".to_owned(), Some(2));
-        assert_eq!(told(&evidence), [format!("beacon-variable-empty error proven {place}")]);
-        build::no_docker(&mut evidence);
-        assert_eq!(told(&evidence), [format!("beacon-variable-empty warning possible {place}")]);
-        assert!(told(&with("DISABLE_BEACON", EntryValue::Unset)).is_empty());
     }
 }

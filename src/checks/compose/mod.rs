@@ -1,6 +1,7 @@
 //! The compose file: whether it can be read, which service is the backend, and what its environment really says.
 
 mod backend_services;
+mod beacon_variable_empty;
 mod compose_file;
 mod environment;
 
@@ -16,7 +17,7 @@ pub static CHECKS: &[&Check] = &[
     &backend_services::CHECK,
     &environment::FALSE,
     &environment::NEVER_READ_CHECK,
-    &environment::BEACON,
+    &beacon_variable_empty::CHECK,
 ];
 
 /// The compose project; `None` where there is no compose file, `Err` where it could not be read, by us or by Compose.

@@ -2,6 +2,8 @@
 //!
 //! The predicates that several families ask of the endpoint are here; a check never repeats them.
 
+#[cfg(test)]
+mod ablation;
 mod answers;
 mod backend_age;
 #[cfg(test)]
@@ -11,8 +13,10 @@ mod url_has_path;
 mod url_invalid;
 mod url_is_other;
 mod url_placement;
+mod url_port_not_published;
 mod url_reaches_another_backend;
 mod url_redirects;
+mod url_tls_failure;
 mod url_unreached;
 
 use std::net::IpAddr;
@@ -32,7 +36,7 @@ pub static CHECKS: &[&Check] = &[
     &url_unreached::CHECK,
     &url_placement::NETWORK_NAME,
     &url_placement::LOOPBACK,
-    &url_placement::NOT_PUBLISHED,
+    &url_port_not_published::CHECK,
     &url_redirects::CHECK,
     &url_reaches_another_backend::CHECK,
     &proxies::INTERCEPTS,

@@ -2,6 +2,7 @@
 
 use crate::checks::Check;
 use crate::checks::endpoint::{cli_at_least, heed_200, selected, url_location};
+use crate::evidence::endpoint::Body;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -25,9 +26,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let first_call = endpoint.first_call.seen().ok();
     let status = first_call.map(|answer| answer.status);
     // The key's own answers (200, 401, 403) came back through the path: some proxy takes it away again.
-    let (level, certainty) = match status {
-        Some(404) if endpoint.is_convex_api() => (Level::Error, Certainty::Proven),
-        Some(200 | 401 | 403) => (Level::Info, Certainty::Likely),
+    let (level, certainty) = match first_call.map(|answer| (answer.status, &answer.body)) {
+        Some((404, _)) if endpoint.is_convex_api() => (Level::Error, Certainty::Proven),
+        Some((200, Body::CanonicalUrls { .. }) | (401 | 403, Body::ConvexError { .. })) => {
+            (Level::Info, Certainty::Likely)
+        }
         _ => (Level::Error, Certainty::Likely),
     };
     let level = match (level, cli_at_least(evidence, 35)) {
@@ -62,13 +65,13 @@ mod tests {
     use super::*;
     use crate::checks::endpoint::build;
     use crate::evidence::Observation;
-    use crate::evidence::endpoint::Body;
 
     #[test]
     fn weighs_the_clis_own_first_call() {
         let missing = build::answer(404, Body::Empty);
         let unseen = Observation::unavailable("no key");
-        let fine = build::answer(200, Body::Json);
+        let urls = Body::CanonicalUrls { cloud: String::new(), site: String::new() };
+        let fine = build::answer(200, urls);
         for (path, cli, first_call, expected) in [
             ("", "1.48.0", &missing, None),
             ("/", "1.48.0", &missing, Some("url-has-path error proven")),

@@ -36,7 +36,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let docker = engine::asked(evidence)?;
-    let Some(expected) = docker.expected() else { return Ok(vec![]) };
+    let Some(expected) = docker.expected() else {
+        evidence.compose.seen()?; // it names what to expect
+        return Ok(vec![]);
+    };
     let Some(case) = other_container(docker, expected, endpoint.port)
         .or_else(|| bind_failed(expected, endpoint.port))
         .or_else(|| other_name(expected, endpoint))
@@ -161,8 +164,8 @@ mod tests {
         let endpoint = build::endpoint(&mut evidence);
         endpoint.check_admin_key = build::refusal(401, "BadAdminKey");
         endpoint.first_call = build::refusal(401, "BadAdminKey");
-        let name = |name: &str| Observation::Seen(Some(name.to_owned()));
-        build::expected(&mut evidence).instance_name.process = name("convex-self-hosted");
+        build::expected(&mut evidence).instance_name.process =
+            Observation::Seen(Some("convex-self-hosted".to_owned()));
         evidence
     }
 

@@ -1,12 +1,15 @@
 //! No HTTP answer came back, and how far the connection got: seven faults that the CLI words alike (`fetch failed`).
 
-use crate::checks::endpoint::{convex_answers, is_engine_host, selected, url_location};
+use super::url_tls_failure::{self, URL_TLS_FAILURE};
+use crate::checks::endpoint::{
+    convex_answers, is_engine_host, is_loopback, selected, url_location,
+};
 use crate::checks::{Check, engine};
-use crate::evidence::endpoint::{Reach, TlsFault};
+use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-const fn rule(id: &'static str, title: &'static str, explain: &'static str) -> Rule {
+pub(super) const fn rule(id: &'static str, title: &'static str, explain: &'static str) -> Rule {
     Rule { id, level: Level::Error, title, explain, is_cause: true, causes: &[], since: "0.1.0" }
 }
 
@@ -23,11 +26,6 @@ static URL_DNS_FAILURE: Rule = rule(
     "url-dns-failure",
     "the host of the URL does not resolve",
     include_str!("url-dns-failure.md"),
-);
-static URL_TLS_FAILURE: Rule = rule(
-    "url-tls-failure",
-    "the server's certificate is not accepted",
-    include_str!("url-tls-failure.md"),
 );
 static URL_SCHEME_MISMATCH: Rule = rule(
     "url-scheme-mismatch",
@@ -57,15 +55,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         Reach::Answered | Reach::NotHttp => return Ok(vec![]),
         Reach::Other { error } => return Err(Unseen { reason: format!("asking failed: {error}") }),
-        Reach::Refused => URL_REFUSED
-            .finding(
-                if unexplained(evidence, endpoint) { Certainty::Proven } else { Certainty::Likely },
-                format!("{host} refuses the connection on port {port}: nothing listens there."),
-            )
-            .remedy(
-                Remedy::safe("start the backend, in the directory of its compose file")
-                    .run("docker compose up -d"),
-            ),
+        Reach::Refused => refused(evidence, endpoint),
         Reach::Closed => no_answer(evidence, endpoint),
         Reach::ConnectTimeout => URL_TIMEOUT
             .finding(
@@ -81,7 +71,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 format!("{host}:{port} takes the connection and says nothing."),
             )
             .remedy(
-                Remedy::safe("look at the backend's log for what it waits for")
+                Remedy::safe("on the backend's host: see in its log what it waits for")
                     .run("docker compose logs --tail 50"),
             ),
         Reach::NoSuchHost { error } => URL_DNS_FAILURE
@@ -92,7 +82,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .remedy(Remedy::safe(format!(
                 "correct the name in the URL, or add the DNS record of {host}"
             ))),
-        Reach::Tls { fault } => tls(endpoint, fault),
+        Reach::Tls { fault } => url_tls_failure::finding(endpoint, fault),
         Reach::PlainToTls => {
             scheme("https", "The server speaks TLS, and the URL says http.", endpoint)
         }
@@ -101,6 +91,33 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
     };
     Ok(vec![finding.at(url_location(evidence))])
+}
+
+fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
+    let certainty =
+        if unexplained(evidence, endpoint) { Certainty::Proven } else { Certainty::Likely };
+    let remote = if is_loopback(&endpoint.host) { "" } else { ", on its host" };
+    URL_REFUSED
+        .finding(
+            certainty,
+            format!(
+                "{} refuses the connection on port {}: nothing listens there.",
+                endpoint.host, endpoint.port
+            ),
+        )
+        .remedy(
+            Remedy::safe(format!(
+                "start the backend, in the directory of its compose file{remote}"
+            ))
+            .run("docker compose up -d"),
+        )
+        .remedy(
+            Remedy::safe(format!(
+                "if it runs: see what it publishes, and what its log says{remote}"
+            ))
+            .run("docker compose ps")
+            .run("docker compose logs --tail 50"),
+        )
 }
 
 /// Whether engine and compose file were seen, and no container accounts for the silence.
@@ -148,55 +165,6 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         )
 }
 
-fn tls(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
-    let host = &endpoint.host;
-    let (why, remedy) = match fault {
-        TlsFault::Expired(when) => (
-            format!("The certificate of {host} ran out at {when}."),
-            Remedy::safe("renew the certificate at the proxy that holds it"),
-        ),
-        TlsFault::NotYetValid(when) => (
-            format!("The certificate of {host} is valid from {when} on."),
-            Remedy::safe("set this machine's clock, if it is behind").run("date -u"),
-        ),
-        TlsFault::WrongName(names) => (
-            format!("The certificate is for {}, not for {host}.", names.join(", ")),
-            Remedy::safe("use a name of the certificate in the URL, or get one for this name"),
-        ),
-        TlsFault::SelfSigned => (
-            format!("The certificate of {host} is signed by itself."),
-            Remedy::safe("give Node the certificate: NODE_EXTRA_CA_CERTS=/path/to/certificate.pem"),
-        ),
-        TlsFault::UnknownIssuer(issuer) => (
-            format!("The certificate of {host} is signed by {issuer}, unknown to this machine."),
-            Remedy::safe(
-                "give Node the authority's certificate: NODE_EXTRA_CA_CERTS=/path/to/ca.pem; a chain cut short is mended at the proxy",
-            ),
-        ),
-        TlsFault::NoRoots => (
-            "This machine has no root certificates at all.".to_owned(),
-            Remedy::safe("install the package `ca-certificates` of this system"),
-        ),
-        TlsFault::Other(error) => (
-            format!("The TLS handshake with {host} fails: {error}."),
-            Remedy::safe("look at the TLS settings of the proxy in front of the backend"),
-        ),
-    };
-    let mut finding = URL_TLS_FAILURE.finding(Certainty::Proven, why).remedy(remedy);
-    if let Some(certificate) = &endpoint.certificate {
-        finding = finding.because(
-            format!(
-                "certificate for {}, by {}, until {}",
-                certificate.names.join(", "),
-                certificate.issuer,
-                certificate.not_after
-            ),
-            endpoint.url.clone(),
-        );
-    }
-    finding
-}
-
 fn scheme(right: &str, why: &str, endpoint: &EndpointFacts) -> Finding {
     let rest = endpoint.url.split_once("://").map_or(endpoint.url.as_str(), |(_, rest)| rest);
     URL_SCHEME_MISMATCH
@@ -208,6 +176,7 @@ fn scheme(right: &str, why: &str, endpoint: &EndpointFacts) -> Finding {
 mod tests {
     use super::*;
     use crate::checks::endpoint::build;
+    use crate::evidence::endpoint::TlsFault;
 
     #[test]
     fn each_way_to_fail_has_its_own_id() {

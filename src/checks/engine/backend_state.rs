@@ -96,10 +96,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ => return Ok(vec![]),
     };
     // A health check that lags behind an answer is a warning, also where the key is accepted.
-    let level = match container.is_running() {
-        true if level == Level::Info => Level::Warning,
-        _ => level,
-    };
+    let level = if container.is_running() { level.max(Level::Warning) } else { level };
     Ok(vec![last_words(finding.level(level), container).at(place(container))])
 }
 

@@ -10,7 +10,7 @@ use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 static SEVERAL_BACKENDS_ON_PORT: Rule = Rule {
     id: "several-backends-on-port",
     level: Level::Error,
-    title: "two backends claim one port",
+    title: "the backend's port is claimed twice",
     explain: include_str!("several-backends-on-port.md"),
     is_cause: true,
     causes: &["backend-stopped", "url-reaches-another-backend"],
