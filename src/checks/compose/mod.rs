@@ -36,6 +36,12 @@ pub fn location(at: &At) -> Location {
     Location::File { file: at.file.clone(), line: at.line, column: at.column, text: None }
 }
 
+/// Whether the service publishes that port of the host, once it runs.
+pub fn publishes(service: &BackendService, port: u16) -> bool {
+    service.network_mode.as_deref() == Some("host")
+        || service.ports.iter().any(|it| it.published.as_deref() == Some(port.to_string().as_str()))
+}
+
 /// How surely `run_backend.sh` reads the environment of this service: an image of somebody else may do as it likes.
 fn runs_upstream(service: &BackendService) -> Option<Certainty> {
     match &service.image {

@@ -102,6 +102,11 @@ const BROKEN: &[Change] = &[
             answering.container = "old-backend-1".to_owned();
         }
     }),
+    ("never started, another answers", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::docker(it).expected = None;
+        build::docker(it).backends[0] = build::container("app-backend-1", "old", 3210);
+    }),
     ("port taken", |it| {
         build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
         build::expected(it).state = "created".to_owned();

@@ -72,7 +72,7 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(format!("answers {} as Convex does", key.status), format!("{}/api/check_admin_key", endpoint.url))
             .at(url_location(evidence))
             .remedy(
-                Remedy::careful("back up first (`npx convex export` with an older CLI), then take a newer image of the backend")
+                Remedy::careful("back up the data first, then take a newer image (raise the tag where it is pinned)")
                     .run("docker compose pull")
                     .run("docker compose up -d"),
             )

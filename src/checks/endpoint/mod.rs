@@ -18,6 +18,7 @@ mod url_reaches_another_backend;
 mod url_redirects;
 mod url_tls_failure;
 mod url_unreached;
+mod who_answers;
 
 use std::net::IpAddr;
 

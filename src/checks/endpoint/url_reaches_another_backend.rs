@@ -1,10 +1,13 @@
 //! The key is refused because another backend than this project's own answers at the URL.
 
-use crate::checks::endpoint::{is_engine_host, is_loopback, key_refused, selected, url_location};
-use crate::checks::{Check, engine};
+use super::who_answers::{self, Case};
+use crate::checks::endpoint::{
+    API_PORT, is_engine_host, is_loopback, key_refused, selected, url_location,
+};
+use crate::checks::{Check, compose, engine};
 use crate::evidence::docker::Container;
-use crate::evidence::{DockerFacts, EndpointFacts, Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 static URL_REACHES_ANOTHER_BACKEND: Rule = Rule {
     id: "url-reaches-another-backend",
@@ -18,14 +21,6 @@ static URL_REACHES_ANOTHER_BACKEND: Rule = Rule {
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND], run };
 
-/// What speaks for another backend.
-struct Case {
-    certainty: Certainty,
-    detail: String,
-    proof: (String, String),
-    other: Option<String>,
-}
-
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
     // A URL of another machine, or of a proxy, may mean any backend.
@@ -37,13 +32,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let docker = engine::asked(evidence)?;
     let Some(expected) = docker.expected() else {
-        evidence.compose.seen()?; // it names what to expect
-        return Ok(vec![]);
+        let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
+        let case = who_answers::never_started(docker, project, endpoint.port);
+        return Ok(case.into_iter().map(|case| tell(evidence, endpoint, case, None)).collect());
     };
-    let Some(case) = other_container(docker, expected, endpoint.port)
-        .or_else(|| bind_failed(expected, endpoint.port))
-        .or_else(|| other_name(expected, endpoint))
-        .or_else(|| outside_docker(docker, expected, endpoint.port))
+    let Some(case) = who_answers::other_container(docker, expected, endpoint.port)
+        .or_else(|| who_answers::bind_failed(expected, endpoint.port))
+        .or_else(|| who_answers::other_name(expected, endpoint))
+        .or_else(|| who_answers::outside_docker(docker, expected, endpoint.port))
     else {
         if expected.is_running() && engine::claims(expected, endpoint.port) {
             endpoint.instance_name.seen()?;
@@ -51,6 +47,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         return Ok(vec![]);
     };
+    Ok(vec![tell(evidence, endpoint, case, Some(expected))])
+}
+
+fn tell(
+    evidence: &Evidence,
+    endpoint: &EndpointFacts,
+    case: Case,
+    expected: Option<&Container>,
+) -> Finding {
     let port = endpoint.port;
     let mut finding = URL_REACHES_ANOTHER_BACKEND
         .finding(case.certainty, case.detail)
@@ -60,9 +65,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(other) = &case.other {
         finding = finding.at(Location::container(other.clone()));
     }
-    finding = finding.at(Location::container(expected.name.clone()));
-    let own = expected.ports.iter().find_map(|it| it.host.filter(|host| *host != port));
-    if let (true, Some(own)) = (expected.is_running(), own) {
+    if let Some(expected) = expected {
+        finding = finding.at(engine::place(expected));
+    }
+    let own = expected
+        .filter(|it| it.is_running())
+        .and_then(|it| it.ports.iter().find(|port| port.container == API_PORT)?.host)
+        .filter(|own| *own != port);
+    if let Some(own) = own {
         let url = format!("http://127.0.0.1:{own}");
         finding = finding.remedy(Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {url}")));
     }
@@ -74,83 +84,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         ))
         .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
     };
-    Ok(vec![finding.remedy(free)])
-}
-
-/// The container that answers is of another project.
-fn other_container(docker: &DockerFacts, expected: &Container, port: u16) -> Option<Case> {
-    let (other, certainty) = docker.answering()?;
-    let same =
-        other.working_dir == expected.working_dir && other.config_files == expected.config_files;
-    if other.name == expected.name || same {
-        return None;
-    }
-    // The port may have been meant for it, and the key be wrong by itself.
-    let meant = if engine::claims(expected, port) { certainty } else { Certainty::Likely };
-    Some(Case {
-        certainty: certainty.min(meant),
-        detail: format!(
-            "{} of {} answers on port {port}; this project's backend is {}.",
-            other.name,
-            other.working_dir.as_deref().unwrap_or("no compose project"),
-            expected.name
-        ),
-        proof: (
-            docker.answering.as_ref().map(|it| it.how.clone()).unwrap_or_default(),
-            other.name.clone(),
-        ),
-        other: Some(other.name.clone()),
-    })
-}
-
-/// Our container could not take the port: somebody else has it.
-fn bind_failed(expected: &Container, port: u16) -> Option<Case> {
-    let error = expected.start_error.as_deref().filter(|_| !expected.is_running())?;
-    (engine::port_taken(error) == Some(port)).then(|| Case {
-        certainty: Certainty::Proven,
-        detail: format!(
-            "{} could not take port {port}, because the backend that answers there holds it.",
-            expected.name
-        ),
-        proof: (error.to_owned(), expected.name.clone()),
-        other: None,
-    })
-}
-
-/// Our process runs under another name than the one that answers.
-fn other_name(expected: &Container, endpoint: &EndpointFacts) -> Option<Case> {
-    let answers = endpoint.answering_name()?;
-    let runs = expected.instance_name.process.seen().ok()?.as_deref()?;
-    if !expected.is_running() || answers == runs {
-        return None;
-    }
-    let claims = engine::claims(expected, endpoint.port);
-    Some(Case {
-        certainty: if claims { Certainty::Proven } else { Certainty::Likely },
-        detail: format!(
-            "The URL answers as instance `{answers}`; {} runs as `{runs}`.",
-            expected.name
-        ),
-        proof: (format!("its process runs as `{runs}`"), expected.name.clone()),
-        other: None,
-    })
-}
-
-/// Our container does not run and no other one holds the port: a process outside of Docker.
-fn outside_docker(docker: &DockerFacts, expected: &Container, port: u16) -> Option<Case> {
-    let held = docker.published.iter().any(|entry| entry.host_port == port);
-    if expected.is_running() || !engine::claims(expected, port) || held {
-        return None;
-    }
-    Some(Case {
-        certainty: Certainty::Likely,
-        detail: format!(
-            "{} does not run, and no container publishes port {port}: a process outside of Docker answers.",
-            expected.name
-        ),
-        proof: (format!("state {}", expected.state), expected.name.clone()),
-        other: None,
-    })
+    finding.remedy(free)
 }
 
 #[cfg(test)]
@@ -158,6 +92,7 @@ mod tests {
     use super::*;
     use crate::checks::endpoint::build;
     use crate::evidence::Observation;
+    use crate::report::Certainty;
 
     fn refused() -> Evidence {
         let mut evidence = build::healthy();
@@ -201,6 +136,15 @@ mod tests {
             Some("Bind for 0.0.0.0:3210 failed: port is already allocated".to_owned());
         assert_eq!(certainty(&stopped), Ok(Some(Certainty::Proven)));
         build::no_docker(&mut stopped);
+
+        let mut never = refused();
+        let docker = build::docker(&mut never);
+        docker.backends[0] = build::container("old-backend-1", "old", 3210);
+        docker.expected = None;
+        docker.answering.as_mut().unwrap().container = "old-backend-1".to_owned();
+        assert_eq!(certainty(&never), Ok(Some(Certainty::Likely)));
+        build::compose(&mut never).backends[0].ports.clear();
+        assert_eq!(certainty(&never), Ok(None));
         assert_eq!(certainty(&stopped), Err(()));
     }
 

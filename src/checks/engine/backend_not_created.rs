@@ -4,7 +4,6 @@ use crate::checks::endpoint::{
     convex_answers, is_engine_host, is_loopback, selected, url_location,
 };
 use crate::checks::{Check, compose, engine};
-use crate::evidence::compose::BackendService;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -38,8 +37,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     // A loopback port that this service does not publish may be the end of a tunnel.
-    let certainty =
-        if publishes(service, endpoint.port) { Certainty::Proven } else { Certainty::Likely };
+    let certainty = if compose::publishes(service, endpoint.port) {
+        Certainty::Proven
+    } else {
+        Certainty::Likely
+    };
     Ok(vec![
         BACKEND_NOT_CREATED
             .finding(
@@ -58,11 +60,6 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .run(format!("docker compose up -d {}", service.name)),
             ),
     ])
-}
-
-fn publishes(service: &BackendService, port: u16) -> bool {
-    service.network_mode.as_deref() == Some("host")
-        || service.ports.iter().any(|it| it.published.as_deref() == Some(port.to_string().as_str()))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
             _ if container.state == "created" => {
                 format!("{} was created and did not start.", container.name)
             }
-            Some(0 | 130 | 143) => format!("{} was stopped.", container.name),
+            Some(130 | 143) => format!("{} was stopped.", container.name),
             Some(code) => format!("{} ended with exit code {code}.", container.name),
             None => format!("{} does not run.", container.name),
         },
