@@ -1,7 +1,7 @@
 //! Which service of the compose file is the Convex backend: none, or one of several.
 
 use crate::checks::Check;
-use crate::checks::compose::{location, project};
+use crate::checks::compose::{location, project, shell_word};
 use crate::checks::endpoint::{convex_answers, selected};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -71,7 +71,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(other) = other {
         finding = finding.remedy(
             Remedy::safe("look at another one")
-                .run(format!("convex-doctor --service {}", other.name)),
+                .run(format!("convex-doctor --service {}", shell_word(&other.name))),
         );
     }
     Ok(vec![finding])

@@ -50,7 +50,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let (Some(text), Some(container)) = (shown, container) {
         finding = finding.because(text, container.name.clone()).at(engine::place(container));
     }
-    Ok(vec![heed_200(evidence, finding.remedy(delete_line("DISABLE_BEACON")))])
+    Ok(vec![heed_200(evidence, finding.remedy(delete_line(evidence, "DISABLE_BEACON")))])
 }
 
 /// What of the container shows that it died of this.

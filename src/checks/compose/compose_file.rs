@@ -2,7 +2,7 @@
 
 use crate::checks::compose::location;
 use crate::checks::endpoint::{heed_200, is_loopback, selected};
-use crate::checks::{Check, engine};
+use crate::checks::{Check, compose, engine};
 use crate::evidence::compose::ComposeIssue;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
@@ -65,7 +65,7 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 .at(place)
                 .remedy(
                     Remedy::safe("correct the line; this shows what Compose says")
-                        .run("docker compose config --quiet"),
+                        .run(compose::command(evidence, "config --quiet")),
                 );
             heed_200(evidence, finding)
         })

@@ -1,7 +1,7 @@
 //! Variables of the backend's environment that do not do what they seem to: `false` that turns on, names that nobody reads.
 
-use crate::checks::Check;
 use crate::checks::compose::{location, project, runs_upstream};
+use crate::checks::{Check, compose};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy, Rule};
@@ -61,7 +61,7 @@ fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 )
                 .because(format!("{name}={value}"), value_place(entry).to_string())
                 .at(value_place(entry))
-                .remedy(delete_line(name))
+                .remedy(delete_line(evidence, name))
         })
     });
     Ok(found.collect())
@@ -95,9 +95,9 @@ pub(super) fn value_place(entry: &EnvironmentEntry) -> Location {
 }
 
 /// Not `NAME=`: an empty DISABLE_BEACON stops the backend.
-pub(super) fn delete_line(name: &str) -> Remedy {
+pub(super) fn delete_line(evidence: &Evidence, name: &str) -> Remedy {
     Remedy::careful(format!("delete the line of {name} (do not leave `{name}=`), then"))
-        .run("docker compose up -d")
+        .run(compose::command(evidence, "up -d"))
 }
 
 #[cfg(test)]

@@ -31,6 +31,38 @@ pub fn project(evidence: &Evidence) -> Result<Option<&ComposeFacts>, Unseen> {
     }
 }
 
+/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.
+pub fn command(evidence: &Evidence, arguments: &str) -> String {
+    const FOUND: &[&str] =
+        &["compose", "docker-compose", "compose.override", "docker-compose.override"];
+    let mut command = "docker compose".to_owned();
+    if let Ok(Some(project)) = evidence.compose.seen() {
+        let inside = format!("{}/", project.directory.trim_end_matches('/'));
+        let files: Vec<_> =
+            project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
+        let found = |file: &&str| {
+            [".yml", ".yaml"]
+                .iter()
+                .any(|end| file.strip_suffix(end).is_some_and(|name| FOUND.contains(&name)))
+        };
+        if !files.iter().all(found) {
+            for file in files {
+                command = format!("{command} -f {}", shell_word(file));
+            }
+        }
+    }
+    format!("{command} {arguments}")
+}
+
+/// `text` as one word of a shell: names and hosts come from files that somebody else may have written.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// A place in a compose file.
 pub fn location(at: &At) -> Location {
     Location::File { file: at.file.clone(), line: at.line, column: at.column, text: None }
@@ -48,5 +80,38 @@ fn runs_upstream(service: &BackendService) -> Option<Certainty> {
         _ if service.entrypoint_overridden => None,
         Some(image) if image.contains("get-convex/convex-backend") => Some(Certainty::Proven),
         _ => Some(Certainty::Likely),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    #[test]
+    fn other_files_are_named_on_the_command_line() {
+        for (files, expected) in [
+            (vec!["/srv/app/docker-compose.yml"], "docker compose up -d"),
+            (
+                vec!["/srv/app/compose.yaml", "/srv/app/compose.override.yml"],
+                "docker compose up -d",
+            ),
+            (vec!["/srv/app/self host.yml"], "docker compose -f 'self host.yml' up -d"),
+            (
+                vec!["/srv/app/docker-compose.yml", "/srv/prod.yml"],
+                "docker compose -f docker-compose.yml -f /srv/prod.yml up -d",
+            ),
+        ] {
+            let mut evidence = build::healthy();
+            build::compose(&mut evidence).files = files.into_iter().map(str::to_owned).collect();
+            assert_eq!(command(&evidence, "up -d"), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_become_a_command() {
+        assert_eq!(shell_word("backend-1.x"), "backend-1.x");
+        assert_eq!(shell_word("a$(id)"), "'a$(id)'");
+        assert_eq!(shell_word("a'b"), r"'a'\''b'");
     }
 }

@@ -1,8 +1,8 @@
 //! A backend that is too old for the CLI, and one that is slow.
 
 use super::answers;
-use crate::checks::Check;
 use crate::checks::endpoint::{cli_at_least, convex_answers, selected, url_location};
+use crate::checks::{Check, compose};
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -73,8 +73,8 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(url_location(evidence))
             .remedy(
                 Remedy::careful("back up the data first, then take a newer image (raise the tag where it is pinned)")
-                    .run("docker compose pull")
-                    .run("docker compose up -d"),
+                    .run(compose::command(evidence, "pull"))
+                    .run(compose::command(evidence, "up -d")),
             )
             .remedy(Remedy::careful("or stay with an older CLI").run("npm install convex@1.31.6")),
     ])

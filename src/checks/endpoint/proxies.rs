@@ -1,8 +1,8 @@
 //! What stands between the CLI and the backend: the proxy of the environment, a proxy that cannot reach it, one that asks for a login.
 
 use super::answers::{self, is_gateway_error, is_login_wall};
-use crate::checks::Check;
 use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};
+use crate::checks::{Check, compose};
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -78,7 +78,7 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(url_location(evidence))
             .remedy(
                 Remedy::safe("except the host from the proxy")
-                    .run(format!("export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}{host}\"")),
+                    .run(format!("export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{}", compose::shell_word(host))),
             ),
     ])
 }
@@ -108,7 +108,7 @@ fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(url_location(evidence))
         .remedy(
             Remedy::safe("on the backend's host: see whether it runs, and to which address and port the proxy sends")
-                .run("docker compose ps"),
+                .run(compose::command(evidence, "ps")),
         );
     Ok(vec![heed_200(evidence, finding)])
 }

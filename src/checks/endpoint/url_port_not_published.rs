@@ -4,7 +4,7 @@ use crate::checks::endpoint::{
     API_PORT, convex_answers, heed_200, is_engine_host, is_loopback, published_url, selected,
     url_location,
 };
-use crate::checks::{Check, engine};
+use crate::checks::{Check, compose, engine};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -64,7 +64,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             "add `\"{}:{API_PORT}\"` under `ports:` of the backend service, then recreate it",
             endpoint.port
         ))
-        .run("docker compose up -d"),
+        .run(compose::command(evidence, "up -d")),
     };
     let finding = URL_PORT_NOT_PUBLISHED
         .finding(

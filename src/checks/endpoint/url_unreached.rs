@@ -4,7 +4,7 @@ use super::url_tls_failure::{self, URL_TLS_FAILURE};
 use crate::checks::endpoint::{
     convex_answers, is_engine_host, is_loopback, selected, url_location,
 };
-use crate::checks::{Check, engine};
+use crate::checks::{Check, compose, engine};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -72,7 +72,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("on the backend's host: see in its log what it waits for")
-                    .run("docker compose logs --tail 50"),
+                    .run(compose::command(evidence, "logs --tail 50")),
             ),
         Reach::NoSuchHost { error } => URL_DNS_FAILURE
             .finding(
@@ -109,14 +109,14 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
             Remedy::safe(format!(
                 "start the backend, in the directory of its compose file{remote}"
             ))
-            .run("docker compose up -d"),
+            .run(compose::command(evidence, "up -d")),
         )
         .remedy(
             Remedy::safe(format!(
                 "if it runs: see what it publishes, and what its log says{remote}"
             ))
-            .run("docker compose ps")
-            .run("docker compose logs --tail 50"),
+            .run(compose::command(evidence, "ps"))
+            .run(compose::command(evidence, "logs --tail 50")),
         )
 }
 

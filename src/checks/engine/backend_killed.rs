@@ -1,7 +1,7 @@
 //! The backend was killed from outside: for its memory, or by an instruction that this processor does not have.
 
-use crate::checks::Check;
 use crate::checks::engine::{asked, place, subject, weight};
+use crate::checks::{Check, compose};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Remedy, Rule};
 
@@ -43,7 +43,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("OOMKilled is true", name.clone())
             .remedy(
                 Remedy::careful("raise the memory limit of the service (`mem_limit`, `deploy.resources`) or give the host more, then")
-                    .run("docker compose up -d"),
+                    .run(compose::command(evidence, "up -d")),
             )
     } else if container.exit_code == Some(ILLEGAL_INSTRUCTION) && !container.is_running() {
         BACKEND_ILLEGAL_INSTRUCTION
@@ -51,8 +51,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("exit code 132", name.clone())
             .remedy(
                 Remedy::careful("take a newer image, or run it on a newer processor (Raspberry Pi 4 and old arm64 boards are known for it)")
-                    .run("docker compose pull")
-                    .run("docker compose up -d"),
+                    .run(compose::command(evidence, "pull"))
+                    .run(compose::command(evidence, "up -d")),
             )
     } else {
         return Ok(vec![]);

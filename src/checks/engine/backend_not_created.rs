@@ -55,10 +55,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("has no container of it", docker.address.clone())
             .at(Location::line(service.at.file.clone(), service.at.line))
             .at(url_location(evidence))
-            .remedy(
-                Remedy::safe(format!("start it, in {}", project.directory))
-                    .run(format!("docker compose up -d {}", service.name)),
-            ),
+            .remedy(Remedy::safe(format!("start it, in {}", project.directory)).run(
+                compose::command(
+                    evidence,
+                    &format!("up -d {}", compose::shell_word(&service.name)),
+                ),
+            )),
     ])
 }
 

@@ -1,8 +1,8 @@
 //! Two backends want one port of the host: only one of them can have it.
 
-use crate::checks::Check;
 use crate::checks::endpoint::{heed_200, is_engine_host, selected};
 use crate::checks::engine::{asked, place, port_taken};
+use crate::checks::{Check, compose};
 use crate::evidence::docker::{Container, Port};
 use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -21,7 +21,7 @@ pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_ON_PORT], ru
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let docker = asked(evidence)?;
-    let finding = match docker.expected().and_then(|it| bind_failed(docker, it)) {
+    let finding = match docker.expected().and_then(|it| bind_failed(evidence, docker, it)) {
         Some(finding) => finding,
         None => match both_running(evidence, docker)? {
             Some(finding) => finding,
@@ -32,7 +32,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 /// Our container did not get its port.
-fn bind_failed(docker: &DockerFacts, expected: &Container) -> Option<Finding> {
+fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) -> Option<Finding> {
     let error = expected.start_error.as_deref().filter(|_| !expected.is_running())?;
     let port = port_taken(error)?;
     let holder = docker
@@ -50,10 +50,10 @@ fn bind_failed(docker: &DockerFacts, expected: &Container) -> Option<Finding> {
         finding = finding.because(format!("publishes port {port}"), holder.container.clone());
     }
     Some(
-        finding.remedy(other_port(port)).remedy(match holder {
+        finding.remedy(other_port(evidence, port)).remedy(match holder {
             Some(holder) => Remedy::careful("or stop the one that holds it")
                 .run(format!("docker stop {}", holder.container))
-                .run("docker compose up -d"),
+                .run(compose::command(evidence, "up -d")),
             None => Remedy::safe("see which process holds it")
                 .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
         }),
@@ -87,7 +87,7 @@ fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Find
             )
             .at(place(first))
             .at(place(second))
-            .remedy(other_port(endpoint.port))
+            .remedy(other_port(evidence, endpoint.port))
     }))
 }
 
@@ -96,11 +96,11 @@ fn overlap(one: &Port, other: &Port) -> bool {
     one.host_ip == other.host_ip || any(&one.host_ip) || any(&other.host_ip)
 }
 
-fn other_port(port: u16) -> Remedy {
+fn other_port(evidence: &Evidence, port: u16) -> Remedy {
     Remedy::careful(format!(
         "give one of them another port: PORT=… in its .env, or the left side of its `ports:` line in place of {port}, and in its URL"
     ))
-    .run("docker compose up -d")
+    .run(compose::command(evidence, "up -d"))
 }
 
 #[cfg(test)]
