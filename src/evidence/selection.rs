@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::secret::Fingerprint;
 
 /// What `npx convex` would talk to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelectionKind {
     /// The pair of URL and admin key, from variables or from both flags.
@@ -20,6 +20,7 @@ pub enum SelectionKind {
     /// CONVEX_DEPLOYMENT names a local or anonymous deployment.
     Local,
     /// Nothing, or half a pair: the CLI starts a login or an anonymous local backend.
+    #[default]
     None,
     /// The CLI refuses to start.
     Error,
@@ -228,7 +229,7 @@ pub enum PackageJsonState {
 }
 
 /// Everything about the selection that checks read and that goes into a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SelectionFacts {
     /// What the CLI would use.
     pub kind: SelectionKind,
