@@ -1,5 +1,6 @@
 //! Small, valid evidence for the tests of checks: a healthy deployment, of which each case changes one thing.
 
+use crate::admin_key::{Claims, shape};
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, DeclaredMount, DeclaredVolume, EntryValue, EnvironmentEntry,
 };
@@ -8,9 +9,11 @@ use crate::evidence::docker::{
     SecretPlaces, SecretState, Volume,
 };
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts};
-use crate::evidence::{Evidence, Observation};
+use crate::evidence::key::{SecretPlace, Trial};
+use crate::evidence::selection::ValueSource;
+use crate::evidence::{Evidence, KeyFacts, Observation};
 use crate::report::Certainty;
-use crate::secret::Fingerprint;
+use crate::secret::{Fingerprint, Secret};
 
 pub(crate) use Observation::Seen;
 
@@ -105,8 +108,7 @@ pub(crate) fn container(project: &str, secret: &str) -> Container {
 
 /// An answer with that status and body.
 pub(crate) fn answer(status: u16, body: Body) -> Observation<Answer> {
-    let answer =
-        Answer { status, content_type: None, server: None, location: None, body, ms: 3 };
+    let answer = Answer { status, content_type: None, server: None, location: None, body, ms: 3 };
     Seen(answer)
 }
 
@@ -129,6 +131,7 @@ pub(crate) fn logged(refusal: LoggedRefusal) -> Observation<LogFacts> {
 pub(crate) fn healthy() -> Evidence {
     Evidence {
         collected_at: 1_790_000_000,
+        keys: vec![key(vec![opened("ours", vec![process("app-backend-1")])])],
         compose: Seen(Some(ComposeFacts {
             project: "app".to_owned(),
             directory: DIRECTORY.to_owned(),
@@ -178,7 +181,10 @@ pub(crate) fn healthy() -> Evidence {
             scheme: "http".to_owned(),
             host: "127.0.0.1".to_owned(),
             port: 3210,
-            instance_name: answer(200, Body::InstanceName { name: "convex-self-hosted".to_owned() }),
+            instance_name: answer(
+                200,
+                Body::InstanceName { name: "convex-self-hosted".to_owned() },
+            ),
             check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
             ..EndpointFacts::default()
         })),
@@ -218,4 +224,65 @@ pub(crate) fn endpoint(evidence: &mut Evidence) -> &mut EndpointFacts {
         Seen(Some(endpoint)) => endpoint,
         other => panic!("no endpoint: {other:?}"),
     }
+}
+
+/// Who answers, to change it.
+pub(crate) fn answering(evidence: &mut Evidence) -> &mut Answering {
+    docker(evidence).answering.as_mut().expect("somebody answers")
+}
+
+/// What an ordinary key says when it opens.
+pub(crate) fn claims() -> Claims {
+    Claims::of_member_zero(1_770_000_000, false)
+}
+
+/// The selected key, well shaped, at .env.local:2.
+pub(crate) fn key(trials: Vec<Trial>) -> KeyFacts {
+    let text = format!("convex-self-hosted|01{}", "5".repeat(72));
+    KeyFacts {
+        source: ValueSource::File { file: ".env.local".to_owned(), line: 2 },
+        selected: true,
+        fingerprint: Some(secret("key")),
+        shape: shape(&Secret::new(text)),
+        equals_secret_of: None,
+        trials,
+    }
+}
+
+/// The secret of that name, which opens the key.
+pub(crate) fn opened(name: &str, places: Vec<SecretPlace>) -> Trial {
+    Trial { secret: secret(name), places, opened: Some(claims()) }
+}
+
+/// The secret of that name, which does not.
+pub(crate) fn closed(name: &str, places: Vec<SecretPlace>) -> Trial {
+    Trial { secret: secret(name), places, opened: None }
+}
+
+/// On the command line of that container's backend.
+pub(crate) fn process(container: &str) -> SecretPlace {
+    SecretPlace::Process { container: container.to_owned() }
+}
+
+/// In the credentials file that this container sees.
+pub(crate) fn file(container: &str, volume: Option<&str>) -> SecretPlace {
+    let volume = volume.map(str::to_owned);
+    SecretPlace::File { container: container.to_owned(), volume }
+}
+
+/// The deployment of [`healthy`] with a key that is refused, and does not open with the secret in force; what else was tried comes
+/// after that.
+pub(crate) fn refused(others: &[Trial]) -> Evidence {
+    let mut evidence = healthy();
+    let own =
+        closed("ours", vec![process("app-backend-1"), file("app-backend-1", Some("app_data"))]);
+    evidence.keys = vec![key([&[own], others].concat())];
+    endpoint(&mut evidence).check_admin_key = bad_admin_key();
+    evidence
+}
+
+/// Nobody could read any secret of the answering container.
+pub(crate) fn hide_secrets(evidence: &mut Evidence) {
+    backend(evidence).secret = SecretPlaces::default();
+    evidence.keys[0].trials.clear();
 }

@@ -75,9 +75,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let certainty = match container {
-        Some(container)
-            if !container.mount_over(&container.data_dir).is_some_and(is_durable) =>
-        {
+        Some(container) if !container.mount_over(&container.data_dir).is_some_and(is_durable) => {
             Certainty::Proven
         }
         // Compose carries an old volume into a recreated container and drops it at the next `down` (`facts/docker.md` §0.2):
@@ -90,7 +88,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         service.name,
         elsewhere.lost()
     );
-    let mut finding = rule.finding(certainty, detail).at(place(line.map_or(&service.at, |m| &m.at)));
+    let mut finding =
+        rule.finding(certainty, detail).at(place(line.map_or(&service.at, |m| &m.at)));
     finding = match line {
         Some(line) => finding.because(
             format!("mounts {} at {}", line.source.as_deref().unwrap_or(&line.kind), line.target),
@@ -104,7 +103,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(container) = container {
         let attached = container.mount_over(&container.data_dir);
         let text = match attached.map(|mount| (is_durable(mount), &mount.source)) {
-            None => "nothing is attached there: the data lies in the container's own layer".to_owned(),
+            None => {
+                "nothing is attached there: the data lies in the container's own layer".to_owned()
+            }
             Some((true, source)) => format!(
                 "{} is still attached, carried over from the container before; the next `down` lets \
                  go of it",

@@ -10,16 +10,16 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy};
+use crate::report::{Finding, Level, Location, Remedy};
 
-mod data_volume;
-mod detached;
-mod not_attached;
-mod project_renamed;
-mod shared;
-mod sql_secret;
+pub mod data_volume;
+pub mod detached;
+pub mod not_attached;
+pub mod project_renamed;
+pub mod shared;
+pub mod sql_secret;
 
-pub(crate) use project_renamed::{Candidate, candidates};
+pub(crate) use project_renamed::{bring_back, candidates};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
@@ -41,7 +41,9 @@ pub(crate) fn declared(
 ) -> Result<Option<(&ComposeFacts, &BackendService)>, Unseen> {
     let Some(compose) = evidence.compose.seen()? else { return Ok(None) };
     if let Some(error) = compose.errors.first() {
-        return Err(Unseen { reason: format!("Compose cannot read the project: {}", error.message) });
+        return Err(Unseen {
+            reason: format!("Compose cannot read the project: {}", error.message),
+        });
     }
     Ok(compose.backend().map(|service| (compose, service)))
 }
@@ -95,11 +97,9 @@ impl Elsewhere {
     pub(crate) fn of(service: &BackendService, container: Option<&Container>) -> Self {
         let set = |name: &str| service.variable(name).is_some_and(is_set);
         let pinned = |container: &Container| {
-            container
-                .secret
-                .environment
-                .seen()
-                .is_ok_and(|state| state.as_ref().is_some_and(|state| state.fingerprint().is_some()))
+            container.secret.environment.seen().is_ok_and(|state| {
+                state.as_ref().is_some_and(|state| state.fingerprint().is_some())
+            })
         };
         Self {
             secret: set("INSTANCE_SECRET") || container.is_some_and(pinned),
@@ -119,13 +119,19 @@ impl Elsewhere {
     pub(crate) fn lost(self) -> &'static str {
         match (self.secret, self.documents, self.files) {
             (true, true, true) => "nothing",
-            (true, true, false) => "every stored file and deployed function (INSTANCE_SECRET is \
-                                    set and the documents are in SQL, so keys and documents stay)",
+            (true, true, false) => {
+                "every stored file and deployed function (INSTANCE_SECRET is \
+                                    set and the documents are in SQL, so keys and documents stay)"
+            }
             (true, false, _) => "every document (INSTANCE_SECRET is set, so keys stay valid)",
             (false, true, true) => "the instance secret, and with it every admin key",
-            (false, true, false) => "the instance secret, and with it every admin key, and every \
-                                     stored file (the documents are in SQL)",
-            (false, false, _) => "the database and the instance secret, and with it every admin key",
+            (false, true, false) => {
+                "the instance secret, and with it every admin key, and every \
+                                     stored file (the documents are in SQL)"
+            }
+            (false, false, _) => {
+                "the database and the instance secret, and with it every admin key"
+            }
         }
     }
 }
@@ -162,13 +168,12 @@ pub(crate) fn spot(at: &At) -> String {
 /// only memory would not survive that.
 pub(crate) fn rescue(container: &Container) -> Remedy {
     let (name, data) = (&container.name, container.data_dir.trim_end_matches('/'));
-    let in_memory =
-        container.mount_over(data).is_some_and(|mount| mount.kind == MountKind::Tmpfs);
+    let in_memory = container.mount_over(data).is_some_and(|mount| mount.kind == MountKind::Tmpfs);
     let remedy = Remedy::careful("First copy the data out of the container");
     if in_memory {
-        return remedy
-            .run("mkdir -p ./convex-data-rescue")
-            .run(format!("docker exec {name} tar -C {data} -cf - . | tar -xf - -C ./convex-data-rescue"));
+        return remedy.run("mkdir -p ./convex-data-rescue").run(format!(
+            "docker exec {name} tar -C {data} -cf - . | tar -xf - -C ./convex-data-rescue"
+        ));
     }
     let remedy = match container.is_running() {
         true => remedy.run(format!("docker stop {name}")),
@@ -202,16 +207,12 @@ pub(crate) fn for_a_throw_away(
     if evidence.asked.ephemeral {
         finding.level(Level::Info)
     } else if evidence.asked.ci && young && finding.level == Level::Error {
-        finding
-            .level(Level::Warning)
-            .because("CI is set and the container is younger than an hour; `--ephemeral` says that \
-                      this instance is meant to be thrown away", "environment")
+        finding.level(Level::Warning).because(
+            "CI is set and the container is younger than an hour; `--ephemeral` says that \
+                      this instance is meant to be thrown away",
+            "environment",
+        )
     } else {
         finding
     }
-}
-
-/// The lower of two certainties.
-pub(crate) fn at_most(one: Certainty, other: Certainty) -> Certainty {
-    one.min(other)
 }

@@ -124,11 +124,13 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             near.join(", ")
         )));
     }
-    Ok(vec![finding.remedy(
-        Remedy::safe("For a new, empty instance, make it")
-            .run(format!("docker volume create {}", volume.name))
-            .run("docker compose up -d"),
-    )])
+    Ok(vec![
+        finding.remedy(
+            Remedy::safe("For a new, empty instance, make it")
+                .run(format!("docker volume create {}", volume.name))
+                .run("docker compose up -d"),
+        ),
+    ])
 }
 
 #[cfg(test)]

@@ -23,9 +23,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let docker = engine(evidence)?;
     let ours = [docker.expected(), docker.answering().map(|(container, _)| container)];
     let mut seen = Vec::new();
-    for (one, other) in docker.backends.iter().enumerate().flat_map(|(index, one)| {
-        docker.backends[index + 1..].iter().map(move |other| (one, other))
-    }) {
+    for (one, other) in
+        docker.backends.iter().enumerate().flat_map(|(index, one)| {
+            docker.backends[index + 1..].iter().map(move |other| (one, other))
+        })
+    {
         let concerns_us = ours.iter().flatten().any(|c| c.name == one.name || c.name == other.name);
         let (Some(mine), Some(its)) =
             (one.mount_over(&one.data_dir), other.mount_over(&other.data_dir))
@@ -57,8 +59,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .at(Location::container(&one.name))
                     .at(Location::container(&other.name))
                     .remedy(
-                        Remedy::careful("Stop the one that should not run, then give it a volume of its own")
-                            .run(format!("docker stop {}", stranger(docker.expected.as_deref(), &one.name, &other.name))),
+                        Remedy::careful(
+                            "Stop the one that should not run, then give it a volume of its own",
+                        )
+                        .run(format!(
+                            "docker stop {}",
+                            stranger(docker.expected.as_deref(), &one.name, &other.name)
+                        )),
                     ),
             );
         }

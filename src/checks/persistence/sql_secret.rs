@@ -37,9 +37,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !elsewhere.documents {
         // A variable that is passed through and blank here may be set where the deployment really starts.
         let passed_through = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].iter().any(|name| {
-            service.variable(name).is_some_and(|entry| {
-                matches!(entry.value, EntryValue::Unset | EntryValue::Blank)
-            })
+            service
+                .variable(name)
+                .is_some_and(|entry| matches!(entry.value, EntryValue::Unset | EntryValue::Blank))
         });
         return match engine {
             Err(unseen) if passed_through => Err(unseen),
@@ -78,8 +78,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let in_memory = container.mount_over(dir).is_some_and(|m| m.kind == MountKind::Tmpfs);
         finding = finding.at(Location::container(&container.name)).remedy(match in_memory {
             true => copy,
-            false => copy
-                .run(format!("docker cp {}:{dir}/instance_secret ./instance_secret", container.name)),
+            false => copy.run(format!(
+                "docker cp {}:{dir}/instance_secret ./instance_secret",
+                container.name
+            )),
         });
     } else {
         finding = finding.remedy(Remedy::safe(format!(
@@ -130,8 +132,7 @@ mod tests {
                 "the file alone",
                 |e| {
                     e.docker = unseen();
-                    build::service(e).environment =
-                        vec![entry("POSTGRES_URL", EntryValue::Hidden)];
+                    build::service(e).environment = vec![entry("POSTGRES_URL", EntryValue::Hidden)];
                 },
                 Some(Certainty::Likely),
             ),
