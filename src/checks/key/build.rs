@@ -286,3 +286,11 @@ pub(crate) fn hide_secrets(evidence: &mut Evidence) {
     backend(evidence).secret = SecretPlaces::default();
     evidence.keys[0].trials.clear();
 }
+
+/// The volumes of the engine, to change them.
+pub(crate) fn volumes(evidence: &mut Evidence) -> &mut Vec<Volume> {
+    match &mut docker(evidence).volumes {
+        Seen(volumes) => volumes,
+        Observation::Unavailable { reason } => panic!("no volumes: {reason}"),
+    }
+}

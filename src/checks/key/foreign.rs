@@ -164,10 +164,7 @@ mod tests {
     fn warns_of_the_old_volume_and_mints_only_where_it_is_known_who_answers() {
         let mut evidence = build::refused(&[]);
         let old = volume("old_data", "old", &[]);
-        match &mut build::docker(&mut evidence).volumes {
-            build::Seen(volumes) => volumes.push(old),
-            _ => unreachable!(),
-        }
+        build::volumes(&mut evidence).push(old);
         let found = &run(&evidence).unwrap()[0];
         assert!(found.locations.contains(&Location::volume("old_data")));
         assert_eq!(found.remedies.len(), 2);

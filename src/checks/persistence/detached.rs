@@ -89,10 +89,7 @@ mod tests {
     use crate::checks::key::build::{self, closed, file, unseen, volume};
 
     fn with(volume: Volume, mut evidence: Evidence) -> Evidence {
-        match &mut build::docker(&mut evidence).volumes {
-            build::Seen(volumes) => volumes.push(volume),
-            build::Observation::Unavailable { .. } => unreachable!(),
-        }
+        build::volumes(&mut evidence).push(volume);
         evidence
     }
 

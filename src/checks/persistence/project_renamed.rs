@@ -235,13 +235,6 @@ mod tests {
     use crate::checks::key::build::{self, DIRECTORY, container, file, opened, unseen, volume};
     use Certainty::{Likely, Possible, Proven};
 
-    fn add_volume(evidence: &mut Evidence, volume: Volume) {
-        match &mut build::docker(evidence).volumes {
-            build::Seen(volumes) => volumes.push(volume),
-            build::Observation::Unavailable { .. } => unreachable!(),
-        }
-    }
-
     /// The old project's stopped container still holds the volume whose secret opens the key.
     fn renamed(config_file: &str) -> Evidence {
         let held = vec![file("old-backend-1", Some("old_data"))];
@@ -251,7 +244,7 @@ mod tests {
         old.working_dir = None;
         old.config_files = vec![config_file.to_owned()];
         build::docker(&mut evidence).backends.push(old);
-        add_volume(&mut evidence, volume("old_data", "old", &["old-backend-1"]));
+        build::volumes(&mut evidence).push(volume("old_data", "old", &["old-backend-1"]));
         evidence
     }
 
@@ -289,10 +282,10 @@ mod tests {
     fn without_the_container_a_name_is_possible() {
         let mut evidence = build::refused(&[]);
         assert_eq!(run(&evidence), Ok(vec![]));
-        add_volume(&mut evidence, volume("old_data", "old", &[]));
+        build::volumes(&mut evidence).push(volume("old_data", "old", &[]));
         let mut other_key = volume("old_postgres", "old", &[]);
         other_key.key = Some("postgres".to_owned());
-        add_volume(&mut evidence, other_key);
+        build::volumes(&mut evidence).push(other_key);
         let found = run(&evidence).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].certainty, found[0].level), (Possible, Level::Warning));
