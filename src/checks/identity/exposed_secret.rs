@@ -59,9 +59,9 @@ fn published() -> Fingerprint {
     Fingerprint::of_text(&hex::encode(b"Carnitas, literally meaning \"lit"))
 }
 
-fn declared_secret<'a>(
-    evidence: &'a Evidence,
-) -> Result<Option<(&'a EnvironmentEntry, &'a Fingerprint)>, Unseen> {
+fn declared_secret(
+    evidence: &Evidence,
+) -> Result<Option<(&EnvironmentEntry, &Fingerprint)>, Unseen> {
     Ok(opinion(service(evidence)?, "INSTANCE_SECRET").and_then(|entry| match &entry.value {
         EntryValue::Secret(state) => Some((entry, state.fingerprint()?)),
         _ => None,
@@ -221,14 +221,15 @@ fn run_compose(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .because(format!("INSTANCE_SECRET is set to secret {secret}"), spot(at))
         .at(value_place(entry))
         .remedy(move_out);
-    Ok(vec![match tracked {
-        true => finding.remedy(
+    Ok(vec![if tracked {
+        finding.remedy(
             Remedy::careful(
                 "Then rotate it: put a new one into `.env`, recreate the container, mint the keys anew",
             )
             .run("openssl rand -hex 32"),
-        ),
-        false => finding,
+        )
+    } else {
+        finding
     }])
 }
 

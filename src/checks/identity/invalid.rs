@@ -130,12 +130,15 @@ fn run_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some((sign.1, source, certainty))
     });
     let Some((sign, source, certainty)) = found else {
-        // The name that answers is the one that counts; without it the process must have been seen.
-        if answered.is_none() {
-            match process {
-                Some(seen) => drop(seen?),
-                None => drop(whose?),
-            }
+        whose?;
+        if let Some(container) = container {
+            container.instance_name.environment.seen()?;
+        }
+        // The name that answers is the one in force; without it the process must have been seen.
+        if answered.is_none()
+            && let Some(process) = process
+        {
+            process?;
         }
         service?;
         return Ok(vec![]);
@@ -170,6 +173,7 @@ mod tests {
     use Certainty::{Likely, Proven};
 
     type Change = fn(&mut Evidence);
+    type Row = (&'static str, Change, Option<(Certainty, Level)>);
 
     fn bad() -> SecretState {
         SecretState::Invalid("Hex-decoded key was 0 bytes, not 32".to_owned())
@@ -181,7 +185,7 @@ mod tests {
             build::service(e).environment =
                 vec![entry("INSTANCE_SECRET", EntryValue::Secret(bad()))];
         };
-        let cases: [(&str, Change, Option<(Certainty, Level)>); 5] = [
+        let cases: [Row; 5] = [
             ("healthy", |_| {}, None),
             (
                 "an empty credentials file",

@@ -3,7 +3,7 @@
 
 use super::{Whose, opinion, recreate, service, value_place, value_spot, whose};
 use crate::checks::Check;
-use crate::checks::key::{called, selected, trial};
+use crate::checks::key::{called, capital, selected, trial};
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
@@ -35,14 +35,13 @@ struct Place<'a> {
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(whose) = whose(evidence)? else { return Ok(vec![]) };
     let container = whose.container;
-    let seen = |place: &'static str, value| {
-        move || -> Result<Option<Place<'_>>, Unseen> {
-            Ok(in_container(place, container.name.as_str(), value)?)
-        }
-    };
-    let process = seen("the process", &container.secret.process)();
-    let environment = seen("the environment of the container", &container.secret.environment)();
-    let file = seen("the credentials file", &container.secret.file)();
+    let process = in_container("the process", &container.name, &container.secret.process);
+    let environment = in_container(
+        "the environment of the container",
+        &container.name,
+        &container.secret.environment,
+    );
+    let file = in_container("the credentials file", &container.name, &container.secret.file);
     let compose = of_compose(evidence, &whose);
 
     // What the next start uses: the environment, else the file (`facts/convex.md` §5). In force now: the process.
@@ -87,7 +86,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} holds secret {}, {} holds {}. After `{command}` the latter is in force, and \
                  keys made with the former are refused.{about_key}",
-                old.what, old.secret, new.what, new.secret
+                capital(old.what),
+                old.secret,
+                new.what,
+                new.secret
             ),
         )
         .because(format!("{}: secret {}", old.what, old.secret), old.source.clone())
@@ -145,13 +147,13 @@ mod tests {
     use crate::evidence::docker::SecretPlaces;
     use crate::report::Certainty::{self, Likely, Proven};
 
+    type Row = (&'static str, [Observation<Option<SecretState>>; 3], EntryValue, Option<Certainty>);
+
     #[test]
     fn what_differs_from_what_is_in_force() {
         let some = |name: &str| Seen(Some(valid(name)));
         let none = || Seen(None);
         let in_file = |name: &str| EntryValue::Secret(valid(name));
-        type Row =
-            (&'static str, [Observation<Option<SecretState>>; 3], EntryValue, Option<Certainty>);
         let rows: [Row; 8] = [
             ("all agree", [some("a"), none(), some("a")], EntryValue::Unset, None),
             ("a blank is no opinion", [some("a"), some("a"), some("a")], EntryValue::Blank, None),

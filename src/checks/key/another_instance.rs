@@ -1,7 +1,7 @@
 //! The key opens, but with the secret of another instance than the one that answers.
 
 use super::judgement::{Case, case, outdone};
-use super::{called, issued, location, mint, stands};
+use super::{called, capital, issued, location, mint, stands};
 use crate::checks::Check;
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
@@ -39,13 +39,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let owner =
         name.map_or("a local backend of the Convex CLI (its public development secret)", |n| n);
     let container = name.and_then(|name| evidence.docker.seen().ok()?.backend(name));
-    let url = container.and_then(url_of);
+    let selected = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    let url = container
+        .and_then(url_of)
+        .filter(|url| selected.is_none_or(|selected| selected.url.trim_end_matches('/') != url));
     let mut finding = KEY_FROM_ANOTHER_INSTANCE
         .finding(
             certainty,
             format!(
                 "{} was issued on {} by {owner}{}, not by the backend behind the selected URL.",
-                called(key),
+                capital(&called(key)),
                 issued(claims),
                 url.as_ref().map_or_else(String::new, |url| format!(" ({url})"))
             ),

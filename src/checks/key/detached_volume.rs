@@ -1,11 +1,11 @@
 //! The key opens with a secret that lies in a volume of no running backend: the old data is still there.
 
 use super::judgement::{Case, case, outdone};
-use super::{called, day, issued, location, mint, stands};
+use super::{called, capital, day, issued, location, mint, stands};
 use crate::checks::Check;
 use crate::checks::persistence::bring_back;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Location, Rule};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// The key of a volume that the backend does not have.
 pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule {
@@ -36,20 +36,19 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let project = seen
         .and_then(|seen| seen.project.as_deref())
         .or_else(|| docker?.backend(holder)?.project.as_deref());
-    let mut about = format!("volume {volume}");
-    if let Some(project) = project {
-        about += &format!(" of project {project}");
-    }
-    if let Some(at) = seen.and_then(|seen| seen.changed_at) {
-        about += &format!(", last changed {}", day(at));
-    }
+    let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
+    let changed = seen
+        .and_then(|seen| seen.changed_at)
+        .map(|at| format!(", last changed {}", day(at)))
+        .unwrap_or_default();
+    let about = format!("volume {volume}{of_project}{changed}");
     let mut finding = KEY_FROM_DETACHED_VOLUME
         .finding(
             certainty,
             format!(
                 "{} was issued on {} with the secret in {about}. The backend that answers does not \
                  have that volume; its data is still there.",
-                called(key),
+                capital(&called(key)),
                 issued(claims)
             ),
         )
@@ -61,6 +60,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     if let Some(back) = bring_back(evidence, volume, project) {
         finding = finding.remedy(back);
+    } else if docker.and_then(|docker| docker.expected.as_deref()) == Some(holder) {
+        finding = finding.remedy(
+            Remedy::careful(
+                "If you mean this project's own backend, start it (its port must be free)",
+            )
+            .run("docker compose up -d"),
+        );
     }
     Ok(vec![finding.remedy(mint(
         evidence,

@@ -1,7 +1,7 @@
 //! The key opens neither with the secret in force nor with any other that was found.
 
 use super::judgement::{Case, case, outdone};
-use super::{called, location, mint, secret_in_force, subject};
+use super::{called, capital, location, mint, secret_in_force, subject};
 use crate::checks::Check;
 use crate::checks::persistence::{bring_back, candidates};
 use crate::evidence::key::SecretPlace;
@@ -34,8 +34,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         (Some(subject), Some((secret, _))) => {
             (subject.container.name.as_str(), format!("secret {secret}"))
         }
-        (Some(subject), None) => (subject.container.name.as_str(), "its secret".to_owned()),
-        (None, _) => ("the backend that answers", "its secret".to_owned()),
+        (Some(subject), None) => (subject.container.name.as_str(), "the secret".to_owned()),
+        (None, _) => ("the backend that answers", "the secret".to_owned()),
     };
     let mut finding = KEY_FOREIGN
         .finding(
@@ -43,11 +43,17 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} was not made with {with} of {who}: it was minted for another instance, or \
                  before the instance got a new secret, or a digit of it was altered.{}",
-                called(key),
+                capital(&called(key)),
                 next_start(key).unwrap_or_default()
             ),
         )
-        .because(format!("does not open with {with}"), who.to_owned());
+        .because(
+            match secret {
+                Some(_) => format!("does not open with {with}"),
+                None => "its log refuses the key as one that does not open".to_owned(),
+            },
+            who.to_owned(),
+        );
     if let Some(at) = location(&key.source) {
         finding = finding.at(at);
     }

@@ -39,7 +39,8 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
     let (refused, untried) = match said(evidence) {
         Said::Refused => (true, String::new()),
         Said::Nothing(reason) => (false, reason),
-        Said::Accepted { .. } | Said::ReadOnly | Said::NoAdmin => return Ok(None),
+        Said::NoAdmin => (false, "check_admin_key answered as if no key had come".to_owned()),
+        Said::Accepted { .. } | Said::ReadOnly => return Ok(None),
     };
     if is_no_key(key) {
         return Ok(None);

@@ -52,7 +52,7 @@ pub(crate) enum Said {
     },
     /// 403 of a backend before 2026-04 to a read-only key.
     ReadOnly,
-    /// 403 to a key that was sent: a system key.
+    /// 403, as if no key had come: a system key, or a proxy that takes the header away.
     NoAdmin,
     /// 401 BadAdminKey.
     Refused,
@@ -83,9 +83,9 @@ pub(crate) fn said(evidence: &Evidence) -> Said {
     }
 }
 
-/// Whether the key goes through, with whatever rights.
+/// Whether the key goes through, with full rights or only to look.
 pub(crate) fn is_accepted(evidence: &Evidence) -> bool {
-    matches!(said(evidence), Said::Accepted { .. } | Said::ReadOnly | Said::NoAdmin)
+    matches!(said(evidence), Said::Accepted { .. } | Said::ReadOnly)
 }
 
 /// The container that the key is to open, and how surely.
@@ -154,12 +154,19 @@ pub(crate) fn trial<'a>(key: &'a KeyFacts, secret: &Fingerprint) -> Option<&'a T
 
 /// Whether the text is no whole key at all, which `key_shape` says better.
 pub(crate) fn is_no_key(key: &KeyFacts) -> bool {
-    key.shape.form != Form::WellShaped
+    let nameless = !key.shape.has_pipe && !key.shape.room_for_name;
+    key.shape.form != Form::WellShaped || key.shape.prefix_refused || nameless
 }
 
 /// `key ab12cd34`, or `the key` where it has no fingerprint.
 pub(crate) fn called(key: &KeyFacts) -> String {
     key.fingerprint.as_ref().map_or_else(|| "the key".to_owned(), |print| format!("key {print}"))
+}
+
+/// With a capital letter, to begin a sentence.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Where a value stands, in words.
@@ -227,4 +234,114 @@ pub(crate) fn mint_command(evidence: &Evidence, container: &Container) -> String
 /// The reason for an id that another id outdoes because not enough was seen.
 pub(crate) fn unseen(reason: impl Into<String>) -> Unseen {
     Unseen { reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::build::{self, closed, container, file, logged, opened, process, unseen, volume};
+    use crate::checks::{Outcome, identity, persistence};
+    use crate::evidence::Evidence;
+    use crate::evidence::docker::LoggedRefusal;
+    use crate::evidence::endpoint::EndpointFacts;
+
+    /// What the checks of key, identity and persistence come to.
+    fn run_ours(evidence: &Evidence) -> Outcome {
+        let ours = |id: &str| {
+            [super::CHECKS, identity::CHECKS, persistence::CHECKS]
+                .concat()
+                .iter()
+                .any(|check| check.rules.iter().any(|rule| rule.id == id))
+        };
+        let mut outcome = crate::checks::run_all(evidence);
+        outcome.findings.retain(|finding| ours(&finding.id));
+        outcome.passed.retain(|id| ours(id));
+        outcome.unknown.retain(|unknown| ours(&unknown.id));
+        outcome
+    }
+
+    /// Deployments with something amiss in each of the three families.
+    fn broken() -> Vec<Evidence> {
+        let mut renamed =
+            build::refused(&[opened("old", vec![file("old-backend-1", Some("old_data"))])]);
+        let mut old = container("old", "old");
+        old.state = "exited".to_owned();
+        build::docker(&mut renamed).backends.push(old);
+        build::volumes(&mut renamed).push(volume("old_data", "old", &["old-backend-1"]));
+
+        let mut other = build::refused(&[opened("theirs", vec![process("other-backend-1")])]);
+        build::docker(&mut other).backends.push(container("other", "theirs"));
+
+        let mut named_alike = build::refused(&[closed("x", vec![])]);
+        build::volumes(&mut named_alike).push(volume("old_data", "old", &[]));
+
+        let mut by_log = build::refused(&[]);
+        build::hide_secrets(&mut by_log);
+        build::backend(&mut by_log).log = logged(LoggedRefusal::Undecodable);
+
+        let mut no_volume = build::refused(&[]);
+        build::service(&mut no_volume).mounts.clear();
+        build::backend(&mut no_volume).mounts.clear();
+
+        let mut drifted = build::healthy();
+        build::backend(&mut drifted).secret.file = build::Seen(Some(build::valid("next")));
+        build::backend(&mut drifted).instance_name.environment =
+            build::Seen(Some("re:named".to_owned()));
+        vec![renamed, other, named_alike, by_log, no_volume, drifted]
+    }
+
+    #[test]
+    fn a_healthy_deployment_is_silent() {
+        let outcome = run_ours(&build::healthy());
+        let found: Vec<_> = outcome.findings.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(found, Vec::<&str>::new());
+        assert!(outcome.unknown.is_empty(), "{:?}", outcome.unknown);
+    }
+
+    #[test]
+    fn one_id_about_a_refused_key() {
+        for evidence in broken().iter().take(5) {
+            let about_key = run_ours(evidence)
+                .findings
+                .iter()
+                .filter(|finding| finding.id.starts_with("key-"))
+                .count();
+            assert_eq!(about_key, 1);
+        }
+    }
+
+    #[test]
+    fn a_source_less_is_never_a_pass_and_never_more_certain() {
+        let takes: [(&str, fn(&mut Evidence)); 7] = [
+            ("compose", |e| e.compose = unseen()),
+            ("docker", |e| e.docker = unseen()),
+            ("endpoint", |e| e.endpoint = unseen()),
+            ("endpoint's answers", |e| {
+                *build::endpoint(e) =
+                    EndpointFacts { host: "127.0.0.1".to_owned(), ..EndpointFacts::default() };
+            }),
+            ("volumes", |e| build::docker(e).volumes = unseen()),
+            ("secrets", build::hide_secrets),
+            ("who answers", |e| build::docker(e).answering = None),
+        ];
+        for (index, whole) in broken().into_iter().enumerate() {
+            let before = run_ours(&whole);
+            assert!(!before.findings.is_empty(), "{index}");
+            for (source, take) in takes {
+                let mut less = whole.clone();
+                take(&mut less);
+                let after = run_ours(&less);
+                for finding in &before.findings {
+                    assert!(
+                        !after.passed.contains(&finding.id),
+                        "{index} without {source}: {} passes",
+                        finding.id
+                    );
+                    let more = after.findings.iter().find(|other| {
+                        other.id == finding.id && other.certainty > finding.certainty
+                    });
+                    assert!(more.is_none(), "{index} without {source}: {more:?}");
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The secret is right, only the name before the `|` is another instance's.
 
 use super::judgement::{Case, case, outdone};
-use super::{called, location, secret_in_force, stands, subject, trial};
+use super::{called, capital, location, secret_in_force, stands, subject, trial};
 use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -43,7 +43,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             certainty,
             format!(
                 "{} is for instance {own}; the one that answers is called {running}. {good}",
-                called(key)
+                capital(&called(key))
             ),
         )
         .because(format!("says {own} before the |"), stands(&key.source));

@@ -1,7 +1,8 @@
 //! The key opens, and gives other rights than the CLI needs: it may only look, or it is the backend's own.
 
 use super::{
-    Said, called, location, mint, said, secret_in_force, selected, stands, subject, trial, unseen,
+    Said, called, capital, location, mint, said, secret_in_force, selected, stands, subject, trial,
+    unseen,
 };
 use crate::admin_key::{Claims, Kind};
 use crate::checks::Check;
@@ -70,7 +71,7 @@ fn run_read_only(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} may look at data and logs. A push answers 403, and `npx convex dev --once` \
                  exits 0 all the same.",
-                called(key)
+                capital(&called(key))
             ),
         )
         .because(format!("read-only: {how}"), stands(&key.source));
@@ -87,8 +88,12 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             (how, "so it says, opened")
         }
         (Some(_), _) | (None, Said::Accepted { .. } | Said::ReadOnly) => return Ok(vec![]),
-        // 403 to a key that was sent: nothing else answers so (`facts/convex.md` §3).
-        (None, Said::NoAdmin) => (Certainty::Likely, "check_admin_key answers 403 to it"),
+        // Nothing else of Convex answers so to a key (`facts/convex.md` §3); a proxy may have taken it away.
+        (None, Said::NoAdmin) => {
+            let certainty =
+                if through_a_proxy(evidence) { Certainty::Possible } else { Certainty::Likely };
+            (certainty, "check_admin_key answers 403 to it")
+        }
         (None, Said::Refused | Said::Nothing(_)) => return Err(not_known(evidence)),
     };
     let mut finding = KEY_IS_SYSTEM_KEY
@@ -97,7 +102,7 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} can do more than any admin key, and check_admin_key (the dashboard's login) \
                  refuses it with 403, though the CLI's own calls let it through.",
-                called(key)
+                capital(&called(key))
             ),
         )
         .because(format!("a system key: {how}"), stands(&key.source));
@@ -105,6 +110,13 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding = finding.at(at);
     }
     Ok(vec![finding.remedy(mint(evidence, "Mint an admin key"))])
+}
+
+fn through_a_proxy(evidence: &Evidence) -> bool {
+    evidence.endpoint.seen().ok().and_then(Option::as_ref).is_some_and(|endpoint| {
+        endpoint.proxy.is_some()
+            || endpoint.check_admin_key.seen().is_ok_and(|answer| answer.server.is_some())
+    })
 }
 
 fn not_known(evidence: &Evidence) -> Unseen {

@@ -1,6 +1,6 @@
 //! Volumes that lie about, attached to nothing, and hold (or may hold) an instance of Convex.
 
-use super::{candidates, engine};
+use super::{engine, look_for_candidates};
 use crate::checks::Check;
 use crate::checks::key::{is_accepted, selected};
 use crate::evidence::docker::Volume;
@@ -35,8 +35,6 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             matches!(place, SecretPlace::File { volume: Some(name), .. } if *name == volume.name)
         })
     };
-    let named: Vec<&str> =
-        candidates(evidence).iter().map(|candidate| candidate.volume.name.as_str()).collect();
     let mut found = Vec::new();
     for volume in &detached {
         if has_credentials(volume) {
@@ -49,10 +47,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     // By its name alone: worth a word only where something is amiss (every upstream project has a volume called `data`).
     if !is_accepted(evidence) {
-        let by_name = detached
+        let named = match look_for_candidates(evidence) {
+            Ok(named) => named,
+            Err(unseen) if found.is_empty() => return Err(unseen),
+            Err(_) => vec![],
+        };
+        let by_name = named
             .iter()
-            .filter(|volume| named.contains(&volume.name.as_str()) && !has_credentials(volume))
-            .take(3);
+            .map(|candidate| candidate.volume)
+            .filter(|volume| volume.attached_to.is_empty() && !has_credentials(volume));
         found.extend(by_name.map(|volume| {
             say(volume, Certainty::Possible, "is named like the data volume of this project")
         }));

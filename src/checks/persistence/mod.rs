@@ -19,7 +19,7 @@ pub mod project_renamed;
 pub mod shared;
 pub mod sql_secret;
 
-pub(crate) use project_renamed::{bring_back, candidates};
+pub(crate) use project_renamed::{bring_back, candidates, look_for_candidates};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
@@ -175,10 +175,8 @@ pub(crate) fn rescue(container: &Container) -> Remedy {
             "docker exec {name} tar -C {data} -cf - . | tar -xf - -C ./convex-data-rescue"
         ));
     }
-    let remedy = match container.is_running() {
-        true => remedy.run(format!("docker stop {name}")),
-        false => remedy,
-    };
+    let remedy =
+        if container.is_running() { remedy.run(format!("docker stop {name}")) } else { remedy };
     remedy.run(format!("docker cp {name}:{data}/. ./convex-data-rescue"))
 }
 

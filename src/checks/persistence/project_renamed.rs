@@ -40,7 +40,8 @@ pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
     look_for_candidates(evidence).unwrap_or_default()
 }
 
-fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
+/// The same, or why nobody could look.
+pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
     let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
     let docker = engine(evidence)?;
     let Some(key) = declared_over(service, &service.data_dir)
@@ -74,7 +75,7 @@ fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen
 }
 
 /// Goes back to the project that has the volume; `None` where the volume belongs to no other project. Nothing is lost: `down` keeps
-/// named volumes.
+/// named volumes, and where the new instance has none it is only stopped.
 pub(crate) fn bring_back(
     evidence: &Evidence,
     volume: &str,
@@ -82,13 +83,17 @@ pub(crate) fn bring_back(
 ) -> Option<Remedy> {
     let (compose, _) = declared(evidence).ok()??;
     let project = project.filter(|project| *project != compose.project)?;
+    let expected = engine(evidence).ok().and_then(|docker| docker.expected());
+    let keeps =
+        expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(super::is_durable));
+    let leave = if keeps { "down" } else { "stop" };
     Some(
         Remedy::careful(format!(
             "To get the data in {volume} back, run the project under its old name; for good: \
              `COMPOSE_PROJECT_NAME={project}` in .env, or `name: {project}` in the compose file"
         ))
         .run(format!(
-            "docker compose -p {} down && docker compose -p {project} up -d",
+            "docker compose -p {} {leave} && docker compose -p {project} up -d",
             compose.project
         )),
     )

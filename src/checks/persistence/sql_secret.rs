@@ -76,12 +76,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
              (git must ignore that file), and pass INSTANCE_SECRET to the service",
         );
         let in_memory = container.mount_over(dir).is_some_and(|m| m.kind == MountKind::Tmpfs);
-        finding = finding.at(Location::container(&container.name)).remedy(match in_memory {
-            true => copy,
-            false => copy.run(format!(
+        finding = finding.at(Location::container(&container.name)).remedy(if in_memory {
+            copy
+        } else {
+            copy.run(format!(
                 "docker cp {}:{dir}/instance_secret ./instance_secret",
                 container.name
-            )),
+            ))
         });
     } else {
         finding = finding.remedy(Remedy::safe(format!(
