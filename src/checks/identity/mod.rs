@@ -9,23 +9,27 @@ use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Location};
+use crate::secret::Fingerprint;
 
 pub mod credentials_dir;
 pub mod entrypoint;
-pub mod exposed_secret;
-pub mod invalid;
+pub mod instance_name;
 pub mod name_drift;
 pub mod secret_drift;
+pub mod secret_in_compose;
+pub mod secret_invalid;
+pub mod secret_public;
+pub mod secret_shared;
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &secret_drift::CHECK,
     &name_drift::CHECK,
-    &invalid::SECRET_CHECK,
-    &invalid::NAME_CHECK,
-    &exposed_secret::PUBLIC_CHECK,
-    &exposed_secret::SHARED_CHECK,
-    &exposed_secret::COMPOSE_CHECK,
+    &secret_invalid::CHECK,
+    &instance_name::CHECK,
+    &secret_public::CHECK,
+    &secret_shared::CHECK,
+    &secret_in_compose::CHECK,
     &credentials_dir::CHECK,
     &entrypoint::CHECK,
 ];
@@ -71,6 +75,16 @@ pub(crate) fn opinion<'a>(
     service?
         .variable(name)
         .filter(|entry| !matches!(entry.value, EntryValue::Unset | EntryValue::Blank))
+}
+
+/// The secret that the compose file sets, where it sets a valid one.
+pub(crate) fn declared_secret(
+    evidence: &Evidence,
+) -> Result<Option<(&EnvironmentEntry, &Fingerprint)>, Unseen> {
+    Ok(opinion(service(evidence)?, "INSTANCE_SECRET").and_then(|entry| match &entry.value {
+        EntryValue::Secret(state) => Some((entry, state.fingerprint()?)),
+        _ => None,
+    }))
 }
 
 /// Where the value of an entry literally stands.

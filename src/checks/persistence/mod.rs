@@ -12,6 +12,7 @@ use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy};
 
+mod candidates;
 pub mod data_volume;
 pub mod detached;
 pub mod not_attached;
@@ -19,7 +20,7 @@ pub mod project_renamed;
 pub mod shared;
 pub mod sql_secret;
 
-pub(crate) use project_renamed::{bring_back, candidates, look_for_candidates};
+pub(crate) use candidates::{bring_back, candidates, look_for_candidates};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
