@@ -2,7 +2,7 @@
 //!
 //! Speaks of the container that answers at the URL (`answering`). Where nobody knows which one that is, nothing here is above
 //! `likely`, and no remedy mints a key anywhere (catalogue §0.1). Of the five ids about a refused key exactly one wins:
-//! [`judgement`] decides which.
+//! `judgement` decides which.
 
 use super::Check;
 use crate::admin_key::{Claims, Form};
@@ -244,6 +244,8 @@ mod tests {
     use crate::evidence::docker::LoggedRefusal;
     use crate::evidence::endpoint::EndpointFacts;
 
+    type Take = fn(&mut Evidence);
+
     /// What the checks of key, identity and persistence come to.
     fn run_ours(evidence: &Evidence) -> Outcome {
         let ours = |id: &str| {
@@ -311,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_source_less_is_never_a_pass_and_never_more_certain() {
-        let takes: [(&str, fn(&mut Evidence)); 7] = [
+        let takes: [(&str, Take); 7] = [
             ("compose", |e| e.compose = unseen()),
             ("docker", |e| e.docker = unseen()),
             ("endpoint", |e| e.endpoint = unseen()),
