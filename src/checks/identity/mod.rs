@@ -4,7 +4,7 @@
 //! after the next start), the compose file (after the next `up`). A blank in the compose file is no opinion (catalogue §0.4).
 
 use super::Check;
-use crate::checks::persistence::{declared, engine};
+use crate::checks::persistence::{compose_command, declared, engine, word};
 use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
@@ -98,9 +98,14 @@ pub(crate) fn value_spot(entry: &EnvironmentEntry) -> String {
 }
 
 /// How to make Compose create the container anew, which `restart` does not do.
-pub(crate) fn recreate(container: &Container) -> String {
+pub(crate) fn recreate(evidence: &Evidence, container: &Container) -> String {
     match &container.service {
-        Some(service) => format!("docker compose up -d {service}"),
-        None => format!("docker restart {}", container.name),
+        Some(service) => compose_command(evidence, &format!("up -d {}", word(service))),
+        None => restart(container),
     }
+}
+
+/// How to start it anew with the environment it has.
+pub(crate) fn restart(container: &Container) -> String {
+    format!("docker restart {}", word(&container.name))
 }

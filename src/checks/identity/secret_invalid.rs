@@ -3,6 +3,7 @@
 use super::{opinion, recreate, service, value_place, value_spot, whose};
 use crate::checks::Check;
 use crate::checks::key::is_accepted;
+use crate::checks::persistence::compose_command;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
@@ -62,7 +63,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some((entry, EntryValue::Secret(SecretState::Invalid(why)))) =
         entry.map(|entry| (entry, &entry.value))
     {
-        let then = container.map_or_else(|| "docker compose up -d".to_owned(), recreate);
+        let then = container
+            .map_or_else(|| compose_command(evidence, "up -d"), |it| recreate(evidence, it));
         let finding = SECRET_INVALID
             .finding(Certainty::Likely, format!("After `{then}` the backend does not start: {why}"))
             .because(format!("INSTANCE_SECRET: {why}"), value_spot(entry))

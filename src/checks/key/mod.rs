@@ -5,6 +5,7 @@
 //! `judgement` decides which.
 
 use super::Check;
+use super::persistence::{compose_command, word};
 use crate::admin_key::{Claims, Form};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::endpoint::Body;
@@ -224,10 +225,11 @@ pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
 pub(crate) fn mint_command(evidence: &Evidence, container: &Container) -> String {
     let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected.as_deref());
     match &container.service {
-        Some(service) if expected == Some(container.name.as_str()) => {
-            format!("docker compose exec -T {service} ./generate_admin_key.sh 2>/dev/null")
-        }
-        _ => format!("docker exec {} ./generate_admin_key.sh 2>/dev/null", container.name),
+        Some(service) if expected == Some(container.name.as_str()) => compose_command(
+            evidence,
+            &format!("exec -T {} ./generate_admin_key.sh 2>/dev/null", word(service)),
+        ),
+        _ => format!("docker exec {} ./generate_admin_key.sh 2>/dev/null", word(&container.name)),
     }
 }
 

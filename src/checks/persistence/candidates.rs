@@ -1,6 +1,6 @@
 //! Volumes that may hold this deployment's data under another project's name, and the way back to them.
 
-use super::{declared, declared_over, engine, is_durable};
+use super::{compose_command, declared, declared_over, engine, is_durable, word};
 use crate::evidence::docker::Volume;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::Remedy;
@@ -72,8 +72,9 @@ pub(crate) fn bring_back(
              `COMPOSE_PROJECT_NAME={project}` in .env, or `name: {project}` in the compose file"
         ))
         .run(format!(
-            "docker compose -p {} {leave} && docker compose -p {project} up -d",
-            compose.project
+            "{} && {}",
+            compose_command(evidence, &format!("-p {} {leave}", word(&compose.project))),
+            compose_command(evidence, &format!("-p {} up -d", word(project))),
         )),
     )
 }
