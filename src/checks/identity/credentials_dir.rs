@@ -4,8 +4,8 @@
 use super::{service, value_place, value_spot};
 use crate::checks::Check;
 use crate::checks::persistence::{
-    Elsewhere, IMAGE_VOLUME, declared_over, engine, for_a_throw_away, is_durable, keeps, place,
-    spot,
+    Elsewhere, IMAGE_VOLUME, declared_over, engine, for_a_throw_away, inside, is_durable, keeps,
+    place, spot,
 };
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -64,8 +64,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(entry.map_or_else(|| place(&service.at), value_place));
     let finding = match container {
         Some(container) => finding.at(Location::container(&container.name)).remedy(
-            Remedy::careful("First copy it out of the container")
-                .run(format!("docker cp {}:{path}/. ./convex-data-rescue", container.name)),
+            Remedy::careful("First copy it out of the container").run(format!(
+                "docker cp {} ./convex-data-rescue",
+                inside(container, &format!("{path}/."))
+            )),
         ),
         None => finding,
     };

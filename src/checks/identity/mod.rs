@@ -4,28 +4,32 @@
 //! after the next start), the compose file (after the next `up`). A blank in the compose file is no opinion (catalogue §0.4).
 
 use super::Check;
-use crate::checks::persistence::{declared, engine};
+use crate::checks::persistence::{compose_command, declared, engine, word};
 use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Location};
+use crate::secret::Fingerprint;
 
 pub mod credentials_dir;
 pub mod entrypoint;
-pub mod exposed_secret;
-pub mod invalid;
+pub mod instance_name;
 pub mod name_drift;
 pub mod secret_drift;
+pub mod secret_in_compose;
+pub mod secret_invalid;
+pub mod secret_public;
+pub mod secret_shared;
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &secret_drift::CHECK,
     &name_drift::CHECK,
-    &invalid::SECRET_CHECK,
-    &invalid::NAME_CHECK,
-    &exposed_secret::PUBLIC_CHECK,
-    &exposed_secret::SHARED_CHECK,
-    &exposed_secret::COMPOSE_CHECK,
+    &secret_invalid::CHECK,
+    &instance_name::CHECK,
+    &secret_public::CHECK,
+    &secret_shared::CHECK,
+    &secret_in_compose::CHECK,
     &credentials_dir::CHECK,
     &entrypoint::CHECK,
 ];
@@ -73,6 +77,16 @@ pub(crate) fn opinion<'a>(
         .filter(|entry| !matches!(entry.value, EntryValue::Unset | EntryValue::Blank))
 }
 
+/// The secret that the compose file sets, where it sets a valid one.
+pub(crate) fn declared_secret(
+    evidence: &Evidence,
+) -> Result<Option<(&EnvironmentEntry, &Fingerprint)>, Unseen> {
+    Ok(opinion(service(evidence)?, "INSTANCE_SECRET").and_then(|entry| match &entry.value {
+        EntryValue::Secret(state) => Some((entry, state.fingerprint()?)),
+        _ => None,
+    }))
+}
+
 /// Where the value of an entry literally stands.
 pub(crate) fn value_place(entry: &EnvironmentEntry) -> Location {
     crate::checks::persistence::place(entry.value_at.as_ref().unwrap_or(&entry.at))
@@ -84,9 +98,14 @@ pub(crate) fn value_spot(entry: &EnvironmentEntry) -> String {
 }
 
 /// How to make Compose create the container anew, which `restart` does not do.
-pub(crate) fn recreate(container: &Container) -> String {
+pub(crate) fn recreate(evidence: &Evidence, container: &Container) -> String {
     match &container.service {
-        Some(service) => format!("docker compose up -d {service}"),
-        None => format!("docker restart {}", container.name),
+        Some(service) => compose_command(evidence, &format!("up -d {}", word(service))),
+        None => restart(container),
     }
+}
+
+/// How to start it anew with the environment it has.
+pub(crate) fn restart(container: &Container) -> String {
+    format!("docker restart {}", word(&container.name))
 }

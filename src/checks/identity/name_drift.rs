@@ -1,6 +1,6 @@
 //! The instance runs under one name, and its next start will use another: every key bears the old one.
 
-use super::{opinion, recreate, service, value_place, value_spot, whose};
+use super::{opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
@@ -47,10 +47,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
     let (old, new, entry, command) = match (&before, &declared, &now, &at_start) {
         (Some(before), Ok(Some((name, entry))), _, _) if name != before => {
-            (before.clone(), name.clone(), Some(*entry), recreate(container))
+            (before.clone(), name.clone(), Some(*entry), recreate(evidence, container))
         }
         (_, _, Some(now), Some(next)) if now != next => {
-            (now.clone(), next.clone(), None, format!("docker restart {}", container.name))
+            (now.clone(), next.clone(), None, restart(container))
         }
         _ => {
             process?;

@@ -1,7 +1,7 @@
 //! The secret in force is not the one that the next start will use: the keys of today die then, or those minted today do not work
 //! yet.
 
-use super::{Whose, opinion, recreate, service, value_place, value_spot, whose};
+use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
 use crate::checks::key::{called, capital, selected, trial};
 use crate::evidence::compose::EntryValue;
@@ -55,9 +55,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         one.zip(other).is_some_and(|(one, other)| one.secret != other.secret)
     };
     let (old, new, command) = if differs(before, declared) {
-        (before, declared, recreate(container))
+        (before, declared, recreate(evidence, container))
     } else if differs(now, at_start) {
-        (now, at_start, format!("docker restart {}", container.name))
+        (now, at_start, restart(container))
     } else {
         // Nothing differs among what was seen. The file does not count where the environment overrules it.
         process?;

@@ -3,7 +3,7 @@
 use super::judgement::{Case, case, outdone};
 use super::{called, capital, day, issued, location, mint, stands};
 use crate::checks::Check;
-use crate::checks::persistence::bring_back;
+use crate::checks::persistence::{bring_back, compose_command};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
@@ -65,7 +65,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             Remedy::careful(
                 "If you mean this project's own backend, start it (its port must be free)",
             )
-            .run("docker compose up -d"),
+            .run(compose_command(evidence, "up -d")),
         );
     }
     Ok(vec![finding.remedy(mint(

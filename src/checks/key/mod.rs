@@ -2,9 +2,10 @@
 //!
 //! Speaks of the container that answers at the URL (`answering`). Where nobody knows which one that is, nothing here is above
 //! `likely`, and no remedy mints a key anywhere (catalogue §0.1). Of the five ids about a refused key exactly one wins:
-//! [`judgement`] decides which.
+//! `judgement` decides which.
 
 use super::Check;
+use super::persistence::{compose_command, word};
 use crate::admin_key::{Claims, Form};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::endpoint::Body;
@@ -224,10 +225,11 @@ pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
 pub(crate) fn mint_command(evidence: &Evidence, container: &Container) -> String {
     let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected.as_deref());
     match &container.service {
-        Some(service) if expected == Some(container.name.as_str()) => {
-            format!("docker compose exec -T {service} ./generate_admin_key.sh 2>/dev/null")
-        }
-        _ => format!("docker exec {} ./generate_admin_key.sh 2>/dev/null", container.name),
+        Some(service) if expected == Some(container.name.as_str()) => compose_command(
+            evidence,
+            &format!("exec -T {} ./generate_admin_key.sh 2>/dev/null", word(service)),
+        ),
+        _ => format!("docker exec {} ./generate_admin_key.sh 2>/dev/null", word(&container.name)),
     }
 }
 
@@ -243,6 +245,8 @@ mod tests {
     use crate::evidence::Evidence;
     use crate::evidence::docker::LoggedRefusal;
     use crate::evidence::endpoint::EndpointFacts;
+
+    type Take = fn(&mut Evidence);
 
     /// What the checks of key, identity and persistence come to.
     fn run_ours(evidence: &Evidence) -> Outcome {
@@ -311,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_source_less_is_never_a_pass_and_never_more_certain() {
-        let takes: [(&str, fn(&mut Evidence)); 7] = [
+        let takes: [(&str, Take); 7] = [
             ("compose", |e| e.compose = unseen()),
             ("docker", |e| e.docker = unseen()),
             ("endpoint", |e| e.endpoint = unseen()),

@@ -121,6 +121,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .remedy(rescue(container));
     }
     Ok(vec![for_a_throw_away(evidence, container, finding).remedy(move_in(
+        evidence,
         lines,
         &service.name,
         container,

@@ -12,6 +12,7 @@ use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy};
 
+mod candidates;
 pub mod data_volume;
 pub mod detached;
 pub mod not_attached;
@@ -19,7 +20,7 @@ pub mod project_renamed;
 pub mod shared;
 pub mod sql_secret;
 
-pub(crate) use project_renamed::{bring_back, candidates, look_for_candidates};
+pub(crate) use candidates::{bring_back, candidates, look_for_candidates};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
@@ -167,30 +168,41 @@ pub(crate) fn spot(at: &At) -> String {
 /// Copies the data out of the container, before anything else. The backend is stopped first so that the database is at rest;
 /// only memory would not survive that.
 pub(crate) fn rescue(container: &Container) -> Remedy {
-    let (name, data) = (&container.name, container.data_dir.trim_end_matches('/'));
+    let data = container.data_dir.trim_end_matches('/');
     let in_memory = container.mount_over(data).is_some_and(|mount| mount.kind == MountKind::Tmpfs);
     let remedy = Remedy::careful("First copy the data out of the container");
+    let (name, path) = (word(&container.name), word(data));
     if in_memory {
         return remedy.run("mkdir -p ./convex-data-rescue").run(format!(
-            "docker exec {name} tar -C {data} -cf - . | tar -xf - -C ./convex-data-rescue"
+            "docker exec {name} tar -C {path} -cf - . | tar -xf - -C ./convex-data-rescue"
         ));
     }
     let remedy =
         if container.is_running() { remedy.run(format!("docker stop {name}")) } else { remedy };
-    remedy.run(format!("docker cp {name}:{data}/. ./convex-data-rescue"))
+    remedy
+        .run(format!("docker cp {} ./convex-data-rescue", inside(container, &format!("{data}/."))))
+}
+
+/// `CONTAINER:PATH`, as `docker cp` takes it.
+pub(crate) fn inside(container: &Container, path: &str) -> String {
+    word(&format!("{}:{path}", container.name))
 }
 
 /// Creates the container anew with what the compose file mounts, and moves the rescued data in before it starts.
-pub(crate) fn move_in(title: String, service: &str, container: Option<&Container>) -> Remedy {
+pub(crate) fn move_in(
+    evidence: &Evidence,
+    title: String,
+    service: &str,
+    container: Option<&Container>,
+) -> Remedy {
     let remedy = Remedy::careful(title);
-    let Some(container) = container else {
-        return remedy.run("docker compose up -d");
-    };
-    let (name, data) = (&container.name, container.data_dir.trim_end_matches('/'));
+    let start = compose_command(evidence, "up -d");
+    let Some(container) = container else { return remedy.run(start) };
+    let data = container.data_dir.trim_end_matches('/');
     remedy
-        .run(format!("docker compose up --no-start {service}"))
-        .run(format!("docker cp ./convex-data-rescue/. {name}:{data}"))
-        .run("docker compose up -d")
+        .run(compose_command(evidence, &format!("up --no-start {}", word(service))))
+        .run(format!("docker cp ./convex-data-rescue/. {}", inside(container, data)))
+        .run(start)
 }
 
 /// With `--ephemeral` an instance is meant to be thrown away; in CI a young one probably is.
@@ -212,5 +224,52 @@ pub(crate) fn for_a_throw_away(
         )
     } else {
         finding
+    }
+}
+
+/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.
+pub(crate) fn compose_command(evidence: &Evidence, arguments: &str) -> String {
+    const FOUND: [&str; 4] =
+        ["compose", "docker-compose", "compose.override", "docker-compose.override"];
+    let mut command = "docker compose".to_owned();
+    if let Ok(Some(project)) = evidence.compose.seen() {
+        let inside = format!("{}/", project.directory.trim_end_matches('/'));
+        let files: Vec<_> =
+            project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
+        let is_found = |file: &&str| {
+            let stem = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml"));
+            stem.is_some_and(|stem| FOUND.contains(&stem))
+        };
+        if !files.iter().all(is_found) {
+            for file in files {
+                command = format!("{command} -f {}", word(file));
+            }
+        }
+    }
+    format!("{command} {arguments}")
+}
+
+/// `text` as one word of a shell: names and paths come from files and engines that somebody else may have filled.
+pub(crate) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compose_command, word};
+    use crate::checks::key::build;
+
+    #[test]
+    fn a_name_cannot_become_a_command_and_other_files_are_named() {
+        assert_eq!(word("app-backend-1"), "app-backend-1");
+        assert_eq!(word("a$(id)'b"), r"'a$(id)'\''b'");
+        let mut evidence = build::healthy();
+        assert_eq!(compose_command(&evidence, "up -d"), "docker compose up -d");
+        build::compose(&mut evidence).files = vec![format!("{}/self host.yml", build::DIRECTORY)];
+        assert_eq!(compose_command(&evidence, "up -d"), "docker compose -f 'self host.yml' up -d");
     }
 }

@@ -2,7 +2,8 @@
 //! expects is nowhere.
 
 use super::{
-    declared, declared_over, engine, for_a_throw_away, keeps, move_in, place, rescue, spot,
+    compose_command, declared, declared_over, engine, for_a_throw_away, keeps, move_in, place,
+    rescue, spot, word,
 };
 use crate::checks::Check;
 use crate::evidence::docker::MountKind;
@@ -79,6 +80,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(Location::container(&container.name))
         .remedy(rescue(container))
         .remedy(move_in(
+            evidence,
             format!("Then let Compose attach {wanted}, and move the data in (unless {wanted} holds the newer data)"),
             &service.name,
             Some(container),
@@ -127,8 +129,8 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         finding.remedy(
             Remedy::safe("For a new, empty instance, make it")
-                .run(format!("docker volume create {}", volume.name))
-                .run("docker compose up -d"),
+                .run(format!("docker volume create {}", word(&volume.name)))
+                .run(compose_command(evidence, "up -d")),
         ),
     ])
 }

@@ -2,14 +2,14 @@
 //!
 //! Never where the key is accepted: every upstream project has a volume called `data`.
 
-use super::{declared, declared_over, engine, place};
+use super::{bring_back, declared, engine, look_for_candidates, place};
 use crate::checks::Check;
 use crate::checks::key::{is_accepted, selected, subject};
 use crate::evidence::compose::ComposeFacts;
-use crate::evidence::docker::{Container, Volume};
+use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Location, Rule};
 
 /// The project had another name.
 pub static PROJECT_RENAMED: Rule = Rule {
@@ -24,80 +24,6 @@ pub static PROJECT_RENAMED: Rule = Rule {
 
 /// Whether the project was renamed.
 pub static CHECK: Check = Check { rules: &[&PROJECT_RENAMED], run };
-
-/// A volume that may hold the data of this deployment under another project's name.
-#[derive(Clone, Copy)]
-pub(crate) struct Candidate<'a> {
-    /// The volume.
-    pub(crate) volume: &'a Volume,
-    /// The project it was made for.
-    pub(crate) project: &'a str,
-}
-
-/// Volumes with this deployment's key, made for another project and attached to no running backend; at most three. Empty also where
-/// nobody could look.
-pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
-    look_for_candidates(evidence).unwrap_or_default()
-}
-
-/// The same, or why nobody could look.
-pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
-    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
-    let docker = engine(evidence)?;
-    let Some(key) = declared_over(service, &service.data_dir)
-        .filter(|line| line.kind == "volume")
-        .and_then(|line| line.source.as_deref())
-    else {
-        return Ok(vec![]);
-    };
-    let is_idle = |name: &String| docker.backend(name).is_some_and(|holder| !holder.is_running());
-    let ours =
-        |volume: &Volume| compose.volumes.iter().any(|declared| declared.name == volume.name);
-    Ok(docker
-        .volumes
-        .seen()?
-        .iter()
-        .filter(|volume| !volume.anonymous && !ours(volume))
-        .filter(|volume| volume.attached_to.iter().all(is_idle))
-        .filter_map(|volume| {
-            let by_label = volume.project.as_deref().filter(|_| volume.key.as_deref() == Some(key));
-            let by_name = || volume.name.strip_suffix(key)?.strip_suffix('_');
-            let project = match (&volume.project, &volume.key) {
-                (Some(_), Some(_)) => by_label,
-                _ => by_name(),
-            };
-            project
-                .filter(|project| *project != compose.project && !project.is_empty())
-                .map(|project| Candidate { volume, project })
-        })
-        .take(3)
-        .collect())
-}
-
-/// Goes back to the project that has the volume; `None` where the volume belongs to no other project. Nothing is lost: `down` keeps
-/// named volumes, and where the new instance has none it is only stopped.
-pub(crate) fn bring_back(
-    evidence: &Evidence,
-    volume: &str,
-    project: Option<&str>,
-) -> Option<Remedy> {
-    let (compose, _) = declared(evidence).ok()??;
-    let project = project.filter(|project| *project != compose.project)?;
-    let expected = engine(evidence).ok().and_then(|docker| docker.expected());
-    let keeps =
-        expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(super::is_durable));
-    let leave = if keeps { "down" } else { "stop" };
-    Some(
-        Remedy::careful(format!(
-            "To get the data in {volume} back, run the project under its old name; for good: \
-             `COMPOSE_PROJECT_NAME={project}` in .env, or `name: {project}` in the compose file"
-        ))
-        .run(format!(
-            "docker compose -p {} {leave} && docker compose -p {project} up -d",
-            compose.project
-        )),
-    )
-}
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };

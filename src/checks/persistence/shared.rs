@@ -1,6 +1,6 @@
 //! Two running backends write to one data directory: neither knows of the other, and both spoil the database.
 
-use super::{engine, is_durable};
+use super::{engine, is_durable, word};
 use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -64,7 +64,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                         )
                         .run(format!(
                             "docker stop {}",
-                            stranger(docker.expected.as_deref(), &one.name, &other.name)
+                            word(stranger(docker.expected.as_deref(), &one.name, &other.name))
                         )),
                     ),
             );

@@ -1,7 +1,8 @@
 //! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data survives, every key dies.
 
 use super::{
-    Elsewhere, declared, declared_over, engine, for_a_throw_away, is_durable, keeps, place, spot,
+    Elsewhere, declared, declared_over, engine, for_a_throw_away, inside, is_durable, keeps, place,
+    spot,
 };
 use crate::checks::Check;
 use crate::evidence::compose::EntryValue;
@@ -80,8 +81,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             copy
         } else {
             copy.run(format!(
-                "docker cp {}:{dir}/instance_secret ./instance_secret",
-                container.name
+                "docker cp {} ./instance_secret",
+                inside(container, &format!("{dir}/instance_secret"))
             ))
         });
     } else {

@@ -1,8 +1,9 @@
-//! A secret by which no backend starts, and a name by which no key is ever accepted.
+//! A secret by which no backend starts.
 
 use super::{opinion, recreate, service, value_place, value_spot, whose};
 use crate::checks::Check;
 use crate::checks::key::is_accepted;
+use crate::checks::persistence::compose_command;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
@@ -19,24 +20,10 @@ pub static SECRET_INVALID: Rule = Rule {
     since: "0.1.0",
 };
 
-/// The name breaks every key.
-pub static INSTANCE_NAME_UNUSABLE: Rule = Rule {
-    id: "instance-name-unusable",
-    level: Level::Error,
-    title: "no key of an instance with this name is ever accepted",
-    explain: include_str!("instance-name-unusable.md"),
-    is_cause: true,
-    causes: &["key-name-mismatch", "key-foreign", "key-rejected"],
-    since: "0.1.0",
-};
-
 /// Whether the secret can be used.
-pub static SECRET_CHECK: Check = Check { rules: &[&SECRET_INVALID], run: run_secret };
+pub static CHECK: Check = Check { rules: &[&SECRET_INVALID], run };
 
-/// Whether the name can be used.
-pub static NAME_CHECK: Check = Check { rules: &[&INSTANCE_NAME_UNUSABLE], run: run_name };
-
-fn run_secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let whose = whose(evidence);
     let container = whose.as_ref().ok().and_then(Option::as_ref).map(|whose| whose.container);
     let service = service(evidence);
@@ -76,7 +63,8 @@ fn run_secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some((entry, EntryValue::Secret(SecretState::Invalid(why)))) =
         entry.map(|entry| (entry, &entry.value))
     {
-        let then = container.map_or_else(|| "docker compose up -d".to_owned(), recreate);
+        let then = container
+            .map_or_else(|| compose_command(evidence, "up -d"), |it| recreate(evidence, it));
         let finding = SECRET_INVALID
             .finding(Certainty::Likely, format!("After `{then}` the backend does not start: {why}"))
             .because(format!("INSTANCE_SECRET: {why}"), value_spot(entry))
@@ -97,73 +85,6 @@ fn run_secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         container.secret.file.seen()?;
     }
     Ok(vec![])
-}
-
-fn run_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
-    let whose = whose(evidence);
-    let container = whose.as_ref().ok().and_then(Option::as_ref).map(|whose| whose.container);
-    let service = service(evidence);
-    let entry = service.as_ref().ok().and_then(|service| opinion(*service, "INSTANCE_NAME"));
-    let declared = entry.and_then(|entry| match &entry.value {
-        EntryValue::Plain(name) => Some(name.as_str()),
-        _ => None,
-    });
-    let process = container.map(|container| container.instance_name.process.seen());
-    let answered = endpoint.and_then(|endpoint| endpoint.answering_name());
-    let of_process = process.clone().and_then(Result::ok).and_then(Option::as_deref);
-    let of_environment = container
-        .and_then(|container| container.instance_name.environment.seen().ok())
-        .and_then(Option::as_deref);
-    let places = [
-        (answered, "the URL", Certainty::Proven),
-        (of_process, "the container", Certainty::Proven),
-        (of_environment, "the container's environment", Certainty::Likely),
-        (declared, "the compose file", Certainty::Likely),
-    ];
-    let found = places.into_iter().find_map(|(name, source, certainty)| {
-        let name = name?;
-        let sign =
-            [(':', "a `:`"), ('|', "a `|`"), ('\r', "a carriage return"), ('\n', "a line break")]
-                .into_iter()
-                .find(|(sign, _)| name.contains(*sign))?;
-        Some((sign.1, source, certainty))
-    });
-    let Some((sign, source, certainty)) = found else {
-        whose?;
-        if let Some(container) = container {
-            container.instance_name.environment.seen()?;
-        }
-        // The name that answers is the one in force; without it the process must have been seen.
-        if answered.is_none()
-            && let Some(process) = process
-        {
-            process?;
-        }
-        service?;
-        return Ok(vec![]);
-    };
-    let mut finding = INSTANCE_NAME_UNUSABLE
-        .finding(
-            certainty,
-            format!(
-                "INSTANCE_NAME holds {sign}. The backend starts and mints keys, and the header that \
-                 carries them is cut there: every one is refused."
-            ),
-        )
-        .because(format!("the name holds {sign}"), source);
-    if let Some(entry) = entry {
-        finding = finding.at(value_place(entry));
-    }
-    if let Some(container) = container {
-        finding = finding.at(Location::container(&container.name));
-    }
-    let other = if container.is_some_and(|container| container.uses_sql) {
-        "Give it another name. It also names the SQL database, which must then be renamed with it"
-    } else {
-        "Give it another name (letters, digits, `-`), recreate the container, and mint a key"
-    };
-    Ok(vec![finding.remedy(Remedy::careful(other))])
 }
 
 #[cfg(test)]
@@ -215,42 +136,11 @@ mod tests {
         for (case, change, expected) in cases {
             let mut evidence = build::healthy();
             change(&mut evidence);
-            let found = run_secret(&evidence).unwrap();
+            let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|f| (f.certainty, f.level)), expected, "{case}");
         }
         let mut evidence = build::healthy();
         evidence.docker = unseen();
-        assert!(run_secret(&evidence).is_err());
-    }
-
-    #[test]
-    fn a_name_that_no_header_carries() {
-        let cases: [(&str, Change, Option<Certainty>); 4] = [
-            ("healthy", |_| {}, None),
-            (
-                "in the process",
-                |e| build::backend(e).instance_name.process = Seen(Some("a:b".to_owned())),
-                Some(Proven),
-            ),
-            (
-                "declared",
-                |e| {
-                    build::service(e).environment =
-                        vec![entry("INSTANCE_NAME", EntryValue::Plain("x\r".to_owned()))];
-                },
-                Some(Likely),
-            ),
-            (
-                "a blank works",
-                |e| build::backend(e).instance_name.process = Seen(Some("my app".to_owned())),
-                None,
-            ),
-        ];
-        for (case, change, expected) in cases {
-            let mut evidence = build::healthy();
-            change(&mut evidence);
-            let found = run_name(&evidence).unwrap();
-            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
-        }
+        assert!(run(&evidence).is_err());
     }
 }

@@ -1,0 +1,128 @@
+//! A name by which no key is ever accepted.
+
+use super::{opinion, service, value_place, whose};
+use crate::checks::Check;
+use crate::evidence::compose::EntryValue;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The name breaks every key.
+pub static INSTANCE_NAME_UNUSABLE: Rule = Rule {
+    id: "instance-name-unusable",
+    level: Level::Error,
+    title: "no key of an instance with this name is ever accepted",
+    explain: include_str!("instance-name-unusable.md"),
+    is_cause: true,
+    causes: &["key-name-mismatch", "key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// Whether the name can be used.
+pub static CHECK: Check = Check { rules: &[&INSTANCE_NAME_UNUSABLE], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    let whose = whose(evidence);
+    let container = whose.as_ref().ok().and_then(Option::as_ref).map(|whose| whose.container);
+    let service = service(evidence);
+    let entry = service.as_ref().ok().and_then(|service| opinion(*service, "INSTANCE_NAME"));
+    let declared = entry.and_then(|entry| match &entry.value {
+        EntryValue::Plain(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let process = container.map(|container| container.instance_name.process.seen());
+    let answered = endpoint.and_then(|endpoint| endpoint.answering_name());
+    let of_process = process.clone().and_then(Result::ok).and_then(Option::as_deref);
+    let of_environment = container
+        .and_then(|container| container.instance_name.environment.seen().ok())
+        .and_then(Option::as_deref);
+    let places = [
+        (answered, "the URL", Certainty::Proven),
+        (of_process, "the container", Certainty::Proven),
+        (of_environment, "the container's environment", Certainty::Likely),
+        (declared, "the compose file", Certainty::Likely),
+    ];
+    let found = places.into_iter().find_map(|(name, source, certainty)| {
+        let name = name?;
+        let sign =
+            [(':', "a `:`"), ('|', "a `|`"), ('\r', "a carriage return"), ('\n', "a line break")]
+                .into_iter()
+                .find(|(sign, _)| name.contains(*sign))?;
+        Some((sign.1, source, certainty))
+    });
+    let Some((sign, source, certainty)) = found else {
+        whose?;
+        if let Some(container) = container {
+            container.instance_name.environment.seen()?;
+        }
+        // The name that answers is the one in force; without it the process must have been seen.
+        if answered.is_none()
+            && let Some(process) = process
+        {
+            process?;
+        }
+        service?;
+        return Ok(vec![]);
+    };
+    let mut finding = INSTANCE_NAME_UNUSABLE
+        .finding(
+            certainty,
+            format!(
+                "INSTANCE_NAME holds {sign}. The backend starts and mints keys, and the header that \
+                 carries them is cut there: every one is refused."
+            ),
+        )
+        .because(format!("the name holds {sign}"), source);
+    if let Some(entry) = entry {
+        finding = finding.at(value_place(entry));
+    }
+    if let Some(container) = container {
+        finding = finding.at(Location::container(&container.name));
+    }
+    let other = if container.is_some_and(|container| container.uses_sql) {
+        "Give it another name. It also names the SQL database, which must then be renamed with it"
+    } else {
+        "Give it another name (letters, digits, `-`), recreate the container, and mint a key"
+    };
+    Ok(vec![finding.remedy(Remedy::careful(other))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, entry};
+    use Certainty::{Likely, Proven};
+
+    type Change = fn(&mut Evidence);
+
+    #[test]
+    fn a_name_that_no_header_carries() {
+        let cases: [(&str, Change, Option<Certainty>); 4] = [
+            ("healthy", |_| {}, None),
+            (
+                "in the process",
+                |e| build::backend(e).instance_name.process = Seen(Some("a:b".to_owned())),
+                Some(Proven),
+            ),
+            (
+                "declared",
+                |e| {
+                    build::service(e).environment =
+                        vec![entry("INSTANCE_NAME", EntryValue::Plain("x\r".to_owned()))];
+                },
+                Some(Likely),
+            ),
+            (
+                "a blank works",
+                |e| build::backend(e).instance_name.process = Seen(Some("my app".to_owned())),
+                None,
+            ),
+        ];
+        for (case, change, expected) in cases {
+            let mut evidence = build::healthy();
+            change(&mut evidence);
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The secret is written into the compose file: whoever gets the file can mint admin keys.
+
+use super::{declared_secret, value_place};
+use crate::checks::Check;
+use crate::checks::persistence::spot;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+/// The secret stands in the compose file.
+pub static SECRET_IN_COMPOSE: Rule = Rule {
+    id: "secret-in-compose",
+    level: Level::Warning,
+    title: "the instance secret is written into the compose file",
+    explain: include_str!("secret-in-compose.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Whether it stands in the compose file.
+pub static CHECK: Check = Check { rules: &[&SECRET_IN_COMPOSE], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((entry, secret)) = declared_secret(evidence)? else { return Ok(vec![]) };
+    let at = entry.value_at.as_ref().unwrap_or(&entry.at);
+    if at.file != entry.at.file {
+        return Ok(vec![]); // it stands in `.env` or another file of variables
+    }
+    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
+    let tracked = git.is_some_and(|git| git.tracked.contains(&at.file));
+    let literal = entry.value_at.is_some()
+        || git.is_some_and(|git| {
+            git.secrets.iter().any(|seen| seen.file == at.file && seen.line == at.line)
+        });
+    // Without a place of its own the value may also come from the shell.
+    let certainty = if literal { Certainty::Proven } else { Certainty::Likely };
+    let detail = if tracked {
+        "Git keeps it: everybody with the repository can mint admin keys, and later commits do not \
+         take it back."
+    } else {
+        "Whoever gets the file can mint admin keys."
+    };
+    let move_out = Remedy::safe(
+        "Move the value to `.env` (which git must ignore), and write `INSTANCE_SECRET: \
+         ${INSTANCE_SECRET}` here",
+    );
+    let finding = SECRET_IN_COMPOSE
+        .finding(certainty, detail)
+        .level(if tracked { Level::Error } else { Level::Warning })
+        .because(format!("INSTANCE_SECRET is set to secret {secret}"), spot(at))
+        .at(value_place(entry))
+        .remedy(move_out);
+    Ok(vec![if tracked {
+        finding.remedy(
+            Remedy::careful(
+                "Then rotate it: put a new one into `.env`, recreate the container, mint the keys anew",
+            )
+            .run("openssl rand -hex 32"),
+        )
+    } else {
+        finding
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, at, entry, valid};
+    use crate::evidence::compose::{At, EntryValue};
+    use crate::evidence::surroundings::Git;
+    use Certainty::{Likely, Proven};
+
+    #[test]
+    fn a_secret_in_the_compose_file() {
+        let other = At { file: ".env".to_owned(), line: 1, column: 1 };
+        for (case, value_at, tracked, expected) in [
+            ("in .env", Some(other), true, None),
+            ("literal", Some(at(9)), false, Some((Proven, Level::Warning))),
+            ("literal, or the shell's", None, false, Some((Likely, Level::Warning))),
+            ("tracked", Some(at(9)), true, Some((Proven, Level::Error))),
+        ] {
+            let mut evidence = build::healthy();
+            let mut own = entry("INSTANCE_SECRET", EntryValue::Secret(valid("ours")));
+            own.value_at = value_at;
+            build::service(&mut evidence).environment = vec![own];
+            let files = if tracked { vec!["docker-compose.yml".to_owned()] } else { vec![] };
+            evidence.surroundings.git = Seen(Some(Git { tracked: files, ..Git::default() }));
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|f| (f.certainty, f.level)), expected, "{case}");
+        }
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+    }
+}

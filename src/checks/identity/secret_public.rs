@@ -1,0 +1,122 @@
+//! The secret is a published one: whoever reaches the backend can mint admin keys for it.
+
+use super::{declared_secret, value_place, value_spot, whose};
+use crate::checks::Check;
+use crate::checks::key::secret_in_force;
+use crate::checks::persistence::for_a_throw_away;
+use crate::evidence::docker::Container;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::secret::Fingerprint;
+
+/// The secret stands in a public repository.
+pub static SECRET_PUBLIC: Rule = Rule {
+    id: "secret-public",
+    level: Level::Error,
+    title: "the instance secret is a published one: anybody can mint keys",
+    explain: include_str!("secret-public.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Whether everybody knows the secret.
+pub static CHECK: Check = Check { rules: &[&SECRET_PUBLIC], run };
+
+/// The development secret in upstream's repository, until 2026-05 the default of a backend that was given none.
+fn published() -> Fingerprint {
+    Fingerprint::of_text(&hex::encode(b"Carnitas, literally meaning \"lit"))
+}
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let published = published();
+    let whose = whose(evidence);
+    let container = whose.as_ref().ok().and_then(Option::as_ref);
+    let declared = declared_secret(evidence);
+    let entry =
+        declared.as_ref().ok().and_then(|found| found.filter(|(_, own)| **own == published));
+    let rotate = || {
+        Remedy::careful(
+            "Put a new secret into `.env` as INSTANCE_SECRET, recreate the container, and mint a key: \
+             every old key stops working, the data stays",
+        )
+        .run("openssl rand -hex 32")
+    };
+    if let Some(whose) = container
+        && let Some((secret, how)) = secret_in_force(whose.container)
+        && *secret == published
+    {
+        let level = if is_local_only(whose.container) { Level::Warning } else { Level::Error };
+        let mut finding = SECRET_PUBLIC
+            .finding(
+                how,
+                format!(
+                    "{} runs with the development secret of upstream's repository{}.",
+                    whose.container.name,
+                    if level == Level::Warning { "; only this machine can reach it" } else { "" }
+                ),
+            )
+            .level(level)
+            .because(format!("secret {secret}"), whose.container.name.clone())
+            .at(Location::container(&whose.container.name));
+        if let Some((entry, _)) = entry {
+            finding = finding.at(value_place(entry));
+        }
+        let finding = for_a_throw_away(evidence, Some(whose.container), finding);
+        return Ok(vec![finding.remedy(rotate())]);
+    }
+    if let Some((entry, secret)) = entry {
+        let finding = SECRET_PUBLIC
+            .finding(
+                Certainty::Likely,
+                "The development secret of upstream's repository is in force after the next \
+                 `docker compose up -d`.",
+            )
+            .because(format!("secret {secret}"), value_spot(entry))
+            .at(value_place(entry));
+        return Ok(vec![for_a_throw_away(evidence, None, finding).remedy(rotate())]);
+    }
+    let whose = whose?;
+    declared?;
+    if let Some(whose) = whose
+        && secret_in_force(whose.container).is_none()
+    {
+        let places = &whose.container.secret;
+        for place in [&places.process, &places.environment, &places.file] {
+            place.seen()?;
+        }
+    }
+    Ok(vec![])
+}
+
+/// Whether nothing but this machine reaches what it publishes.
+fn is_local_only(container: &Container) -> bool {
+    container.network_mode.as_deref() != Some("host")
+        && container
+            .ports
+            .iter()
+            .filter(|port| port.host.is_some())
+            .all(|port| port.host_ip.starts_with("127.") || port.host_ip == "::1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, unseen};
+    use crate::evidence::docker::SecretState;
+
+    #[test]
+    fn a_published_secret_is_public_where_others_reach_it() {
+        let carnitas = || Seen(Some(SecretState::Valid(published())));
+        let mut evidence = build::healthy();
+        assert_eq!(run(&evidence), Ok(vec![]));
+        build::backend(&mut evidence).secret.process = carnitas();
+        assert_eq!(run(&evidence).unwrap()[0].level, Level::Error);
+        build::backend(&mut evidence).ports[0].host_ip = "127.0.0.1".to_owned();
+        assert_eq!(run(&evidence).unwrap()[0].level, Level::Warning);
+        evidence.asked.ephemeral = true;
+        assert_eq!(run(&evidence).unwrap()[0].level, Level::Info);
+        evidence.docker = unseen();
+        assert!(run(&evidence).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! Two instances run with one secret: a key of one opens the other.
+
+use super::whose;
+use crate::checks::Check;
+use crate::checks::persistence::engine;
+use crate::evidence::docker::{Container, SecretState};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// Two instances run with one secret.
+pub static SECRET_SHARED: Rule = Rule {
+    id: "secret-shared",
+    level: Level::Warning,
+    title: "two instances run with the same secret",
+    explain: include_str!("secret-shared.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Whether another instance has it too.
+pub static CHECK: Check = Check { rules: &[&SECRET_SHARED], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(whose) = whose(evidence)? else { return Ok(vec![]) };
+    let own = &whose.container.secret.process;
+    let Some(secret) = own.seen()?.as_ref().and_then(SecretState::fingerprint) else {
+        return Ok(vec![]);
+    };
+    let data = |container: &Container| {
+        container.mount_over(&container.data_dir).and_then(|mount| mount.source.clone())
+    };
+    let mut unseen = None;
+    let mut found = Vec::new();
+    for other in &engine(evidence)?.backends {
+        // One volume under two backends is one instance, and `data-volume-shared`.
+        let same_instance = other.name == whose.container.name
+            || (data(other).is_some() && data(other) == data(whose.container));
+        if same_instance || !other.is_running() {
+            continue;
+        }
+        match other.secret.process.seen() {
+            Ok(state) if state.as_ref().and_then(SecretState::fingerprint) == Some(secret) => {
+                found.push(
+                    SECRET_SHARED
+                        .finding(
+                            Certainty::Proven,
+                            format!(
+                                "{} and {} both run with secret {secret}: a key of one opens the \
+                                 other, once the name before the | fits.",
+                                whose.container.name, other.name
+                            ),
+                        )
+                        .because(format!("secret {secret}"), whose.container.name.clone())
+                        .because(format!("secret {secret}"), other.name.clone())
+                        .at(Location::container(&whose.container.name))
+                        .at(Location::container(&other.name))
+                        .remedy(
+                            Remedy::careful(
+                                "Give one of them a new secret, recreate it, and mint its keys anew",
+                            )
+                            .run("openssl rand -hex 32"),
+                        ),
+                );
+            }
+            Ok(_) => {}
+            Err(reason) => unseen = Some(reason),
+        }
+    }
+    match unseen {
+        Some(reason) if found.is_empty() => Err(reason),
+        _ => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, container};
+
+    #[test]
+    fn two_instances_with_one_secret() {
+        for (case, secret, volume, state, expected) in [
+            ("their own", "theirs", "other_data", "running", 0),
+            ("shared", "ours", "other_data", "running", 1),
+            ("stopped", "ours", "other_data", "exited", 0),
+            ("one instance on one volume", "ours", "app_data", "running", 0),
+        ] {
+            let mut evidence = build::healthy();
+            let mut other = container("other", secret);
+            other.mounts[0].source = Some(volume.to_owned());
+            state.clone_into(&mut other.state);
+            build::docker(&mut evidence).backends.push(other);
+            assert_eq!(run(&evidence).unwrap().len(), expected, "{case}");
+        }
+    }
+}
