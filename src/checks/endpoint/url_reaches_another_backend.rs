@@ -79,7 +79,7 @@ fn tell(
     let free = Remedy::careful(format!("free port {port}, then start this project's backend"));
     let free = match &case.other {
         Some(other) => {
-            free.run(format!("docker stop {other}")).run(compose::command(evidence, "up -d"))
+            free.run(engine::command("stop", other)).run(compose::command(evidence, "up -d"))
         }
         None => Remedy::safe(format!(
             "see who holds port {port} (a local backend of `npx convex dev`?), and end that"

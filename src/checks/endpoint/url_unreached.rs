@@ -161,7 +161,7 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         .because(format!("{port} -> {}", entry.container_port), entry.container.clone())
         .remedy(
             Remedy::safe("see what the backend listens on: 3210, unless somebody changed it")
-                .run(format!("docker logs --tail 50 {}", entry.container)),
+                .run(engine::command("logs --tail 50", &entry.container)),
         )
 }
 

@@ -1,7 +1,7 @@
 //! The backend's container does not serve: stopped, restarting over and over, paused, still starting, unhealthy.
 
 use crate::checks::Check;
-use crate::checks::engine::{asked, place, subject, weight};
+use crate::checks::engine::{asked, command, place, subject, weight};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -67,31 +67,29 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(ended(container), container.name.clone())
             .remedy(
                 Remedy::safe("its log says why it ends")
-                    .run(format!("docker logs --tail 50 {}", container.name)),
+                    .run(command("logs --tail 50", &container.name)),
             ),
         ("paused", _) => BACKEND_PAUSED
             .finding(
                 certainty,
                 format!("{} is frozen: it takes connections and answers none.", container.name),
             )
-            .remedy(Remedy::safe("let it go on").run(format!("docker unpause {}", container.name))),
+            .remedy(Remedy::safe("let it go on").run(command("unpause", &container.name))),
         ("running", Some("starting")) => BACKEND_STARTING
             .finding(
                 certainty,
                 format!("{} runs, and its health check has not passed yet.", container.name),
             )
-            .remedy(Remedy::safe("wait until it is healthy, then run the command again").run(
-                format!("docker inspect -f '{{{{.State.Health.Status}}}}' {}", container.name),
-            )),
+            .remedy(
+                Remedy::safe("wait until it is healthy, then run the command again")
+                    .run(command("inspect -f '{{.State.Health.Status}}'", &container.name)),
+            ),
         ("running", Some("unhealthy")) => BACKEND_UNHEALTHY
             .finding(certainty, format!("{} runs, and its health check fails.", container.name))
             .remedy(
                 Remedy::safe("see what the check and the backend say")
-                    .run(format!(
-                        "docker inspect -f '{{{{json .State.Health.Log}}}}' {}",
-                        container.name
-                    ))
-                    .run(format!("docker logs --tail 50 {}", container.name)),
+                    .run(command("inspect -f '{{json .State.Health.Log}}'", &container.name))
+                    .run(command("logs --tail 50", &container.name)),
             ),
         _ => return Ok(vec![]),
     };
@@ -116,9 +114,9 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
     if let Some(error) = &container.start_error {
         finding = finding.because(error.clone(), "the engine's last start of it");
     }
-    finding.remedy(Remedy::safe("start it").run(format!("docker start {}", container.name))).remedy(
+    finding.remedy(Remedy::safe("start it").run(command("start", &container.name))).remedy(
         Remedy::safe("if it ends again, its log says why")
-            .run(format!("docker logs --tail 50 {}", container.name)),
+            .run(command("logs --tail 50", &container.name)),
     )
 }
 

@@ -7,8 +7,8 @@ mod engine_failure;
 mod image_unpinned;
 mod several_backends_on_port;
 
-use super::Check;
 use super::endpoint::{self, is_loopback};
+use super::{Check, compose};
 use crate::evidence::docker::{Container, EngineFailure};
 use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::report::{Certainty, Level, Location};
@@ -57,6 +57,11 @@ pub fn subject<'a>(
         (Some(container), None) => Ok(Some((container, Certainty::Likely))),
         _ => Ok(None),
     }
+}
+
+/// `docker VERB NAME`, as it is to be typed.
+pub fn command(verb: &str, container: &str) -> String {
+    format!("docker {verb} {}", compose::shell_word(container))
 }
 
 /// The place of a container.

@@ -1,7 +1,7 @@
 //! Two backends want one port of the host: only one of them can have it.
 
 use crate::checks::endpoint::{heed_200, is_engine_host, selected};
-use crate::checks::engine::{asked, place, port_taken};
+use crate::checks::engine::{asked, command, place, port_taken};
 use crate::checks::{Check, compose};
 use crate::evidence::docker::{Container, Port};
 use crate::evidence::{DockerFacts, Evidence, Unseen};
@@ -52,7 +52,7 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
     Some(
         finding.remedy(other_port(evidence, port)).remedy(match holder {
             Some(holder) => Remedy::careful("or stop the one that holds it")
-                .run(format!("docker stop {}", holder.container))
+                .run(command("stop", &holder.container))
                 .run(compose::command(evidence, "up -d")),
             None => Remedy::safe("see which process holds it")
                 .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
