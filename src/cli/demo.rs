@@ -40,7 +40,10 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     for path in outputs.iter().filter_map(|(_, path)| path.as_ref()) {
         output::check_writable(path)?;
     }
-    output::note(&format!("demo {}: {}. Nothing of yours is looked at.\n", scenario.name, world.title));
+    output::note(&format!(
+        "demo {}: {}. Nothing of yours is looked at.\n",
+        scenario.name, world.title
+    ));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let evidence = runtime.block_on(async {
         let stage = Stage::raise(&world, &scenario.files()).await?;

@@ -89,7 +89,10 @@ fn check_names(options: &Options) -> Result<(), String> {
             || crate::checks::REGISTRY.iter().any(|(family, _)| family == name);
         if !known {
             let nearest = super::explain::nearest(name);
-            return Err(format!("there is no finding `{name}`; the nearest: {}", nearest.join(", ")));
+            return Err(format!(
+                "there is no finding `{name}`; the nearest: {}",
+                nearest.join(", ")
+            ));
         }
     }
     Ok(())

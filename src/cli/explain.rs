@@ -28,9 +28,7 @@ pub(super) fn run(id: Option<&str>) -> anyhow::Result<Exit> {
 
 /// The three ids most like `name`.
 pub(super) fn nearest(name: &str) -> Vec<&'static str> {
-    let mut ids: Vec<_> = checks::rules()
-        .map(|rule| (-score(name, rule.id), rule.id))
-        .collect();
+    let mut ids: Vec<_> = checks::rules().map(|rule| (-score(name, rule.id), rule.id)).collect();
     ids.sort_by(|one, other| one.0.total_cmp(&other.0));
     ids.into_iter().take(3).map(|(_, id)| id).collect()
 }

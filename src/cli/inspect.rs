@@ -6,8 +6,8 @@ use super::{Exit, Options};
 use crate::collect;
 use crate::evidence::selection::SelectionKind;
 use crate::output;
-use crate::render::json;
 use crate::render::inspect as text;
+use crate::render::json;
 use crate::secret::{Fingerprint, Secret};
 use crate::selection::facts;
 
@@ -87,10 +87,11 @@ fn show(options: &Options, value: &Value, text: &str) -> anyhow::Result<()> {
 /// A value of a container's environment as it may be shown: a secret as its fingerprint, a password in a URL masked.
 fn hide(name: &str, value: &str) -> Value {
     let upper = name.to_ascii_uppercase();
-    let secretive = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "_KEY", "APIKEY", "CREDENTIAL", "PRIVATE"]
-        .iter()
-        .any(|word| upper.contains(word))
-        || upper == "KEY";
+    let secretive =
+        ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "_KEY", "APIKEY", "CREDENTIAL", "PRIVATE"]
+            .iter()
+            .any(|word| upper.contains(word))
+            || upper == "KEY";
     let looks_secret = value.contains("|01")
         || (value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()));
     if (secretive || looks_secret) && !value.is_empty() {

@@ -213,7 +213,10 @@ fn backend(
         source: None,
         target: entry.value.split(':').next().unwrap_or_default().to_owned(),
         read_only: false,
-        at: entry.at.as_ref().map_or_else(|| place(&service.at, directory), |at| place(at, directory)),
+        at: entry
+            .at
+            .as_ref()
+            .map_or_else(|| place(&service.at, directory), |at| place(at, directory)),
     });
     BackendService {
         name: name.to_owned(),

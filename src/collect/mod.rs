@@ -23,14 +23,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::admin_key::{Inspection, InstanceSecret};
-use crate::evidence::docker::DockerFacts;
+use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
 use crate::secret::Secret;
-
-/// The whole run, whatever happens.
-const WHOLE_RUN: Duration = Duration::from_secs(30);
 
 /// What to look at.
 #[derive(Default)]
@@ -131,7 +128,11 @@ enum Scope {
 
 /// Looks at everything.
 pub fn run(request: &Request) -> anyhow::Result<Evidence> {
-    runtime()?.block_on(look(request, Scope::All))
+    let runtime = runtime()?;
+    let evidence = runtime.block_on(look(request, Scope::All));
+    // A name look-up that hangs sits in a thread of its own; nobody waits for it.
+    runtime.shutdown_background();
+    evidence
 }
 
 /// Looks at the files alone.
@@ -182,7 +183,8 @@ pub fn inspect_with_docker(
             }
             _ => None,
         });
-        let names = backend.and_then(|name| found.facts.backend(name)).map(|one| &one.instance_name);
+        let names =
+            backend.and_then(|name| found.facts.backend(name)).map(|one| &one.instance_name);
         let name = instance_name.map(str::to_owned).or_else(|| {
             let names = names?;
             [&names.process, &names.file, &names.environment]
@@ -249,7 +251,10 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             package_json: surroundings::package_json(&directory),
             cli_version: surroundings::cli_version(&directory),
             git: Observation::unavailable("not looked at"),
-            env_files_elsewhere: surroundings::env_files_elsewhere(&directory, &[".env.local", ".env"]),
+            env_files_elsewhere: surroundings::env_files_elsewhere(
+                &directory,
+                &[".env.local", ".env"],
+            ),
             unreadable: selected.unreadable.clone(),
             app_urls: app_urls(&selected.selection),
             in_container: surroundings::in_container(),
@@ -307,11 +312,19 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             evidence.docker = Observation::Seen(docker.clone());
         }
         Some(Err(failure)) => {
-            evidence.engine_failure = Some(failure.kind);
+            evidence.engine_failure = Some(FailedEngine {
+                kind: failure.kind,
+                address: failure.address,
+                context: failure.context,
+            });
             evidence.docker = Observation::unavailable(failure.reason);
         }
         None => {
-            let reason = if request.no_docker { "--no-docker was given" } else { "only files were looked at" };
+            let reason = if request.no_docker {
+                "--no-docker was given"
+            } else {
+                "only files were looked at"
+            };
             evidence.docker = Observation::unavailable(reason);
         }
     }
@@ -324,9 +337,9 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         let mut facts = facts.clone();
         let again = endpoint::Request { nonce: &nonces[1], ..first };
         let answer = clock.timed("url: key again", endpoint::retry_key(&again)).await;
-        let refusals = [&facts.check_admin_key, &answer].into_iter().filter(|answer| {
-            answer.seen().is_ok_and(|answer| answer.status == 401)
-        });
+        let refusals = [&facts.check_admin_key, &answer]
+            .into_iter()
+            .filter(|answer| answer.seen().is_ok_and(|answer| answer.status == 401));
         facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
         facts.check_again = answer;
         endpoint = Observation::Seen(Some(facts));

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
-use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
 use crate::evidence::Observation;
+use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
 use crate::selection::node_dotenv;
 
 /// How far up and down other files are looked for.
@@ -18,18 +18,19 @@ const ELSEWHERE: usize = 40;
 /// The directory's `package.json`, or the nearest one.
 pub(super) fn package_json(directory: &Path) -> Observation<PackageJson> {
     match files::read(&directory.join("package.json")) {
-        FileText::Text(text) => Observation::Seen(PackageJson::Here {
-            depends_on_convex: depends_on_convex(&text),
-        }),
-        FileText::Missing => Observation::Seen(PackageJson::Missing { nearest: nearest(directory) }),
-        FileText::Unreadable(reason) => {
-            Observation::unavailable(format!("package.json: {reason}"))
+        FileText::Text(text) => {
+            Observation::Seen(PackageJson::Here { depends_on_convex: depends_on_convex(&text) })
         }
+        FileText::Missing => {
+            Observation::Seen(PackageJson::Missing { nearest: nearest(directory) })
+        }
+        FileText::Unreadable(reason) => Observation::unavailable(format!("package.json: {reason}")),
     }
 }
 
 fn depends_on_convex(text: &str) -> bool {
-    let Ok(package) = serde_json::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}'))
+    let Ok(package) =
+        serde_json::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}'))
     else {
         return false;
     };
@@ -53,9 +54,9 @@ fn nearest(directory: &Path) -> Option<String> {
             break;
         }
     }
-    children(directory).into_iter().find(|child| {
-        files::exists(&directory.join(child).join("package.json"))
-    })
+    children(directory)
+        .into_iter()
+        .find(|child| files::exists(&directory.join(child).join("package.json")))
 }
 
 /// Directories one and two levels down, without the usual heaps.

@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use tokio::net::UnixListener;
 
 use super::backend::log::Log;
-use http_body_util::Full as WholeBody;
 use super::world::{Container, Engine, Mount};
+use http_body_util::Full as WholeBody;
 
 /// Every request the engine got: method and path with query.
 pub type Requests = Arc<Mutex<Vec<(String, String)>>>;
@@ -73,12 +73,16 @@ impl State {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match parts.as_slice() {
             ["_ping"] => text(StatusCode::OK, "OK"),
-            ["version"] => answer(&json!({"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"})),
+            ["version"] => answer(
+                &json!({"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"}),
+            ),
             ["info"] => answer(&json!({"ServerVersion": "26.1.5", "Name": "recorded"})),
-            ["containers", "json"] => {
-                answer(&Value::Array(self.engine.containers.iter().map(|one| self.listed(one)).collect()))
-            }
-            ["volumes"] => answer(&json!({"Volumes": self.engine.volumes.iter().map(volume).collect::<Vec<_>>(), "Warnings": null})),
+            ["containers", "json"] => answer(&Value::Array(
+                self.engine.containers.iter().map(|one| self.listed(one)).collect(),
+            )),
+            ["volumes"] => answer(
+                &json!({"Volumes": self.engine.volumes.iter().map(volume).collect::<Vec<_>>(), "Warnings": null}),
+            ),
             ["volumes", name] => match self.engine.volumes.iter().find(|one| one.name == *name) {
                 Some(one) => answer(&volume(one)),
                 None => error(StatusCode::NOT_FOUND, &format!("get {name}: no such volume")),
@@ -417,6 +421,8 @@ fn respond(status: StatusCode, kind: &str, body: Vec<u8>) -> Response<WholeBody<
         response.headers_mut().insert("content-type", kind);
     }
     response.headers_mut().insert("api-version", hyper::header::HeaderValue::from_static("1.45"));
-    response.headers_mut().insert("server", hyper::header::HeaderValue::from_static("Docker/26.1.5 (linux)"));
+    response
+        .headers_mut()
+        .insert("server", hyper::header::HeaderValue::from_static("Docker/26.1.5 (linux)"));
     response
 }

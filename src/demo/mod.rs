@@ -1,6 +1,9 @@
 //! The recorded world: broken deployments served from inside the process, over a real Unix socket and real HTTP, so that the whole
 //! program runs on a machine with neither Docker nor Convex. The fixture tests use the same stage.
-#![allow(clippy::disallowed_methods, reason = "the recorded world is served over real sockets and files")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the recorded world is served over real sockets and files"
+)]
 
 pub mod backend;
 pub mod engine;
@@ -82,8 +85,7 @@ impl Stage {
         let requests = Requests::default();
         if let Some(engine) = world.engine {
             let directory = project.display().to_string();
-            let state =
-                engine::State { engine, directory, logs, requests: Arc::clone(&requests) };
+            let state = engine::State { engine, directory, logs, requests: Arc::clone(&requests) };
             engine::serve(&socket, state).await?;
         }
         if let Some(tracked) = &world.git {

@@ -7,7 +7,18 @@ use super::Observation;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
-/// Why the engine could not be asked. Carried beside `Evidence::docker`'s reason so that the three `docker-*` ids can tell.
+/// The engine that could not be asked, beside the reason in `Evidence::docker`, so that the three `docker-*` ids can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedEngine {
+    /// Why.
+    pub kind: EngineFailure,
+    /// The address asked, for example `unix:///var/run/docker.sock`; a password masked.
+    pub address: String,
+    /// The context the address comes from.
+    pub context: Option<String>,
+}
+
+/// Why the engine could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineFailure {
@@ -30,8 +41,6 @@ pub struct DockerFacts {
     pub context: Option<String>,
     /// Whether the engine runs on this machine (a unix socket or a loopback address).
     pub local: bool,
-    /// Set when it could not be asked; then everything below is empty.
-    pub failure: Option<EngineFailure>,
     /// Every container that looks like a Convex backend, running or not.
     pub backends: Vec<Container>,
     /// Containers of this compose project that are no backend (dashboard, database), briefly.

@@ -80,7 +80,7 @@ pub struct Evidence {
     /// The Docker engine.
     pub docker: Observation<DockerFacts>,
     /// Why the engine could not be asked, when it could not.
-    pub engine_failure: Option<docker::EngineFailure>,
+    pub engine_failure: Option<docker::FailedEngine>,
     /// The selected URL; `None` where none is selected.
     pub endpoint: Observation<Option<EndpointFacts>>,
     /// How long each probe took.

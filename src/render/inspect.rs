@@ -16,7 +16,8 @@ pub fn selection(facts: &SelectionFacts) -> String {
         let _infallible = writeln!(out, "  url   {}  ({})", sanitize(&url.text), url.source);
     }
     if let (Some(key), Some(source)) = (&facts.admin_key, &facts.admin_key_source) {
-        let fingerprint = key.fingerprint.as_ref().map_or("no well-shaped key", Fingerprint::as_str);
+        let fingerprint =
+            key.fingerprint.as_ref().map_or("no well-shaped key", Fingerprint::as_str);
         let _infallible =
             writeln!(out, "  key   {fingerprint}, {} characters  ({source})", key.length);
     }
@@ -141,5 +142,7 @@ fn opens(secret: &Fingerprint, keys: &[KeyFacts]) -> Option<bool> {
     let trial = key.trials.iter().find(|trial| {
         trial.secret == *secret && !trial.places.contains(&SecretPlace::PublicDevelopment)
     });
-    trial.or(key.trials.iter().find(|trial| trial.secret == *secret)).map(|trial| trial.opened.is_some())
+    trial
+        .or(key.trials.iter().find(|trial| trial.secret == *secret))
+        .map(|trial| trial.opened.is_some())
 }

@@ -9,9 +9,10 @@ use crate::secret::sanitize;
 pub fn render(inspection: &Inspection) -> String {
     let mut out = String::new();
     let shape = &inspection.shape;
-    let name = inspection.fingerprint.as_ref().map_or("no fingerprint: not the shape of a key", |f| {
-        f.as_str()
-    });
+    let name = inspection
+        .fingerprint
+        .as_ref()
+        .map_or("no fingerprint: not the shape of a key", |f| f.as_str());
     let _infallible = writeln!(out, "key      {name}, {} characters", inspection.length);
     let _infallible = writeln!(out, "shape    {}", shape_line(shape));
     if let Some(instance) = &shape.name {

@@ -113,7 +113,7 @@ const BROKEN: &[Change] = &[
         build::expected(it).start_error =
             Some("Bind for 0.0.0.0:3210 failed: port is already allocated".to_owned());
     }),
-    ("no engine", |it| build::docker(it).failure = Some(EngineFailure::Unreachable)),
+    ("no engine", |it| build::engine_failed(it, EngineFailure::Unreachable)),
     ("invalid compose file", |it| {
         let issue = ComposeIssue { message: "x".to_owned(), at: None, variable: None };
         build::compose(it).errors.push(issue);
@@ -136,12 +136,7 @@ const BROKEN: &[Change] = &[
 /// Sources that can be missing.
 const AWAY: &[Change] = &[
     ("docker", build::no_docker),
-    ("docker, by permission", |it| {
-        if let Observation::Seen(docker) = &mut it.docker {
-            let failure = Some(EngineFailure::PermissionDenied);
-            *docker = crate::evidence::DockerFacts { failure, ..Default::default() };
-        }
-    }),
+    ("docker, by permission", |it| build::engine_failed(it, EngineFailure::PermissionDenied)),
     ("compose", |it| it.compose = Observation::unavailable("x")),
     ("endpoint", |it| it.endpoint = Observation::unavailable("x")),
     ("root", |it| build::endpoint(it).root = Observation::unavailable("x")),

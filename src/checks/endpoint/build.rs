@@ -1,7 +1,7 @@
 //! Small, valid evidence for unit tests: one healthy deployment, to be broken in one place.
 
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
-use crate::evidence::docker::{Answering, Container, Port, Published};
+use crate::evidence::docker::{Answering, Container, EngineFailure, Port, Published};
 use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
 use crate::report::{Certainty, Finding};
@@ -206,6 +206,16 @@ pub(in crate::checks) fn everywhere(evidence: &mut Evidence, answer: &Observatio
     ] {
         *place = answer.clone();
     }
+}
+
+/// The engine could not be asked.
+pub(in crate::checks) fn engine_failed(evidence: &mut Evidence, kind: EngineFailure) {
+    evidence.docker = Observation::unavailable("the engine could not be asked");
+    evidence.engine_failure = Some(crate::evidence::docker::FailedEngine {
+        kind,
+        address: "unix:///var/run/docker.sock".to_owned(),
+        context: None,
+    });
 }
 
 /// The engine cannot be asked.

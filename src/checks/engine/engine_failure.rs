@@ -39,23 +39,26 @@ pub(super) static CHECK: Check =
     Check { rules: &[&DOCKER_UNREACHABLE, &DOCKER_PERMISSION_DENIED, &DOCKER_UNRESPONSIVE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let docker = evidence.docker.seen()?;
-    let address = &docker.address;
-    let from = match &docker.context {
+    let Some(engine) = &evidence.engine_failure else {
+        evidence.docker.seen()?;
+        return Ok(vec![]);
+    };
+    let address = &engine.address;
+    let from = match &engine.context {
         Some(context) => format!(" (context `{context}`)"),
         None => String::new(),
     };
     let unseen = "Containers, volumes and the secret in force were not seen.";
-    let finding = match &docker.failure {
-        None | Some(EngineFailure::NotAsked) => return Ok(vec![]),
-        Some(EngineFailure::Unreachable) => DOCKER_UNREACHABLE
+    let finding = match engine.kind {
+        EngineFailure::NotAsked => return evidence.docker.seen().map(|_| vec![]),
+        EngineFailure::Unreachable => DOCKER_UNREACHABLE
             .finding(Certainty::Proven, format!("Nothing answers at {address}{from}. {unseen}"))
             .remedy(
                 Remedy::safe("see which engines this shell knows, and whether one runs")
                     .run("docker context ls")
                     .run("docker info"),
             ),
-        Some(EngineFailure::PermissionDenied) => {
+        EngineFailure::PermissionDenied => {
             let uid = evidence.surroundings.uid.map(|uid| format!(" (uid {uid})"));
             DOCKER_PERMISSION_DENIED
                 .finding(
@@ -70,7 +73,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                         .run("sudo -E env \"PATH=$PATH\" convex-doctor"),
                 )
         }
-        Some(EngineFailure::Unresponsive) => DOCKER_UNRESPONSIVE
+        EngineFailure::Unresponsive => DOCKER_UNRESPONSIVE
             .finding(
                 Certainty::Proven,
                 format!("{address}{from} takes the connection and says nothing. {unseen}"),
@@ -88,21 +91,26 @@ mod tests {
     #[test]
     fn each_failure_has_its_id() {
         for (failure, expected) in [
-            (None, None),
-            (Some(EngineFailure::NotAsked), None),
-            (Some(EngineFailure::Unreachable), Some("docker-unreachable")),
-            (Some(EngineFailure::PermissionDenied), Some("docker-permission-denied")),
-            (Some(EngineFailure::Unresponsive), Some("docker-unresponsive")),
+            (EngineFailure::NotAsked, "unknown"),
+            (
+                EngineFailure::Unreachable,
+                "docker-unreachable info proven unix:///var/run/docker.sock",
+            ),
+            (
+                EngineFailure::PermissionDenied,
+                "docker-permission-denied info proven unix:///var/run/docker.sock",
+            ),
+            (
+                EngineFailure::Unresponsive,
+                "docker-unresponsive info proven unix:///var/run/docker.sock",
+            ),
         ] {
             let mut evidence = build::healthy();
-            build::docker(&mut evidence).failure = failure;
-            let expected: Vec<String> = expected
-                .iter()
-                .map(|id| format!("{id} info proven unix:///var/run/docker.sock"))
-                .collect();
-            assert_eq!(build::told(run(&evidence)), expected);
+            build::engine_failed(&mut evidence, failure);
+            assert_eq!(build::told(run(&evidence)), [expected]);
         }
         let mut evidence = build::healthy();
+        assert!(build::told(run(&evidence)).is_empty());
         build::no_docker(&mut evidence);
         assert_eq!(build::told(run(&evidence)), ["unknown"]);
     }

@@ -9,7 +9,7 @@ mod several_backends_on_port;
 
 use super::endpoint::{self, is_loopback};
 use super::{Check, compose};
-use crate::evidence::docker::{Container, EngineFailure};
+use crate::evidence::docker::Container;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::report::{Certainty, Level, Location};
 
@@ -23,17 +23,9 @@ pub static CHECKS: &[&Check] = &[
     &several_backends_on_port::CHECK,
 ];
 
-/// What the engine showed; `Err` where it could not be asked, whichever way that is recorded.
+/// What the engine showed.
 pub fn asked(evidence: &Evidence) -> Result<&DockerFacts, Unseen> {
-    let docker = evidence.docker.seen()?;
-    let reason = match &docker.failure {
-        None => return Ok(docker),
-        Some(EngineFailure::Unreachable) => format!("no Docker engine at {}", docker.address),
-        Some(EngineFailure::PermissionDenied) => format!("permission denied on {}", docker.address),
-        Some(EngineFailure::Unresponsive) => format!("{} does not answer", docker.address),
-        Some(EngineFailure::NotAsked) => "Docker was not asked".to_owned(),
-    };
-    Err(Unseen { reason })
+    evidence.docker.seen()
 }
 
 /// The container that this run is about, and how surely: the one that Compose would run here, else the one that answers, else, where

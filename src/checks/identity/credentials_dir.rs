@@ -4,8 +4,8 @@
 use super::{service, value_place, value_spot};
 use crate::checks::Check;
 use crate::checks::persistence::{
-    Elsewhere, IMAGE_VOLUME, declared_over, engine, for_a_throw_away, inside, is_durable, keeps,
-    place, spot,
+    Elsewhere, IMAGE_VOLUME, declared_over, for_a_throw_away, inside, is_durable, keeps, place,
+    spot,
 };
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -33,7 +33,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             !path.starts_with(IMAGE_VOLUME) && !declared_over(service, path).is_some_and(keeps)
         });
     let Some((variable, path)) = chosen else { return Ok(vec![]) };
-    let container = engine(evidence).ok().and_then(|docker| docker.expected());
+    let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let elsewhere = Elsewhere::of(service, container);
     let credentials_only = variable == "CREDENTIALS_DIR";
     if elsewhere.everything() || (credentials_only && elsewhere.secret) {

@@ -4,7 +4,7 @@
 //! after the next start), the compose file (after the next `up`). A blank in the compose file is no opinion (catalogue §0.4).
 
 use super::Check;
-use crate::checks::persistence::{compose_command, declared, engine, word};
+use crate::checks::persistence::{compose_command, declared, word};
 use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
@@ -46,7 +46,7 @@ pub(crate) struct Whose<'a> {
 
 /// Whose identity to judge; `None` where there is no container.
 pub(crate) fn whose(evidence: &Evidence) -> Result<Option<Whose<'_>>, Unseen> {
-    let docker = engine(evidence)?;
+    let docker = evidence.docker.seen()?;
     let expected = docker.expected();
     let of_compose =
         |container: &Container| expected.is_some_and(|expected| expected.name == container.name);

@@ -2,7 +2,6 @@
 
 use super::whose;
 use crate::checks::Check;
-use crate::checks::persistence::engine;
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -32,7 +31,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let mut unseen = None;
     let mut found = Vec::new();
-    for other in &engine(evidence)?.backends {
+    for other in &evidence.docker.seen()?.backends {
         // One volume under two backends is one instance, and `data-volume-shared`.
         let same_instance = other.name == whose.container.name
             || (data(other).is_some() && data(other) == data(whose.container));

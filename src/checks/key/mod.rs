@@ -101,7 +101,7 @@ pub(crate) struct Subject<'a> {
 
 /// The answering container; where that is unknown and the URL is of this machine, the expected one, assumed.
 pub(crate) fn subject(evidence: &Evidence) -> Option<Subject<'_>> {
-    let docker = evidence.docker.seen().ok().filter(|docker| docker.failure.is_none())?;
+    let docker = evidence.docker.seen().ok()?;
     if let Some((container, certainty)) = docker.answering() {
         let differs = docker.expected().is_some_and(|expected| expected.name != container.name);
         let certainty = if differs { certainty.min(Certainty::Likely) } else { certainty };

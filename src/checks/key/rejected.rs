@@ -47,7 +47,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(at) = location(&key.source) {
         finding = finding.at(at);
     }
-    if let Err(unseen) = crate::checks::persistence::engine(evidence) {
+    if let Err(unseen) = evidence.docker.seen() {
         finding = finding.remedy(Remedy::safe(format!(
             "To see which, let the doctor ask the Docker engine that runs the backend ({})",
             unseen.reason

@@ -1,6 +1,6 @@
 //! Volumes that may hold this deployment's data under another project's name, and the way back to them.
 
-use super::{compose_command, declared, declared_over, engine, is_durable, word};
+use super::{compose_command, declared, declared_over, is_durable, word};
 use crate::evidence::docker::Volume;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::Remedy;
@@ -23,7 +23,7 @@ pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
 /// The same, or why nobody could look.
 pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
     let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
-    let docker = engine(evidence)?;
+    let docker = evidence.docker.seen()?;
     let Some(key) = declared_over(service, &service.data_dir)
         .filter(|line| line.kind == "volume")
         .and_then(|line| line.source.as_deref())
@@ -63,7 +63,7 @@ pub(crate) fn bring_back(
 ) -> Option<Remedy> {
     let (compose, _) = declared(evidence).ok()??;
     let project = project.filter(|project| *project != compose.project)?;
-    let expected = engine(evidence).ok().and_then(|docker| docker.expected());
+    let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let keeps = expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(is_durable));
     let leave = if keeps { "down" } else { "stop" };
     Some(

@@ -3,8 +3,8 @@
 //! One judgement, four ways to come there: no line at all, an anonymous one, one at another path, memory.
 
 use super::{
-    Elsewhere, IMAGE_VOLUME, declared, declared_over, engine, for_a_throw_away, is_durable, keeps,
-    move_in, place, rescue, spot,
+    Elsewhere, IMAGE_VOLUME, declared, declared_over, for_a_throw_away, is_durable, keeps, move_in,
+    place, rescue, spot,
 };
 use crate::checks::Check;
 use crate::evidence::compose::{BackendService, DeclaredMount};
@@ -67,7 +67,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if over.is_some_and(keeps) {
         return Ok(vec![]);
     }
-    let container = engine(evidence).ok().and_then(|docker| docker.expected());
+    let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let elsewhere = Elsewhere::of(service, container);
     // A data directory of one's own choosing outside of every mount is `credentials-outside-volume`.
     let chosen_elsewhere = !service.data_dir.starts_with(IMAGE_VOLUME) && over.is_none();

@@ -1,6 +1,6 @@
 //! Volumes that lie about, attached to nothing, and hold (or may hold) an instance of Convex.
 
-use super::{engine, look_for_candidates};
+use super::look_for_candidates;
 use crate::checks::Check;
 use crate::checks::key::{is_accepted, selected};
 use crate::evidence::docker::Volume;
@@ -23,7 +23,9 @@ pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&DETACHED_VOLUME_HAS_DATA], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let detached: Vec<&Volume> = engine(evidence)?
+    let detached: Vec<&Volume> = evidence
+        .docker
+        .seen()?
         .volumes
         .seen()?
         .iter()

@@ -8,7 +8,7 @@ use super::Check;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, DeclaredMount, EntryValue, EnvironmentEntry,
 };
-use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
+use crate::evidence::docker::{Container, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy};
 
@@ -47,15 +47,6 @@ pub(crate) fn declared(
         });
     }
     Ok(compose.backend().map(|service| (compose, service)))
-}
-
-/// The engine, where it could be asked.
-pub(crate) fn engine(evidence: &Evidence) -> Result<&DockerFacts, Unseen> {
-    let docker = evidence.docker.seen()?;
-    match docker.failure {
-        None => Ok(docker),
-        Some(_) => Err(Unseen { reason: "the Docker engine could not be asked".to_owned() }),
-    }
 }
 
 /// What the compose file mounts over `path`. A mount over a parent of the image's own volume does not reach into it: Docker puts an

@@ -2,8 +2,8 @@
 //! expects is nowhere.
 
 use super::{
-    compose_command, declared, declared_over, engine, for_a_throw_away, keeps, move_in, place,
-    rescue, spot, word,
+    compose_command, declared, declared_over, for_a_throw_away, keeps, move_in, place, rescue,
+    spot, word,
 };
 use crate::checks::Check;
 use crate::evidence::docker::MountKind;
@@ -44,7 +44,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(line) = declared_over(service, &service.data_dir).filter(|line| keeps(line)) else {
         return Ok(vec![]);
     };
-    let Some(container) = engine(evidence)?.expected() else { return Ok(vec![]) };
+    let Some(container) = evidence.docker.seen()?.expected() else { return Ok(vec![]) };
     let attached = container.mount_over(&container.data_dir);
     let source = line.source.as_deref().unwrap_or_default();
     let wanted = match compose.volumes.iter().find(|volume| volume.key == source) {
@@ -96,7 +96,7 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     else {
         return Ok(vec![]);
     };
-    let docker = engine(evidence)?;
+    let docker = evidence.docker.seen()?;
     let known = docker.volumes.seen()?;
     if known.iter().any(|seen| seen.name == volume.name) {
         return Ok(vec![]);

@@ -2,7 +2,7 @@
 //!
 //! Never where the key is accepted: every upstream project has a volume called `data`.
 
-use super::{bring_back, declared, engine, look_for_candidates, place};
+use super::{bring_back, declared, look_for_candidates, place};
 use crate::checks::Check;
 use crate::checks::key::{is_accepted, selected, subject};
 use crate::evidence::compose::ComposeFacts;
@@ -30,7 +30,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if is_accepted(evidence) {
         return Ok(vec![]);
     }
-    engine(evidence)?;
+    evidence.docker.seen()?;
     let ceiling = subject(evidence)
         .filter(|subject| !subject.assumed)
         .map_or(Certainty::Likely, |subject| subject.certainty);

@@ -1,6 +1,6 @@
 //! Two running backends write to one data directory: neither knows of the other, and both spoil the database.
 
-use super::{engine, is_durable, word};
+use super::{is_durable, word};
 use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -20,7 +20,7 @@ pub static DATA_VOLUME_SHARED: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_SHARED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let docker = engine(evidence)?;
+    let docker = evidence.docker.seen()?;
     let ours = [docker.expected(), docker.answering().map(|(container, _)| container)];
     let mut seen = Vec::new();
     for (one, other) in

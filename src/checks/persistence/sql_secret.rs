@@ -1,8 +1,7 @@
 //! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data survives, every key dies.
 
 use super::{
-    Elsewhere, declared, declared_over, engine, for_a_throw_away, inside, is_durable, keeps, place,
-    spot,
+    Elsewhere, declared, declared_over, for_a_throw_away, inside, is_durable, keeps, place, spot,
 };
 use crate::checks::Check;
 use crate::evidence::compose::EntryValue;
@@ -29,7 +28,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if declared_over(service, &service.credentials_dir).is_some_and(keeps) {
         return Ok(vec![]);
     }
-    let engine = engine(evidence);
+    let engine = evidence.docker.seen();
     let container = engine.as_ref().ok().and_then(|docker| docker.expected());
     let elsewhere = Elsewhere::of(service, container);
     if elsewhere.secret {

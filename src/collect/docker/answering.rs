@@ -8,9 +8,7 @@ use crate::report::Certainty;
 /// The container behind the URL, and how surely that is known.
 pub fn answering(docker: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answering> {
     let running = || docker.backends.iter().filter(|container| container.is_running());
-    if let Some(container) =
-        running().find(|one| one.log.seen().is_ok_and(|log| log.nonce_seen))
-    {
+    if let Some(container) = running().find(|one| one.log.seen().is_ok_and(|log| log.nonce_seen)) {
         return Some(Answering {
             container: container.name.clone(),
             certainty: Certainty::Proven,
@@ -24,7 +22,8 @@ pub fn answering(docker: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answe
     let name = endpoint.answering_name();
     let mut fitting = running().filter(|container| {
         let inside = container.addresses.contains(&endpoint.host)
-            && (endpoint.port == 3210 || container.ports.iter().any(|port| port.container == endpoint.port));
+            && (endpoint.port == 3210
+                || container.ports.iter().any(|port| port.container == endpoint.port));
         let published = loopback
             && container.ports.iter().any(|port| {
                 port.host == Some(endpoint.port) && reaches(&port.host_ip, &endpoint.host)
@@ -68,7 +67,8 @@ mod tests {
     fn container(name: &str, port: u16, instance: &str) -> Container {
         let mut container = Container { name: name.to_owned(), ..Container::default() };
         container.state = "running".to_owned();
-        container.ports = vec![Port { container: 3210, host: Some(port), host_ip: "0.0.0.0".into() }];
+        container.ports =
+            vec![Port { container: 3210, host: Some(port), host_ip: "0.0.0.0".into() }];
         container.instance_name.process = Observation::Seen(Some(instance.to_owned()));
         container
     }
@@ -84,7 +84,12 @@ mod tests {
         stopped.state = "exited".to_owned();
         for (case, local, backends, expected) in [
             ("its port", true, vec![one.clone()], Some(("one", Certainty::Likely))),
-            ("the log beats the port", true, vec![one.clone(), logged], Some(("logged", Certainty::Proven))),
+            (
+                "the log beats the port",
+                true,
+                vec![one.clone(), logged],
+                Some(("logged", Certainty::Proven)),
+            ),
             ("a remote engine's ports are not ours", false, vec![one.clone()], None),
             ("another port", true, vec![container("two", 3220, "app")], None),
             ("a stopped one does not answer", true, vec![stopped], None),

@@ -102,12 +102,13 @@ pub(super) fn find(
 }
 
 fn of_context(directory: Option<&Path>, name: &str) -> Result<String, String> {
-    let missing = || format!("the Docker context \"{}\" does not exist", crate::secret::sanitize(name));
+    let missing =
+        || format!("the Docker context \"{}\" does not exist", crate::secret::sanitize(name));
     let digest = hex::encode(Sha256::digest(name));
     let path = directory.ok_or_else(missing)?.join("contexts/meta").join(digest).join("meta.json");
     let FileText::Text(text) = files::read(&path) else { return Err(missing()) };
-    let meta: Meta = serde_json::from_str(&text)
-        .map_err(|_| format!("{} is no valid JSON", path.display()))?;
+    let meta: Meta =
+        serde_json::from_str(&text).map_err(|_| format!("{} is no valid JSON", path.display()))?;
     meta.endpoints
         .get("docker")
         .and_then(|endpoint| endpoint.host.clone())
@@ -156,7 +157,8 @@ mod tests {
     #[test]
     fn the_order_is_that_of_the_docker_command() {
         let home = tempfile::tempdir().unwrap();
-        let meta = home.path().join(".docker/contexts/meta").join(hex::encode(Sha256::digest("colima")));
+        let meta =
+            home.path().join(".docker/contexts/meta").join(hex::encode(Sha256::digest("colima")));
         std::fs::create_dir_all(&meta).unwrap();
         std::fs::write(
             meta.join("meta.json"),
@@ -171,7 +173,12 @@ mod tests {
         };
         for (host, context, pairs, expected) in [
             (Some("tcp://h:1"), None, vec![("DOCKER_HOST", "unix:///x")], Ok("tcp://h:1")),
-            (None, None, vec![("DOCKER_HOST", "unix:///x"), ("DOCKER_CONTEXT", "no")], Ok("unix:///x")),
+            (
+                None,
+                None,
+                vec![("DOCKER_HOST", "unix:///x"), ("DOCKER_CONTEXT", "no")],
+                Ok("unix:///x"),
+            ),
             (None, None, vec![], Ok("unix:///c.sock")),
             (None, Some("colima"), vec![("DOCKER_HOST", "unix:///x")], Ok("unix:///c.sock")),
             (None, None, vec![("DOCKER_CONTEXT", "gone")], Err(())),

@@ -15,7 +15,9 @@ pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
         .iter()
         .flat_map(|nonce| {
             lines.iter().enumerate().filter(move |(_, line)| {
-                line.contains(nonce.as_str()) && line.contains("/api/check_admin_key") && line.contains(" 401 ")
+                line.contains(nonce.as_str())
+                    && line.contains("/api/check_admin_key")
+                    && line.contains(" 401 ")
             })
         })
         .map(|(index, _)| index)
@@ -23,8 +25,7 @@ pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
     let before = |index: usize| index.checked_sub(1).and_then(|above| refusal(&lines[above]));
     let adjacent: Vec<LoggedRefusal> = mine.iter().filter_map(|index| before(*index)).collect();
     let all_agree = adjacent.windows(2).all(|pair| pair[0] == pair[1]);
-    let refusal_adjacent =
-        mine.len() >= 2 && adjacent.len() == mine.len() && all_agree;
+    let refusal_adjacent = mine.len() >= 2 && adjacent.len() == mine.len() && all_agree;
     let refusal = if all_agree && !adjacent.is_empty() {
         adjacent.into_iter().next()
     } else {

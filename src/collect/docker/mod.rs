@@ -5,8 +5,8 @@
 pub mod answering;
 mod context;
 mod log;
-mod reduce;
 pub mod recognise;
+mod reduce;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -24,7 +24,9 @@ pub use answering::answering;
 use context::Target;
 
 use crate::evidence::Observation;
-use crate::evidence::docker::{Companion, Container, DockerFacts, EngineFailure, LogFacts, Published};
+use crate::evidence::docker::{
+    Companion, Container, DockerFacts, EngineFailure, LogFacts, Published,
+};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Secret, sanitize};
 
@@ -52,6 +54,10 @@ pub struct Failure {
     pub kind: EngineFailure,
     /// For the reader, with the address.
     pub reason: String,
+    /// The address asked; empty where none was found.
+    pub address: String,
+    /// The context it comes from.
+    pub context: Option<String>,
 }
 
 /// What the engine lists.
@@ -89,7 +95,12 @@ pub async fn list(
     environment: &BTreeMap<String, String>,
 ) -> Result<Listing, Failure> {
     let target = context::find(options.host.as_deref(), options.context.as_deref(), environment)
-        .map_err(|reason| Failure { kind: EngineFailure::Unreachable, reason })?;
+        .map_err(|reason| Failure {
+            kind: EngineFailure::Unreachable,
+            reason,
+            address: String::new(),
+            context: options.context.clone(),
+        })?;
     let docker = connect(&target, options.timeout)?;
     let wanted = ListContainersOptions { all: true, ..ListContainersOptions::default() };
     let (containers, volumes) = tokio::join!(
@@ -119,6 +130,8 @@ fn connect(target: &Target, timeout: Duration) -> Result<Docker, Failure> {
                     "{}: engines at {scheme}:// cannot be asked yet; run convex-doctor on that machine",
                     target.shown()
                 ),
+                address: target.shown(),
+                context: target.context.clone(),
             });
         }
     };
@@ -138,16 +151,22 @@ impl Trouble {
             None => target.shown(),
         };
         let (kind, what) = match self {
-            Self::Slow => {
-                (EngineFailure::Unresponsive, "the Docker engine accepts and does not answer".to_owned())
-            }
+            Self::Slow => (
+                EngineFailure::Unresponsive,
+                "the Docker engine accepts and does not answer".to_owned(),
+            ),
             Self::Engine(error) => describe(&error),
         };
         let user = match (&kind, super::surroundings::uid()) {
             (EngineFailure::PermissionDenied, Some(uid)) => format!(" (uid {uid})"),
             _ => String::new(),
         };
-        Failure { kind, reason: format!("{what}: {place}{user}") }
+        Failure {
+            kind,
+            reason: format!("{what}: {place}{user}"),
+            address: target.shown(),
+            context: target.context.clone(),
+        }
     }
 }
 
@@ -155,15 +174,19 @@ impl Trouble {
 fn describe(error: &bollard::errors::Error) -> (EngineFailure, String) {
     use bollard::errors::Error;
     match error {
-        Error::RequestTimeoutError => {
-            (EngineFailure::Unresponsive, "the Docker engine accepts and does not answer".to_owned())
-        }
+        Error::RequestTimeoutError => (
+            EngineFailure::Unresponsive,
+            "the Docker engine accepts and does not answer".to_owned(),
+        ),
         Error::SocketNotFoundError(_) => {
             (EngineFailure::Unreachable, "no Docker socket there".to_owned())
         }
         Error::DockerResponseServerError { status_code, message } => (
             EngineFailure::Unreachable,
-            format!("the engine answers {status_code} ({})", sanitize(&crate::secret::scrub(message))),
+            format!(
+                "the engine answers {status_code} ({})",
+                sanitize(&crate::secret::scrub(message))
+            ),
         ),
         error => {
             let mut chain: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -191,7 +214,10 @@ fn of_io(error: &std::io::Error) -> (EngineFailure, String) {
         ErrorKind::TimedOut => {
             (EngineFailure::Unresponsive, "the Docker engine does not answer".to_owned())
         }
-        _ => (EngineFailure::Unreachable, format!("no Docker engine ({})", sanitize(&error.to_string()))),
+        _ => (
+            EngineFailure::Unreachable,
+            format!("no Docker engine ({})", sanitize(&error.to_string())),
+        ),
     }
 }
 
@@ -232,7 +258,6 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         address: listing.target.shown(),
         context: listing.target.context.clone(),
         local: listing.target.is_local(),
-        failure: None,
         companions: companions(listing, wanted, &backends),
         published: published(&listing.containers),
         expected,
@@ -277,20 +302,18 @@ fn may_read_archive(container: &Container) -> Result<(), &'static str> {
     use crate::evidence::docker::MountKind;
     let over = container.mount_over(&container.credentials_dir).map(|mount| mount.kind);
     match (container.is_running() || container.state == "paused", over) {
-        (_, Some(MountKind::Tmpfs)) => Err("the credentials lie in memory, which the engine does not show"),
-        (true, _) | (false, Some(MountKind::Named | MountKind::Anonymous)) => Ok(()),
-        (false, Some(MountKind::Bind)) => {
-            Err("the container is stopped and its data is a directory of the host: reading through Docker could create it anew")
+        (_, Some(MountKind::Tmpfs)) => {
+            Err("the credentials lie in memory, which the engine does not show")
         }
+        (true, _) | (false, Some(MountKind::Named | MountKind::Anonymous)) => Ok(()),
+        (false, Some(MountKind::Bind)) => Err(
+            "the container is stopped and its data is a directory of the host: reading through Docker could create it anew",
+        ),
         (false, None) => Err("the container is stopped and has no volume over its credentials"),
     }
 }
 
-async fn top(
-    listing: &Listing,
-    id: &str,
-    container: &Container,
-) -> Observation<Vec<Vec<String>>> {
+async fn top(listing: &Listing, id: &str, container: &Container) -> Observation<Vec<Vec<String>>> {
     if !container.is_running() {
         return Observation::unavailable(format!("{} is not running", container.name));
     }

@@ -32,13 +32,10 @@ pub fn backend(
     }
     // Dashboards carry the same labels; they do not run the backend's script, and an image that runs something else is no
     // backend either. What is left is a re-tagged image whose list entry shows only an id.
-    let from_upstream = [
-        "org.opencontainers.repository",
-        "org.opencontainers.image.source",
-    ]
-    .iter()
-    .filter_map(|label| labels.get(*label))
-    .any(|value| value.trim_end_matches(".git").ends_with("get-convex/convex-backend"));
+    let from_upstream = ["org.opencontainers.repository", "org.opencontainers.image.source"]
+        .iter()
+        .filter_map(|label| labels.get(*label))
+        .any(|value| value.trim_end_matches(".git").ends_with("get-convex/convex-backend"));
     let shell_or_script = words().any(|word| word.contains("run_backend"));
     (from_upstream && shell_or_script).then(|| "the image's own labels".to_owned())
 }

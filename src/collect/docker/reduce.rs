@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::Read as _;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerSummary, ContainerTopResponse, HealthStatusEnum,
-    PortMap, Volume as EngineVolume,
+    ContainerInspectResponse, ContainerSummary, ContainerTopResponse, HealthStatusEnum, PortMap,
+    Volume as EngineVolume,
 };
 
 use super::{Wanted, recognise};
@@ -67,17 +67,18 @@ pub(super) fn container(
     let image = config.image.clone().unwrap_or_default();
     let recognised_by = recognise::backend(&image, &labels, &entrypoint, &command)?;
     let own = name(summary);
-    let of = |name: &str| labels.get(&format!("com.docker.compose.{name}")).map(|text| sanitize(text));
+    let of =
+        |name: &str| labels.get(&format!("com.docker.compose.{name}")).map(|text| sanitize(text));
     let environment = environment(config.env.as_deref().unwrap_or_default());
     let value = |name: &str| environment.get(name).map(|secret| secret.expose().to_owned());
     let filled = |name: &str| value(name).filter(|value| !value.is_empty());
-    let data_dir = filled("DATA_DIR").map_or_else(|| "/convex/data".to_owned(), |path| clean(&path));
-    let credentials_dir =
-        filled("CREDENTIALS_DIR").map_or_else(|| format!("{data_dir}/credentials"), |path| clean(&path));
+    let data_dir =
+        filled("DATA_DIR").map_or_else(|| "/convex/data".to_owned(), |path| clean(&path));
+    let credentials_dir = filled("CREDENTIALS_DIR")
+        .map_or_else(|| format!("{data_dir}/credentials"), |path| clean(&path));
     let mut secrets = Vec::new();
-    let secret_environment = filled("INSTANCE_SECRET").map(|text| {
-        keep(&text, SecretPlace::Environment { container: own.clone() }, &mut secrets)
-    });
+    let secret_environment = filled("INSTANCE_SECRET")
+        .map(|text| keep(&text, SecretPlace::Environment { container: own.clone() }, &mut secrets));
     let networks = inspected.network_settings.clone().and_then(|settings| settings.networks);
     let container = Container {
         id: inspected.id.as_deref().unwrap_or_default().chars().take(12).collect(),
@@ -122,7 +123,9 @@ pub(super) fn container(
             environment: Observation::Seen(filled("INSTANCE_NAME").map(|name| sanitize(&name))),
             ..NamePlaces::default()
         },
-        uses_sql: ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].iter().any(|name| filled(name).is_some()),
+        uses_sql: ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"]
+            .iter()
+            .any(|name| filled(name).is_some()),
         uses_s3: ["FILES", "MODULES", "SEARCH", "EXPORTS", "SNAPSHOT_IMPORTS"]
             .iter()
             .all(|bucket| filled(&format!("S3_STORAGE_{bucket}_BUCKET")).is_some()),
@@ -153,9 +156,9 @@ fn remember(name: &str, value: &str) {
     if recognise::is_secretive(name) {
         drop(Secret::new(value));
     }
-    let _masked_and_known = url::Url::parse(value).ok().and_then(|url| {
-        url.password().map(|password| drop(Secret::new(password)))
-    });
+    let _masked_and_known = url::Url::parse(value)
+        .ok()
+        .and_then(|url| url.password().map(|password| drop(Secret::new(password))));
 }
 
 mod zeroizing {
@@ -269,9 +272,9 @@ fn is_engine_name(name: &str) -> bool {
 /// The words of each command line of a process list, whatever its columns are called.
 pub(super) fn commands(answer: &ContainerTopResponse) -> Vec<Vec<String>> {
     let titles = answer.titles.clone().unwrap_or_default();
-    let column = titles
-        .iter()
-        .position(|title| matches!(title.to_ascii_uppercase().as_str(), "CMD" | "COMMAND" | "ARGS"));
+    let column = titles.iter().position(|title| {
+        matches!(title.to_ascii_uppercase().as_str(), "CMD" | "COMMAND" | "ARGS")
+    });
     answer
         .processes
         .iter()
@@ -381,7 +384,9 @@ pub(super) fn expected(backends: &[Container], wanted: &Wanted<'_>) -> Option<St
                 || container.working_dir.as_deref() == wanted.working_dir;
             same_files && same_directory
         })
-        .filter(|container| wanted.service.is_none() || container.service.as_deref() == wanted.service)
+        .filter(|container| {
+            wanted.service.is_none() || container.service.as_deref() == wanted.service
+        })
         .collect();
     fitting.sort_by_key(|container| !container.is_running());
     fitting.first().map(|container| container.name.clone())
