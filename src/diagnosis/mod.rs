@@ -37,7 +37,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
             .unwrap_or(Timestamp::UNIX_EPOCH)
             .to_string(),
         verdict,
-        summary: summary::summarise(evidence, verdict, &causes, &findings, &unknown),
+        summary: summary::summarise(evidence, verdict, &causes, &findings),
         causes,
         passed: outcome.passed.into_iter().filter(|id| wanted(id)).collect(),
         unknown,

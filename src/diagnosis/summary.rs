@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, MountKind};
-use crate::report::{Finding, Summary, UnknownCheck, Verdict};
+use crate::report::{Finding, Summary, Verdict};
 
 /// Builds the summary.
 pub(super) fn summarise(
@@ -12,12 +12,11 @@ pub(super) fn summarise(
     verdict: Verdict,
     causes: &[Finding],
     findings: &[Finding],
-    unknown: &[UnknownCheck],
 ) -> Summary {
     Summary {
         headline: headline(evidence, verdict, causes, findings),
         facts: facts(evidence),
-        not_seen: not_seen(evidence, unknown),
+        not_seen: not_seen(evidence),
         elapsed_ms: evidence
             .timings
             .iter()
@@ -147,7 +146,7 @@ pub(super) fn day(seconds: Option<i64>) -> Option<String> {
 }
 
 /// What could not be looked at, one line a source.
-fn not_seen(evidence: &Evidence, unknown: &[UnknownCheck]) -> Vec<String> {
+fn not_seen(evidence: &Evidence) -> Vec<String> {
     let mut lines = Vec::new();
     if let Err(unseen) = evidence.docker.seen() {
         lines.push(format!("Docker ({})", unseen.reason));
@@ -157,13 +156,6 @@ fn not_seen(evidence: &Evidence, unknown: &[UnknownCheck]) -> Vec<String> {
     }
     if let Err(unseen) = evidence.compose.seen() {
         lines.push(format!("the compose file ({})", unseen.reason));
-    }
-    if lines.is_empty() && !unknown.is_empty() {
-        let mut reasons: Vec<&str> =
-            unknown.iter().map(|unknown| unknown.reason.as_str()).collect();
-        reasons.sort_unstable();
-        reasons.dedup();
-        lines.extend(reasons.into_iter().take(3).map(str::to_owned));
     }
     lines
 }

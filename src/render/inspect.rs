@@ -97,11 +97,12 @@ pub fn instances(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
             Some(false) => ", does not open the selected key",
             None => "",
         };
-        let ports: Vec<String> = container
+        let mut ports: Vec<String> = container
             .ports
             .iter()
             .filter_map(|port| Some(format!("{}→{}", port.host?, port.container)))
             .collect();
+        ports.dedup();
         let _infallible = writeln!(
             out,
             "{}  {}  {}  secret {}{opens}\n  project {}, ports {}, data in {}",

@@ -324,51 +324,61 @@ pub(super) fn add_processes(
         Observation::Seen(argument("--instance-name").map(|name| sanitize(&name)));
 }
 
-/// The credentials files.
+/// The two credentials files, as far as they are there.
+#[derive(Default)]
+pub(super) struct Credentials {
+    secret: Option<Secret>,
+    name: Option<Secret>,
+}
+
+/// Records the credentials files.
 pub(super) fn add_files(
     container: &mut Container,
-    secret: Observation<Option<Secret>>,
-    name: Observation<Option<Secret>>,
+    files: Observation<Credentials>,
     secrets: &mut Secrets,
 ) {
     let line = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
-    container.secret.file = match secret {
-        Observation::Seen(None) => Observation::Seen(None),
-        Observation::Unavailable { reason } => Observation::unavailable(reason),
-        Observation::Seen(Some(text)) => {
-            let over = container.mount_over(&container.credentials_dir);
-            let volume = over.and_then(|mount| mount.source.clone());
-            let place = SecretPlace::File { container: container.name.clone(), volume };
-            Observation::Seen(Some(keep(&line(text.expose()), place, secrets)))
+    let files = match files {
+        Observation::Seen(files) => files,
+        Observation::Unavailable { reason } => {
+            container.secret.file = Observation::unavailable(&reason);
+            container.instance_name.file = Observation::unavailable(&reason);
+            return;
         }
     };
-    container.instance_name.file = match name {
-        Observation::Seen(text) => {
-            Observation::Seen(text.map(|text| sanitize(&line(text.expose()))))
-        }
-        Observation::Unavailable { reason } => Observation::unavailable(reason),
-    };
+    let over = container.mount_over(&container.credentials_dir);
+    let volume = over.and_then(|mount| mount.source.clone());
+    let place = SecretPlace::File { container: container.name.clone(), volume };
+    container.secret.file =
+        Observation::Seen(files.secret.map(|text| keep(&line(text.expose()), place, secrets)));
+    container.instance_name.file =
+        Observation::Seen(files.name.map(|text| sanitize(&line(text.expose()))));
 }
 
-/// The one file of an archive.
-pub(super) fn first_file(bytes: &[u8]) -> Observation<Option<Secret>> {
+/// The two files in an archive of the credentials directory. An archive that ends early gives what came before its end.
+pub(super) fn credentials(bytes: &[u8]) -> Observation<Credentials> {
+    let unreadable = || Observation::unavailable("the engine's archive cannot be read");
+    let mut found = Credentials::default();
     let mut archive = tar::Archive::new(bytes);
-    let Ok(entries) = archive.entries() else {
-        return Observation::unavailable("the engine's archive cannot be read");
-    };
+    let Ok(entries) = archive.entries() else { return unreadable() };
     for entry in entries {
-        let Ok(entry) = entry else {
-            return Observation::unavailable("the engine's archive cannot be read");
-        };
-        if entry.header().entry_type().is_file() {
-            let mut text = String::new();
-            return match entry.take(4096).read_to_string(&mut text) {
-                Ok(_) => Observation::Seen(Some(Secret::new(text))),
-                Err(_) => Observation::unavailable("the credentials file is no text"),
-            };
+        let Ok(entry) = entry else { return unreadable() };
+        if !entry.header().entry_type().is_file() {
+            continue;
         }
+        let Ok(path) = entry.path().map(std::borrow::Cow::into_owned) else { continue };
+        let slot = match path.file_name().and_then(|name| name.to_str()) {
+            Some("instance_secret") => &mut found.secret,
+            Some("instance_name") => &mut found.name,
+            _ => continue,
+        };
+        let mut text = String::new();
+        if entry.take(4096).read_to_string(&mut text).is_err() {
+            return Observation::unavailable("a credentials file is no text");
+        }
+        *slot = Some(Secret::new(text));
     }
-    Observation::Seen(None)
+    Observation::Seen(found)
 }
 
 /// The container that Compose would run here (catalogue §0.1): project, files and directory agree.
