@@ -1,3 +1,10 @@
-//! The command `convex-doctor`.
+//! The command `convex-doctor`: arguments in, exit code out.
+#![allow(clippy::disallowed_methods, reason = "the arguments and the crypto provider belong here")]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    convex_doctor::output::install_panic_hook();
+    let exit = std::panic::catch_unwind(|| convex_doctor::cli::run(std::env::args_os()));
+    ExitCode::from(exit.map_or(convex_doctor::cli::Exit::Failed as u8, |exit| exit as u8))
+}

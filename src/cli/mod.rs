@@ -1,1 +1,304 @@
-//! (to be written)
+//! The command line: what can be asked, and one short story per command.
+
+mod demo;
+mod diagnose;
+mod explain;
+mod inspect;
+mod key;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::collect;
+use crate::output::{self, Color};
+use crate::render;
+use crate::report::Level;
+
+/// Proves what is wrong with a self-hosted Convex deployment, and how to mend it.
+///
+/// Without a command it diagnoses the deployment of the current directory: what `npx convex` would use, the compose project, the
+/// containers and volumes, the backend over HTTP. It only reads, and no secret appears in what it writes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "convex-doctor",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong usage, 3 it could not do its \
+                  job.\nBounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container, 5 s per probe (--timeout), \
+                  30 s for all."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Options of a diagnosis; the other commands take those that make sense for them.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Look at the project in DIR
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// A compose file (repeatable), as in `docker compose -f`
+    #[arg(short = 'f', long = "file", global = true, value_name = "COMPOSE")]
+    files: Vec<PathBuf>,
+    /// The compose project's name, as in `docker compose -p`
+    #[arg(short = 'p', long, global = true, value_name = "NAME")]
+    project_name: Option<String>,
+    /// The compose project's directory, as in `docker compose --project-directory`
+    #[arg(long, global = true, value_name = "DIR")]
+    project_directory: Option<PathBuf>,
+    /// An env file for Compose itself (repeatable): its own `--env-file`
+    #[arg(long = "compose-env-file", global = true, value_name = "FILE")]
+    compose_env_files: Vec<PathBuf>,
+    /// A compose profile to enable (repeatable)
+    #[arg(long = "profile", global = true, value_name = "NAME")]
+    profiles: Vec<String>,
+    /// The compose service that is the backend
+    #[arg(long, global = true, value_name = "NAME")]
+    service: Option<String>,
+    /// The Convex CLI's `--env-file`: only this file is read for the selection
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// The Convex CLI's `--url`; counts only together with `--admin-key-stdin`
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// Read the admin key from the standard input; counts only together with `--url`
+    #[arg(long, global = true)]
+    admin_key_stdin: bool,
+    /// The Docker engine, as in `docker -H`
+    #[arg(short = 'H', long = "host", global = true, value_name = "DOCKER_HOST")]
+    host: Option<String>,
+    /// The Docker context, as in `docker --context`
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
+    /// Do not ask Docker
+    #[arg(long, global = true)]
+    no_docker: bool,
+    /// Do not ask the URL
+    #[arg(long, global = true)]
+    no_network: bool,
+    /// Exit with 3 when Docker could not be asked
+    #[arg(long, global = true)]
+    require_docker: bool,
+    /// Exit with 3 when the URL could not be asked
+    #[arg(long, global = true)]
+    require_network: bool,
+    /// A throw-away instance: what it would lose is only worth knowing
+    #[arg(long, global = true)]
+    ephemeral: bool,
+    /// The longest wait for one probe (`5s`, `500ms`)
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    timeout: Duration,
+    /// How to write the report (repeatable; the n-th --output belongs to the n-th --format)
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    format: Vec<Format>,
+    /// Where to write it; `-` is the standard output
+    #[arg(short = 'o', long, global = true, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// The level from which a finding makes the exit code 1
+    #[arg(long, global = true, value_enum, default_value_t = FailOn::Error)]
+    fail_on: FailOn,
+    /// Leave out the findings of this id (repeatable)
+    #[arg(long, global = true, value_name = "ID")]
+    ignore: Vec<String>,
+    /// Only the findings of this id or family (repeatable)
+    #[arg(long, global = true, value_name = "ID|FAMILY")]
+    only: Vec<String>,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    /// Show passes, evidence and the time of each probe
+    #[arg(short = 'v', long, global = true)]
+    verbose: bool,
+    /// Only the verdict
+    #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Diagnose the deployment of the current directory (the default)
+    Diagnose,
+    /// Serve a recorded broken deployment from inside the process, and diagnose it
+    Demo(demo::Arguments),
+    /// What a finding means, what proves it, how to mend it
+    Explain {
+        /// The finding's id; without it, the list
+        id: Option<String>,
+    },
+    /// What a key is, whose it is, when it was issued
+    #[command(subcommand)]
+    Key(key::Command),
+    /// What the doctor understood
+    #[command(subcommand)]
+    Inspect(inspect::Command),
+    /// The JSON Schema of `--format json`
+    Schema,
+    /// Completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page
+    Man,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// One object, schema version 1.
+    Json,
+    /// For a support thread.
+    Markdown,
+}
+
+/// The level from which a finding fails the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Errors.
+    Error,
+    /// Errors and warnings.
+    Warning,
+    /// Nothing.
+    Never,
+}
+
+impl FailOn {
+    fn level(self) -> Option<Level> {
+        match self {
+            Self::Error => Some(Level::Error),
+            Self::Warning => Some(Level::Warning),
+            Self::Never => None,
+        }
+    }
+}
+
+/// What a command came to; the discriminant is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// In order.
+    Fine = 0,
+    /// Findings, a refused key, an input in error.
+    Found = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// It could not do its job.
+    Failed = 3,
+}
+
+/// Parses the arguments and carries out the command.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let options = arguments.options;
+    output::set_color(options.color);
+    let result = match arguments.command {
+        None | Some(Command::Diagnose) => diagnose::run(&options),
+        Some(Command::Demo(demo)) => demo::run(&demo, &options),
+        Some(Command::Explain { id }) => explain::run(id.as_deref()),
+        Some(Command::Key(command)) => key::run(&command, &options),
+        Some(Command::Inspect(command)) => inspect::run(&command, &options),
+        Some(Command::Schema) => print(&render::json::schema()),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "convex-doctor", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Some(Command::Man) => {
+            let mut page = Vec::new();
+            match clap_mangen::Man::new(Arguments::command()).render(&mut page) {
+                Ok(()) => print(&String::from_utf8_lossy(&page)),
+                Err(error) => Err(error.into()),
+            }
+        }
+    };
+    result.unwrap_or_else(|error| {
+        output::note(&format!("convex-doctor: {error:#}"));
+        Exit::Failed
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<Exit> {
+    output::print(text)?;
+    Ok(Exit::Fine)
+}
+
+/// Clap's own answer: help and version are asked for; anything else is wrong usage.
+fn usage(error: &clap::Error) -> Exit {
+    // Clap quotes the argument it does not know, which may be a key that somebody passed by mistake.
+    let _known_to_the_scrubber: Vec<_> = std::env::args_os()
+        .skip(1)
+        .filter_map(|argument| argument.into_string().ok())
+        .filter(|argument| argument.contains('|') || argument.len() >= 64)
+        .map(crate::secret::Secret::new)
+        .collect();
+    let text = error.render().ansi().to_string();
+    if error.use_stderr() {
+        output::note(text.trim_end());
+        return Exit::Usage;
+    }
+    match output::print(&text) {
+        Ok(()) => Exit::Fine,
+        Err(_) => Exit::Failed,
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is no duration; write 5s, 500ms or 2m"))?;
+    match Duration::try_from(parsed) {
+        Ok(duration) if duration > Duration::ZERO => Ok(duration.min(Duration::from_secs(600))),
+        _ => Err("a wait is longer than nothing".to_owned()),
+    }
+}
+
+impl Options {
+    /// What `collect` needs of the options. Reads the key from the standard input where that was asked for.
+    fn request(&self) -> anyhow::Result<collect::Request> {
+        let admin_key = match self.admin_key_stdin {
+            true => Some(collect::stdin_line()?),
+            false => None,
+        };
+        if self.url.is_some() != admin_key.is_some() {
+            output::note(
+                "note: --url and --admin-key-stdin count only together (as --url and --admin-key of the Convex CLI); \
+                 the one given is ignored",
+            );
+        }
+        Ok(collect::Request {
+            directory: self.directory.clone(),
+            compose_files: self.files.clone(),
+            project_name: self.project_name.clone(),
+            project_directory: self.project_directory.clone(),
+            compose_env_files: self.compose_env_files.clone(),
+            profiles: self.profiles.clone(),
+            service: self.service.clone(),
+            env_file: self.env_file.clone(),
+            url: self.url.clone(),
+            admin_key,
+            docker_host: self.host.clone(),
+            docker_context: self.context.clone(),
+            no_docker: self.no_docker,
+            no_network: self.no_network,
+            ephemeral: self.ephemeral,
+            timeout: self.timeout,
+            ..collect::Request::default()
+        })
+    }
+
+    /// Whether the first format asked for is JSON: what `key inspect` and `inspect` go by.
+    fn wants_json(&self) -> bool {
+        self.format.first() == Some(&Format::Json)
+    }
+}

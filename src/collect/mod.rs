@@ -1,1 +1,467 @@
-//! (to be written)
+//! All looking. [`run`] conducts the waves (design §2): first, side by side, the files, the list of containers and the first HTTP
+//! probes; then what they lead to (inspect the candidates, read credentials, try the key against every secret found); third, only
+//! when something is wrong, the logs. What fails becomes an `Observation::Unavailable`, never an error that ends the run.
+//!
+//! Secrets live here and nowhere above: what leaves is [`Evidence`].
+#![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
+
+pub mod docker;
+pub mod endpoint;
+pub mod files;
+
+mod compose_project;
+mod credentials;
+mod repository;
+mod selection;
+mod surroundings;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use crate::admin_key::{Inspection, InstanceSecret};
+use crate::evidence::docker::DockerFacts;
+use crate::evidence::key::SecretPlace;
+use crate::evidence::surroundings::AppUrl;
+use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
+use crate::secret::Secret;
+
+/// The whole run, whatever happens.
+const WHOLE_RUN: Duration = Duration::from_secs(30);
+
+/// What to look at.
+#[derive(Default)]
+pub struct Request {
+    /// The project's directory; the current one by default.
+    pub directory: Option<PathBuf>,
+    /// `-f`.
+    pub compose_files: Vec<PathBuf>,
+    /// `-p`.
+    pub project_name: Option<String>,
+    /// `--project-directory`.
+    pub project_directory: Option<PathBuf>,
+    /// Compose's own `--env-file`.
+    pub compose_env_files: Vec<PathBuf>,
+    /// `--profile`.
+    pub profiles: Vec<String>,
+    /// `--service`.
+    pub service: Option<String>,
+    /// The Convex CLI's `--env-file`.
+    pub env_file: Option<PathBuf>,
+    /// `--url`.
+    pub url: Option<String>,
+    /// The key from the standard input.
+    pub admin_key: Option<Secret>,
+    /// `-H`.
+    pub docker_host: Option<String>,
+    /// `--context`.
+    pub docker_context: Option<String>,
+    /// `--no-docker`.
+    pub no_docker: bool,
+    /// `--no-network`.
+    pub no_network: bool,
+    /// `--ephemeral`.
+    pub ephemeral: bool,
+    /// The longest wait for one probe.
+    pub timeout: Duration,
+    /// Stands for the process environment when set: the demo and the tests look at another world.
+    pub environment: Option<BTreeMap<String, String>>,
+}
+
+impl Request {
+    fn environment(&self) -> BTreeMap<String, String> {
+        let own = || {
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+                })
+                .collect()
+        };
+        self.environment.clone().unwrap_or_else(own)
+    }
+
+    fn directory(&self) -> anyhow::Result<PathBuf> {
+        let directory = self.directory.as_deref().unwrap_or(Path::new("."));
+        let directory = std::fs::canonicalize(directory)
+            .with_context(|| format!("cannot look into the directory {}", directory.display()))?;
+        anyhow::ensure!(directory.is_dir(), "{} is no directory", directory.display());
+        Ok(directory)
+    }
+
+    fn docker_options(&self) -> docker::Options {
+        docker::Options {
+            host: self.docker_host.clone(),
+            context: self.docker_context.clone(),
+            timeout: self.timeout(),
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        if self.timeout.is_zero() { Duration::from_secs(5) } else { self.timeout }
+    }
+}
+
+/// One line from the standard input, without its line end: an admin key.
+pub fn stdin_line() -> anyhow::Result<Secret> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::io::stdin()
+        .take(64 * 1024)
+        .read_to_string(&mut text)
+        .context("cannot read the key from the standard input")?;
+    Ok(Secret::new(crate::admin_key::strip_one_line_end(&text)))
+}
+
+/// Whether an HTTP question was put to the selected URL at all.
+pub fn network_was_asked(evidence: &Evidence) -> bool {
+    matches!(evidence.endpoint.seen(), Ok(Some(_)))
+}
+
+/// How far to look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Everything that the request allows.
+    All,
+    /// The files alone: what the CLI would select, and the compose project.
+    Files,
+}
+
+/// Looks at everything.
+pub fn run(request: &Request) -> anyhow::Result<Evidence> {
+    runtime()?.block_on(look(request, Scope::All))
+}
+
+/// Looks at the files alone.
+pub fn run_files_only(request: &Request) -> anyhow::Result<Evidence> {
+    runtime()?.block_on(look(request, Scope::Files))
+}
+
+/// As [`run`], inside an event loop that is there already.
+pub async fn look_at_all(request: &Request) -> anyhow::Result<Evidence> {
+    look(request, Scope::All).await
+}
+
+/// What can be said of `key` with what Docker shows: the secret and the name of the backend that is in force here, the one behind the
+/// selected URL before the one that Compose would run. Without any, what its text says.
+pub fn inspect_with_docker(
+    request: &Request,
+    key: &Secret,
+    instance_name: Option<&str>,
+) -> anyhow::Result<Inspection> {
+    if request.no_docker {
+        return Ok(crate::admin_key::inspect(key, None));
+    }
+    runtime()?.block_on(async {
+        let directory = request.directory()?;
+        let environment = request.environment();
+        let project = compose_project::load(request, &directory, &environment);
+        let compose = compose_project::facts(&project, &directory, request.service.as_deref());
+        let options = request.docker_options();
+        let Ok(listing) = docker::list(&options, &environment).await else {
+            return Ok(crate::admin_key::inspect(key, None));
+        };
+        let wanted = compose_project::wanted(&project, &compose.facts);
+        let found = docker::inspect(&listing, &wanted).await;
+        let running = |name: &str| found.facts.backend(name).is_some_and(|one| one.is_running());
+        let expected = found.facts.expected.as_deref();
+        let backend = expected.or(match found.facts.backends.as_slice() {
+            [only] => Some(only.name.as_str()),
+            _ => None,
+        });
+        let in_force = found.secrets.iter().find_map(|(secret, place)| match place {
+            SecretPlace::Process { container } if Some(container.as_str()) == backend => {
+                InstanceSecret::parse(secret).ok()
+            }
+            SecretPlace::File { container, .. }
+                if Some(container.as_str()) == backend && !running(container) =>
+            {
+                InstanceSecret::parse(secret).ok()
+            }
+            _ => None,
+        });
+        let names = backend.and_then(|name| found.facts.backend(name)).map(|one| &one.instance_name);
+        let name = instance_name.map(str::to_owned).or_else(|| {
+            let names = names?;
+            [&names.process, &names.file, &names.environment]
+                .into_iter()
+                .find_map(|place| place.seen().ok()?.clone())
+        });
+        let known = in_force.as_ref().zip(name.as_deref());
+        Ok(crate::admin_key::inspect(key, known))
+    })
+}
+
+/// The compose project, whole.
+pub fn compose(
+    request: &Request,
+) -> anyhow::Result<Result<crate::compose::Project, crate::compose::Errors>> {
+    Ok(compose_project::load(request, &request.directory()?, &request.environment()))
+}
+
+/// The selected key, if there is one.
+pub fn selected_key(request: &Request) -> anyhow::Result<Option<Secret>> {
+    let selected = selection::select(request, &request.directory()?, &request.environment());
+    Ok(selected.selection.admin_key.map(|key| key.as_read))
+}
+
+/// The text of a file that the caller named as one that holds an instance secret, one line end removed.
+pub fn secret_file(path: &Path) -> anyhow::Result<Secret> {
+    match files::read(path) {
+        files::FileText::Text(text) => Ok(Secret::new(crate::admin_key::strip_one_line_end(&text))),
+        files::FileText::Missing => anyhow::bail!("{}: no such file", path.display()),
+        files::FileText::Unreadable(reason) => anyhow::bail!("{}: {reason}", path.display()),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")
+}
+
+async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
+    let clock = Clock::start();
+    let directory = request.directory()?;
+    let environment = request.environment();
+    let timeout = request.timeout();
+    let selected = selection::select(request, &directory, &environment);
+    let facts = crate::selection::facts::facts(&selected.selection, &crate::admin_key::fingerprint);
+    let project = compose_project::load(request, &directory, &environment);
+    let mut compose = compose_project::facts(&project, &directory, request.service.as_deref());
+    clock.lap("files");
+
+    let mut evidence = Evidence {
+        collected_at: jiff::Timestamp::now().as_second(),
+        asked: Asked {
+            ephemeral: request.ephemeral,
+            ci: environment.get("CI").is_some_and(|value| !value.is_empty() && value != "false"),
+            service: request.service.clone(),
+            no_docker: request.no_docker,
+            no_network: request.no_network,
+        },
+        selection: facts,
+        surroundings: Surroundings {
+            directory: directory.display().to_string(),
+            package_json: surroundings::package_json(&directory),
+            cli_version: surroundings::cli_version(&directory),
+            git: Observation::unavailable("not looked at"),
+            env_files_elsewhere: surroundings::env_files_elsewhere(&directory, &[".env.local", ".env"]),
+            unreadable: selected.unreadable.clone(),
+            app_urls: app_urls(&selected.selection),
+            in_container: surroundings::in_container(),
+            uid: surroundings::uid(),
+        },
+        ..Evidence::default()
+    };
+    let mut secrets = std::mem::take(&mut compose.secrets);
+
+    // First wave.
+    let nonces = [nonce(), nonce()];
+    let url = selected.selection.url.as_ref().map(|(url, _)| url.as_str());
+    let key = selected.selection.admin_key.as_ref().map(|key| &key.as_sent);
+    let ask_docker = scope == Scope::All && !request.no_docker;
+    let ask_url = scope == Scope::All && !request.no_network;
+    let options = request.docker_options();
+    let list = async {
+        match ask_docker {
+            true => Some(clock.timed("docker: list", docker::list(&options, &environment)).await),
+            false => None,
+        }
+    };
+    let first = endpoint::Request {
+        url: url.unwrap_or_default(),
+        key,
+        env: &environment,
+        timeout,
+        nonce: &nonces[0],
+    };
+    let ask = async {
+        match (ask_url, url) {
+            (true, Some(_)) => {
+                let facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                Observation::Seen(Some(facts))
+            }
+            (true, None) => Observation::Seen(None),
+            (false, _) => Observation::unavailable(match scope {
+                Scope::Files => "only files were looked at",
+                Scope::All => "--no-network was given",
+            }),
+        }
+    };
+    let (listing, mut endpoint) = tokio::join!(list, ask);
+
+    // Second wave: what the first one leads to.
+    let mut docker = DockerFacts::default();
+    let mut engine = None;
+    match listing {
+        Some(Ok(listing)) => {
+            let wanted = compose_project::wanted(&project, &compose.facts);
+            let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
+            docker = found.facts;
+            secrets.extend(found.secrets);
+            engine = Some(listing);
+            evidence.docker = Observation::Seen(docker.clone());
+        }
+        Some(Err(failure)) => {
+            evidence.engine_failure = Some(failure.kind);
+            evidence.docker = Observation::unavailable(failure.reason);
+        }
+        None => {
+            let reason = if request.no_docker { "--no-docker was given" } else { "only files were looked at" };
+            evidence.docker = Observation::unavailable(reason);
+        }
+    }
+    evidence.keys = credentials::keys(&selected.selection, &secrets);
+    clock.lap("keys tried");
+
+    // Third wave, only when something is wrong.
+    let refused = refused(&endpoint);
+    if let (Ok(Some(facts)), true) = (endpoint.seen(), refused) {
+        let mut facts = facts.clone();
+        let again = endpoint::Request { nonce: &nonces[1], ..first };
+        let answer = clock.timed("url: key again", endpoint::retry_key(&again)).await;
+        let refusals = [&facts.check_admin_key, &answer].into_iter().filter(|answer| {
+            answer.seen().is_ok_and(|answer| answer.status == 401)
+        });
+        facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
+        facts.check_again = answer;
+        endpoint = Observation::Seen(Some(facts));
+    }
+    if let (Some(listing), true) = (&engine, refused || stopped(&docker)) {
+        clock.timed("docker: logs", read_logs(listing, &mut docker, &nonces)).await;
+    }
+    if let (true, Ok(facts)) = (evidence.docker.seen().is_ok(), endpoint.seen()) {
+        docker.answering = facts.as_ref().and_then(|facts| docker::answering(&docker, facts));
+        evidence.docker = Observation::Seen(docker);
+    } else if evidence.docker.seen().is_ok() {
+        evidence.docker = Observation::Seen(docker);
+    }
+    let read = selected.files.into_iter().chain(compose_project::files(&project, &directory));
+    evidence.surroundings.git = clock
+        .timed("git", git(&directory, read.collect(), &selected.selection, &secrets, timeout))
+        .await;
+    evidence.compose = compose.facts;
+    evidence.endpoint = endpoint;
+    evidence.timings = clock.finish();
+    Ok(evidence)
+}
+
+/// Whether the backend refused the key, or there was nobody to take it.
+fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    let Ok(Some(facts)) = endpoint.seen() else { return false };
+    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
+}
+
+/// Whether the container that should run does not.
+fn stopped(docker: &DockerFacts) -> bool {
+    docker.expected().is_some_and(|container| !container.is_running())
+}
+
+/// Reads the logs of the containers that may have answered, side by side.
+async fn read_logs(listing: &docker::Listing, docker: &mut DockerFacts, nonces: &[String]) {
+    const MOST: usize = 4;
+    let mut names: Vec<String> = docker.expected.iter().cloned().collect();
+    let running = docker.backends.iter().filter(|container| container.is_running());
+    names.extend(running.map(|container| container.name.clone()));
+    names.dedup();
+    names.truncate(MOST);
+    let logs = futures_util::future::join_all(
+        names.iter().map(|name| docker::logs(listing, name, nonces)),
+    )
+    .await;
+    for (name, log) in names.iter().zip(logs) {
+        if let Some(container) = docker.backends.iter_mut().find(|one| &one.name == name) {
+            container.log = log;
+        }
+    }
+}
+
+async fn git(
+    directory: &Path,
+    files: Vec<repository::ReadFile>,
+    selection: &crate::selection::choose::Selection,
+    secrets: &[(Secret, SecretPlace)],
+    timeout: Duration,
+) -> Observation<Option<crate::evidence::surroundings::Git>> {
+    let key = selection.admin_key.as_ref().map(|key| (&key.as_sent, "the admin key"));
+    let in_force = secrets
+        .iter()
+        .filter(|(_, place)| {
+            matches!(place, SecretPlace::Process { .. } | SecretPlace::File { .. })
+        })
+        .map(|(secret, _)| (secret, "the instance secret"));
+    let wanted: Vec<_> = key.into_iter().chain(in_force).collect();
+    repository::look(directory, &files, &wanted, timeout).await
+}
+
+/// The URLs that the app is told, in the files the CLI reads.
+fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
+    use crate::evidence::selection::ValueSource;
+    let mut urls = Vec::new();
+    for variable in &selection.variables {
+        if !variable.name.ends_with("CONVEX_URL") {
+            continue;
+        }
+        for definition in variable.definitions.iter().filter(|one| one.wins) {
+            if let ValueSource::File { file, line } = &definition.source {
+                urls.push(AppUrl {
+                    variable: variable.name.clone(),
+                    file: file.clone(),
+                    line: *line,
+                    url: crate::selection::facts::masked(definition.value.expose()),
+                    instance_name: None,
+                });
+            }
+        }
+    }
+    urls
+}
+
+/// Eight random hex digits for the User-Agent, by which a container's access log shows that our own probe reached it.
+fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{:08x}", random >> 32)
+}
+
+/// Measures the probes.
+struct Clock {
+    start: Instant,
+    last: std::cell::Cell<Instant>,
+    laps: std::cell::RefCell<Vec<Timing>>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let start = Instant::now();
+        Self { start, last: std::cell::Cell::new(start), laps: std::cell::RefCell::default() }
+    }
+
+    /// Ends a stretch of work that waits for nobody.
+    fn lap(&self, probe: &str) {
+        let begun = self.last.replace(Instant::now());
+        self.note(probe, begun);
+    }
+
+    async fn timed<T>(&self, probe: &str, work: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let result = work.await;
+        self.note(probe, begun);
+        self.last.set(Instant::now());
+        result
+    }
+
+    fn note(&self, probe: &str, begun: Instant) {
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.laps.borrow_mut().push(Timing { probe: probe.to_owned(), ms });
+    }
+
+    fn finish(self) -> Vec<Timing> {
+        self.note("whole run", self.start);
+        self.laps.into_inner()
+    }
+}

@@ -1,3 +1,284 @@
-//! (to be written)
+//! The recorded world: broken deployments served from inside the process, over a real Unix socket and real HTTP, so that the whole
+//! program runs on a machine with neither Docker nor Convex. The fixture tests use the same stage.
+#![allow(clippy::disallowed_methods, reason = "the recorded world is served over real sockets and files")]
 
 pub mod backend;
+pub mod engine;
+pub mod world;
+
+mod scenarios;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use anyhow::Context as _;
+use regex::{Captures, Regex};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::admin_key::{self, Claims, InstanceSecret, Kind};
+use crate::secret::Secret;
+use backend::Backend;
+use backend::log::Log;
+use engine::Requests;
+pub use scenarios::{SCENARIOS, Scenario};
+use world::{Server, World};
+
+/// 2026-03-02T10:00:00Z: when the keys of the recorded worlds were issued, unless they say otherwise.
+const ISSUED: u64 = 1_772_445_600;
+
+/// A world that is being served. It ends when this is dropped.
+pub struct Stage {
+    /// The directory in which the doctor is to run.
+    pub directory: PathBuf,
+    /// The environment it is to see: nothing of the real one.
+    pub environment: BTreeMap<String, String>,
+    /// The arguments it is to get.
+    pub arguments: Vec<String>,
+    /// Every secret that the world holds, to be searched for in every output.
+    pub secrets: Vec<String>,
+    /// What the engine was asked.
+    pub requests: Requests,
+    /// Everything that the doctor sent to servers that are no Convex backend.
+    pub strangers: Requests,
+    _directory: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Lays out the files and starts the servers of `world`; `files` are the scenario's own, path and text.
+    pub async fn raise(world: &World, files: &[(String, String)]) -> anyhow::Result<Self> {
+        let temporary = tempfile::Builder::new().prefix("convex-doctor-").tempdir()?;
+        // On some systems the temporary directory is a link; labels hold the real path.
+        let root = std::fs::canonicalize(temporary.path())?;
+        let project = root.join("app");
+        std::fs::create_dir(&project)?;
+        let mut filler = Filler::new(project.display().to_string());
+        let mut listeners = BTreeMap::new();
+        for name in world.servers.keys() {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+            filler.ports.insert(name.clone(), listener.local_addr()?.port());
+            listeners.insert(name.clone(), listener);
+        }
+        for (path, text) in files {
+            let path = project.join(path);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            std::fs::write(&path, filler.fill(text)?)?;
+        }
+        let filled: String = filler.fill(&serde_json::to_string(&world.for_filling()?)?)?;
+        let world: World = serde_json::from_str(&filled)?;
+        let mut logs = Vec::new();
+        let strangers = Requests::default();
+        for (name, server) in &world.servers {
+            let Some(listener) = listeners.remove(name) else { continue };
+            if let Some((container, log)) = serve(server, listener, &strangers).await? {
+                logs.push((container, log));
+            }
+        }
+        let socket = root.join("docker.sock");
+        let requests = Requests::default();
+        if let Some(engine) = world.engine {
+            let directory = project.display().to_string();
+            let state =
+                engine::State { engine, directory, logs, requests: Arc::clone(&requests) };
+            engine::serve(&socket, state).await?;
+        }
+        if let Some(tracked) = &world.git {
+            make_work_tree(&project, tracked)?;
+        }
+        let mut environment = world.environment;
+        environment
+            .entry("DOCKER_HOST".to_owned())
+            .or_insert_with(|| format!("unix://{}", socket.display()));
+        environment.entry("HOME".to_owned()).or_insert_with(|| root.display().to_string());
+        let path = std::env::var("PATH").unwrap_or_default();
+        environment.entry("PATH".to_owned()).or_insert(path);
+        Ok(Self {
+            directory: world.directory.map_or_else(|| project.clone(), |below| project.join(below)),
+            environment,
+            arguments: world.arguments,
+            secrets: filler.secrets.into_inner().unwrap_or_else(PoisonError::into_inner),
+            requests,
+            strangers,
+            _directory: temporary,
+        })
+    }
+}
+
+async fn serve(
+    server: &Server,
+    listener: TcpListener,
+    strangers: &Requests,
+) -> anyhow::Result<Option<(String, Log)>> {
+    match server {
+        Server::Convex { instance_name, secret, container } => {
+            let log = Log::in_memory();
+            let secret = Secret::new(secret.clone());
+            let backend = Backend::new(instance_name, &secret, log.clone())
+                .context("a recorded backend needs a secret of 64 hex digits")?;
+            let site = TcpListener::bind(("127.0.0.1", 0)).await?;
+            tokio::spawn(backend.serve(listener, site));
+            Ok(container.clone().map(|container| (container, log)))
+        }
+        Server::Site => {
+            let secret = Secret::new("0".repeat(64));
+            let backend = Backend::new("convex-self-hosted", &secret, Log::in_memory())
+                .context("64 digits are a secret")?;
+            let api = TcpListener::bind(("127.0.0.1", 0)).await?;
+            tokio::spawn(backend.serve(api, listener));
+            Ok(None)
+        }
+        Server::Dashboard => {
+            let page = "<!DOCTYPE html><html><head><title>Convex Dashboard</title></head><body><script id=\"__NEXT_DATA__\" \
+                        type=\"application/json\">{\"props\":{\"pageProps\":{\"deploymentUrl\":\"http://127.0.0.1:3210\"}}}\
+                        </script></body></html>";
+            let headers = [("content-type".to_owned(), "text/html; charset=utf-8".to_owned())];
+            answer_always(listener, 200, headers.into(), page.to_owned(), strangers);
+            Ok(None)
+        }
+        Server::Page { status, headers, body } => {
+            answer_always(listener, *status, headers.clone(), body.clone(), strangers);
+            Ok(None)
+        }
+        Server::Silent => {
+            tokio::spawn(async move {
+                let mut kept = Vec::new();
+                while let Ok((stream, _)) = listener.accept().await {
+                    kept.push(stream);
+                }
+            });
+            Ok(None)
+        }
+        Server::Closes => {
+            tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+            Ok(None)
+        }
+        Server::Nobody => Ok(None),
+    }
+}
+
+/// One answer to every request, and a record of what was asked.
+fn answer_always(
+    listener: TcpListener,
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+    strangers: &Requests,
+) {
+    let mut answer = format!("HTTP/1.1 {status} Recorded\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in &headers {
+        answer.push_str(&format!("{name}: {value}\r\n"));
+    }
+    answer.push_str("connection: close\r\n\r\n");
+    answer.push_str(&body);
+    let answer = Arc::new(answer);
+    let strangers = Arc::clone(strangers);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = Arc::clone(&answer);
+            let strangers = Arc::clone(&strangers);
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                let mut chunk = [0; 4096];
+                while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < 65_536 {
+                    match stream.read(&mut chunk).await {
+                        Ok(0) | Err(_) => return,
+                        Ok(count) => head.extend_from_slice(&chunk[..count]),
+                    }
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let line = head.lines().next().unwrap_or_default().to_owned();
+                strangers.lock().unwrap_or_else(PoisonError::into_inner).push((line, head));
+                let _closed = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+}
+
+fn make_work_tree(directory: &Path, tracked: &[String]) -> anyhow::Result<()> {
+    let git = |arguments: &[&str]| -> anyhow::Result<()> {
+        let done = std::process::Command::new("git")
+            .args(["-c", "init.defaultBranch=main"])
+            .args(arguments)
+            .current_dir(directory)
+            .output()?;
+        anyhow::ensure!(done.status.success(), "git {arguments:?} failed");
+        Ok(())
+    };
+    git(&["init", "--quiet"])?;
+    for file in tracked {
+        git(&["add", "--force", "--", file])?;
+    }
+    Ok(())
+}
+
+/// Fills placeholders in, and keeps every secret that it made.
+struct Filler {
+    directory: String,
+    ports: BTreeMap<String, u16>,
+    secrets: std::sync::Mutex<Vec<String>>,
+}
+
+impl Filler {
+    fn new(directory: String) -> Self {
+        Self { directory, ports: BTreeMap::new(), secrets: std::sync::Mutex::default() }
+    }
+
+    fn fill(&self, text: &str) -> anyhow::Result<String> {
+        let pattern = Regex::new(r"\{\{([a-z-]+)(?::([^}]*))?\}\}")?;
+        let mut unknown = None;
+        let filled = pattern.replace_all(text, |found: &Captures<'_>| {
+            let argument = found.get(2).map_or("", |group| group.as_str());
+            self.value(&found[1], argument).unwrap_or_else(|| {
+                unknown = Some(found[0].to_owned());
+                String::new()
+            })
+        });
+        let filled = filled.into_owned();
+        anyhow::ensure!(unknown.is_none(), "unknown placeholder {}", unknown.unwrap_or_default());
+        Ok(filled)
+    }
+
+    fn value(&self, what: &str, argument: &str) -> Option<String> {
+        let mut parts = argument.split(':');
+        let first = parts.next().unwrap_or_default();
+        let second = parts.next().unwrap_or("convex-self-hosted");
+        let issued = parts.next().map_or(Some(ISSUED), |text| text.parse().ok())?;
+        let read_only = what == "read-only-key";
+        let value = match what {
+            "dir" => return Some(self.directory.clone()),
+            "port" => return self.ports.get(first).map(ToString::to_string),
+            "secret" => secret_of(first),
+            "key" | "read-only-key" => self.key(first, second, issued, read_only)?,
+            "system-key" => self.system_key(first, second, issued)?,
+            _ => return None,
+        };
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(value.clone());
+        Some(value)
+    }
+
+    fn key(&self, secret: &str, instance: &str, issued: u64, read_only: bool) -> Option<String> {
+        let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
+        let key = admin_key::mint(&secret, instance, issued, [7; 12], read_only);
+        Some(key.expose().to_owned())
+    }
+
+    fn system_key(&self, secret: &str, instance: &str, issued: u64) -> Option<String> {
+        let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
+        let claims = Claims {
+            kind: Some(Kind::System),
+            member_id: None,
+            ..Claims::of_member_zero(issued, false)
+        };
+        let key = admin_key::mint_claims(&secret, Some(instance), &claims, [7; 12]);
+        Some(key.expose().to_owned())
+    }
+}
+
+/// 64 hex digits made from a name.
+fn secret_of(name: &str) -> String {
+    hex::encode(Sha256::digest(format!("convex-doctor recorded secret {name}")))
+}

@@ -12,7 +12,7 @@ use crate::report::{Finding, Level, Rule};
 
 /// Separates the root causes (best first, with `explains` filled in) from all findings (causes first, then by level and
 /// certainty).
-pub fn rank(findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
+pub(super) fn rank(findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
     let graph: BTreeMap<&str, &Rule> = checks::rules().map(|rule| (rule.id, rule)).collect();
     rank_in(&graph, findings)
 }

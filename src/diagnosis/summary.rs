@@ -32,7 +32,7 @@ fn headline(
     causes: &[Finding],
     findings: &[Finding],
 ) -> String {
-    let url = evidence.selection.url.as_deref().unwrap_or("the backend");
+    let url = evidence.selection.url.as_ref().map_or("the backend", |url| url.text.as_str());
     let status = evidence
         .endpoint
         .seen()

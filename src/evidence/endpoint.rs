@@ -44,8 +44,20 @@ pub struct EndpointFacts {
     pub api_elsewhere: Vec<String>,
     /// The names and dates of the server's certificate.
     pub certificate: Option<Certificate>,
-    /// Whether `check_admin_key` answered 401 every time it was tried.
+    /// How often `check_admin_key` answered 401.
     pub refusals: u32,
+    /// GET `<origin>/api/<version>/sync` with the headers of a WebSocket: 101 where the upgrade gets through.
+    #[serde(default)]
+    pub websocket: Observation<Answer>,
+    /// The scheme of a `www-authenticate` header (`Basic`, …), which no Convex backend sends: a login in front of it.
+    #[serde(default)]
+    pub login: Option<String>,
+    /// How long the host's name took to resolve, in milliseconds.
+    #[serde(default)]
+    pub resolve_ms: Option<u64>,
+    /// How long TCP took to connect directly, in milliseconds; `None` where it did not.
+    #[serde(default)]
+    pub connect_ms: Option<u64>,
 }
 
 impl EndpointFacts {

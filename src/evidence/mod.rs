@@ -79,6 +79,8 @@ pub struct Evidence {
     pub compose: Observation<Option<ComposeFacts>>,
     /// The Docker engine.
     pub docker: Observation<DockerFacts>,
+    /// Why the engine could not be asked, when it could not.
+    pub engine_failure: Option<docker::EngineFailure>,
     /// The selected URL; `None` where none is selected.
     pub endpoint: Observation<Option<EndpointFacts>>,
     /// How long each probe took.

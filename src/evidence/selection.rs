@@ -1,40 +1,289 @@
-//! Placeholder of the types that other modules name; the module itself is being written.
+//! What the Convex CLI would use here, and where each value came from: facts without a secret, for checks and bundles.
+//!
+//! `selection` reads the texts and makes these; nothing here knows how.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What `npx convex` would use.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SelectionFacts {
-    /// x
-    pub url: Option<String>,
-    /// x
-    pub admin_key_source: Option<ValueSource>,
+use crate::secret::Fingerprint;
+
+/// What `npx convex` would talk to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelectionKind {
+    /// The pair of URL and admin key, from variables or from both flags.
+    SelfHosted,
+    /// CONVEX_DEPLOY_KEY or CONVEX_DEPLOYMENT_TOKEN: Convex Cloud, whatever else is set.
+    CloudDeployKey,
+    /// CONVEX_DEPLOYMENT names a cloud deployment.
+    CloudDeployment,
+    /// CONVEX_DEPLOYMENT names a local or anonymous deployment.
+    Local,
+    /// Nothing, or half a pair: the CLI starts a login or an anonymous local backend.
+    #[default]
+    None,
+    /// The CLI refuses to start.
+    Error,
 }
-impl std::fmt::Display for ValueSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "x")
+
+impl SelectionKind {
+    /// The public name, as in `inspect selection --format json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfHosted => "self-hosted",
+            Self::CloudDeployKey => "cloud-deploy-key",
+            Self::CloudDeployment => "cloud-deployment",
+            Self::Local => "local",
+            Self::None => "none",
+            Self::Error => "error",
+        }
     }
 }
 
-/// Where a value stands.
+/// Why the CLI refuses to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelectionError {
+    /// The file of `--env-file` is not there.
+    EnvFileMissing,
+    /// The file of `--env-file` names no deployment.
+    EnvFileWithoutDeployment,
+    /// No package.json in the directory.
+    PackageJsonMissing,
+    /// The package.json is no JSON, or cannot be read.
+    PackageJsonUnreadable,
+    /// CONVEX_DEPLOYMENT beside the whole pair.
+    DeploymentBesidePair,
+    /// CONVEX_DEPLOYMENT beside half of the pair.
+    DeploymentBesideHalf,
+    /// A deploy key without `|`.
+    DeployKeyMalformed,
+    /// The sentinel `<missing_deploy_key:MSG>`.
+    DeployKeyMissing,
+    /// Vercel, Netlify or Cloudflare, and nothing that names a deployment.
+    BuildEnvironment,
+}
+
+/// Where a value came from. In JSON: `{"file", "line"}`, `{"env": NAME}` or `{"flag": NAME}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum ValueSource {
-    /// In a file.
+    /// A line of a file; the path as typed, relative to the project's directory.
     File {
-        /// As named.
-        path: String,
-        /// From 1.
+        /// The path.
+        file: String,
+        /// The line of the name, from 1.
         line: usize,
     },
-    /// In the process environment.
+    /// The environment of the process.
     Env {
-        /// The variable.
-        name: String,
+        /// The variable's name.
+        env: String,
     },
-    /// On the command line.
+    /// An option of the command line.
     Flag {
-        /// The option.
-        name: String,
+        /// The option, as `--url`.
+        flag: String,
     },
+}
+
+impl std::fmt::Display for ValueSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Env { env } => write!(f, "${env} of the shell"),
+            Self::Flag { flag } => f.write_str(flag),
+        }
+    }
+}
+
+impl ValueSource {
+    /// Whether both are the same file, or both the environment, or both the command line.
+    pub fn same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File { file, .. }, Self::File { file: other, .. }) => file == other,
+            (Self::Env { .. }, Self::Env { .. }) | (Self::Flag { .. }, Self::Flag { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A URL and its source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UrlFacts {
+    /// As typed, but for a password or a key in it, which is `***`.
+    pub text: String,
+    /// Where it is written.
+    pub source: ValueSource,
+}
+
+/// What may be said about a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyFacts {
+    /// Only for a text that has the shape of a key.
+    pub fingerprint: Option<Fingerprint>,
+    /// In characters, as sent: without blanks and line ends behind it.
+    pub length: usize,
+    /// Nothing in it.
+    pub empty: bool,
+}
+
+/// One place that defines a variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DefinitionFacts {
+    /// Where.
+    pub source: ValueSource,
+    /// Whether the value is empty: the CLI takes that for unset, and it still hides the definitions below.
+    pub empty: bool,
+    /// Whether this is the one that counts.
+    pub wins: bool,
+    /// Whether its value is equal to the one that counts.
+    pub same_as_winner: bool,
+    /// The text, for variables that are no secret; a password or a key in it is `***`.
+    pub text: Option<String>,
+    /// For variables that hold a key.
+    pub key: Option<KeyFacts>,
+}
+
+/// A variable and all its definitions, the one that counts first, then what it hides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VariableFacts {
+    /// The variable's name.
+    pub name: String,
+    /// In order of precedence; of one file, the last line comes first.
+    pub definitions: Vec<DefinitionFacts>,
+}
+
+/// A variable defined more than once in one file: the last line counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DuplicateFacts {
+    /// The variable's name.
+    pub name: String,
+    /// The file, as typed.
+    pub file: String,
+    /// All lines, in order.
+    pub lines: Vec<usize>,
+    /// Whether the values are equal, so that it does no harm.
+    pub equal: bool,
+}
+
+/// A name that looks like one of the pair's and is not read by the CLI.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NearMissFacts {
+    /// The name, as typed.
+    pub written: String,
+    /// The name that was probably meant.
+    pub meant: String,
+    /// Where.
+    pub source: ValueSource,
+    /// Whether nothing is assigned to it.
+    pub empty: bool,
+}
+
+/// In which way a line is read otherwise than it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MisreadingKind {
+    /// A quote that nothing closes stays in the value.
+    UnclosedQuote,
+    /// Text behind the closing quote: the quotes stay in the value.
+    TextAfterQuote,
+    /// `#` directly behind unquoted text cuts the value.
+    HashCuts,
+    /// Quotes inside quotes stay in the value.
+    NestedQuotes,
+    /// `$NAME` or `${NAME}` stays as it is.
+    DollarNotExpanded,
+    /// `\"` stays as it is, with its backslash.
+    EscapedQuote,
+    /// The value goes on over several lines.
+    SpansLines,
+    /// The line lies inside the quotes of another variable's value, so it assigns nothing.
+    Swallowed,
+    /// The line assigns nothing: `set K=v`, `./K=v`, `K v`, `K:v`.
+    NotAssigned,
+    /// `K==v`: the second `=` is part of the value.
+    DoubledEquals,
+    /// Stricter readers of such files make another value of it.
+    ReadersDiffer,
+}
+
+/// A line that does not say what it seems to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MisreadingFacts {
+    /// The file, as typed.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The variable that the line is about.
+    pub name: String,
+    /// In which way.
+    pub kind: MisreadingKind,
+    /// The line as it should be, without its value.
+    pub corrected: String,
+}
+
+/// What was seen of package.json.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageJsonState {
+    /// It depends on `convex`.
+    #[default]
+    WithConvex,
+    /// It is there and does not depend on `convex`.
+    WithoutConvex,
+    /// There is none in the directory.
+    Missing,
+    /// It is no JSON object, or cannot be read.
+    Unreadable,
+}
+
+/// Everything about the selection that checks read and that goes into a bundle.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SelectionFacts {
+    /// What the CLI would use.
+    pub kind: SelectionKind,
+    /// Why it refuses; only with kind `error`.
+    pub error: Option<SelectionError>,
+    /// One line about the outcome.
+    pub message: Option<String>,
+    /// What the CLI itself prints (1.48.0), where it prints anything and it is known.
+    pub cli_says: Option<String>,
+    /// The URL in force. Also set when only package.json is missing: then it is what the CLI would use in the right directory.
+    pub url: Option<UrlFacts>,
+    /// The admin key in force, as [`Self::url`].
+    pub admin_key: Option<KeyFacts>,
+    /// Where the admin key in force is written.
+    pub admin_key_source: Option<ValueSource>,
+    /// Whether URL and key in force come from different places.
+    pub split_sources: bool,
+    /// The one flag of `--url`, `--admin-key` that was given alone and therefore ignored.
+    pub ignored_flag: Option<String>,
+    /// The file of `--env-file`, which then is the only source.
+    pub env_file: Option<String>,
+    /// What was seen of package.json.
+    pub package_json: PackageJsonState,
+    /// All definitions of every variable that matters, the app's URL names included.
+    pub variables: Vec<VariableFacts>,
+    /// Variables defined twice in one file.
+    pub duplicates: Vec<DuplicateFacts>,
+    /// Names that the CLI does not read, in the sources that count; none with both flags, when it reads no file.
+    pub near_misses: Vec<NearMissFacts>,
+    /// Lines that do not say what they seem to say, in the files that count.
+    pub misreadings: Vec<MisreadingFacts>,
+}
+
+impl SelectionFacts {
+    /// The definitions of `name`, the one that counts first; empty when nobody defines it.
+    pub fn definitions(&self, name: &str) -> &[DefinitionFacts] {
+        self.variables
+            .iter()
+            .find(|variable| variable.name == name)
+            .map_or(&[], |variable| variable.definitions.as_slice())
+    }
+
+    /// Whether a non-empty definition of `name` counts.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.definitions(name).iter().any(|definition| definition.wins && !definition.empty)
+    }
 }

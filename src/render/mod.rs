@@ -1,1 +1,20 @@
-//! (to be written)
+//! Renderers: `fn(&Report, …) -> String`. None decides anything, none writes.
+
+pub mod explain;
+pub mod inspect;
+pub mod json;
+pub mod key;
+pub mod markdown;
+pub mod text;
+
+/// How much a person wants to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The verdict and the causes' titles.
+    Quiet,
+    /// One screen.
+    #[default]
+    Normal,
+    /// Passes, evidence and durations as well.
+    Verbose,
+}

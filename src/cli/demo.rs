@@ -1,0 +1,61 @@
+//! `convex-doctor demo`: raise a recorded deployment inside the process, and diagnose it as if it were the user's.
+
+use super::{Exit, Options, diagnose};
+use crate::collect::{self, Request};
+use crate::demo::{SCENARIOS, Stage};
+use crate::diagnosis::{self, Choices};
+use crate::output;
+
+/// Which recorded deployment.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The scenario; without it, a stale key
+    scenario: Option<String>,
+    /// Name the scenarios
+    #[arg(long)]
+    list: bool,
+}
+
+/// Shows one scenario. The exit code is the one a diagnosis has.
+pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
+    if arguments.list {
+        let mut text = String::new();
+        for scenario in SCENARIOS {
+            text.push_str(&format!("{:<22} {}\n", scenario.name, scenario.world()?.title));
+        }
+        output::print(&text)?;
+        return Ok(Exit::Fine);
+    }
+    let wanted = arguments.scenario.as_deref().unwrap_or(SCENARIOS[0].name);
+    let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == wanted) else {
+        let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        output::note(&format!(
+            "convex-doctor: there is no scenario `{wanted}`; there are {}",
+            names.join(", ")
+        ));
+        return Ok(Exit::Usage);
+    };
+    let world = scenario.world()?;
+    let outputs = diagnose::outputs(options);
+    for path in outputs.iter().filter_map(|(_, path)| path.as_ref()) {
+        output::check_writable(path)?;
+    }
+    output::note(&format!("demo {}: {}. Nothing of yours is looked at.\n", scenario.name, world.title));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let evidence = runtime.block_on(async {
+        let stage = Stage::raise(&world, &scenario.files()).await?;
+        let request = Request {
+            directory: Some(stage.directory.clone()),
+            environment: Some(stage.environment.clone()),
+            no_docker: options.no_docker,
+            no_network: options.no_network,
+            timeout: options.timeout,
+            ..Request::default()
+        };
+        collect::look_at_all(&request).await
+    })?;
+    let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
+    let report = diagnosis::diagnose(&evidence, &choices);
+    diagnose::write(options, &outputs, &report)?;
+    Ok(diagnose::exit(options, &report))
+}

@@ -1,0 +1,96 @@
+//! `convex-doctor`, the main job: look, judge, write the report, and say by the exit code what it came to.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Format, Options};
+use crate::collect;
+use crate::diagnosis::{self, Choices};
+use crate::output;
+use crate::render::{Detail, json, markdown, text};
+use crate::report::Report;
+
+/// Diagnoses the deployment that the options describe.
+pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
+    if let Err(problem) = check_names(options) {
+        output::note(&format!("convex-doctor: {problem}"));
+        return Ok(Exit::Usage);
+    }
+    let outputs = outputs(options);
+    for (_, path) in &outputs {
+        if let Some(path) = path {
+            output::check_writable(path)?;
+        }
+    }
+    let request = options.request()?;
+    let evidence = collect::run(&request)?;
+    let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
+    let report = diagnosis::diagnose(&evidence, &choices);
+    write(options, &outputs, &report)?;
+    if options.require_docker && evidence.docker.seen().is_err() {
+        output::note("convex-doctor: Docker could not be asked (--require-docker)");
+        return Ok(Exit::Failed);
+    }
+    if options.require_network && !collect::network_was_asked(&evidence) {
+        output::note("convex-doctor: the URL could not be asked (--require-network)");
+        return Ok(Exit::Failed);
+    }
+    Ok(exit(options, &report))
+}
+
+/// The exit code of a report.
+pub(super) fn exit(options: &Options, report: &Report) -> Exit {
+    match options.fail_on.level() {
+        Some(level) if report.reaches(level) => Exit::Found,
+        _ => Exit::Fine,
+    }
+}
+
+/// Writes the report in every format asked for.
+pub(super) fn write(
+    options: &Options,
+    outputs: &[(Format, Option<PathBuf>)],
+    report: &Report,
+) -> anyhow::Result<()> {
+    let detail = match (options.quiet, options.verbose) {
+        (true, _) => Detail::Quiet,
+        (_, true) => Detail::Verbose,
+        _ => Detail::Normal,
+    };
+    for (format, path) in outputs {
+        let page = match format {
+            Format::Text => text::render(report, output::width(), detail),
+            Format::Json => json::render(report),
+            Format::Markdown => markdown::render(report),
+        };
+        match path {
+            Some(path) => output::write_file(path, &page)?,
+            None => output::print(&page)?,
+        }
+    }
+    Ok(())
+}
+
+/// Each format with its file; `None` is the standard output. A file without a format gets text.
+pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
+    let count = options.format.len().max(options.output.len()).max(1);
+    (0..count)
+        .map(|index| {
+            let format = options.format.get(index).copied().unwrap_or_default();
+            let path = options.output.get(index).filter(|path| path.as_path() != Path::new("-"));
+            (format, path.cloned())
+        })
+        .collect()
+}
+
+/// An id that does not exist suppresses nothing: better said at once.
+fn check_names(options: &Options) -> Result<(), String> {
+    for name in options.ignore.iter().chain(&options.only) {
+        let known = crate::checks::rule(name).is_some()
+            || crate::checks::REGISTRY.iter().any(|(family, _)| family == name);
+        if !known {
+            let nearest = super::explain::nearest(name);
+            return Err(format!("there is no finding `{name}`; the nearest: {}", nearest.join(", ")));
+        }
+    }
+    Ok(())
+}

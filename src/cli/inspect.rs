@@ -1,0 +1,103 @@
+//! `convex-doctor inspect`: what the doctor understood.
+
+use serde_json::{Value, json};
+
+use super::{Exit, Options};
+use crate::collect;
+use crate::evidence::selection::SelectionKind;
+use crate::output;
+use crate::render::json;
+use crate::render::inspect as text;
+use crate::secret::{Fingerprint, Secret};
+use crate::selection::facts;
+
+/// What to show.
+#[derive(Clone, Copy, Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// The deployment that `npx convex` would use, and where each value comes from
+    Selection,
+    /// The compose project as Docker Compose resolves it
+    Compose,
+    /// Every Convex instance on the Docker engine
+    Instances,
+}
+
+/// Shows one of them. The exit code is 1 when the input is in error.
+pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> {
+    let request = options.request()?;
+    match command {
+        Command::Selection => {
+            let evidence = collect::run_files_only(&request)?;
+            let value = facts::inspect_json(&evidence.selection);
+            let text = text::selection(&evidence.selection);
+            show(options, &value, &text)?;
+            Ok(match evidence.selection.kind {
+                SelectionKind::Error => Exit::Found,
+                _ => Exit::Fine,
+            })
+        }
+        Command::Compose => match collect::compose(&request)? {
+            Ok(project) => {
+                for warning in &project.warnings {
+                    output::note(&format!("warning: {warning}"));
+                }
+                let value = crate::compose::to_json(&project, &hide);
+                show(options, &value, &text::yaml(&value))?;
+                Ok(Exit::Fine)
+            }
+            Err(errors) => {
+                let first = errors.first();
+                let at = first.at.as_ref();
+                let value = json!({"error": {
+                    "message": first.message,
+                    "file": at.map(|at| at.file.display().to_string()),
+                    "line": at.map(|at| at.line),
+                    "column": at.map(|at| at.column),
+                }});
+                let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                show(options, &value, &format!("{}\n", all.join("\n")))?;
+                Ok(Exit::Found)
+            }
+        },
+        Command::Instances => {
+            let evidence = collect::run(&request)?;
+            let docker = match evidence.docker.seen() {
+                Ok(docker) => docker,
+                Err(unseen) => {
+                    output::note(&format!("convex-doctor: {}", unseen.reason));
+                    return Ok(Exit::Failed);
+                }
+            };
+            let value = text::instances_json(docker, &evidence.keys);
+            show(options, &value, &text::instances(docker, &evidence.keys))?;
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+fn show(options: &Options, value: &Value, text: &str) -> anyhow::Result<()> {
+    if options.wants_json() {
+        output::print(&json::to_text(value))?;
+    } else {
+        output::print(text)?;
+    }
+    Ok(())
+}
+
+/// A value of a container's environment as it may be shown: a secret as its fingerprint, a password in a URL masked.
+fn hide(name: &str, value: &str) -> Value {
+    let upper = name.to_ascii_uppercase();
+    let secretive = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "_KEY", "APIKEY", "CREDENTIAL", "PRIVATE"]
+        .iter()
+        .any(|word| upper.contains(word))
+        || upper == "KEY";
+    let looks_secret = value.contains("|01")
+        || (value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if (secretive || looks_secret) && !value.is_empty() {
+        let secret = Secret::new(value);
+        let fingerprint = Fingerprint::of_instance_secret(&secret)
+            .or_else(|| crate::admin_key::fingerprint(&secret));
+        return json!({ "fingerprint": fingerprint });
+    }
+    Value::String(crate::selection::facts::masked(value))
+}

@@ -1,0 +1,327 @@
+//! The compose project, read through [`crate::compose`] and reduced to what checks ask. What is Convex about it is decided here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::files::{self, FileText};
+use super::repository::ReadFile;
+use super::{Request, docker};
+use crate::admin_key::InstanceSecret;
+use crate::compose::{self, Errors, FileError, Files, Project, Service, Variable, WarningKind};
+use crate::evidence::Observation;
+use crate::evidence::compose::{
+    At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
+    EntryValue, EnvironmentEntry,
+};
+use crate::evidence::docker::SecretState;
+use crate::evidence::key::SecretPlace;
+use crate::secret::{Fingerprint, Secret};
+
+/// Where a backend keeps its data unless DATA_DIR says otherwise.
+const DATA_DIR: &str = "/convex/data";
+
+/// What Compose reads of the disk.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Result<String, FileError> {
+        match files::read(path) {
+            FileText::Text(text) => Ok(text),
+            FileText::Missing => Err(FileError::NotFound),
+            FileText::Unreadable(reason) => Err(FileError::Unreadable(reason)),
+        }
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        files::exists(path)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        files::is_dir(path)
+    }
+}
+
+/// Reads the project that `docker compose` would run in `directory`.
+pub(super) fn load(
+    request: &Request,
+    directory: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<Project, Errors> {
+    let asked = compose::Request {
+        directory: directory.to_owned(),
+        files: request.compose_files.clone(),
+        project_name: request.project_name.clone(),
+        project_directory: request.project_directory.clone(),
+        env_files: request.compose_env_files.clone(),
+        profiles: request.profiles.clone(),
+        environment: environment.clone(),
+        home: environment.get("HOME").map(PathBuf::from),
+    };
+    compose::load(&asked, &Disk)
+}
+
+/// The facts, and the secrets that were met on the way.
+pub(super) struct Reduced {
+    pub facts: Observation<Option<ComposeFacts>>,
+    pub secrets: Vec<(Secret, SecretPlace)>,
+}
+
+/// Reduces a project to what checks ask.
+pub(super) fn facts(
+    project: &Result<Project, Errors>,
+    directory: &Path,
+    service: Option<&str>,
+) -> Reduced {
+    let mut secrets = Vec::new();
+    let facts = match project {
+        Ok(project) => Some(reduce(project, directory, service, &mut secrets)),
+        Err(errors) if errors.is_not_found() => None,
+        Err(errors) => Some(ComposeFacts {
+            directory: directory.display().to_string(),
+            errors: errors
+                .iter()
+                .map(|error| ComposeIssue {
+                    message: crate::secret::sanitize(&error.message),
+                    at: error.at.as_ref().map(|at| place(at, directory)),
+                    variable: None,
+                })
+                .collect(),
+            ..ComposeFacts::default()
+        }),
+    };
+    Reduced { facts: Observation::Seen(facts), secrets }
+}
+
+/// What the engine is asked for.
+pub(super) fn wanted<'a>(
+    project: &'a Result<Project, Errors>,
+    facts: &'a Observation<Option<ComposeFacts>>,
+) -> docker::Wanted<'a> {
+    let facts = facts.seen().ok().and_then(Option::as_ref);
+    let project = project.as_ref().ok();
+    docker::Wanted {
+        project: project.map(|project| project.name.value.as_str()),
+        config_files: facts.map(|facts| facts.files.as_slice()).unwrap_or_default(),
+        working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
+        service: facts.and_then(|facts| facts.chosen.as_deref()),
+    }
+}
+
+/// The compose files and the `.env` files that were read, to be searched for secrets if git tracks them.
+pub(super) fn files(project: &Result<Project, Errors>, directory: &Path) -> Vec<ReadFile> {
+    let Ok(project) = project else { return Vec::new() };
+    let yaml = project.files.iter().chain(&project.included_files).map(|path| (path, false));
+    let env = project.env_files.iter().map(|path| (path, true));
+    yaml.chain(env)
+        .filter(|(path, _)| path.starts_with(directory))
+        .filter_map(|(path, is_env)| {
+            let FileText::Text(text) = files::read(path) else { return None };
+            Some(ReadFile { name: shown(path, directory), text, is_env })
+        })
+        .collect()
+}
+
+fn reduce(
+    project: &Project,
+    directory: &Path,
+    service: Option<&str>,
+    secrets: &mut Vec<(Secret, SecretPlace)>,
+) -> ComposeFacts {
+    let backends: Vec<BackendService> = project
+        .services
+        .iter()
+        .filter_map(|(name, one)| {
+            let by = match service {
+                Some(asked) if asked == name => "--service names it".to_owned(),
+                _ => recognise(one)?,
+            };
+            Some(backend(name, one, by, directory, secrets))
+        })
+        .collect();
+    let chosen = service
+        .filter(|asked| backends.iter().any(|one| one.name == *asked))
+        .map(str::to_owned)
+        .or_else(|| backends.iter().find(|one| one.name == "backend").map(|one| one.name.clone()))
+        .or_else(|| backends.first().map(|one| one.name.clone()));
+    ComposeFacts {
+        project: project.name.value.clone(),
+        directory: project.directory.display().to_string(),
+        files: project.files.iter().map(|path| path.display().to_string()).collect(),
+        errors: Vec::new(),
+        warnings: project
+            .warnings
+            .iter()
+            .map(|warning| ComposeIssue {
+                message: crate::secret::sanitize(&warning.message),
+                at: warning.at.as_ref().map(|at| place(at, directory)),
+                variable: match &warning.kind {
+                    WarningKind::UnsetVariable { name } => Some(name.clone()),
+                    _ => None,
+                },
+            })
+            .collect(),
+        services: project.services.keys().cloned().collect(),
+        chosen,
+        backends,
+        volumes: project
+            .volumes
+            .iter()
+            .chain(&project.unused_volumes)
+            .map(|(key, volume)| DeclaredVolume {
+                key: key.clone(),
+                name: volume.name.value.clone(),
+                external: volume.external,
+                at: place(&volume.at, directory),
+            })
+            .collect(),
+    }
+}
+
+/// By its image, its entrypoint or its command; never by its name alone.
+fn recognise(service: &Service) -> Option<String> {
+    if let Some(image) = &service.image {
+        if docker::recognise::is_backend_image(&image.value) {
+            return Some(format!("image {}", crate::secret::sanitize(&image.value)));
+        }
+    }
+    let words = [("entrypoint", &service.entrypoint), ("command", &service.command)];
+    words.into_iter().find_map(|(what, words)| {
+        let words = words.as_ref()?;
+        let runs = |word: &String| {
+            word.ends_with("run_backend.sh") || word.ends_with("convex-local-backend")
+        };
+        words.value.iter().any(runs).then(|| format!("its {what} runs a Convex backend"))
+    })
+}
+
+fn backend(
+    name: &str,
+    service: &Service,
+    recognised_by: String,
+    directory: &Path,
+    secrets: &mut Vec<(Secret, SecretPlace)>,
+) -> BackendService {
+    let value = |variable: &str| {
+        let value = service.environment.get(variable)?.value.as_deref()?;
+        (!value.is_empty()).then(|| value.trim_end_matches('/').to_owned())
+    };
+    let data_dir = value("DATA_DIR").unwrap_or_else(|| DATA_DIR.to_owned());
+    let credentials_dir =
+        value("CREDENTIALS_DIR").unwrap_or_else(|| format!("{data_dir}/credentials"));
+    let tmpfs = service.tmpfs.iter().map(|entry| DeclaredMount {
+        kind: "tmpfs".to_owned(),
+        source: None,
+        target: entry.value.split(':').next().unwrap_or_default().to_owned(),
+        read_only: false,
+        at: entry.at.as_ref().map_or_else(|| place(&service.at, directory), |at| place(at, directory)),
+    });
+    BackendService {
+        name: name.to_owned(),
+        at: place(&service.at, directory),
+        recognised_by,
+        image: service.image.as_ref().map(|image| image.value.clone()),
+        entrypoint_overridden: service.entrypoint.is_some(),
+        network_mode: service.network_mode.as_ref().map(|mode| mode.value.clone()),
+        ports: service
+            .ports
+            .iter()
+            .filter(|port| port.protocol == "tcp")
+            .map(|port| DeclaredPort {
+                container: port.target,
+                published: port.published.clone(),
+                host_ip: port.host_ip.clone(),
+                at: place(&port.at, directory),
+            })
+            .collect(),
+        mounts: service
+            .volumes
+            .iter()
+            .map(|mount| DeclaredMount {
+                kind: mount.kind.as_str().to_owned(),
+                source: mount.source.clone(),
+                target: mount.target.clone(),
+                read_only: mount.read_only,
+                at: place(&mount.at, directory),
+            })
+            .chain(tmpfs)
+            .collect(),
+        volumes_at: service.volumes_block.as_ref().map(|at| place(at, directory)),
+        environment: service
+            .environment
+            .iter()
+            .map(|(name, variable)| entry(name, variable, directory, secrets))
+            .collect(),
+        data_dir,
+        credentials_dir,
+    }
+}
+
+fn entry(
+    name: &str,
+    variable: &Variable,
+    directory: &Path,
+    secrets: &mut Vec<(Secret, SecretPlace)>,
+) -> EnvironmentEntry {
+    let at = place(&variable.at, directory);
+    let value_at = variable.origin.as_ref().map(|origin| place(origin, directory));
+    let value = match variable.value.as_deref() {
+        None => EntryValue::Unset,
+        Some("") => EntryValue::Blank,
+        Some(text) if name == "INSTANCE_SECRET" => {
+            let secret = Secret::new(text);
+            let state = secret_state(&secret);
+            let literal = value_at.as_ref().unwrap_or(&at);
+            let place = SecretPlace::Compose { file: literal.file.clone(), line: literal.line };
+            secrets.push((secret, place));
+            EntryValue::Secret(state)
+        }
+        Some(text) if is_plain(name) => EntryValue::Plain(crate::selection::facts::masked(text)),
+        Some(text) => {
+            // Not shown; known to the scrubber, because it may be a password.
+            if docker::recognise::is_secretive(name) {
+                drop(Secret::new(text));
+            }
+            EntryValue::Hidden
+        }
+    };
+    EnvironmentEntry { name: name.to_owned(), at, value_at, value }
+}
+
+/// How an instance secret stands, as the backend would find it.
+fn secret_state(secret: &Secret) -> SecretState {
+    match InstanceSecret::parse(secret) {
+        Ok(_) => match Fingerprint::of_instance_secret(secret) {
+            Some(fingerprint) => SecretState::Valid(fingerprint),
+            None => SecretState::Invalid("not 64 hex digits".to_owned()),
+        },
+        Err(fault) => SecretState::Invalid(fault.to_string()),
+    }
+}
+
+/// Variables of a backend whose values are no secrets and that checks compare.
+fn is_plain(name: &str) -> bool {
+    matches!(
+        name,
+        "INSTANCE_NAME"
+            | "DATA_DIR"
+            | "CREDENTIALS_DIR"
+            | "STORAGE_DIR"
+            | "TMPDIR"
+            | "CONVEX_CLOUD_ORIGIN"
+            | "CONVEX_SITE_ORIGIN"
+            | "DISABLE_BEACON"
+            | "REDACT_LOGS_TO_CLIENT"
+            | "DO_NOT_REQUIRE_SSL"
+            | "DISABLE_METRICS_ENDPOINT"
+            | "RUST_LOG"
+    )
+}
+
+fn place(at: &compose::At, directory: &Path) -> At {
+    At { file: shown(&at.file, directory), line: at.line, column: at.column }
+}
+
+/// Relative to the directory where it lies inside.
+fn shown(path: &Path, directory: &Path) -> String {
+    path.strip_prefix(directory).unwrap_or(path).display().to_string()
+}

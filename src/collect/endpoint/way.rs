@@ -1,0 +1,87 @@
+//! The way to the host without a proxy: its addresses, and whether TCP connects.
+#![allow(clippy::disallowed_methods, reason = "resolves names and connects")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::classify;
+use super::probe::Plan;
+use super::url::Typed;
+use crate::evidence::endpoint::Reach;
+
+/// The way to the host without a proxy.
+pub(super) struct Way {
+    /// Of the host, or the resolver's words.
+    pub(super) addresses: Result<Vec<SocketAddr>, String>,
+    /// How long that took.
+    pub(super) resolve_ms: u64,
+    /// How long TCP took to connect, or why it did not: it tells a silent server from a silent network.
+    pub(super) connected: Result<u64, Reach>,
+}
+
+impl Way {
+    /// Resolves with getaddrinfo, which is what Node asks, and connects.
+    pub(super) async fn find(typed: &Typed, limit: Duration) -> Self {
+        let start = Instant::now();
+        let looked = tokio::net::lookup_host((typed.host.as_str(), typed.port));
+        let addresses = match timeout(limit, looked).await {
+            Err(_) => Err("the resolver did not answer in time".to_owned()),
+            Ok(Err(error)) => Err(classify::line(&error.to_string())),
+            Ok(Ok(addresses)) => Ok(addresses.collect::<Vec<_>>()),
+        };
+        let resolve_ms = super::millis(start);
+        let connected = match &addresses {
+            Ok(addresses) => connect(addresses, limit).await,
+            Err(error) => Err(Reach::NoSuchHost { error: error.clone() }),
+        };
+        Self { addresses, resolve_ms, connected }
+    }
+
+    /// How a route takes it: straight to the addresses found here, with the host's name in the request.
+    pub(super) fn plan<'a>(
+        &'a self,
+        typed: &'a Typed,
+        timeout: Duration,
+        agent: &'a str,
+    ) -> Plan<'a> {
+        let addresses = self.addresses.as_deref().unwrap_or_default();
+        let host = (!addresses.is_empty()).then_some((typed.host.as_str(), addresses));
+        Plan { proxy: None, host, connects: self.connected.is_ok(), timeout, agent }
+    }
+}
+
+/// Connects to all addresses at once and keeps the first, as happy eyeballs nearly do: a dead one must not eat the others' time.
+async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<u64, Reach> {
+    let start = Instant::now();
+    let attempts: Vec<_> = addresses
+        .iter()
+        .take(8)
+        .map(|address| Box::pin(tokio::net::TcpStream::connect(address)))
+        .collect();
+    if attempts.is_empty() {
+        return Err(Reach::NoSuchHost { error: "the name has no address".to_owned() });
+    }
+    match timeout(limit, futures_util::future::select_ok(attempts)).await {
+        Err(_) => Err(Reach::ConnectTimeout),
+        Ok(Ok(_)) => Ok(super::millis(start)),
+        Ok(Err(error)) => Err(match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => Reach::Refused,
+            std::io::ErrorKind::TimedOut => Reach::ConnectTimeout,
+            _ => Reach::Other { error: classify::line(&error.to_string()) },
+        }),
+    }
+}
+
+/// The addresses without their port, each once, in the resolver's order.
+pub(super) fn texts(addresses: &[SocketAddr]) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for address in addresses {
+        let text = address.ip().to_string();
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
+}

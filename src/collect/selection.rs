@@ -1,0 +1,75 @@
+//! Reads what `npx convex` would read, and leaves the choice to [`crate::selection`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Request;
+use super::files::{self, FileText};
+use super::repository::ReadFile;
+use crate::evidence::selection::PackageJsonState;
+use crate::evidence::surroundings::UnreadableFile;
+use crate::secret::Secret;
+use crate::selection::choose::{self, Flags, Selection, Sources};
+
+/// The selection with what was read for it.
+pub(super) struct Selected {
+    pub selection: Selection,
+    /// The files that were read.
+    pub files: Vec<ReadFile>,
+    /// The files that are there and could not be read.
+    pub unreadable: Vec<UnreadableFile>,
+}
+
+/// What the CLI would use in `directory`.
+pub(super) fn select(
+    request: &Request,
+    directory: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Selected {
+    let mut unreadable = Vec::new();
+    let mut read_files = Vec::new();
+    let mut read = |name: &str| match files::read(&directory.join(name)) {
+        FileText::Text(text) => {
+            let file = ReadFile { name: name.to_owned(), text: text.clone(), is_env: true };
+            read_files.push(file);
+            Some(choose::FileText::new(name, text))
+        }
+        FileText::Missing => None,
+        FileText::Unreadable(reason) => {
+            unreadable.push(UnreadableFile { file: name.to_owned(), reason });
+            None
+        }
+    };
+    let env_file = request.env_file.as_ref().map(|path| {
+        let name = path.to_string_lossy().into_owned();
+        let file = read(&name);
+        (name, file)
+    });
+    let sources = Sources {
+        process_env: environment.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+        env_local: read(".env.local"),
+        env: read(".env"),
+        env_file,
+        flags: Flags {
+            url: request.url.clone(),
+            admin_key: request.admin_key.as_ref().map(|key| Secret::new(key.expose())),
+        },
+        package_json: package_json(directory),
+    };
+    Selected { selection: choose::select(&sources), files: read_files, unreadable }
+}
+
+fn package_json(directory: &Path) -> PackageJsonState {
+    use crate::evidence::Observation;
+    use crate::evidence::surroundings::PackageJson;
+    match super::surroundings::package_json(directory) {
+        Observation::Seen(PackageJson::Here { depends_on_convex: true }) => {
+            PackageJsonState::WithConvex
+        }
+        Observation::Seen(PackageJson::Here { depends_on_convex: false }) => {
+            PackageJsonState::WithoutConvex
+        }
+        Observation::Seen(PackageJson::Missing { .. }) => PackageJsonState::Missing,
+        Observation::Unavailable { .. } => PackageJsonState::Unreadable,
+    }
+}

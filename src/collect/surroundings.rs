@@ -1,0 +1,170 @@
+//! The project round the deployment: package.json, the CLI's version, env files that the CLI does not read from here.
+#![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
+
+use std::path::{Path, PathBuf};
+
+use super::files::{self, FileText};
+use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
+use crate::evidence::Observation;
+use crate::selection::node_dotenv;
+
+/// How far up and down other files are looked for.
+const LEVELS: usize = 4;
+/// How many entries of a directory are looked at.
+const ENTRIES: usize = 500;
+/// At most so many env files elsewhere are read.
+const ELSEWHERE: usize = 40;
+
+/// The directory's `package.json`, or the nearest one.
+pub(super) fn package_json(directory: &Path) -> Observation<PackageJson> {
+    match files::read(&directory.join("package.json")) {
+        FileText::Text(text) => Observation::Seen(PackageJson::Here {
+            depends_on_convex: depends_on_convex(&text),
+        }),
+        FileText::Missing => Observation::Seen(PackageJson::Missing { nearest: nearest(directory) }),
+        FileText::Unreadable(reason) => {
+            Observation::unavailable(format!("package.json: {reason}"))
+        }
+    }
+}
+
+fn depends_on_convex(text: &str) -> bool {
+    let Ok(package) = serde_json::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}'))
+    else {
+        return false;
+    };
+    ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"]
+        .iter()
+        .any(|table| package.get(table).and_then(|table| table.get("convex")).is_some())
+}
+
+/// Parents first: a person who is lost is mostly in a subdirectory.
+fn nearest(directory: &Path) -> Option<String> {
+    let mut up = PathBuf::new();
+    let mut parent = directory.parent();
+    for _ in 0..LEVELS {
+        up.push("..");
+        let candidate = parent?;
+        if files::exists(&candidate.join("package.json")) {
+            return Some(up.display().to_string());
+        }
+        parent = candidate.parent();
+        if parent.is_none() {
+            break;
+        }
+    }
+    children(directory).into_iter().find(|child| {
+        files::exists(&directory.join(child).join("package.json"))
+    })
+}
+
+/// Directories one and two levels down, without the usual heaps.
+fn children(directory: &Path) -> Vec<String> {
+    let skip = |name: &str| {
+        name.starts_with('.') || matches!(name, "node_modules" | "target" | "dist" | "build")
+    };
+    let mut found = Vec::new();
+    for name in files::names(directory, ENTRIES) {
+        if skip(&name) || !files::is_dir(&directory.join(&name)) {
+            continue;
+        }
+        found.push(name.clone());
+        if found.len() > ENTRIES {
+            break;
+        }
+    }
+    let mut below = Vec::new();
+    for name in found.iter().take(50) {
+        for inner in files::names(&directory.join(name), ENTRIES) {
+            let path = format!("{name}/{inner}");
+            if !skip(&inner) && files::is_dir(&directory.join(&path)) {
+                below.push(path);
+            }
+        }
+    }
+    found.extend(below);
+    found.truncate(ENTRIES);
+    found
+}
+
+/// The version of the npm package `convex` that is installed here.
+pub(super) fn cli_version(directory: &Path) -> Option<String> {
+    let mut at = Some(directory);
+    for _ in 0..LEVELS {
+        let path = at?.join("node_modules/convex/package.json");
+        if let FileText::Text(text) = files::read(&path) {
+            let package: serde_json::Value = serde_json::from_str(&text).ok()?;
+            return package.get("version")?.as_str().map(crate::secret::sanitize);
+        }
+        at = at?.parent();
+    }
+    None
+}
+
+/// Env files that set the pair or half of it and that the CLI does not read from `directory`: in parents, in child packages, under
+/// other names.
+pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFileElsewhere> {
+    let mut candidates: Vec<String> = files::names(directory, ENTRIES)
+        .into_iter()
+        .filter(|name| is_env_name(name) && !read.contains(&name.as_str()))
+        .collect();
+    let mut up = String::new();
+    let mut parent = directory.parent();
+    for _ in 0..LEVELS {
+        let Some(above) = parent else { break };
+        up.push_str("../");
+        candidates.extend([".env.local", ".env"].map(|name| format!("{up}{name}")));
+        // The work tree's top is where a project ends.
+        if files::exists(&above.join(".git")) {
+            break;
+        }
+        parent = above.parent();
+    }
+    for child in children(directory) {
+        candidates.extend([".env.local", ".env"].map(|name| format!("{child}/{name}")));
+    }
+    candidates
+        .into_iter()
+        .filter(|name| files::exists(&directory.join(name)))
+        .take(ELSEWHERE)
+        .filter_map(|file| {
+            let FileText::Text(text) = files::read(&directory.join(&file)) else { return None };
+            let assignments = node_dotenv::parse(&text);
+            let sets = |name: &str| {
+                let set = |one: &&node_dotenv::Assignment| {
+                    one.name == name && !one.value.expose().is_empty()
+                };
+                assignments.iter().find(set).map(|one| one.line)
+            };
+            let url = sets("CONVEX_SELF_HOSTED_URL");
+            let key = sets("CONVEX_SELF_HOSTED_ADMIN_KEY");
+            let line = [url, key].into_iter().flatten().min()?;
+            Some(EnvFileElsewhere { file, line, has_url: url.is_some(), has_key: key.is_some() })
+        })
+        .collect()
+}
+
+/// `.env.anything` and `anything.env`, but no examples.
+fn is_env_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let example = ["example", "sample", "template", "dist"].iter().any(|word| lower.contains(word));
+    !example && (lower.starts_with(".env") || lower.ends_with(".env"))
+}
+
+/// Whether the doctor itself runs in a container.
+pub(super) fn in_container() -> bool {
+    files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"))
+}
+
+/// The user's numeric id, from the owner of the process's own entry in /proc.
+#[cfg(unix)]
+pub(super) fn uid() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+/// Systems without numeric user ids.
+#[cfg(not(unix))]
+pub(super) fn uid() -> Option<u32> {
+    None
+}

@@ -1,0 +1,276 @@
+//! Which files make the project: compose files, `.env` files, the project directory and the name.
+//!
+//! The order is that of Compose v2.40: the `.env` of the working directory first (it may set `COMPOSE_FILE`), then the
+//! compose files, then the `.env` of the project directory, then profiles and name. What is set first wins.
+
+use std::path::{Path, PathBuf};
+
+use super::Request;
+use super::dotenv::{self, Sets};
+use super::environment::Environment;
+use super::error::{Error, ErrorKind, Errors, Warning, WarningKind};
+use super::source::{FileError, Files, Pos, Sources, clean, join};
+
+/// The names Compose looks for, in its order.
+const NAMES: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+/// The names of the file laid over it.
+const OVERRIDES: [&str; 4] = [
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// What was found.
+pub(super) struct Found {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) directory: PathBuf,
+    pub(super) environment: Environment,
+    pub(super) env_files: Vec<PathBuf>,
+    pub(super) profiles: Vec<String>,
+}
+
+/// Reads files, numbers them, and notes what Compose would warn about.
+pub(super) struct Reader<'f> {
+    pub(super) files: &'f dyn Files,
+    pub(super) sources: Sources,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Reader<'_> {
+    pub(super) fn warn(&mut self, kind: WarningKind, pos: Option<Pos>, message: String) {
+        let at = pos.map(|pos| self.sources.at(pos));
+        // Each unset variable is said once: Compose repeats itself.
+        let known = self.warnings.iter().any(|warning| match kind {
+            WarningKind::MultipleFiles => false,
+            _ => warning.message == message,
+        });
+        if !known {
+            self.warnings.push(Warning { message, at, kind });
+        }
+    }
+
+    pub(super) fn warn_unset(&mut self, unset: impl IntoIterator<Item = (String, Pos)>) {
+        for (name, pos) in unset {
+            let message =
+                format!("The {name:?} variable is not set. Defaulting to a blank string.");
+            self.warn(WarningKind::UnsetVariable { name }, Some(pos), message);
+        }
+    }
+
+    /// A compose file's text and number.
+    pub(super) fn read(&mut self, path: &Path) -> Result<(String, u32), Errors> {
+        match self.files.read(path) {
+            Ok(text) => Ok((text, self.sources.number(path))),
+            Err(error) => {
+                let kind = match error {
+                    FileError::TooLarge => ErrorKind::Limit,
+                    _ => ErrorKind::Unreadable,
+                };
+                let message = format!("open {}: {error}", path.display());
+                Err(Errors::one(kind, None, message))
+            }
+        }
+    }
+
+    /// Reads `.env` files over each other.
+    pub(super) fn read_env(
+        &mut self,
+        paths: &[PathBuf],
+        environment: &Environment,
+    ) -> Result<Sets, Errors> {
+        let mut sets = Sets::new();
+        for path in paths {
+            let text = self.files.read(path).map_err(|error| {
+                let message = match error {
+                    FileError::NotFound => format!("couldn't find env file: {}", path.display()),
+                    error => format!("failed to read {}: {error}", path.display()),
+                };
+                Errors::one(ErrorKind::Unreadable, None, message)
+            })?;
+            let file = self.sources.number(path);
+            let unset = dotenv::parse(&text, file, environment, &mut sets)
+                .map_err(|fault| self.env_fault(path, file, &fault))?;
+            self.warn_unset(unset);
+        }
+        Ok(sets)
+    }
+
+    pub(super) fn env_fault(&self, path: &Path, file: u32, fault: &dotenv::Fault) -> Errors {
+        let kind = if fault.required { ErrorKind::RequiredVariable } else { ErrorKind::Syntax };
+        let pos = Pos { file, line: fault.line, column: fault.column };
+        let message = format!("failed to read {}: {}", path.display(), fault.message);
+        Errors::one(kind, Some(self.sources.at(pos)), message)
+    }
+}
+
+/// Finds the project's files.
+pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, Errors> {
+    let cwd = &request.directory;
+    let mut environment = Environment::new(request.environment.clone());
+    environment.set("PWD", cwd.display().to_string());
+    let explicit = explicit_env_files(request);
+    let disabled = env_files_disabled(request)?;
+    let mut directory = request.project_directory.as_ref().map(|path| absolute(cwd, path));
+    let mut files: Vec<PathBuf> = request.files.iter().map(|path| absolute(cwd, path)).collect();
+    let mut env_files = Vec::new();
+
+    let mut load = |directory: &Path,
+                    environment: &mut Environment,
+                    reader: &mut Reader<'_>|
+     -> Result<(), Errors> {
+        let paths = match &explicit {
+            Some(paths) => paths.clone(),
+            None if disabled => Vec::new(),
+            None => vec![directory.join(".env")],
+        };
+        let present = |path: &PathBuf| {
+            explicit.is_some() || (reader.files.exists(path) && !reader.files.is_dir(path))
+        };
+        let paths: Vec<PathBuf> =
+            paths.into_iter().filter(present).filter(|path| !env_files.contains(path)).collect();
+        let sets = reader.read_env(&paths, environment)?;
+        environment.add(sets);
+        env_files.extend(paths);
+        Ok(())
+    };
+
+    let working = |directory: &Option<PathBuf>, files: &[PathBuf]| {
+        directory.clone().unwrap_or_else(|| {
+            files.first().and_then(|file| file.parent()).unwrap_or(cwd).to_path_buf()
+        })
+    };
+    load(&working(&directory, &files), &mut environment, reader)?;
+    if files.is_empty()
+        && let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty())
+    {
+        let separator = environment.get("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
+        let separator = if separator.is_empty() { ":" } else { separator };
+        files = list.split(separator).map(|path| absolute(cwd, Path::new(path))).collect();
+    }
+    if files.is_empty() {
+        files = search(&working(&directory, &files), reader)?;
+    }
+    let missing: Vec<Error> = files
+        .iter()
+        .filter(|path| !reader.files.exists(path))
+        .map(|path| Error {
+            message: format!("open {}: no such file or directory", path.display()),
+            at: None,
+            kind: ErrorKind::Unreadable,
+        })
+        .collect();
+    Errors::check(missing)?;
+    let directory = directory.take().unwrap_or_else(|| working(&None, &files));
+    load(&directory, &mut environment, reader)?;
+    let profiles = if request.profiles.is_empty() {
+        environment.get("COMPOSE_PROFILES").unwrap_or("").split(',').map(str::to_owned).collect()
+    } else {
+        request.profiles.clone()
+    };
+    let profiles = profiles
+        .iter()
+        .map(|profile| profile.trim().to_owned())
+        .filter(|profile| !profile.is_empty())
+        .collect();
+    Ok(Found { files, directory, environment, env_files, profiles })
+}
+
+fn absolute(cwd: &Path, path: &Path) -> PathBuf {
+    join(cwd, &path.display().to_string())
+}
+
+/// `--env-file`, else `COMPOSE_ENV_FILES` of the shell.
+fn explicit_env_files(request: &Request) -> Option<Vec<PathBuf>> {
+    let cwd = &request.directory;
+    if !request.env_files.is_empty() {
+        return Some(request.env_files.iter().map(|path| absolute(cwd, path)).collect());
+    }
+    let list = request.environment.get("COMPOSE_ENV_FILES").filter(|list| !list.is_empty())?;
+    Some(list.split(',').map(|path| absolute(cwd, Path::new(path))).collect())
+}
+
+/// `COMPOSE_DISABLE_ENV_FILE`, read as Go reads a boolean.
+fn env_files_disabled(request: &Request) -> Result<bool, Errors> {
+    match request.environment.get("COMPOSE_DISABLE_ENV_FILE").map(String::as_str) {
+        None | Some("" | "0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
+        Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
+        Some(_) => Err(Errors::one(
+            ErrorKind::Invalid,
+            None,
+            "COMPOSE_DISABLE_ENV_FILE must be a boolean: invalid syntax",
+        )),
+    }
+}
+
+/// Looks for a compose file here and in all parents.
+fn search(start: &Path, reader: &mut Reader<'_>) -> Result<Vec<PathBuf>, Errors> {
+    for directory in start.ancestors() {
+        let mut present = |names: [&str; 4], what: &str| -> Option<PathBuf> {
+            let found: Vec<PathBuf> = names
+                .iter()
+                .map(|name| directory.join(name))
+                .filter(|path| reader.files.exists(path))
+                .collect();
+            let winner = found.first()?.clone();
+            if found.len() > 1 {
+                let list: Vec<String> =
+                    found.iter().map(|path| path.display().to_string()).collect();
+                let message =
+                    format!("Found multiple {what} files with supported names: {}", list.join(", "));
+                reader.warn(WarningKind::MultipleFiles, None, message);
+                let message = format!("Using {}", winner.display());
+                reader.warn(WarningKind::MultipleFiles, None, message);
+            }
+            Some(winner)
+        };
+        if let Some(file) = present(NAMES, "config") {
+            let over = present(OVERRIDES, "override");
+            return Ok([Some(file), over].into_iter().flatten().collect());
+        }
+    }
+    let message = "no configuration file provided: not found";
+    Err(Errors::one(ErrorKind::NotFound, None, message))
+}
+
+/// The name a directory gives: lower case, only `a-z0-9_-`, no `_` or `-` in front.
+pub(super) fn normalize(name: &str) -> String {
+    let kept: String = name
+        .to_lowercase()
+        .chars()
+        .filter(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || "_-".contains(*char))
+        .collect();
+    kept.trim_start_matches(['_', '-']).to_owned()
+}
+
+/// Compose's sentence about a name that is none.
+pub(super) fn bad_name(name: &str) -> String {
+    if name.is_empty() {
+        return "project name must not be empty".to_owned();
+    }
+    format!(
+        "invalid project name {name:?}: must consist only of lowercase alphanumeric characters, hyphens, and underscores \
+         as well as start with a letter or number"
+    )
+}
+
+/// The last part of a directory's path.
+pub(super) fn base(directory: &Path) -> String {
+    let clean = clean(&directory.display().to_string());
+    clean.rsplit('/').next().unwrap_or("").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_give_names() {
+        for (directory, name) in
+            [("My Convex.App_1-X", "myconvexapp_1-x"), ("___", ""), ("01", "01"), ("-_a", "a")]
+        {
+            assert_eq!(normalize(directory), name);
+        }
+    }
+}

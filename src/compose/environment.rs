@@ -1,0 +1,60 @@
+//! The variables of a project: the process environment, and below it what `.env` files set.
+
+use std::collections::BTreeMap;
+
+use super::dotenv::Sets;
+use super::interpolate::Variables;
+use super::source::Pos;
+
+/// What `${…}` and bare names are looked up in. What is set first wins: shell, then each `.env` in turn.
+#[derive(Clone, Default)]
+pub(super) struct Environment {
+    process: BTreeMap<String, String>,
+    files: Sets,
+}
+
+impl Environment {
+    pub(super) fn new(process: BTreeMap<String, String>) -> Self {
+        Self { process, files: Sets::new() }
+    }
+
+    /// Puts a value above all others.
+    pub(super) fn set(&mut self, name: &str, value: String) {
+        self.files.remove(name);
+        self.process.insert(name.to_owned(), value);
+    }
+
+    /// Adds below what is there.
+    pub(super) fn add(&mut self, sets: Sets) {
+        for (name, set) in sets {
+            self.files.entry(name).or_insert(set);
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.lookup(name).map(|(value, _)| value)
+    }
+}
+
+impl Variables for Environment {
+    fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)> {
+        if let Some(value) = self.process.get(name) {
+            return Some((value, None));
+        }
+        self.files.get(name).map(|set| (set.value.as_str(), Some(set.pos)))
+    }
+}
+
+/// One set of variables, and below it another.
+pub(super) struct Overlay<'a> {
+    pub(super) first: &'a dyn Variables,
+    pub(super) second: &'a BTreeMap<String, String>,
+}
+
+impl Variables for Overlay<'_> {
+    fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)> {
+        self.first
+            .lookup(name)
+            .or_else(|| self.second.get(name).map(|value| (value.as_str(), None)))
+    }
+}

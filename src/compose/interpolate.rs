@@ -1,0 +1,243 @@
+//! `$NAME`, `${NAME}` and its operators, as Compose reads them.
+//!
+//! Only texts are looked into, never keys. The rule of each operator: `:-` and `-` give a default, `:+` and `+` a
+//! replacement, `:?` and `?` demand; with the colon an empty value counts as missing. The part after the operator may hold
+//! variables itself, and is looked at even when it is not used: an unset variable in it is warned about. `$$` is a dollar
+//! sign.
+
+use super::tree::Used;
+use super::source::Pos;
+
+/// The variables a text may use: shell first, then `.env`.
+pub(super) trait Variables {
+    /// The value, and where it is written when a file set it.
+    fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)>;
+}
+
+/// Why a text cannot be filled in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// A `$` that begins nothing.
+    Malformed,
+    /// A required variable is missing; the sentence names it.
+    Missing(String),
+}
+
+/// What filling in a text came to.
+#[derive(Default)]
+pub(super) struct Filled {
+    pub(super) text: String,
+    /// The variables whose value went into it.
+    pub(super) used: Vec<Used>,
+    /// The variables that are set nowhere and became nothing.
+    pub(super) unset: Vec<String>,
+}
+
+/// Fills in a text.
+pub(super) fn fill(text: &str, variables: &dyn Variables) -> Result<Filled, Refusal> {
+    let mut filled = Filled::default();
+    walk(text, variables, &mut filled, 0)?;
+    Ok(filled)
+}
+
+fn walk(
+    text: &str,
+    variables: &dyn Variables,
+    out: &mut Filled,
+    depth: usize,
+) -> Result<(), Refusal> {
+    // Each level needs three bytes of text, but not each a stack frame without end.
+    if depth > 64 {
+        return Err(Refusal::Malformed);
+    }
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        out.text.push_str(&rest[..dollar]);
+        rest = &rest[dollar + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.text.push('$');
+            rest = after;
+        } else if let Some(body) = rest.strip_prefix('{') {
+            let end = closing(body).ok_or(Refusal::Malformed)?;
+            braced(&body[..end], variables, out, depth)?;
+            rest = &body[end + 1..];
+        } else {
+            let (name, after) = split_name(rest);
+            if name.is_empty() {
+                return Err(Refusal::Malformed);
+            }
+            put(name, variables, out);
+            rest = after;
+        }
+    }
+    out.text.push_str(rest);
+    Ok(())
+}
+
+/// The brace that ends a `${` whose body begins here: only `${` opens another level.
+fn closing(body: &str) -> Option<usize> {
+    let bytes = body.as_bytes();
+    let mut open = 1;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'}' => {
+                open -= 1;
+                if open == 0 {
+                    return Some(at);
+                }
+            }
+            b'$' if bytes.get(at + 1) == Some(&b'{') => {
+                open += 1;
+                at += 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+fn split_name(text: &str) -> (&str, &str) {
+    let end = text
+        .char_indices()
+        .find(|&(index, char)| {
+            !(char == '_' || char.is_ascii_alphabetic() || (index > 0 && char.is_ascii_digit()))
+        })
+        .map_or(text.len(), |(index, _)| index);
+    text.split_at(end)
+}
+
+fn put(name: &str, variables: &dyn Variables, out: &mut Filled) {
+    match variables.lookup(name) {
+        Some((value, origin)) => {
+            out.text.push_str(value);
+            out.used.push(Used { name: name.to_owned(), origin });
+        }
+        None => out.unset.push(name.to_owned()),
+    }
+}
+
+fn braced(
+    body: &str,
+    variables: &dyn Variables,
+    out: &mut Filled,
+    depth: usize,
+) -> Result<(), Refusal> {
+    let (name, operation) = split_name(body);
+    if name.is_empty() {
+        return Err(Refusal::Malformed);
+    }
+    if operation.is_empty() {
+        put(name, variables, out);
+        return Ok(());
+    }
+    let (empty_is_missing, operation) = match operation.strip_prefix(':') {
+        Some(rest) => (true, rest),
+        None => (false, operation),
+    };
+    let mut chars = operation.chars();
+    let operator = chars.next();
+    let word = chars.as_str();
+    // Compose's pattern does not reach over a line end.
+    if word.contains('\n') {
+        return Err(Refusal::Malformed);
+    }
+    let mut argument = Filled::default();
+    walk(word, variables, &mut argument, depth + 1)?;
+    out.unset.append(&mut argument.unset);
+    let found = variables.lookup(name).filter(|(value, _)| !(empty_is_missing && value.is_empty()));
+    match (operator, found) {
+        (Some('-' | '?'), Some(_)) => put(name, variables, out),
+        (Some('-'), None) | (Some('+'), Some(_)) => {
+            out.text.push_str(&argument.text);
+            out.used.append(&mut argument.used);
+        }
+        (Some('+'), None) => {}
+        (Some('?'), None) => {
+            let mut sentence = format!("required variable {name} is missing a value");
+            if !argument.text.is_empty() {
+                sentence.push_str(": ");
+                sentence.push_str(&argument.text);
+            }
+            return Err(Refusal::Missing(sentence));
+        }
+        _ => return Err(Refusal::Malformed),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Given;
+
+    impl Variables for Given {
+        fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)> {
+            match name {
+                "V" => Some(("val", None)),
+                "EMPTY" => Some(("", None)),
+                _ => None,
+            }
+        }
+    }
+
+    #[test]
+    fn every_form_is_filled_in() {
+        for (text, expected) in [
+            ("${V}", "val"),
+            ("$V", "val"),
+            ("${U:-d}", "d"),
+            ("${EMPTY:-d}", "d"),
+            ("${EMPTY-d}", ""),
+            ("${U-d}", "d"),
+            ("${V:+x}", "x"),
+            ("${U:+x}", ""),
+            ("${EMPTY+x}", "x"),
+            ("${EMPTY:+x}", ""),
+            ("$$V and $${V}", "$V and ${V}"),
+            ("${U:-${V:-deep}}", "val"),
+            ("${U:-${W:-deep}}", "deep"),
+            ("${U:-${V}/${V}}!", "val/val!"),
+            ("${U}", ""),
+            ("pre${V}post$V.", "prevalpostval."),
+            ("${V?no}", "val"),
+            ("${EMPTY?no}", ""),
+            ("${U:-a}b}", "ab}"),
+            ("${U:-}", ""),
+            ("$v1", ""),
+        ] {
+            let filled = fill(text, &Given).map(|filled| filled.text);
+            assert_eq!(filled, Ok(expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_begins_nothing_is_refused() {
+        for text in ["$", "${", "${}", "${V", "$1", "${V!x}", "a $ b", "${V-\n}", "${1}"] {
+            assert_eq!(fill(text, &Given).err(), Some(Refusal::Malformed), "{text}");
+        }
+        let deep = "${U:-".repeat(10_000) + &"}".repeat(10_000);
+        assert!(fill(&deep, &Given).is_err());
+    }
+
+    #[test]
+    fn a_missing_required_variable_is_named() {
+        for (text, expected) in [
+            ("${U:?need U}", "required variable U is missing a value: need U"),
+            ("${U?}", "required variable U is missing a value"),
+            ("${EMPTY:?need $V}", "required variable EMPTY is missing a value: need val"),
+        ] {
+            let refusal = fill(text, &Given).err();
+            assert_eq!(refusal, Some(Refusal::Missing(expected.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unused_default_is_looked_at() {
+        let filled = fill("${V:-${UNSET}}${N}", &Given).ok().unwrap();
+        assert_eq!(filled.unset, ["UNSET", "N"]);
+        assert_eq!(filled.used.len(), 1);
+    }
+}

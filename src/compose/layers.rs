@@ -1,0 +1,514 @@
+//! From texts to one tree: each file is filled in, extended, given its includes and laid over the files before it.
+//!
+//! The order of the steps is that of compose-go's `loadYamlFile`; it decides what an override can see.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::canonical;
+use super::discover::Reader;
+use super::environment::Environment;
+use super::error::{Error, ErrorKind, Errors, WarningKind};
+use super::interpolate::{self, Refusal, Variables};
+use super::merge::{self, Conflict};
+use super::schema;
+use super::source::{Pos, join};
+use super::tree::{Document, Entry, Map, Node, Removal, Used, Value};
+
+/// How deep includes and extensions may go before it can only be a cycle.
+const DEEPEST_CHAIN: usize = 100;
+
+/// One model: the files of the project, or of one include.
+pub(super) struct Level<'e> {
+    pub(super) environment: &'e Environment,
+    pub(super) directory: &'e Path,
+    pub(super) home: Option<&'e Path>,
+    /// The files whose include led here.
+    pub(super) stack: Vec<PathBuf>,
+    /// The services of files that are extended from, read once each.
+    pub(super) extended: BTreeMap<PathBuf, Rc<Map>>,
+}
+
+/// A parsed file.
+pub(super) struct Parsed {
+    pub(super) path: PathBuf,
+    pub(super) file: u32,
+    pub(super) documents: Vec<Document>,
+}
+
+/// Reads and parses a file.
+pub(super) fn parse(path: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
+    let (text, file) = reader.read(path)?;
+    match super::tree::parse(&text, file, &reader.sources) {
+        Ok(documents) => Ok(Parsed { path: path.to_path_buf(), file, documents }),
+        Err(found) => Errors::check(found)
+            .map(|()| Parsed { path: path.to_path_buf(), file, documents: Vec::new() }),
+    }
+}
+
+/// Lays files over each other; the result is canonical, valid and has absolute paths.
+pub(super) fn model(
+    files: Vec<Parsed>,
+    level: &mut Level<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<Node, Errors> {
+    let mut tree: Option<Node> = None;
+    for file in files {
+        for document in file.documents {
+            tree = Some(layer(tree, document, &file.path, file.file, level, reader)?);
+        }
+    }
+    let Some(mut tree) = tree else {
+        return Err(Errors::one(ErrorKind::Invalid, None, "empty compose file"));
+    };
+    canonical::resolve_paths(&mut tree, level.directory, level.home);
+    Ok(tree)
+}
+
+/// Lays one document over what is there.
+fn layer(
+    base: Option<Node>,
+    document: Document,
+    path: &Path,
+    file: u32,
+    level: &mut Level<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<Node, Errors> {
+    let Document { mut root, removals } = document;
+    if root.as_map().is_none() {
+        let at = Some(reader.sources.at(root.pos));
+        return Err(Errors::one(ErrorKind::Invalid, at, "top-level object must be a mapping"));
+    }
+    fill(&mut root, level.environment, reader)?;
+    extend_all(&mut root, path, &removals, level, reader)?;
+    let mut tree = base.unwrap_or_else(|| Node::new(root.pos, Value::Map(Map::new())));
+    merge::remove(&mut tree, &removals);
+    include_all(&mut root, path, level, reader)?;
+    let conflict = |conflict: Conflict, reader: &Reader<'_>| told(conflict, reader);
+    tree = merge::merge(tree, root, &mut Vec::new()).map_err(|it| conflict(it, reader))?;
+    merge::unify(&mut tree).map_err(|it| conflict(it, reader))?;
+    Errors::check(schema::validate(&tree, file, &reader.sources))?;
+    if let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("version")) {
+        let message = format!(
+            "{}: the attribute `version` is obsolete, it will be ignored, please remove it to avoid potential confusion",
+            path.display()
+        );
+        reader.warn(WarningKind::Obsolete, Some(entry.key), message);
+    }
+    canonical::canonical(&mut tree).map_err(|it| conflict(it, reader))?;
+    merge::unify(&mut tree).map_err(|it| conflict(it, reader))?;
+    Ok(tree)
+}
+
+pub(super) fn told(conflict: Conflict, reader: &Reader<'_>) -> Errors {
+    Errors::one(ErrorKind::Invalid, Some(reader.sources.at(conflict.pos)), conflict.message)
+}
+
+/// Fills in all texts of a tree.
+pub(super) fn fill(
+    root: &mut Node,
+    environment: &dyn Variables,
+    reader: &mut Reader<'_>,
+) -> Result<(), Errors> {
+    let mut filling = Filling { environment, reader, path: Vec::new(), found: Vec::new() };
+    filling.node(root);
+    Errors::check(filling.found)
+}
+
+struct Filling<'a, 'f> {
+    environment: &'a dyn Variables,
+    reader: &'a mut Reader<'f>,
+    path: Vec<String>,
+    found: Vec<Error>,
+}
+
+impl Filling<'_, '_> {
+    fn node(&mut self, node: &mut Node) {
+        match &mut node.value {
+            Value::Text(text) if text.contains('$') => self.text(node),
+            Value::List(list) => {
+                self.path.push("[]".to_owned());
+                list.iter_mut().for_each(|item| self.node(item));
+                self.path.pop();
+            }
+            Value::Map(map) => {
+                for (key, entry) in map {
+                    self.path.push(key.clone());
+                    self.node(&mut entry.node);
+                    self.path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, node: &mut Node) {
+        let Value::Text(text) = &mut node.value else { return };
+        match interpolate::fill(text, self.environment) {
+            Ok(filled) => {
+                let pos = node.pos;
+                self.reader.warn_unset(filled.unset.iter().map(|name| (name.clone(), pos)));
+                let unset =
+                    filled.unset.into_iter().map(|name| Used { name, origin: None });
+                let used: Vec<Used> = filled.used.into_iter().chain(unset).collect();
+                *text = filled.text;
+                node.used = (!used.is_empty()).then(|| used.into_boxed_slice());
+            }
+            Err(refusal) => {
+                let path = self.path.join(".");
+                // Compose quotes the text here; it may hold a password.
+                let (kind, message) = match refusal {
+                    Refusal::Malformed => (
+                        ErrorKind::Invalid,
+                        format!(
+                            "invalid interpolation format for {path}.\n\
+                             You may need to escape any $ with another $."
+                        ),
+                    ),
+                    Refusal::Missing(sentence) => (
+                        ErrorKind::RequiredVariable,
+                        format!("error while interpolating {path}: {sentence}"),
+                    ),
+                };
+                let at = Some(self.reader.sources.at(node.pos));
+                self.found.push(Error { message, at, kind });
+            }
+        }
+    }
+}
+
+/// Obeys `extends` in all services of a document.
+fn extend_all(
+    root: &mut Node,
+    path: &Path,
+    removals: &[Removal],
+    level: &mut Level<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<(), Errors> {
+    let Some(entry) = root.as_map_mut().and_then(|map| map.get_mut("services")) else {
+        return Ok(());
+    };
+    let pos = entry.node.pos;
+    let Some(services) = entry.node.as_map_mut() else {
+        let at = Some(reader.sources.at(pos));
+        return Err(Errors::one(ErrorKind::Invalid, at, "services must be a mapping"));
+    };
+    let names: Vec<String> = services.keys().cloned().collect();
+    for name in names {
+        let node = services.get(&name).map(|entry| &entry.node);
+        if let Some(node) = node.filter(|node| node.as_map().is_none() && !node.is_null()) {
+            let at = Some(reader.sources.at(node.pos));
+            let message = format!("services.{name} must be a mapping");
+            return Err(Errors::one(ErrorKind::Invalid, at, message));
+        }
+        if node.is_some_and(|node| node.get("extends").is_some()) {
+            let mut extending = Extending { removals, level: &mut *level, reader: &mut *reader };
+            extending.service(&name, services, path, &mut Vec::new())?;
+        }
+    }
+    Ok(())
+}
+
+struct Extending<'a, 'e, 'f> {
+    removals: &'a [Removal],
+    level: &'a mut Level<'e>,
+    reader: &'a mut Reader<'f>,
+}
+
+impl Extending<'_, '_, '_> {
+    fn fail<T>(&self, pos: Pos, message: String) -> Result<T, Errors> {
+        Err(Errors::one(ErrorKind::Invalid, Some(self.reader.sources.at(pos)), message))
+    }
+
+    /// The service with all it extends laid below it; noted in `services`, so that each is done once.
+    fn service(
+        &mut self,
+        name: &str,
+        services: &mut Map,
+        path: &Path,
+        chain: &mut Vec<(PathBuf, String)>,
+    ) -> Result<Node, Errors> {
+        let Some(entry) = services.get(name) else {
+            return Ok(Node::new(Pos { file: 0, line: 1, column: 1 }, Value::Null));
+        };
+        let mut node = entry.node.clone();
+        let Some(extends) = node.as_map_mut().and_then(|map| map.remove("extends")) else {
+            return Ok(node);
+        };
+        let pos = extends.key;
+        let reference = extends.node.get("service").unwrap_or(&extends.node).as_text();
+        let Some(reference) = reference.map(str::to_owned) else {
+            return self.fail(pos, format!("extends.{name}.service is required"));
+        };
+        let link = (path.to_path_buf(), name.to_owned());
+        if chain.contains(&link) || chain.len() > DEEPEST_CHAIN {
+            let mut lines = vec!["Circular reference:".to_owned()];
+            for (index, (file, service)) in chain.iter().chain([&link]).enumerate() {
+                let verb = if index == 0 { "" } else { "extends " };
+                lines.push(format!("  {verb}{service} in {}", file.display()));
+            }
+            return self.fail(pos, lines.join("\n"));
+        }
+        chain.push(link);
+        let file = extends.node.get("file").and_then(Node::as_text).map(str::to_owned);
+        let mut base = if let Some(file) = file {
+            let other = join(self.level.directory, &file);
+            let mut others = Map::clone(&*self.file(&other, name, pos)?);
+            if !others.contains_key(&reference) {
+                let message = format!(
+                    "cannot extend service {name:?} in {}: service {reference:?} not found in {file}",
+                    path.display()
+                );
+                return self.fail(pos, message);
+            }
+            self.service(&reference, &mut others, &other, chain)?
+        } else {
+            if !services.contains_key(&reference) {
+                let message = format!(
+                    "cannot extend service {name:?} in {}: service {reference:?} not found",
+                    path.display()
+                );
+                return self.fail(pos, message);
+            }
+            self.service(&reference, services, path, chain)?
+        };
+        chain.pop();
+        if base.as_map().is_some() {
+            let here: Vec<Removal> = self
+                .removals
+                .iter()
+                .filter_map(|removal| match removal.0.as_slice() {
+                    [services, service, rest @ ..] if services == "services" && service == name => {
+                        Some(Removal(rest.to_vec()))
+                    }
+                    _ => None,
+                })
+                .collect();
+            merge::remove(&mut base, &here);
+            let at = node.pos;
+            let mut place = vec!["services".to_owned(), name.to_owned()];
+            node = merge::merge(base, node, &mut place).map_err(|it| told(it, self.reader))?;
+            node.pos = at;
+        }
+        if let Some(entry) = services.get_mut(name) {
+            entry.node = node.clone();
+        }
+        Ok(node)
+    }
+
+    /// The services of another file, filled in, canonical, with paths that start in its directory.
+    fn file(&mut self, path: &Path, name: &str, pos: Pos) -> Result<Rc<Map>, Errors> {
+        if let Some(known) = self.level.extended.get(path) {
+            return Ok(Rc::clone(known));
+        }
+        let parsed = parse(path, self.reader).map_err(|errors| placed(errors, pos, self.reader))?;
+        let mut tree: Option<Node> = None;
+        for document in parsed.documents {
+            let mut root = document.root;
+            fill(&mut root, self.level.environment, self.reader)?;
+            tree = Some(match tree {
+                None => root,
+                Some(mut base) => {
+                    merge::remove(&mut base, &document.removals);
+                    merge::merge(base, root, &mut Vec::new())
+                        .map_err(|it| told(it, self.reader))?
+                }
+            });
+        }
+        let message = format!("cannot extend service {name:?} in {}: ", path.display());
+        let Some(mut tree) = tree else {
+            return self.fail(pos, message + "no services section");
+        };
+        merge::unify(&mut tree).map_err(|it| told(it, self.reader))?;
+        canonical::canonical(&mut tree).map_err(|it| told(it, self.reader))?;
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        // What a file of a file extends is relative to that file.
+        absolute_extends(&mut tree, directory);
+        canonical::resolve_paths(&mut tree, directory, self.level.home);
+        let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
+            return self.fail(pos, message + "no services section");
+        };
+        let Value::Map(services) = entry.node.value else {
+            return self.fail(pos, message + "services must be a mapping");
+        };
+        let services = Rc::new(services);
+        self.level.extended.insert(path.to_path_buf(), Rc::clone(&services));
+        Ok(services)
+    }
+}
+
+fn absolute_extends(tree: &mut Node, directory: &Path) {
+    let Some(services) = merge::section(tree, "services") else { return };
+    for service in services.values_mut() {
+        if let Some(entry) = service.node.as_map_mut().and_then(|map| map.get_mut("extends"))
+            && let Some(file) = entry.node.as_map_mut().and_then(|map| map.get_mut("file"))
+            && let Value::Text(path) = &mut file.node.value
+        {
+            *path = join(directory, path).display().to_string();
+        }
+    }
+}
+
+/// Gives errors without a place the place that led to them.
+fn placed(errors: Errors, pos: Pos, reader: &Reader<'_>) -> Errors {
+    let with_place = errors.iter().map(|error| {
+        let mut error = error.clone();
+        error.at.get_or_insert_with(|| reader.sources.at(pos));
+        error
+    });
+    Errors::check(with_place.collect()).err().unwrap_or(errors)
+}
+
+/// Obeys the top-level `include`.
+fn include_all(
+    root: &mut Node,
+    path: &Path,
+    level: &Level<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<(), Errors> {
+    let Some(include) = root.as_map_mut().and_then(|map| map.remove("include")) else {
+        return Ok(());
+    };
+    let Value::List(items) = include.node.value else {
+        if include.node.is_null() {
+            return Ok(());
+        }
+        let at = Some(reader.sources.at(include.node.pos));
+        return Err(Errors::one(ErrorKind::Invalid, at, "`include` must be a list"));
+    };
+    let mut stack = level.stack.clone();
+    stack.push(path.to_path_buf());
+    for item in items {
+        let imported = include_one(&item, &stack, level, reader)
+            .map_err(|errors| placed(errors, item.pos, reader))?;
+        import(imported, root).map_err(|it| told(it, reader))?;
+    }
+    Ok(())
+}
+
+fn texts(node: Option<&Node>) -> Vec<String> {
+    match node.map(|node| &node.value) {
+        Some(Value::Text(text)) => vec![text.clone()],
+        Some(Value::List(list)) => {
+            list.iter().filter_map(|item| item.as_text().map(str::to_owned)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn include_one(
+    item: &Node,
+    stack: &[PathBuf],
+    level: &Level<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<Node, Errors> {
+    let at = || Some(reader.sources.at(item.pos));
+    let paths = match &item.value {
+        Value::Text(path) => vec![path.clone()],
+        _ => texts(item.get("path")),
+    };
+    let paths: Vec<PathBuf> = paths.iter().map(|path| join(level.directory, path)).collect();
+    let Some(first) = paths.first() else {
+        return Err(Errors::one(ErrorKind::Invalid, at(), "include: `path` is required"));
+    };
+    if stack.contains(first) || stack.len() > DEEPEST_CHAIN {
+        let mut files = stack.iter().chain([first]).map(|path| path.display().to_string());
+        let head = files.next().unwrap_or_default();
+        let rest: Vec<String> = files.collect();
+        let message =
+            format!("include cycle detected:\n{head}\n include {}", rest.join("\n include "));
+        return Err(Errors::one(ErrorKind::Invalid, at(), message));
+    }
+    let directory = match item.get("project_directory").and_then(Node::as_text) {
+        Some(directory) if !directory.is_empty() => join(level.directory, directory),
+        _ => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
+    };
+    let named: Vec<PathBuf> = texts(item.get("env_file"))
+        .iter()
+        .filter(|path| *path != "/dev/null")
+        .map(|path| join(level.directory, path))
+        .collect();
+    let env_files = if item.get("env_file").is_none() {
+        let default = directory.join(".env");
+        let present = reader.files.exists(&default) && !reader.files.is_dir(&default);
+        if present { vec![default] } else { Vec::new() }
+    } else {
+        named
+    };
+    let mut environment = level.environment.clone();
+    let sets = reader.read_env(&env_files, &environment)?;
+    environment.add(sets);
+    let mut parsed = Vec::new();
+    for path in &paths {
+        parsed.push(parse(path, reader)?);
+    }
+    let mut inner = Level {
+        environment: &environment,
+        directory: &directory,
+        home: level.home,
+        stack: stack.to_vec(),
+        extended: BTreeMap::new(),
+    };
+    let mut tree = model(parsed, &mut inner, reader)?;
+    pass_through(&mut tree, &environment);
+    Ok(tree)
+}
+
+/// Bare names in an included file take their value from that file's environment.
+fn pass_through(tree: &mut Node, environment: &Environment) {
+    let Some(services) = merge::section(tree, "services") else { return };
+    for service in services.values_mut() {
+        let Some(entry) = service.node.as_map_mut().and_then(|map| map.get_mut("environment"))
+        else {
+            continue;
+        };
+        let mut list = merge::sequence(std::mem::replace(
+            &mut entry.node,
+            Node::new(entry.key, Value::Null),
+        ));
+        for item in &mut list {
+            if let Value::Text(text) = &mut item.value
+                && !text.contains('=')
+                && let Some((value, origin)) = environment.lookup(text)
+            {
+                let used = Used { name: text.clone(), origin };
+                *text = format!("{text}={value}");
+                item.used = Some(Box::new([used]));
+            }
+        }
+        entry.node = Node::new(entry.key, Value::List(list));
+    }
+}
+
+/// Takes an included model's resources in; the same name twice is an error unless both are equal.
+fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
+    let (Value::Map(mut from), Some(to)) = (imported.value, root.as_map_mut()) else {
+        return Ok(());
+    };
+    for key in ["services", "volumes", "networks", "secrets", "configs", "models"] {
+        let Some(Entry { key: pos, node }) = from.remove(key) else { continue };
+        let Value::Map(resources) = node.value else { continue };
+        let target = to.entry(key.to_owned()).or_insert_with(|| Entry {
+            key: pos,
+            node: Node::new(pos, Value::Map(Map::new())),
+        });
+        if target.node.is_null() {
+            target.node.value = Value::Map(Map::new());
+        }
+        let Some(target) = target.node.as_map_mut() else { continue };
+        for (name, entry) in resources {
+            match target.get(&name) {
+                Some(known) if known.node == entry.node => {}
+                Some(known) => {
+                    let message = format!("{key}.{name} conflicts with imported resource");
+                    return Err(Conflict { message, pos: known.key });
+                }
+                None => {
+                    target.insert(name, entry);
+                }
+            }
+        }
+    }
+    Ok(())
+}

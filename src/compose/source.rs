@@ -1,0 +1,157 @@
+//! Where texts come from: the one trait this module reads files through, and the positions it hands out.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why a file could not be read. The texts are the system's own, as Compose prints them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileError {
+    /// There is no such file.
+    NotFound,
+    /// It is there and cannot be read; the reason in words.
+    Unreadable(String),
+    /// It is larger than the bound of the reader (8 MiB).
+    TooLarge,
+    /// It is not UTF-8 text.
+    NotText,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => out.write_str("no such file or directory"),
+            Self::Unreadable(reason) => out.write_str(reason),
+            Self::TooLarge => out.write_str("larger than 8 MiB"),
+            Self::NotText => out.write_str("not UTF-8 text"),
+        }
+    }
+}
+
+/// Bounded access to files: all the I/O that reading a Compose project needs.
+pub trait Files {
+    /// The text of a file, at most 8 MiB.
+    fn read(&self, path: &Path) -> Result<String, FileError>;
+    /// Whether anything is at this path.
+    fn exists(&self, path: &Path) -> bool;
+    /// Whether a directory is at this path.
+    fn is_dir(&self, path: &Path) -> bool;
+}
+
+/// A place in a file, both numbers counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// The absolute path of the file.
+    pub file: Arc<Path>,
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// A value and where it is written; `None` when it is written nowhere (a name taken from a directory, a flag).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub at: Option<At>,
+}
+
+/// A place as the tree keeps it: a file's number instead of its path, so that it costs twelve bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pos {
+    pub(super) file: u32,
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+/// The files met so far, by number.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    paths: Vec<Arc<Path>>,
+}
+
+impl Sources {
+    /// The number of a file, the same for the same path.
+    pub(super) fn number(&mut self, path: &Path) -> u32 {
+        let known = self.paths.iter().position(|known| &**known == path);
+        let number = known.unwrap_or_else(|| {
+            self.paths.push(Arc::from(path));
+            self.paths.len() - 1
+        });
+        u32::try_from(number).unwrap_or(u32::MAX)
+    }
+
+    /// The public form of a position.
+    pub(super) fn at(&self, pos: Pos) -> At {
+        let file = self.paths.get(pos.file as usize).cloned();
+        At {
+            file: file.unwrap_or_else(|| Arc::from(Path::new(""))),
+            line: pos.line as usize,
+            column: pos.column as usize,
+        }
+    }
+
+    /// The path behind a number.
+    pub(super) fn path(&self, file: u32) -> PathBuf {
+        self.paths.get(file as usize).map(|path| path.to_path_buf()).unwrap_or_default()
+    }
+}
+
+/// Joins and cleans lexically, as Go's `filepath.Join` does: `.` and `..` vanish, the file system is not asked.
+pub(super) fn join(base: &Path, path: &str) -> PathBuf {
+    if Path::new(path).is_absolute() {
+        return PathBuf::from(clean(path));
+    }
+    PathBuf::from(clean(&format!("{}/{path}", base.display())))
+}
+
+/// Go's `path.Clean`.
+pub(super) fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    match (rooted, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned_as_go_does() {
+        for (path, expected) in [
+            ("/a/./b/../c/", "/a/c"),
+            ("/../a", "/a"),
+            ("a/../..", ".."),
+            ("", "."),
+            ("/", "/"),
+            ("d:/x/", "d:/x"),
+        ] {
+            assert_eq!(clean(path), expected, "{path}");
+        }
+        assert_eq!(join(Path::new("/p"), "../q"), PathBuf::from("/q"));
+        assert_eq!(join(Path::new("/p"), "/q/"), PathBuf::from("/q"));
+    }
+}

@@ -1,0 +1,514 @@
+//! The YAML tree as Compose's reader makes it: every node knows its place, aliases are expanded, merge keys applied,
+//! `!reset` and `!override` noted, duplicates reported.
+//!
+//! It is bounded: nesting, and the nodes that aliases may add.
+
+use std::collections::BTreeMap;
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+
+use super::error::{Error, ErrorKind};
+use super::number;
+use super::source::{Pos, Sources};
+
+/// How deep collections may nest, as in `serde_yaml`.
+const DEEPEST: usize = 128;
+/// How many nodes aliases may add to one file.
+const MOST_ALIASED: usize = 500_000;
+
+/// A variable that was put into a text, and where its value was written (`None`: the process environment).
+#[derive(Clone, PartialEq)]
+pub(super) struct Used {
+    pub(super) name: String,
+    pub(super) origin: Option<Pos>,
+}
+
+/// What a node holds.
+#[derive(Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Timestamp(String),
+    Text(String),
+    List(Vec<Node>),
+    Map(Map),
+}
+
+impl Value {
+    /// Go's `%v` of a scalar; `None` for null and for collections.
+    pub(super) fn print(&self) -> Option<String> {
+        match self {
+            Self::Bool(value) => Some(value.to_string()),
+            Self::Int(value) => Some(value.to_string()),
+            Self::Float(value) => Some(number::print_float(*value)),
+            Self::Text(text) | Self::Timestamp(text) => Some(text.clone()),
+            Self::Null | Self::List(_) | Self::Map(_) => None,
+        }
+    }
+
+    /// Compose's name of the type, as its schema errors spell it.
+    pub(super) fn is_empty_collection(&self) -> bool {
+        match self {
+            Self::List(list) => list.is_empty(),
+            Self::Map(map) => map.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// A node, its place, and the variables that were put into it.
+#[derive(Clone)]
+pub(super) struct Node {
+    pub(super) pos: Pos,
+    pub(super) value: Value,
+    pub(super) used: Option<Box<[Used]>>,
+}
+
+impl PartialEq for Node {
+    /// Equal by content: an include may define the same thing twice in different places.
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// A mapping, sorted by key (Go's maps have no order either), with the place of each key.
+pub(super) type Map = BTreeMap<String, Entry>;
+
+/// A value of a mapping and the place of its key.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) key: Pos,
+    pub(super) node: Node,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
+}
+
+impl Node {
+    pub(super) fn new(pos: Pos, value: Value) -> Self {
+        Self { pos, value, used: None }
+    }
+
+    pub(super) fn text(pos: Pos, text: impl Into<String>) -> Self {
+        Self::new(pos, Value::Text(text.into()))
+    }
+
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_map(&self) -> Option<&Map> {
+        match &self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_map_mut(&mut self) -> Option<&mut Map> {
+        match &mut self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_list(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The entry of a mapping; `None` also when this is no mapping.
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.get(key).map(|entry| &entry.node)
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// A scalar as text; null is `None`.
+    pub(super) fn scalar(&self) -> Option<String> {
+        self.value.print()
+    }
+
+    fn size(&self) -> usize {
+        match &self.value {
+            Value::List(list) => 1 + list.iter().map(Node::size).sum::<usize>(),
+            Value::Map(map) => 1 + map.values().map(|entry| entry.node.size()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}
+
+/// A path that an overriding file wants gone from what it is laid over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Removal(pub(super) Vec<String>);
+
+/// One YAML document.
+pub(super) struct Document {
+    pub(super) root: Node,
+    /// Where `!reset` and `!override` stand.
+    pub(super) removals: Vec<Removal>,
+}
+
+/// Reads all documents of a text; an empty text has none.
+pub(super) fn parse(
+    text: &str,
+    file: u32,
+    sources: &Sources,
+) -> Result<Vec<Document>, Vec<Error>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let options = granit_parser::options! { emit_comments: false };
+    let mut builder = Builder {
+        parser: Parser::new_from_str_with_options(text, options),
+        text,
+        file,
+        sources,
+        anchors: BTreeMap::new(),
+        open: Vec::new(),
+        aliased: 0,
+        path: Vec::new(),
+        removals: Vec::new(),
+        problems: Vec::new(),
+    };
+    let documents = builder.documents();
+    let mut problems = builder.problems;
+    match documents {
+        Ok(documents) if problems.is_empty() => Ok(documents),
+        Ok(_) => Err(problems),
+        Err(error) => {
+            problems.push(error);
+            Err(problems)
+        }
+    }
+}
+
+struct Builder<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+    text: &'t str,
+    file: u32,
+    sources: &'t Sources,
+    anchors: BTreeMap<usize, Node>,
+    /// Anchors whose node is not complete yet: an alias to one is a cycle.
+    open: Vec<usize>,
+    aliased: usize,
+    path: Vec<String>,
+    removals: Vec<Removal>,
+    problems: Vec<Error>,
+}
+
+/// What stands at a node's place once its tag is obeyed.
+enum Built {
+    Node(Node),
+    /// `!reset`: nothing.
+    Gone,
+}
+
+impl<'t> Builder<'t> {
+    fn documents(&mut self) -> Result<Vec<Document>, Error> {
+        let mut documents = Vec::new();
+        loop {
+            let (event, pos) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(documents),
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                event => {
+                    self.anchors.clear();
+                    let built = self.node(event, pos)?;
+                    let removals = std::mem::take(&mut self.removals);
+                    if let Built::Node(root) = built {
+                        documents.push(Document { root, removals });
+                    }
+                }
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'t>, Pos), Error> {
+        match self.parser.next_event() {
+            None => Ok((Event::StreamEnd, self.pos(1, 0))),
+            Some(Ok((event, span))) => {
+                Ok((event, self.pos(span.start.line(), span.start.col())))
+            }
+            Some(Err(error)) => Err(self.syntax(&error)),
+        }
+    }
+
+    fn pos(&self, line: usize, column: usize) -> Pos {
+        let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Pos { file: self.file, line: short(line.max(1)), column: short(column + 1) }
+    }
+
+    /// The parser's complaint in the words Compose's own parser has for it. Neither quotes the text.
+    fn syntax(&self, error: &ScanError) -> Error {
+        let pos = self.pos(error.marker().line(), error.marker().col());
+        let line = self.text.lines().nth(pos.line as usize - 1).unwrap_or("");
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let complaint = error.kind().to_string();
+        let message = if indent.contains('\t') {
+            "found a tab character that violates indentation".to_owned()
+        } else {
+            complaint
+        };
+        let pos = match indent.find('\t') {
+            Some(column) => self.pos(pos.line as usize, column),
+            None => pos,
+        };
+        self.error(ErrorKind::Syntax, pos, format!("yaml: line {}: {message}", pos.line))
+    }
+
+    fn error(&self, kind: ErrorKind, pos: Pos, message: String) -> Error {
+        Error { message, at: Some(self.sources.at(pos)), kind }
+    }
+
+    fn node(&mut self, event: Event<'t>, pos: Pos) -> Result<Built, Error> {
+        if self.open.len() > DEEPEST {
+            let message = format!("nested deeper than {DEEPEST} levels");
+            return Err(self.error(ErrorKind::Limit, pos, message));
+        }
+        let (value, anchor, tag) = match event {
+            Event::Alias(id) => return self.alias(id, pos).map(Built::Node),
+            Event::Scalar(text, style, anchor, tag) => {
+                (scalar(&text, style, tag.as_deref()), anchor, tag)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.open.push(anchor);
+                let list = self.list()?;
+                self.open.pop();
+                (Value::List(list), anchor, tag)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.open.push(anchor);
+                let map = self.map(pos)?;
+                self.open.pop();
+                (Value::Map(map), anchor, tag)
+            }
+            _ => (Value::Null, 0, None),
+        };
+        let node = Node::new(pos, value);
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match tag.as_deref().map(Tag::suffix) {
+            Some("reset") => {
+                self.removals.push(Removal(self.path.clone()));
+                Ok(Built::Gone)
+            }
+            Some("override") => {
+                self.removals.push(Removal(self.path.clone()));
+                Ok(Built::Node(node))
+            }
+            _ => Ok(Built::Node(node)),
+        }
+    }
+
+    fn alias(&mut self, id: usize, pos: Pos) -> Result<Node, Error> {
+        let Some(node) = self.anchors.get(&id) else {
+            let message = format!(
+                "failed to parse {}: cycle detected: node at path {} references itself",
+                self.sources.path(self.file).display(),
+                self.path.join(".")
+            );
+            return Err(self.error(ErrorKind::Invalid, pos, message));
+        };
+        self.aliased += node.size();
+        if self.aliased > MOST_ALIASED {
+            let message = "document contains excessive aliasing".to_owned();
+            return Err(self.error(ErrorKind::Limit, pos, message));
+        }
+        Ok(node.clone())
+    }
+
+    fn list(&mut self) -> Result<Vec<Node>, Error> {
+        let mut list = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd | Event::StreamEnd, _) => return Ok(list),
+                (event, pos) => {
+                    self.path.push(format!("[{}]", list.len()));
+                    if let Built::Node(node) = self.node(event, pos)? {
+                        list.push(node);
+                    }
+                    self.path.pop();
+                }
+            }
+        }
+    }
+
+    fn map(&mut self, start: Pos) -> Result<Map, Error> {
+        let mut map = Map::new();
+        let mut merged: Vec<Node> = Vec::new();
+        loop {
+            let (event, key_pos) = self.next()?;
+            if matches!(event, Event::MappingEnd | Event::StreamEnd) {
+                break;
+            }
+            let key = self.key(event, key_pos)?;
+            let (event, pos) = self.next()?;
+            let Some((key, merge)) = key else {
+                self.node(event, pos)?;
+                continue;
+            };
+            if merge {
+                if let Built::Node(node) = self.node(event, pos)? {
+                    match node.value {
+                        Value::List(list) => merged.extend(list),
+                        _ => merged.push(node),
+                    }
+                }
+                continue;
+            }
+            self.path.push(key.clone());
+            let built = self.node(event, pos)?;
+            self.path.pop();
+            if let Some(first) = map.get(&key) {
+                self.duplicate(&key, first.key, key_pos);
+            } else if let Built::Node(node) = built {
+                map.insert(key, Entry { key: key_pos, node });
+            }
+        }
+        for node in merged {
+            let Value::Map(other) = node.value else {
+                let message = "yaml: map merge requires map or sequence of maps as the value";
+                return Err(self.error(ErrorKind::Invalid, start, message.to_owned()));
+            };
+            for (key, entry) in other {
+                map.entry(key).or_insert(entry);
+            }
+        }
+        Ok(map)
+    }
+
+    /// A key and whether it is a merge key; `None` when it is no text, which is noted.
+    fn key(&mut self, event: Event<'t>, pos: Pos) -> Result<Option<(String, bool)>, Error> {
+        let plain = matches!(&event, Event::Scalar(_, ScalarStyle::Plain, _, None));
+        let node = match self.node(event, pos)? {
+            Built::Node(node) => node,
+            Built::Gone => return Ok(None),
+        };
+        if let Value::Text(text) = node.value {
+            let merge = plain && text == "<<";
+            return Ok(Some((text, merge)));
+        }
+        let shown = node.value.print().unwrap_or_else(|| "null".to_owned());
+        let message = if self.path.is_empty() {
+            format!("non-string key at top level: {shown}")
+        } else {
+            format!("non-string key in {}: {shown}", self.path.join("."))
+        };
+        self.problems.push(self.error(ErrorKind::Invalid, pos, message));
+        Ok(None)
+    }
+
+    fn duplicate(&mut self, key: &str, first: Pos, pos: Pos) {
+        let what = format!(
+            "line {}: mapping key {key:?} already defined at line {}",
+            pos.line, first.line
+        );
+        let message = if self.path.is_empty() {
+            format!("yaml: unmarshal errors:\n  {what}")
+        } else {
+            format!("failed to parse {}: {what}", self.sources.path(self.file).display())
+        };
+        self.problems.push(self.error(ErrorKind::Invalid, pos, message));
+    }
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+    match tag.and_then(Tag::core_suffix) {
+        Some("str") => return Value::Text(text.to_owned()),
+        Some("null") => return Value::Null,
+        Some(_) => return number::resolve(text),
+        None => {}
+    }
+    if style == ScalarStyle::Plain {
+        return number::resolve(text);
+    }
+    Value::Text(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn read(text: &str) -> Result<Vec<Document>, Vec<Error>> {
+        let mut sources = Sources::default();
+        let file = sources.number(Path::new("/p/compose.yaml"));
+        parse(text, file, &sources)
+    }
+
+    fn error(text: &str) -> (String, usize) {
+        let found = read(text).err().unwrap().remove(0);
+        (found.message, found.at.unwrap().line)
+    }
+
+    #[test]
+    fn nodes_know_their_place() {
+        let documents = read("\u{feff}a:\r\n  b: é\r\n  c: [1, x]\r\n").unwrap();
+        let root = &documents[0].root;
+        let a = root.get("a").unwrap();
+        assert_eq!((a.get("b").unwrap().pos.line, a.get("b").unwrap().pos.column), (2, 6));
+        let list = a.get("c").unwrap().as_list().unwrap();
+        assert_eq!((list[1].pos.line, list[1].pos.column), (3, 10));
+    }
+
+    #[test]
+    fn merge_keys_fill_in_what_is_not_there() {
+        let text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc:\n  <<: [*a, *b]\n  x: 3\n";
+        let documents = read(text).unwrap();
+        let c = documents[0].root.get("c").unwrap();
+        let value = |key: &str| c.get(key).unwrap().scalar().unwrap();
+        assert_eq!((value("x"), value("y"), value("z")), ("3".into(), "1".into(), "2".into()));
+    }
+
+    #[test]
+    fn broken_texts_are_told_with_their_line() {
+        for (text, message, line) in [
+            ("a:\n  b: x\n\tc: y\n", "found a tab character", 3),
+            ("a: {b: 1,\n", "", 2),
+            ("a: b: c\n", "mapping values", 1),
+            ("x: {a: 1}\ny:\n  a: 1\n  a: 2\n", "\"a\" already defined at line 3", 4),
+            ("a: 1\na: 2\n", "yaml: unmarshal errors:\n  line 2", 2),
+            ("a:\n  1: x\n", "non-string key in a: 1", 2),
+            ("a: &a\n  - *a\n", "cycle detected", 2),
+            ("a: *b\n", "unknown anchor", 1),
+        ] {
+            let (found, at) = error(text);
+            assert!(found.contains(message), "{text}: {found}");
+            assert_eq!(at, line, "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn bombs_end_early() {
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let refs = vec![format!("*a{}", level - 1); 10].join(", ");
+            bomb.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+        }
+        assert!(error(&bomb).0.contains("excessive aliasing"));
+        assert!(read(&"[".repeat(100_000)).is_err());
+        assert!(read(&"- ".repeat(100_000)).is_err());
+        assert!(error(&format!("{}{}", "[".repeat(200), "]".repeat(200))).0.contains("deeper"));
+    }
+
+    #[test]
+    fn reset_and_override_are_noted() {
+        let documents = read("s:\n  a: !reset null\n  b: !override [1]\n").unwrap();
+        let paths: Vec<String> =
+            documents[0].removals.iter().map(|removal| removal.0.join(".")).collect();
+        assert_eq!(paths, ["s.a", "s.b"]);
+        assert!(documents[0].root.get("s").unwrap().get("a").is_none());
+        assert!(documents[0].root.get("s").unwrap().get("b").is_some());
+    }
+}

@@ -1,0 +1,210 @@
+//! A recorded deployment as data: what lies in the project's directory, what the Docker engine has, who answers at which port.
+//!
+//! A scenario is a directory `fixtures/<name>/` with a `world.json` (this) and the project's files. Texts in both may hold
+//! placeholders, filled in when the world is raised, because ports are chosen then and because no secret stands in the repository:
+//!
+//! - `{{port:NAME}}`: the port of the server NAME
+//! - `{{dir}}`: the project's directory, absolute
+//! - `{{secret:NAME}}`: 64 hex digits made from NAME
+//! - `{{key:SECRET:INSTANCE}}`, `{{key:SECRET:INSTANCE:ISSUED}}`: an admin key for INSTANCE under that secret, issued at 2026-03-02 or at
+//!   ISSUED (seconds since 1970)
+//! - `{{read-only-key:SECRET:INSTANCE}}`, `{{system-key:SECRET:INSTANCE}}`, `{{legacy-key:SECRET:INSTANCE}}`
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A recorded deployment.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct World {
+    /// What it is, in a few words.
+    pub title: String,
+    /// Variables of the process environment.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Arguments of the doctor.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The directory below the project's in which the doctor runs.
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// The Docker engine; absent: its socket is not there.
+    #[serde(default)]
+    pub engine: Option<Engine>,
+    /// Who listens, by name.
+    #[serde(default)]
+    pub servers: BTreeMap<String, Server>,
+    /// Whether the project's directory is a git work tree, and which files it tracks.
+    #[serde(default)]
+    pub git: Option<Vec<String>>,
+}
+
+/// The Docker engine.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// It accepts connections and never answers.
+    #[serde(default)]
+    pub silent: bool,
+    /// Its containers.
+    #[serde(default)]
+    pub containers: Vec<Container>,
+    /// Its volumes.
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
+}
+
+/// A container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// The compose project; absent: started by `docker run`.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// The compose service.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// Label `project.working_dir`; the project's directory by default.
+    #[serde(default)]
+    pub working_dir: Option<String>,
+    /// Label `project.config_files`; `docker-compose.yml` of the working directory by default.
+    #[serde(default)]
+    pub config_files: Option<String>,
+    /// Its image; upstream's backend by default.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// Whether it is no backend.
+    #[serde(default)]
+    pub companion: bool,
+    /// `running` by default.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// The exit code of the last run.
+    #[serde(default)]
+    pub exit_code: i64,
+    /// `starting`, `healthy`, `unhealthy`.
+    #[serde(default)]
+    pub health: Option<String>,
+    /// Restarts by policy.
+    #[serde(default)]
+    pub restarts: i64,
+    /// Killed for its memory.
+    #[serde(default)]
+    pub oom_killed: bool,
+    /// The engine's error at the last start.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// When it was created, RFC 3339.
+    #[serde(default)]
+    pub created: Option<String>,
+    /// The secret on the command line of its process.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// The secret in its credentials file; the one of the process by default.
+    #[serde(default)]
+    pub file_secret: Option<String>,
+    /// The instance name on the command line; `convex-self-hosted` by default.
+    #[serde(default)]
+    pub instance_name: Option<String>,
+    /// The instance name in its credentials file; the one of the process by default.
+    #[serde(default)]
+    pub file_name: Option<String>,
+    /// Its environment.
+    #[serde(default)]
+    pub environment: Vec<String>,
+    /// What is mounted into it.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+    /// Port inside to the port on the host (a text, so that it can be a placeholder).
+    #[serde(default)]
+    pub ports: BTreeMap<u16, String>,
+    /// Its entrypoint; upstream's by default.
+    #[serde(default)]
+    pub entrypoint: Option<Vec<String>>,
+    /// Lines of its log, beside those of the server that stands for it.
+    #[serde(default)]
+    pub log: Vec<String>,
+}
+
+/// A mount.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// `volume`, `bind` or `tmpfs`.
+    #[serde(rename = "type", default = "volume")]
+    pub kind: String,
+    /// The volume's name or the host's directory.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// The path inside.
+    pub target: String,
+    /// Read-only.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+fn volume() -> String {
+    "volume".to_owned()
+}
+
+/// A volume.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// The compose project that made it.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Its key in the compose file.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub created: Option<String>,
+}
+
+/// Who listens at a port.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Server {
+    /// A Convex backend's API port.
+    Convex {
+        /// Its instance name.
+        #[serde(default = "default_name")]
+        instance_name: String,
+        /// Its secret.
+        secret: String,
+        /// The container whose log it writes.
+        #[serde(default)]
+        container: Option<String>,
+    },
+    /// A Convex backend's HTTP-actions port.
+    Site,
+    /// The Convex dashboard.
+    Dashboard,
+    /// A fixed answer to everything.
+    Page {
+        /// The status.
+        status: u16,
+        /// Header names and values.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        /// The body.
+        #[serde(default)]
+        body: String,
+    },
+    /// Accepts and never answers.
+    Silent,
+    /// Accepts and closes.
+    Closes,
+    /// Nobody: the port is free.
+    Nobody,
+}
+
+fn default_name() -> String {
+    "convex-self-hosted".to_owned()
+}

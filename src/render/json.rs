@@ -1,0 +1,118 @@
+//! The report as one JSON object, schema version 1: it only grows. The JSON Schema comes from these types.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::evidence::Evidence;
+use crate::report::{Finding, Level, Link, Report, Suppressed, UnknownCheck, Verdict};
+
+/// The whole document.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "convex-doctor report")]
+pub struct Document<'a> {
+    /// 1. Within a version, fields are only added.
+    schema_version: u32,
+    /// What made it.
+    tool: Tool,
+    /// RFC 3339, UTC.
+    generated_at: &'a str,
+    /// The deployment in one word.
+    verdict: Verdict,
+    /// The verdict in one sentence.
+    headline: &'a str,
+    /// Root causes, best first; each also in `findings`.
+    causes: &'a [Finding],
+    /// All findings.
+    findings: &'a [Finding],
+    /// Ids that were judged and found in order.
+    passed: &'a [String],
+    /// Ids that could not be judged, and why.
+    unknown: &'a [UnknownCheck],
+    /// What was not shown because somebody chose so.
+    suppressed: &'a [Suppressed],
+    /// The rules of the ids met.
+    rules: Vec<RuleText>,
+    /// The chain of custody from the key to the backend.
+    chain: &'a [Link],
+    /// What survives which operation.
+    persistence: Persistence,
+    /// What was seen; secret-free.
+    #[schemars(with = "Evidence")]
+    evidence: &'a serde_json::Value,
+}
+
+/// What made the report.
+#[derive(Serialize, JsonSchema)]
+struct Tool {
+    /// `convex-doctor`.
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+}
+
+/// A rule as a reader needs it.
+#[derive(Serialize, JsonSchema)]
+struct RuleText {
+    /// The id.
+    id: &'static str,
+    /// One line.
+    title: &'static str,
+    /// The usual level.
+    level: Level,
+    /// Markdown.
+    explanation: &'static str,
+}
+
+/// What survives which operation; empty until it is computed.
+#[derive(Serialize, JsonSchema)]
+struct Persistence {
+    /// One entry an operation.
+    operations: Vec<serde_json::Value>,
+}
+
+impl<'a> From<&'a Report> for Document<'a> {
+    fn from(report: &'a Report) -> Self {
+        Self {
+            schema_version: 1,
+            tool: Tool { name: "convex-doctor", version: env!("CARGO_PKG_VERSION") },
+            generated_at: &report.generated_at,
+            verdict: report.verdict,
+            headline: &report.summary.headline,
+            causes: &report.causes,
+            findings: &report.findings,
+            passed: &report.passed,
+            unknown: &report.unknown,
+            suppressed: &report.suppressed,
+            rules: report
+                .rules
+                .iter()
+                .map(|rule| RuleText {
+                    id: rule.id,
+                    title: rule.title,
+                    level: rule.level,
+                    explanation: rule.explain,
+                })
+                .collect(),
+            chain: &report.chain,
+            persistence: Persistence { operations: Vec::new() },
+            evidence: &report.evidence,
+        }
+    }
+}
+
+/// The report, indented, with a line end.
+pub fn render(report: &Report) -> String {
+    to_text(&Document::from(report))
+}
+
+/// The JSON Schema (draft 2020-12) of [`render`]'s output.
+pub fn schema() -> String {
+    to_text(&schemars::schema_for!(Document<'static>))
+}
+
+/// Any of the doctor's JSON answers, indented, with a line end.
+pub fn to_text(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned());
+    text.push('\n');
+    text
+}

@@ -1,0 +1,45 @@
+//! What `key inspect` shows to a reader.
+
+use std::fmt::Write as _;
+
+use crate::admin_key::{Inspection, Kind, VerdictWord};
+use crate::secret::sanitize;
+
+/// The inspection in a few lines.
+pub fn render(inspection: &Inspection) -> String {
+    let mut out = String::new();
+    let shape = &inspection.shape;
+    let name = inspection.fingerprint.as_ref().map_or("no fingerprint: not the shape of a key", |f| {
+        f.as_str()
+    });
+    let _infallible = writeln!(out, "key      {name}, {} characters", inspection.length);
+    let _infallible = writeln!(out, "shape    {}", sanitize(&shape.to_string()));
+    if let Some(instance) = &shape.name {
+        let _infallible = writeln!(out, "name     {}", sanitize(instance));
+    }
+    if let Some(opened) = &inspection.opened {
+        let kind = match opened.kind {
+            Some(Kind::Admin) => "admin",
+            Some(Kind::ReadOnly) => "read-only",
+            Some(Kind::System) => "system",
+            None => "names nobody",
+        };
+        let when = opened.issued_at.as_deref().unwrap_or("past the year 9999");
+        let legacy = if opened.legacy { ", in the form used before 2025-06" } else { "" };
+        let _infallible = writeln!(out, "says     {kind}, issued {when}{legacy}");
+    }
+    let verdict = match inspection.verdict {
+        Some(VerdictWord::Accepted) => "the backend accepts it",
+        Some(VerdictWord::WrongSecret) => "refused: it does not open with this instance's secret",
+        Some(VerdictWord::WrongInstance) => {
+            "refused: it opens with this instance's secret, and names another instance"
+        }
+        Some(VerdictWord::Malformed) => "refused: it is no complete key",
+        None => "not tried: no instance secret at hand (--secret-file, or Docker)",
+    };
+    let _infallible = writeln!(out, "verdict  {verdict}");
+    if let Some(reason) = &inspection.reason {
+        let _infallible = writeln!(out, "         {}", sanitize(reason));
+    }
+    out
+}

@@ -1,0 +1,149 @@
+//! The report for a support thread: what a helper needs first on top, the rest folded away. Foreign text stands in code spans, so
+//! that it can make no heading, link, mention or picture.
+
+use std::fmt::Write as _;
+
+use crate::report::{Finding, Level, Report, Verdict};
+use crate::secret::sanitize;
+
+/// The report as GitHub-flavoured Markdown.
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    let word = match report.verdict {
+        Verdict::Healthy => "HEALTHY",
+        Verdict::Broken => "BROKEN",
+        Verdict::AtRisk => "AT RISK",
+        Verdict::Unknown => "UNKNOWN",
+    };
+    line(&mut out, &format!("**{word}** {}", escape(&report.summary.headline)));
+    line(&mut out, "");
+    for (label, text, source) in &report.summary.facts {
+        line(&mut out, &format!("- {label}: {} {}", code(text), escape(source)));
+    }
+    if !report.summary.facts.is_empty() {
+        line(&mut out, "");
+    }
+    let folded: Vec<&String> = report.causes.iter().flat_map(|cause| &cause.explains).collect();
+    for (index, cause) in report.causes.iter().enumerate() {
+        finding(&mut out, index + 1, cause);
+    }
+    let rest: Vec<&Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| !report.causes.contains(finding) && !folded.contains(&&finding.id))
+        .collect();
+    if !rest.is_empty() {
+        line(&mut out, "<details><summary>Other findings</summary>\n");
+        for (index, other) in rest.iter().enumerate() {
+            finding(&mut out, index + 1, other);
+        }
+        line(&mut out, "</details>\n");
+    }
+    if !report.summary.not_seen.is_empty() {
+        line(&mut out, &format!("Not seen: {}\n", escape(&report.summary.not_seen.join("; "))));
+    }
+    if !report.unknown.is_empty() {
+        line(&mut out, "<details><summary>Checks that could not see</summary>\n");
+        for unknown in &report.unknown {
+            line(&mut out, &format!("- `{}`: {}", unknown.id, escape(&unknown.reason)));
+        }
+        line(&mut out, "\n</details>\n");
+    }
+    let _infallible = writeln!(
+        out,
+        "<sub>convex-doctor {} · {} · {} passed, {} unknown, {} suppressed · no secrets inside</sub>",
+        env!("CARGO_PKG_VERSION"),
+        report.generated_at,
+        report.passed.len(),
+        report.unknown.len(),
+        report.suppressed.len()
+    );
+    out
+}
+
+fn finding(out: &mut String, number: usize, finding: &Finding) {
+    let level = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "info",
+    };
+    line(
+        out,
+        &format!(
+            "### {number}. {} (`{}`, {level}, {})\n",
+            escape(&finding.title),
+            finding.id,
+            finding.certainty
+        ),
+    );
+    line(out, &format!("{}\n", escape(&finding.detail)));
+    for proof in &finding.evidence {
+        line(out, &format!("- {} ({})", escape(&proof.text), code(&proof.source)));
+    }
+    for location in &finding.locations {
+        line(out, &format!("- at {}", code(&location.to_string())));
+    }
+    line(out, "");
+    for remedy in &finding.remedies {
+        line(out, &format!("{}\n", escape(&remedy.title)));
+        if !remedy.commands.is_empty() {
+            let commands: Vec<String> =
+                remedy.commands.iter().map(|command| sanitize(command)).collect();
+            line(out, &format!("```sh\n{}\n```\n", commands.join("\n")));
+        }
+        for edit in &remedy.edits {
+            let new = edit.new.as_deref().unwrap_or("(delete the line)");
+            line(
+                out,
+                &format!("- {}: {}", code(&format!("{}:{}", edit.file, edit.line)), code(new)),
+            );
+        }
+    }
+    if !finding.explains.is_empty() {
+        line(out, &format!("Explains: {}\n", finding.explains.join(", ")));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+/// Foreign text in a code span whose fence is longer than any run of backticks in it.
+fn code(text: &str) -> String {
+    let text = sanitize(text).replace('\n', " ");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// Text in which Markdown's and HTML's own characters, and mentions, mean themselves.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in sanitize(text).replace('\n', " ").chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '@' => out.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_makes_no_markup() {
+        assert_eq!(escape("a_b <img> @here [x](y)"), "a\\_b &lt;img&gt; &#64;here \\[x\\](y)");
+        assert_eq!(code("a`b"), "``a`b``");
+    }
+}
