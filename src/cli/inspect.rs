@@ -39,7 +39,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
         Command::Compose => match collect::compose(&request)? {
             Ok(project) => {
                 for warning in &project.warnings {
-                    output::note(&format!("warning: {warning}"));
+                    output::note(&format!("warning: {}", warning.message));
                 }
                 let value = crate::compose::to_json(&project, &hide);
                 show(options, &value, &text::yaml(&value))?;

@@ -68,7 +68,7 @@ impl Stage {
             }
             std::fs::write(&path, filler.fill(text)?)?;
         }
-        let filled: String = filler.fill(&serde_json::to_string(&world.for_filling()?)?)?;
+        let filled: String = filler.fill(&serde_json::to_string(world)?)?;
         let world: World = serde_json::from_str(&filled)?;
         let mut logs = Vec::new();
         let strangers = Requests::default();

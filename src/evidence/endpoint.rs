@@ -36,6 +36,9 @@ pub struct EndpointFacts {
     pub instance_name: Observation<Answer>,
     /// GET `<origin>/api/check_admin_key` with the key; not asked without a key that can be sent.
     pub check_admin_key: Observation<Answer>,
+    /// `check_admin_key` a second time, under another nonce; only when the first was no 200.
+    #[serde(default)]
+    pub check_again: Observation<Answer>,
     /// GET `<url as typed>/api/v1/get_canonical_urls` with the key: what the CLI asks first (since 1.35).
     pub first_call: Observation<Answer>,
     /// GET `<origin>/api/check_admin_key` without a key: 403 of that kind says it is a Convex API even when no key is sent.

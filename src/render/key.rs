@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::admin_key::{Inspection, Kind, VerdictWord};
+use crate::admin_key::{Form, Inspection, Kind, Shape, VerdictWord};
 use crate::secret::sanitize;
 
 /// The inspection in a few lines.
@@ -13,7 +13,7 @@ pub fn render(inspection: &Inspection) -> String {
         f.as_str()
     });
     let _infallible = writeln!(out, "key      {name}, {} characters", inspection.length);
-    let _infallible = writeln!(out, "shape    {}", sanitize(&shape.to_string()));
+    let _infallible = writeln!(out, "shape    {}", shape_line(shape));
     if let Some(instance) = &shape.name {
         let _infallible = writeln!(out, "name     {}", sanitize(instance));
     }
@@ -42,4 +42,33 @@ pub fn render(inspection: &Inspection) -> String {
         let _infallible = writeln!(out, "         {}", sanitize(reason));
     }
     out
+}
+
+/// The shape in one line.
+fn shape_line(shape: &Shape) -> String {
+    let form = match shape.form {
+        Form::WellShaped => "that of an admin key",
+        Form::Placeholder => "a placeholder that was never filled in",
+        Form::LooksLikeInstanceSecret => "64 hex digits: an instance secret, not a key",
+        Form::CloudKey => "a key of Convex Cloud",
+        Form::NotMinted => "not that of a minted key",
+        Form::NameOnly => "only the part before the |",
+        Form::Mangled => "a key that was mangled on the way",
+        Form::Empty => "nothing",
+    };
+    let mut line = form.to_owned();
+    if let Some(bytes) = shape.hex_bytes {
+        let _infallible = write!(line, ", {bytes} bytes");
+    }
+    if shape.form == Form::WellShaped && shape.legacy_length {
+        line.push_str(", as long as the form used before 2025-06");
+    }
+    if shape.prefix_refused {
+        line.push_str("; its preview:/project: prefix is refused in the header");
+    }
+    for fault in &shape.faults {
+        let text = serde_json::to_value(fault).unwrap_or_default();
+        let _infallible = write!(line, ", {}", text.as_str().unwrap_or_default().replace('_', " "));
+    }
+    line
 }

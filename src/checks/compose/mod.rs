@@ -1,6 +1,117 @@
-//! (family)
+//! The compose file: whether it can be read, which service is the backend, and what its environment really says.
+
+mod backend_services;
+mod beacon_variable_empty;
+mod compose_file;
+mod environment;
 
 use super::Check;
+use crate::evidence::compose::{At, BackendService};
+use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::report::{Certainty, Location};
 
 /// The checks of this family.
-pub static CHECKS: &[&Check] = &[];
+pub static CHECKS: &[&Check] = &[
+    &compose_file::CHECK,
+    &compose_file::VARIABLES,
+    &backend_services::CHECK,
+    &environment::FALSE,
+    &environment::NEVER_READ_CHECK,
+    &beacon_variable_empty::CHECK,
+];
+
+/// The compose project; `None` where there is no compose file, `Err` where it could not be read, by us or by Compose.
+pub fn project(evidence: &Evidence) -> Result<Option<&ComposeFacts>, Unseen> {
+    let Some(project) = evidence.compose.seen()? else { return Ok(None) };
+    match project.errors.first() {
+        Some(error) => {
+            Err(Unseen { reason: format!("the compose file is invalid: {}", error.message) })
+        }
+        None => Ok(Some(project)),
+    }
+}
+
+/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.
+pub fn command(evidence: &Evidence, arguments: &str) -> String {
+    const FOUND: &[&str] =
+        &["compose", "docker-compose", "compose.override", "docker-compose.override"];
+    let mut command = "docker compose".to_owned();
+    if let Ok(Some(project)) = evidence.compose.seen() {
+        let inside = format!("{}/", project.directory.trim_end_matches('/'));
+        let files: Vec<_> =
+            project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
+        let found = |file: &&str| {
+            [".yml", ".yaml"]
+                .iter()
+                .any(|end| file.strip_suffix(end).is_some_and(|name| FOUND.contains(&name)))
+        };
+        if !files.iter().all(found) {
+            for file in files {
+                command = format!("{command} -f {}", shell_word(file));
+            }
+        }
+    }
+    format!("{command} {arguments}")
+}
+
+/// `text` as one word of a shell: names and hosts come from files that somebody else may have written.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A place in a compose file.
+pub fn location(at: &At) -> Location {
+    Location::File { file: at.file.clone(), line: at.line, column: at.column, text: None }
+}
+
+/// Whether the service publishes that port of the host, once it runs.
+pub fn publishes(service: &BackendService, port: u16) -> bool {
+    service.network_mode.as_deref() == Some("host")
+        || service.ports.iter().any(|it| it.published.as_deref() == Some(port.to_string().as_str()))
+}
+
+/// How surely `run_backend.sh` reads the environment of this service: an image of somebody else may do as it likes.
+fn runs_upstream(service: &BackendService) -> Option<Certainty> {
+    match &service.image {
+        _ if service.entrypoint_overridden => None,
+        Some(image) if image.contains("get-convex/convex-backend") => Some(Certainty::Proven),
+        _ => Some(Certainty::Likely),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    #[test]
+    fn other_files_are_named_on_the_command_line() {
+        for (files, expected) in [
+            (vec!["/srv/app/docker-compose.yml"], "docker compose up -d"),
+            (
+                vec!["/srv/app/compose.yaml", "/srv/app/compose.override.yml"],
+                "docker compose up -d",
+            ),
+            (vec!["/srv/app/self host.yml"], "docker compose -f 'self host.yml' up -d"),
+            (
+                vec!["/srv/app/docker-compose.yml", "/srv/prod.yml"],
+                "docker compose -f docker-compose.yml -f /srv/prod.yml up -d",
+            ),
+        ] {
+            let mut evidence = build::healthy();
+            build::compose(&mut evidence).files = files.into_iter().map(str::to_owned).collect();
+            assert_eq!(command(&evidence, "up -d"), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_become_a_command() {
+        assert_eq!(shell_word("backend-1.x"), "backend-1.x");
+        assert_eq!(shell_word("a$(id)"), "'a$(id)'");
+        assert_eq!(shell_word("a'b"), r"'a'\''b'");
+    }
+}

@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerSummary, ContainerTopResponse, HealthStatusEnum,
-    MountPointType, PortMap, Volume as EngineVolume,
+    PortMap, Volume as EngineVolume,
 };
 
 use super::{Wanted, recognise};
@@ -236,12 +236,12 @@ fn mounts(inspected: &ContainerInspectResponse) -> Vec<Mount> {
         .filter_map(|mount| {
             let target = clean(mount.destination.as_deref()?);
             let volume = mount.name.as_deref().map(sanitize);
-            let kind = match mount.typ {
-                Some(MountPointType::VOLUME) if volume.as_deref().is_some_and(is_engine_name) => {
+            let kind = match mount.typ.as_ref().map(ToString::to_string).as_deref() {
+                Some("volume") if volume.as_deref().is_some_and(is_engine_name) => {
                     MountKind::Anonymous
                 }
-                Some(MountPointType::VOLUME) => MountKind::Named,
-                Some(MountPointType::TMPFS) => MountKind::Tmpfs,
+                Some("volume") => MountKind::Named,
+                Some("tmpfs") => MountKind::Tmpfs,
                 _ => MountKind::Bind,
             };
             let source = match kind {

@@ -1,0 +1,97 @@
+//! `DISABLE_BEACON` is set to nothing: the backend ends at its start.
+
+use super::environment::{delete_line, value_place};
+use crate::checks::compose::project;
+use crate::checks::endpoint::{heed_200, selected};
+use crate::checks::{Check, engine};
+use crate::evidence::compose::EntryValue;
+use crate::evidence::docker::Container;
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Rule};
+
+static BEACON_VARIABLE_EMPTY: Rule = Rule {
+    id: "beacon-variable-empty",
+    level: Level::Error,
+    title: "DISABLE_BEACON is set to nothing, which stops the backend",
+    explain: include_str!("beacon-variable-empty.md"),
+    is_cause: true,
+    causes: &["backend-stopped", "backend-restarting"],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(project) = project(evidence)? else { return Ok(vec![]) };
+    let Some(service) = project.backend() else { return Ok(vec![]) };
+    let Some(entry) = service.variable("DISABLE_BEACON") else { return Ok(vec![]) };
+    if entry.value != EntryValue::Blank {
+        return Ok(vec![]);
+    }
+    let container = engine::asked(evidence).ok().and_then(|docker| docker.expected());
+    let shown = container.and_then(shows_it);
+    let runs = container.is_some_and(Container::is_running)
+        || selected(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
+    // An image from before 2025-08 takes it; how old the image is, only its death tells.
+    let (level, certainty) = match (&shown, runs) {
+        (Some(_), _) => (Level::Error, Certainty::Proven),
+        (None, true) => (Level::Info, Certainty::Possible),
+        (None, false) => (Level::Warning, Certainty::Possible),
+    };
+    let place = value_place(entry);
+    let mut finding = BEACON_VARIABLE_EMPTY
+        .finding(
+            certainty,
+            "The backend reads it as a boolean itself, and ends with exit code 2 when it is empty.",
+        )
+        .level(level)
+        .because("DISABLE_BEACON is set, and empty", place.to_string())
+        .at(place);
+    if let (Some(text), Some(container)) = (shown, container) {
+        finding = finding.because(text, container.name.clone()).at(engine::place(container));
+    }
+    Ok(vec![heed_200(evidence, finding.remedy(delete_line(evidence, "DISABLE_BEACON")))])
+}
+
+/// What of the container shows that it died of this.
+fn shows_it(container: &Container) -> Option<String> {
+    let log = container.log.seen().ok();
+    let line = log.and_then(|log| log.tail.iter().find(|line| line.contains("--disable-beacon")));
+    match line {
+        Some(line) => Some(line.clone()),
+        // The backend's own words for arguments it does not take.
+        None if !container.is_running() && container.exit_code == Some(2) => {
+            Some(format!("{}, exit code 2", container.state))
+        }
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+    use crate::evidence::endpoint::Reach;
+
+    fn with(value: EntryValue) -> Evidence {
+        let mut evidence = build::healthy();
+        build::compose(&mut evidence).backends[0].environment =
+            vec![build::variable("DISABLE_BEACON", value)];
+        evidence
+    }
+
+    #[test]
+    fn an_empty_beacon_switch_needs_a_death_to_be_proven() {
+        let told = |evidence: &Evidence| build::told(run(evidence));
+        let place = "docker-compose.yml:9";
+        let mut evidence = with(EntryValue::Blank);
+        assert_eq!(told(&evidence), [format!("beacon-variable-empty info possible {place}")]);
+        build::unreachable(&mut evidence, Reach::Refused);
+        let container = build::expected(&mut evidence);
+        (container.state, container.exit_code) = ("restarting".to_owned(), Some(2));
+        assert_eq!(told(&evidence), [format!("beacon-variable-empty error proven {place}")]);
+        build::no_docker(&mut evidence);
+        assert_eq!(told(&evidence), [format!("beacon-variable-empty warning possible {place}")]);
+        assert!(told(&with(EntryValue::Unset)).is_empty());
+    }
+}

@@ -1,0 +1,184 @@
+//! There is no compose file, Compose would not read it, or a variable in it is set nowhere.
+
+use crate::checks::compose::location;
+use crate::checks::endpoint::{heed_200, is_loopback, selected};
+use crate::checks::{Check, compose, engine};
+use crate::evidence::compose::ComposeIssue;
+use crate::evidence::docker::Container;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+static COMPOSE_NOT_FOUND: Rule = Rule {
+    id: "compose-not-found",
+    level: Level::Info,
+    title: "there is no compose file here",
+    explain: include_str!("compose-not-found.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+static COMPOSE_INVALID: Rule = Rule {
+    id: "compose-invalid",
+    level: Level::Error,
+    title: "Compose does not read the compose file",
+    explain: include_str!("compose-invalid.md"),
+    is_cause: false,
+    causes: &["backend-not-created"],
+    since: "0.1.0",
+};
+
+static COMPOSE_VARIABLE_UNSET: Rule = Rule {
+    id: "compose-variable-unset",
+    level: Level::Warning,
+    title: "a variable of the compose file is set nowhere",
+    explain: include_str!("compose-variable-unset.md"),
+    is_cause: false,
+    causes: &["backend-not-created"],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check =
+    Check { rules: &[&COMPOSE_NOT_FOUND, &COMPOSE_INVALID], run: readable };
+pub(super) static VARIABLES: Check = Check { rules: &[&COMPOSE_VARIABLE_UNSET], run: variables };
+
+fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(project) = evidence.compose.seen()? else {
+        return Ok(vec![
+            COMPOSE_NOT_FOUND
+                .finding(
+                    Certainty::Proven,
+                    "No compose file lies here or in a parent directory: what keeps the backend's data was not looked at.",
+                )
+                .at(Location::line(evidence.surroundings.directory.clone(), 0))
+                .remedy(Remedy::safe("run the doctor in the directory of the backend's compose file, or name it with -f")),
+        ]);
+    };
+    let invalid = project.errors.iter().filter(|issue| issue.variable.is_none());
+    Ok(invalid
+        .map(|issue| {
+            let file = project.files.first().cloned().unwrap_or_default();
+            let place = place(issue, &file);
+            let finding = COMPOSE_INVALID
+                .finding(Certainty::Proven, format!("Compose stops at it: {}.", issue.message))
+                .because(issue.message.clone(), place.to_string())
+                .at(place)
+                .remedy(
+                    Remedy::safe("correct the line; this shows what Compose says")
+                        .run(compose::command(evidence, "config --quiet")),
+                );
+            heed_200(evidence, finding)
+        })
+        .collect())
+}
+
+fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(project) = evidence.compose.seen()? else { return Ok(vec![]) };
+    let file = project.files.first().cloned().unwrap_or_default();
+    let required = project.errors.iter().map(|issue| (issue, true));
+    let issues = required.chain(project.warnings.iter().map(|issue| (issue, false)));
+    let mut findings: Vec<(String, Finding)> = Vec::new();
+    for (issue, required) in issues {
+        let Some(variable) = &issue.variable else { continue };
+        let place = place(issue, &file);
+        if let Some((_, finding)) = findings.iter_mut().find(|(name, _)| name == variable) {
+            *finding = finding.clone().at(place);
+            continue;
+        }
+        let (level, detail) = if required {
+            let level = if runs_here(evidence) { Level::Error } else { Level::Info };
+            (
+                level,
+                format!(
+                    "`{variable}` is required, and set neither in the shell nor in .env: Compose stops."
+                ),
+            )
+        } else {
+            (
+                Level::Warning,
+                format!(
+                    "`{variable}` is set neither in the shell nor in .env: it becomes nothing."
+                ),
+            )
+        };
+        let finding = COMPOSE_VARIABLE_UNSET
+            .finding(Certainty::Proven, detail)
+            .level(level)
+            .because(issue.message.clone(), place.to_string())
+            .at(place)
+            .remedy(Remedy::safe(format!(
+                "set {variable} in the .env beside the compose file, or give it a default: ${{{variable}:-…}}"
+            )));
+        findings.push((variable.clone(), heed_200(evidence, finding)));
+    }
+    if findings.is_empty() && !project.errors.is_empty() {
+        let reason = "the compose file is invalid: not every variable was seen".to_owned();
+        return Err(Unseen { reason });
+    }
+    Ok(findings.into_iter().map(|(_, finding)| finding).collect())
+}
+
+fn place(issue: &ComposeIssue, file: &str) -> Location {
+    issue.at.as_ref().map_or_else(|| Location::line(file, 0), location)
+}
+
+/// Whether the backend is to run from this shell. One that runs already got its variables elsewhere (a panel, sops, direnv).
+fn runs_here(evidence: &Evidence) -> bool {
+    let running = engine::asked(evidence)
+        .is_ok_and(|docker| docker.expected().is_some_and(Container::is_running));
+    let local = selected(evidence)
+        .is_ok_and(|endpoint| endpoint.is_none_or(|endpoint| is_loopback(&endpoint.host)));
+    local && !running
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+    use crate::evidence::Observation;
+    use crate::evidence::endpoint::Reach;
+
+    fn issue(variable: Option<&str>) -> ComposeIssue {
+        ComposeIssue {
+            message: "x".to_owned(),
+            at: Some(build::at(7)),
+            variable: variable.map(str::to_owned),
+        }
+    }
+
+    fn told(evidence: &Evidence) -> Vec<String> {
+        [&CHECK, &VARIABLES].iter().flat_map(|it| build::told((it.run)(evidence))).collect()
+    }
+
+    #[test]
+    fn absent_invalid_and_unseen_are_three_things() {
+        let mut evidence = build::healthy();
+        assert!(told(&evidence).is_empty());
+        build::unreachable(&mut evidence, Reach::Refused);
+        build::compose(&mut evidence).errors = vec![issue(None)];
+        let error = "compose-invalid error proven docker-compose.yml:7";
+        assert_eq!(told(&evidence), [error, "unknown"]);
+        evidence.compose = Observation::Seen(None);
+        assert_eq!(told(&evidence)[0].trim(), "compose-not-found info proven");
+        evidence.compose = Observation::unavailable("x");
+        assert_eq!(told(&evidence), ["unknown", "unknown"]);
+    }
+
+    #[test]
+    fn a_required_variable_counts_where_the_backend_should_start() {
+        for (running, expected) in [(false, "error"), (true, "info")] {
+            let mut evidence = build::healthy();
+            build::unreachable(&mut evidence, Reach::Refused);
+            if !running {
+                build::docker(&mut evidence).expected = None;
+            }
+            build::compose(&mut evidence).errors = vec![issue(Some("ORIGIN"))];
+            let expected = format!("compose-variable-unset {expected} proven docker-compose.yml:7");
+            assert_eq!(told(&evidence), [expected]);
+        }
+        let mut evidence = build::healthy();
+        build::compose(&mut evidence).warnings =
+            vec![issue(Some("A")), issue(Some("A")), issue(None)];
+        assert_eq!(told(&evidence), ["compose-variable-unset warning proven docker-compose.yml:7"]);
+    }
+}

@@ -1,0 +1,147 @@
+//! Variables of the backend's environment that do not do what they seem to: `false` that turns on, names that nobody reads.
+
+use crate::checks::compose::{location, project, runs_upstream};
+use crate::checks::{Check, compose};
+use crate::evidence::compose::{EntryValue, EnvironmentEntry};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
+
+/// `run_backend.sh` turns these on for any text (`${VAR:+--flag}`).
+const SWITCHES: &[&str] = &["DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT", "DO_NOT_REQUIRE_SSL"];
+
+/// What people write for "off".
+const OFF: &[&str] = &["false", "0", "no", "off", "f", "n", "none", "null", "disabled"];
+
+/// Names that neither the image's scripts nor the backend read, and what they were meant to be.
+const NEVER_READ: &[(&str, &str)] = &[
+    ("CONVEX_ADMIN_KEY", "keys are minted by ./generate_admin_key.sh, never set"),
+    ("ADMIN_KEY", "keys are minted by ./generate_admin_key.sh, never set"),
+    ("CONVEX_SELF_HOSTED_ADMIN_KEY", "it belongs in the app's .env.local, for the CLI"),
+    ("CONVEX_INSTANCE_SECRET", "the backend reads INSTANCE_SECRET"),
+    ("CONVEX_INSTANCE_NAME", "the backend reads INSTANCE_NAME"),
+    ("CONVEX_DASHBOARD_BACKEND_URL", "the dashboard reads NEXT_PUBLIC_DEPLOYMENT_URL"),
+];
+
+static FALSE_MEANS_TRUE: Rule = Rule {
+    id: "false-means-true",
+    level: Level::Warning,
+    title: "a switch set to \"false\" is on",
+    explain: include_str!("false-means-true.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+static VARIABLE_NEVER_READ: Rule = Rule {
+    id: "variable-never-read",
+    level: Level::Warning,
+    title: "the backend never reads this variable",
+    explain: include_str!("variable-never-read.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static FALSE: Check = Check { rules: &[&FALSE_MEANS_TRUE], run: false_means_true };
+pub(super) static NEVER_READ_CHECK: Check =
+    Check { rules: &[&VARIABLE_NEVER_READ], run: never_read };
+fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(project) = project(evidence)? else { return Ok(vec![]) };
+    let Some(service) = project.backend() else { return Ok(vec![]) };
+    let Some(certainty) = runs_upstream(service) else { return Ok(vec![]) };
+    let found = SWITCHES.iter().filter_map(|name| {
+        let entry = service.variable(name)?;
+        let EntryValue::Plain(value) = &entry.value else { return None };
+        let off = OFF.contains(&value.trim().to_ascii_lowercase().as_str());
+        off.then(|| {
+            FALSE_MEANS_TRUE
+                .finding(
+                    certainty,
+                    format!("{name} is `{value}`: any text that is not empty turns it on."),
+                )
+                .because(format!("{name}={value}"), value_place(entry).to_string())
+                .at(value_place(entry))
+                .remedy(delete_line(evidence, name))
+        })
+    });
+    Ok(found.collect())
+}
+
+fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(project) = project(evidence)? else { return Ok(vec![]) };
+    let Some(service) = project.backend() else { return Ok(vec![]) };
+    let Some(certainty) = runs_upstream(service) else { return Ok(vec![]) };
+    let found = NEVER_READ.iter().filter_map(|(name, instead)| {
+        let entry = service.variable(name)?;
+        (entry.value != EntryValue::Unset).then(|| {
+            VARIABLE_NEVER_READ
+                .finding(certainty, format!("{name} changes nothing: {instead}."))
+                .because(format!("{name} is set for `{}`", service.name), location(&entry.at).to_string())
+                .at(location(&entry.at))
+                .remedy(match *name {
+                    "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(
+                        "remove the line; before using the other name, know that it changes which keys are accepted",
+                    ),
+                    _ => Remedy::safe("remove the line"),
+                })
+        })
+    });
+    Ok(found.collect())
+}
+
+/// Where the value literally stands.
+pub(super) fn value_place(entry: &EnvironmentEntry) -> Location {
+    location(entry.value_at.as_ref().unwrap_or(&entry.at))
+}
+
+/// Not `NAME=`: an empty DISABLE_BEACON stops the backend.
+pub(super) fn delete_line(evidence: &Evidence, name: &str) -> Remedy {
+    Remedy::careful(format!("delete the line of {name} (do not leave `{name}=`), then"))
+        .run(compose::command(evidence, "up -d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    fn with(name: &str, value: EntryValue) -> Evidence {
+        let mut evidence = build::healthy();
+        build::compose(&mut evidence).backends[0].environment = vec![build::variable(name, value)];
+        evidence
+    }
+
+    #[test]
+    fn off_is_on() {
+        let plain = |text: &str| EntryValue::Plain(text.to_owned());
+        for (value, found) in [
+            (plain("false"), true),
+            (plain("FALSE"), true),
+            (plain("0"), true),
+            (plain("true"), false),
+            (EntryValue::Blank, false),
+            (EntryValue::Unset, false),
+        ] {
+            let told = build::told(false_means_true(&with("REDACT_LOGS_TO_CLIENT", value)));
+            let place = ["false-means-true warning proven docker-compose.yml:9"];
+            assert_eq!(told, &place[..usize::from(found)]);
+        }
+        let mut own = with("DISABLE_BEACON", plain("false"));
+        build::compose(&mut own).backends[0].entrypoint_overridden = true;
+        assert_eq!(false_means_true(&own), Ok(vec![]));
+    }
+
+    #[test]
+    fn names_that_nobody_reads() {
+        for (name, value, found) in [
+            ("CONVEX_ADMIN_KEY", EntryValue::Hidden, true),
+            ("CONVEX_INSTANCE_SECRET", EntryValue::Hidden, true),
+            ("CONVEX_ADMIN_KEY", EntryValue::Unset, false),
+            ("INSTANCE_NAME", EntryValue::Hidden, false),
+        ] {
+            let told = build::told(never_read(&with(name, value)));
+            let place = ["variable-never-read warning proven docker-compose.yml:9"];
+            assert_eq!(told, &place[..usize::from(found)]);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Taking one source of evidence away never turns a finding into a pass and never makes one surer (catalogue §0), over the broken
+//! deployments that the families endpoint, engine and compose know.
+
+use std::collections::BTreeMap;
+
+use super::build;
+use crate::checks::{Check, compose, engine};
+use crate::evidence::compose::{ComposeIssue, EntryValue};
+use crate::evidence::docker::EngineFailure;
+use crate::evidence::endpoint::{Body, Reach, UrlFault};
+use crate::evidence::{Evidence, Observation};
+use crate::report::Certainty;
+
+type Change = (&'static str, fn(&mut Evidence));
+
+/// Faults of the world.
+const BROKEN: &[Change] = &[
+    ("healthy", |_| {}),
+    ("refused", |it| build::unreachable(it, Reach::Refused)),
+    ("closed", |it| build::unreachable(it, Reach::Closed)),
+    ("hangs", |it| build::unreachable(it, Reach::AnswerTimeout)),
+    ("service name", |it| {
+        build::unreachable(it, Reach::NoSuchHost { error: "x".to_owned() });
+        build::endpoint(it).host = "backend".to_owned();
+    }),
+    ("behind an environment's proxy", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::endpoint(it).proxy = Some("http://proxy".to_owned());
+        build::endpoint(it).direct = Some(Reach::Answered);
+    }),
+    ("stopped", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).state = "exited".to_owned();
+    }),
+    ("illegal instruction", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).exit_code = Some(132);
+    }),
+    ("not created", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::docker(it).expected = None;
+        build::docker(it).answering = None;
+        build::docker(it).backends.clear();
+    }),
+    ("only claimant, no compose", |it| {
+        build::unreachable(it, Reach::Refused);
+        it.compose = Observation::Seen(None);
+        build::docker(it).expected = None;
+        build::docker(it).answering = None;
+        build::docker(it).backends[0].state = "exited".to_owned();
+    }),
+    ("other port", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).ports[0].host = Some(3220);
+    }),
+    ("in a container", |it| {
+        build::unreachable(it, Reach::Refused);
+        it.surroundings.in_container = true;
+    }),
+    ("site port", |it| build::everywhere(it, &build::answer(404, Body::SiteProxy))),
+    ("site port by its neighbour", |it| {
+        build::everywhere(it, &build::answer(404, Body::Empty));
+        build::endpoint(it).api_elsewhere = vec!["3212".to_owned()];
+    }),
+    ("dashboard", |it| {
+        build::everywhere(it, &build::page(404, "404"));
+        build::endpoint(it).root =
+            build::answer(200, Body::Dashboard { deployment_url: None, holds_key: false });
+    }),
+    ("nginx", |it| build::everywhere(it, &build::page(200, "Welcome to nginx!"))),
+    ("gateway", |it| build::everywhere(it, &build::page(502, "502"))),
+    ("login", |it| build::everywhere(it, &build::page(401, "401"))),
+    ("redirect", |it| build::everywhere(it, &build::redirect("https://example.com/x"))),
+    ("redirect of the API only", |it| {
+        build::endpoint(it).check_admin_key = build::redirect("https://example.com/x");
+        build::endpoint(it).first_call = build::redirect("https://example.com/x");
+    }),
+    ("old", |it| build::endpoint(it).first_call = build::answer(404, Body::Empty)),
+    ("slash", |it| {
+        build::endpoint(it).path = "/".to_owned();
+        build::endpoint(it).first_call = build::answer(404, Body::Empty);
+    }),
+    ("path that a proxy strips", |it| build::endpoint(it).path = "/convex".to_owned()),
+    ("invalid URL", |it| {
+        build::unreachable(it, Reach::NotTried);
+        build::endpoint(it).invalid = Some(UrlFault::NoScheme);
+    }),
+    ("slow", |it| {
+        if let Observation::Seen(answer) = &mut build::endpoint(it).first_call {
+            answer.ms = 9000;
+        }
+    }),
+    ("another backend by name", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::expected(it).instance_name.process = Observation::Seen(Some("mine".to_owned()));
+    }),
+    ("another project answers", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::docker(it).backends.push(build::container("old-backend-1", "old", 3210));
+        if let Some(answering) = &mut build::docker(it).answering {
+            answering.container = "old-backend-1".to_owned();
+        }
+    }),
+    ("never started, another answers", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::docker(it).expected = None;
+        build::docker(it).backends[0] = build::container("app-backend-1", "old", 3210);
+    }),
+    ("port taken", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::expected(it).state = "created".to_owned();
+        build::expected(it).start_error =
+            Some("Bind for 0.0.0.0:3210 failed: port is already allocated".to_owned());
+    }),
+    ("no engine", |it| build::docker(it).failure = Some(EngineFailure::Unreachable)),
+    ("invalid compose file", |it| {
+        let issue = ComposeIssue { message: "x".to_owned(), at: None, variable: None };
+        build::compose(it).errors.push(issue);
+    }),
+    ("empty beacon", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).exit_code = Some(2);
+        build::compose(it).backends[0].environment = vec![
+            build::variable("DISABLE_BEACON", EntryValue::Blank),
+            build::variable("REDACT_LOGS_TO_CLIENT", EntryValue::Plain("false".to_owned())),
+        ];
+    }),
+    ("moving tag in the container", |it| build::expected(it).image = "x/y:latest".to_owned()),
+    ("moving tag in the file", |it| {
+        build::compose(it).backends[0].image = Some("x/y:latest".to_owned());
+    }),
+];
+
+/// Sources that can be missing.
+const AWAY: &[Change] = &[
+    ("docker", build::no_docker),
+    ("docker, by permission", |it| {
+        if let Observation::Seen(docker) = &mut it.docker {
+            let failure = Some(EngineFailure::PermissionDenied);
+            *docker = crate::evidence::DockerFacts { failure, ..Default::default() };
+        }
+    }),
+    ("compose", |it| it.compose = Observation::unavailable("x")),
+    ("endpoint", |it| it.endpoint = Observation::unavailable("x")),
+    ("root", |it| build::endpoint(it).root = Observation::unavailable("x")),
+    ("version", |it| build::endpoint(it).version = Observation::unavailable("x")),
+    ("instance_name", |it| build::endpoint(it).instance_name = Observation::unavailable("x")),
+    ("check_admin_key", |it| build::endpoint(it).check_admin_key = Observation::unavailable("x")),
+    ("first_call", |it| build::endpoint(it).first_call = Observation::unavailable("x")),
+    ("without_key", |it| build::endpoint(it).without_key = Observation::unavailable("x")),
+    ("network", |it| build::unreachable(it, Reach::NotTried)),
+    ("process name", |it| {
+        for container in &mut build::docker(it).backends {
+            container.instance_name.process = Observation::unavailable("x");
+        }
+    }),
+];
+
+/// Each id with its best certainty; `None` where it could not be judged, nothing where it passed.
+fn judged(evidence: &Evidence) -> BTreeMap<String, Option<Certainty>> {
+    let families: [&[&Check]; 3] = [super::CHECKS, engine::CHECKS, compose::CHECKS];
+    let mut judged: BTreeMap<String, Option<Certainty>> = BTreeMap::new();
+    for check in families.into_iter().flatten() {
+        match (check.run)(evidence) {
+            // They are about the missing source itself.
+            _ if check.rules.iter().any(|rule| rule.id.starts_with("docker-")) => {}
+            Err(_) => judged.extend(check.rules.iter().map(|rule| (rule.id.to_owned(), None))),
+            Ok(findings) => {
+                for finding in findings {
+                    let best = judged.entry(finding.id).or_default();
+                    *best = (*best).max(Some(finding.certainty));
+                }
+            }
+        }
+    }
+    judged
+}
+
+#[test]
+fn less_evidence_is_never_better_news_nor_surer() {
+    let mut wrong = Vec::new();
+    for (fault, break_it) in BROKEN {
+        let mut whole = build::healthy();
+        break_it(&mut whole);
+        let before = judged(&whole);
+        for (source, take) in AWAY {
+            let mut less = whole.clone();
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| take(&mut less))).is_err() {
+                continue; // not there in this world
+            }
+            let after = judged(&less);
+            for (id, certainty) in &before {
+                let now = after.get(id);
+                if certainty.is_some() && now.is_none() {
+                    wrong.push(format!("{fault} without {source}: {id} passes"));
+                }
+            }
+            for (id, certainty) in &after {
+                let Some(now) = certainty else { continue };
+                let was = before.get(id).copied().flatten();
+                if was.is_none_or(|was| *now > was) && before.get(id) != Some(&None) {
+                    wrong.push(format!(
+                        "{fault} without {source}: {id} rises from {was:?} to {now}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_healthy_deployment_is_silent() {
+    assert_eq!(judged(&build::healthy()), BTreeMap::new());
+}

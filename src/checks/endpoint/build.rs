@@ -1,0 +1,229 @@
+//! Small, valid evidence for unit tests: one healthy deployment, to be broken in one place.
+
+use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
+use crate::evidence::docker::{Answering, Container, Port, Published};
+use crate::evidence::endpoint::{Answer, Body, Reach};
+use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
+use crate::report::{Certainty, Finding};
+
+/// An answer that was seen.
+pub(in crate::checks) fn answer(status: u16, body: Body) -> Observation<Answer> {
+    Observation::Seen(Answer {
+        status,
+        content_type: None,
+        server: None,
+        location: None,
+        body,
+        ms: 3,
+    })
+}
+
+/// `{"code": …}` as Convex words it.
+pub(in crate::checks) fn refusal(status: u16, code: &str) -> Observation<Answer> {
+    answer(status, Body::ConvexError { code: code.to_owned(), message: String::new() })
+}
+
+/// A redirect.
+pub(in crate::checks) fn redirect(location: &str) -> Observation<Answer> {
+    let Observation::Seen(answer) = answer(302, Body::Empty) else { unreachable!() };
+    Observation::Seen(Answer { location: Some(location.to_owned()), ..answer })
+}
+
+/// A page.
+pub(in crate::checks) fn page(status: u16, title: &str) -> Observation<Answer> {
+    answer(status, Body::Html { title: Some(title.to_owned()) })
+}
+
+/// A line of the compose file.
+pub(in crate::checks) fn at(line: usize) -> At {
+    At { file: "docker-compose.yml".to_owned(), line, column: 5 }
+}
+
+/// A running backend that publishes 3210.
+pub(in crate::checks) fn container(name: &str, project: &str, host_port: u16) -> Container {
+    Container {
+        name: name.to_owned(),
+        project: Some(project.to_owned()),
+        working_dir: Some(format!("/srv/{project}")),
+        config_files: vec![format!("/srv/{project}/docker-compose.yml")],
+        image: "ghcr.io/get-convex/convex-backend:5d3b6e2".to_owned(),
+        upstream_entrypoint: true,
+        state: "running".to_owned(),
+        exit_code: Some(0),
+        health: Some("healthy".to_owned()),
+        ports: vec![Port { container: 3210, host: Some(host_port), host_ip: String::new() }],
+        ..Container::default()
+    }
+}
+
+/// The backend service of the compose file.
+pub(in crate::checks) fn service(name: &str) -> BackendService {
+    BackendService {
+        name: name.to_owned(),
+        at: at(2),
+        recognised_by: "its image".to_owned(),
+        image: Some("ghcr.io/get-convex/convex-backend:5d3b6e2".to_owned()),
+        entrypoint_overridden: false,
+        network_mode: None,
+        ports: vec![DeclaredPort {
+            container: 3210,
+            published: Some("3210".to_owned()),
+            host_ip: None,
+            at: at(5),
+        }],
+        mounts: Vec::new(),
+        volumes_at: None,
+        environment: Vec::new(),
+        data_dir: "/convex/data".to_owned(),
+        credentials_dir: "/convex/data/credentials".to_owned(),
+    }
+}
+
+/// A variable of the backend's environment.
+pub(in crate::checks) fn variable(name: &str, value: EntryValue) -> EnvironmentEntry {
+    EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, value }
+}
+
+/// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`, the key accepted.
+pub(in crate::checks) fn healthy() -> Evidence {
+    let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
+    let urls = Body::CanonicalUrls { cloud: String::new(), site: String::new() };
+    let line = Body::Text { line: "unknown".to_owned() };
+    let mut evidence = Evidence {
+        compose: Observation::Seen(Some(ComposeFacts {
+            project: "app".to_owned(),
+            directory: "/srv/app".to_owned(),
+            files: vec!["/srv/app/docker-compose.yml".to_owned()],
+            services: vec!["backend".to_owned(), "dashboard".to_owned()],
+            backends: vec![service("backend")],
+            chosen: Some("backend".to_owned()),
+            ..ComposeFacts::default()
+        })),
+        docker: Observation::Seen(DockerFacts {
+            address: "unix:///var/run/docker.sock".to_owned(),
+            local: true,
+            backends: vec![container("app-backend-1", "app", 3210)],
+            published: vec![published("app-backend-1", 3210)],
+            expected: Some("app-backend-1".to_owned()),
+            answering: Some(Answering {
+                container: "app-backend-1".to_owned(),
+                certainty: Certainty::Proven,
+                how: "nonce".to_owned(),
+            }),
+            ..DockerFacts::default()
+        }),
+        endpoint: Observation::Seen(Some(EndpointFacts {
+            url: "http://127.0.0.1:3210".to_owned(),
+            scheme: "http".to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port: 3210,
+            addresses: Observation::Seen(vec!["127.0.0.1".to_owned()]),
+            reach: Reach::Answered,
+            root: answer(200, Body::ConvexRoot),
+            version: answer(200, line),
+            instance_name: answer(200, name),
+            check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
+            first_call: answer(200, urls),
+            without_key: refusal(403, "BadDeployKey"),
+            ..EndpointFacts::default()
+        })),
+        ..Evidence::default()
+    };
+    evidence.surroundings.cli_version = Some("1.48.0".to_owned());
+    evidence
+}
+
+/// A published port.
+pub(in crate::checks) fn published(container: &str, host_port: u16) -> Published {
+    Published {
+        host_port,
+        host_ip: "0.0.0.0".to_owned(),
+        container_port: 3210,
+        container: container.to_owned(),
+    }
+}
+
+/// The endpoint's facts, to change.
+pub(in crate::checks) fn endpoint(evidence: &mut Evidence) -> &mut EndpointFacts {
+    match &mut evidence.endpoint {
+        Observation::Seen(Some(endpoint)) => endpoint,
+        _ => unreachable!("the healthy deployment has a URL"),
+    }
+}
+
+/// The engine's facts, to change.
+pub(in crate::checks) fn docker(evidence: &mut Evidence) -> &mut DockerFacts {
+    match &mut evidence.docker {
+        Observation::Seen(docker) => docker,
+        Observation::Unavailable { .. } => unreachable!("the healthy deployment has an engine"),
+    }
+}
+
+/// The expected container, to change.
+pub(in crate::checks) fn expected(evidence: &mut Evidence) -> &mut Container {
+    &mut docker(evidence).backends[0]
+}
+
+/// The compose project, to change.
+pub(in crate::checks) fn compose(evidence: &mut Evidence) -> &mut ComposeFacts {
+    match &mut evidence.compose {
+        Observation::Seen(Some(compose)) => compose,
+        _ => unreachable!("the healthy deployment has a compose file"),
+    }
+}
+
+/// Nothing answers at the URL: `reach` says why.
+pub(in crate::checks) fn unreachable(evidence: &mut Evidence, reach: Reach) {
+    let endpoint = endpoint(evidence);
+    endpoint.reach = reach;
+    silence(endpoint);
+}
+
+/// Every answer gone.
+pub(in crate::checks) fn silence(endpoint: &mut EndpointFacts) {
+    for answer in [
+        &mut endpoint.root,
+        &mut endpoint.version,
+        &mut endpoint.instance_name,
+        &mut endpoint.check_admin_key,
+        &mut endpoint.first_call,
+        &mut endpoint.without_key,
+    ] {
+        *answer = Observation::unavailable("nothing answers");
+    }
+}
+
+/// Every path answers `answer`.
+pub(in crate::checks) fn everywhere(evidence: &mut Evidence, answer: &Observation<Answer>) {
+    let endpoint = endpoint(evidence);
+    for place in [
+        &mut endpoint.root,
+        &mut endpoint.version,
+        &mut endpoint.instance_name,
+        &mut endpoint.check_admin_key,
+        &mut endpoint.first_call,
+        &mut endpoint.without_key,
+    ] {
+        *place = answer.clone();
+    }
+}
+
+/// The engine cannot be asked.
+pub(in crate::checks) fn no_docker(evidence: &mut Evidence) {
+    evidence.docker = Observation::unavailable("no Docker");
+}
+
+/// What a check came to, reduced to what a test may depend on: ids with their certainty and first place.
+pub(in crate::checks) fn told(result: Result<Vec<Finding>, Unseen>) -> Vec<String> {
+    match result {
+        Ok(findings) => findings
+            .iter()
+            .map(|finding| {
+                let place = finding.locations.first().map(ToString::to_string);
+                let place = place.unwrap_or_default();
+                format!("{} {} {} {place}", finding.id, finding.level, finding.certainty)
+            })
+            .collect(),
+        Err(_) => vec!["unknown".to_owned()],
+    }
+}

@@ -1,0 +1,103 @@
+//! The URL cannot be used as it is typed: nothing was sent anywhere.
+
+use crate::checks::Check;
+use crate::checks::endpoint::{is_loopback, selected, url_location};
+use crate::evidence::endpoint::UrlFault;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+static URL_INVALID: Rule = Rule {
+    id: "url-invalid",
+    level: Level::Error,
+    title: "the URL is none that the Convex CLI can use",
+    explain: include_str!("url-invalid.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&URL_INVALID], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(fault) = &endpoint.invalid else { return Ok(vec![]) };
+    let url = endpoint.url.trim();
+    let detail = match fault {
+        UrlFault::NoScheme => format!("`{url}` does not begin with http:// or https://."),
+        UrlFault::OtherScheme(scheme) => {
+            format!("`{scheme}:` is no scheme that the CLI speaks: it takes http:// and https://.")
+        }
+        UrlFault::Quotes => "Quotes are part of the value: they were not removed.".to_owned(),
+        UrlFault::Blanks => "Blanks are part of the value.".to_owned(),
+        UrlFault::UserInfo => {
+            "It holds a user name or password before the `@`, which the CLI's fetch refuses.".into()
+        }
+        UrlFault::Variable => {
+            "A variable is left in it: env files of the CLI are not expanded.".to_owned()
+        }
+        UrlFault::Unparsable(error) => format!("It cannot be read as a URL: {error}."),
+    };
+    let remedy = match meant(url, fault) {
+        Some(meant) => Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {meant}")),
+        None => Remedy::safe("set CONVEX_SELF_HOSTED_URL to the form http://HOST:PORT"),
+    };
+    Ok(vec![
+        URL_INVALID
+            .finding(Certainty::Proven, detail)
+            .because(format!("the value in force is `{}`", endpoint.url), "the selected URL")
+            .at(url_location(evidence))
+            .remedy(remedy),
+    ])
+}
+
+/// What was meant, where that is plain.
+fn meant(url: &str, fault: &UrlFault) -> Option<String> {
+    match fault {
+        UrlFault::NoScheme => {
+            let host = url.split(['/', ':']).next()?;
+            let scheme = if is_loopback(host) || host.parse::<std::net::IpAddr>().is_ok() {
+                "http"
+            } else {
+                "https"
+            };
+            Some(format!("{scheme}://{url}"))
+        }
+        UrlFault::Quotes => Some(url.replace(['"', '\'', '`'], "").trim().to_owned()),
+        UrlFault::Blanks => Some(url.split_whitespace().collect()),
+        UrlFault::UserInfo => {
+            let mut parsed = url::Url::parse(url).ok()?;
+            parsed.set_username("").ok()?;
+            parsed.set_password(None).ok()?;
+            Some(parsed.origin().ascii_serialization())
+        }
+        UrlFault::OtherScheme(_) | UrlFault::Variable | UrlFault::Unparsable(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    #[test]
+    fn every_fault_is_proven_and_a_good_url_is_silent() {
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+        for (url, fault, right) in [
+            ("127.0.0.1:3210", UrlFault::NoScheme, Some("http://127.0.0.1:3210")),
+            ("api.example.com", UrlFault::NoScheme, Some("https://api.example.com")),
+            ("\"http://h:3210\"", UrlFault::Quotes, Some("http://h:3210")),
+            ("http://h :3210", UrlFault::Blanks, Some("http://h:3210")),
+            ("https://u:***@h/", UrlFault::UserInfo, Some("https://h")),
+            ("http://h:${PORT}", UrlFault::Variable, None),
+        ] {
+            let mut evidence = build::healthy();
+            let endpoint = build::endpoint(&mut evidence);
+            endpoint.url = url.to_owned();
+            endpoint.invalid = Some(fault.clone());
+            build::silence(endpoint);
+            let expected = format!("url-invalid error proven {url}");
+            assert_eq!(build::told(run(&evidence)), [expected]);
+            assert_eq!(meant(url, &fault).as_deref(), right);
+        }
+    }
+}

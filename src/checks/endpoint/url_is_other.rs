@@ -1,0 +1,210 @@
+//! Something answers at the URL, and it is not the Convex API: the site port, the dashboard, or anything else.
+
+use super::answers::{self, is_gateway_error, is_login_wall, is_redirect};
+use crate::checks::Check;
+use crate::checks::endpoint::{convex_answers, heed_200, published_url, selected, url_location};
+use crate::evidence::endpoint::{Body, Reach};
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+static URL_IS_SITE_PROXY: Rule = Rule {
+    id: "url-is-site-proxy",
+    level: Level::Error,
+    title: "the URL is the HTTP-actions (site) port, not the API",
+    explain: include_str!("url-is-site-proxy.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+static URL_IS_DASHBOARD: Rule = Rule {
+    id: "url-is-dashboard",
+    level: Level::Error,
+    title: "the URL is the Convex dashboard, not the API",
+    explain: include_str!("url-is-dashboard.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+static URL_IS_NOT_CONVEX: Rule = Rule {
+    id: "url-is-not-convex",
+    level: Level::Error,
+    title: "what answers at the URL is no Convex backend",
+    explain: include_str!("url-is-not-convex.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static SITE_PROXY: Check = Check { rules: &[&URL_IS_SITE_PROXY], run: site_proxy };
+pub(super) static DASHBOARD: Check = Check { rules: &[&URL_IS_DASHBOARD], run: dashboard };
+pub(super) static NOT_CONVEX: Check = Check { rules: &[&URL_IS_NOT_CONVEX], run: not_convex };
+
+fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let sentence = answers::seen(endpoint).into_iter().find(|(_, a)| a.body == Body::SiteProxy);
+    let (certainty, text, path) = match sentence {
+        Some((path, _)) => (Certainty::Proven, "answers as HTTP actions do", path),
+        None => {
+            if convex_answers(endpoint)? {
+                return Ok(vec![]);
+            }
+            let name = endpoint.instance_name.seen()?;
+            if name.status != 404 || endpoint.api_elsewhere.is_empty() {
+                return Ok(vec![]);
+            }
+            // `/version` answers on the site port too, on nothing else that has no `/instance_name`.
+            let version = endpoint.version.seen().is_ok_and(|answer| {
+                answer.status == 200 && matches!(answer.body, Body::Text { .. })
+            });
+            let certainty = if version { Certainty::Proven } else { Certainty::Likely };
+            (certainty, "answers 404, which no API port does", "/instance_name")
+        }
+    };
+    let mut finding = URL_IS_SITE_PROXY
+        .finding(
+            certainty,
+            "HTTP actions are served there (port 3211 in the container); the CLI needs the API port.",
+        )
+        .because(text, format!("{}{path}", endpoint.url));
+    for other in &endpoint.api_elsewhere {
+        finding = finding.because("answers as a Convex API", other.clone());
+    }
+    let finding =
+        finding.at(url_location(evidence)).remedy(point_to_api(evidence, endpoint, "the API port"));
+    Ok(vec![heed_200(evidence, finding)])
+}
+
+fn dashboard(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let pages = answers::seen(endpoint);
+    let Some((path, _)) = pages.iter().find(|(_, a)| matches!(a.body, Body::Dashboard { .. }))
+    else {
+        return if convex_answers(endpoint)? {
+            Ok(vec![])
+        } else {
+            endpoint.root.seen().map(|_| vec![])
+        };
+    };
+    let finding = URL_IS_DASHBOARD
+        .finding(
+            Certainty::Proven,
+            "The dashboard (port 6791) is a web page that talks to the backend; the CLI needs the backend itself.",
+        )
+        .because("answers with the page of the Convex dashboard", format!("{}{path}", endpoint.url))
+        .at(url_location(evidence))
+        .remedy(point_to_api(evidence, endpoint, "the API port of the backend"));
+    Ok(vec![heed_200(evidence, finding)])
+}
+
+fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    if endpoint.reach != Reach::NotHttp {
+        if convex_answers(endpoint)? || endpoint.reach != Reach::Answered {
+            return Ok(vec![]);
+        }
+        let told_elsewhere = answers::all(endpoint)?.into_iter().any(|(path, answer)| {
+            matches!(
+                answer.body,
+                Body::SiteProxy | Body::Dashboard { .. } | Body::ConvexError { .. }
+            ) || is_redirect(answer)
+                || is_gateway_error(answer)
+                || is_login_wall(path, answer).is_some()
+        });
+        if told_elsewhere {
+            return Ok(vec![]);
+        }
+    }
+    let mut finding = URL_IS_NOT_CONVEX.finding(
+        Certainty::Proven,
+        "None of the sentences of a Convex API came back: another program holds this address.",
+    );
+    if endpoint.reach == Reach::NotHttp {
+        finding = finding.because("answers, and not in HTTP", endpoint.url.clone());
+    }
+    for (path, answer) in answers::seen(endpoint).into_iter().filter(|(path, _)| *path == "/") {
+        let what = match &answer.body {
+            Body::Html { title: Some(title) } => format!(", a page titled \"{title}\""),
+            Body::Html { .. } => ", a page".to_owned(),
+            Body::Text { line } => format!(", \"{line}\""),
+            Body::Json => ", JSON".to_owned(),
+            _ => String::new(),
+        };
+        let server = answer.server.as_ref().map(|name| format!(" (server: {name})"));
+        finding = finding.because(
+            format!("answers {}{what}{}", answer.status, server.unwrap_or_default()),
+            format!("{}{path}", endpoint.url.trim_end_matches('/')),
+        );
+    }
+    let finding = finding.at(url_location(evidence)).remedy(point_to_api(
+        evidence,
+        endpoint,
+        "the backend's API port (3210 by default)",
+    ));
+    Ok(vec![heed_200(evidence, finding)])
+}
+
+fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts, what: &str) -> Remedy {
+    let known = match endpoint.api_elsewhere.first() {
+        Some(port) if port.parse::<u16>().is_ok() => {
+            Some(format!("{}://{}:{port}", endpoint.scheme, endpoint.host))
+        }
+        Some(url) => Some(url.clone()),
+        None => published_url(evidence).filter(|url| *url != endpoint.url),
+    };
+    Remedy::safe(match known {
+        Some(url) => format!("set CONVEX_SELF_HOSTED_URL to {url}"),
+        None => format!("set CONVEX_SELF_HOSTED_URL to {what}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    fn ids(evidence: &Evidence) -> Vec<String> {
+        let checks = [&SITE_PROXY, &DASHBOARD, &NOT_CONVEX];
+        checks.iter().flat_map(|check| build::told((check.run)(evidence))).collect()
+    }
+
+    #[test]
+    fn tells_what_answers() {
+        let dashboard = Body::Dashboard { deployment_url: None, holds_key: false };
+        let place = "http://127.0.0.1:3210";
+        for (answer, expected) in [
+            (build::answer(404, Body::SiteProxy), vec!["url-is-site-proxy error proven"]),
+            (build::answer(200, dashboard), vec!["url-is-dashboard error proven"]),
+            (build::page(200, "Welcome to nginx!"), vec!["url-is-not-convex error proven"]),
+            (build::page(502, "502 Bad Gateway"), vec![]),
+            (build::redirect("https://example.com/"), vec![]),
+            (build::refusal(401, "BadAdminKey"), vec![]),
+        ] {
+            let mut evidence = build::healthy();
+            build::everywhere(&mut evidence, &answer);
+            let expected: Vec<_> = expected.iter().map(|it| format!("{it} {place}")).collect();
+            assert_eq!(ids(&evidence), expected);
+        }
+        assert!(ids(&build::healthy()).is_empty());
+    }
+
+    #[test]
+    fn an_api_on_the_next_port_tells_the_site_port() {
+        let mut evidence = build::healthy();
+        build::everywhere(&mut evidence, &build::answer(404, Body::Empty));
+        let endpoint = build::endpoint(&mut evidence);
+        endpoint.api_elsewhere = vec!["http://127.0.0.1:3212".to_owned()];
+        assert!(ids(&evidence)[0].starts_with("url-is-site-proxy error likely"));
+        build::endpoint(&mut evidence).version =
+            build::answer(200, Body::Text { line: "unknown".to_owned() });
+        assert!(ids(&evidence)[0].starts_with("url-is-site-proxy error proven"));
+    }
+
+    #[test]
+    fn what_was_not_asked_is_no_verdict() {
+        let mut evidence = build::healthy();
+        build::silence(build::endpoint(&mut evidence));
+        assert_eq!(ids(&evidence), ["unknown", "unknown", "unknown"]);
+    }
+}

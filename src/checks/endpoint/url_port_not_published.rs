@@ -1,0 +1,95 @@
+//! The backend runs, and not behind the port of the URL.
+
+use crate::checks::endpoint::{
+    API_PORT, convex_answers, heed_200, is_engine_host, is_loopback, published_url, selected,
+    url_location,
+};
+use crate::checks::{Check, compose, engine};
+use crate::evidence::endpoint::Reach;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+static URL_PORT_NOT_PUBLISHED: Rule = Rule {
+    id: "url-port-not-published",
+    level: Level::Error,
+    title: "the backend does not publish the URL's port",
+    explain: include_str!("url-port-not-published.md"),
+    is_cause: true,
+    causes: &["url-refused", "url-is-not-convex", "url-no-answer"],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&URL_PORT_NOT_PUBLISHED], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    if endpoint.invalid.is_some()
+        || !is_loopback(&endpoint.host)
+        || convex_answers(endpoint)?
+        || !is_engine_host(evidence, endpoint)?
+    {
+        return Ok(vec![]);
+    }
+    let docker = engine::asked(evidence)?;
+    let Some(container) = docker.expected().filter(|container| container.is_running()) else {
+        return Ok(vec![]);
+    };
+    let reachable = |ip: &str| ip.is_empty() || is_loopback(ip);
+    let published = container.ports.iter().filter(|port| port.host.is_some());
+    let mut here = published.clone().filter(|port| reachable(&port.host_ip));
+    if container.network_mode.as_deref() == Some("host")
+        || here.any(|port| port.host == Some(endpoint.port))
+    {
+        return Ok(vec![]);
+    }
+    let list: Vec<String> = published
+        .map(|port| {
+            let ip = if port.host_ip.is_empty() { "*" } else { &port.host_ip };
+            format!("{ip}:{} -> {}", port.host.unwrap_or_default(), port.container)
+        })
+        .collect();
+    let shown = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
+    // Something else answered: the URL may be meant for it.
+    let certainty = match endpoint.reach {
+        Reach::Refused => Certainty::Proven,
+        _ => Certainty::Likely,
+    };
+    let usable = container
+        .ports
+        .iter()
+        .any(|port| port.container == API_PORT && port.host.is_some() && reachable(&port.host_ip));
+    let remedy = match published_url(evidence).filter(|_| usable) {
+        Some(url) => Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {url}")),
+        None => Remedy::careful(format!(
+            "add `\"{}:{API_PORT}\"` under `ports:` of the backend service, then recreate it",
+            endpoint.port
+        ))
+        .run(compose::command(evidence, "up -d")),
+    };
+    let finding = URL_PORT_NOT_PUBLISHED
+        .finding(
+            certainty,
+            format!("{} runs, but not behind port {} of this host.", container.name, endpoint.port),
+        )
+        .because(format!("publishes {shown}"), container.name.clone())
+        .at(url_location(evidence))
+        .at(Location::container(container.name.clone()))
+        .remedy(remedy);
+    Ok(vec![heed_200(evidence, finding)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    #[test]
+    fn another_port_is_published() {
+        let mut evidence = build::healthy();
+        build::unreachable(&mut evidence, Reach::Refused);
+        build::expected(&mut evidence).ports[0].host = Some(3220);
+        assert!(build::told(run(&evidence))[0].starts_with("url-port-not-published error proven"));
+        build::no_docker(&mut evidence);
+        assert_eq!(build::told(run(&evidence)), ["unknown"]);
+    }
+}

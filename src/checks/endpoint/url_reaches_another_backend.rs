@@ -1,0 +1,161 @@
+//! The key is refused because another backend than this project's own answers at the URL.
+
+use super::who_answers::{self, Case};
+use crate::checks::endpoint::{
+    API_PORT, is_engine_host, is_loopback, key_refused, selected, url_location,
+};
+use crate::checks::{Check, compose, engine};
+use crate::evidence::docker::Container;
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
+
+static URL_REACHES_ANOTHER_BACKEND: Rule = Rule {
+    id: "url-reaches-another-backend",
+    level: Level::Error,
+    title: "another backend than this project's answers at the URL",
+    explain: include_str!("url-reaches-another-backend.md"),
+    is_cause: true,
+    causes: &["key-rejected", "key-foreign", "key-name-mismatch", "key-from-another-instance"],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    // A URL of another machine, or of a proxy, may mean any backend.
+    if endpoint.invalid.is_some() || !is_loopback(&endpoint.host) || !key_refused(endpoint)? {
+        return Ok(vec![]);
+    }
+    if !is_engine_host(evidence, endpoint)? {
+        return Ok(vec![]);
+    }
+    let docker = engine::asked(evidence)?;
+    let Some(expected) = docker.expected() else {
+        let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
+        let case = who_answers::never_started(docker, project, endpoint.port);
+        return Ok(case.into_iter().map(|case| tell(evidence, endpoint, case, None)).collect());
+    };
+    let Some(case) = who_answers::other_container(docker, expected, endpoint.port)
+        .or_else(|| who_answers::bind_failed(expected, endpoint.port))
+        .or_else(|| who_answers::other_name(expected, endpoint))
+        .or_else(|| who_answers::outside_docker(docker, expected, endpoint.port))
+    else {
+        if expected.is_running() && engine::claims(expected, endpoint.port) {
+            endpoint.instance_name.seen()?;
+            expected.instance_name.process.seen()?;
+        }
+        return Ok(vec![]);
+    };
+    Ok(vec![tell(evidence, endpoint, case, Some(expected))])
+}
+
+fn tell(
+    evidence: &Evidence,
+    endpoint: &EndpointFacts,
+    case: Case,
+    expected: Option<&Container>,
+) -> Finding {
+    let port = endpoint.port;
+    let mut finding = URL_REACHES_ANOTHER_BACKEND
+        .finding(case.certainty, case.detail)
+        .because("401 BadAdminKey", format!("{}/api/check_admin_key", endpoint.url))
+        .because(case.proof.0, case.proof.1)
+        .at(url_location(evidence));
+    if let Some(other) = &case.other {
+        finding = finding.at(Location::container(other.clone()));
+    }
+    if let Some(expected) = expected {
+        finding = finding.at(engine::place(expected));
+    }
+    let own = expected
+        .filter(|it| it.is_running())
+        .and_then(|it| it.ports.iter().find(|port| port.container == API_PORT)?.host)
+        .filter(|own| *own != port);
+    if let Some(own) = own {
+        let url = format!("http://127.0.0.1:{own}");
+        finding = finding.remedy(Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {url}")));
+    }
+    let free = Remedy::careful(format!("free port {port}, then start this project's backend"));
+    let free = match &case.other {
+        Some(other) => {
+            free.run(format!("docker stop {other}")).run(compose::command(evidence, "up -d"))
+        }
+        None => Remedy::safe(format!(
+            "see who holds port {port} (a local backend of `npx convex dev`?), and end that"
+        ))
+        .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
+    };
+    finding.remedy(free)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+    use crate::evidence::Observation;
+    use crate::report::Certainty;
+
+    fn refused() -> Evidence {
+        let mut evidence = build::healthy();
+        let endpoint = build::endpoint(&mut evidence);
+        endpoint.check_admin_key = build::refusal(401, "BadAdminKey");
+        endpoint.first_call = build::refusal(401, "BadAdminKey");
+        build::expected(&mut evidence).instance_name.process =
+            Observation::Seen(Some("convex-self-hosted".to_owned()));
+        evidence
+    }
+
+    #[test]
+    fn who_answers_instead() {
+        let certainty = |evidence: &Evidence| {
+            let found = run(evidence).map_err(|_| ())?;
+            Ok::<_, ()>(found.first().map(|finding| finding.certainty))
+        };
+        assert_eq!(certainty(&build::healthy()), Ok(None));
+        assert_eq!(certainty(&refused()), Ok(None));
+
+        let mut other = refused();
+        let docker = build::docker(&mut other);
+        docker.backends.push(build::container("old-backend-1", "old", 3210));
+        docker.answering.as_mut().unwrap().container = "old-backend-1".to_owned();
+        assert_eq!(certainty(&other), Ok(Some(Certainty::Proven)));
+        build::expected(&mut other).ports[0].host = Some(3220);
+        assert_eq!(certainty(&other), Ok(Some(Certainty::Likely)));
+
+        let mut named = refused();
+        build::expected(&mut named).instance_name.process =
+            Observation::Seen(Some("mine".to_owned()));
+        assert_eq!(certainty(&named), Ok(Some(Certainty::Proven)));
+        build::endpoint(&mut named).instance_name = Observation::unavailable("x");
+        assert_eq!(certainty(&named), Err(()));
+
+        let mut stopped = refused();
+        build::expected(&mut stopped).state = "exited".to_owned();
+        build::docker(&mut stopped).published.clear();
+        assert_eq!(certainty(&stopped), Ok(Some(Certainty::Likely)));
+        build::expected(&mut stopped).start_error =
+            Some("Bind for 0.0.0.0:3210 failed: port is already allocated".to_owned());
+        assert_eq!(certainty(&stopped), Ok(Some(Certainty::Proven)));
+        build::no_docker(&mut stopped);
+
+        let mut never = refused();
+        let docker = build::docker(&mut never);
+        docker.backends[0] = build::container("old-backend-1", "old", 3210);
+        docker.expected = None;
+        docker.answering.as_mut().unwrap().container = "old-backend-1".to_owned();
+        assert_eq!(certainty(&never), Ok(Some(Certainty::Likely)));
+        build::compose(&mut never).backends[0].ports.clear();
+        assert_eq!(certainty(&never), Ok(None));
+        assert_eq!(certainty(&stopped), Err(()));
+    }
+
+    #[test]
+    fn a_url_of_another_machine_may_mean_any_backend() {
+        let mut evidence = refused();
+        build::endpoint(&mut evidence).host = "api.example.com".to_owned();
+        build::expected(&mut evidence).instance_name.process =
+            Observation::Seen(Some("mine".to_owned()));
+        assert_eq!(run(&evidence), Ok(vec![]));
+    }
+}

@@ -1,0 +1,104 @@
+//! The URL redirects: the CLI follows, and its key stays behind when the origin changes.
+
+use super::answers::{self, is_login_wall, is_redirect};
+use crate::checks::Check;
+use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};
+use crate::evidence::endpoint::Reach;
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+static URL_REDIRECTS: Rule = Rule {
+    id: "url-redirects",
+    level: Level::Error,
+    title: "the URL redirects",
+    explain: include_str!("url-redirects.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&URL_REDIRECTS], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let redirect = answers::seen(endpoint).into_iter().find(|(path, answer)| {
+        // A `/` that leads to a page for people is nobody's fault.
+        !matches!(*path, "/" | "/version")
+            && is_redirect(answer)
+            && is_login_wall(path, answer).is_none()
+    });
+    let Some((path, answer)) = redirect else {
+        match endpoint.reach {
+            Reach::Answered => drop(answers::needed(endpoint)?),
+            _ => drop(convex_answers(endpoint)?),
+        }
+        return Ok(vec![]);
+    };
+    let location = answer.location.clone().unwrap_or_default();
+    let target = url::Url::parse(&location).ok().map(|url| url.origin().ascii_serialization());
+    let same = target.as_deref().is_none_or(|target| Some(target) == origin(endpoint).as_deref());
+    let (level, detail) = if same {
+        (Level::Warning, "It redirects within the same host: every request is made twice.")
+    } else {
+        (Level::Error, "It redirects to another origin, where fetch does not take the key along.")
+    };
+    let remedy = match (same, target) {
+        (false, Some(target)) => {
+            Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {target}, if that is your backend"))
+        }
+        _ => Remedy::safe("take the redirect out of the proxy for the backend's host"),
+    };
+    let finding = URL_REDIRECTS
+        .finding(Certainty::Proven, detail)
+        .level(level)
+        .because(
+            format!("answers {} to {location}", answer.status),
+            format!("{}{path}", endpoint.url),
+        )
+        .at(url_location(evidence))
+        .remedy(remedy);
+    Ok(vec![heed_200(evidence, finding)])
+}
+
+fn origin(endpoint: &EndpointFacts) -> Option<String> {
+    let host = &endpoint.host;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let text = format!("{}://{host}:{}", endpoint.scheme, endpoint.port);
+    Some(url::Url::parse(&text).ok()?.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    #[test]
+    fn across_origins_the_key_is_lost() {
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+        for (location, expected) in [
+            ("https://api.example.com/instance_name", vec!["error"]),
+            ("https://127.0.0.1:3210/instance_name", vec!["error"]),
+            ("http://127.0.0.1:3210/x/instance_name", vec!["warning"]),
+            ("/x/instance_name", vec!["warning"]),
+            ("https://team.cloudflareaccess.com/cdn-cgi/access/login", vec![]),
+        ] {
+            let mut evidence = build::healthy();
+            build::everywhere(&mut evidence, &build::redirect(location));
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|level| format!("url-redirects {level} proven http://127.0.0.1:3210"))
+                .collect();
+            assert_eq!(build::told(run(&evidence)), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn a_front_page_may_redirect() {
+        let mut evidence = build::healthy();
+        build::endpoint(&mut evidence).root = build::redirect("https://example.com/");
+        assert_eq!(run(&evidence), Ok(vec![]));
+        build::endpoint(&mut evidence).instance_name =
+            crate::evidence::Observation::unavailable("x");
+        assert_eq!(build::told(run(&evidence)), ["unknown"]);
+    }
+}

@@ -1,0 +1,87 @@
+//! The image's tag moves: what runs after the next `pull` is not what ran before.
+
+use crate::checks::engine::{asked, place, subject};
+use crate::checks::{Check, compose};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+static IMAGE_UNPINNED: Rule = Rule {
+    id: "image-unpinned",
+    level: Level::Info,
+    title: "the backend's image is not pinned to a version",
+    explain: include_str!("image-unpinned.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&IMAGE_UNPINNED], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let project = compose::project(evidence);
+    let service = project.as_ref().ok().and_then(|project| project.as_ref()?.backend());
+    let declared = service.and_then(|service| Some((service, service.image.as_deref()?)));
+    let docker = asked(evidence);
+    let subject = docker.and_then(|docker| subject(evidence, docker));
+    let container = subject.as_ref().ok().and_then(|found| *found).map(|(it, _)| it);
+    let (image, location) = match (declared, container) {
+        (Some((service, image)), _) if is_moving(image) => {
+            (image, Location::line(service.at.file.clone(), service.at.line))
+        }
+        (_, Some(container)) if is_moving(&container.image) => {
+            (container.image.as_str(), place(container))
+        }
+        _ => {
+            project?;
+            subject?;
+            return Ok(vec![]);
+        }
+    };
+    Ok(vec![
+        IMAGE_UNPINNED
+            .finding(Certainty::Proven, format!("`{image}` names whatever was published last."))
+            .because(format!("image: {image}"), location.to_string())
+            .at(location)
+            .remedy(Remedy::safe(
+                "pin backend and dashboard to the same tag: a commit's hash from the image's list of tags",
+            )),
+    ])
+}
+
+/// Whether the reference has no digest and the tag `latest`, spelt out or not. An image of no registry is somebody's own build.
+fn is_moving(image: &str) -> bool {
+    let Some((_, last)) = image.rsplit_once('/').filter(|_| !image.contains('@')) else {
+        return false;
+    };
+    last.split_once(':').is_none_or(|(_, tag)| tag == "latest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    #[test]
+    fn latest_moves_and_a_digest_does_not() {
+        for (image, moving) in [
+            ("ghcr.io/get-convex/convex-backend:latest", true),
+            ("ghcr.io/get-convex/convex-backend", true),
+            ("registry:5000/convex-backend", true),
+            ("registry:5000/convex-backend:1", false),
+            ("ghcr.io/get-convex/convex-backend:5d3b6e2", false),
+            ("ghcr.io/get-convex/convex-backend:latest@sha256:ab", false),
+            ("app-backend", false),
+        ] {
+            assert_eq!(is_moving(image), moving, "{image}");
+        }
+        let mut evidence = build::healthy();
+        assert_eq!(run(&evidence), Ok(vec![]));
+        build::compose(&mut evidence).backends[0].image = Some("x/convex-backend".to_owned());
+        let declared = ["image-unpinned info proven docker-compose.yml:2"];
+        assert_eq!(build::told(run(&evidence)), declared);
+        evidence.compose = crate::evidence::Observation::unavailable("x");
+        assert_eq!(build::told(run(&evidence)), ["unknown"]);
+        build::expected(&mut evidence).image = "x/convex-backend:latest".to_owned();
+        assert_eq!(build::told(run(&evidence)), ["image-unpinned info proven app-backend-1"]);
+    }
+}

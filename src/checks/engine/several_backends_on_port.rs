@@ -1,0 +1,144 @@
+//! Two backends want one port of the host: only one of them can have it.
+
+use crate::checks::endpoint::{heed_200, is_engine_host, selected};
+use crate::checks::engine::{asked, place, port_taken};
+use crate::checks::{Check, compose};
+use crate::evidence::docker::{Container, Port};
+use crate::evidence::{DockerFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+static SEVERAL_BACKENDS_ON_PORT: Rule = Rule {
+    id: "several-backends-on-port",
+    level: Level::Error,
+    title: "the backend's port is claimed twice",
+    explain: include_str!("several-backends-on-port.md"),
+    is_cause: true,
+    causes: &["backend-stopped", "url-reaches-another-backend"],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_ON_PORT], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let docker = asked(evidence)?;
+    let finding = match docker.expected().and_then(|it| bind_failed(evidence, docker, it)) {
+        Some(finding) => finding,
+        None => match both_running(evidence, docker)? {
+            Some(finding) => finding,
+            None => return Ok(vec![]),
+        },
+    };
+    Ok(vec![heed_200(evidence, finding)])
+}
+
+/// Our container did not get its port.
+fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) -> Option<Finding> {
+    let error = expected.start_error.as_deref().filter(|_| !expected.is_running())?;
+    let port = port_taken(error)?;
+    let holder = docker
+        .published
+        .iter()
+        .find(|entry| entry.host_port == port && entry.container != expected.name);
+    let mut finding = SEVERAL_BACKENDS_ON_PORT
+        .finding(
+            Certainty::Proven,
+            format!("{} could not start: port {port} is taken.", expected.name),
+        )
+        .because(error.to_owned(), expected.name.clone())
+        .at(place(expected));
+    if let Some(holder) = holder {
+        finding = finding.because(format!("publishes port {port}"), holder.container.clone());
+    }
+    Some(
+        finding.remedy(other_port(evidence, port)).remedy(match holder {
+            Some(holder) => Remedy::careful("or stop the one that holds it")
+                .run(format!("docker stop {}", holder.container))
+                .run(compose::command(evidence, "up -d")),
+            None => Remedy::safe("see which process holds it")
+                .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
+        }),
+    )
+}
+
+/// Two running ones publish the URL's port on addresses that overlap.
+fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(None) };
+    if !is_engine_host(evidence, endpoint)? {
+        return Ok(None);
+    }
+    let claim = |container: &&Container| -> Option<Port> {
+        container.ports.iter().find(|it| it.host == Some(endpoint.port)).cloned()
+    };
+    let running: Vec<_> = docker
+        .backends
+        .iter()
+        .filter(|it| it.is_running())
+        .filter_map(|it| Some((it, claim(&it)?)))
+        .collect();
+    let pair = running.iter().enumerate().find_map(|(index, (first, port))| {
+        let second = running[index + 1..].iter().find(|(_, other)| overlap(port, other))?;
+        Some((*first, second.0))
+    });
+    Ok(pair.map(|(first, second)| {
+        SEVERAL_BACKENDS_ON_PORT
+            .finding(
+                Certainty::Proven,
+                format!("{} and {} both publish port {}.", first.name, second.name, endpoint.port),
+            )
+            .at(place(first))
+            .at(place(second))
+            .remedy(other_port(evidence, endpoint.port))
+    }))
+}
+
+fn overlap(one: &Port, other: &Port) -> bool {
+    let any = |ip: &str| matches!(ip, "" | "0.0.0.0" | "::");
+    one.host_ip == other.host_ip || any(&one.host_ip) || any(&other.host_ip)
+}
+
+fn other_port(evidence: &Evidence, port: u16) -> Remedy {
+    Remedy::careful(format!(
+        "give one of them another port: PORT=… in its .env, or the left side of its `ports:` line in place of {port}, and in its URL"
+    ))
+    .run(compose::command(evidence, "up -d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+
+    #[test]
+    fn a_stopped_neighbour_is_no_rival() {
+        let with = |state: &str, ip: &str| {
+            let mut evidence = build::healthy();
+            build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
+            build::expected(&mut evidence).ports[0].host_ip = "127.0.0.1".to_owned();
+            let mut other = build::container("old-backend-1", "old", 3210);
+            other.state = state.to_owned();
+            other.ports[0].host_ip = ip.to_owned();
+            build::docker(&mut evidence).backends.push(other);
+            build::told(run(&evidence))
+        };
+        let found = ["several-backends-on-port error proven app-backend-1"];
+        assert_eq!(with("running", "0.0.0.0"), found);
+        assert!(with("exited", "0.0.0.0").is_empty());
+        assert!(with("running", "192.168.1.2").is_empty());
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_failed_bind_is_proof() {
+        for (error, found) in [
+            ("Bind for 0.0.0.0:3210 failed: port is already allocated", true),
+            ("listen tcp4 127.0.0.1:3210: bind: address already in use", true),
+            ("error mounting \"/x\": no such file or directory", false),
+        ] {
+            let mut evidence = build::healthy();
+            let container = build::expected(&mut evidence);
+            container.state = "created".to_owned();
+            container.start_error = Some(error.to_owned());
+            assert_eq!(!run(&evidence).unwrap().is_empty(), found, "{error}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! DATA_DIR or CREDENTIALS_DIR points outside of everything that is mounted: the secret lies in the container's own layer, and every
+//! recreate makes a new one.
+
+use super::{service, value_place, value_spot};
+use crate::checks::Check;
+use crate::checks::persistence::{
+    Elsewhere, IMAGE_VOLUME, declared_over, engine, for_a_throw_away, is_durable, keeps, place,
+    spot,
+};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The credentials lie outside of every mount.
+pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule {
+    id: "credentials-outside-volume",
+    level: Level::Error,
+    title: "DATA_DIR or CREDENTIALS_DIR lies outside of every durable mount",
+    explain: include_str!("credentials-outside-volume.md"),
+    is_cause: true,
+    causes: &["key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// Where the directories point.
+pub static CHECK: Check = Check { rules: &[&CREDENTIALS_OUTSIDE_VOLUME], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(service) = service(evidence)? else { return Ok(vec![]) };
+    let chosen = [("DATA_DIR", &service.data_dir), ("CREDENTIALS_DIR", &service.credentials_dir)]
+        .into_iter()
+        .find(|(_, path)| {
+            // Below the image's own volume it is `data-volume-missing` and its kin.
+            !path.starts_with(IMAGE_VOLUME) && !declared_over(service, path).is_some_and(keeps)
+        });
+    let Some((variable, path)) = chosen else { return Ok(vec![]) };
+    let container = engine(evidence).ok().and_then(|docker| docker.expected());
+    let elsewhere = Elsewhere::of(service, container);
+    let credentials_only = variable == "CREDENTIALS_DIR";
+    if elsewhere.everything() || (credentials_only && elsewhere.secret) {
+        return Ok(vec![]);
+    }
+    let certainty = match container {
+        Some(container) if !container.mount_over(path).is_some_and(is_durable) => Certainty::Proven,
+        Some(_) | None => Certainty::Likely,
+    };
+    let lost = if credentials_only {
+        "the instance secret, and with it every admin key"
+    } else {
+        elsewhere.lost()
+    };
+    let entry = service.variable(variable);
+    let finding = CREDENTIALS_OUTSIDE_VOLUME
+        .finding(
+            certainty,
+            format!(
+                "{variable} is {path}, where nothing durable is mounted: every recreate of the \
+                 container (an edit, a new image) loses {lost}, and no volume keeps it."
+            ),
+        )
+        .because(
+            format!("{variable} is {path}"),
+            entry.map_or_else(|| spot(&service.at), value_spot),
+        )
+        .at(entry.map_or_else(|| place(&service.at), value_place));
+    let finding = match container {
+        Some(container) => finding.at(Location::container(&container.name)).remedy(
+            Remedy::careful("First copy it out of the container")
+                .run(format!("docker cp {}:{path}/. ./convex-data-rescue", container.name)),
+        ),
+        None => finding,
+    };
+    let finding = for_a_throw_away(evidence, container, finding);
+    Ok(vec![finding.remedy(Remedy::safe(format!(
+        "Then mount a named volume at {path}, or remove {variable} and mount one at {IMAGE_VOLUME}; \
+         move the copy in before the backend starts"
+    )))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, declared, unseen, valid};
+    use Certainty::{Likely, Proven};
+
+    #[test]
+    fn directories_outside_of_every_mount() {
+        type Change = fn(&mut Evidence);
+        let cases: [(&str, Change, Option<Certainty>); 5] = [
+            ("DATA_DIR elsewhere, the volume at its usual place", |_| {}, Some(Proven)),
+            ("the engine was not asked", |e| e.docker = unseen(), Some(Likely)),
+            (
+                "mounted there",
+                |e| build::service(e).mounts = vec![declared("volume", Some("data"), "/srv")],
+                None,
+            ),
+            (
+                "credentials only",
+                |e| "/convex/data".clone_into(&mut build::service(e).data_dir),
+                Some(Proven),
+            ),
+            (
+                "credentials only, pinned",
+                |e| {
+                    "/convex/data".clone_into(&mut build::service(e).data_dir);
+                    build::backend(e).secret.environment = Seen(Some(valid("ours")));
+                },
+                None,
+            ),
+        ];
+        for (case, change, expected) in cases {
+            let mut evidence = build::healthy();
+            let service = build::service(&mut evidence);
+            "/srv/cx".clone_into(&mut service.data_dir);
+            "/srv/cx/credentials".clone_into(&mut service.credentials_dir);
+            change(&mut evidence);
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+    }
+}

@@ -1,0 +1,75 @@
+//! The backend is not started by upstream's `run_backend.sh`, which reads and keeps the credentials.
+
+use super::{service, whose};
+use crate::checks::Check;
+use crate::checks::persistence::{place, spot};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// Another entrypoint than `run_backend.sh`.
+pub static ENTRYPOINT_OVERRIDDEN: Rule = Rule {
+    id: "entrypoint-overridden",
+    level: Level::Warning,
+    title: "the backend is not started by run_backend.sh",
+    explain: include_str!("entrypoint-overridden.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// How the backend is started.
+pub static CHECK: Check = Check { rules: &[&ENTRYPOINT_OVERRIDDEN], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let service = service(evidence);
+    let whose = whose(evidence);
+    let overridden =
+        service.as_ref().ok().and_then(|service| service.filter(|s| s.entrypoint_overridden));
+    let container = whose
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map(|whose| whose.container)
+        .filter(|container| !container.upstream_entrypoint);
+    if overridden.is_none() && container.is_none() {
+        whose?;
+        service?;
+        return Ok(vec![]);
+    }
+    let mut finding = ENTRYPOINT_OVERRIDDEN.finding(
+        Certainty::Proven,
+        "The script that reads the credentials, or makes and stores them, is bypassed: what secret \
+         the backend gets is up to the other entrypoint, and a key minted by \
+         `generate_admin_key.sh` may not fit.",
+    );
+    if let Some(service) = overridden {
+        finding = finding.because("sets `entrypoint`", spot(&service.at)).at(place(&service.at));
+    }
+    if let Some(container) = container {
+        finding = finding
+            .because("was started by another entrypoint", container.name.clone())
+            .at(Location::container(&container.name));
+    }
+    Ok(vec![finding.remedy(Remedy::careful(
+        "Remove the `entrypoint`, or let it end in `exec ./run_backend.sh`",
+    ))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, unseen};
+
+    #[test]
+    fn in_the_file_or_in_the_container() {
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+        let mut evidence = build::healthy();
+        build::backend(&mut evidence).upstream_entrypoint = false;
+        assert_eq!(run(&evidence).unwrap().len(), 1);
+        evidence = build::healthy();
+        evidence.docker = unseen();
+        assert!(run(&evidence).is_err());
+        build::service(&mut evidence).entrypoint_overridden = true;
+        assert_eq!(run(&evidence).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! The instance runs under one name, and its next start will use another: every key bears the old one.
+
+use super::{opinion, recreate, service, value_place, value_spot, whose};
+use crate::checks::Check;
+use crate::evidence::compose::EntryValue;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
+
+/// Two places hold two names.
+pub static NAME_DRIFT: Rule = Rule {
+    id: "name-drift",
+    level: Level::Error,
+    title: "the instance's name in force is not the one of the next start",
+    explain: include_str!("name-drift.md"),
+    is_cause: true,
+    causes: &["key-name-mismatch", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// Compares the places that hold the name.
+pub static CHECK: Check = Check { rules: &[&NAME_DRIFT], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(whose) = whose(evidence)? else { return Ok(vec![]) };
+    let container = whose.container;
+    let places = &container.instance_name;
+    let text = |place: Result<&'_ Option<String>, Unseen>| {
+        place.map(|name| name.clone().filter(|name| !name.is_empty()))
+    };
+    let (process, environment, file) =
+        (text(places.process.seen()), text(places.environment.seen()), text(places.file.seen()));
+    let declared = if whose.of_compose {
+        service(evidence).map(|service| {
+            opinion(service, "INSTANCE_NAME").and_then(|entry| match &entry.value {
+                EntryValue::Plain(name) => Some((name.clone(), entry)),
+                _ => None,
+            })
+        })
+    } else {
+        Ok(None)
+    };
+    let now = process.as_ref().ok().cloned().flatten();
+    let set = environment.as_ref().ok().cloned().flatten();
+    let stored = file.as_ref().ok().cloned().flatten().filter(|_| environment.is_ok());
+    let before = now.clone().or_else(|| set.clone()).or_else(|| stored.clone());
+    let at_start = set.clone().or(stored);
+
+    let (old, new, entry, command) = match (&before, &declared, &now, &at_start) {
+        (Some(before), Ok(Some((name, entry))), _, _) if name != before => {
+            (before.clone(), name.clone(), Some(*entry), recreate(container))
+        }
+        (_, _, Some(now), Some(next)) if now != next => {
+            (now.clone(), next.clone(), None, format!("docker restart {}", container.name))
+        }
+        _ => {
+            process?;
+            environment?;
+            declared?;
+            if set.is_none() {
+                file?;
+            }
+            return Ok(vec![]);
+        }
+    };
+    let database = if container.uses_sql {
+        format!(
+            " It also names the database: the instance will look for {} instead of {}.",
+            new.replace('-', "_"),
+            old.replace('-', "_")
+        )
+    } else {
+        String::new()
+    };
+    let mut finding = NAME_DRIFT
+        .finding(
+            whose.certainty,
+            format!(
+                "The instance is {old} now and {new} after `{command}`: then every key that begins \
+                 with {old}| is refused, until its name is rewritten.{database}"
+            ),
+        )
+        .because(format!("is called {old}"), container.name.clone())
+        .because(
+            format!("will be called {new}"),
+            entry.map_or_else(|| container.name.clone(), value_spot),
+        );
+    if let Some(entry) = entry {
+        finding = finding.at(value_place(entry));
+    }
+    Ok(vec![
+        finding
+            .at(Location::container(&container.name))
+            .remedy(Remedy::safe(format!("Set INSTANCE_NAME back to {old}")))
+            .remedy(
+                Remedy::careful(format!(
+                    "Or go on as {new}, and write {new} before the | of every key (the hex part stays)"
+                ))
+                .run(command),
+            ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, entry, unseen};
+    use crate::report::Certainty::{self, Proven};
+
+    #[test]
+    fn what_differs_from_the_name_in_force() {
+        let plain = |name: &str| EntryValue::Plain(name.to_owned());
+        let cases: [(&str, EntryValue, Option<&str>, Option<Certainty>); 5] = [
+            ("no opinion", EntryValue::Unset, None, None),
+            ("the same", plain("convex-self-hosted"), None, None),
+            ("renamed in the file", plain("renamed"), None, Some(Proven)),
+            ("renamed in the environment", EntryValue::Unset, Some("renamed"), Some(Proven)),
+            ("a secret-like value is not shown", EntryValue::Hidden, None, None),
+        ];
+        for (case, value, environment, expected) in cases {
+            let mut evidence = build::healthy();
+            build::service(&mut evidence).environment = vec![entry("INSTANCE_NAME", value)];
+            build::backend(&mut evidence).instance_name.environment =
+                Seen(environment.map(str::to_owned));
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+        let mut evidence = build::healthy();
+        build::backend(&mut evidence).instance_name.process = unseen();
+        assert!(run(&evidence).is_err());
+    }
+}

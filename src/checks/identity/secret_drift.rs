@@ -1,0 +1,213 @@
+//! The secret in force is not the one that the next start will use: the keys of today die then, or those minted today do not work
+//! yet.
+
+use super::{Whose, opinion, recreate, service, value_place, value_spot, whose};
+use crate::checks::Check;
+use crate::checks::key::{called, capital, selected, trial};
+use crate::evidence::compose::EntryValue;
+use crate::evidence::docker::SecretState;
+use crate::evidence::{Evidence, Observation, Unseen};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::secret::Fingerprint;
+
+/// Two places hold two secrets.
+pub static SECRET_DRIFT: Rule = Rule {
+    id: "secret-drift",
+    level: Level::Error,
+    title: "the secret in force is not the one the next start will use",
+    explain: include_str!("secret-drift.md"),
+    is_cause: true,
+    causes: &["key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// Compares the places that hold the secret.
+pub static CHECK: Check = Check { rules: &[&SECRET_DRIFT], run };
+
+/// A place, and the secret in it.
+struct Place<'a> {
+    what: &'static str,
+    source: String,
+    secret: &'a Fingerprint,
+    at: Location,
+}
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(whose) = whose(evidence)? else { return Ok(vec![]) };
+    let container = whose.container;
+    let process = in_container("the process", &container.name, &container.secret.process);
+    let environment = in_container(
+        "the environment of the container",
+        &container.name,
+        &container.secret.environment,
+    );
+    let file = in_container("the credentials file", &container.name, &container.secret.file);
+    let compose = of_compose(evidence, &whose);
+
+    // What the next start uses: the environment, else the file (`facts/convex.md` §5). In force now: the process.
+    let now = process.as_ref().ok().and_then(Option::as_ref);
+    let set = environment.as_ref().ok().and_then(Option::as_ref);
+    let stored = file.as_ref().ok().and_then(Option::as_ref);
+    let declared = compose.as_ref().ok().and_then(Option::as_ref);
+    let before = now.or(set).or_else(|| stored.filter(|_| environment.is_ok()));
+    let at_start = set.or_else(|| stored.filter(|_| environment.is_ok()));
+    let differs = |one: Option<&Place<'_>>, other: Option<&Place<'_>>| {
+        one.zip(other).is_some_and(|(one, other)| one.secret != other.secret)
+    };
+    let (old, new, command) = if differs(before, declared) {
+        (before, declared, recreate(container))
+    } else if differs(now, at_start) {
+        (now, at_start, format!("docker restart {}", container.name))
+    } else {
+        // Nothing differs among what was seen. The file does not count where the environment overrules it.
+        process?;
+        environment.as_ref().map_err(Clone::clone)?;
+        compose?;
+        if set.is_none() {
+            file?;
+        }
+        return Ok(vec![]);
+    };
+    let (Some(old), Some(new)) = (old, new) else { return Ok(vec![]) };
+    let opens = |place: &Place<'_>| {
+        selected(evidence)
+            .and_then(|key| trial(key, place.secret))
+            .map(|trial| trial.opened.is_some())
+    };
+    let key = selected(evidence).map_or_else(|| "the key".to_owned(), called);
+    let about_key = match (opens(old), opens(new)) {
+        (Some(true), _) => format!(" With it {key} stops working."),
+        (_, Some(true)) => format!(" From then on {key} is accepted."),
+        _ => String::new(),
+    };
+    let mut finding = SECRET_DRIFT
+        .finding(
+            whose.certainty,
+            format!(
+                "{} holds secret {}, {} holds {}. After `{command}` the latter is in force, and \
+                 keys made with the former are refused.{about_key}",
+                capital(old.what),
+                old.secret,
+                new.what,
+                new.secret
+            ),
+        )
+        .because(format!("{}: secret {}", old.what, old.secret), old.source.clone())
+        .because(format!("{}: secret {}", new.what, new.secret), new.source.clone())
+        .at(new.at.clone())
+        .at(Location::container(&container.name));
+    let go_on =
+        Remedy::careful(format!("To go on with {}, put it in force, then mint a key", new.what))
+            .run(command);
+    let go_back = Remedy::safe(format!(
+        "To keep the keys of today, restore in {} the secret that {} holds, before anything restarts",
+        new.what, old.what
+    ));
+    finding = match opens(old) {
+        Some(true) => finding.remedy(go_back).remedy(go_on),
+        _ => finding.remedy(go_on).remedy(go_back),
+    };
+    Ok(vec![finding])
+}
+
+fn in_container<'a>(
+    what: &'static str,
+    container: &str,
+    value: &'a Observation<Option<SecretState>>,
+) -> Result<Option<Place<'a>>, Unseen> {
+    let secret = value.seen()?.as_ref().and_then(SecretState::fingerprint);
+    Ok(secret.map(|secret| Place {
+        what,
+        source: container.to_owned(),
+        secret,
+        at: Location::container(container),
+    }))
+}
+
+/// The compose file's, if it speaks of this container.
+fn of_compose<'a>(evidence: &'a Evidence, whose: &Whose<'_>) -> Result<Option<Place<'a>>, Unseen> {
+    if !whose.of_compose {
+        return Ok(None);
+    }
+    Ok(opinion(service(evidence)?, "INSTANCE_SECRET").and_then(|entry| match &entry.value {
+        EntryValue::Secret(state) => Some(Place {
+            what: "the compose project",
+            source: value_spot(entry),
+            secret: state.fingerprint()?,
+            at: value_place(entry),
+        }),
+        _ => None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, entry, unseen, valid};
+    use crate::evidence::docker::SecretPlaces;
+    use crate::report::Certainty::{self, Likely, Proven};
+
+    type Row = (&'static str, [Observation<Option<SecretState>>; 3], EntryValue, Option<Certainty>);
+
+    #[test]
+    fn what_differs_from_what_is_in_force() {
+        let some = |name: &str| Seen(Some(valid(name)));
+        let none = || Seen(None);
+        let in_file = |name: &str| EntryValue::Secret(valid(name));
+        let rows: [Row; 8] = [
+            ("all agree", [some("a"), none(), some("a")], EntryValue::Unset, None),
+            ("a blank is no opinion", [some("a"), some("a"), some("a")], EntryValue::Blank, None),
+            (
+                "a mint has rewritten the file",
+                [some("a"), none(), some("b")],
+                EntryValue::Unset,
+                Some(Proven),
+            ),
+            (
+                ".env was edited, not recreated",
+                [some("a"), some("a"), some("a")],
+                in_file("b"),
+                Some(Proven),
+            ),
+            (
+                "the environment overrules the file",
+                [some("a"), some("a"), some("b")],
+                EntryValue::Unset,
+                None,
+            ),
+            (
+                "stopped, and .env was edited",
+                [none(), none(), some("a")],
+                in_file("b"),
+                Some(Proven),
+            ),
+            (
+                "found wins over unseen",
+                [some("a"), some("b"), unseen()],
+                EntryValue::Unset,
+                Some(Proven),
+            ),
+            ("declared and in force", [some("a"), some("a"), unseen()], in_file("a"), None),
+        ];
+        for (case, [process, environment, file], value, expected) in rows {
+            let mut evidence = build::healthy();
+            build::backend(&mut evidence).secret = SecretPlaces { process, environment, file };
+            build::service(&mut evidence).environment = vec![entry("INSTANCE_SECRET", value)];
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn unseen_is_unknown_and_an_unknown_answerer_is_likely() {
+        let mut evidence = build::healthy();
+        build::backend(&mut evidence).secret.file = unseen();
+        assert!(run(&evidence).is_err());
+        let container = build::backend(&mut evidence);
+        container.secret.file = Seen(Some(valid("b")));
+        build::docker(&mut evidence).answering = None;
+        assert_eq!(run(&evidence).unwrap()[0].certainty, Likely);
+        evidence.docker = unseen();
+        assert!(run(&evidence).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! The key goes through: the one thing here whose pass says something.
+
+use super::{Said, said, selected, unseen};
+use crate::checks::Check;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Finding, Level, Rule};
+
+/// Never found: passed when the key is accepted, unknown when it was refused or not tried.
+pub static KEY_ACCEPTED: Rule = Rule {
+    id: "key-accepted",
+    level: Level::Info,
+    title: "the backend accepts the key",
+    explain: include_str!("key-accepted.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Passes when the key is accepted.
+pub static CHECK: Check = Check { rules: &[&KEY_ACCEPTED], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    if selected(evidence).is_none() {
+        return Err(unseen("no admin key is selected"));
+    }
+    match said(evidence) {
+        Said::Accepted { .. } | Said::ReadOnly => Ok(vec![]),
+        Said::NoAdmin => Err(unseen("check_admin_key answered 403: it takes no system key")),
+        Said::Refused => Err(unseen("the backend refused the key")),
+        Said::Nothing(reason) => Err(unseen(reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build;
+
+    #[test]
+    fn passes_only_when_accepted() {
+        assert!(run(&build::healthy()).is_ok());
+        assert!(run(&build::refused(&[])).is_err());
+        let mut evidence = build::healthy();
+        evidence.endpoint = build::unseen();
+        assert!(run(&evidence).is_err());
+        evidence = build::healthy();
+        evidence.keys.clear();
+        assert!(run(&evidence).is_err());
+    }
+}

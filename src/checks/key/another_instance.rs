@@ -1,0 +1,135 @@
+//! The key opens, but with the secret of another instance than the one that answers.
+
+use super::judgement::{Case, case, outdone};
+use super::{called, capital, issued, location, mint, stands};
+use crate::checks::Check;
+use crate::evidence::docker::Container;
+use crate::evidence::key::SecretPlace;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
+
+/// The key of another instance.
+pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule {
+    id: "key-from-another-instance",
+    level: Level::Error,
+    title: "the key belongs to another Convex instance",
+    explain: include_str!("key-from-another-instance.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Whose the key is.
+pub static CHECK: Check = Check { rules: &[&KEY_FROM_ANOTHER_INSTANCE], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let (key, place, claims, certainty) = match case(evidence)? {
+        Some(Case::AnotherInstance { key, place, claims, certainty }) => {
+            (key, place, claims, certainty)
+        }
+        Some(other) => return outdone(&other),
+        None => return Ok(vec![]),
+    };
+    let name = match place {
+        SecretPlace::Process { container }
+        | SecretPlace::Environment { container }
+        | SecretPlace::File { container, .. } => Some(container),
+        _ => None,
+    };
+    let owner =
+        name.map_or("a local backend of the Convex CLI (its public development secret)", |n| n);
+    let container = name.and_then(|name| evidence.docker.seen().ok()?.backend(name));
+    let selected = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    let url = container
+        .and_then(url_of)
+        .filter(|url| selected.is_none_or(|selected| selected.url.trim_end_matches('/') != url));
+    let mut finding = KEY_FROM_ANOTHER_INSTANCE
+        .finding(
+            certainty,
+            format!(
+                "{} was issued on {} by {owner}{}, not by the backend behind the selected URL.",
+                capital(&called(key)),
+                issued(claims),
+                url.as_ref().map_or_else(String::new, |url| format!(" ({url})"))
+            ),
+        )
+        .because(format!("opens with the secret of {owner}"), stands(&key.source));
+    if let Some(at) = location(&key.source) {
+        finding = finding.at(at);
+    }
+    if let Some(name) = name {
+        finding = finding.at(Location::container(name));
+    }
+    if let Some(url) = url {
+        finding = finding.remedy(Remedy::safe(format!(
+            "If you mean that instance, set CONVEX_SELF_HOSTED_URL to {url}"
+        )));
+    }
+    Ok(vec![finding.remedy(mint(evidence, "If you mean the one that answers, mint a key there"))])
+}
+
+/// Where its API is published on this machine, if it runs on it.
+fn url_of(container: &Container) -> Option<String> {
+    let port = container.ports.iter().find(|port| port.container == 3210)?.host?;
+    container.is_running().then(|| format!("http://127.0.0.1:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, claims, container, opened, process, secret};
+    use crate::evidence::key::Trial;
+    use crate::report::Certainty::{Likely, Possible, Proven};
+
+    #[test]
+    fn names_the_instance_that_the_key_opens() {
+        let theirs = || opened("theirs", vec![process("other-backend-1")]);
+        let public = Trial {
+            secret: secret("public"),
+            places: vec![SecretPlace::PublicDevelopment],
+            opened: Some(claims()),
+        };
+        for (case, trials, change, expected) in [
+            ("another container", vec![theirs()], (|_| {}) as fn(&mut Evidence), Some(Proven)),
+            ("a local backend of the CLI", vec![public], |_| {}, Some(Proven)),
+            ("no other secret opens it", vec![], |_| {}, None),
+            (
+                "nobody knows who answers",
+                vec![theirs()],
+                |e| build::docker(e).answering = None,
+                Some(Likely),
+            ),
+            (
+                "the URL was not asked",
+                vec![theirs()],
+                |e| e.endpoint = build::unseen(),
+                Some(Likely),
+            ),
+            (
+                "the engine was not asked",
+                vec![theirs()],
+                |e| e.docker = build::unseen(),
+                Some(Likely),
+            ),
+            (
+                "neither was asked",
+                vec![theirs()],
+                |e| (e.docker, e.endpoint) = (build::unseen(), build::unseen()),
+                Some(Possible),
+            ),
+        ] {
+            let mut evidence = build::refused(&trials);
+            build::docker(&mut evidence).backends.push(container("other", "theirs"));
+            change(&mut evidence);
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn silent_when_accepted() {
+        let mut evidence = build::healthy();
+        evidence.keys = build::refused(&[opened("theirs", vec![process("other-backend-1")])]).keys;
+        assert_eq!(run(&evidence), Ok(vec![]));
+    }
+}

@@ -1,0 +1,108 @@
+//! The key opens with a secret that lies in a volume of no running backend: the old data is still there.
+
+use super::judgement::{Case, case, outdone};
+use super::{called, capital, day, issued, location, mint, stands};
+use crate::checks::Check;
+use crate::checks::persistence::bring_back;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Finding, Level, Location, Remedy, Rule};
+
+/// The key of a volume that the backend does not have.
+pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule {
+    id: "key-from-detached-volume",
+    level: Level::Error,
+    title: "the key belongs to a volume that this backend does not have",
+    explain: include_str!("key-from-detached-volume.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Whether the old volume is still there.
+pub static CHECK: Check = Check { rules: &[&KEY_FROM_DETACHED_VOLUME], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let (key, volume, holder, claims, certainty) = match case(evidence)? {
+        Some(Case::DetachedVolume { key, volume, holder, claims, certainty }) => {
+            (key, volume, holder, claims, certainty)
+        }
+        Some(other) => return outdone(&other),
+        None => return Ok(vec![]),
+    };
+    let docker = evidence.docker.seen().ok();
+    let seen = docker
+        .and_then(|docker| docker.volumes.seen().ok())
+        .and_then(|volumes| volumes.iter().find(|seen| seen.name == volume));
+    let project = seen
+        .and_then(|seen| seen.project.as_deref())
+        .or_else(|| docker?.backend(holder)?.project.as_deref());
+    let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
+    let changed = seen
+        .and_then(|seen| seen.changed_at)
+        .map(|at| format!(", last changed {}", day(at)))
+        .unwrap_or_default();
+    let about = format!("volume {volume}{of_project}{changed}");
+    let mut finding = KEY_FROM_DETACHED_VOLUME
+        .finding(
+            certainty,
+            format!(
+                "{} was issued on {} with the secret in {about}. The backend that answers does not \
+                 have that volume; its data is still there.",
+                capital(&called(key)),
+                issued(claims)
+            ),
+        )
+        .because(format!("opens with the secret in volume {volume}"), stands(&key.source))
+        .because("holds that volume".to_owned(), holder.to_owned())
+        .at(Location::volume(volume));
+    if let Some(at) = location(&key.source) {
+        finding = finding.at(at);
+    }
+    if let Some(back) = bring_back(evidence, volume, project) {
+        finding = finding.remedy(back);
+    } else if docker.and_then(|docker| docker.expected.as_deref()) == Some(holder) {
+        finding = finding.remedy(
+            Remedy::careful(
+                "If you mean this project's own backend, start it (its port must be free)",
+            )
+            .run("docker compose up -d"),
+        );
+    }
+    Ok(vec![finding.remedy(mint(
+        evidence,
+        &format!("To go on with the instance that answers ({volume} is kept), mint a key there"),
+    ))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, container, file, opened};
+    use crate::report::Certainty::{Likely, Proven};
+
+    #[test]
+    fn a_stopped_container_still_holds_the_volume() {
+        for (case, state, answering, expected) in [
+            ("stopped", "exited", true, Some(Proven)),
+            ("nobody knows who answers", "exited", false, Some(Likely)),
+            ("running: that is another instance", "running", true, None),
+        ] {
+            let mut evidence =
+                build::refused(&[opened("old", vec![file("old-backend-1", Some("old_data"))])]);
+            let mut old = container("old", "old");
+            state.clone_into(&mut old.state);
+            build::docker(&mut evidence).backends.push(old);
+            if !answering {
+                build::docker(&mut evidence).answering = None;
+            }
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn its_own_volume_is_not_detached() {
+        let trials = [opened("old", vec![file("helper", Some("app_data"))])];
+        assert_eq!(run(&build::refused(&trials)), Ok(vec![]));
+    }
+}

@@ -1,0 +1,219 @@
+//! Of the ids about a refused key, which one is it? One judgement for all five, so that exactly one of them is said.
+
+use super::{Said, Subject, is_no_key, said, secret_in_force, selected, subject, trial, unseen};
+use crate::admin_key::Claims;
+use crate::evidence::docker::{Container, LoggedRefusal};
+use crate::evidence::key::SecretPlace;
+use crate::evidence::{Evidence, KeyFacts, Unseen};
+use crate::report::Certainty;
+
+/// Why the key does not go through.
+pub(super) enum Case<'a> {
+    /// It opens with a secret that another instance has.
+    AnotherInstance {
+        key: &'a KeyFacts,
+        place: &'a SecretPlace,
+        claims: &'a Claims,
+        certainty: Certainty,
+    },
+    /// It opens with a secret that lies in a volume of no running backend.
+    DetachedVolume {
+        key: &'a KeyFacts,
+        volume: &'a str,
+        holder: &'a str,
+        claims: &'a Claims,
+        certainty: Certainty,
+    },
+    /// It opens with nothing that counts here.
+    Foreign { key: &'a KeyFacts, certainty: Certainty },
+    /// The secret is right, the name is not.
+    NameMismatch { key: &'a KeyFacts, name: Option<String>, certainty: Certainty },
+    /// It is refused, and nothing that was seen says why.
+    Rejected { key: &'a KeyFacts, certainty: Certainty, reason: String },
+}
+
+/// What is wrong with the selected key. `Ok(None)` only where it was seen to go through, where there is no key, or where the text is
+/// no key, which other ids say.
+pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
+    let Some(key) = selected(evidence) else { return Ok(None) };
+    let (refused, untried) = match said(evidence) {
+        Said::Refused => (true, String::new()),
+        Said::Nothing(reason) => (false, reason),
+        Said::NoAdmin => (false, "check_admin_key answered as if no key had come".to_owned()),
+        Said::Accepted { .. } | Said::ReadOnly => return Ok(None),
+    };
+    if is_no_key(key) {
+        return Ok(None);
+    }
+    let subject = subject(evidence);
+    // Without the refusal seen, nothing is proven (another backend may answer).
+    let ceiling = subject
+        .as_ref()
+        .map_or(Certainty::Likely, |subject| subject.certainty)
+        .min(if refused { Certainty::Proven } else { Certainty::Likely });
+
+    let of_subject = subject.as_ref().and_then(|subject| secret_in_force(subject.container));
+    let tried = of_subject.and_then(|(secret, how)| Some((trial(key, secret)?, how)));
+    let mut contradiction = None;
+    if let Some((trial, how)) = tried {
+        match &trial.opened {
+            None => {
+                return Ok(Some(by_other_secrets(
+                    evidence,
+                    key,
+                    subject.as_ref(),
+                    ceiling.min(how),
+                )));
+            }
+            Some(claims) => {
+                let running = running_name(evidence, subject.as_ref());
+                let wanted = key.shape.name.as_deref().or(claims.inner_name.as_deref());
+                match running {
+                    Some(name) if wanted.is_some_and(|wanted| wanted != name) => {
+                        let (name, certainty) = (Some(name), ceiling.min(how));
+                        return Ok(Some(Case::NameMismatch { key, name, certainty }));
+                    }
+                    _ if how == Certainty::Proven => {
+                        contradiction = Some(
+                            "it opens with the secret of the container that seems to answer, so \
+                             another backend answers, or another secret was in force",
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    if !refused {
+        // Not seen to be refused, and nothing speaks against it: that is not a pass.
+        return match elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none()) {
+            Some(case) => Ok(Some(case(Certainty::Possible))),
+            None => Err(unseen(untried)),
+        };
+    }
+    let log = subject.as_ref().and_then(|subject| subject.container.log.seen().ok());
+    if let Some((log, refusal)) = log.and_then(|log| Some((log, log.refusal.as_ref()?))) {
+        let certainty =
+            ceiling.min(if log.refusal_adjacent { Certainty::Proven } else { Certainty::Likely });
+        match refusal {
+            LoggedRefusal::WrongName(_) => {
+                // The line says the name that the key bears; the running one is what to write.
+                let name = running_name(evidence, subject.as_ref());
+                return Ok(Some(Case::NameMismatch { key, name, certainty }));
+            }
+            LoggedRefusal::Undecodable => {
+                return Ok(Some(by_other_secrets(evidence, key, subject.as_ref(), certainty)));
+            }
+            LoggedRefusal::NoName => {
+                contradiction = Some("the backend's log says that it names no instance");
+            }
+        }
+    }
+    let likely = ceiling.min(Certainty::Likely);
+    let running = running_name(evidence, subject.as_ref());
+    let misnamed = running.filter(|name| key.shape.name.as_ref().is_some_and(|own| own != name));
+    // With nobody known to answer, the container whose secret opens the key may be that very one: then the name tells.
+    match elsewhere(evidence, key, subject.as_ref()) {
+        Some(case) if subject.is_some() || misnamed.is_none() => return Ok(Some(case(likely))),
+        _ => {}
+    }
+    if misnamed.is_some() {
+        return Ok(Some(Case::NameMismatch { key, name: misnamed, certainty: likely }));
+    }
+    let reason = contradiction
+        .unwrap_or("neither the secret of the backend that answers nor its log could be read");
+    Ok(Some(Case::Rejected { key, certainty: ceiling, reason: reason.to_owned() }))
+}
+
+/// The answer of a check whose id did not win: a pass only where the one that won was seen to be the cause.
+pub(super) fn outdone<T>(case: &Case<'_>) -> Result<Vec<T>, Unseen> {
+    match case {
+        Case::Rejected { reason, .. } => Err(unseen(reason.as_str())),
+        _ => Ok(vec![]),
+    }
+}
+
+/// It does not open with what is in force: is there a secret that opens it?
+fn by_other_secrets<'a>(
+    evidence: &'a Evidence,
+    key: &'a KeyFacts,
+    subject: Option<&Subject<'a>>,
+    certainty: Certainty,
+) -> Case<'a> {
+    match elsewhere(evidence, key, subject) {
+        Some(case) => case(certainty),
+        None => Case::Foreign { key, certainty },
+    }
+}
+
+/// The instance, or the volume, whose secret opens the key and which is not the one that answers.
+fn elsewhere<'a>(
+    evidence: &'a Evidence,
+    key: &'a KeyFacts,
+    subject: Option<&Subject<'a>>,
+) -> Option<impl FnOnce(Certainty) -> Case<'a> + use<'a>> {
+    let docker = evidence.docker.seen().ok();
+    let own = subject.map(|subject| subject.container);
+    let container = |name: &str| docker.and_then(|docker| docker.backend(name));
+    let is_own = |name: &str| own.is_some_and(|own| own.name == name);
+    let opened = || {
+        key.trials
+            .iter()
+            .filter_map(|trial| Some((trial, trial.opened.as_ref()?)))
+            .flat_map(|(trial, claims)| trial.places.iter().map(move |place| (place, claims)))
+    };
+    let running = opened().find(|(place, _)| match place {
+        SecretPlace::Process { container: name } => !is_own(name),
+        SecretPlace::Environment { container: name }
+        | SecretPlace::File { container: name, .. } => {
+            !is_own(name) && container(name).is_some_and(Container::is_running)
+        }
+        _ => false,
+    });
+    let in_volume = || {
+        opened().find_map(|(place, claims)| match place {
+            SecretPlace::File { container: name, volume: Some(volume) }
+                if !is_own(name) && !own.is_some_and(|own| holds(own, volume)) =>
+            {
+                Some((name.as_str(), volume.as_str(), claims))
+            }
+            _ => None,
+        })
+    };
+    let otherwise = || {
+        opened().find(|(place, _)| match place {
+            SecretPlace::Environment { container: name }
+            | SecretPlace::File { container: name, .. } => !is_own(name),
+            SecretPlace::PublicDevelopment => true,
+            _ => false,
+        })
+    };
+    let found = match running {
+        Some((place, claims)) => Ok((place, claims)),
+        None => match in_volume() {
+            Some(found) => Err(found),
+            None => Ok(otherwise()?),
+        },
+    };
+    Some(move |certainty| match found {
+        Ok((place, claims)) => Case::AnotherInstance { key, place, claims, certainty },
+        Err((holder, volume, claims)) => {
+            Case::DetachedVolume { key, volume, holder, claims, certainty }
+        }
+    })
+}
+
+fn holds(container: &Container, volume: &str) -> bool {
+    container.mounts.iter().any(|mount| mount.source.as_deref() == Some(volume))
+}
+
+/// The name of the instance that answers: by its own answer, or by the container's process.
+fn running_name(evidence: &Evidence, subject: Option<&Subject<'_>>) -> Option<String> {
+    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    let answered = endpoint.and_then(|endpoint| endpoint.answering_name());
+    let of_process = || {
+        let subject = subject?;
+        subject.container.instance_name.process.seen().ok()?.as_deref()
+    };
+    answered.or_else(of_process).map(str::to_owned)
+}

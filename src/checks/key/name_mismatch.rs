@@ -1,0 +1,101 @@
+//! The secret is right, only the name before the `|` is another instance's.
+
+use super::judgement::{Case, case, outdone};
+use super::{called, capital, location, secret_in_force, stands, subject, trial};
+use crate::checks::Check;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+/// The name of another instance before the `|`.
+pub static KEY_NAME_MISMATCH: Rule = Rule {
+    id: "key-name-mismatch",
+    level: Level::Error,
+    title: "the name before the | is not the name of this instance",
+    explain: include_str!("key-name-mismatch.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Compares the names.
+pub static CHECK: Check = Check { rules: &[&KEY_NAME_MISMATCH], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let (key, name, certainty) = match case(evidence)? {
+        Some(Case::NameMismatch { key, name, certainty }) => (key, name, certainty),
+        Some(other) => return outdone(&other),
+        None => return Ok(vec![]),
+    };
+    let own = key.shape.name.as_deref().unwrap_or("another name");
+    let opens = subject(evidence)
+        .and_then(|subject| trial(key, secret_in_force(subject.container)?.0))
+        .is_some_and(|trial| trial.opened.is_some());
+    let running = name.as_deref().unwrap_or("otherwise");
+    let good = match (opens, certainty) {
+        (true, _) => "The hex part is good: it opens with the secret in force.",
+        (false, Certainty::Proven) => {
+            "The hex part is good: the backend's log refuses the name only."
+        }
+        (false, _) => "Whether the hex part is good could not be seen.",
+    };
+    let mut finding = KEY_NAME_MISMATCH
+        .finding(
+            certainty,
+            format!(
+                "{} is for instance {own}; the one that answers is called {running}. {good}",
+                capital(&called(key))
+            ),
+        )
+        .because(format!("says {own} before the |"), stands(&key.source));
+    if let Some(name) = &name {
+        finding = finding.because(format!("is called {name}"), "the backend that answers");
+    }
+    if let Some(at) = location(&key.source) {
+        finding = finding.at(at);
+    }
+    let write = name.map_or_else(
+        || "Write the name that `<URL>/instance_name` answers before the `|`".to_owned(),
+        |name| {
+            format!("Write {name} before the `|` in place of {own}; leave the hex part as it is")
+        },
+    );
+    Ok(vec![finding.remedy(Remedy::safe(write))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, logged, opened, process, unseen};
+    use crate::evidence::docker::LoggedRefusal;
+    use crate::report::Certainty::{Likely, Proven};
+
+    #[test]
+    fn tells_a_wrong_name_from_a_wrong_secret() {
+        type Change = fn(&mut Evidence);
+        let log: Change = |e| {
+            build::hide_secrets(e);
+            e.keys[0].trials.clear();
+            build::backend(e).log = logged(LoggedRefusal::WrongName("renamed".to_owned()));
+        };
+        let cases: [(&str, Change, Option<Certainty>); 6] = [
+            ("opens with the secret in force", |_| {}, Some(Proven)),
+            ("the log says so", log, Some(Proven)),
+            ("only the names are seen", |e| e.docker = unseen(), Some(Likely)),
+            ("it opens, and the URL was not asked", |e| e.endpoint = unseen(), Some(Likely)),
+            (
+                "the names agree",
+                |e| e.keys[0].shape.name = Some("convex-self-hosted".to_owned()),
+                None,
+            ),
+            ("the secret is wrong too", |e| e.keys[0].trials[0].opened = None, None),
+        ];
+        for (case, change, expected) in cases {
+            let mut evidence = build::refused(&[opened("ours", vec![process("app-backend-1")])]);
+            evidence.keys[0].trials.remove(0);
+            evidence.keys[0].shape.name = Some("renamed".to_owned());
+            change(&mut evidence);
+            let found = run(&evidence).unwrap_or_default();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The key opens, and gives other rights than the CLI needs: it may only look, or it is the backend's own.
+
+use super::{
+    Said, called, capital, location, mint, said, secret_in_force, selected, stands, subject, trial,
+    unseen,
+};
+use crate::admin_key::{Claims, Kind};
+use crate::checks::Check;
+use crate::evidence::{Evidence, KeyFacts, Unseen};
+use crate::report::{Certainty, Finding, Level, Rule};
+
+/// The key may only look.
+pub static KEY_IS_READ_ONLY: Rule = Rule {
+    id: "key-is-read-only",
+    level: Level::Error,
+    title: "the key may only read: `dev` and `deploy` are refused",
+    explain: include_str!("key-is-read-only.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// The key is the backend's own.
+pub static KEY_IS_SYSTEM_KEY: Rule = Rule {
+    id: "key-is-system-key",
+    level: Level::Warning,
+    title: "the key is a system key, which the dashboard refuses",
+    explain: include_str!("key-is-system-key.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Whether the key may only look.
+pub static READ_ONLY_CHECK: Check = Check { rules: &[&KEY_IS_READ_ONLY], run: run_read_only };
+
+/// Whether the key is the backend's own.
+pub static SYSTEM_CHECK: Check = Check { rules: &[&KEY_IS_SYSTEM_KEY], run: run_system };
+
+/// What the key says of itself, opened with the secret of the instance it is for, or else with whichever opens it.
+fn claims<'a>(evidence: &Evidence, key: &'a KeyFacts) -> Option<(&'a Claims, Certainty)> {
+    let own = subject(evidence).and_then(|subject| {
+        let (secret, how) = secret_in_force(subject.container)?;
+        Some((trial(key, secret)?.opened.as_ref()?, how))
+    });
+    // Whatever secret opens it, the claims are what was sealed; they are this instance's only if it answers to them.
+    own.or_else(|| {
+        let any = key.trials.iter().find_map(|trial| trial.opened.as_ref())?;
+        Some((any, Certainty::Likely))
+    })
+}
+
+fn run_read_only(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(key) = selected(evidence) else { return Ok(vec![]) };
+    let answered = match said(evidence) {
+        Said::Accepted { read_only: Some(true) } | Said::ReadOnly => Some(true),
+        Said::Accepted { read_only: Some(false) } => Some(false),
+        _ => None,
+    };
+    let sealed =
+        claims(evidence, key).map(|(claims, how)| (claims.kind == Some(Kind::ReadOnly), how));
+    let (certainty, how) = match (answered, sealed) {
+        (Some(true), _) => (Certainty::Proven, "the backend says so"),
+        (Some(false), _) | (None, Some((false, _))) => return Ok(vec![]),
+        (None, Some((true, how))) => (how, "so it says, opened"),
+        (None, None) => return Err(not_known(evidence)),
+    };
+    let mut finding = KEY_IS_READ_ONLY
+        .finding(
+            certainty,
+            format!(
+                "{} may look at data and logs. A push answers 403, and `npx convex dev --once` \
+                 exits 0 all the same.",
+                capital(&called(key))
+            ),
+        )
+        .because(format!("read-only: {how}"), stands(&key.source));
+    if let Some(at) = location(&key.source) {
+        finding = finding.at(at);
+    }
+    Ok(vec![finding.remedy(mint(evidence, "Mint a full key"))])
+}
+
+fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(key) = selected(evidence) else { return Ok(vec![]) };
+    let (certainty, how) = match (claims(evidence, key), said(evidence)) {
+        (Some((claims, how)), _) if claims.kind == Some(Kind::System) => {
+            (how, "so it says, opened")
+        }
+        (Some(_), _) | (None, Said::Accepted { .. } | Said::ReadOnly) => return Ok(vec![]),
+        // Nothing else of Convex answers so to a key (`facts/convex.md` §3); a proxy may have taken it away.
+        (None, Said::NoAdmin) => {
+            let certainty =
+                if through_a_proxy(evidence) { Certainty::Possible } else { Certainty::Likely };
+            (certainty, "check_admin_key answers 403 to it")
+        }
+        (None, Said::Refused | Said::Nothing(_)) => return Err(not_known(evidence)),
+    };
+    let mut finding = KEY_IS_SYSTEM_KEY
+        .finding(
+            certainty,
+            format!(
+                "{} can do more than any admin key, and check_admin_key (the dashboard's login) \
+                 refuses it with 403, though the CLI's own calls let it through.",
+                capital(&called(key))
+            ),
+        )
+        .because(format!("a system key: {how}"), stands(&key.source));
+    if let Some(at) = location(&key.source) {
+        finding = finding.at(at);
+    }
+    Ok(vec![finding.remedy(mint(evidence, "Mint an admin key"))])
+}
+
+fn through_a_proxy(evidence: &Evidence) -> bool {
+    evidence.endpoint.seen().ok().and_then(Option::as_ref).is_some_and(|endpoint| {
+        endpoint.proxy.is_some()
+            || endpoint.check_admin_key.seen().is_ok_and(|answer| answer.server.is_some())
+    })
+}
+
+fn not_known(evidence: &Evidence) -> Unseen {
+    match said(evidence) {
+        Said::Nothing(reason) => unseen(reason),
+        _ => unseen("no secret that was found opens the key"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, answer, opened, process, refusal};
+    use crate::evidence::endpoint::Body;
+
+    fn of_kind(kind: Kind) -> Evidence {
+        let mut trial = opened("ours", vec![process("app-backend-1")]);
+        let claims = trial.opened.as_mut().unwrap();
+        (claims.kind, claims.read_only) = (Some(kind), kind == Kind::ReadOnly);
+        let mut evidence = build::healthy();
+        evidence.keys[0].trials = vec![trial];
+        evidence
+    }
+
+    #[test]
+    fn read_only_by_answer_or_by_opening() {
+        let mut evidence = build::healthy();
+        assert_eq!(run_read_only(&evidence), Ok(vec![]));
+        build::endpoint(&mut evidence).check_admin_key =
+            answer(200, Body::KeyAccepted { read_only: Some(true) });
+        assert_eq!(run_read_only(&evidence).unwrap()[0].certainty, Certainty::Proven);
+        build::endpoint(&mut evidence).check_admin_key = refusal(403, "ReadOnlyAdminKey");
+        assert_eq!(run_read_only(&evidence).unwrap().len(), 1);
+        let mut evidence = of_kind(Kind::ReadOnly);
+        build::endpoint(&mut evidence).check_admin_key = build::unseen();
+        assert_eq!(run_read_only(&evidence).unwrap().len(), 1);
+        evidence.keys[0].trials.clear();
+        assert!(run_read_only(&evidence).is_err());
+    }
+
+    #[test]
+    fn system_by_opening_or_by_403() {
+        assert_eq!(run_system(&build::healthy()), Ok(vec![]));
+        assert_eq!(run_system(&of_kind(Kind::System)).unwrap()[0].certainty, Certainty::Proven);
+        let mut evidence = build::healthy();
+        evidence.keys[0].trials.clear();
+        build::endpoint(&mut evidence).check_admin_key = refusal(403, "BadDeployKey");
+        assert_eq!(run_system(&evidence).unwrap()[0].certainty, Certainty::Likely);
+        build::endpoint(&mut evidence).check_admin_key = build::bad_admin_key();
+        assert!(run_system(&evidence).is_err());
+    }
+}

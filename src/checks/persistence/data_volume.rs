@@ -1,0 +1,274 @@
+//! Nothing durable is mounted over the data directory: the next `down` and `up` starts an empty instance.
+//!
+//! One judgement, four ways to come there: no line at all, an anonymous one, one at another path, memory.
+
+use super::{
+    Elsewhere, IMAGE_VOLUME, declared, declared_over, engine, for_a_throw_away, is_durable, keeps,
+    move_in, place, rescue, spot,
+};
+use crate::checks::Check;
+use crate::evidence::compose::{BackendService, DeclaredMount};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Rule};
+
+/// No line of the compose file mounts anything over the data directory.
+pub static DATA_VOLUME_MISSING: Rule = Rule {
+    id: "data-volume-missing",
+    level: Level::Error,
+    title: "no durable volume holds the data directory",
+    explain: include_str!("data-volume-missing.md"),
+    is_cause: true,
+    causes: &["sql-without-secret-persistence", "key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// The line names a path only, so that Docker makes a nameless volume.
+pub static DATA_VOLUME_ANONYMOUS: Rule = Rule {
+    id: "data-volume-anonymous",
+    level: Level::Error,
+    title: "the data directory lies in a volume without a name",
+    explain: include_str!("data-volume-anonymous.md"),
+    is_cause: true,
+    causes: &["key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// A volume is there, and the backend does not write to it.
+pub static DATA_MOUNT_WRONG_PATH: Rule = Rule {
+    id: "data-mount-wrong-path",
+    level: Level::Error,
+    title: "a volume is mounted, but not over the data directory",
+    explain: include_str!("data-mount-wrong-path.md"),
+    is_cause: true,
+    causes: &["key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// The data directory lies in memory.
+pub static DATA_ON_TMPFS: Rule = Rule {
+    id: "data-on-tmpfs",
+    level: Level::Error,
+    title: "the data directory lies in memory (tmpfs)",
+    explain: include_str!("data-on-tmpfs.md"),
+    is_cause: true,
+    causes: &["key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// What holds the data directory.
+pub static CHECK: Check = Check {
+    rules: &[&DATA_VOLUME_MISSING, &DATA_VOLUME_ANONYMOUS, &DATA_MOUNT_WRONG_PATH, &DATA_ON_TMPFS],
+    run,
+};
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((_, service)) = declared(evidence)? else { return Ok(vec![]) };
+    let over = declared_over(service, &service.data_dir);
+    if over.is_some_and(keeps) {
+        return Ok(vec![]);
+    }
+    let container = engine(evidence).ok().and_then(|docker| docker.expected());
+    let elsewhere = Elsewhere::of(service, container);
+    // A data directory of one's own choosing outside of every mount is `credentials-outside-volume`.
+    let chosen_elsewhere = !service.data_dir.starts_with(IMAGE_VOLUME) && over.is_none();
+    if elsewhere.everything() || chosen_elsewhere {
+        return Ok(vec![]);
+    }
+    let certainty = match container {
+        Some(container) if !container.mount_over(&container.data_dir).is_some_and(is_durable) => {
+            Certainty::Proven
+        }
+        // Compose carries an old volume into a recreated container and drops it at the next `down` (`facts/docker.md` §0.2):
+        // "mounted now" does not prove "mounted tomorrow".
+        Some(_) | None => Certainty::Likely,
+    };
+    let (rule, line, lines) = judge(service, over);
+    let detail = format!(
+        "Service {} is one `docker compose down` away from losing {}.",
+        service.name,
+        elsewhere.lost()
+    );
+    let mut finding =
+        rule.finding(certainty, detail).at(place(line.map_or(&service.at, |m| &m.at)));
+    finding = match line {
+        Some(line) => finding.because(
+            format!("mounts {} at {}", line.source.as_deref().unwrap_or(&line.kind), line.target),
+            spot(&line.at),
+        ),
+        None => finding.because(
+            format!("mounts nothing over {}", service.data_dir),
+            spot(service.volumes_at.as_ref().unwrap_or(&service.at)),
+        ),
+    };
+    if let Some(container) = container {
+        let attached = container.mount_over(&container.data_dir);
+        let text = match attached.map(|mount| (is_durable(mount), &mount.source)) {
+            None => {
+                "nothing is attached there: the data lies in the container's own layer".to_owned()
+            }
+            Some((true, source)) => format!(
+                "{} is still attached, carried over from the container before; the next `down` lets \
+                 go of it",
+                source.as_deref().unwrap_or("a mount")
+            ),
+            Some((false, source)) => {
+                format!("{} is attached there", source.as_deref().unwrap_or("memory"))
+            }
+        };
+        finding = finding
+            .because(text, container.name.clone())
+            .at(crate::report::Location::container(&container.name))
+            .remedy(rescue(container));
+    }
+    Ok(vec![for_a_throw_away(evidence, container, finding).remedy(move_in(
+        lines,
+        &service.name,
+        container,
+    ))])
+}
+
+/// The rule, the line that is to blame, and the lines that mend it.
+fn judge<'a>(
+    service: &'a BackendService,
+    over: Option<&'a DeclaredMount>,
+) -> (&'static Rule, Option<&'a DeclaredMount>, String) {
+    let data = &service.data_dir;
+    let name = &service.name;
+    let add = format!(
+        "Then add `- data:{data}` to `volumes:` of service {name}, and `data:` to the top-level \
+         `volumes:`, and move the data in"
+    );
+    match over {
+        Some(mount) if mount.kind == "tmpfs" => (&DATA_ON_TMPFS, over, add),
+        Some(_) => (
+            &DATA_VOLUME_ANONYMOUS,
+            over,
+            format!(
+                "Then write `- data:{data}` in its place, add `data:` to the top-level `volumes:`, \
+                 and move the data in"
+            ),
+        ),
+        None => match service.mounts.iter().find(|mount| looks_meant_for_data(mount)) {
+            Some(mount) => (
+                &DATA_MOUNT_WRONG_PATH,
+                Some(mount),
+                format!(
+                    "Then write `- {}:{data}` in its place, and move the data in",
+                    mount.source.as_deref().unwrap_or("data")
+                ),
+            ),
+            None => (&DATA_VOLUME_MISSING, None, add),
+        },
+    }
+}
+
+/// A named volume is always for data; a directory of the host only if its target says so (a config file or the functions are not).
+fn looks_meant_for_data(mount: &DeclaredMount) -> bool {
+    let target = mount.target.trim_end_matches('/');
+    let speaks_of_data = target.ends_with("/data")
+        || target.ends_with("convex-data")
+        || target == "/convex"
+        || target.starts_with("/convex/data/");
+    keeps(mount) && !mount.read_only && (mount.kind == "volume" || speaks_of_data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
+    use crate::evidence::compose::EntryValue;
+    use crate::evidence::docker::MountKind;
+    use Certainty::{Likely, Proven};
+
+    fn found(evidence: &Evidence) -> Option<(String, Certainty)> {
+        let found = run(evidence).unwrap();
+        assert!(found.len() <= 1);
+        found.into_iter().next().map(|finding| (finding.id, finding.certainty))
+    }
+
+    #[test]
+    fn weighs_the_file_against_the_container() {
+        let hex = "a".repeat(64);
+        let anonymous = || vec![mount(MountKind::Anonymous, Some(&hex), "/convex/data")];
+        let named = || vec![mount(MountKind::Named, Some("app_data"), "/convex/data")];
+        let missing = "data-volume-missing";
+        for (case, lines, attached, expected) in [
+            ("healthy", vec![("volume", Some("data"), "/convex/data")], Some(named()), None),
+            ("bind", vec![("bind", Some("/srv/x"), "/convex/data")], None, None),
+            ("no line, anonymous", vec![], Some(anonymous()), Some((missing, Proven))),
+            ("no line, nothing", vec![], Some(vec![]), Some((missing, Proven))),
+            ("line deleted, carried over", vec![], Some(named()), Some((missing, Likely))),
+            ("no line, no engine", vec![], None, Some((missing, Likely))),
+            (
+                "a path only",
+                vec![("volume", None, "/convex/data")],
+                Some(anonymous()),
+                Some(("data-volume-anonymous", Proven)),
+            ),
+            (
+                "/data",
+                vec![("volume", Some("data"), "/data")],
+                Some(anonymous()),
+                Some(("data-mount-wrong-path", Proven)),
+            ),
+            (
+                "a parent: the image's volume lies on top",
+                vec![("volume", Some("data"), "/convex")],
+                Some(anonymous()),
+                Some(("data-mount-wrong-path", Proven)),
+            ),
+            (
+                "a part of it",
+                vec![("volume", Some("data"), "/convex/data/storage")],
+                Some(anonymous()),
+                Some(("data-mount-wrong-path", Proven)),
+            ),
+            (
+                "the functions are no data",
+                vec![("bind", Some("/home/u/app/convex"), "/app/convex")],
+                Some(anonymous()),
+                Some((missing, Proven)),
+            ),
+            (
+                "memory",
+                vec![("tmpfs", None, "/convex/data")],
+                Some(vec![mount(MountKind::Tmpfs, None, "/convex/data")]),
+                Some(("data-on-tmpfs", Proven)),
+            ),
+        ] {
+            let mut evidence = build::healthy();
+            build::service(&mut evidence).mounts = lines
+                .into_iter()
+                .map(|(kind, source, target)| declared(kind, source, target))
+                .collect();
+            match attached {
+                Some(mounts) => build::backend(&mut evidence).mounts = mounts,
+                None => evidence.docker = build::unseen(),
+            }
+            assert_eq!(found(&evidence), expected.map(|(id, c)| (id.to_owned(), c)), "{case}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_lose_passes_and_a_throw_away_is_info() {
+        let mut evidence = build::healthy();
+        build::service(&mut evidence).mounts.clear();
+        evidence.asked.ephemeral = true;
+        assert_eq!(run(&evidence).unwrap()[0].level, Level::Info);
+        let container = build::backend(&mut evidence);
+        (container.uses_sql, container.uses_s3) = (true, true);
+        assert!(found(&evidence).is_some(), "the secret is still in the volume");
+        build::service(&mut evidence).environment =
+            vec![entry("INSTANCE_SECRET", EntryValue::Secret(valid("ours")))];
+        assert_eq!(found(&evidence), None);
+    }
+
+    #[test]
+    fn an_unreadable_project_is_unknown_and_an_absent_one_does_not_apply() {
+        let mut evidence = build::healthy();
+        evidence.compose = build::unseen();
+        assert!(run(&evidence).is_err());
+        evidence.compose = Seen(None);
+        assert_eq!(run(&evidence), Ok(vec![]));
+    }
+}

@@ -1,0 +1,181 @@
+//! The compose file declares a volume over the data directory, and the container does not have it; or the volume that it
+//! expects is nowhere.
+
+use super::{
+    declared, declared_over, engine, for_a_throw_away, keeps, move_in, place, rescue, spot,
+};
+use crate::checks::Check;
+use crate::evidence::docker::MountKind;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The container lacks the volume that the compose file declares.
+pub static DATA_VOLUME_NOT_ATTACHED: Rule = Rule {
+    id: "data-volume-not-attached",
+    level: Level::Error,
+    title: "the container does not have the volume that the file declares",
+    explain: include_str!("data-volume-not-attached.md"),
+    is_cause: true,
+    causes: &["key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// An external volume does not exist.
+pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule {
+    id: "data-volume-missing-external",
+    level: Level::Error,
+    title: "the external volume of the data directory does not exist",
+    explain: include_str!("data-volume-missing-external.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Compares the line with what is attached.
+pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_NOT_ATTACHED], run };
+
+/// Looks for the external volume.
+pub static EXTERNAL_CHECK: Check =
+    Check { rules: &[&DATA_VOLUME_MISSING_EXTERNAL], run: run_external };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
+    let Some(line) = declared_over(service, &service.data_dir).filter(|line| keeps(line)) else {
+        return Ok(vec![]);
+    };
+    let Some(container) = engine(evidence)?.expected() else { return Ok(vec![]) };
+    let attached = container.mount_over(&container.data_dir);
+    let source = line.source.as_deref().unwrap_or_default();
+    let wanted = match compose.volumes.iter().find(|volume| volume.key == source) {
+        _ if line.kind == "bind" => source,
+        Some(volume) => volume.name.as_str(),
+        None => return Ok(vec![]),
+    };
+    let fits = match attached.map(|mount| (mount.kind, mount.source.as_deref())) {
+        // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount is a difference.
+        Some((MountKind::Bind, _)) => line.kind == "bind",
+        Some((MountKind::Named, name)) => line.kind == "volume" && name == Some(wanted),
+        _ => false,
+    };
+    // Another data directory than the file's is a difference of its own.
+    if fits || container.data_dir != service.data_dir {
+        return Ok(vec![]);
+    }
+    let has = attached
+        .and_then(|mount| mount.source.as_deref())
+        .map_or_else(|| "nothing".to_owned(), |source| format!("volume {source}"));
+    let finding = DATA_VOLUME_NOT_ATTACHED
+        .finding(
+            Certainty::Proven,
+            format!(
+                "Container {} was made before the line was written: `docker compose up -d` will \
+                 attach {wanted}, and what the instance has now stays behind.",
+                container.name
+            ),
+        )
+        .because(format!("mounts {wanted} at {}", line.target), spot(&line.at))
+        .because(format!("has {has} at {}", container.data_dir), container.name.clone())
+        .at(place(&line.at))
+        .at(Location::container(&container.name))
+        .remedy(rescue(container))
+        .remedy(move_in(
+            format!("Then let Compose attach {wanted}, and move the data in (unless {wanted} holds the newer data)"),
+            &service.name,
+            Some(container),
+        ));
+    Ok(vec![for_a_throw_away(evidence, Some(container), finding)])
+}
+
+fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
+    let key = declared_over(service, &service.data_dir).and_then(|line| line.source.as_deref());
+    let Some(volume) =
+        compose.volumes.iter().find(|volume| volume.external && Some(volume.key.as_str()) == key)
+    else {
+        return Ok(vec![]);
+    };
+    let docker = engine(evidence)?;
+    let known = docker.volumes.seen()?;
+    if known.iter().any(|seen| seen.name == volume.name) {
+        return Ok(vec![]);
+    }
+    let near: Vec<&str> = known
+        .iter()
+        .filter(|seen| !seen.anonymous && seen.attached_to.is_empty())
+        .map(|seen| seen.name.as_str())
+        .take(3)
+        .collect();
+    let mut finding = DATA_VOLUME_MISSING_EXTERNAL
+        .finding(
+            Certainty::Likely,
+            format!(
+                "Volume {} is `external`, so Compose does not make it, and `up` stops with \
+                 `external volume \"{}\" not found`.",
+                volume.name, volume.name
+            ),
+        )
+        .because(format!("expects volume {} to exist", volume.name), spot(&volume.at))
+        .because("is not among this engine's volumes", docker.address.clone())
+        .at(place(&volume.at))
+        .at(Location::volume(&volume.name));
+    if !near.is_empty() {
+        finding = finding.remedy(Remedy::safe(format!(
+            "If the data is in another volume, write its name there: attached to nothing are {}",
+            near.join(", ")
+        )));
+    }
+    Ok(vec![
+        finding.remedy(
+            Remedy::safe("For a new, empty instance, make it")
+                .run(format!("docker volume create {}", volume.name))
+                .run("docker compose up -d"),
+        ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, mount, unseen};
+    use crate::evidence::docker::Mount;
+
+    #[test]
+    fn compares_the_line_with_the_container() {
+        let named = |name| Some(mount(MountKind::Named, Some(name), "/convex/data"));
+        let hex = "b".repeat(64);
+        for (case, attached, expected) in [
+            ("the declared one", named("app_data"), 0),
+            ("another one", named("old_data"), 1),
+            ("a nameless one", Some(mount(MountKind::Anonymous, Some(&hex), "/convex/data")), 1),
+            ("a directory", Some(mount(MountKind::Bind, Some("/srv"), "/convex/data")), 1),
+            ("nothing", None::<Mount>, 1),
+        ] {
+            let mut evidence = build::healthy();
+            build::backend(&mut evidence).mounts = attached.into_iter().collect();
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.len(), expected, "{case}");
+            assert!(found.iter().all(|finding| finding.certainty == Certainty::Proven));
+        }
+    }
+
+    #[test]
+    fn needs_the_engine_and_a_container() {
+        let mut evidence = build::healthy();
+        build::docker(&mut evidence).expected = None;
+        assert_eq!(run(&evidence), Ok(vec![]), "not created yet");
+        evidence.docker = unseen();
+        assert!(run(&evidence).is_err());
+    }
+
+    #[test]
+    fn looks_for_the_external_volume() {
+        let mut evidence = build::healthy();
+        assert_eq!(run_external(&evidence), Ok(vec![]));
+        build::compose(&mut evidence).volumes[0].external = true;
+        assert_eq!(run_external(&evidence), Ok(vec![]), "it is there");
+        build::compose(&mut evidence).volumes[0].name = "precious".to_owned();
+        assert_eq!(run_external(&evidence).unwrap().len(), 1);
+        build::docker(&mut evidence).volumes = unseen();
+        assert!(run_external(&evidence).is_err());
+    }
+}

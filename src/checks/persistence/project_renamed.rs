@@ -1,0 +1,301 @@
+//! The same compose file under another project name: Compose made new, empty volumes, and the old ones wait under the old name.
+//!
+//! Never where the key is accepted: every upstream project has a volume called `data`.
+
+use super::{declared, declared_over, engine, place};
+use crate::checks::Check;
+use crate::checks::key::{is_accepted, selected, subject};
+use crate::evidence::compose::ComposeFacts;
+use crate::evidence::docker::{Container, Volume};
+use crate::evidence::key::SecretPlace;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The project had another name.
+pub static PROJECT_RENAMED: Rule = Rule {
+    id: "project-renamed",
+    level: Level::Error,
+    title: "the compose project had another name, and its data is under that",
+    explain: include_str!("project-renamed.md"),
+    is_cause: true,
+    causes: &["key-from-detached-volume", "key-foreign", "key-rejected"],
+    since: "0.1.0",
+};
+
+/// Whether the project was renamed.
+pub static CHECK: Check = Check { rules: &[&PROJECT_RENAMED], run };
+
+/// A volume that may hold the data of this deployment under another project's name.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    /// The volume.
+    pub(crate) volume: &'a Volume,
+    /// The project it was made for.
+    pub(crate) project: &'a str,
+}
+
+/// Volumes with this deployment's key, made for another project and attached to no running backend; at most three. Empty also where
+/// nobody could look.
+pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
+    look_for_candidates(evidence).unwrap_or_default()
+}
+
+/// The same, or why nobody could look.
+pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
+    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
+    let docker = engine(evidence)?;
+    let Some(key) = declared_over(service, &service.data_dir)
+        .filter(|line| line.kind == "volume")
+        .and_then(|line| line.source.as_deref())
+    else {
+        return Ok(vec![]);
+    };
+    let is_idle = |name: &String| docker.backend(name).is_some_and(|holder| !holder.is_running());
+    let ours =
+        |volume: &Volume| compose.volumes.iter().any(|declared| declared.name == volume.name);
+    Ok(docker
+        .volumes
+        .seen()?
+        .iter()
+        .filter(|volume| !volume.anonymous && !ours(volume))
+        .filter(|volume| volume.attached_to.iter().all(is_idle))
+        .filter_map(|volume| {
+            let by_label = volume.project.as_deref().filter(|_| volume.key.as_deref() == Some(key));
+            let by_name = || volume.name.strip_suffix(key)?.strip_suffix('_');
+            let project = match (&volume.project, &volume.key) {
+                (Some(_), Some(_)) => by_label,
+                _ => by_name(),
+            };
+            project
+                .filter(|project| *project != compose.project && !project.is_empty())
+                .map(|project| Candidate { volume, project })
+        })
+        .take(3)
+        .collect())
+}
+
+/// Goes back to the project that has the volume; `None` where the volume belongs to no other project. Nothing is lost: `down` keeps
+/// named volumes, and where the new instance has none it is only stopped.
+pub(crate) fn bring_back(
+    evidence: &Evidence,
+    volume: &str,
+    project: Option<&str>,
+) -> Option<Remedy> {
+    let (compose, _) = declared(evidence).ok()??;
+    let project = project.filter(|project| *project != compose.project)?;
+    let expected = engine(evidence).ok().and_then(|docker| docker.expected());
+    let keeps =
+        expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(super::is_durable));
+    let leave = if keeps { "down" } else { "stop" };
+    Some(
+        Remedy::careful(format!(
+            "To get the data in {volume} back, run the project under its old name; for good: \
+             `COMPOSE_PROJECT_NAME={project}` in .env, or `name: {project}` in the compose file"
+        ))
+        .run(format!(
+            "docker compose -p {} {leave} && docker compose -p {project} up -d",
+            compose.project
+        )),
+    )
+}
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
+    if is_accepted(evidence) {
+        return Ok(vec![]);
+    }
+    engine(evidence)?;
+    let ceiling = subject(evidence)
+        .filter(|subject| !subject.assumed)
+        .map_or(Certainty::Likely, |subject| subject.certainty);
+    if let Some(old) = old_holder(evidence, compose) {
+        let certainty = match old.relation {
+            Relation::SameFile => Certainty::Proven,
+            Relation::DirectoryRenamed => Certainty::Likely,
+            Relation::Unknown => Certainty::Possible,
+        };
+        let level =
+            if certainty == Certainty::Possible { Level::Warning } else { PROJECT_RENAMED.level };
+        let finding = say(compose, old.project, old.volume, certainty.min(ceiling))
+            .level(level)
+            .because(
+                format!("the key opens with the secret that {} holds", old.source),
+                old.source.to_owned(),
+            )
+            .at(place(&service.at));
+        return Ok(vec![with_way_back(evidence, finding, old.project, old.volume)]);
+    }
+    // By name and labels only, nothing more than possible: a neighbour's volume is called the same.
+    Ok(look_for_candidates(evidence)?
+        .into_iter()
+        .map(|candidate| {
+            let (project, name) = (candidate.project, candidate.volume.name.as_str());
+            let finding = say(compose, project, Some(name), Certainty::Possible)
+                .level(Level::Warning)
+                .because("is attached to no running backend", format!("volume {name}"));
+            with_way_back(evidence, finding, project, Some(name))
+        })
+        .collect())
+}
+
+fn say(
+    compose: &ComposeFacts,
+    project: &str,
+    volume: Option<&str>,
+    certainty: Certainty,
+) -> Finding {
+    let held = volume.map_or_else(|| "its data".to_owned(), |volume| format!("volume {volume}"));
+    let (is, has) =
+        if certainty == Certainty::Possible { ("may be", "may hold") } else { ("is", "holds") };
+    let finding = PROJECT_RENAMED.finding(
+        certainty,
+        format!(
+            "This project is called {}; {held}, made for project {project}, {has} the older data: \
+             it {is} the same deployment under the name it had before (a renamed directory does \
+             that).",
+            compose.project
+        ),
+    );
+    match volume {
+        Some(volume) => finding.at(Location::volume(volume)),
+        None => finding,
+    }
+}
+
+fn with_way_back(
+    evidence: &Evidence,
+    finding: Finding,
+    project: &str,
+    volume: Option<&str>,
+) -> Finding {
+    match bring_back(evidence, volume.unwrap_or("the old volume"), Some(project)) {
+        Some(remedy) => finding.remedy(remedy),
+        None => finding,
+    }
+}
+
+/// How the old project and this one belong together.
+enum Relation {
+    /// The same compose file, or the same directory.
+    SameFile,
+    /// Files of the same names in a directory beside this one.
+    DirectoryRenamed,
+    /// Nothing says so.
+    Unknown,
+}
+
+/// Who holds the secret that opens the key, under another project's name.
+struct Old<'a> {
+    project: &'a str,
+    volume: Option<&'a str>,
+    source: &'a str,
+    relation: Relation,
+}
+
+fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<'a>> {
+    let docker = evidence.docker.seen().ok()?;
+    let volumes = docker.volumes.seen().map(Vec::as_slice).unwrap_or_default();
+    let own = subject(evidence).map(|subject| subject.container.name.as_str());
+    let opened = selected(evidence)?.trials.iter().filter(|trial| trial.opened.is_some());
+    opened.flat_map(|trial| &trial.places).find_map(|place| {
+        let SecretPlace::File { container, volume: Some(volume) } = place else { return None };
+        let holder = docker.backend(container);
+        if own == Some(container.as_str()) || holder.is_some_and(Container::is_running) {
+            return None;
+        }
+        let of_volume = || volumes.iter().find(|seen| seen.name == *volume)?.project.as_deref();
+        let project = holder.and_then(|holder| holder.project.as_deref()).or_else(of_volume)?;
+        (project != compose.project).then(|| Old {
+            project,
+            volume: Some(volume),
+            source: container,
+            relation: holder.map_or(Relation::Unknown, |holder| relation(holder, compose)),
+        })
+    })
+}
+
+fn relation(holder: &Container, compose: &ComposeFacts) -> Relation {
+    let split = |path: &str| {
+        let (directory, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = directory.rsplit_once('/').map_or("", |(parent, _)| parent);
+        (parent.to_owned(), file.to_owned())
+    };
+    let shares = |same: &dyn Fn(&str, &str) -> bool| {
+        holder.config_files.iter().any(|old| compose.files.iter().any(|new| same(old, new)))
+    };
+    if shares(&|old, new| old == new)
+        || holder.working_dir.as_deref() == Some(compose.directory.as_str())
+    {
+        Relation::SameFile
+    } else if shares(&|old, new| split(old) == split(new)) {
+        Relation::DirectoryRenamed
+    } else {
+        Relation::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, DIRECTORY, container, file, opened, unseen, volume};
+    use Certainty::{Likely, Possible, Proven};
+
+    /// The old project's stopped container still holds the volume whose secret opens the key.
+    fn renamed(config_file: &str) -> Evidence {
+        let held = vec![file("old-backend-1", Some("old_data"))];
+        let mut evidence = build::refused(&[opened("old", held)]);
+        let mut old = container("old", "old");
+        old.state = "exited".to_owned();
+        old.working_dir = None;
+        old.config_files = vec![config_file.to_owned()];
+        build::docker(&mut evidence).backends.push(old);
+        build::volumes(&mut evidence).push(volume("old_data", "old", &["old-backend-1"]));
+        evidence
+    }
+
+    #[test]
+    fn the_old_container_tells() {
+        type Change = fn(&mut Evidence);
+        let same = &format!("{DIRECTORY}/docker-compose.yml");
+        let cases: [(&str, &str, Change, Option<Certainty>); 6] = [
+            ("the same file", same, |_| {}, Some(Proven)),
+            (
+                "the directory had another name",
+                "/home/u/old/docker-compose.yml",
+                |_| {},
+                Some(Likely),
+            ),
+            ("a project from elsewhere", "/srv/x/docker-compose.yml", |_| {}, Some(Possible)),
+            ("nobody knows who answers", same, |e| build::docker(e).answering = None, Some(Likely)),
+            (
+                "it runs: another instance",
+                same,
+                |e| build::docker(e).backends[1].state = "running".to_owned(),
+                None,
+            ),
+            ("accepted", same, |e| e.endpoint = build::healthy().endpoint, None),
+        ];
+        for (case, config_file, change, expected) in cases {
+            let mut evidence = renamed(config_file);
+            change(&mut evidence);
+            let found = run(&evidence).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn without_the_container_a_name_is_possible() {
+        let mut evidence = build::refused(&[]);
+        assert_eq!(run(&evidence), Ok(vec![]));
+        build::volumes(&mut evidence).push(volume("old_data", "old", &[]));
+        let mut other_key = volume("old_postgres", "old", &[]);
+        other_key.key = Some("postgres".to_owned());
+        build::volumes(&mut evidence).push(other_key);
+        let found = run(&evidence).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].certainty, found[0].level), (Possible, Level::Warning));
+        assert_eq!(found[0].locations, [Location::volume("old_data")]);
+        build::docker(&mut evidence).volumes = unseen();
+        assert!(run(&evidence).is_err());
+    }
+}

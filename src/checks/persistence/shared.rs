@@ -1,0 +1,104 @@
+//! Two running backends write to one data directory: neither knows of the other, and both spoil the database.
+
+use super::{engine, is_durable};
+use crate::checks::Check;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// Two running backends on one volume.
+pub static DATA_VOLUME_SHARED: Rule = Rule {
+    id: "data-volume-shared",
+    level: Level::Error,
+    title: "two running backends write to one data directory",
+    explain: include_str!("data-volume-shared.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Compares the mounts of the running backends.
+pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_SHARED], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let docker = engine(evidence)?;
+    let ours = [docker.expected(), docker.answering().map(|(container, _)| container)];
+    let mut seen = Vec::new();
+    for (one, other) in
+        docker.backends.iter().enumerate().flat_map(|(index, one)| {
+            docker.backends[index + 1..].iter().map(move |other| (one, other))
+        })
+    {
+        let concerns_us = ours.iter().flatten().any(|c| c.name == one.name || c.name == other.name);
+        let (Some(mine), Some(its)) =
+            (one.mount_over(&one.data_dir), other.mount_over(&other.data_dir))
+        else {
+            continue;
+        };
+        let Some(source) = mine.source.as_ref().filter(|_| mine.source == its.source) else {
+            continue;
+        };
+        // One directory mounted at two paths is shared only if the data lies at the same place in it.
+        let place_in = |target: &str, data: &str| {
+            data.strip_prefix(target.trim_end_matches('/')).map(str::to_owned)
+        };
+        let same_place =
+            place_in(&mine.target, &one.data_dir) == place_in(&its.target, &other.data_dir);
+        if concerns_us && same_place && is_durable(mine) && one.is_running() && other.is_running() {
+            seen.push(
+                DATA_VOLUME_SHARED
+                    .finding(
+                        Certainty::Proven,
+                        format!(
+                            "{} and {} both run on {source}. SQLite lets them, without a word, and \
+                             what one writes the other does not see.",
+                            one.name, other.name
+                        ),
+                    )
+                    .because(format!("mounts {source} at {}", mine.target), one.name.clone())
+                    .because(format!("mounts {source} at {}", its.target), other.name.clone())
+                    .at(Location::container(&one.name))
+                    .at(Location::container(&other.name))
+                    .remedy(
+                        Remedy::careful(
+                            "Stop the one that should not run, then give it a volume of its own",
+                        )
+                        .run(format!(
+                            "docker stop {}",
+                            stranger(docker.expected.as_deref(), &one.name, &other.name)
+                        )),
+                    ),
+            );
+        }
+    }
+    Ok(seen)
+}
+
+/// The one of the two that is not this project's.
+fn stranger<'a>(expected: Option<&str>, one: &'a str, other: &'a str) -> &'a str {
+    if expected == Some(other) { one } else { other }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, container, mount};
+    use crate::evidence::docker::MountKind;
+
+    #[test]
+    fn two_running_ones_on_one_volume() {
+        for (case, volume, state, expected) in [
+            ("its own", "other_data", "running", 0),
+            ("shared", "app_data", "running", 1),
+            ("the other is stopped", "app_data", "exited", 0),
+        ] {
+            let mut evidence = build::healthy();
+            let mut other = container("other", "theirs");
+            other.mounts = vec![mount(MountKind::Named, Some(volume), "/convex/data")];
+            state.clone_into(&mut other.state);
+            build::docker(&mut evidence).backends.push(other);
+            assert_eq!(run(&evidence).unwrap().len(), expected, "{case}");
+        }
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+        assert!(run(&Evidence::default()).is_err());
+    }
+}
