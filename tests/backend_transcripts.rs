@@ -14,6 +14,7 @@ use std::time::Duration;
 use convex_doctor::demo::backend::Backend;
 use convex_doctor::demo::backend::log::Log;
 use convex_doctor::secret::Secret;
+use jiff::civil::date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -397,5 +398,41 @@ fn log_tells_what_the_answer_does_not() {
             access.contains(" INFO convex-cloud-http: [] 127.0.0.1:") && access.contains(&asked),
             "{access}"
         );
+    }
+}
+
+/// Older images, by the dates of upstream's commits: which endpoints they lack and what they say less.
+#[test]
+fn older_images_know_less() {
+    let full = "convex-self-hosted|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa";
+    let read_only = "convex-self-hosted|0137fb70ec8b255d67c0d4c6912176176ab015e7e3f1d010f691a84154400ee2e837d2b14e3ff6";
+    let check = "/api/check_admin_key";
+    let urls = "/api/v1/get_canonical_urls";
+    let info = "/api/v1/deployment_info";
+    let cases = [
+        (date(2025, 3, 17), check, full, 404, ""),
+        (date(2025, 3, 18), check, full, 200, r#"{"success":true}"#),
+        (date(2026, 4, 5), check, read_only, 403, "ReadOnlyAdminKey"),
+        (date(2026, 4, 15), check, read_only, 200, r#"{"success":true}"#),
+        (date(2026, 4, 16), check, full, 200, r#""allowedOps":[],"isReadOnly":false"#),
+        (date(2025, 10, 9), urls, full, 404, ""),
+        (date(2025, 10, 10), urls, full, 200, "convexCloudUrl"),
+        (date(2026, 3, 29), info, full, 404, ""),
+        (date(2026, 3, 30), info, full, 200, "selfHosted"),
+    ];
+    for (built, path, key, status, words) in cases {
+        let secret = Secret::new(CARNITAS);
+        let mut backend = Backend::new("convex-self-hosted", &secret, Log::in_memory()).unwrap();
+        backend.built = built;
+        let (api, _) = open(backend);
+        let mut stream = TcpStream::connect(api).unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Convex {key}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{built} {path}: {answer}");
+        assert!(answer.contains(words), "{built} {path}: {answer}");
     }
 }

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# A whole run on a healthy project of two containers, beside what a person would type instead: median of N runs each, in
+# milliseconds; peak memory; the time of `--version`. Needs a Docker engine with the images of tests/lab (see .ci/run).
+#   benches/whole_run.sh [target/release/convex-doctor] [N]
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+doctor=$(realpath "${1:-$root/target/release/convex-doctor}")
+runs=${2:-10}
+
+project=$(mktemp -d)/benchproject
+mkdir "$project"
+cd "$project"
+cp "$root/tests/lab/docker-compose.yml" .
+echo '{"dependencies":{"convex":"^1.48.0"}}' >package.json
+export PORT=33210 SITE_PROXY_PORT=33211 DASHBOARD_PORT=36791
+printf 'PORT=%s\nSITE_PROXY_PORT=%s\nDASHBOARD_PORT=%s\n' $PORT $SITE_PROXY_PORT $DASHBOARD_PORT >.env
+trap 'docker compose down -v -t 2 >/dev/null 2>&1; rm -rf "$(dirname "$project")"' EXIT
+docker compose up -d >/dev/null 2>&1
+key=$(docker compose exec -T backend ./generate_admin_key.sh 2>/dev/null)
+printf 'CONVEX_SELF_HOSTED_URL=http://127.0.0.1:%s\nCONVEX_SELF_HOSTED_ADMIN_KEY=%s\n' "$PORT" "$key" >.env.local
+
+median() { # command…
+    local i start end
+    for ((i = 0; i < runs; i++)); do
+        start=$(date +%s%N)
+        "$@" >/dev/null 2>&1 || true
+        end=$(date +%s%N)
+        echo $(((end - start) / 1000))
+    done | sort -n | awk '{ t[NR] = $1 } END { printf "%d\n", t[int((NR + 1) / 2)] }'
+}
+
+show() { # label microseconds
+    awk -v label="$1" -v us="$2" 'BEGIN { printf "%-58s %8.1f ms\n", label, us / 1000 }'
+}
+
+manual=0
+by_hand() {
+    local us
+    us=$(median "$@")
+    manual=$((manual + us))
+    show "$(echo "$*" | sed "s/Convex .*|[0-9a-f]*/Convex …/")" "$us"
+}
+
+echo "By hand:"
+by_hand docker compose config -q
+by_hand docker compose ps -a
+by_hand docker inspect benchproject-backend-1
+by_hand docker volume ls
+by_hand curl -s "http://127.0.0.1:$PORT/api/check_admin_key" -H "Authorization: Convex $key"
+by_hand docker compose exec -T backend ./generate_admin_key.sh
+show '= by hand' "$manual"
+
+echo
+whole=$(median "$doctor")
+show 'convex-doctor' "$whole"
+awk -v d="$whole" -v m="$manual" 'BEGIN { printf "%-58s %8.1f %%\n", "= of the way by hand", 100 * d / m }'
+show 'convex-doctor --version' "$(median "$doctor" --version)"
+
+# Peak memory: the kernel's high-water mark, taken by the parent when the child ends.
+python3 - "$doctor" <<'P'
+import resource, subprocess, sys
+result = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"{'convex-doctor, peak memory':<58} {peak:8.1f} MiB   (exit code {result.returncode})")
+P
