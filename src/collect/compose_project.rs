@@ -7,7 +7,7 @@ use super::files::{self, FileText};
 use super::repository::ReadFile;
 use super::{Request, docker};
 use crate::admin_key::InstanceSecret;
-use crate::compose::{self, Errors, FileError, Files, Project, Service, Variable, WarningKind};
+use crate::compose::{self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind};
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
@@ -266,7 +266,12 @@ fn entry(
     secrets: &mut Vec<(Secret, SecretPlace)>,
 ) -> EnvironmentEntry {
     let at = place(&variable.at, directory);
-    let value_at = variable.origin.as_ref().map(|origin| place(origin, directory));
+    let literal = matches!(variable.source, VariableSource::Literal | VariableSource::EnvFile);
+    let value_at = variable
+        .origin
+        .as_ref()
+        .map(|origin| place(origin, directory))
+        .or_else(|| (literal && variable.value.is_some()).then(|| at.clone()));
     let value = match variable.value.as_deref() {
         None => EntryValue::Unset,
         Some("") => EntryValue::Blank,

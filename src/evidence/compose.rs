@@ -154,7 +154,7 @@ pub struct EnvironmentEntry {
     pub name: String,
     /// Where it is set in the compose file.
     pub at: At,
-    /// Where its value literally stands, when that is elsewhere (`.env`).
+    /// Where its value literally stands: the same place, or a `.env`; `None` when it comes from the shell, or has none.
     pub value_at: Option<At>,
     /// What it is set to.
     pub value: EntryValue,

@@ -99,6 +99,10 @@ pub struct Container {
     pub working_dir: Option<String>,
     /// Label `com.docker.compose.project.config_files`, split at commas.
     pub config_files: Vec<String>,
+    /// Whether none of its compose files is on this machine any more; `None` where that cannot be known (another machine's engine, no
+    /// labels).
+    #[serde(default)]
+    pub files_gone: Option<bool>,
     /// `.Config.Image`: as the compose file or the command named it.
     pub image: String,
     /// How it was recognised as a backend, for the reader.

@@ -22,18 +22,12 @@ pub static CHECK: Check = Check { rules: &[&SECRET_IN_COMPOSE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((entry, secret)) = declared_secret(evidence)? else { return Ok(vec![]) };
-    let at = entry.value_at.as_ref().unwrap_or(&entry.at);
-    if at.file != entry.at.file {
-        return Ok(vec![]); // it stands in `.env` or another file of variables
-    }
+    // Without a place of its own the value comes from the shell; else it may stand in `.env` or another file of variables.
+    let Some(at) = entry.value_at.as_ref().filter(|at| at.file == entry.at.file) else {
+        return Ok(vec![]);
+    };
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     let tracked = git.is_some_and(|git| git.tracked.contains(&at.file));
-    let literal = entry.value_at.is_some()
-        || git.is_some_and(|git| {
-            git.secrets.iter().any(|seen| seen.file == at.file && seen.line == at.line)
-        });
-    // Without a place of its own the value may also come from the shell.
-    let certainty = if literal { Certainty::Proven } else { Certainty::Likely };
     let detail = if tracked {
         "Git keeps it: everybody with the repository can mint admin keys, and later commits do not \
          take it back."
@@ -45,7 +39,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
          ${INSTANCE_SECRET}` here",
     );
     let finding = SECRET_IN_COMPOSE
-        .finding(certainty, detail)
+        .finding(Certainty::Proven, detail)
         .level(if tracked { Level::Error } else { Level::Warning })
         .because(format!("INSTANCE_SECRET is set to secret {secret}"), spot(at))
         .at(value_place(entry))
@@ -68,7 +62,7 @@ mod tests {
     use crate::checks::key::build::{self, Seen, at, entry, valid};
     use crate::evidence::compose::{At, EntryValue};
     use crate::evidence::surroundings::Git;
-    use Certainty::{Likely, Proven};
+    use Certainty::Proven;
 
     #[test]
     fn a_secret_in_the_compose_file() {
@@ -76,7 +70,7 @@ mod tests {
         for (case, value_at, tracked, expected) in [
             ("in .env", Some(other), true, None),
             ("literal", Some(at(9)), false, Some((Proven, Level::Warning))),
-            ("literal, or the shell's", None, false, Some((Likely, Level::Warning))),
+            ("the shell's", None, false, None),
             ("tracked", Some(at(9)), true, Some((Proven, Level::Error))),
         ] {
             let mut evidence = build::healthy();

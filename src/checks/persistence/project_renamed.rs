@@ -36,7 +36,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .map_or(Certainty::Likely, |subject| subject.certainty);
     if let Some(old) = old_holder(evidence, compose) {
         let certainty = match old.relation {
-            Relation::SameFile => Certainty::Proven,
+            Relation::SameFile | Relation::Gone => Certainty::Proven,
             Relation::DirectoryRenamed => Certainty::Likely,
             Relation::Unknown => Certainty::Possible,
         };
@@ -104,6 +104,8 @@ fn with_way_back(
 enum Relation {
     /// The same compose file, or the same directory.
     SameFile,
+    /// The old project's files are gone from this machine: nothing but this project can be its successor here.
+    Gone,
     /// Files of the same names in a directory beside this one.
     DirectoryRenamed,
     /// Nothing says so.
@@ -153,6 +155,8 @@ fn relation(holder: &Container, compose: &ComposeFacts) -> Relation {
         || holder.working_dir.as_deref() == Some(compose.directory.as_str())
     {
         Relation::SameFile
+    } else if holder.files_gone == Some(true) {
+        Relation::Gone
     } else if shares(&|old, new| split(old) == split(new)) {
         Relation::DirectoryRenamed
     } else {
@@ -183,7 +187,7 @@ mod tests {
     fn the_old_container_tells() {
         type Change = fn(&mut Evidence);
         let same = &format!("{DIRECTORY}/docker-compose.yml");
-        let cases: [(&str, &str, Change, Option<Certainty>); 6] = [
+        let cases: [(&str, &str, Change, Option<Certainty>); 7] = [
             ("the same file", same, |_| {}, Some(Proven)),
             (
                 "the directory had another name",
@@ -192,6 +196,12 @@ mod tests {
                 Some(Likely),
             ),
             ("a project from elsewhere", "/srv/x/docker-compose.yml", |_| {}, Some(Possible)),
+            (
+                "its files are gone",
+                "/srv/x/docker-compose.yml",
+                |e| build::docker(e).backends[1].files_gone = Some(true),
+                Some(Proven),
+            ),
             ("nobody knows who answers", same, |e| build::docker(e).answering = None, Some(Likely)),
             (
                 "it runs: another instance",

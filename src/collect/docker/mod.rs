@@ -243,7 +243,12 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
     let looked = join_all(candidates.iter().map(|summary| look_into(listing, summary))).await;
     let mut secrets = Vec::new();
     let mut backends = Vec::new();
-    for (container, found) in looked.into_iter().flatten() {
+    let local = listing.target.is_local();
+    for (mut container, found) in looked.into_iter().flatten() {
+        if local && !container.config_files.is_empty() {
+            let gone = |file: &String| !super::files::exists(std::path::Path::new(file));
+            container.files_gone = Some(container.config_files.iter().all(gone));
+        }
         backends.push(container);
         secrets.extend(found);
     }

@@ -88,6 +88,7 @@ pub(super) fn container(
         config_files: of("project.config_files")
             .map(|files| files.split(',').map(str::to_owned).collect())
             .unwrap_or_default(),
+        files_gone: None,
         image: sanitize(&image),
         recognised_by,
         upstream_entrypoint: entrypoint.iter().any(|word| word.ends_with("run_backend.sh")),
