@@ -22,7 +22,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         }
     }
     let request = options.request()?;
+    let progress = super::progress::Progress::watch(&request.running);
     let evidence = collect::run(&request)?;
+    drop(progress);
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
     let report = diagnosis::diagnose(&evidence, &choices);
     write(options, &outputs, &report)?;

@@ -5,6 +5,7 @@ mod diagnose;
 mod explain;
 mod inspect;
 mod key;
+mod progress;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

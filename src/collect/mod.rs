@@ -18,6 +18,7 @@ mod surroundings;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -28,6 +29,9 @@ use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
 use crate::secret::Secret;
+
+/// The names of the probes that are under way, for whoever shows them.
+pub type Running = Arc<Mutex<Vec<String>>>;
 
 /// What to look at.
 #[derive(Default)]
@@ -64,6 +68,8 @@ pub struct Request {
     pub ephemeral: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
+    /// Told of every probe that begins and ends.
+    pub running: Running,
     /// Stands for the process environment when set: the demo and the tests look at another world.
     pub environment: Option<BTreeMap<String, String>>,
 }
@@ -226,7 +232,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
-    let clock = Clock::start();
+    let clock = Clock::start(&request.running);
     let directory = request.directory()?;
     let environment = request.environment();
     let timeout = request.timeout();
@@ -446,12 +452,18 @@ struct Clock {
     start: Instant,
     last: std::cell::Cell<Instant>,
     laps: std::cell::RefCell<Vec<Timing>>,
+    running: Running,
 }
 
 impl Clock {
-    fn start() -> Self {
+    fn start(running: &Running) -> Self {
         let start = Instant::now();
-        Self { start, last: std::cell::Cell::new(start), laps: std::cell::RefCell::default() }
+        Self {
+            start,
+            last: std::cell::Cell::new(start),
+            laps: std::cell::RefCell::default(),
+            running: Arc::clone(running),
+        }
     }
 
     /// Ends a stretch of work that waits for nobody.
@@ -462,7 +474,10 @@ impl Clock {
 
     async fn timed<T>(&self, probe: &str, work: impl Future<Output = T>) -> T {
         let begun = Instant::now();
+        let running = || self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running().push(probe.to_owned());
         let result = work.await;
+        running().retain(|name| name != probe);
         self.note(probe, begun);
         self.last.set(Instant::now());
         result
