@@ -7,7 +7,9 @@ use super::files::{self, FileText};
 use super::repository::ReadFile;
 use super::{Request, docker};
 use crate::admin_key::InstanceSecret;
-use crate::compose::{self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind};
+use crate::compose::{
+    self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
+};
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
