@@ -1,6 +1,6 @@
 //! Compose projects against what the real `docker compose config` made of them: the cases kept in `fixtures/compose-cases`, and, where
 //! it lies beside the repository, a corpus of public files.
-#![allow(clippy::disallowed_methods, reason = "a test reads its fixtures")]
+#![allow(clippy::disallowed_methods, clippy::panic, reason = "a test reads its fixtures")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -177,8 +177,7 @@ fn every_case_comes_out_as_docker_compose_has_it() {
 fn every_file_of_the_corpus_comes_out_as_docker_compose_has_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let Ok(entries) = std::fs::read_dir(&root) else {
-        eprintln!("the corpus does not lie beside this repository: nothing compared");
-        return;
+        return; // it does not lie beside every clone; the kept cases above do
     };
     let mut failures = Vec::new();
     for case in entries.map(|entry| entry.unwrap().path()) {
