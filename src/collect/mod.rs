@@ -170,9 +170,12 @@ pub fn inspect_with_docker(
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));
         };
-        let wanted = compose_project::wanted(&project, &compose.facts);
+        let keys = compose_project::data_volume_keys(&compose.facts);
+        let wanted = compose_project::wanted(&project, &compose.facts, &keys);
         let found = docker::inspect(&listing, &wanted).await;
-        let running = |name: &str| found.facts.backend(name).is_some_and(|one| one.is_running());
+        let running = |name: &str| {
+            found.facts.backend(name).is_some_and(super::evidence::docker::Container::is_running)
+        };
         let expected = found.facts.expected.as_deref();
         let backend = expected.or(match found.facts.backends.as_slice() {
             [only] => Some(only.name.as_str()),
@@ -278,9 +281,10 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let ask_url = scope == Scope::All && !request.no_network;
     let options = request.docker_options();
     let list = async {
-        match ask_docker {
-            true => Some(clock.timed("docker: list", docker::list(&options, &environment)).await),
-            false => None,
+        if ask_docker {
+            Some(clock.timed("docker: list", docker::list(&options, &environment)).await)
+        } else {
+            None
         }
     };
     let first = endpoint::Request {
@@ -310,7 +314,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let mut engine = None;
     match listing {
         Some(Ok(listing)) => {
-            let wanted = compose_project::wanted(&project, &compose.facts);
+            let keys = compose_project::data_volume_keys(&compose.facts);
+            let wanted = compose_project::wanted(&project, &compose.facts, &keys);
             let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
             docker = found.facts;
             secrets.extend(found.secrets);
@@ -319,7 +324,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         }
         Some(Err(failure)) => {
             evidence.engine_failure = Some(FailedEngine {
-                kind: failure.kind,
+                kind: failure.failure,
                 address: failure.address,
                 context: failure.context,
             });
