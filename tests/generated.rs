@@ -1,0 +1,91 @@
+//! What is generated and kept in the repository says what the code says. `UPDATE=1 cargo test --test generated` rewrites it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test compares files of the repository"
+)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use convex_doctor::checks::{REGISTRY, RETIRED};
+use convex_doctor::render::json;
+
+fn compare(name: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, expected).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = kept.lines().zip(expected.lines()).position(|(one, other)| one != other);
+    assert!(
+        kept == expected,
+        "{name} is not what the code says (first at line {:?}); UPDATE=1 cargo test --test generated",
+        line.map(|line| line + 1)
+    );
+}
+
+/// What a reader calls a family.
+fn heading(family: &str) -> &str {
+    match family {
+        "selection" => "Selection: what `npx convex` would use",
+        "key_shape" => "The key by its shape, no secret needed",
+        "key" => "The key against the instance",
+        "endpoint" => "The URL, and what answers there",
+        "identity" => "The instance: its name and its secret",
+        "persistence" => "What survives the next `down`",
+        "engine" => "The backend's container and the Docker engine",
+        "compose" => "The compose file",
+        "storage" => "Database and files elsewhere",
+        other => other,
+    }
+}
+
+/// The list of all ids: a renamed or lost one shows here in review.
+#[test]
+fn the_table_of_findings_is_the_registry() {
+    let total = REGISTRY.iter().flat_map(|(_, checks)| *checks).flat_map(|check| check.rules);
+    let mut page = format!(
+        "# Findings\n\n\
+         Generated from the registry by `UPDATE=1 cargo test --test generated`; do not edit.\n\n\
+         {} ids. An id is public and stable: `--ignore ID` and scripts may rely on it. `convex-doctor explain ID` says what a \
+         finding means, what proves it, how to mend it and what not to do.\n\n\
+         **Level** is the usual one; a finding may be milder where the evidence is. **Explains** names the findings that follow \
+         from this one and are folded under it.\n",
+        total.count()
+    );
+    for (family, checks) in REGISTRY {
+        let mut rules: Vec<_> = checks.iter().flat_map(|check| check.rules).collect();
+        rules.sort_by_key(|rule| rule.id);
+        let _infallible = write!(
+            page,
+            "\n## {}\n\nFamily `{family}`, {} ids.\n\n| id | level | title | explains |\n|---|---|---|---|\n",
+            heading(family),
+            rules.len()
+        );
+        for rule in rules {
+            let causes: Vec<String> = rule.causes.iter().map(|id| format!("`{id}`")).collect();
+            let _infallible = writeln!(
+                page,
+                "| `{}` | {} | {} | {} |",
+                rule.id,
+                rule.level,
+                rule.title.replace('|', "\\|").replace('<', "&lt;"),
+                causes.join(", ")
+            );
+        }
+    }
+    if !RETIRED.is_empty() {
+        page.push_str("\n## Renamed\n\n| old id | now |\n|---|---|\n");
+        for (old, new) in RETIRED {
+            let _infallible = writeln!(page, "| `{old}` | `{new}` |");
+        }
+    }
+    compare("docs/findings.md", &page);
+}
+
+#[test]
+fn the_schema_is_the_one_of_the_types() {
+    compare("docs/report.schema.json", &json::schema());
+}
