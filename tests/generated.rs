@@ -51,7 +51,8 @@ fn the_table_of_findings_is_the_registry() {
          Generated from the registry by `UPDATE=1 cargo test --test generated`; do not edit.\n\n\
          {} ids. An id is public and stable: `--ignore ID` and scripts may rely on it. `convex-doctor explain ID` says what a \
          finding means, what proves it, how to mend it and what not to do.\n\n\
-         **Level** is the usual one; a finding may be milder where the evidence is. **Explains** names the findings that follow \
+         **Level** is the usual one; a finding may be milder where the evidence is. **Cause** ● can be the answer to \"why does my key fail, why does \
+         the CLI not reach my backend\"; those of level error compete for the top of the report. **Explains** names the findings that follow \
          from this one and are folded under it.\n",
         total.count()
     );
@@ -60,7 +61,7 @@ fn the_table_of_findings_is_the_registry() {
         rules.sort_by_key(|rule| rule.id);
         let _infallible = write!(
             page,
-            "\n## {}\n\nFamily `{family}`, {} ids.\n\n| id | level | title | explains |\n|---|---|---|---|\n",
+            "\n## {}\n\nFamily `{family}`, {} ids.\n\n| id | level | cause | title | explains |\n|---|---|---|---|---|\n",
             heading(family),
             rules.len()
         );
@@ -68,9 +69,10 @@ fn the_table_of_findings_is_the_registry() {
             let causes: Vec<String> = rule.causes.iter().map(|id| format!("`{id}`")).collect();
             let _infallible = writeln!(
                 page,
-                "| `{}` | {} | {} | {} |",
+                "| `{}` | {} | {} | {} | {} |",
                 rule.id,
                 rule.level,
+                if rule.is_cause { "●" } else { "" },
                 rule.title.replace('|', "\\|").replace('<', "&lt;"),
                 causes.join(", ")
             );
