@@ -260,7 +260,8 @@ fn a_start_fails_in_upstreams_words() {
         let options: Vec<_> = env.iter().flat_map(|env| ["-e", *env]).collect();
         let output = run(
             Path::new("/"),
-            &[&["docker", "run", "--rm"], options.as_slice(), &[image]].concat(),
+            &[&["docker", "run", "--rm", "--network", "none"], options.as_slice(), &[image]]
+                .concat(),
         );
         (output.status.code().unwrap(), text(&output.stderr))
     };

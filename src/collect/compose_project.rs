@@ -7,7 +7,9 @@ use super::files::{self, FileText};
 use super::repository::ReadFile;
 use super::{Request, docker};
 use crate::admin_key::InstanceSecret;
-use crate::compose::{self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind};
+use crate::compose::{
+    self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
+};
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
@@ -96,6 +98,7 @@ pub(super) fn facts(
 pub(super) fn wanted<'a>(
     project: &'a Result<Project, Errors>,
     facts: &'a Observation<Option<ComposeFacts>>,
+    data_volume_keys: &'a [String],
 ) -> docker::Wanted<'a> {
     let facts = facts.seen().ok().and_then(Option::as_ref);
     let project = project.as_ref().ok();
@@ -104,7 +107,25 @@ pub(super) fn wanted<'a>(
         config_files: facts.map(|facts| facts.files.as_slice()).unwrap_or_default(),
         working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
         service: facts.and_then(|facts| facts.chosen.as_deref()),
+        data_volume_keys,
     }
+}
+
+/// The keys of the volumes that the backends mount over their data or their credentials.
+pub(super) fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
+    let facts = facts.seen().ok().and_then(Option::as_ref);
+    let backends = facts.map(|facts| facts.backends.as_slice()).unwrap_or_default();
+    let over = |service: &BackendService| {
+        [&service.data_dir, &service.credentials_dir]
+            .into_iter()
+            .filter_map(|path| service.mount_over(path))
+            .filter(|mount| mount.kind == "volume")
+            .filter_map(|mount| mount.source.clone())
+            .collect::<Vec<String>>()
+    };
+    let mut keys: Vec<String> = backends.iter().flat_map(over).collect();
+    keys.dedup();
+    keys
 }
 
 /// The compose files and the `.env` files that were read, to be searched for secrets if git tracks them.

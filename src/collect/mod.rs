@@ -170,7 +170,8 @@ pub fn inspect_with_docker(
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));
         };
-        let wanted = compose_project::wanted(&project, &compose.facts);
+        let keys = compose_project::data_volume_keys(&compose.facts);
+        let wanted = compose_project::wanted(&project, &compose.facts, &keys);
         let found = docker::inspect(&listing, &wanted).await;
         let running = |name: &str| found.facts.backend(name).is_some_and(|one| one.is_running());
         let expected = found.facts.expected.as_deref();
@@ -310,7 +311,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let mut engine = None;
     match listing {
         Some(Ok(listing)) => {
-            let wanted = compose_project::wanted(&project, &compose.facts);
+            let keys = compose_project::data_volume_keys(&compose.facts);
+            let wanted = compose_project::wanted(&project, &compose.facts, &keys);
             let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
             docker = found.facts;
             secrets.extend(found.secrets);
@@ -319,7 +321,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         }
         Some(Err(failure)) => {
             evidence.engine_failure = Some(FailedEngine {
-                kind: failure.kind,
+                kind: failure.failure,
                 address: failure.address,
                 context: failure.context,
             });

@@ -90,8 +90,7 @@ fn volume(node: Node) -> Result<Node, Conflict> {
         }
         value => return Ok(Node::new(pos, value)),
     };
-    let short =
-        mount::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
+    let short = mount::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
     let bind = short.is_bind();
     let mut map = Map::new();
     let kind = if bind { "bind" } else { "volume" };

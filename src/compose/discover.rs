@@ -217,8 +217,10 @@ fn search(start: &Path, reader: &mut Reader<'_>) -> Result<Vec<PathBuf>, Errors>
             if found.len() > 1 {
                 let list: Vec<String> =
                     found.iter().map(|path| path.display().to_string()).collect();
-                let message =
-                    format!("Found multiple {what} files with supported names: {}", list.join(", "));
+                let message = format!(
+                    "Found multiple {what} files with supported names: {}",
+                    list.join(", ")
+                );
                 reader.warn(WarningKind::MultipleFiles, None, message);
                 let message = format!("Using {}", winner.display());
                 reader.warn(WarningKind::MultipleFiles, None, message);

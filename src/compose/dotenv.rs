@@ -230,7 +230,8 @@ impl<'t> Reader<'t> {
                 char => {
                     let name = rest[..index].trim_end();
                     self.advance(index);
-                    let what = format!("unexpected character {:?} in variable name", char.to_string());
+                    let what =
+                        format!("unexpected character {:?} in variable name", char.to_string());
                     // The name is shown only as far as it is one: what follows may be a secret.
                     return Err(self.fault(&format!("{what} {name:?}")));
                 }

@@ -5,8 +5,8 @@
 //! variables itself, and is looked at even when it is not used: an unset variable in it is warned about. `$$` is a dollar
 //! sign.
 
-use super::tree::Used;
 use super::source::Pos;
+use super::tree::Used;
 
 /// The variables a text may use: shell first, then `.env`.
 pub(super) trait Variables {

@@ -42,8 +42,11 @@ pub(super) fn parse(path: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Erro
     let (text, file) = reader.read(path)?;
     match super::tree::parse(&text, file, &reader.sources) {
         Ok(documents) => Ok(Parsed { path: path.to_path_buf(), file, documents }),
-        Err(found) => Errors::check(found)
-            .map(|()| Parsed { path: path.to_path_buf(), file, documents: Vec::new() }),
+        Err(found) => Errors::check(found).map(|()| Parsed {
+            path: path.to_path_buf(),
+            file,
+            documents: Vec::new(),
+        }),
     }
 }
 
@@ -149,8 +152,7 @@ impl Filling<'_, '_> {
             Ok(filled) => {
                 let pos = node.pos;
                 self.reader.warn_unset(filled.unset.iter().map(|name| (name.clone(), pos)));
-                let unset =
-                    filled.unset.into_iter().map(|name| Used { name, origin: None });
+                let unset = filled.unset.into_iter().map(|name| Used { name, origin: None });
                 let used: Vec<Used> = filled.used.into_iter().chain(unset).collect();
                 *text = filled.text;
                 node.used = (!used.is_empty()).then(|| used.into_boxed_slice());
@@ -311,8 +313,7 @@ impl Extending<'_, '_, '_> {
                 None => root,
                 Some(mut base) => {
                     merge::remove(&mut base, &document.removals);
-                    merge::merge(base, root, &mut Vec::new())
-                        .map_err(|it| told(it, self.reader))?
+                    merge::merge(base, root, &mut Vec::new()).map_err(|it| told(it, self.reader))?
                 }
             });
         }
@@ -463,10 +464,8 @@ fn pass_through(tree: &mut Node, environment: &Environment) {
         else {
             continue;
         };
-        let mut list = merge::sequence(std::mem::replace(
-            &mut entry.node,
-            Node::new(entry.key, Value::Null),
-        ));
+        let mut list =
+            merge::sequence(std::mem::replace(&mut entry.node, Node::new(entry.key, Value::Null)));
         for item in &mut list {
             if let Value::Text(text) = &mut item.value
                 && !text.contains('=')
@@ -489,10 +488,9 @@ fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
     for key in ["services", "volumes", "networks", "secrets", "configs", "models"] {
         let Some(Entry { key: pos, node }) = from.remove(key) else { continue };
         let Value::Map(resources) = node.value else { continue };
-        let target = to.entry(key.to_owned()).or_insert_with(|| Entry {
-            key: pos,
-            node: Node::new(pos, Value::Map(Map::new())),
-        });
+        let target = to
+            .entry(key.to_owned())
+            .or_insert_with(|| Entry { key: pos, node: Node::new(pos, Value::Map(Map::new())) });
         if target.node.is_null() {
             target.node.value = Value::Map(Map::new());
         }

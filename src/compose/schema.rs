@@ -77,11 +77,10 @@ static EXTENDS: Shape =
     Or(&[Scalar(&[Str]), Object(&[("service", &TEXT), ("file", &TEXT)], &["service"])]);
 static DEPENDENCY: Shape = Object(
     &[
-        ("condition", &OneOf(&[
-            "service_started",
-            "service_healthy",
-            "service_completed_successfully",
-        ])),
+        (
+            "condition",
+            &OneOf(&["service_started", "service_healthy", "service_completed_successfully"]),
+        ),
         ("restart", &FLAG),
         ("required", &PURE_FLAG),
     ],
@@ -125,19 +124,19 @@ static MOUNT: Shape = Or(&[
             ("target", &TEXT),
             ("read_only", &FLAG),
             ("consistency", &TEXT),
-            ("bind", &Object(
-                &[
-                    ("propagation", &TEXT),
-                    ("create_host_path", &FLAG),
-                    ("recursive", &OneOf(&["enabled", "disabled", "writable", "readonly"])),
-                    ("selinux", &OneOf(&["z", "Z"])),
-                ],
-                &[],
-            )),
-            ("volume", &Object(
-                &[("labels", &PAIRS), ("nocopy", &FLAG), ("subpath", &TEXT)],
-                &[],
-            )),
+            (
+                "bind",
+                &Object(
+                    &[
+                        ("propagation", &TEXT),
+                        ("create_host_path", &FLAG),
+                        ("recursive", &OneOf(&["enabled", "disabled", "writable", "readonly"])),
+                        ("selinux", &OneOf(&["z", "Z"])),
+                    ],
+                    &[],
+                ),
+            ),
+            ("volume", &Object(&[("labels", &PAIRS), ("nocopy", &FLAG), ("subpath", &TEXT)], &[])),
             ("tmpfs", &Object(&[("size", &COUNT), ("mode", &AMOUNT)], &[])),
             ("image", &Object(&[("subpath", &TEXT)], &[])),
         ],
@@ -177,10 +176,8 @@ static BUILD: Shape = Or(&[
         &[],
     ),
 ]);
-static LOGGING: Shape = Object(
-    &[("driver", &TEXT), ("options", &Map(&Scalar(&[Null, Number, Str])))],
-    &[],
-);
+static LOGGING: Shape =
+    Object(&[("driver", &TEXT), ("options", &Map(&Scalar(&[Null, Number, Str])))], &[]);
 static SERVICE_NETWORK: Shape = Or(&[
     Scalar(&[Null]),
     Object(
@@ -229,41 +226,53 @@ static DEPLOY: Shape = Or(&[
             ("labels", &PAIRS),
             ("rollback_config", &UPDATE),
             ("update_config", &UPDATE),
-            ("resources", &Object(
-                &[
-                    ("limits", &Object(
-                        &[("cpus", &AMOUNT), ("memory", &TEXT), ("pids", &COUNT)],
-                        &[],
-                    )),
-                    ("reservations", &Object(
-                        &[
-                            ("cpus", &AMOUNT),
-                            ("memory", &TEXT),
-                            ("generic_resources", &List(&ANY, false)),
-                            ("devices", &List(&DEVICE_REQUEST, false)),
-                        ],
-                        &[],
-                    )),
-                ],
-                &[],
-            )),
-            ("restart_policy", &Object(
-                &[
-                    ("condition", &TEXT),
-                    ("delay", &TEXT),
-                    ("max_attempts", &COUNT),
-                    ("window", &TEXT),
-                ],
-                &[],
-            )),
-            ("placement", &Object(
-                &[
-                    ("constraints", &TEXTS),
-                    ("preferences", &List(&Object(&[("spread", &TEXT)], &[]), false)),
-                    ("max_replicas_per_node", &COUNT),
-                ],
-                &[],
-            )),
+            (
+                "resources",
+                &Object(
+                    &[
+                        (
+                            "limits",
+                            &Object(&[("cpus", &AMOUNT), ("memory", &TEXT), ("pids", &COUNT)], &[]),
+                        ),
+                        (
+                            "reservations",
+                            &Object(
+                                &[
+                                    ("cpus", &AMOUNT),
+                                    ("memory", &TEXT),
+                                    ("generic_resources", &List(&ANY, false)),
+                                    ("devices", &List(&DEVICE_REQUEST, false)),
+                                ],
+                                &[],
+                            ),
+                        ),
+                    ],
+                    &[],
+                ),
+            ),
+            (
+                "restart_policy",
+                &Object(
+                    &[
+                        ("condition", &TEXT),
+                        ("delay", &TEXT),
+                        ("max_attempts", &COUNT),
+                        ("window", &TEXT),
+                    ],
+                    &[],
+                ),
+            ),
+            (
+                "placement",
+                &Object(
+                    &[
+                        ("constraints", &TEXTS),
+                        ("preferences", &List(&Object(&[("spread", &TEXT)], &[]), false)),
+                        ("max_replicas_per_node", &COUNT),
+                    ],
+                    &[],
+                ),
+            ),
         ],
         &[],
     ),
@@ -307,7 +316,10 @@ static SERVICE: Shape = Object(
         ("cpu_shares", &AMOUNT),
         ("cpus", &AMOUNT),
         ("cpuset", &TEXT),
-        ("credential_spec", &Object(&[("config", &TEXT), ("file", &TEXT), ("registry", &TEXT)], &[])),
+        (
+            "credential_spec",
+            &Object(&[("config", &TEXT), ("file", &TEXT), ("registry", &TEXT)], &[]),
+        ),
         ("depends_on", &DEPENDENCIES),
         ("deploy", &DEPLOY),
         ("develop", &Or(&[Object(&[("watch", &List(&ANY, false))], &[]), Scalar(&[Null])])),
@@ -389,10 +401,13 @@ static NETWORK: Shape = Or(&[
             ("name", &TEXT),
             ("driver", &TEXT),
             ("driver_opts", &OPTIONS),
-            ("ipam", &Object(
-                &[("driver", &TEXT), ("config", &List(&ANY, false)), ("options", &Map(&TEXT))],
-                &[],
-            )),
+            (
+                "ipam",
+                &Object(
+                    &[("driver", &TEXT), ("config", &List(&ANY, false)), ("options", &Map(&TEXT))],
+                    &[],
+                ),
+            ),
             ("external", &EXTERNAL),
             ("internal", &FLAG),
             ("enable_ipv4", &FLAG),
@@ -511,8 +526,7 @@ impl Check<'_> {
             }
             (OneOf(words), Value::Text(text)) => {
                 if !words.contains(&text.as_str()) {
-                    let words: Vec<String> =
-                        words.iter().map(|word| format!("'{word}'")).collect();
+                    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
                     let what = format!("value must be one of {}", words.join(", "));
                     self.say(node.pos, &what);
                 }

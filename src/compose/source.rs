@@ -99,6 +99,11 @@ impl Sources {
         }
     }
 
+    /// All files met so far.
+    pub(super) fn all(&self) -> impl Iterator<Item = PathBuf> {
+        self.paths.iter().map(|path| path.to_path_buf())
+    }
+
     /// The path behind a number.
     pub(super) fn path(&self, file: u32) -> PathBuf {
         self.paths.get(file as usize).map(|path| path.to_path_buf()).unwrap_or_default()

@@ -47,15 +47,6 @@ impl Value {
             Self::Null | Self::List(_) | Self::Map(_) => None,
         }
     }
-
-    /// Compose's name of the type, as its schema errors spell it.
-    pub(super) fn is_empty_collection(&self) -> bool {
-        match self {
-            Self::List(list) => list.is_empty(),
-            Self::Map(map) => map.is_empty(),
-            _ => false,
-        }
-    }
 }
 
 /// A node, its place, and the variables that were put into it.
@@ -92,10 +83,6 @@ impl PartialEq for Entry {
 impl Node {
     pub(super) fn new(pos: Pos, value: Value) -> Self {
         Self { pos, value, used: None }
-    }
-
-    pub(super) fn text(pos: Pos, text: impl Into<String>) -> Self {
-        Self::new(pos, Value::Text(text.into()))
     }
 
     pub(super) fn as_text(&self) -> Option<&str> {
@@ -161,11 +148,7 @@ pub(super) struct Document {
 }
 
 /// Reads all documents of a text; an empty text has none.
-pub(super) fn parse(
-    text: &str,
-    file: u32,
-    sources: &Sources,
-) -> Result<Vec<Document>, Vec<Error>> {
+pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Document>, Vec<Error>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder {
@@ -236,9 +219,7 @@ impl<'t> Builder<'t> {
     fn next(&mut self) -> Result<(Event<'t>, Pos), Error> {
         match self.parser.next_event() {
             None => Ok((Event::StreamEnd, self.pos(1, 0))),
-            Some(Ok((event, span))) => {
-                Ok((event, self.pos(span.start.line(), span.start.col())))
-            }
+            Some(Ok((event, span))) => Ok((event, self.pos(span.start.line(), span.start.col()))),
             Some(Err(error)) => Err(self.syntax(&error)),
         }
     }
@@ -254,7 +235,7 @@ impl<'t> Builder<'t> {
         let line = self.text.lines().nth(pos.line as usize - 1).unwrap_or("");
         let indent = &line[..line.len() - line.trim_start().len()];
         let complaint = error.kind().to_string();
-        let message = if indent.contains('\t') {
+        let message = if indent.contains('\t') || complaint.contains("found a tab") {
             "found a tab character that violates indentation".to_owned()
         } else {
             complaint

@@ -53,6 +53,9 @@ pub struct DockerFacts {
     pub answering: Option<Answering>,
     /// Volumes that may belong to a Convex instance: attached to a backend, or named like one.
     pub volumes: Observation<Vec<Volume>>,
+    /// What limited the looking: a configuration that could not be read, more candidates than were inspected.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl DockerFacts {
@@ -147,6 +150,15 @@ pub struct Container {
     pub uses_sql: bool,
     /// All five S3 buckets are set in its environment.
     pub uses_s3: bool,
+    /// CONVEX_CLOUD_ORIGIN in its environment.
+    #[serde(default)]
+    pub cloud_origin: Option<String>,
+    /// CONVEX_SITE_ORIGIN in its environment.
+    #[serde(default)]
+    pub site_origin: Option<String>,
+    /// The commit that its image was built from (label `org.opencontainers.image.revision`).
+    #[serde(default)]
+    pub revision: Option<String>,
     /// What its log says; looked at only when something is wrong.
     pub log: Observation<LogFacts>,
 }

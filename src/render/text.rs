@@ -219,7 +219,9 @@ impl Page {
             }
         }
         if !report.unknown.is_empty() {
-            counts.push(format!("{} checks could not see", report.unknown.len()));
+            let count = report.unknown.len();
+            let checks = if count == 1 { "check" } else { "checks" };
+            counts.push(format!("{count} {checks} could not see"));
         }
         if !report.suppressed.is_empty() {
             counts.push(format!("{} suppressed", report.suppressed.len()));

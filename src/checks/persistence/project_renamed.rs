@@ -4,7 +4,7 @@
 
 use super::{bring_back, declared, look_for_candidates, place};
 use crate::checks::Check;
-use crate::checks::key::{is_accepted, selected, subject};
+use crate::checks::key::{is_accepted, issued, mint, selected, subject};
 use crate::evidence::compose::ComposeFacts;
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
@@ -45,11 +45,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let finding = say(compose, old.project, old.volume, certainty.min(ceiling))
             .level(level)
             .because(
-                format!("the key opens with the secret that {} holds", old.source),
+                format!(
+                    "the key, issued on {}, opens with the secret that {} holds",
+                    old.issued, old.source
+                ),
                 old.source.to_owned(),
             )
             .at(place(&service.at));
-        return Ok(vec![with_way_back(evidence, finding, old.project, old.volume)]);
+        let held = old.volume.unwrap_or("the old volume");
+        let afresh = mint(evidence, &format!("To start afresh ({held} is kept), mint a key"));
+        return Ok(vec![with_way_back(evidence, finding, old.project, old.volume).remedy(afresh)]);
     }
     // By name and labels only, nothing more than possible: a neighbour's volume is called the same.
     Ok(look_for_candidates(evidence)?
@@ -117,6 +122,8 @@ struct Old<'a> {
     project: &'a str,
     volume: Option<&'a str>,
     source: &'a str,
+    /// The day on which the key was issued.
+    issued: String,
     relation: Relation,
 }
 
@@ -124,22 +131,28 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
     let docker = evidence.docker.seen().ok()?;
     let volumes = docker.volumes.seen().map(Vec::as_slice).unwrap_or_default();
     let own = subject(evidence).map(|subject| subject.container.name.as_str());
-    let opened = selected(evidence)?.trials.iter().filter(|trial| trial.opened.is_some());
-    opened.flat_map(|trial| &trial.places).find_map(|place| {
-        let SecretPlace::File { container, volume: Some(volume) } = place else { return None };
-        let holder = docker.backend(container);
-        if own == Some(container.as_str()) || holder.is_some_and(Container::is_running) {
-            return None;
-        }
-        let of_volume = || volumes.iter().find(|seen| seen.name == *volume)?.project.as_deref();
-        let project = holder.and_then(|holder| holder.project.as_deref()).or_else(of_volume)?;
-        (project != compose.project).then(|| Old {
-            project,
-            volume: Some(volume),
-            source: container,
-            relation: holder.map_or(Relation::Unknown, |holder| relation(holder, compose)),
-        })
-    })
+    let opened = selected(evidence)?
+        .trials
+        .iter()
+        .filter_map(|trial| Some((trial.opened.as_ref()?, &trial.places)));
+    opened.flat_map(|(claims, places)| places.iter().map(move |it| (claims, it))).find_map(
+        |(claims, place)| {
+            let SecretPlace::File { container, volume: Some(volume) } = place else { return None };
+            let holder = docker.backend(container);
+            if own == Some(container.as_str()) || holder.is_some_and(Container::is_running) {
+                return None;
+            }
+            let of_volume = || volumes.iter().find(|seen| seen.name == *volume)?.project.as_deref();
+            let project = holder.and_then(|holder| holder.project.as_deref()).or_else(of_volume)?;
+            (project != compose.project).then(|| Old {
+                project,
+                volume: Some(volume),
+                source: container,
+                issued: issued(claims),
+                relation: holder.map_or(Relation::Unknown, |holder| relation(holder, compose)),
+            })
+        },
+    )
 }
 
 fn relation(holder: &Container, compose: &ComposeFacts) -> Relation {

@@ -1,104 +1,225 @@
-//! Which container stands behind the selected URL (catalogue §0.2). Equal ports prove nothing: a tunnel, Docker Desktop or a
-//! listener on 127.0.0.1 may beat the engine's own. Only our own nonce in a container's access log proves it.
+//! Which container stands behind the selected URL: proven by our nonce in its log, likely by the port it publishes. Equal ports
+//! alone prove nothing (an ssh tunnel, another engine, a listener on 127.0.0.1 that beats the proxy of Docker).
 
 use crate::evidence::docker::{Answering, Container, DockerFacts};
-use crate::evidence::{EndpointFacts, Observation};
+use crate::evidence::endpoint::{EndpointFacts, Reach};
 use crate::report::Certainty;
 
-/// The container behind the URL, and how surely that is known.
-pub fn answering(docker: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answering> {
-    let running = || docker.backends.iter().filter(|container| container.is_running());
-    if let Some(container) = running().find(|one| one.log.seen().is_ok_and(|log| log.nonce_seen)) {
-        return Some(Answering {
+/// The port of the API inside the container.
+const API_PORT: u16 = 3210;
+
+/// The container behind the URL, where that can be said.
+pub fn answering(facts: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answering> {
+    let mut seen = facts.backends.iter().filter(|c| c.log.seen().is_ok_and(|log| log.nonce_seen));
+    if let Some(container) = seen.next() {
+        // Two logs with our nonces: requests are spread over both, and neither is the one.
+        return seen.next().is_none().then(|| Answering {
             container: container.name.clone(),
             certainty: Certainty::Proven,
-            how: "its access log holds the mark of our own request".to_owned(),
+            how: "its access log holds this run's own request".to_owned(),
         });
     }
-    if !docker.local {
+    if matches!(endpoint.reach, Reach::Refused | Reach::NoSuchHost { .. } | Reach::ConnectTimeout) {
         return None;
     }
-    let loopback = is_loopback(&endpoint.host) || endpoint.host == "localhost";
-    let name = endpoint.answering_name();
-    let mut fitting = running().filter(|container| {
-        let inside = container.addresses.contains(&endpoint.host)
-            && (endpoint.port == 3210
-                || container.ports.iter().any(|port| port.container == endpoint.port));
-        let published = loopback
-            && container.ports.iter().any(|port| {
-                port.host == Some(endpoint.port) && reaches(&port.host_ip, &endpoint.host)
-            });
-        let host_network = loopback && container.network_mode.as_deref() == Some("host");
-        (inside || published || host_network) && names_agree(container, name)
-    });
-    let container = fitting.next()?;
-    if fitting.next().is_some() {
+    if !facts.local {
         return None;
     }
-    Some(Answering {
+    likely(facts, endpoint).map(|(container, how)| Answering {
         container: container.name.clone(),
         certainty: Certainty::Likely,
-        how: format!("it publishes port {}, and nothing speaks against it", endpoint.port),
+        how,
     })
 }
 
-fn is_loopback(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
+/// The one running backend that fits, if there is exactly one, and its name does not speak against it.
+fn likely<'a>(facts: &'a DockerFacts, endpoint: &EndpointFacts) -> Option<(&'a Container, String)> {
+    let name = endpoint.answering_name();
+    let running = || facts.backends.iter().filter(|container| container.is_running());
+    let addresses = endpoint_addresses(endpoint);
+    let loopback = !addresses.is_empty() && addresses.iter().all(|a| is_loopback(a));
 
-/// Whether a port bound to `host_ip` takes a connection to `host`.
-fn reaches(host_ip: &str, host: &str) -> bool {
-    matches!(host_ip, "" | "0.0.0.0" | "::") || host_ip == host || host == "localhost"
-}
+    let inside = |c: &&Container| {
+        c.addresses.iter().any(|own| addresses.contains(own))
+            && (endpoint.port == API_PORT || c.ports.iter().any(|p| p.container == endpoint.port))
+    };
+    let publishes = |c: &&Container| {
+        c.ports
+            .iter()
+            .any(|p| p.host == Some(endpoint.port) && reaches(&p.host_ip, &addresses, loopback))
+    };
+    let on_host = |c: &&Container| {
+        loopback
+            && c.network_mode.as_deref() == Some("host")
+            && endpoint.port == API_PORT
+            && name.is_some()
+            && name_in_force(c) == name
+    };
+    let foreign = facts.published.iter().any(|p| {
+        p.host_port == endpoint.port
+            && reaches(&p.host_ip, &addresses, loopback)
+            && facts.backend(&p.container).is_none()
+    });
 
-/// A name in force that differs from the one that answers rules the container out.
-fn names_agree(container: &Container, answers: Option<&str>) -> bool {
-    match (&container.instance_name.process, answers) {
-        (Observation::Seen(Some(own)), Some(other)) => own == other,
-        _ => true,
+    let (container, how) = if let Some(container) = only(running().filter(inside)) {
+        (container, format!("{} is its own address", endpoint.host))
+    } else if let Some(container) = only(running().filter(publishes)).filter(|_| !foreign) {
+        (container, format!("it alone publishes port {} on this machine", endpoint.port))
+    } else if let Some(container) = only(running().filter(on_host)).filter(|_| !foreign) {
+        (container, "it uses the host's network, and the names agree".to_owned())
+    } else {
+        return None;
+    };
+    match (name, name_in_force(container)) {
+        (Some(answers), Some(own)) if answers != own => None,
+        (Some(_), Some(_)) => Some((container, format!("{how}, and the instance names agree"))),
+        _ => Some((container, how)),
     }
+}
+
+/// The host's addresses; of `localhost` also when it was not resolved.
+fn endpoint_addresses(endpoint: &EndpointFacts) -> Vec<String> {
+    let mut addresses = endpoint.addresses.seen().cloned().unwrap_or_default();
+    if addresses.is_empty() {
+        if endpoint.host.eq_ignore_ascii_case("localhost") {
+            addresses.push("127.0.0.1".to_owned());
+        } else if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
+            addresses.push(endpoint.host.clone());
+        }
+    }
+    addresses
+}
+
+fn is_loopback(address: &str) -> bool {
+    address.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback() || a.is_unspecified())
+}
+
+/// Whether a port published on `host_ip` is met at these addresses. "All addresses" is only matched for loopback: any other
+/// address may be another machine's.
+fn reaches(host_ip: &str, addresses: &[String], loopback: bool) -> bool {
+    match host_ip {
+        "" | "0.0.0.0" | "::" => loopback,
+        own => addresses.iter().any(|address| address == own),
+    }
+}
+
+/// The name that the container runs with, from the surest place that shows one.
+fn name_in_force(container: &Container) -> Option<&str> {
+    let names = &container.instance_name;
+    [&names.process, &names.environment, &names.file]
+        .into_iter()
+        .find_map(|place| place.seen().ok()?.as_deref())
+}
+
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next()?;
+    items.next().is_none().then_some(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::docker::{LogFacts, Port};
+    use crate::evidence::Observation;
+    use crate::evidence::docker::{LogFacts, Port, Published};
+    use crate::evidence::endpoint::{Answer, Body};
 
-    fn container(name: &str, port: u16, instance: &str) -> Container {
-        let mut container = Container { name: name.to_owned(), ..Container::default() };
-        container.state = "running".to_owned();
-        container.ports =
-            vec![Port { container: 3210, host: Some(port), host_ip: "0.0.0.0".into() }];
-        container.instance_name.process = Observation::Seen(Some(instance.to_owned()));
-        container
+    fn container(name: &str, port: Option<u16>, host_ip: &str) -> Container {
+        Container {
+            name: name.to_owned(),
+            state: "running".to_owned(),
+            addresses: vec![format!("172.18.0.{}", name.len())],
+            ports: vec![Port { container: 3210, host: port, host_ip: host_ip.to_owned() }],
+            ..Container::default()
+        }
+    }
+
+    fn endpoint(host: &str, addresses: &[&str], port: u16) -> EndpointFacts {
+        EndpointFacts {
+            host: host.to_owned(),
+            port,
+            reach: Reach::Answered,
+            addresses: Observation::Seen(addresses.iter().map(|a| (*a).to_owned()).collect()),
+            ..EndpointFacts::default()
+        }
+    }
+
+    fn facts(backends: Vec<Container>) -> DockerFacts {
+        DockerFacts { local: true, backends, ..DockerFacts::default() }
     }
 
     #[test]
-    fn the_nonce_proves_and_the_port_only_suggests() {
-        let endpoint =
-            EndpointFacts { host: "127.0.0.1".into(), port: 3210, ..EndpointFacts::default() };
-        let one = container("one", 3210, "app");
-        let mut logged = container("logged", 9999, "app");
-        logged.log = Observation::Seen(LogFacts { nonce_seen: true, ..LogFacts::default() });
-        let mut stopped = one.clone();
-        stopped.state = "exited".to_owned();
-        for (case, local, backends, expected) in [
-            ("its port", true, vec![one.clone()], Some(("one", Certainty::Likely))),
+    fn weighs_ports_and_addresses() {
+        let (a, bb) = (container("a", Some(3210), ""), container("bb", Some(3220), ""));
+        let both = || vec![a.clone(), bb.clone()];
+        let stopped = Container { state: "exited".to_owned(), ..a.clone() };
+        let loopback: &[&str] = &["127.0.0.1"];
+        for (case, backends, host, addresses, port, expected) in [
+            ("the port tells", both(), "127.0.0.1", loopback, 3220, Some("bb")),
+            ("localhost both ways", both(), "localhost", &["::1", "127.0.0.1"], 3210, Some("a")),
+            ("nobody publishes it", both(), "127.0.0.1", loopback, 4000, None),
+            ("two claim it", vec![a.clone(), a.clone()], "127.0.0.1", loopback, 3210, None),
+            ("stopped", vec![stopped], "127.0.0.1", loopback, 3210, None),
+            ("another machine", both(), "api.example.com", &["9.9.9.9"], 3210, None),
+            ("its own address", both(), "172.18.0.2", &["172.18.0.2"], 3210, Some("bb")),
             (
-                "the log beats the port",
-                true,
-                vec![one.clone(), logged],
-                Some(("logged", Certainty::Proven)),
+                "bound to one address",
+                vec![container("a", Some(3210), "192.168.1.5")],
+                "127.0.0.1",
+                loopback,
+                3210,
+                None,
             ),
-            ("a remote engine's ports are not ours", false, vec![one.clone()], None),
-            ("another port", true, vec![container("two", 3220, "app")], None),
-            ("a stopped one does not answer", true, vec![stopped], None),
-            ("two fit", true, vec![one.clone(), container("two", 3210, "app")], None),
+            (
+                "that address",
+                vec![container("a", Some(3210), "192.168.1.5")],
+                "box",
+                &["192.168.1.5"],
+                3210,
+                Some("a"),
+            ),
         ] {
-            let docker = DockerFacts { local, backends, ..DockerFacts::default() };
-            let found = answering(&docker, &endpoint);
-            let found = found.as_ref().map(|one| (one.container.as_str(), one.certainty));
-            assert_eq!(found, expected, "{case}");
+            let found = answering(&facts(backends), &endpoint(host, addresses, port));
+            assert_eq!(found.as_ref().map(|f| f.container.as_str()), expected, "{case}");
+            assert!(found.is_none_or(|f| f.certainty == Certainty::Likely), "{case}");
         }
+    }
+
+    #[test]
+    fn a_nonce_proves_and_two_prove_nothing() {
+        let noted = |name: &str| {
+            let log = LogFacts { nonce_seen: true, ..LogFacts::default() };
+            Container { log: Observation::Seen(log), ..container(name, None, "") }
+        };
+        let url = endpoint("api.example.com", &["9.9.9.9"], 443);
+        let found = answering(&facts(vec![noted("a"), container("bb", None, "")]), &url).unwrap();
+        assert_eq!((found.container.as_str(), found.certainty), ("a", Certainty::Proven));
+        assert_eq!(answering(&facts(vec![noted("a"), noted("bb")]), &url), None);
+    }
+
+    #[test]
+    fn a_name_that_differs_a_foreign_port_and_a_remote_engine_speak_against_it() {
+        let mut named = container("a", Some(3210), "");
+        named.instance_name.process = Observation::Seen(Some("mine".to_owned()));
+        let mut url = endpoint("127.0.0.1", &["127.0.0.1"], 3210);
+        assert!(answering(&facts(vec![named.clone()]), &url).is_some());
+        let remote = DockerFacts { local: false, ..facts(vec![named.clone()]) };
+        assert_eq!(answering(&remote, &url), None);
+        let mut shared = facts(vec![named.clone()]);
+        shared.published.push(Published {
+            host_port: 3210,
+            host_ip: "127.0.0.1".to_owned(),
+            container_port: 80,
+            container: "nginx".to_owned(),
+        });
+        assert_eq!(answering(&shared, &url), None);
+        url.instance_name = Observation::Seen(Answer {
+            status: 200,
+            content_type: None,
+            server: None,
+            location: None,
+            body: Body::InstanceName { name: "other".to_owned() },
+            ms: 1,
+        });
+        assert_eq!(answering(&facts(vec![named]), &url), None);
     }
 }

@@ -1,192 +1,384 @@
-//! Which engine: `-H` before DOCKER_HOST before a context before the usual sockets, as the `docker` command has it
-//! (`facts/docker.md` §2.9). bollard 0.21 knows no contexts; this file can go when it does.
+//! Which engine to ask, decided as the docker command decides it: `-H`, DOCKER_HOST, `--context`, DOCKER_CONTEXT, the current
+//! context of `config.json`, the default. It only reads files; it connects to nothing.
+//!
+//! bollard 0.21.1 knows no contexts; its successor does, and may one day replace this file.
+#![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::super::files::{self, FileText};
+use super::{Options, Unasked};
+use crate::evidence::docker::EngineFailure;
 
-/// An engine's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    /// `unix:///…`, `tcp://…`, `http://…`, `npipe://…`, `ssh://…`
+/// Where docker itself looks when nobody says otherwise.
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// Larger configuration files are nobody's.
+const LARGEST_CONFIG: u64 = 1024 * 1024;
+
+/// The engine to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its address for the reader, a password masked.
     pub address: String,
-    /// The context that names it.
+    /// The context that names it; `None` for `-H`, DOCKER_HOST and the default.
     pub context: Option<String>,
-    /// Something the reader should know, such as a configuration file that cannot be read.
-    pub note: Option<String>,
+    /// Whether it is on this machine: a Unix socket or a loopback address.
+    pub local: bool,
+    /// How to reach it.
+    pub transport: Transport,
+    /// What a reader should know about how it was chosen.
+    pub notes: Vec<String>,
 }
 
-impl Target {
-    /// The address without a password.
-    pub(super) fn shown(&self) -> String {
-        crate::secret::sanitize(&crate::selection::facts::masked(&self.address))
-    }
-
-    /// Whether the engine runs on this machine.
-    pub(super) fn is_local(&self) -> bool {
-        let Some((scheme, rest)) = self.address.split_once("://") else { return true };
-        match scheme {
-            "unix" | "npipe" => true,
-            _ => ["127.", "localhost", "[::1]"].iter().any(|start| rest.starts_with(start)),
-        }
-    }
+/// How an engine is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// Plain HTTP to `host:port`.
+    Http(String),
+    /// TLS to `host:port`, with `ca.pem`, `cert.pem` and `key.pem` in the directory.
+    Tls(String, PathBuf),
 }
 
-#[derive(Deserialize)]
-struct Config {
-    #[serde(rename = "currentContext")]
-    current_context: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(rename = "Endpoints", default)]
-    endpoints: BTreeMap<String, Endpoint>,
-}
-
-#[derive(Deserialize)]
-struct Endpoint {
-    #[serde(rename = "Host")]
-    host: Option<String>,
-}
-
-/// Finds the engine; the error says in one sentence why there is none.
-pub(super) fn find(
-    host: Option<&str>,
-    context: Option<&str>,
-    environment: &BTreeMap<String, String>,
-) -> Result<Target, String> {
-    let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-    let plain = |address: &str| Target { address: normal(address), context: None, note: None };
-    match (host, context) {
-        (Some(_), Some(_)) => return Err("both --host and --context are given".to_owned()),
-        (Some(host), None) => return Ok(plain(host)),
-        _ => {}
-    }
-    let home = variable("HOME").map(PathBuf::from);
-    let directory = variable("DOCKER_CONFIG")
+/// Chooses the engine. An `Err` says in words for the reader why none could be chosen.
+pub fn resolve(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
+    let var = |name: &str| env.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let config_dir = var("DOCKER_CONFIG")
         .map(PathBuf::from)
-        .or_else(|| home.as_ref().map(|home| home.join(".docker")));
-    if context.is_none() {
-        if let Some(host) = variable("DOCKER_HOST") {
-            return Ok(plain(host));
+        .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")));
+    let verify = var("DOCKER_TLS_VERIFY").is_some();
+    let certs = verify
+        .then(|| var("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| config_dir.clone()))
+        .flatten();
+
+    if let Some(host) = options.host.as_deref().filter(|host| !host.is_empty()) {
+        if options.context.is_some() {
+            let reason = "conflicting options: both --host and --context are given";
+            return Err(refused(reason, &mask(host), None));
+        }
+        return target(host, None, certs, Vec::new());
+    }
+    if let Some(host) = var("DOCKER_HOST").filter(|_| options.context.is_none()) {
+        return target(host, None, certs, Vec::new());
+    }
+
+    let mut notes = Vec::new();
+    let name = options
+        .context
+        .clone()
+        .or_else(|| var("DOCKER_CONTEXT").map(str::to_owned))
+        .or_else(|| current_context(config_dir.as_deref(), &mut notes));
+    match name {
+        Some(name) if name != "default" && !name.is_empty() => {
+            named(&name, config_dir.as_deref(), notes)
+        }
+        _ => Ok(default_target(env, notes)),
+    }
+}
+
+/// `currentContext` of `config.json`. Docker goes on with the default when the file is broken, and so does this.
+fn current_context(config_dir: Option<&Path>, notes: &mut Vec<String>) -> Option<String> {
+    let path = config_dir?.join("config.json");
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            notes.push(format!("{} cannot be read: {error}", path.display()));
+            return None;
+        }
+    };
+    // The error of serde could quote what stands there: credentials of a registry, perhaps.
+    let Ok(config) = serde_json::from_str::<Value>(&text) else {
+        notes.push(format!(
+            "{} is no JSON; docker warns, and goes on with the default context",
+            path.display()
+        ));
+        return None;
+    };
+    config["currentContext"].as_str().map(str::to_owned)
+}
+
+/// The engine of a context that has a name.
+fn named(name: &str, config_dir: Option<&Path>, notes: Vec<String>) -> Result<Target, Unasked> {
+    let digest = hex::encode(Sha256::digest(name.as_bytes()));
+    let dir = config_dir.unwrap_or(Path::new(".docker")).join("contexts");
+    let path = dir.join("meta").join(&digest).join("meta.json");
+    let text = read(&path).map_err(|error| {
+        let reason = if error.kind() == std::io::ErrorKind::NotFound {
+            format!("the docker context \"{name}\" does not exist ({})", path.display())
+        } else {
+            format!("the docker context \"{name}\" cannot be read: {}: {error}", path.display())
+        };
+        refused(reason, "", Some(name))
+    })?;
+    let host = serde_json::from_str::<Value>(&text).ok().and_then(|meta| {
+        meta["Endpoints"]["docker"]["Host"]
+            .as_str()
+            .filter(|host| !host.is_empty())
+            .map(str::to_owned)
+    });
+    let Some(host) = host else {
+        let reason =
+            format!("the docker context \"{name}\" names no Docker host ({})", path.display());
+        return Err(refused(reason, "", Some(name)));
+    };
+    let certs = dir.join("tls").join(&digest).join("docker");
+    let certs = certs.join("cert.pem").is_file().then_some(certs);
+    target(&host, Some(name), certs, notes)
+}
+
+/// The default socket, or, where that is missing, the first socket that another kind of engine puts elsewhere.
+fn default_target(env: &BTreeMap<String, String>, mut notes: Vec<String>) -> Target {
+    let default = PathBuf::from(DEFAULT_SOCKET);
+    let mut chosen = default.clone();
+    if !default.exists() {
+        let runtime = env.get("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let home = env.get("HOME").map(PathBuf::from);
+        let elsewhere = [
+            (&runtime, "docker.sock"),
+            (&home, ".docker/run/docker.sock"),
+            (&home, ".docker/desktop/docker.sock"),
+            (&home, ".colima/default/docker.sock"),
+            (&home, ".colima/docker.sock"),
+            (&home, ".orbstack/run/docker.sock"),
+            (&home, ".rd/docker.sock"),
+            (&runtime, "podman/podman.sock"),
+        ];
+        let found = elsewhere
+            .into_iter()
+            .filter_map(|(base, path)| base.as_ref().map(|base| base.join(path)))
+            .chain([PathBuf::from("/run/podman/podman.sock")])
+            .find(|path| path.exists());
+        if let Some(found) = found {
+            notes.push(format!("{DEFAULT_SOCKET} does not exist; asked {}", found.display()));
+            chosen = found;
         }
     }
-    let mut note = None;
-    let chosen = context
-        .map(str::to_owned)
-        .or_else(|| variable("DOCKER_CONTEXT").cloned())
-        .or_else(|| {
-            let path = directory.as_ref()?.join("config.json");
-            let FileText::Text(text) = files::read(&path) else { return None };
-            match serde_json::from_str::<Config>(&text) {
-                Ok(config) => config.current_context.filter(|name| !name.is_empty()),
-                Err(_) => {
-                    note = Some(format!("{} is no valid JSON and is ignored", path.display()));
-                    None
+    Target {
+        address: format!("unix://{}", chosen.display()),
+        context: None,
+        local: true,
+        transport: Transport::Unix(chosen),
+        notes,
+    }
+}
+
+/// Reads an address as docker writes it.
+fn target(
+    host: &str,
+    context: Option<&str>,
+    certs: Option<PathBuf>,
+    notes: Vec<String>,
+) -> Result<Target, Unasked> {
+    let address = mask(host);
+    let (scheme, rest) = host.split_once("://").unwrap_or(("", host));
+    let (local, transport) = match scheme {
+        "unix" => {
+            let path = if rest.is_empty() { DEFAULT_SOCKET } else { rest };
+            (true, Transport::Unix(PathBuf::from(path)))
+        }
+        // A bare path or `host:port` is what docker takes for -H and DOCKER_HOST, too.
+        "" if rest.starts_with('/') => (true, Transport::Unix(PathBuf::from(rest))),
+        "tcp" | "http" | "https" | "" => {
+            let tls = scheme == "https" || certs.is_some();
+            let default_port = if tls { 2376 } else { 2375 };
+            let authority = rest.split('/').next().unwrap_or_default();
+            // A name and password mean nothing to an engine, and would go out in the Host header.
+            let authority = authority.rsplit('@').next().unwrap_or_default();
+            let authority = with_port(authority, default_port);
+            let local = is_loopback(&authority);
+            match certs {
+                Some(dir) => (local, Transport::Tls(authority, dir)),
+                None if tls => {
+                    let reason = format!(
+                        "{address} asks for TLS, and there are no certificates for it (DOCKER_CERT_PATH)"
+                    );
+                    return Err(refused(reason, &address, context));
                 }
+                None => (local, Transport::Http(authority)),
             }
-        })
-        .filter(|name| name != "default");
-    match chosen {
-        Some(name) => {
-            let address = of_context(directory.as_deref(), &name)?;
-            Ok(Target { address: normal(&address), context: Some(name), note })
         }
-        None => Ok(Target { address: usual(home.as_deref(), environment), context: None, note }),
+        "ssh" => {
+            let reason = format!(
+                "{address} is reached by ssh, which convex-doctor does not do; run it on that machine, \
+                 or forward the socket: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, \
+                 then -H unix:///tmp/docker.sock"
+            );
+            return Err(refused(reason, &address, context));
+        }
+        other => {
+            let reason =
+                format!("{address}: addresses of the kind {other}:// are not supported here");
+            return Err(refused(reason, &address, context));
+        }
+    };
+    let context = context.map(str::to_owned);
+    Ok(Target { address, context, local, transport, notes })
+}
+
+fn refused(reason: impl Into<String>, address: &str, context: Option<&str>) -> Unasked {
+    Unasked {
+        failure: EngineFailure::NotAsked,
+        reason: reason.into(),
+        address: address.to_owned(),
+        context: context.map(str::to_owned),
     }
 }
 
-fn of_context(directory: Option<&Path>, name: &str) -> Result<String, String> {
-    let missing =
-        || format!("the Docker context \"{}\" does not exist", crate::secret::sanitize(name));
-    let digest = hex::encode(Sha256::digest(name));
-    let path = directory.ok_or_else(missing)?.join("contexts/meta").join(digest).join("meta.json");
-    let FileText::Text(text) = files::read(&path) else { return Err(missing()) };
-    let meta: Meta =
-        serde_json::from_str(&text).map_err(|_| format!("{} is no valid JSON", path.display()))?;
-    meta.endpoints
-        .get("docker")
-        .and_then(|endpoint| endpoint.host.clone())
-        .ok_or_else(|| format!("the Docker context \"{name}\" names no engine"))
+/// `host:port`, the port added where there is none.
+fn with_port(authority: &str, default: u16) -> String {
+    let authority = if authority.is_empty() { "127.0.0.1" } else { authority };
+    let after_bracket = authority.rsplit(']').next().unwrap_or_default();
+    match after_bracket.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => authority.to_owned(),
+        _ => format!("{}:{default}", authority.trim_end_matches(':')),
+    }
 }
 
-/// `/var/run/docker.sock`, or the first of the usual places that is there when it is not.
-fn usual(home: Option<&Path>, environment: &BTreeMap<String, String>) -> String {
-    const DEFAULT: &str = "/var/run/docker.sock";
-    if files::exists(Path::new(DEFAULT)) {
-        return format!("unix://{DEFAULT}");
-    }
-    let runtime = environment.get("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let in_home = [
-        ".docker/run/docker.sock",
-        ".docker/desktop/docker.sock",
-        ".colima/default/docker.sock",
-        ".orbstack/run/docker.sock",
-        ".rd/docker.sock",
-    ];
-    runtime
-        .iter()
-        .map(|runtime| runtime.join("docker.sock"))
-        .chain(home.iter().flat_map(|home| in_home.map(|path| home.join(path))))
-        .chain(runtime.iter().map(|runtime| runtime.join("podman/podman.sock")))
-        .chain([PathBuf::from("/run/podman/podman.sock")])
-        .find(|path| files::exists(path))
-        .map_or_else(|| format!("unix://{DEFAULT}"), |path| format!("unix://{}", path.display()))
+/// Whether `host:port` is on this machine, judged by its text.
+fn is_loopback(authority: &str) -> bool {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// A bare path is a socket, and a bare host:port is TCP, as the `docker` command reads them.
-fn normal(address: &str) -> String {
-    if address.contains("://") {
-        address.to_owned()
-    } else if address.starts_with('/') {
-        format!("unix://{address}")
-    } else {
-        format!("tcp://{address}")
+/// The address without the password that may stand in it.
+fn mask(host: &str) -> String {
+    let (scheme, rest) = match host.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), host),
+    };
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    match rest[..authority_end].rsplit_once('@') {
+        Some((user, _)) => match user.split_once(':') {
+            Some((user_name, _)) => {
+                format!("{scheme}{user_name}:***{}", &rest[user.len()..])
+            }
+            None => host.to_owned(),
+        },
+        None => host.to_owned(),
     }
+}
+
+/// The text of a configuration file of sensible size.
+fn read(path: &Path) -> std::io::Result<String> {
+    let size = std::fs::metadata(path)?;
+    if !size.is_file() || size.len() > LARGEST_CONFIG {
+        return Err(std::io::Error::other("no configuration file"));
+    }
+    std::fs::read_to_string(path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_order_is_that_of_the_docker_command() {
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn home() -> tempfile::TempDir {
         let home = tempfile::tempdir().unwrap();
-        let meta =
-            home.path().join(".docker/contexts/meta").join(hex::encode(Sha256::digest("colima")));
-        std::fs::create_dir_all(&meta).unwrap();
-        std::fs::write(
-            meta.join("meta.json"),
-            r#"{"Name":"colima","Endpoints":{"docker":{"Host":"unix:///c.sock"}}}"#,
-        )
-        .unwrap();
-        std::fs::write(home.path().join(".docker/config.json"), r#"{"currentContext":"colima"}"#)
-            .unwrap();
-        let environment = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            let home = ("HOME", home.path().to_str().unwrap());
-            pairs.iter().chain([&home]).map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
-        };
-        for (host, context, pairs, expected) in [
-            (Some("tcp://h:1"), None, vec![("DOCKER_HOST", "unix:///x")], Ok("tcp://h:1")),
+        let docker = home.path().join(".docker");
+        for (name, host) in [("colima", "unix:///colima.sock"), ("far", "ssh://me@far")] {
+            let digest = hex::encode(Sha256::digest(name.as_bytes()));
+            let dir = docker.join("contexts/meta").join(digest);
+            std::fs::create_dir_all(&dir).unwrap();
+            let meta = serde_json::json!({"Name": name, "Endpoints": {"docker": {"Host": host}}});
+            std::fs::write(dir.join("meta.json"), meta.to_string()).unwrap();
+        }
+        std::fs::write(docker.join("config.json"), r#"{"currentContext":"colima"}"#).unwrap();
+        home
+    }
+
+    #[test]
+    fn the_order_is_docker_s() {
+        let home = home();
+        let home = home.path().to_str().unwrap();
+        for (case, host, context, vars, expected) in [
+            ("current context", None, None, vec![], "unix:///colima.sock"),
+            ("default overrides", None, None, vec![("DOCKER_CONTEXT", "default")], "unix://"),
             (
+                "DOCKER_HOST beats DOCKER_CONTEXT",
                 None,
                 None,
-                vec![("DOCKER_HOST", "unix:///x"), ("DOCKER_CONTEXT", "no")],
-                Ok("unix:///x"),
+                vec![("DOCKER_HOST", "tcp://1.2.3.4:1"), ("DOCKER_CONTEXT", "gone")],
+                "tcp://1.2.3.4:1",
             ),
-            (None, None, vec![], Ok("unix:///c.sock")),
-            (None, Some("colima"), vec![("DOCKER_HOST", "unix:///x")], Ok("unix:///c.sock")),
-            (None, None, vec![("DOCKER_CONTEXT", "gone")], Err(())),
-            (Some("h:2375"), None, vec![], Ok("tcp://h:2375")),
-            (Some("a"), Some("b"), vec![], Err(())),
+            (
+                "-H beats all",
+                Some("unix:///x"),
+                None,
+                vec![("DOCKER_HOST", "tcp://h")],
+                "unix:///x",
+            ),
+            (
+                "--context beats DOCKER_CONTEXT",
+                None,
+                Some("colima"),
+                vec![("DOCKER_CONTEXT", "gone")],
+                "unix:///colima.sock",
+            ),
+            ("empty DOCKER_HOST", None, None, vec![("DOCKER_HOST", "")], "unix:///colima.sock"),
         ] {
-            let found = find(host, context, &environment(&pairs));
-            assert_eq!(found.map(|one| one.address).map_err(|_| ()), expected.map(str::to_owned));
+            let mut env = env(&vars);
+            env.insert("HOME".to_owned(), home.to_owned());
+            let options = Options {
+                host: host.map(str::to_owned),
+                context: context.map(str::to_owned),
+                ..Options::default()
+            };
+            let target = resolve(&options, &env).map_err(|refused| refused.reason).expect(case);
+            assert!(target.address.starts_with(expected), "{case}: {}", target.address);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_says_why() {
+        let home = home();
+        let home = home.path().to_str().unwrap();
+        for (vars, expected) in [
+            (vec![("DOCKER_CONTEXT", "gone")], "context \"gone\" does not exist"),
+            (vec![("DOCKER_CONTEXT", "far")], "reached by ssh"),
+            (vec![("DOCKER_HOST", "npipe:////./pipe/docker_engine")], "npipe://"),
+            (vec![("DOCKER_HOST", "https://h")], "no certificates"),
+        ] {
+            let mut env = env(&vars);
+            env.insert("HOME".to_owned(), home.to_owned());
+            let refused = resolve(&Options::default(), &env).unwrap_err();
+            assert_eq!(refused.failure, EngineFailure::NotAsked);
+            assert!(refused.reason.contains(expected), "{}", refused.reason);
+        }
+    }
+
+    #[test]
+    fn broken_configuration_falls_back_to_the_default_and_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("config.json"), "{\"auths\": hunter2").unwrap();
+        let env = env(&[("DOCKER_CONFIG", home.path().to_str().unwrap())]);
+        let target = resolve(&Options::default(), &env).unwrap();
+        assert!(target.local && target.context.is_none());
+        assert!(target.notes[0].contains("no JSON") && !target.notes[0].contains("hunter2"));
+    }
+
+    #[test]
+    fn addresses_are_read_and_passwords_masked() {
+        for (host, address, local, transport) in [
+            ("tcp://127.0.0.1", "tcp://127.0.0.1", true, "127.0.0.1:2375"),
+            ("tcp://u:pw@h:9", "tcp://u:***@h:9", false, "h:9"),
+            ("tcp://[::1]:2375", "tcp://[::1]:2375", true, "[::1]:2375"),
+            ("http://[fe80::1]", "http://[fe80::1]", false, "[fe80::1]:2375"),
+            ("localhost:2375", "localhost:2375", true, "localhost:2375"),
+        ] {
+            let target = target(host, None, None, Vec::new()).unwrap();
+            assert_eq!((target.address.as_str(), target.local), (address, local));
+            assert_eq!(target.transport, Transport::Http(transport.to_owned()));
         }
     }
 }

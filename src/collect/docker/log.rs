@@ -1,111 +1,195 @@
-//! A backend's log, read for what it says about our own probes (`facts/convex.md` §3, The log about a key).
+//! What a backend's log says: our own requests by their nonce, the refusal that stands beside them, its last lines. Pure.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::evidence::docker::{LogFacts, LoggedRefusal};
 use crate::secret::{sanitize, scrub};
 
-/// The line that a refused key leaves.
-const REFUSED: &str = "The provided admin key was invalid for this instance";
-/// So many lines are kept for the reader.
+/// How many last lines are kept.
 const TAIL: usize = 20;
 
-/// Reads a log; `nonces` are the marks of our own requests, in the order in which they were sent.
-pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
-    let lines: Vec<String> = text.lines().map(without_colour).collect();
-    let mine: Vec<usize> = nonces
-        .iter()
-        .flat_map(|nonce| {
-            lines.iter().enumerate().filter(move |(_, line)| {
-                line.contains(nonce.as_str())
-                    && line.contains("/api/check_admin_key")
-                    && line.contains(" 401 ")
-            })
-        })
-        .map(|(index, _)| index)
-        .collect();
-    let before = |index: usize| index.checked_sub(1).and_then(|above| refusal(&lines[above]));
-    let adjacent: Vec<LoggedRefusal> = mine.iter().filter_map(|index| before(*index)).collect();
-    let all_agree = adjacent.windows(2).all(|pair| pair[0] == pair[1]);
-    let refusal_adjacent = mine.len() >= 2 && adjacent.len() == mine.len() && all_agree;
-    let refusal = if all_agree && !adjacent.is_empty() {
-        adjacent.into_iter().next()
-    } else {
-        // A colleague's request came in between: the last refusal in the log is only likely ours.
-        lines.iter().rev().find_map(|line| refusal(line)).filter(|_| !mine.is_empty())
-    };
-    let nonce_seen =
-        nonces.iter().any(|nonce| lines.iter().any(|line| line.contains(nonce.as_str())));
-    let first = lines.len().saturating_sub(TAIL);
-    LogFacts {
-        refusal,
-        refusal_adjacent,
-        nonce_seen,
-        tail: lines[first..].iter().map(|line| sanitize(&scrub(&cut(line)))).collect(),
-    }
+/// How many lines that tell of an error are kept from before the tail.
+const EARLIER_ERRORS: usize = 10;
+
+/// Longer lines are cut; a known error line says what it has to say well before.
+const LONGEST_LINE: usize = 400;
+
+/// The sentence of a refused key (`facts/convex.md` §3).
+const REFUSED: &str = "The provided admin key was invalid for this instance";
+
+/// A pattern that is written down here and therefore valid.
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a pattern of this file is valid")
 }
 
-fn refusal(line: &str) -> Option<LoggedRefusal> {
-    let (_, after) = line.split_once(REFUSED)?;
-    Some(match after.trim() {
-        "" => LoggedRefusal::Undecodable,
-        ": Invalid admin key format" => LoggedRefusal::NoName,
-        other => match other.strip_prefix(": Key is for invalid instance ") {
-            Some(name) => LoggedRefusal::WrongName(sanitize(name)),
-            None => LoggedRefusal::Undecodable,
-        },
+/// Colours and other terminal sequences; the backend writes them without a terminal, too.
+static ANSI: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+});
+
+/// Keys, secrets and passwords that nobody has met yet: other people's requests stand in the log as well.
+static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)(admin_?key=)[^\s&]+|(\|)[0-9a-f]{40,}|\b[0-9a-f]{64,}\b|(://[^\s:/@]*:)[^\s@/]+(@)",
+    )
+});
+
+/// Judges a log by its text. The nonces are those of this run's probes of the key.
+pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
+    let plain = ANSI.replace_all(text, "");
+    let lines: Vec<&str> =
+        plain.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let ours = |line: &str| nonces.iter().any(|nonce| !nonce.is_empty() && line.contains(nonce));
+
+    let mut facts =
+        LogFacts { nonce_seen: lines.iter().any(|line| ours(line)), ..LogFacts::default() };
+    let mut refusals = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        // A busy backend mixes lines of other requests in: what is not adjacent may be somebody else's.
+        if ours(line) && is_refused_probe(line) {
+            let near = (1..=5).filter_map(|back| {
+                let line = lines.get(at.checked_sub(back)?)?;
+                refusal(line).map(|refusal| (refusal, back == 1))
+            });
+            refusals.extend(near.take(1));
+        }
+    }
+    let probes = lines.iter().filter(|line| ours(line) && is_refused_probe(line)).count();
+    facts.refusal_adjacent = probes >= 2
+        && refusals.len() == probes
+        && refusals.iter().all(|(refusal, adjacent)| *adjacent && *refusal == refusals[0].0);
+    facts.refusal = refusals.pop().map(|(refusal, _)| refusal);
+    facts.tail = tail(&lines);
+    facts
+}
+
+/// The access line of a request of check_admin_key that was answered 401. The same run also asks without a key, which is
+/// answered 403 and worded otherwise.
+fn is_refused_probe(line: &str) -> bool {
+    line.split_once("/api/check_admin_key").is_some_and(|(_, rest)| {
+        ["\" 401 ", "status=401", "\"status\":401", "status: 401"]
+            .into_iter()
+            .any(|s| rest.contains(s))
     })
 }
 
-fn cut(line: &str) -> String {
-    line.chars().take(300).collect()
+/// How a line words the refusal of a key; `None` when it is another line.
+fn refusal(line: &str) -> Option<LoggedRefusal> {
+    let rest = line.split_once(REFUSED)?.1;
+    // Formats other than the default put quotes and fields after the sentence.
+    let rest = rest.split(['"', '\\']).next().unwrap_or_default().trim();
+    if let Some(name) = rest.strip_prefix(": Key is for invalid instance ") {
+        return Some(LoggedRefusal::WrongName(sanitize(&scrub(name.trim()))));
+    }
+    Some(if rest.contains("Invalid admin key format") {
+        LoggedRefusal::NoName
+    } else {
+        LoggedRefusal::Undecodable
+    })
 }
 
-/// The backend colours its log without a terminal, too.
-fn without_colour(line: &str) -> String {
-    anstream::adapter::strip_str(line).to_string()
+/// The last lines, and before them the last that tell of an error; safe to show.
+fn tail(lines: &[&str]) -> Vec<String> {
+    let (earlier, last) = lines.split_at(lines.len().saturating_sub(TAIL));
+    let telling = |line: &&&str| {
+        ["ERROR", "Error:", "error:", "panicked", "Caused by", "cannot ", "No space left"]
+            .into_iter()
+            .any(|word| line.contains(word))
+    };
+    let mut kept: Vec<&str> =
+        earlier.iter().rev().filter(telling).take(EARLIER_ERRORS).copied().collect();
+    kept.reverse();
+    kept.extend(last);
+    kept.into_iter().map(safe).collect()
+}
+
+fn safe(line: &str) -> String {
+    let masked = SECRETS.replace_all(line, "${1}${2}${3}***${4}");
+    let mut line = sanitize(&scrub(&masked));
+    if let Some((at, _)) = line.char_indices().nth(LONGEST_LINE) {
+        line.truncate(at);
+        line.push('…');
+    }
+    line
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const WARN: &str = "2026-08-22T10:00:00Z  WARN common::errors: Caught unauthenticated_error error (RUST_BACKTRACE=1 …): \
-                        The provided admin key was invalid for this instance";
+    const WARN: &str = "\u{1b}[33m WARN\u{1b}[0m common::errors: Caught unauthenticated_error error (RUST_BACKTRACE=1): The provided admin key was invalid for this instance";
 
-    fn access(nonce: &str) -> String {
+    fn access(agent: &str) -> String {
         format!(
-            "\u{1b}[32m INFO\u{1b}[0m convex-cloud-http: [] 127.0.0.1:1 \"GET /api/check_admin_key HTTP/1.1\" 401 \"-\" \
-             \"convex-doctor/0.1.0 ({nonce})\" application/json - 1.757ms"
+            "\u{1b}[32m INFO\u{1b}[0m convex-cloud-http: [] 127.0.0.1:48834 \"GET /api/check_admin_key HTTP/1.1\" 401 \"-\" \"{agent}\" application/json - 1.757ms"
         )
     }
 
     #[test]
-    fn the_line_before_our_own_says_why() {
-        let nonces = ["aaaa1111".to_owned(), "bbbb2222".to_owned()];
-        let name = format!("{WARN}: Key is for invalid instance renamed");
-        for (case, lines, refusal, adjacent, seen) in [
+    fn our_own_refusal_is_read_where_it_stands_next_to_us() {
+        let (one, two, foreign) = (access("doctor/n1"), access("doctor/n2"), access("curl"));
+        let wrong_name = format!("{WARN}: Key is for invalid instance renamed");
+        let no_name = format!("{WARN}: Invalid admin key format");
+        let keyless = one.replace(" 401 ", " 403 ");
+        let no_key = "WARN common::errors: Caught developer_error error (x): The provided deploy key was invalid".to_owned();
+        let named = Some(LoggedRefusal::WrongName("renamed".to_owned()));
+        for (case, lines, expected, adjacent, seen) in [
+            ("name, twice", vec![&wrong_name, &one, &wrong_name, &two], named.clone(), true, true),
+            ("once only", vec![&wrong_name, &one], named.clone(), false, true),
             (
-                "both times a wrong name",
-                vec![name.clone(), access("aaaa1111"), name.clone(), access("bbbb2222")],
-                Some(LoggedRefusal::WrongName("renamed".to_owned())),
-                true,
-                true,
-            ),
-            (
-                "once undecodable",
-                vec![WARN.to_owned(), access("aaaa1111")],
-                Some(LoggedRefusal::Undecodable),
+                "mixed",
+                vec![&wrong_name, &foreign, &one, &wrong_name, &two],
+                named.clone(),
                 false,
                 true,
             ),
-            ("somebody else's", vec![WARN.to_owned(), access("cccc3333")], None, false, false),
-            ("nothing", vec![], None, false, false),
+            (
+                "no name",
+                vec![&no_name, &one, &no_name, &two],
+                Some(LoggedRefusal::NoName),
+                true,
+                true,
+            ),
+            (
+                "undecodable",
+                vec![&WARN.to_owned(), &one, &WARN.to_owned(), &two],
+                Some(LoggedRefusal::Undecodable),
+                true,
+                true,
+            ),
+            ("no refusal beside it", vec![&one, &two], None, false, true),
+            (
+                "asked without a key, too",
+                vec![&no_key, &keyless, &wrong_name, &one, &wrong_name, &two],
+                named.clone(),
+                true,
+                true,
+            ),
+            ("somebody else's", vec![&wrong_name, &foreign], None, false, false),
         ] {
-            let facts = read(&lines.join("\n"), &nonces);
-            assert_eq!(
-                (facts.refusal, facts.refusal_adjacent, facts.nonce_seen),
-                (refusal, adjacent, seen),
-                "{case}"
-            );
+            let text = lines.into_iter().cloned().collect::<Vec<_>>().join("\n");
+            let facts = read(&text, &["n1".to_owned(), "n2".to_owned()]);
+            assert_eq!(facts.refusal, expected, "{case}");
+            assert_eq!((facts.refusal_adjacent, facts.nonce_seen), (adjacent, seen), "{case}");
         }
+    }
+
+    #[test]
+    fn the_tail_is_short_and_safe() {
+        let hex = "0123456789abcdef".repeat(5);
+        let mut text = "early ERROR: Address already in use\n".to_owned();
+        text.push_str(&"INFO nothing\n".repeat(50));
+        let ours = format!("GET /x?admin_key=name%7C{hex} app|{hex}\u{7}\n");
+        text.push_str(&ours);
+        text.push_str("Error: postgres://u:somepassword@db:5432 refused\n");
+        let tail = read(&text, &[]).tail;
+        assert_eq!(tail.len(), TAIL + 1);
+        assert!(tail[0].starts_with("early ERROR"));
+        let all = tail.join("\n");
+        assert!(!all.contains("0123456789abcdef") && !all.contains("somepassword"), "{all}");
+        assert!(all.contains("://u:***@db:5432 refused"), "{all}");
+        assert!(read(&"x".repeat(5000), &[]).tail[0].chars().count() <= LONGEST_LINE + 1);
     }
 }

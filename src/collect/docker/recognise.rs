@@ -1,52 +1,78 @@
-//! How a Convex backend is recognised: by its image, by the image's own labels, by what it runs. Never by its name.
+//! What makes a container a Convex backend: its image, what it runs, its image's labels. Never its name alone.
 
 use std::collections::HashMap;
 
-/// Repository names under which upstream and forks publish the backend.
-const BACKEND: &[&str] = &["convex-backend", "self-hosted-backend", "convex-self-hosted-backend"];
-
-/// Whether an image's name says that it is a Convex backend: the last part of the repository, whatever the registry.
-pub fn is_backend_image(image: &str) -> bool {
-    let name = image.split('@').next().unwrap_or(image);
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let repository = last.split(':').next().unwrap_or(last);
-    BACKEND.contains(&repository)
+/// What `docker ps` shows of a container, as far as it tells what it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight<'a> {
+    /// The image as named, or `sha256:…` once its tag has moved.
+    pub(super) image: &'a str,
+    /// Entrypoint and command in one text.
+    pub(super) command: &'a str,
+    /// The container's labels, its image's among them.
+    pub(super) labels: Option<&'a HashMap<String, String>>,
 }
 
-/// Why a container counts as a Convex backend; `None` where nothing says so.
-pub fn backend(
-    image: &str,
-    labels: &HashMap<String, String>,
-    entrypoint: &[String],
-    command: &[String],
-) -> Option<String> {
-    if is_backend_image(image) {
-        return Some(format!("image {}", crate::secret::sanitize(image)));
+/// Repository names of backend images, whatever the registry before them.
+const BACKEND_IMAGES: [&str; 2] = ["convex-backend", "self-hosted-backend"];
+
+/// Labels by which an image names its source.
+const SOURCE_LABELS: [&str; 2] =
+    ["org.opencontainers.repository", "org.opencontainers.image.source"];
+
+/// How the container was recognised as a Convex backend, in words for the reader; `None` when it is none.
+pub(super) fn backend(sight: Sight<'_>) -> Option<String> {
+    // `run_backend.sh` replaced by the script that mints keys: a helper, not an instance.
+    if sight.command.contains("generate_admin_key") || sight.command.contains(" keygen ") {
+        return None;
     }
-    let words = || entrypoint.iter().chain(command).flat_map(|word| word.split_whitespace());
-    let runs = |word: &str| {
-        word.ends_with("run_backend.sh") || word.rsplit('/').next() == Some("convex-local-backend")
-    };
-    if words().any(runs) {
-        return Some("it runs a Convex backend".to_owned());
+    let repository = repository(sight.image);
+    if BACKEND_IMAGES.contains(&repository) {
+        return Some(format!("its image is {}", sight.image));
     }
-    // Dashboards carry the same labels; they do not run the backend's script, and an image that runs something else is no
-    // backend either. What is left is a re-tagged image whose list entry shows only an id.
-    let from_upstream = ["org.opencontainers.repository", "org.opencontainers.image.source"]
-        .iter()
-        .filter_map(|label| labels.get(*label))
-        .any(|value| value.trim_end_matches(".git").ends_with("get-convex/convex-backend"));
-    let shell_or_script = words().any(|word| word.contains("run_backend"));
-    (from_upstream && shell_or_script).then(|| "the image's own labels".to_owned())
+    for program in ["run_backend.sh", "convex-local-backend"] {
+        if sight.command.contains(program) {
+            return Some(format!("it runs {program}"));
+        }
+    }
+    if is_dashboard(sight) {
+        return None;
+    }
+    let label = SOURCE_LABELS.iter().find(|label| names_upstream(sight, label))?;
+    Some(format!("the label {label} of its image names get-convex/convex-backend"))
+}
+
+/// Whether it is a Convex dashboard.
+pub(super) fn is_dashboard(sight: Sight<'_>) -> bool {
+    let upstream = SOURCE_LABELS.iter().any(|label| names_upstream(sight, label));
+    matches!(repository(sight.image), "convex-dashboard" | "self-hosted-dashboard")
+        // The dashboard's image comes from the same repository and is a Node server.
+        || upstream && (sight.command.contains("server.js") || sight.image.contains("dashboard"))
+}
+
+/// Whether an image's name alone says that it is a backend.
+pub fn is_backend_image(image: &str) -> bool {
+    BACKEND_IMAGES.contains(&repository(image))
 }
 
 /// Whether a variable's name says that its value is a secret.
 pub fn is_secretive(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "_KEY", "APIKEY", "CREDENTIAL", "PRIVATE"]
-        .iter()
-        .any(|word| name.contains(word))
-        && !matches!(name.as_str(), "CREDENTIALS_DIR")
+    let words = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "_KEY", "APIKEY", "PRIVATE"];
+    words.iter().any(|word| name.contains(word))
+}
+
+fn names_upstream(sight: Sight<'_>, label: &str) -> bool {
+    let value = sight.labels.and_then(|labels| labels.get(label)).map_or("", String::as_str);
+    let value = value.trim_end_matches('/').trim_end_matches(".git");
+    value.ends_with("get-convex/convex-backend")
+}
+
+/// The last part of an image's name, without registry, tag and digest.
+fn repository(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or_default();
+    let last = name.rsplit('/').next().unwrap_or_default();
+    last.split(':').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -54,18 +80,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backend_is_known_by_image_or_by_what_it_runs() {
-        for (image, entrypoint, expected) in [
-            ("ghcr.io/get-convex/convex-backend:latest", "./run_backend.sh", true),
-            ("registry.example.com:5000/mirror/convex-backend@sha256:ab", "", true),
-            ("ghcr.io/get-convex/convex-dashboard:latest", "node server.js", false),
-            ("sha256:0123", "./run_backend.sh", true),
-            ("my/own:1", "/app/convex-local-backend --port 3210", true),
-            ("my/convex-backend-proxy:1", "nginx", false),
-            ("postgres:17", "docker-entrypoint.sh", false),
+    fn by_image_program_or_label_and_never_by_a_look_alike() {
+        let upstream = "https://github.com/get-convex/convex-backend";
+        let source = "org.opencontainers.image.source";
+        for (image, command, label, expected) in [
+            ("ghcr.io/get-convex/convex-backend:latest", "./run_backend.sh", None, true),
+            ("ghcr.io/get-convex/convex-backend@sha256:ab", "", None, true),
+            ("mirror.corp:5000/x/convex-backend:1", "", None, true),
+            ("me/self-hosted-backend", "", None, true),
+            ("sha256:abcd", "./run_backend.sh", None, true),
+            ("app-backend", "sh -c ./convex-local-backend x", None, true),
+            ("sha256:abcd", "tini -- x", Some(upstream), true),
+            ("sha256:abcd", "docker-entrypoint.sh node ./server.js", Some(upstream), false),
+            ("ghcr.io/get-convex/convex-dashboard:latest", "node", Some(upstream), false),
+            ("ghcr.io/get-convex/convex-dashboard:latest", "node", None, false),
+            ("ghcr.io/get-convex/convex-backend", "./generate_admin_key.sh", None, false),
+            ("convex-backend-tools", "sh", None, false),
+            ("postgres:16", "docker-entrypoint.sh postgres", None, false),
+            ("sha256:abcd", "x", Some("https://github.com/me/convex-backend"), false),
         ] {
-            let found = backend(image, &HashMap::new(), &[entrypoint.to_owned()], &[]);
-            assert_eq!(found.is_some(), expected, "{image}");
+            let labels = label.map(|label| HashMap::from([(source.to_owned(), label.to_owned())]));
+            let sight = Sight { image, command, labels: labels.as_ref() };
+            assert_eq!(backend(sight).is_some(), expected, "{image} {command}");
+        }
+    }
+
+    #[test]
+    fn a_dashboard_is_one() {
+        for (image, expected) in [
+            ("ghcr.io/get-convex/convex-dashboard:latest", true),
+            ("ghcr.io/get-convex/convex-backend:latest", false),
+            ("grafana-dashboard", false),
+        ] {
+            let sight = Sight { image, command: "node", labels: None };
+            assert_eq!(is_dashboard(sight), expected, "{image}");
         }
     }
 }

@@ -1,0 +1,162 @@
+//! What a failed call means: which of the `docker-*` findings it is, and in which words.
+#![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use bollard::errors::Error;
+
+use super::{Target, Transport, Unasked};
+use crate::evidence::docker::EngineFailure;
+use crate::secret::{sanitize, scrub};
+
+/// Foreign error texts are cut at this length.
+const LONGEST: usize = 300;
+
+/// Why the engine could not be asked, from the error of its first call.
+pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unasked {
+    let address = &target.address;
+    let (failure, what) = match (error, io_kind(error)) {
+        (Error::RequestTimeoutError, _) | (_, Some(ErrorKind::TimedOut)) => (
+            EngineFailure::Unresponsive,
+            format!("{address} accepts and says nothing ({} s)", timeout.as_secs_f32()),
+        ),
+        (_, Some(ErrorKind::PermissionDenied)) => (
+            EngineFailure::PermissionDenied,
+            format!("permission denied on {address} (EACCES{})", owner(target)),
+        ),
+        (Error::DockerResponseServerError { status_code: 401 | 403, .. }, _) => (
+            EngineFailure::PermissionDenied,
+            format!("{address} refuses to list its containers: {}", words(error)),
+        ),
+        (Error::SocketNotFoundError(_), _) | (_, Some(ErrorKind::NotFound)) => {
+            (EngineFailure::Unreachable, format!("{address} does not exist (ENOENT)"))
+        }
+        (_, Some(ErrorKind::ConnectionRefused)) => {
+            let what = match target.transport {
+                Transport::Unix(_) => "exists, and nobody listens there: is the daemon running?",
+                _ => "refuses the connection: is the daemon running there?",
+            };
+            (EngineFailure::Unreachable, format!("{address} {what} (ECONNREFUSED)"))
+        }
+        (Error::JsonDataError { .. } | Error::JsonSerdeError { .. }, _) => (
+            EngineFailure::Unreachable,
+            format!("{address} answers, and not as a Docker engine does"),
+        ),
+        _ => (EngineFailure::Unreachable, format!("{address}: {}", words(error))),
+    };
+    let reason = match &target.context {
+        Some(context) => format!("{what}; context \"{context}\""),
+        None => what,
+    };
+    Unasked { failure, reason, address: address.clone(), context: target.context.clone() }
+}
+
+/// A failed call in few words, safe to show.
+pub(super) fn words(error: &Error) -> String {
+    let text = match error {
+        Error::RequestTimeoutError => "no answer in time".to_owned(),
+        Error::DockerResponseServerError { status_code, message } => {
+            format!("the engine answers {status_code}: {}", message.trim())
+        }
+        // serde quotes the value that it stumbled over, which may be anything.
+        Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
+            "the answer could not be understood".to_owned()
+        }
+        error => {
+            let mut text = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                let cause_text = cause.to_string();
+                if !text.contains(&cause_text) {
+                    text = format!("{text}: {cause_text}");
+                }
+                source = cause.source();
+            }
+            text
+        }
+    };
+    let mut text = sanitize(&scrub(&text));
+    if let Some((at, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
+/// The kind of the I/O error at the bottom of it.
+fn io_kind(error: &Error) -> Option<ErrorKind> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut kind = None;
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            kind = Some(io.kind());
+        }
+        cause = error.source();
+    }
+    // bollard's transparent variant hides its own I/O error from `source`.
+    match error {
+        Error::IOError { err } => Some(err.kind()),
+        _ => kind,
+    }
+}
+
+/// Who may use the socket, and who asks: what a reader needs to mend it.
+#[cfg(unix)]
+fn owner(target: &Target) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::fs::MetadataExt;
+    let Transport::Unix(path) = &target.transport else { return String::new() };
+    let mut text = String::new();
+    if let Ok(own) = std::fs::metadata("/proc/self") {
+        let _ = write!(text, "; this runs as uid {}", own.uid());
+    }
+    if let Ok(socket) = std::fs::metadata(path) {
+        let (uid, gid, mode) = (socket.uid(), socket.gid(), socket.mode() & 0o777);
+        let _ = write!(text, "; the socket belongs to uid {uid}, gid {gid}, mode {mode:o}");
+    }
+    text
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Target) -> String {
+    String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use EngineFailure::{PermissionDenied, Unreachable, Unresponsive};
+
+    #[test]
+    fn each_failure_is_told_apart() {
+        let target = Target {
+            address: "unix:///x.sock".to_owned(),
+            context: Some("colima".to_owned()),
+            local: true,
+            transport: Transport::Unix("/x.sock".into()),
+            notes: Vec::new(),
+        };
+        let io = |kind: ErrorKind| Error::IOError { err: kind.into() };
+        let server = |status_code| Error::DockerResponseServerError {
+            status_code,
+            message: "no\u{1b}[2J".to_owned(),
+        };
+        for (error, failure, words) in [
+            (io(ErrorKind::PermissionDenied), PermissionDenied, "EACCES"),
+            (io(ErrorKind::NotFound), Unreachable, "does not exist"),
+            (io(ErrorKind::ConnectionRefused), Unreachable, "nobody listens"),
+            (Error::SocketNotFoundError("/x".to_owned()), Unreachable, "does not exist"),
+            (Error::RequestTimeoutError, Unresponsive, "says nothing (5 s)"),
+            (server(403), PermissionDenied, "refuses to list"),
+            (server(500), Unreachable, "answers 500"),
+        ] {
+            let found = unasked(&error, &target, Duration::from_secs(5));
+            assert_eq!(found.failure, failure, "{}", found.reason);
+            assert!(found.reason.contains(words), "{}", found.reason);
+            assert!(found.reason.contains("context \"colima\""));
+            assert!(!found.reason.contains('\u{1b}'));
+        }
+    }
+}
