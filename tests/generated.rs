@@ -58,6 +58,9 @@ fn the_table_of_findings_is_the_registry() {
     );
     for (family, checks) in REGISTRY {
         let mut rules: Vec<_> = checks.iter().flat_map(|check| check.rules).collect();
+        if rules.is_empty() {
+            continue;
+        }
         rules.sort_by_key(|rule| rule.id);
         let _infallible = write!(
             page,
@@ -85,6 +88,44 @@ fn the_table_of_findings_is_the_registry() {
         }
     }
     compare("docs/findings.md", &page);
+}
+
+/// `page` with other lines between `<!-- name -->` and `<!-- /name -->`.
+fn between(page: &str, name: &str, text: &str) -> String {
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let start = page.find(&open).expect("the page has the mark") + open.len();
+    let end = page.find(&close).expect("the page has the mark's end");
+    format!("{}{text}{}", &page[..start], &page[end..])
+}
+
+/// The report of the demo, but for its port and its duration, and the families with their counts.
+#[test]
+fn the_readme_shows_what_the_program_shows() {
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(["demo", "--color", "never"])
+        .output()
+        .unwrap();
+    let report = String::from_utf8(output.stdout).unwrap();
+    let port = report.split("127.0.0.1:").nth(1).unwrap();
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let time = report.rsplit('(').next().unwrap();
+    let report = report.replace(&port, "38457").replace(time, "0.01 s)\n");
+    let lines: String = report.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let page = between(&kept, "report", &format!("```text\n{lines}```\n"));
+
+    let mut table = String::from("| family | ids |\n|---|---|\n");
+    let mut total = 0;
+    for (family, checks) in REGISTRY {
+        let count = checks.iter().flat_map(|check| check.rules).count();
+        total += count;
+        if count > 0 {
+            let _infallible = writeln!(table, "| {} | {count} |", heading(family));
+        }
+    }
+    let table =
+        format!("{total} findings; [docs/findings.md](docs/findings.md) lists them:\n\n{table}");
+    compare("README.md", &between(&page, "families", &table));
 }
 
 #[test]
