@@ -15,6 +15,9 @@ use zeroize::{Zeroize, Zeroizing};
 /// Shorter texts are not searched for: they would blacken half of a report and protect nothing.
 const SHORTEST_SCRUBBED: usize = 6;
 
+/// A secret that goes on over more lines than this is no key; as a whole it is still known.
+const MOST_LINES: usize = 64;
+
 /// Public words that people put where a secret belongs; cutting them out would only make the report unreadable.
 const PUBLIC_WORDS: &[&str] = &[
     "convex-self-hosted",
@@ -100,7 +103,7 @@ fn remember(text: &str) {
     let mut forms = Vec::new();
     let trimmed = text.trim();
     collect_forms(trimmed, &mut forms);
-    for line in trimmed.lines().map(str::trim) {
+    for line in trimmed.lines().take(MOST_LINES).map(str::trim) {
         collect_forms(line, &mut forms);
         // The part after the name is the secret one; it also turns up alone.
         if let Some((_, rest)) = line.split_once('|') {
@@ -172,10 +175,19 @@ fn without_known(text: &str) -> String {
     let mut text = text.to_owned();
     for form in known.iter() {
         // Hex digits are shown in either case by other tools; ASCII folding keeps byte offsets.
-        let folded = form.to_ascii_lowercase();
-        loop {
-            let Some(at) = text.to_ascii_lowercase().find(&folded) else { break };
-            text.replace_range(at..at + form.len(), "***");
+        let folded = text.to_ascii_lowercase();
+        let wanted = form.to_ascii_lowercase();
+        let mut clean = String::new();
+        let mut rest = 0;
+        for (at, found) in folded.match_indices(&wanted) {
+            clean.push_str(&text[rest..at]);
+            clean.push_str("***");
+            rest = at + found.len();
+        }
+        if rest > 0 {
+            clean.push_str(&text[rest..]);
+            text.zeroize();
+            text = clean;
         }
     }
     text
@@ -185,12 +197,13 @@ fn escape_controls(text: &str, keep_colour: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        if c == '\u{1b}' && keep_colour {
-            if let Some(length) = colour_sequence(rest) {
-                out.push_str(&rest[..length]);
-                rest = &rest[length..];
-                continue;
-            }
+        if c == '\u{1b}'
+            && keep_colour
+            && let Some(length) = colour_sequence(rest)
+        {
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+            continue;
         }
         match c {
             '\n' | '\t' => out.push(c),

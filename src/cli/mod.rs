@@ -275,7 +275,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration =
         text.parse().map_err(|_| format!("`{text}` is no duration; write 5s, 500ms or 2m"))?;
     match Duration::try_from(parsed) {
-        Ok(duration) if duration > Duration::ZERO => Ok(duration.min(Duration::from_secs(600))),
+        Ok(duration) if duration > Duration::ZERO => Ok(duration.min(Duration::from_mins(10))),
         _ => Err("a wait is longer than nothing".to_owned()),
     }
 }
@@ -283,10 +283,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 impl Options {
     /// What `collect` needs of the options. Reads the key from the standard input where that was asked for.
     fn request(&self) -> anyhow::Result<collect::Request> {
-        let admin_key = match self.admin_key_stdin {
-            true => Some(collect::stdin_line()?),
-            false => None,
-        };
+        let admin_key = if self.admin_key_stdin { Some(collect::stdin_line()?) } else { None };
         if self.url.is_some() != admin_key.is_some() {
             output::note(
                 "note: --url and --admin-key-stdin count only together (as --url and --admin-key of the Convex CLI); \

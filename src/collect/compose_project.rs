@@ -200,10 +200,10 @@ fn reduce(
 
 /// By its image, its entrypoint or its command; never by its name alone.
 fn recognise(service: &Service) -> Option<String> {
-    if let Some(image) = &service.image {
-        if docker::recognise::is_backend_image(&image.value) {
-            return Some(format!("image {}", crate::secret::sanitize(&image.value)));
-        }
+    if let Some(image) = &service.image
+        && docker::recognise::is_backend_image(&image.value)
+    {
+        return Some(format!("image {}", crate::secret::sanitize(&image.value)));
     }
     let words = [("entrypoint", &service.entrypoint), ("command", &service.command)];
     words.into_iter().find_map(|(what, words)| {

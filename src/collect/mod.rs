@@ -173,7 +173,9 @@ pub fn inspect_with_docker(
         let keys = compose_project::data_volume_keys(&compose.facts);
         let wanted = compose_project::wanted(&project, &compose.facts, &keys);
         let found = docker::inspect(&listing, &wanted).await;
-        let running = |name: &str| found.facts.backend(name).is_some_and(|one| one.is_running());
+        let running = |name: &str| {
+            found.facts.backend(name).is_some_and(super::evidence::docker::Container::is_running)
+        };
         let expected = found.facts.expected.as_deref();
         let backend = expected.or(match found.facts.backends.as_slice() {
             [only] => Some(only.name.as_str()),
@@ -279,9 +281,10 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let ask_url = scope == Scope::All && !request.no_network;
     let options = request.docker_options();
     let list = async {
-        match ask_docker {
-            true => Some(clock.timed("docker: list", docker::list(&options, &environment)).await),
-            false => None,
+        if ask_docker {
+            Some(clock.timed("docker: list", docker::list(&options, &environment)).await)
+        } else {
+            None
         }
     };
     let first = endpoint::Request {

@@ -149,7 +149,8 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
 fn is_env_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let example = ["example", "sample", "template", "dist"].iter().any(|word| lower.contains(word));
-    !example && (lower.starts_with(".env") || lower.ends_with(".env"))
+    let extension = Path::new(&lower).extension().is_some_and(|extension| extension == "env");
+    !example && (lower.starts_with(".env") || extension)
 }
 
 /// Whether the doctor itself runs in a container.

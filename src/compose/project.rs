@@ -68,8 +68,7 @@ fn project_name(
         .iter()
         .flat_map(|file| &file.documents)
         .filter_map(|document| document.root.get("name"))
-        .filter(|node| node.as_text().is_some_and(|text| !text.is_empty()))
-        .next_back();
+        .rfind(|node| node.as_text().is_some_and(|text| !text.is_empty()));
     if let Some(node) = written {
         let text = node.as_text().unwrap_or_default();
         let filled = interpolate::fill(text, &found.environment).map(|filled| filled.text);

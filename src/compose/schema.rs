@@ -511,9 +511,8 @@ impl Check<'_> {
             (Any, _) => {}
             (Or(options), _) => {
                 let fits = options.iter().find(|option| fits(node, option));
-                match fits.or_else(|| options.first()) {
-                    Some(option) => self.shape(node, option),
-                    None => {}
+                if let Some(option) = fits.or_else(|| options.first()) {
+                    self.shape(node, option);
                 }
             }
             (Scalar(types), _) => {

@@ -34,7 +34,7 @@ pub struct State {
 }
 
 /// Serves on `socket` until the task is dropped.
-pub async fn serve(socket: &Path, state: State) -> std::io::Result<()> {
+pub fn serve(socket: &Path, state: State) -> std::io::Result<()> {
     let listener = UnixListener::bind(socket)?;
     let state = Arc::new(state);
     tokio::spawn(async move {

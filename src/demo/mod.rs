@@ -86,7 +86,7 @@ impl Stage {
         if let Some(engine) = world.engine {
             let directory = project.display().to_string();
             let state = engine::State { engine, directory, logs, requests: Arc::clone(&requests) };
-            engine::serve(&socket, state).await?;
+            engine::serve(&socket, state)?;
         }
         if let Some(tracked) = &world.git {
             make_work_tree(&project, tracked)?;
@@ -138,11 +138,11 @@ async fn serve(
                         type=\"application/json\">{\"props\":{\"pageProps\":{\"deploymentUrl\":\"http://127.0.0.1:3210\"}}}\
                         </script></body></html>";
             let headers = [("content-type".to_owned(), "text/html; charset=utf-8".to_owned())];
-            answer_always(listener, 200, headers.into(), page.to_owned(), strangers);
+            answer_always(listener, 200, &headers.into(), page, strangers);
             Ok(None)
         }
         Server::Page { status, headers, body } => {
-            answer_always(listener, *status, headers.clone(), body.clone(), strangers);
+            answer_always(listener, *status, headers, body, strangers);
             Ok(None)
         }
         Server::Silent => {
@@ -166,16 +166,16 @@ async fn serve(
 fn answer_always(
     listener: TcpListener,
     status: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
+    headers: &BTreeMap<String, String>,
+    body: &str,
     strangers: &Requests,
 ) {
     let mut answer = format!("HTTP/1.1 {status} Recorded\r\ncontent-length: {}\r\n", body.len());
-    for (name, value) in &headers {
+    for (name, value) in headers {
         answer.push_str(&format!("{name}: {value}\r\n"));
     }
     answer.push_str("connection: close\r\n\r\n");
-    answer.push_str(&body);
+    answer.push_str(body);
     let answer = Arc::new(answer);
     let strangers = Arc::clone(strangers);
     tokio::spawn(async move {
@@ -254,30 +254,30 @@ impl Filler {
             "dir" => return Some(self.directory.clone()),
             "port" => return self.ports.get(first).map(ToString::to_string),
             "secret" => secret_of(first),
-            "key" | "read-only-key" => self.key(first, second, issued, read_only)?,
-            "system-key" => self.system_key(first, second, issued)?,
+            "key" | "read-only-key" => key_of(first, second, issued, read_only)?,
+            "system-key" => system_key_of(first, second, issued)?,
             _ => return None,
         };
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(value.clone());
         Some(value)
     }
+}
 
-    fn key(&self, secret: &str, instance: &str, issued: u64, read_only: bool) -> Option<String> {
-        let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
-        let key = admin_key::mint(&secret, instance, issued, [7; 12], read_only);
-        Some(key.expose().to_owned())
-    }
+fn key_of(secret: &str, instance: &str, issued: u64, read_only: bool) -> Option<String> {
+    let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
+    let key = admin_key::mint(&secret, instance, issued, [7; 12], read_only);
+    Some(key.expose().to_owned())
+}
 
-    fn system_key(&self, secret: &str, instance: &str, issued: u64) -> Option<String> {
-        let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
-        let claims = Claims {
-            kind: Some(Kind::System),
-            member_id: None,
-            ..Claims::of_member_zero(issued, false)
-        };
-        let key = admin_key::mint_claims(&secret, Some(instance), &claims, [7; 12]);
-        Some(key.expose().to_owned())
-    }
+fn system_key_of(secret: &str, instance: &str, issued: u64) -> Option<String> {
+    let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
+    let claims = Claims {
+        kind: Some(Kind::System),
+        member_id: None,
+        ..Claims::of_member_zero(issued, false)
+    };
+    let key = admin_key::mint_claims(&secret, Some(instance), &claims, [7; 12]);
+    Some(key.expose().to_owned())
 }
 
 /// 64 hex digits made from a name.

@@ -68,10 +68,10 @@ fn consequences<'a>(graph: &BTreeMap<&'a str, &'a Rule>, id: &str) -> BTreeSet<&
     let mut reached = BTreeSet::new();
     let mut open: Vec<&str> = graph.get(id).map_or(&[][..], |rule| rule.causes).to_vec();
     while let Some(next) = open.pop() {
-        if let Some((name, rule)) = graph.get_key_value(next) {
-            if reached.insert(*name) {
-                open.extend(rule.causes);
-            }
+        if let Some((name, rule)) = graph.get_key_value(next)
+            && reached.insert(*name)
+        {
+            open.extend(rule.causes);
         }
     }
     reached
