@@ -161,7 +161,7 @@ fn an_env_file_that_is_no_file_does_not_hold_the_run_up() {
 #[test]
 fn env_lines_without_end_or_sense_are_read_in_time() {
     for (case, text) in [
-        ("one long line", format!("CONVEX_SELF_HOSTED_URL={}", "a".repeat(4 << 20))),
+        ("one long line", format!("CONVEX_SELF_HOSTED_URL={}", "a".repeat(1 << 20))),
         ("open quotes", "A=\"\n".repeat(50_000)),
         ("many lines", "CONVEX_SELF_HOSTED_URL=http://h\n".repeat(50_000)),
         ("blanks", " \t".repeat(1 << 20)),
