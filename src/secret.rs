@@ -161,6 +161,12 @@ pub fn scrub(text: &str) -> String {
 /// `text` with every control, bidirectional and invisible formatting character written as `\u001b`: for foreign text on its way
 /// into a report, where even a colour sequence has no place.
 pub fn sanitize(text: &str) -> String {
+    // A line end in a container's name could begin a line of its own and forge a verdict.
+    sanitize_lines(text).replace('\n', "\\u000a").replace('\t', "\\u0009")
+}
+
+/// [`sanitize`] for texts of our own, whose line ends and tabs stay.
+pub fn sanitize_lines(text: &str) -> String {
     escape_controls(text, false)
 }
 
@@ -278,6 +284,8 @@ mod tests {
     fn escapes_of_foreign_text_do_not_reach_the_terminal() {
         assert_eq!(sanitize("a\u{1b}[2Jb\r"), "a\\u001b[2Jb\\u000d");
         assert_eq!(sanitize("x\u{202e}y"), "x\\u202ey");
+        assert_eq!(sanitize("x\nHEALTHY"), "x\\u000aHEALTHY");
+        assert_eq!(sanitize_lines("x\n\u{7}y"), "x\n\\u0007y");
         assert_eq!(scrub("\u{1b}[31mred\u{1b}[0m\u{1b}[2J"), "\u{1b}[31mred\u{1b}[0m\\u001b[2J");
     }
 

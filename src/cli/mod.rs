@@ -198,9 +198,15 @@ pub enum Exit {
 
 /// Parses the arguments and carries out the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    hide_keys(&arguments, looks_like_key);
+    let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            // What clap did not take may be any secret; what it took may be a long path.
+            hide_keys(&arguments, |value| value.len() >= 64);
+            return usage(&error);
+        }
     };
     let options = arguments.options;
     output::set_color(options.color);
@@ -235,15 +241,25 @@ fn print(text: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
+/// Makes what may be a key known to the scrubber: somebody passes one by mistake, and many a message quotes the argument that it does
+/// not know.
+fn hide_keys(arguments: &[OsString], suspicious: fn(&str) -> bool) {
+    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        for text in [argument, argument.split_once('=').map_or(argument, |(_, value)| value)] {
+            if suspicious(text) {
+                drop(crate::secret::Secret::new(text));
+            }
+        }
+    }
+}
+
+fn looks_like_key(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    text.contains('|') || (digits.len() >= 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// Clap's own answer: help and version are asked for; anything else is wrong usage.
 fn usage(error: &clap::Error) -> Exit {
-    // Clap quotes the argument it does not know, which may be a key that somebody passed by mistake.
-    let _known_to_the_scrubber: Vec<_> = std::env::args_os()
-        .skip(1)
-        .filter_map(|argument| argument.into_string().ok())
-        .filter(|argument| argument.contains('|') || argument.len() >= 64)
-        .map(crate::secret::Secret::new)
-        .collect();
     let text = error.render().ansi().to_string();
     if error.use_stderr() {
         output::note(text.trim_end());

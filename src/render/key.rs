@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::admin_key::{Form, Inspection, Kind, Shape, VerdictWord};
-use crate::secret::sanitize;
+use crate::secret::sanitize_lines as sanitize;
 
 /// The inspection in a few lines.
 pub fn render(inspection: &Inspection) -> String {

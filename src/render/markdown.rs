@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::report::{Finding, Level, Report, Verdict};
-use crate::secret::sanitize;
+use crate::secret::sanitize_lines as sanitize;
 
 /// The report as GitHub-flavoured Markdown.
 pub fn render(report: &Report) -> String {

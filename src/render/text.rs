@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Detail;
 use crate::report::{Certainty, Finding, Level, Remedy, Report, Safety, Verdict};
-use crate::secret::sanitize;
+use crate::secret::{sanitize as strict, sanitize_lines as sanitize};
 
 /// The report for a terminal of `width` columns.
 pub fn render(report: &Report, width: usize, detail: Detail) -> String {
@@ -80,8 +80,8 @@ impl Page {
 
     fn facts(&mut self, report: &Report) {
         for (label, text, source) in &report.summary.facts {
-            let left = format!("  {label:<9}{}", sanitize(text));
-            let source = sanitize(source);
+            let left = format!("  {label:<9}{}", strict(text));
+            let source = strict(source);
             let gap = self.width.saturating_sub(left.width() + source.width());
             if gap >= 2 {
                 self.line(&format!("{left}{}{}", " ".repeat(gap), source.dimmed()));
