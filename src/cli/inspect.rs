@@ -41,7 +41,8 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                 for warning in &project.warnings {
                     output::note(&format!("warning: {}", warning.message));
                 }
-                let value = crate::compose::to_json(&project, &hide);
+                let mut value = crate::compose::to_json(&project, &hide);
+                mask_words(&mut value);
                 show(options, &value, &text::yaml(&value))?;
                 Ok(Exit::Fine)
             }
@@ -82,6 +83,32 @@ fn show(options: &Options, value: &Value, text: &str) -> anyhow::Result<()> {
         output::print(text)?;
     }
     Ok(())
+}
+
+/// Masks what may be secret outside of environments: a password or a key that a command, a label or a driver's option was given.
+fn mask_words(project: &mut Value) {
+    fn mask(value: &mut Value) {
+        match value {
+            Value::String(text) => *text = crate::selection::facts::masked(text),
+            Value::Array(list) => list.iter_mut().for_each(mask),
+            Value::Object(map) => map.values_mut().for_each(mask),
+            _ => {}
+        }
+    }
+    let sections = [
+        ("services", &["command", "entrypoint", "labels", "healthcheck"][..]),
+        ("volumes", &["driver_opts"][..]),
+    ];
+    for (section, keys) in sections {
+        let Some(map) = project.get_mut(section).and_then(Value::as_object_mut) else { continue };
+        for one in map.values_mut() {
+            for key in keys {
+                if let Some(value) = one.get_mut(*key) {
+                    mask(value);
+                }
+            }
+        }
+    }
 }
 
 /// A value of a container's environment as it may be shown: a secret as its fingerprint, a password in a URL masked.

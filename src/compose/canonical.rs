@@ -152,6 +152,19 @@ fn ports(node: Node, place: &str) -> Result<Vec<Node>, Conflict> {
     Ok(ports.into_iter().map(long).collect())
 }
 
+/// A build without a context is one of the project directory.
+pub(super) fn defaults(root: &mut Node) {
+    for service in section(root, "services").into_iter().flat_map(Map::values_mut) {
+        let build = service.node.as_map_mut().and_then(|map| map.get_mut("build"));
+        if let Some(entry) = build {
+            let pos = entry.node.pos;
+            if let Some(build) = entry.node.as_map_mut() {
+                build.entry("context".to_owned()).or_insert_with(|| text(pos, "."));
+            }
+        }
+    }
+}
+
 /// Makes the relative paths of a tree absolute.
 pub(super) fn resolve_paths(root: &mut Node, directory: &Path, home: Option<&Path>) {
     let place = Place { directory, home };
@@ -192,7 +205,9 @@ impl Place<'_> {
                 "build" => self.field(&mut entry.node, "context", Place::build),
                 "env_file" => {
                     if let Value::List(list) = &mut entry.node.value {
-                        list.iter_mut().for_each(|item| self.field(item, "path", Place::file));
+                        for item in list {
+                            self.field(item, "path", Place::file);
+                        }
                     }
                 }
                 "volumes" => {

@@ -50,12 +50,11 @@ pub(super) fn parse(
     sets: &mut Sets,
 ) -> Result<Vec<(String, Pos)>, Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reader = Reader { text: &text, at: 0, line: 1, line_start: 0, file };
+    let mut reader = Reader { text: &text, at: 0, line: 1, column: 1, file };
     let mut unset = Vec::new();
     while reader.next_statement() {
         reader.statement(outer, sets, &mut unset)?;
     }
-    sets.remove("");
     Ok(unset)
 }
 
@@ -109,7 +108,8 @@ struct Reader<'t> {
     text: &'t str,
     at: usize,
     line: u32,
-    line_start: usize,
+    /// Kept as the reader goes: counting from the line's start each time would be quadratic.
+    column: u32,
     file: u32,
 }
 
@@ -126,15 +126,18 @@ impl<'t> Reader<'t> {
     fn advance(&mut self, bytes: usize) {
         let from = self.at;
         self.at += bytes;
-        for (offset, _) in self.text[from..self.at].match_indices('\n') {
-            self.line += 1;
-            self.line_start = from + offset + 1;
+        for char in self.text[from..self.at].chars() {
+            if char == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
         }
     }
 
     fn pos(&self) -> Pos {
-        let column = column_of(&self.text[self.line_start..], self.at - self.line_start);
-        Pos { file: self.file, line: self.line, column }
+        Pos { file: self.file, line: self.line, column: self.column }
     }
 
     fn fault(&self, what: &str) -> Fault {
@@ -192,6 +195,7 @@ impl<'t> Reader<'t> {
                     Err(refusal) => {
                         let (message, required) = match refusal {
                             Refusal::Malformed => ("Invalid template".to_owned(), false),
+                            Refusal::TooLong => ("value is too long".to_owned(), false),
                             Refusal::Missing(sentence) => (sentence, true),
                         };
                         return Err(Fault {
@@ -237,9 +241,9 @@ impl<'t> Reader<'t> {
                 }
             }
         }
-        // A bare name at the very end of a file without a last line end: Compose sets nothing.
-        self.advance(rest.len());
-        Ok(("", true))
+        // A bare name at the very end of a file without a last line end: Compose takes it for the value of a variable
+        // without a name.
+        Ok(("", false))
     }
 
     fn value(&mut self) -> Result<Raw, Fault> {
@@ -365,7 +369,7 @@ mod tests {
         }
         assert_eq!(read("SHELL\n").ok().unwrap()["SHELL"].value, "sh");
         assert!(read("H\n").ok().unwrap().is_empty());
-        assert!(read("H").ok().unwrap().is_empty());
+        assert!(!read("H").ok().unwrap().contains_key("H"));
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::fmt;
 
 use super::source::At;
 
+/// How many faults of one step are collected: nobody reads more, and a hostile file has millions.
+pub(super) const MOST_ERRORS: usize = 100;
+
 /// What kind of fault an [`Error`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {

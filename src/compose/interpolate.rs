@@ -8,6 +8,9 @@
 use super::source::Pos;
 use super::tree::Used;
 
+/// How long a text may become.
+const LONGEST: usize = 8 << 20;
+
 /// The variables a text may use: shell first, then `.env`.
 pub(super) trait Variables {
     /// The value, and where it is written when a file set it.
@@ -17,8 +20,10 @@ pub(super) trait Variables {
 /// Why a text cannot be filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// A `$` that begins nothing.
+    /// A `${` that begins nothing.
     Malformed,
+    /// The text grew past [`LONGEST`]: variables made of variables double with each line.
+    TooLong,
     /// A required variable is missing; the sentence names it.
     Missing(String),
 }
@@ -52,6 +57,9 @@ fn walk(
     }
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
+        if out.text.len() > LONGEST {
+            return Err(Refusal::TooLong);
+        }
         out.text.push_str(&rest[..dollar]);
         rest = &rest[dollar + 1..];
         if let Some(after) = rest.strip_prefix('$') {
@@ -64,14 +72,16 @@ fn walk(
         } else {
             let (name, after) = split_name(rest);
             if name.is_empty() {
-                return Err(Refusal::Malformed);
+                // `$1`, `$(…)`, a `$` at the end: Compose leaves them alone.
+                out.text.push('$');
+            } else {
+                put(name, variables, out);
             }
-            put(name, variables, out);
             rest = after;
         }
     }
     out.text.push_str(rest);
-    Ok(())
+    if out.text.len() > LONGEST { Err(Refusal::TooLong) } else { Ok(()) }
 }
 
 /// The brace that ends a `${` whose body begins here: only `${` opens another level.
@@ -206,6 +216,7 @@ mod tests {
             ("${EMPTY?no}", ""),
             ("${U:-a}b}", "ab}"),
             ("${U:-}", ""),
+            ("a$ b$1$(c)$", "a$ b$1$(c)$"),
             ("$v1", ""),
         ] {
             let filled = fill(text, &Given).map(|filled| filled.text);
@@ -215,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_begins_nothing_is_refused() {
-        for text in ["$", "${", "${}", "${V", "$1", "${V!x}", "a $ b", "${V-\n}", "${1}"] {
+        for text in ["${", "${}", "${V", "${V!x}", "${V-\n}", "${1}"] {
             assert_eq!(fill(text, &Given).err(), Some(Refusal::Malformed), "{text}");
         }
         let deep = "${U:-".repeat(10_000) + &"}".repeat(10_000);

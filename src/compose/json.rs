@@ -1,46 +1,62 @@
-//! The model in the shape of `docker compose config --format json`, for the fields that the model has, and un-escaped (`$`, not
-//! `$$`).
+//! The project in the shape of `docker compose config --format json`, for the fields this module resolves.
+//!
+//! Unlike there, a `$` stands for itself.
 
-use std::collections::BTreeMap;
+use serde_json::{Map, Value as Json, json};
 
-use serde_json::{Map, Value, json};
+use super::model::{Mount, Port, Project, Service, Variable, Volume};
 
-use super::model::{Healthcheck, Mount, Port, Project, Service, Variable, Volume};
-
-/// The project as JSON. Every value of an environment or of build arguments passes `redact` with its name.
-pub fn to_json(project: &Project, redact: &dyn Fn(&str, &str) -> Value) -> Value {
-    let services: Map<String, Value> =
-        project.services.iter().map(|(name, one)| (name.clone(), service(one, redact))).collect();
-    let volumes: Map<String, Value> =
-        project.volumes.iter().map(|(key, one)| (key.clone(), volume(one))).collect();
-    let mut out = Map::new();
-    out.insert("name".to_owned(), json!(project.name.value));
-    out.insert("services".to_owned(), services.into());
+/// The shape of `docker compose config --format json`: name, services (image, build, entrypoint, command, environment,
+/// volumes, ports, `network_mode`, profiles, labels, `depends_on`, healthcheck) and volumes (name, external, driver,
+/// `driver_opts`, labels).
+///
+/// Each value of an environment and of build arguments passes `redact` with its name; a variable that is not set is null.
+pub fn to_json(project: &Project, redact: &dyn Fn(&str, &str) -> Json) -> Json {
+    let services = project
+        .services
+        .iter()
+        .map(|(name, it)| (name.clone(), service(it, redact)))
+        .collect::<Map<_, _>>();
+    let volumes =
+        project.volumes.iter().map(|(key, it)| (key.clone(), volume(it))).collect::<Map<_, _>>();
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), json!(project.name.value));
+    shown.insert("services".to_owned(), Json::Object(services));
     if !volumes.is_empty() {
-        out.insert("volumes".to_owned(), volumes.into());
+        shown.insert("volumes".to_owned(), Json::Object(volumes));
     }
-    out.into()
+    Json::Object(shown)
 }
 
-fn service(service: &Service, redact: &dyn Fn(&str, &str) -> Value) -> Value {
-    let mut out = Map::new();
-    let mut put = |key: &str, value: Value| {
-        out.insert(key.to_owned(), value);
+fn service(service: &Service, redact: &dyn Fn(&str, &str) -> Json) -> Json {
+    let mut shown = Map::new();
+    let mut put = |key: &str, value: Json| {
+        shown.insert(key.to_owned(), value);
     };
-    put("command", json!(service.command.as_ref().map(|words| &words.value)));
-    put("entrypoint", json!(service.entrypoint.as_ref().map(|words| &words.value)));
-    if let Some(build) = &service.build {
-        let mut build = build.value.clone();
-        if !service.build_args.is_empty() {
-            build.insert("args".to_owned(), variables(&service.build_args, redact));
-        }
-        put("build", build.into());
-    }
+    let variables = |variables: &std::collections::BTreeMap<String, Variable>| -> Json {
+        variables
+            .iter()
+            .map(|(name, variable)| {
+                let value = variable.value.as_deref();
+                (name.clone(), value.map_or(Json::Null, |value| redact(name, value)))
+            })
+            .collect()
+    };
+    put("command", json!(service.command.as_ref().map(|command| &command.value)));
+    put("entrypoint", json!(service.entrypoint.as_ref().map(|entrypoint| &entrypoint.value)));
     if let Some(image) = &service.image {
         put("image", json!(image.value));
     }
+    if let Some(build) = &service.build {
+        let mut build = build.value.clone();
+        if !service.build_args.is_empty() {
+            build.insert("args".to_owned(), variables(&service.build_args));
+        }
+        build.retain(|_, value| !value.is_null());
+        put("build", Json::Object(build));
+    }
     if !service.environment.is_empty() {
-        put("environment", variables(&service.environment, redact));
+        put("environment", variables(&service.environment));
     }
     if !service.volumes.is_empty() {
         put("volumes", service.volumes.iter().map(mount).collect());
@@ -55,109 +71,73 @@ fn service(service: &Service, redact: &dyn Fn(&str, &str) -> Value) -> Value {
         put("profiles", json!(service.profiles));
     }
     if !service.labels.is_empty() {
-        let labels: BTreeMap<&String, &String> =
-            service.labels.iter().map(|(key, label)| (key, &label.value)).collect();
-        put("labels", json!(labels));
+        let labels = service.labels.iter();
+        put("labels", labels.map(|(key, value)| (key.clone(), json!(value.value))).collect());
     }
     if !service.depends_on.is_empty() {
-        let depends: Map<String, Value> = service
-            .depends_on
-            .iter()
-            .map(|(name, one)| {
-                let mut value = json!({"condition": one.condition, "required": one.required});
-                if one.restart {
-                    value["restart"] = json!(true);
-                }
-                (name.clone(), value)
-            })
-            .collect();
-        put("depends_on", depends.into());
+        let waits = service.depends_on.iter().map(|(name, dependency)| {
+            let mut shown = Map::new();
+            shown.insert("condition".to_owned(), json!(dependency.condition));
+            if dependency.restart {
+                shown.insert("restart".to_owned(), json!(true));
+            }
+            shown.insert("required".to_owned(), json!(dependency.required));
+            (name.clone(), Json::Object(shown))
+        });
+        put("depends_on", waits.collect());
     }
     if let Some(check) = &service.healthcheck {
-        put("healthcheck", healthcheck(check));
+        let fields = [
+            ("test", json!(check.test)),
+            ("timeout", json!(check.timeout)),
+            ("interval", json!(check.interval)),
+            ("retries", json!(check.retries)),
+            ("start_period", json!(check.start_period)),
+            ("start_interval", json!(check.start_interval)),
+            ("disable", json!(check.disable.then_some(true))),
+        ];
+        put("healthcheck", present(fields));
     }
-    out.into()
+    Json::Object(shown)
 }
 
-fn variables(
-    variables: &BTreeMap<String, Variable>,
-    redact: &dyn Fn(&str, &str) -> Value,
-) -> Value {
-    variables
-        .iter()
-        .map(|(name, variable)| {
-            let value = variable.value.as_ref().map_or(Value::Null, |value| redact(name, value));
-            (name.clone(), value)
-        })
-        .collect::<Map<_, _>>()
-        .into()
+/// An object of the fields that are not null.
+fn present<const N: usize>(fields: [(&str, Json); N]) -> Json {
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+    fields.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn mount(mount: &Mount) -> Value {
-    let mut out = mount.options.clone();
-    out.insert("type".to_owned(), json!(mount.kind.as_str()));
-    if let Some(source) = &mount.source {
-        out.insert("source".to_owned(), json!(source));
+fn mount(mount: &Mount) -> Json {
+    let mut shown = present([
+        ("type", json!(mount.kind.as_str())),
+        ("source", json!(mount.source)),
+        ("target", json!(mount.target)),
+        ("read_only", json!(mount.read_only.then_some(true))),
+    ]);
+    if let Json::Object(shown) = &mut shown {
+        shown.extend(mount.options.clone());
     }
-    out.insert("target".to_owned(), json!(mount.target));
-    if mount.read_only {
-        out.insert("read_only".to_owned(), json!(true));
-    }
-    out.into()
+    shown
 }
 
-fn port(port: &Port) -> Value {
-    let mut out = json!({"mode": port.mode, "target": port.target, "protocol": port.protocol});
-    for (key, value) in [
-        ("host_ip", &port.host_ip),
-        ("published", &port.published),
-        ("name", &port.name),
-        ("app_protocol", &port.app_protocol),
-    ] {
-        if let Some(value) = value {
-            out[key] = json!(value);
-        }
-    }
-    out
+fn port(port: &Port) -> Json {
+    present([
+        ("name", json!(port.name)),
+        ("mode", json!(port.mode)),
+        ("host_ip", json!(port.host_ip)),
+        ("target", json!(port.target)),
+        ("published", json!(port.published)),
+        ("protocol", json!(port.protocol)),
+        ("app_protocol", json!(port.app_protocol)),
+    ])
 }
 
-fn healthcheck(check: &Healthcheck) -> Value {
-    let mut out = Map::new();
-    if let Some(test) = &check.test {
-        out.insert("test".to_owned(), json!(test));
-    }
-    for (key, value) in [
-        ("timeout", &check.timeout),
-        ("interval", &check.interval),
-        ("start_period", &check.start_period),
-        ("start_interval", &check.start_interval),
-    ] {
-        if let Some(value) = value {
-            out.insert(key.to_owned(), json!(value));
-        }
-    }
-    if let Some(retries) = check.retries {
-        out.insert("retries".to_owned(), json!(retries));
-    }
-    if check.disable {
-        out.insert("disable".to_owned(), json!(true));
-    }
-    out.into()
-}
-
-fn volume(volume: &Volume) -> Value {
-    let mut out = json!({"name": volume.name.value});
-    if volume.external {
-        out["external"] = json!(true);
-    }
-    if let Some(driver) = &volume.driver {
-        out["driver"] = json!(driver);
-    }
-    if !volume.driver_opts.is_empty() {
-        out["driver_opts"] = json!(volume.driver_opts);
-    }
-    if !volume.labels.is_empty() {
-        out["labels"] = json!(volume.labels);
-    }
-    out
+fn volume(volume: &Volume) -> Json {
+    present([
+        ("name", json!((!volume.name.value.is_empty()).then_some(&volume.name.value))),
+        ("driver", json!(volume.driver)),
+        ("driver_opts", json!((!volume.driver_opts.is_empty()).then_some(&volume.driver_opts))),
+        ("external", json!(volume.external.then_some(true))),
+        ("labels", json!((!volume.labels.is_empty()).then_some(&volume.labels))),
+    ])
 }

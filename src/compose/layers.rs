@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::canonical;
 use super::discover::Reader;
 use super::environment::Environment;
-use super::error::{Error, ErrorKind, Errors, WarningKind};
+use super::error::{Error, ErrorKind, Errors, MOST_ERRORS, WarningKind};
 use super::interpolate::{self, Refusal, Variables};
 use super::merge::{self, Conflict};
 use super::schema;
@@ -18,6 +18,9 @@ use super::tree::{Document, Entry, Map, Node, Removal, Used, Value};
 
 /// How deep includes and extensions may go before it can only be a cycle.
 const DEEPEST_CHAIN: usize = 100;
+
+/// How many bytes the variables may make of one file's texts.
+const MOST_FILLED: usize = 64 << 20;
 
 /// One model: the files of the project, or of one include.
 pub(super) struct Level<'e> {
@@ -65,6 +68,7 @@ pub(super) fn model(
     let Some(mut tree) = tree else {
         return Err(Errors::one(ErrorKind::Invalid, None, "empty compose file"));
     };
+    canonical::defaults(&mut tree);
     canonical::resolve_paths(&mut tree, level.directory, level.home);
     Ok(tree)
 }
@@ -114,7 +118,8 @@ pub(super) fn fill(
     environment: &dyn Variables,
     reader: &mut Reader<'_>,
 ) -> Result<(), Errors> {
-    let mut filling = Filling { environment, reader, path: Vec::new(), found: Vec::new() };
+    let mut filling =
+        Filling { environment, reader, path: Vec::new(), found: Vec::new(), length: 0 };
     filling.node(root);
     Errors::check(filling.found)
 }
@@ -124,6 +129,8 @@ struct Filling<'a, 'f> {
     reader: &'a mut Reader<'f>,
     path: Vec<String>,
     found: Vec<Error>,
+    /// The bytes filled in so far.
+    length: usize,
 }
 
 impl Filling<'_, '_> {
@@ -132,7 +139,9 @@ impl Filling<'_, '_> {
             Value::Text(text) if text.contains('$') => self.text(node),
             Value::List(list) => {
                 self.path.push("[]".to_owned());
-                list.iter_mut().for_each(|item| self.node(item));
+                for item in list {
+                    self.node(item);
+                }
                 self.path.pop();
             }
             Value::Map(map) => {
@@ -148,8 +157,13 @@ impl Filling<'_, '_> {
 
     fn text(&mut self, node: &mut Node) {
         let Value::Text(text) = &mut node.value else { return };
-        match interpolate::fill(text, self.environment) {
+        let filled = match interpolate::fill(text, self.environment) {
+            Ok(filled) if self.length + filled.text.len() > MOST_FILLED => Err(Refusal::TooLong),
+            filled => filled,
+        };
+        match filled {
             Ok(filled) => {
+                self.length += filled.text.len();
                 let pos = node.pos;
                 self.reader.warn_unset(filled.unset.iter().map(|name| (name.clone(), pos)));
                 let unset = filled.unset.into_iter().map(|name| Used { name, origin: None });
@@ -157,6 +171,7 @@ impl Filling<'_, '_> {
                 *text = filled.text;
                 node.used = (!used.is_empty()).then(|| used.into_boxed_slice());
             }
+            Err(_) if self.found.len() >= MOST_ERRORS => {}
             Err(refusal) => {
                 let path = self.path.join(".");
                 // Compose quotes the text here; it may hold a password.
@@ -168,6 +183,9 @@ impl Filling<'_, '_> {
                              You may need to escape any $ with another $."
                         ),
                     ),
+                    Refusal::TooLong => {
+                        (ErrorKind::Limit, format!("{path} becomes too long with its variables"))
+                    }
                     Refusal::Missing(sentence) => (
                         ErrorKind::RequiredVariable,
                         format!("error while interpolating {path}: {sentence}"),
@@ -437,6 +455,10 @@ fn include_one(
     } else {
         named
     };
+    if let Some(missing) = env_files.iter().find(|path| !reader.files.exists(path)) {
+        let message = format!("stat {}: no such file or directory", missing.display());
+        return Err(Errors::one(ErrorKind::Unreadable, at(), message));
+    }
     let mut environment = level.environment.clone();
     let sets = reader.read_env(&env_files, &environment)?;
     environment.add(sets);

@@ -205,10 +205,7 @@ fn take(node: &mut Node, path: &[String]) {
                         take(item, rest);
                     }
                 }
-                // `KEY: !reset null` over a list of `KEY=value`.
-                None if rest.is_empty() => list.retain(|item| {
-                    item.as_text().is_none_or(|text| pair_key(text) != first.as_str())
-                }),
+                // `KEY: !reset null` does not reach into a list of `KEY=value`, in Compose neither.
                 None => {}
             }
         }
@@ -289,6 +286,7 @@ fn pair(node: &Node, place: &str) -> Result<String, String> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
 fn env_file(node: &Node, _: &str) -> Result<String, String> {
     let path = node.get("path").unwrap_or(node);
     Ok(path.scalar().unwrap_or_default())
@@ -318,9 +316,14 @@ fn port_index(node: &Node, place: &str) -> Result<String, String> {
             if node.get("target").is_none() {
                 return Err(format!("service ports {place} is missing a target port"));
             }
+            // Compose does not see that `published: 80` and `published: "80"` are the same port.
+            let published = match node.get("published").map(|node| &node.value) {
+                Some(Value::Int(number)) => format!("#{number}"),
+                _ => field("published", ""),
+            };
             Ok(port::index(
                 &field("host_ip", "0.0.0.0"),
-                &field("published", ""),
+                &published,
                 &field("target", ""),
                 &field("protocol", "tcp"),
             ))
@@ -329,10 +332,12 @@ fn port_index(node: &Node, place: &str) -> Result<String, String> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
 fn secret_index(node: &Node, _: &str) -> Result<String, String> {
     Ok(mounted(node, "/run/secrets"))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
 fn config_index(node: &Node, _: &str) -> Result<String, String> {
     Ok(mounted(node, ""))
 }

@@ -1,12 +1,14 @@
-//! The Compose specification, as Docker Compose v2.40 reads it: which files make a project, what each service comes to, and where every
-//! value is written. It knows neither Convex nor Docker, and reads files through [`Files`] alone.
+//! The Compose specification, as Docker Compose v2.40 reads it: from files to a resolved project.
 //!
-//! The texts go through `granit-parser`, which gives every node its position and bounds nesting, into a tree of our own (`tree`):
-//! anchors expanded, merge keys applied, numbers as YAML 1.1 has them. The steps on that tree are compose-go's, in its order, because
-//! the order decides what an override can see: fill in variables, obey `extends`, take `include` in, lay over, validate, bring
-//! into the long forms, make paths absolute (`layers`); then the model is read off it (`project`).
+//! It knows neither Convex nor Docker and asks no engine. [`load`] finds the files ([`Request`] says where to look), reads
+//! them through [`Files`], and gives a [`Project`] in which every value knows its place, or [`Errors`] close to Compose's
+//! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
-//! Bounds: 8 MiB per file, 128 levels of nesting, 500 000 nodes out of aliases, 100 links of `extends` or `include`.
+//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree` and `number` (YAML as Compose's reader
+//! sees it), `interpolate`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms, paths),
+//! `resolve` (names, environments, references).
+//!
+//! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
 
 mod canonical;
 mod discover;
@@ -22,14 +24,14 @@ mod model;
 mod mount;
 mod number;
 mod port;
-mod project;
+mod resolve;
 mod schema;
 mod source;
 mod tree;
 mod words;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::{Error, ErrorKind, Errors, Warning, WarningKind};
 pub use json::to_json;
@@ -37,10 +39,15 @@ pub use model::{
     Dependency, Healthcheck, Mount, MountKind, NameSource, Port, Project, Service, Variable,
     VariableSource, Volume,
 };
-pub use project::load;
 pub use source::{At, FileError, Files, Spanned};
 
-/// What `docker compose` would be called with.
+use discover::Reader;
+use environment::Environment;
+use interpolate::Variables;
+use layers::Parsed;
+use tree::Node;
+
+/// What to load: the options of `docker compose`, and its surroundings.
 #[derive(Clone, Default)]
 pub struct Request {
     /// The working directory, absolute.
@@ -51,12 +58,101 @@ pub struct Request {
     pub project_name: Option<String>,
     /// `--project-directory`.
     pub project_directory: Option<PathBuf>,
-    /// `--env-file`, in order.
+    /// Compose's `--env-file`, in order.
     pub env_files: Vec<PathBuf>,
     /// `--profile`.
     pub profiles: Vec<String>,
     /// The process environment.
     pub environment: BTreeMap<String, String>,
-    /// The home directory, for `~`.
+    /// The home directory, for `~`; `HOME` of [`Request::environment`] when `None`.
     pub home: Option<PathBuf>,
+}
+
+/// Finds, reads and resolves a project.
+///
+/// # Errors
+/// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no compose file at all.
+pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
+    let mut reader = Reader { files, sources: source::Sources::default(), warnings: Vec::new() };
+    let mut found = discover::find(request, &mut reader)?;
+    let mut parsed = Vec::new();
+    for path in &found.files {
+        parsed.push(layers::parse(path, &mut reader)?);
+    }
+    let (name, name_source) =
+        project_name(request, &found.directory, &found.environment, &parsed, &mut reader)?;
+    found.environment.set("COMPOSE_PROJECT_NAME", name.value.clone());
+    let home = request.environment.get("HOME").map(PathBuf::from);
+    let home = request.home.clone().or(home);
+    let mut level = layers::Level {
+        environment: &found.environment,
+        directory: &found.directory,
+        home: home.as_deref(),
+        stack: Vec::new(),
+        extended: BTreeMap::new(),
+    };
+    let tree = layers::model(parsed, &mut level, &mut reader)?;
+    let resolved =
+        resolve::resolve(&tree, &name.value, &found.profiles, &found.environment, &mut reader)?;
+    let included_files =
+        reader.sources.paths().filter(|path| !found.files.contains(path)).collect();
+    Ok(Project {
+        name,
+        name_source,
+        directory: found.directory,
+        files: found.files,
+        included_files,
+        env_files: found.env_files,
+        services: resolved.services,
+        disabled: resolved.disabled,
+        volumes: resolved.volumes,
+        unused_volumes: resolved.unused_volumes,
+        volumes_block: resolved.volumes_block,
+        warnings: reader.warnings,
+    })
+}
+
+/// `-p`, else `COMPOSE_PROJECT_NAME`, else the last `name:`, else the directory. Only the last two are normalised.
+fn project_name(
+    request: &Request,
+    directory: &Path,
+    environment: &Environment,
+    parsed: &[Parsed],
+    reader: &mut Reader<'_>,
+) -> Result<(Spanned<String>, NameSource), Errors> {
+    let variable = environment.lookup("COMPOSE_PROJECT_NAME").filter(|(name, _)| !name.is_empty());
+    let given = match (&request.project_name, variable) {
+        (Some(name), _) if !name.is_empty() => Some((name.as_str(), None, NameSource::Flag)),
+        (_, Some((name, pos))) => Some((name, pos, NameSource::Variable)),
+        _ => None,
+    };
+    if let Some((name, pos, source)) = given {
+        let at = pos.map(|pos| reader.sources.at(pos));
+        if discover::normalize(name) != name {
+            return Err(Errors::one(ErrorKind::Invalid, at, discover::bad_name(name)));
+        }
+        return Ok((Spanned { value: name.to_owned(), at }, source));
+    }
+    let documents = parsed.iter().flat_map(|file| &file.documents);
+    let mut written: Option<Node> = documents
+        .filter_map(|document| document.root.get("name"))
+        .rfind(|name| name.as_text().is_some_and(|name| !name.is_empty()))
+        .cloned();
+    if let Some(name) = &mut written {
+        layers::fill(name, environment, reader)?;
+        let text = name.as_text().unwrap_or("");
+        let value = discover::normalize(text);
+        let at = Some(reader.sources.at(name.pos));
+        if value.is_empty() && !text.is_empty() {
+            return Err(Errors::one(ErrorKind::Invalid, at, discover::bad_name("")));
+        }
+        if !value.is_empty() {
+            return Ok((Spanned { value, at }, NameSource::File));
+        }
+    }
+    let value = discover::normalize(&discover::base(directory));
+    if value.is_empty() {
+        return Err(Errors::one(ErrorKind::Invalid, None, discover::bad_name("")));
+    }
+    Ok((Spanned { value, at: None }, NameSource::Directory))
 }

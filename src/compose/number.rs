@@ -103,7 +103,7 @@ fn is_timestamp(text: &str) -> bool {
         && (time.is_empty() || (time.starts_with(['T', 't', ' ']) && time.contains(':')))
 }
 
-/// Go's `%v` of a float: the shortest digits, with an exponent below 1e-4 and from 1e21 on.
+/// Go's `%v` of a float: the shortest digits, with an exponent below 1e-4 and from 1e6 on.
 pub(super) fn print_float(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -114,7 +114,7 @@ pub(super) fn print_float(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if value != 0.0 && !(-4..21).contains(&exponent) {
+    if value != 0.0 && !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.abs());
     }
@@ -148,6 +148,8 @@ mod tests {
             ("0.00001", "1e-05"),
             ("1e400", "1e400"),
             (".5", "0.5"),
+            ("123456789.123", "1.23456789123e+08"),
+            ("1.0e+5", "100000"),
             ("1:30", "1:30"),
             ("yes", "yes"),
             ("on", "on"),

@@ -3,7 +3,7 @@
 //! Source: compose-spec `schema/compose-spec.json` as Compose v2.40 carries it. Messages are Compose's; they name paths and
 //! types, never values.
 
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::source::{Pos, Sources};
 use super::tree::{Node, Value};
 
@@ -12,6 +12,9 @@ enum Shape {
     Any,
     Scalar(&'static [Type]),
     OneOf(&'static [&'static str]),
+    /// A boolean, or a word for one.
+    Flag,
+    ContainerName,
     /// A list; the flag says that no element may occur twice.
     List(&'static Shape, bool),
     /// A map with any keys.
@@ -38,7 +41,8 @@ use Shape::{Any, List, Map, Names, Object, OneOf, Or, Scalar};
 use Type::{Boolean, Integer, Null, Number, String as Str};
 
 static TEXT: Shape = Scalar(&[Str]);
-static FLAG: Shape = Scalar(&[Boolean, Str]);
+static FLAG: Shape = Shape::Flag;
+static FLAG_OR_TEXT: Shape = Scalar(&[Boolean, Str]);
 static PURE_FLAG: Shape = Scalar(&[Boolean]);
 static COUNT: Shape = Scalar(&[Integer, Str]);
 static AMOUNT: Shape = Scalar(&[Number, Str]);
@@ -160,8 +164,8 @@ static BUILD: Shape = Or(&[
             ("no_cache", &FLAG),
             ("additional_contexts", &PAIRS),
             ("network", &TEXT),
-            ("provenance", &FLAG),
-            ("sbom", &FLAG),
+            ("provenance", &FLAG_OR_TEXT),
+            ("sbom", &FLAG_OR_TEXT),
             ("pull", &FLAG),
             ("target", &TEXT),
             ("shm_size", &COUNT),
@@ -297,7 +301,7 @@ static DEVICE: Shape = Or(&[
 static SERVICE: Shape = Object(
     &[
         ("annotations", &PAIRS),
-        ("attach", &FLAG),
+        ("attach", &FLAG_OR_TEXT),
         ("blkio_config", &Map(&ANY)),
         ("build", &BUILD),
         ("cap_add", &SET),
@@ -306,7 +310,7 @@ static SERVICE: Shape = Object(
         ("cgroup_parent", &TEXT),
         ("command", &COMMAND),
         ("configs", &FILE_REFERENCES),
-        ("container_name", &TEXT),
+        ("container_name", &Shape::ContainerName),
         ("cpu_count", &COUNT),
         ("cpu_percent", &COUNT),
         ("cpu_period", &AMOUNT),
@@ -496,11 +500,13 @@ struct Check<'s> {
 
 impl Check<'_> {
     fn say(&mut self, pos: Pos, what: &str) {
+        if self.found.len() >= MOST_ERRORS {
+            return;
+        }
         let path = self.path.join(".");
-        let space = if path.is_empty() { "" } else { " " };
         let file = self.sources.path(self.file);
         self.found.push(Error {
-            message: format!("validating {}: {path}{space}{what}", file.display()),
+            message: format!("validating {}: {path} {what}", file.display()),
             at: Some(self.sources.at(pos)),
             kind: ErrorKind::Invalid,
         });
@@ -530,7 +536,34 @@ impl Check<'_> {
                     self.say(node.pos, &what);
                 }
             }
-            (OneOf(_), _) => self.say(node.pos, "must be a string"),
+            (Shape::Flag, Value::Bool(_)) => {}
+            (Shape::Flag, Value::Text(word)) => {
+                if !FLAGS.contains(&word.to_lowercase().as_str()) && self.found.len() < MOST_ERRORS
+                {
+                    let path = self.path.join(".");
+                    self.found.push(Error {
+                        message: format!(
+                            "error while interpolating {path}: failed to cast to expected type: invalid boolean"
+                        ),
+                        at: Some(self.sources.at(node.pos)),
+                        kind: ErrorKind::Invalid,
+                    });
+                }
+            }
+            (Shape::Flag, _) => self.say(node.pos, "must be a boolean or string"),
+            (Shape::ContainerName, Value::Text(name)) => {
+                let pair = |pair: &[u8]| {
+                    pair.first().is_some_and(u8::is_ascii_alphanumeric)
+                        && pair.last().is_some_and(|byte| {
+                            byte.is_ascii_alphanumeric() || b"_.-".contains(byte)
+                        })
+                };
+                if !name.as_bytes().windows(2).any(pair) {
+                    let what = "does not match pattern '[a-zA-Z0-9][a-zA-Z0-9_.-]+'";
+                    self.say(node.pos, &format!("'{name}' {what}"));
+                }
+            }
+            (OneOf(_) | Shape::ContainerName, _) => self.say(node.pos, "must be a string"),
             (List(item, unique), Value::List(list)) => {
                 for (index, element) in list.iter().enumerate() {
                     self.path.push(index.to_string());
@@ -595,6 +628,9 @@ impl Check<'_> {
     }
 }
 
+/// The words Compose takes for a boolean.
+const FLAGS: [&str; 12] = ["true", "false", "yes", "no", "y", "n", "on", "off", "1", "0", "t", "f"];
+
 fn is_name(key: &str) -> bool {
     !key.is_empty()
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -616,7 +652,8 @@ fn fits(node: &Node, shape: &Shape) -> bool {
     match shape {
         Any => true,
         Scalar(types) => types.iter().any(|&wanted| is(node, wanted)),
-        OneOf(_) => matches!(node.value, Value::Text(_)),
+        OneOf(_) | Shape::ContainerName => matches!(node.value, Value::Text(_)),
+        Shape::Flag => matches!(node.value, Value::Bool(_) | Value::Text(_)),
         List(..) => matches!(node.value, Value::List(_)),
         Object(_, required) => {
             node.as_map().is_some_and(|map| required.iter().all(|name| map.contains_key(*name)))

@@ -99,8 +99,8 @@ impl Sources {
         }
     }
 
-    /// All files met so far.
-    pub(super) fn all(&self) -> impl Iterator<Item = PathBuf> {
+    /// All files met.
+    pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
         self.paths.iter().map(|path| path.to_path_buf())
     }
 

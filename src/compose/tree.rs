@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::number;
 use super::source::{Pos, Sources};
 
@@ -231,19 +231,36 @@ impl<'t> Builder<'t> {
 
     /// The parser's complaint in the words Compose's own parser has for it. Neither quotes the text.
     fn syntax(&self, error: &ScanError) -> Error {
-        let pos = self.pos(error.marker().line(), error.marker().col());
-        let line = self.text.lines().nth(pos.line as usize - 1).unwrap_or("");
-        let indent = &line[..line.len() - line.trim_start().len()];
-        let complaint = error.kind().to_string();
-        let message = if indent.contains('\t') || complaint.contains("found a tab") {
-            "found a tab character that violates indentation".to_owned()
-        } else {
-            complaint
-        };
-        let pos = match indent.find('\t') {
-            Some(column) => self.pos(pos.line as usize, column),
-            None => pos,
-        };
+        let (line, column) = (error.marker().line(), error.marker().col());
+        let mut pos = self.pos(line, column);
+        let mut message = error.kind().to_string();
+        for (ours, theirs) in [
+            ("unclosed bracket '{'", "did not find expected ',' or '}'"),
+            ("unclosed bracket '['", "did not find expected ',' or ']'"),
+            ("unclosed quote", "found unexpected end of stream"),
+        ] {
+            if message.contains(ours) {
+                theirs.clone_into(&mut message);
+            }
+        }
+        // The parser says what it was doing; Compose does not.
+        if message.starts_with("while ")
+            && let Some((_, what)) = message.split_once(", ")
+        {
+            message = what.to_owned();
+        }
+        // The parser points to where the value before the tab begins; the tab is in an indent below.
+        let mut indents = self.text.lines().enumerate().skip(line.saturating_sub(1)).take(100);
+        let tab = indents.find_map(|(index, line)| {
+            let indent = line.len() - line.trim_start().len();
+            Some((index + 1, line[..indent].find('\t')?))
+        });
+        if let Some((tab_line, tab_column)) = tab
+            && (message.contains("tab") || tab_line == line)
+        {
+            pos = self.pos(tab_line, tab_column);
+            "found a tab character that violates indentation".clone_into(&mut message);
+        }
         self.error(ErrorKind::Syntax, pos, format!("yaml: line {}: {message}", pos.line))
     }
 
@@ -359,8 +376,11 @@ impl<'t> Builder<'t> {
         }
         for node in merged {
             let Value::Map(other) = node.value else {
-                let message = "yaml: map merge requires map or sequence of maps as the value";
-                return Err(self.error(ErrorKind::Invalid, start, message.to_owned()));
+                let message = format!(
+                    "failed to parse {}: yaml: map merge requires map or sequence of maps as the value",
+                    self.sources.path(self.file).display()
+                );
+                return Err(self.error(ErrorKind::Invalid, start, message));
             };
             for (key, entry) in other {
                 map.entry(key).or_insert(entry);
@@ -386,8 +406,14 @@ impl<'t> Builder<'t> {
         } else {
             format!("non-string key in {}: {shown}", self.path.join("."))
         };
-        self.problems.push(self.error(ErrorKind::Invalid, pos, message));
+        self.note(pos, message);
         Ok(None)
+    }
+
+    fn note(&mut self, pos: Pos, message: String) {
+        if self.problems.len() < MOST_ERRORS {
+            self.problems.push(self.error(ErrorKind::Invalid, pos, message));
+        }
     }
 
     fn duplicate(&mut self, key: &str, first: Pos, pos: Pos) {
@@ -400,7 +426,7 @@ impl<'t> Builder<'t> {
         } else {
             format!("failed to parse {}: {what}", self.sources.path(self.file).display())
         };
-        self.problems.push(self.error(ErrorKind::Invalid, pos, message));
+        self.note(pos, message);
     }
 }
 
@@ -456,7 +482,7 @@ mod tests {
     fn broken_texts_are_told_with_their_line() {
         for (text, message, line) in [
             ("a:\n  b: x\n\tc: y\n", "found a tab character", 3),
-            ("a: {b: 1,\n", "", 2),
+            ("a: {b: 1,\n", "did not find expected ',' or '}'", 1),
             ("a: b: c\n", "mapping values", 1),
             ("x: {a: 1}\ny:\n  a: 1\n  a: 2\n", "\"a\" already defined at line 3", 4),
             ("a: 1\na: 2\n", "yaml: unmarshal errors:\n  line 2", 2),
@@ -475,7 +501,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let refs = vec![format!("*a{}", level - 1); 10].join(", ");
-            bomb.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+            bomb = format!("{bomb}a{level}: &a{level} [{refs}]\n");
         }
         assert!(error(&bomb).0.contains("excessive aliasing"));
         assert!(read(&"[".repeat(100_000)).is_err());

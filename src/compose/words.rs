@@ -12,11 +12,7 @@ pub(super) fn split(line: &str) -> Option<Vec<String>> {
         (false, false, false, false, false);
     for char in line.chars() {
         if escaped {
-            word.push(match char {
-                't' => '\t',
-                'n' => '\n',
-                char => char,
-            });
+            word.push(char);
             escaped = false;
             begun = true;
             continue;

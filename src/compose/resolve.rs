@@ -1,0 +1,754 @@
+//! From the tree to the model: names, defaults, environments, and whether everything that is referred to exists.
+//!
+//! Source: compose-go `loader/normalize.go`, `loader/validate.go` and `types/project.go` as Compose v2.40 carries them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::{Map as JsonMap, Value as Json};
+
+use super::discover::Reader;
+use super::dotenv::{self, Sets};
+use super::environment::{Environment, Overlay};
+use super::error::{Error, ErrorKind, Errors, WarningKind};
+use super::interpolate::Variables;
+use super::merge::sequence;
+use super::model::{
+    Dependency, Healthcheck, Mount, MountKind, Port, Service, Variable, VariableSource, Volume,
+};
+use super::source::{At, FileError, Pos, Spanned};
+use super::tree::{Map, Node, Used, Value};
+use super::{duration, words};
+
+/// The services and volumes of a project.
+#[derive(Default)]
+pub(super) struct Resolved {
+    pub(super) services: BTreeMap<String, Service>,
+    pub(super) disabled: BTreeSet<String>,
+    pub(super) volumes: BTreeMap<String, Volume>,
+    pub(super) unused_volumes: BTreeMap<String, Volume>,
+    pub(super) volumes_block: Option<At>,
+}
+
+/// A build section without its arguments.
+type Build = Spanned<JsonMap<String, Json>>;
+
+/// Resolves a tree.
+pub(super) fn resolve(
+    tree: &Node,
+    project: &str,
+    profiles: &[String],
+    environment: &Environment,
+    reader: &mut Reader<'_>,
+) -> Result<Resolved, Errors> {
+    let mut resolver = Resolver { environment, reader, found: Vec::new() };
+    let volumes = resolver.volumes(tree, project);
+    resolver.files(tree);
+    resolver.stop()?;
+    let mut resolved = Resolved::default();
+    let mut env_files = Vec::new();
+    for (name, key, node) in entries(tree.get("services")) {
+        let wanted = list(node.get("profiles"));
+        let enabled = wanted.is_empty()
+            || profiles.iter().any(|profile| profile == "*" || wanted.contains(profile));
+        if !enabled {
+            resolved.disabled.insert(name.clone());
+            continue;
+        }
+        let service = resolver.service(name, key, node);
+        env_files.push((name.clone(), node));
+        resolved.services.insert(name.clone(), service);
+    }
+    resolver.stop()?;
+    resolver.consistent(tree, &resolved.services, &volumes);
+    resolver.cycles(&resolved.services);
+    resolver.stop()?;
+    for (name, node) in env_files {
+        if let Some(service) = resolved.services.get_mut(&name) {
+            resolver.env_files(node, service);
+        }
+    }
+    resolver.stop()?;
+    let used: BTreeSet<&str> = resolved
+        .services
+        .values()
+        .flat_map(|service| &service.volumes)
+        .filter(|mount| mount.kind == MountKind::Volume)
+        .filter_map(|mount| mount.source.as_deref())
+        .collect();
+    let (volumes, unused) = volumes.into_iter().partition(|(key, _)| used.contains(key.as_str()));
+    resolved.volumes = volumes;
+    resolved.unused_volumes = unused;
+    let block = tree.as_map().and_then(|map| map.get("volumes"));
+    resolved.volumes_block = block.map(|entry| resolver.reader.sources.at(entry.key));
+    Ok(resolved)
+}
+
+fn entries(node: Option<&Node>) -> impl Iterator<Item = (&String, Pos, &Node)> {
+    let map = node.and_then(Node::as_map);
+    map.into_iter().flatten().map(|(name, entry)| (name, entry.key, &entry.node))
+}
+
+fn list(node: Option<&Node>) -> Vec<String> {
+    let items = node.map(|node| sequence(node.clone())).unwrap_or_default();
+    items.iter().filter_map(Node::scalar).collect()
+}
+
+/// A boolean or the word for one: what interpolation makes is text.
+fn flag(node: Option<&Node>) -> bool {
+    node.and_then(Node::scalar).is_some_and(|word| {
+        ["true", "yes", "y", "on", "1", "t"].contains(&word.to_lowercase().as_str())
+    })
+}
+
+fn field(node: &Node, key: &str) -> Option<String> {
+    node.get(key).and_then(Node::scalar)
+}
+
+struct Resolver<'a, 'f> {
+    environment: &'a Environment,
+    reader: &'a mut Reader<'f>,
+    found: Vec<Error>,
+}
+
+impl Resolver<'_, '_> {
+    fn stop(&mut self) -> Result<(), Errors> {
+        Errors::check(std::mem::take(&mut self.found))
+    }
+
+    fn at(&self, pos: Pos) -> At {
+        self.reader.sources.at(pos)
+    }
+
+    fn say(&mut self, at: At, message: String) {
+        self.found.push(Error { message, at: Some(at), kind: ErrorKind::Invalid });
+    }
+
+    fn spanned(&self, node: &Node, key: &str) -> Option<Spanned<String>> {
+        let node = node.get(key)?;
+        Some(Spanned { value: node.scalar()?, at: Some(self.at(node.pos)) })
+    }
+
+    fn block(&self, node: &Node, key: &str) -> Option<At> {
+        node.as_map()?.get(key).map(|entry| self.at(entry.key))
+    }
+
+    fn volumes(&mut self, tree: &Node, project: &str) -> BTreeMap<String, Volume> {
+        let mut volumes = BTreeMap::new();
+        for (key, pos, node) in entries(tree.get("volumes")) {
+            let at = self.at(pos);
+            let legacy = node.get("external").and_then(|external| external.get("name"));
+            let mut external = flag(node.get("external"));
+            let mut name = self.spanned(node, "name");
+            if let Some(legacy) = legacy {
+                let message = format!(
+                    "volumes.{key}: external.name is deprecated. Please set name and external: true"
+                );
+                self.reader.warn(WarningKind::Deprecated, Some(legacy.pos), message);
+                let other = legacy.scalar().unwrap_or_default();
+                if name.as_ref().is_some_and(|name| name.value != other) {
+                    let message =
+                        format!("volumes.{key}: name and external.name conflict; only use name");
+                    self.say(self.at(legacy.pos), message);
+                }
+                name = Some(Spanned { value: other, at: Some(self.at(legacy.pos)) });
+            }
+            external |= node.get("external").is_some_and(|node| node.as_map().is_some());
+            if external {
+                for other in ["driver", "driver_opts", "labels"] {
+                    if let Some(node) = node.get(other) {
+                        let message = format!(
+                            "volumes.{key}: conflicting parameters \"external\" and {other:?} specified"
+                        );
+                        self.say(self.at(node.pos), message);
+                    }
+                }
+            }
+            let name = name.unwrap_or_else(|| Spanned {
+                value: if external { key.clone() } else { format!("{project}_{key}") },
+                at: None,
+            });
+            let options = entries(node.get("driver_opts"));
+            let driver_opts = options
+                .map(|(name, _, node)| (name.clone(), node.scalar().unwrap_or_default()))
+                .collect();
+            let labels = pairs(node.get("labels")).into_iter().map(|(key, value, _)| (key, value));
+            let driver = field(node, "driver").filter(|driver| !driver.is_empty());
+            let labels = labels.collect();
+            let volume = Volume { at, name, external, driver, driver_opts, labels };
+            volumes.insert(key.clone(), volume);
+        }
+        volumes
+    }
+
+    /// Secrets and configs must say where their content comes from.
+    fn files(&mut self, tree: &Node) {
+        for (section, ways) in [
+            ("secrets", &["file", "environment"][..]),
+            ("configs", &["file", "environment", "content"][..]),
+        ] {
+            for (name, key, node) in entries(tree.get(section)) {
+                let external = node.get("external");
+                let external = flag(external) || external.is_some_and(|it| it.as_map().is_some());
+                if !external && !ways.iter().any(|way| node.get(way).is_some()) {
+                    let ways = ways.join("|");
+                    let message = format!("{section}.{name}: one of {ways} must be set");
+                    self.say(self.at(key), message);
+                }
+            }
+        }
+    }
+
+    fn service(&mut self, name: &str, key: Pos, node: &Node) -> Service {
+        let (build, build_args) = self.build(node);
+        let environment = self.variables(name, node.get("environment"));
+        let labels = pairs(node.get("labels"))
+            .into_iter()
+            .map(|(key, value, pos)| (key, Spanned { value, at: Some(self.at(pos)) }))
+            .collect();
+        let tmpfs = node.get("tmpfs").map(|node| sequence(node.clone())).unwrap_or_default();
+        let tmpfs = tmpfs
+            .iter()
+            .filter_map(|item| Some(Spanned { value: item.scalar()?, at: Some(self.at(item.pos)) }))
+            .collect();
+        Service {
+            at: self.at(key),
+            image: self.spanned(node, "image"),
+            build,
+            build_args,
+            entrypoint: self.command(name, node, "entrypoint"),
+            command: self.command(name, node, "command"),
+            environment,
+            volumes: items(node, "volumes").iter().map(|item| self.mount(item)).collect(),
+            ports: self.ports(node),
+            network_mode: self.spanned(node, "network_mode"),
+            tmpfs,
+            profiles: list(node.get("profiles")),
+            labels,
+            depends_on: dependencies(node),
+            healthcheck: self.healthcheck(name, node),
+            container_name: self.spanned(node, "container_name"),
+            restart: self.spanned(node, "restart"),
+            environment_block: self.block(node, "environment"),
+            volumes_block: self.block(node, "volumes"),
+        }
+    }
+
+    fn command(&mut self, service: &str, node: &Node, key: &str) -> Option<Spanned<Vec<String>>> {
+        let node = node.get(key).filter(|node| !node.is_null())?;
+        let at = self.at(node.pos);
+        let value = match &node.value {
+            Value::Text(line) => words::split(line).unwrap_or_else(|| {
+                let message = format!("'services[{service}].{key}' {}", words::INVALID);
+                self.say(at.clone(), message);
+                Vec::new()
+            }),
+            _ => list(Some(node)),
+        };
+        Some(Spanned { value, at: Some(at) })
+    }
+
+    fn build(&mut self, service: &Node) -> (Option<Build>, BTreeMap<String, Variable>) {
+        let Some(node) = service.get("build").filter(|node| !node.is_null()) else {
+            return (None, BTreeMap::new());
+        };
+        let mut args = self.variables("", node.get("args"));
+        // Unlike an environment's, an argument that is set nowhere is not passed at all.
+        args.retain(|_, variable| variable.value.is_some());
+        let mut build = JsonMap::new();
+        for (key, _, value) in entries(Some(node)) {
+            let json = match key.as_str() {
+                "args" => continue,
+                "context" if value.as_text() == Some("") => Json::Null,
+                "labels" | "additional_contexts" => {
+                    let pairs = pairs(Some(value)).into_iter();
+                    pairs.map(|(key, value, _)| (key, Json::from(value))).collect()
+                }
+                "no_cache" | "pull" | "privileged" => Json::from(flag(Some(value))),
+                "shm_size" => Json::from(bytes(&value.scalar().unwrap_or_default())),
+                "extra_hosts" => list(Some(value))
+                    .into_iter()
+                    .map(|host| match host.split_once('=').or_else(|| host.split_once(':')) {
+                        Some((name, address)) => format!("{name}={address}"),
+                        None => host,
+                    })
+                    .collect(),
+                "secrets" => items(node, "secrets")
+                    .iter()
+                    .map(|item| match item.as_text() {
+                        Some(source) => {
+                            let target = source.to_owned();
+                            Json::from_iter([("source", source.to_owned()), ("target", target)])
+                        }
+                        None => json(item),
+                    })
+                    .collect(),
+                "ssh" => list(Some(value)).into(),
+                _ => json(value),
+            };
+            build.insert(key.clone(), json);
+        }
+        if !build.contains_key("dockerfile_inline") {
+            build.entry("dockerfile").or_insert_with(|| Json::from("Dockerfile"));
+        }
+        (Some(Spanned { value: build, at: Some(self.at(node.pos)) }), args)
+    }
+
+    /// The entries of an `environment` (or `args`), each with its value and where it comes from.
+    fn variables(&mut self, service: &str, node: Option<&Node>) -> BTreeMap<String, Variable> {
+        let mut variables = BTreeMap::new();
+        match node.map(|node| &node.value) {
+            Some(Value::Map(map)) => {
+                for (name, entry) in map {
+                    let at = self.at(if entry.node.is_null() { entry.key } else { entry.node.pos });
+                    let variable =
+                        self.variable(name, entry.node.scalar(), at, entry.node.used.as_deref());
+                    variables.insert(name.clone(), variable);
+                }
+            }
+            Some(Value::List(list)) => {
+                for item in list {
+                    let Some(text) = item.scalar() else { continue };
+                    let (name, value) = match text.split_once('=') {
+                        Some((name, value)) => (name, Some(value.to_owned())),
+                        None => (text.as_str(), None),
+                    };
+                    let at = self.at(item.pos);
+                    if !service.is_empty() && name.ends_with(' ') {
+                        let message = format!(
+                            "'services[{service}].environment' environment variable {name} is declared with a trailing space"
+                        );
+                        self.say(at.clone(), message);
+                    }
+                    let variable = self.variable(name, value, at, item.used.as_deref());
+                    variables.insert(name.to_owned(), variable);
+                }
+            }
+            _ => {}
+        }
+        variables
+    }
+
+    fn variable(
+        &self,
+        name: &str,
+        value: Option<String>,
+        at: At,
+        used: Option<&[Used]>,
+    ) -> Variable {
+        let Some(value) = value else {
+            let found = self.environment.lookup(name);
+            let origin = found.and_then(|(_, pos)| pos).map(|pos| self.at(pos));
+            let value = found.map(|(value, _)| value.to_owned());
+            return Variable { value, at, origin, source: VariableSource::Passthrough };
+        };
+        let Some(used) = used else {
+            let source = VariableSource::Literal;
+            return Variable { value: Some(value), at, origin: None, source };
+        };
+        let from: Vec<(String, Option<At>)> = used
+            .iter()
+            .map(|used| (used.name.clone(), used.origin.map(|pos| self.at(pos))))
+            .collect();
+        let origin = from.iter().find_map(|(_, origin)| origin.clone());
+        let source = VariableSource::Interpolated { from };
+        Variable { value: Some(value), at, origin, source }
+    }
+
+    fn mount(&self, node: &Node) -> Mount {
+        let kind = match field(node, "type").as_deref() {
+            Some("bind") => MountKind::Bind,
+            Some("tmpfs") => MountKind::Tmpfs,
+            Some("volume") | None => MountKind::Volume,
+            Some(other) => MountKind::Other(other.to_owned()),
+        };
+        let mut options = JsonMap::new();
+        for (key, _, value) in entries(Some(node)) {
+            let fields = |change: fn(&str, &Node) -> Option<Json>| {
+                let fields = entries(Some(value));
+                fields
+                    .filter_map(|(key, _, node)| Some((key.clone(), change(key, node)?)))
+                    .collect()
+            };
+            let shown = match key.as_str() {
+                "bind" => fields(|key, node| match key {
+                    // Go leaves a false out.
+                    "create_host_path" => flag(Some(node)).then_some(Json::Bool(true)),
+                    _ => Some(json(node)),
+                }),
+                "volume" => fields(|key, node| match key {
+                    "nocopy" => flag(Some(node)).then_some(Json::Bool(true)),
+                    "labels" => {
+                        let pairs = pairs(Some(node)).into_iter();
+                        Some(pairs.map(|(key, value, _)| (key, Json::from(value))).collect())
+                    }
+                    _ => Some(json(node)),
+                }),
+                "tmpfs" => fields(|key, node| match key {
+                    "size" => Some(Json::from(bytes(&node.scalar()?))),
+                    _ => Some(json(node)),
+                }),
+                "consistency" | "image" => json(value),
+                _ => continue,
+            };
+            options.insert(key.clone(), shown);
+        }
+        let inside = |section: &str, key: &str| node.get(section).and_then(|node| node.get(key));
+        Mount {
+            at: self.at(node.pos),
+            kind,
+            source: field(node, "source").filter(|source| !source.is_empty()),
+            target: field(node, "target").unwrap_or_default(),
+            read_only: flag(node.get("read_only")),
+            no_copy: flag(inside("volume", "nocopy")),
+            subpath: inside("volume", "subpath").and_then(Node::scalar),
+            create_host_path: flag(inside("bind", "create_host_path")),
+            options,
+        }
+    }
+
+    fn ports(&mut self, service: &Node) -> Vec<Port> {
+        let mut ports = Vec::new();
+        for node in items(service, "ports") {
+            let text = |key: &str| field(node, key).filter(|text| !text.is_empty());
+            let at = self.at(node.pos);
+            let Some(target) = text("target").and_then(|target| target.parse().ok()) else {
+                self.say(at, "invalid containerPort: not a port number".to_owned());
+                continue;
+            };
+            ports.push(Port {
+                at,
+                host_ip: text("host_ip"),
+                published: text("published"),
+                target,
+                protocol: text("protocol").unwrap_or_else(|| "tcp".to_owned()),
+                mode: text("mode").unwrap_or_else(|| "ingress".to_owned()),
+                name: text("name"),
+                app_protocol: text("app_protocol"),
+            });
+        }
+        ports
+    }
+
+    fn healthcheck(&mut self, service: &str, node: &Node) -> Option<Healthcheck> {
+        let at = self.block(node, "healthcheck")?;
+        let node = node.get("healthcheck")?;
+        let mut time = |key: &str| {
+            let text = field(node, key)?;
+            let place = node.get(key).map_or_else(|| at.clone(), |node| self.at(node.pos));
+            duration::normalize(&text)
+                .map_err(|message| {
+                    let message = format!("'services[{service}].healthcheck.{key}' {message}");
+                    self.say(place, message);
+                })
+                .ok()
+        };
+        let (timeout, interval) = (time("timeout"), time("interval"));
+        let (start_period, start_interval) = (time("start_period"), time("start_interval"));
+        let test = node
+            .get("test")
+            .filter(|test| !test.is_null() && test.as_list().is_none_or(|list| !list.is_empty()))
+            .map(|test| match &test.value {
+                Value::Text(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
+                _ => list(Some(test)),
+            });
+        if let Some(first) = test.as_ref().and_then(|test| test.first())
+            && !["CMD", "CMD-SHELL", "NONE"].contains(&first.as_str())
+        {
+            let message =
+                "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"";
+            self.say(at.clone(), message.to_owned());
+        }
+        Some(Healthcheck {
+            at: Some(at),
+            test,
+            timeout,
+            interval,
+            retries: field(node, "retries").and_then(|retries| retries.parse().ok()),
+            start_period,
+            start_interval,
+            disable: flag(node.get("disable")),
+        })
+    }
+
+    /// Whether all that services refer to exists.
+    fn consistent(
+        &mut self,
+        tree: &Node,
+        services: &BTreeMap<String, Service>,
+        volumes: &BTreeMap<String, Volume>,
+    ) {
+        let all = tree.get("services").and_then(Node::as_map);
+        for (name, service) in services {
+            let Some(node) = all.and_then(|all| all.get(name)).map(|entry| &entry.node) else {
+                continue;
+            };
+            let quoted = format!("service {name:?}");
+            let image = service.image.as_ref().is_some_and(|image| !image.value.is_empty());
+            if !image && service.build.is_none() && node.get("provider").is_none() {
+                let message = format!(
+                    "{quoted} has neither an image nor a build context specified: invalid compose project"
+                );
+                self.say(service.at.clone(), message);
+            }
+            self.references(&quoted, name, node, tree);
+            for (other, dependency) in &service.depends_on {
+                let exists = all.is_some_and(|all| all.contains_key(other));
+                if services.contains_key(other) || (exists && !dependency.required) {
+                    continue;
+                }
+                let at = self.block(node, "depends_on").unwrap_or_else(|| service.at.clone());
+                let message = format!(
+                    "{quoted} depends on undefined service {other:?}: invalid compose project"
+                );
+                self.say(at, message);
+            }
+            for mount in service.volumes.iter().filter(|mount| mount.kind == MountKind::Bind) {
+                if mount.source.is_none() {
+                    let message =
+                        "invalid mount config for type \"bind\": field Source must not be empty";
+                    self.say(mount.at.clone(), message.to_owned());
+                }
+            }
+            for mount in service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume) {
+                if let Some(source) = &mount.source
+                    && !volumes.contains_key(source)
+                {
+                    let message = format!(
+                        "{quoted} refers to undefined volume {source}: invalid compose project"
+                    );
+                    self.say(mount.at.clone(), message);
+                }
+            }
+        }
+    }
+
+    /// Networks, secrets and configs.
+    fn references(&mut self, quoted: &str, name: &str, node: &Node, tree: &Node) {
+        let declared =
+            |section: &str, key: &str| tree.get(section).is_some_and(|map| map.get(key).is_some());
+        if let Some(networks) = node.get("networks") {
+            if node.get("network_mode").is_some() {
+                let message = format!(
+                    "service {name} declares mutually exclusive `network_mode` and `networks`: invalid compose project"
+                );
+                self.say(self.at(networks.pos), message);
+            }
+            let used: Vec<String> = match networks.as_map() {
+                Some(map) => map.keys().cloned().collect(),
+                None => list(Some(networks)),
+            };
+            for network in used {
+                if network != "default" && !declared("networks", &network) {
+                    let message = format!(
+                        "{quoted} refers to undefined network {network}: invalid compose project"
+                    );
+                    self.say(self.at(networks.pos), message);
+                }
+            }
+        }
+        for (section, word) in [("secrets", "secret"), ("configs", "config")] {
+            for item in items(node, section) {
+                let source = item.scalar().or_else(|| field(item, "source")).unwrap_or_default();
+                if !declared(section, &source) {
+                    let message = format!(
+                        "{quoted} refers to undefined {word} {source}: invalid compose project"
+                    );
+                    self.say(self.at(item.pos), message);
+                }
+            }
+        }
+    }
+
+    /// Whether services wait for each other in a circle. Each service is walked once.
+    fn cycles(&mut self, services: &BTreeMap<String, Service>) {
+        let mut done: BTreeSet<&str> = BTreeSet::new();
+        for start in services.keys() {
+            // A stack of services and of the dependencies of each that are still to be walked.
+            let mut path: Vec<(&str, Vec<&str>)> = Vec::new();
+            let waits = |name: &str| -> Vec<&str> {
+                let service = services.get(name);
+                service
+                    .map(|it| it.depends_on.keys().map(String::as_str).rev().collect())
+                    .unwrap_or_default()
+            };
+            if !done.contains(start.as_str()) {
+                path.push((start, waits(start)));
+            }
+            while let Some((name, rest)) = path.last_mut() {
+                let Some(next) = rest.pop() else {
+                    done.insert(name);
+                    path.pop();
+                    continue;
+                };
+                if let Some(from) = path.iter().position(|(name, _)| *name == next) {
+                    let mut round: Vec<&str> = path[from..].iter().map(|(name, _)| *name).collect();
+                    round.push(next);
+                    let message = format!("dependency cycle detected: {}", round.join(" -> "));
+                    if let Some(service) = services.get(next) {
+                        self.say(service.at.clone(), message);
+                    }
+                    return;
+                }
+                if !done.contains(next) {
+                    path.push((next, waits(next)));
+                }
+            }
+        }
+    }
+
+    /// Reads a service's `env_file`s below its `environment`.
+    fn env_files(&mut self, node: &Node, service: &mut Service) {
+        let own: BTreeMap<String, String> = service
+            .environment
+            .iter()
+            .filter_map(|(name, variable)| Some((name.clone(), variable.value.clone()?)))
+            .collect();
+        let mut sets = Sets::new();
+        for item in items(node, "env_file") {
+            let Some(path) = field(item, "path") else { continue };
+            let at = self.at(item.get("path").map_or(item.pos, |node| node.pos));
+            let file = PathBuf::from(&path);
+            let text = match self.reader.files.read(&file) {
+                Ok(text) => text,
+                Err(FileError::NotFound) => {
+                    if item.get("required").is_none() || flag(item.get("required")) {
+                        let message = format!(
+                            "env file {path} not found: stat {path}: no such file or directory"
+                        );
+                        let kind = ErrorKind::Unreadable;
+                        self.found.push(Error { message, at: Some(at), kind });
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    let message = format!("failed to read {path}: {error}");
+                    let kind = ErrorKind::Unreadable;
+                    self.found.push(Error { message, at: Some(at), kind });
+                    continue;
+                }
+            };
+            let number = self.reader.sources.number(&file);
+            let outer = Overlay { first: self.environment, second: &own };
+            let read = match field(item, "format").as_deref() {
+                None | Some("") => dotenv::parse(&text, number, &outer, &mut sets),
+                Some("raw") => {
+                    dotenv::parse_raw(&text, number, &outer, &mut sets).map(|()| Vec::new())
+                }
+                Some(format) => {
+                    self.say(at, format!("unsupported env_file format {format:?}"));
+                    continue;
+                }
+            };
+            match read {
+                Ok(unset) => self.reader.warn_unset(unset),
+                Err(fault) => {
+                    let errors = self.reader.env_fault(&file, number, &fault);
+                    self.found.extend(errors.iter().cloned());
+                }
+            }
+        }
+        for (name, set) in sets {
+            let at = self.at(set.pos);
+            // What `environment` names wins, also when it names it without a value.
+            service.environment.entry(name).or_insert_with(|| Variable {
+                value: Some(set.value),
+                at,
+                origin: None,
+                source: VariableSource::EnvFile,
+            });
+        }
+    }
+}
+
+fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    node.get(key).and_then(Node::as_list).unwrap_or_default()
+}
+
+/// A map or list of `KEY=value` as pairs with their places; a key alone has an empty value.
+fn pairs(node: Option<&Node>) -> Vec<(String, String, Pos)> {
+    let Some(node) = node else { return Vec::new() };
+    sequence(node.clone())
+        .into_iter()
+        .filter_map(|item| {
+            let text = item.scalar()?;
+            let (key, value) = text.split_once('=').unwrap_or((&text, ""));
+            Some((key.to_owned(), value.to_owned(), item.pos))
+        })
+        .collect()
+}
+
+fn dependencies(node: &Node) -> BTreeMap<String, Dependency> {
+    let mut waits = BTreeMap::new();
+    for (name, _, node) in entries(node.get("depends_on")) {
+        let dependency = Dependency {
+            condition: field(node, "condition").unwrap_or_else(|| "service_started".to_owned()),
+            restart: flag(node.get("restart")),
+            required: node.get("required").is_none() || flag(node.get("required")),
+        };
+        waits.insert(name.clone(), dependency);
+    }
+    let mut imply = |name: &str, restart: bool| {
+        waits.entry(name.to_owned()).or_insert_with(|| Dependency {
+            condition: "service_started".to_owned(),
+            restart,
+            required: true,
+        });
+    };
+    for link in list(node.get("links")) {
+        imply(link.split(':').next().unwrap_or(&link), true);
+    }
+    for key in ["network_mode", "ipc", "pid", "uts", "cgroup"] {
+        if let Some(name) = field(node, key).as_deref().and_then(|it| it.strip_prefix("service:")) {
+            imply(name, true);
+        }
+    }
+    for from in list(node.get("volumes_from")) {
+        if !from.starts_with("container:") {
+            imply(from.split(':').next().unwrap_or(&from), false);
+        }
+    }
+    waits
+}
+
+/// A size with its unit as bytes, in text: `1g` is `1073741824`. What is no size stays.
+fn bytes(size: &str) -> String {
+    let lower = size.trim().to_lowercase();
+    let number = lower.trim_end_matches(|char: char| char.is_ascii_alphabetic() || char == ' ');
+    let shift = match lower[number.len()..].trim().trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        "p" => 50,
+        _ => return size.to_owned(),
+    };
+    if let Some(whole) = number.parse::<u64>().ok().and_then(|it| it.checked_mul(1 << shift)) {
+        return whole.to_string();
+    }
+    match number.parse::<f64>() {
+        Ok(number) => format!("{:.0}", (number * f64::from(1 << shift.min(30))).trunc()),
+        Err(_) => size.to_owned(),
+    }
+}
+
+/// A node as JSON.
+fn json(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(value) => match i64::try_from(*value) {
+            Ok(value) => Json::from(value),
+            Err(_) => Json::from(value.to_string()),
+        },
+        Value::Float(value) => Json::from(*value),
+        Value::Text(text) | Value::Timestamp(text) => Json::from(text.as_str()),
+        Value::List(list) => list.iter().map(json).collect(),
+        Value::Map(map) => json_map(map),
+    }
+}
+
+fn json_map(map: &Map) -> Json {
+    map.iter().map(|(key, entry)| (key.clone(), json(&entry.node))).collect()
+}
