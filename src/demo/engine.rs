@@ -163,7 +163,7 @@ impl State {
                 "exited" => format!("Exited ({}) 2 hours ago", container.exit_code),
                 other => other.to_owned(),
             },
-            "HostConfig": {"NetworkMode": "bridge"},
+            "HostConfig": {"NetworkMode": container.network_mode.as_deref().unwrap_or("bridge")},
             "NetworkSettings": {"Networks": {}},
             "Mounts": container.mounts.iter().filter_map(mount).collect::<Vec<_>>(),
         })
@@ -220,7 +220,7 @@ impl State {
             "RestartCount": container.restarts,
             "Driver": "overlay2",
             "HostConfig": {
-                "NetworkMode": "bridge",
+                "NetworkMode": container.network_mode.as_deref().unwrap_or("bridge"),
                 "PortBindings": bindings,
                 "Binds": null,
                 "Tmpfs": tmpfs,

@@ -32,10 +32,17 @@ use world::{Server, World};
 /// 2026-03-02T10:00:00Z: when the keys of the recorded worlds were issued, unless they say otherwise.
 const ISSUED: u64 = 1_772_445_600;
 
+/// The secret that upstream publishes for development.
+const PUBLIC_DEVELOPMENT: &str = "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974";
+
 /// A world that is being served. It ends when this is dropped.
 pub struct Stage {
     /// The directory in which the doctor is to run.
     pub directory: PathBuf,
+    /// The project's directory: the same, or above it.
+    pub project: PathBuf,
+    /// The port of each server, by its name.
+    pub ports: BTreeMap<String, u16>,
     /// The environment it is to see: nothing of the real one.
     pub environment: BTreeMap<String, String>,
     /// The arguments it is to get.
@@ -77,7 +84,9 @@ impl Stage {
         let strangers = Requests::default();
         for (name, server) in &world.servers {
             let Some(listener) = listeners.remove(name) else { continue };
-            if let Some((container, log)) = serve(server, listener, &strangers).await? {
+            if let Some((container, log)) =
+                serve(server, listener, &filler.ports, &strangers).await?
+            {
                 logs.push((container, log));
             }
         }
@@ -100,6 +109,8 @@ impl Stage {
         environment.entry("PATH".to_owned()).or_insert(path);
         Ok(Self {
             directory: world.directory.map_or_else(|| project.clone(), |below| project.join(below)),
+            project,
+            ports: filler.ports,
             environment,
             arguments: world.arguments,
             secrets: filler.secrets.into_inner().unwrap_or_else(PoisonError::into_inner),
@@ -113,14 +124,18 @@ impl Stage {
 async fn serve(
     server: &Server,
     listener: TcpListener,
+    ports: &BTreeMap<String, u16>,
     strangers: &Requests,
 ) -> anyhow::Result<Option<(String, Log)>> {
     match server {
-        Server::Convex { instance_name, secret, container } => {
+        Server::Convex { instance_name, secret, container, built } => {
             let log = Log::in_memory();
             let secret = Secret::new(secret.clone());
-            let backend = Backend::new(instance_name, &secret, log.clone())
+            let mut backend = Backend::new(instance_name, &secret, log.clone())
                 .context("a recorded backend needs a secret of 64 hex digits")?;
+            if let Some(day) = built {
+                backend.built = day.parse().context("`built` is a day: 2025-05-01")?;
+            }
             let site = TcpListener::bind(("127.0.0.1", 0)).await?;
             tokio::spawn(backend.serve(listener, site));
             Ok(container.clone().map(|container| (container, log)))
@@ -145,6 +160,11 @@ async fn serve(
             answer_always(listener, *status, headers, body, strangers);
             Ok(None)
         }
+        Server::Slow { to, ms } => {
+            let port = *ports.get(to).with_context(|| format!("no server is called {to}"))?;
+            answer_late(listener, port, std::time::Duration::from_millis(*ms));
+            Ok(None)
+        }
         Server::Silent => {
             tokio::spawn(async move {
                 let mut kept = Vec::new();
@@ -160,6 +180,32 @@ async fn serve(
         }
         Server::Nobody => Ok(None),
     }
+}
+
+/// Hands everything on to another port, the answers after a while.
+fn answer_late(listener: TcpListener, port: u16, delay: std::time::Duration) {
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(behind) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await else {
+                    return;
+                };
+                let (mut from_client, mut to_client) = stream.into_split();
+                let (mut from_server, mut to_server) = behind.into_split();
+                let answers = async {
+                    let mut chunk = [0; 4096];
+                    while let Ok(count @ 1..) = from_server.read(&mut chunk).await {
+                        tokio::time::sleep(delay).await;
+                        if to_client.write_all(&chunk[..count]).await.is_err() {
+                            break;
+                        }
+                    }
+                };
+                let _ended =
+                    tokio::join!(tokio::io::copy(&mut from_client, &mut to_server), answers);
+            });
+        }
+    });
 }
 
 /// One answer to every request, and a record of what was asked.
@@ -250,12 +296,22 @@ impl Filler {
         let second = parts.next().unwrap_or("convex-self-hosted");
         let issued = parts.next().map_or(Some(ISSUED), |text| text.parse().ok())?;
         let read_only = what == "read-only-key";
+        if what == "literal" {
+            let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            secrets.push(argument.to_owned());
+            return Some(argument.to_owned());
+        }
         let value = match what {
             "dir" => return Some(self.directory.clone()),
             "port" => return self.ports.get(first).map(ToString::to_string),
             "secret" => secret_of(first),
             "key" | "read-only-key" => key_of(first, second, issued, read_only)?,
+            "key-hex" => {
+                let key = key_of(first, second, issued, false)?;
+                key.rsplit('|').next().unwrap_or_default().to_owned()
+            }
             "system-key" => system_key_of(first, second, issued)?,
+            "legacy-key" => legacy_key_of(first, second, issued)?,
             _ => return None,
         };
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(value.clone());
@@ -266,6 +322,13 @@ impl Filler {
 fn key_of(secret: &str, instance: &str, issued: u64, read_only: bool) -> Option<String> {
     let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
     let key = admin_key::mint(&secret, instance, issued, [7; 12], read_only);
+    Some(key.expose().to_owned())
+}
+
+fn legacy_key_of(secret: &str, instance: &str, issued: u64) -> Option<String> {
+    let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
+    let claims = Claims { legacy: true, ..Claims::of_member_zero(issued, false) };
+    let key = admin_key::mint_legacy(&secret, Some(instance), &claims, [7; 24]);
     Some(key.expose().to_owned())
 }
 
@@ -280,7 +343,10 @@ fn system_key_of(secret: &str, instance: &str, issued: u64) -> Option<String> {
     Some(key.expose().to_owned())
 }
 
-/// 64 hex digits made from a name.
+/// 64 hex digits made from a name; `public` is the one that upstream publishes for development.
 fn secret_of(name: &str) -> String {
+    if name == "public" {
+        return PUBLIC_DEVELOPMENT.to_owned();
+    }
     hex::encode(Sha256::digest(format!("convex-doctor recorded secret {name}")))
 }

@@ -9,6 +9,8 @@
 //! - `{{key:SECRET:INSTANCE}}`, `{{key:SECRET:INSTANCE:ISSUED}}`: an admin key for INSTANCE under that secret, issued at 2026-03-02 or at
 //!   ISSUED (seconds since 1970)
 //! - `{{read-only-key:SECRET:INSTANCE}}`, `{{system-key:SECRET:INSTANCE}}`, `{{legacy-key:SECRET:INSTANCE}}`
+//! - `{{key-hex:SECRET:INSTANCE}}`: what stands behind the `|` of that key
+//! - `{{literal:TEXT}}`: TEXT, which no output may hold
 
 use std::collections::BTreeMap;
 
@@ -121,6 +123,9 @@ pub struct Container {
     /// Port inside to the port on the host (a text, so that it can be a placeholder).
     #[serde(default)]
     pub ports: BTreeMap<u16, String>,
+    /// `bridge` by default.
+    #[serde(default)]
+    pub network_mode: Option<String>,
     /// Its entrypoint; upstream's by default.
     #[serde(default)]
     pub entrypoint: Option<Vec<String>>,
@@ -181,6 +186,16 @@ pub enum Server {
         /// The container whose log it writes.
         #[serde(default)]
         container: Option<String>,
+        /// The day of its image; today's by default.
+        #[serde(default)]
+        built: Option<String>,
+    },
+    /// Another server, from which every answer comes late.
+    Slow {
+        /// The other server's name.
+        to: String,
+        /// By how many milliseconds.
+        ms: u64,
     },
     /// A Convex backend's HTTP-actions port.
     Site,

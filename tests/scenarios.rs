@@ -1,0 +1,306 @@
+//! Every fixture, end to end: its world is raised as real sockets inside this process, and the real binary diagnoses it.
+//!
+//! `UPDATE=1` rewrites each `expected.json`; read what it wrote before you commit it. `SCENARIO=text` plays only the fixtures whose name
+//! holds that text.
+#![allow(clippy::disallowed_methods, reason = "the tests read files and start the binary")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::Played;
+
+/// So many fixtures are played at a time.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Ids without a fixture in which they fire, and why.
+const WITHOUT_FIXTURE: &[(&str, &str)] = &[];
+
+/// Every fixture is played once; each test judges the same runs.
+static ALL: LazyLock<Vec<Played>> = LazyLock::new(|| {
+    let queue = std::sync::Mutex::new(support::fixtures());
+    let done = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                loop {
+                    let Some(fixture) = queue.lock().unwrap().pop() else { break };
+                    let played = runtime.block_on(support::play(fixture));
+                    done.lock().unwrap().push(played);
+                }
+            });
+        }
+    });
+    let mut all = done.into_inner().unwrap();
+    all.sort_by(|one, other| one.fixture.name.cmp(&other.fixture.name));
+    all
+});
+
+/// Fails with every complaint at once.
+fn none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn every_fixture_comes_to_what_it_expects() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = &played.fixture.name;
+        let found = played.summary();
+        if update {
+            let text = serde_json::to_string_pretty(&found).unwrap() + "\n";
+            std::fs::write(played.fixture.path.join("expected.json"), text).unwrap();
+        } else if played.fixture.expected().as_ref() != Some(&found) {
+            complaints.push(format!("{name}: {found:#}\n{}", played.main.stderr));
+        }
+    }
+    none(&complaints);
+}
+
+/// `fixtures/<id>/` shows its id, `fixtures/<id>--not/` does not, and every id is shown somewhere.
+#[test]
+fn a_fixture_named_by_an_id_shows_it() {
+    let ids: BTreeSet<&str> = convex_doctor::checks::rules().map(|rule| rule.id).collect();
+    let mut shown = BTreeSet::new();
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = played.fixture.name.as_str();
+        let found = ids_of(&played.main.report(), "findings");
+        match name.split_once("--") {
+            Some((id, "not")) if found.contains(id) => complaints.push(format!("{name}: {id}")),
+            Some((id, variant)) if variant != "not" && !found.contains(id) => {
+                complaints.push(format!("{name}: no {id}"));
+            }
+            None if ids.contains(name) && !found.contains(name) => {
+                complaints.push(format!("{name}: no {name}"));
+            }
+            _ => {}
+        }
+        shown.extend(found);
+    }
+    if std::env::var_os("SCENARIO").is_none() {
+        let excused: BTreeSet<&str> = WITHOUT_FIXTURE.iter().map(|(id, _)| *id).collect();
+        for id in ids.iter().filter(|id| !shown.contains(**id) && !excused.contains(*id)) {
+            complaints.push(format!("{id} fires in no fixture"));
+        }
+        for id in excused.iter().filter(|id| shown.contains(**id) || !ids.contains(*id)) {
+            complaints.push(format!("{id} needs no excuse"));
+        }
+    }
+    none(&complaints);
+}
+
+#[test]
+fn healthy_deployments_are_left_in_peace() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter().filter(|played| played.fixture.name.starts_with("healthy")) {
+        let report = played.main.report();
+        let loud =
+            report["findings"].as_array().unwrap().iter().filter(|one| one["level"] != "info");
+        let loud: Vec<&Value> = loud.map(|one| &one["id"]).collect();
+        let unknown = ids_of(&report, "unknown");
+        if report["verdict"] != "healthy" || !loud.is_empty() || !unknown.is_empty() {
+            let verdict = &report["verdict"];
+            let name = &played.fixture.name;
+            complaints.push(format!("{name}: {verdict}, says {loud:?}, unknown {unknown:?}"));
+        }
+    }
+    none(&complaints);
+}
+
+/// No secret of the world in any output of any format: not whole, not its hex part, not encoded.
+#[test]
+fn no_output_holds_a_secret() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let needles: BTreeSet<String> = played.secrets.iter().flat_map(|s| forms(s)).collect();
+        for run in played.runs() {
+            for (stream, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
+                if needles.iter().any(|needle| text.contains(needle.as_str())) {
+                    let name = &played.fixture.name;
+                    complaints.push(format!("{name}, {}, {stream}: holds a secret", run.what));
+                }
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// A secret in every form in which it could get out.
+fn forms(secret: &str) -> Vec<String> {
+    let hex = secret.rsplit('|').next().unwrap_or(secret);
+    let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let mut forms = vec![secret.to_owned(), encoded, base64(secret), base64(hex)];
+    if hex.len() >= 16 {
+        forms.push(hex.to_owned());
+        forms.push(hex.to_ascii_uppercase());
+    }
+    forms
+}
+
+/// Without the last, unfinished group: what surrounds the secret would change it.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for group in text.as_bytes().chunks_exact(3) {
+        let bits = group.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        encoded.extend([18, 12, 6, 0].map(|shift| char::from(DIGITS[bits >> shift & 63])));
+    }
+    encoded
+}
+
+#[test]
+fn a_run_only_reads() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = &played.fixture.name;
+        let writes = played.engine.iter().filter(|(method, _)| method != "GET" && method != "HEAD");
+        complaints.extend(writes.map(|(method, path)| format!("{name}: {method} {path}")));
+        complaints.extend(played.touched.iter().map(|file| format!("{name}: touched {file}")));
+        let posts = played
+            .strangers
+            .iter()
+            .filter(|head| !head.starts_with("GET ") && !head.starts_with("HEAD "));
+        complaints.extend(
+            posts.map(|head| format!("{name}: {}", head.lines().next().unwrap_or_default())),
+        );
+    }
+    none(&complaints);
+}
+
+/// Only the origin that the user's own configuration selects ever sees the key, or any part of it.
+#[test]
+fn strangers_never_see_the_key() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let selected = played.selected_origin();
+        for head in &played.strangers {
+            let header = |wanted: &str| {
+                head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
+                })
+            };
+            let is_selected = header("host").is_some() && header("host") == selected;
+            let holds_key = played
+                .secrets
+                .iter()
+                .any(|secret| forms(secret).iter().any(|form| head.contains(form.as_str())));
+            if (header("authorization").is_some() || holds_key) && !is_selected {
+                complaints.push(format!(
+                    "{}: {}",
+                    played.fixture.name,
+                    header("host").unwrap_or_default()
+                ));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// With a source taken away, what was found is never a pass, and nothing is surer than before.
+#[test]
+fn less_evidence_never_says_more() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let full = played.main.report();
+        let certainties = certainties(&full);
+        for run in &played.ablated {
+            let less = run.report();
+            let place = format!("{}, {}", played.fixture.name, run.what);
+            let passed = strings(&less["passed"]);
+            for id in certainties.keys().filter(|id| passed.contains(*id)) {
+                // A fault that stands in the compose file goes with the file.
+                if run.what == "without the compose file" && stands_in_compose(&full, id) {
+                    continue;
+                }
+                complaints.push(format!("{place}: {id} passes"));
+            }
+            for (id, certainty) in self::certainties(&less) {
+                if let Some(before) = certainties.get(&id)
+                    && certainty > *before
+                {
+                    complaints.push(format!("{place}: {id} is surer"));
+                }
+            }
+        }
+    }
+    none(&complaints);
+}
+
+fn stands_in_compose(report: &Value, id: &str) -> bool {
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().filter(|one| one["id"] == id).all(|one| {
+        one["locations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|location| location["file"].as_str().is_some_and(|file| file.contains("compose")))
+    })
+}
+
+/// The highest certainty of each id that was found; 2 is proven.
+fn certainties(report: &Value) -> BTreeMap<String, u8> {
+    let mut found = BTreeMap::new();
+    for one in report["findings"].as_array().unwrap() {
+        let certainty = match one["certainty"].as_str() {
+            Some("proven") => 2,
+            Some("likely") => 1,
+            _ => 0,
+        };
+        let id = one["id"].as_str().unwrap().to_owned();
+        let most = found.entry(id).or_insert(certainty);
+        *most = certainty.max(*most);
+    }
+    found
+}
+
+#[test]
+fn every_run_ends_soon_and_with_0_or_1() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        for run in played.runs() {
+            if run.took > Duration::from_secs(10) || !matches!(run.code, Some(0 | 1)) {
+                let name = &played.fixture.name;
+                complaints.push(format!("{name}, {}: {:?}, {:?}", run.what, run.code, run.took));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// Every id is judged in every fixture, once: it was found, it passed, or nobody could see.
+#[test]
+fn every_check_runs_on_every_fixture() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let report = played.main.report();
+        let found = ids_of(&report, "findings");
+        let passed = strings(&report["passed"]);
+        let unknown = ids_of(&report, "unknown");
+        for rule in convex_doctor::checks::rules() {
+            let id = rule.id;
+            let places = [found.contains(id), passed.contains(id), unknown.contains(id)];
+            let silent = !places.contains(&true);
+            if silent || passed.contains(id) && (found.contains(id) || unknown.contains(id)) {
+                complaints.push(format!("{}: {id} {places:?}", played.fixture.name));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+fn ids_of(report: &Value, list: &str) -> BTreeSet<String> {
+    let list = report[list].as_array().unwrap();
+    list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn strings(list: &Value) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,287 @@
+//! The stage for `tests/scenarios.rs`: a fixture read from its directory, raised as real sockets, and the real binary run in it.
+#![allow(clippy::disallowed_methods, reason = "the tests read files and start the binary")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use convex_doctor::demo::Stage;
+use convex_doctor::demo::world::World;
+use serde_json::Value;
+
+/// A directory `fixtures/<name>/` with a `world.json`.
+pub(crate) struct Fixture {
+    /// The directory's name.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    world: World,
+    files: Vec<(String, String)>,
+}
+
+/// Every fixture, by name.
+pub(crate) fn fixtures() -> Vec<Fixture> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let wanted = std::env::var("SCENARIO").ok();
+    let mut found: Vec<Fixture> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("world.json").exists())
+        .map(Fixture::read)
+        .filter(|one| wanted.as_ref().is_none_or(|wanted| one.name.contains(wanted)))
+        .collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
+}
+
+impl Fixture {
+    fn read(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(path.join("world.json")).unwrap();
+        let world = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut files = Vec::new();
+        for (file, bytes) in snapshot(&path) {
+            if file != "world.json" && file != "expected.json" {
+                files.push((file, String::from_utf8(bytes).unwrap()));
+            }
+        }
+        Self { name, path, world, files }
+    }
+
+    /// What this fixture's run is to come to; `None` before `UPDATE=1` has written it.
+    pub(crate) fn expected(&self) -> Option<Value> {
+        let text = std::fs::read_to_string(self.path.join("expected.json")).ok()?;
+        Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+    }
+}
+
+/// Every file below a directory, by its path from there.
+fn snapshot(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for path in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// One run of the binary.
+pub(crate) struct Run {
+    /// What distinguishes it: a format, or the source that was taken away.
+    pub(crate) what: &'static str,
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// The report, where it was JSON.
+    pub(crate) fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("{}: {error}\n{}\n{}", self.what, self.stdout, self.stderr)
+        })
+    }
+}
+
+/// All runs of one fixture, and what they left behind.
+pub(crate) struct Played {
+    /// The fixture.
+    pub(crate) fixture: Fixture,
+    /// The JSON run that `expected.json` speaks of.
+    pub(crate) main: Run,
+    /// Other formats.
+    pub(crate) formats: Vec<Run>,
+    /// JSON runs with one source of evidence taken away.
+    pub(crate) ablated: Vec<Run>,
+    /// Every secret in the world.
+    pub(crate) secrets: Vec<String>,
+    /// What the engine was asked: method and path.
+    pub(crate) engine: Vec<(String, String)>,
+    /// The heads of the requests to servers that are no Convex backend.
+    pub(crate) strangers: Vec<String>,
+    /// Files of the project that a run added, changed or took away.
+    pub(crate) touched: Vec<String>,
+    /// Port to the server's name.
+    ports: BTreeMap<u16, String>,
+    /// The project's directory while it lasted.
+    directory: String,
+}
+
+/// The sources that are taken away, each with the option that does it.
+const SOURCES: [(&str, &[&str]); 2] =
+    [("without Docker", &["--no-docker"]), ("without the network", &["--no-network"])];
+
+/// Raises the fixture and runs the binary in it, once per format and once per source taken away.
+pub(crate) async fn play(fixture: Fixture) -> Played {
+    let stage = Stage::raise(&fixture.world, &fixture.files)
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error:#}", fixture.name));
+    let root = stage.project.clone();
+    let before = snapshot(&root);
+    let main = run(&stage, "json", &["--format", "json"]).await;
+    let mut formats = Vec::new();
+    for (what, options) in [
+        ("text", &[][..]),
+        ("all formats, verbose", &["-v", "--format", "text", "--format", "markdown"][..]),
+    ] {
+        formats.push(run(&stage, what, options).await);
+    }
+    let mut ablated = Vec::new();
+    for (what, options) in SOURCES {
+        let options = [&["--format", "json"], options].concat();
+        ablated.push(run(&stage, what, &options).await);
+    }
+    let after = snapshot(&root);
+    let touched = before
+        .keys()
+        .chain(after.keys())
+        .filter(|file| before.get(*file) != after.get(*file))
+        .cloned()
+        .collect();
+    let compose: Vec<_> =
+        after.keys().filter(|file| is_compose(file)).map(|file| root.join(file)).collect();
+    if !compose.is_empty() {
+        for file in compose {
+            std::fs::remove_file(file).unwrap();
+        }
+        ablated.push(run(&stage, "without the compose file", &["--format", "json"]).await);
+    }
+    let heads = stage.strangers.lock().unwrap();
+    Played {
+        main,
+        formats,
+        ablated,
+        touched,
+        engine: stage.requests.lock().unwrap().clone(),
+        strangers: heads.iter().map(|(_, head)| head.clone()).collect(),
+        secrets: stage.secrets.clone(),
+        ports: stage.ports.iter().map(|(name, port)| (*port, name.clone())).collect(),
+        directory: root.display().to_string(),
+        fixture,
+    }
+}
+
+fn is_compose(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    (name.starts_with("docker-compose") || name.starts_with("compose"))
+        && (name.ends_with(".yml") || name.ends_with(".yaml"))
+}
+
+/// The real binary in the stage's directory and in nothing but the stage's environment.
+async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> Run {
+    let begun = Instant::now();
+    let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(&stage.arguments)
+        .args(options)
+        .env_clear()
+        .envs(&stage.environment)
+        .current_dir(&stage.directory)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let done = tokio::time::timeout(Duration::from_secs(30), child)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: no end after 30 s"))
+        .unwrap();
+    Run {
+        what,
+        code: done.status.code(),
+        took: begun.elapsed(),
+        stdout: String::from_utf8(done.stdout).unwrap(),
+        stderr: String::from_utf8(done.stderr).unwrap(),
+    }
+}
+
+impl Played {
+    /// All runs.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        std::iter::once(&self.main).chain(&self.formats).chain(&self.ablated)
+    }
+
+    /// The report of the main run, reduced to what does not depend on wording, ports and directories.
+    pub(crate) fn summary(&self) -> Value {
+        let report = self.main.report();
+        let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+        let ids = |list: &str| -> Vec<String> {
+            let mut ids: Vec<String> =
+                report[list].as_array().unwrap().iter().map(|one| text(one, "id")).collect();
+            ids.sort();
+            ids
+        };
+        let causes: Vec<String> = report["causes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| format!("{} {}", text(one, "id"), text(one, "certainty")))
+            .collect();
+        let mut findings: Vec<String> = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                format!(
+                    "{} {} {} {}",
+                    text(one, "id"),
+                    text(one, "level"),
+                    text(one, "certainty"),
+                    self.place(&one["locations"][0])
+                )
+            })
+            .collect();
+        findings.sort();
+        serde_json::json!({
+            "verdict": report["verdict"],
+            "exit": self.main.code,
+            "causes": causes,
+            "findings": findings,
+            "unknown": ids("unknown"),
+        })
+    }
+
+    /// A location in a form that is the same in every run.
+    fn place(&self, location: &Value) -> String {
+        let one = |name: &str| location[name].as_str();
+        let text = match (one("file"), one("container"), one("volume"), one("url"), one("env")) {
+            (Some(file), ..) => format!("{file}:{}", location["line"]),
+            (_, Some(container), ..) => format!("container {container}"),
+            (_, _, Some(volume), ..) => format!("volume {volume}"),
+            (_, _, _, Some(url), _) => url.to_owned(),
+            (.., Some(variable)) => format!("${variable}"),
+            _ => "-".to_owned(),
+        };
+        let text = text.replace(&self.directory, "{dir}");
+        self.ports.iter().fold(text, |text, (port, name)| {
+            text.replace(&format!(":{port}"), &format!(":{{{name}}}"))
+        })
+    }
+
+    /// `host:port` of the URL that this fixture's own configuration selects, as the report has it.
+    pub(crate) fn selected_origin(&self) -> Option<String> {
+        let report = self.main.report();
+        let endpoint = report["evidence"]["endpoint"].to_string();
+        let endpoint: Value = serde_json::from_str(&endpoint).unwrap();
+        let facts = find(&endpoint, "host")?;
+        Some(format!("{}:{}", facts["host"].as_str()?, facts["port"]))
+    }
+}
+
+/// The object that has this member, wherever an observation wraps it.
+fn find<'a>(value: &'a Value, member: &str) -> Option<&'a Value> {
+    if value.get(member).is_some() {
+        return Some(value);
+    }
+    value.as_object()?.values().find_map(|inner| find(inner, member))
+}
