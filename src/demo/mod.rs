@@ -19,7 +19,7 @@ use anyhow::Context as _;
 use regex::{Captures, Regex};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::admin_key::{self, Claims, InstanceSecret, Kind};
 use crate::secret::Secret;
@@ -53,6 +53,7 @@ pub struct Stage {
     pub requests: Requests,
     /// Everything that the doctor sent to servers that are no Convex backend.
     pub strangers: Requests,
+    _reserved: Vec<TcpSocket>,
     _directory: tempfile::TempDir,
 }
 
@@ -66,7 +67,16 @@ impl Stage {
         std::fs::create_dir(&project)?;
         let mut filler = Filler::new(project.display().to_string());
         let mut listeners = BTreeMap::new();
-        for name in world.servers.keys() {
+        let mut reserved = Vec::new();
+        for (name, server) in &world.servers {
+            if matches!(server, Server::Nobody) {
+                // Bound and never listened at: refused, and nobody else can come to have it.
+                let socket = TcpSocket::new_v4()?;
+                socket.bind(([127, 0, 0, 1], 0).into())?;
+                filler.ports.insert(name.clone(), socket.local_addr()?.port());
+                reserved.push(socket);
+                continue;
+            }
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             filler.ports.insert(name.clone(), listener.local_addr()?.port());
             listeners.insert(name.clone(), listener);
@@ -116,6 +126,7 @@ impl Stage {
             secrets: filler.secrets.into_inner().unwrap_or_else(PoisonError::into_inner),
             requests,
             strangers,
+            _reserved: reserved,
             _directory: temporary,
         })
     }
