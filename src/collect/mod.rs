@@ -266,7 +266,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             ),
             unreadable: selected.unreadable.clone(),
             app_urls: app_urls(&selected.selection),
-            in_container: surroundings::in_container(),
+            in_container: surroundings::in_container(&environment),
             uid: surroundings::uid(),
         },
         ..Evidence::default()
