@@ -63,7 +63,7 @@ impl Place {
             .env("DOCKER_HOST", format!("unix://{}/no.sock", self.home.path().display()))
             .current_dir(self.path())
             .args(arguments)
-            .timeout(Duration::from_secs(60));
+            .timeout(Duration::from_mins(1));
         command
     }
 

@@ -90,9 +90,18 @@ fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
     collect(&root, &mut paths);
     paths.sort();
+    paths.retain(|path| !is_for_tests(path));
     let sources: Vec<Source> = paths.iter().map(|path| read(&root, path)).collect();
     assert!(sources.len() > 50, "the sources are where they were");
     sources
+}
+
+/// Whether the file's own module is declared under `#[cfg(test)]` in the `mod.rs` beside it.
+fn is_for_tests(path: &Path) -> bool {
+    let Ok(parent) = std::fs::read_to_string(path.with_file_name("mod.rs")) else { return false };
+    let declaration = format!("mod {};", path.file_stem().unwrap().to_string_lossy());
+    let lines: Vec<&str> = parent.lines().collect();
+    lines.windows(2).any(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with(&declaration))
 }
 
 fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {

@@ -219,7 +219,7 @@ fn a_compose_file_without_permission_is_said() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::app().with("docker-compose.yml", "services: {}\n");
     let file = place.path().join("docker-compose.yml");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o0)).unwrap();
     if std::fs::read(&file).is_ok() {
         return; // root reads everything
     }

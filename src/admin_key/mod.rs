@@ -1,4 +1,4 @@
-//! Admin keys: what a key's text shows without a secret ([`shape`]), what the backend says to it ([`judge`]), what it
+//! Admin keys: what a key's text shows without a secret ([`shape()`]), what the backend says to it ([`judge`]), what it
 //! holds ([`open`]), and how one is made ([`mint`]).
 //!
 //! Pure: no clock, no randomness, no I/O. It knows neither containers nor files, and shows nothing of a key but the name

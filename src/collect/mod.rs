@@ -266,7 +266,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             ),
             unreadable: selected.unreadable.clone(),
             app_urls: app_urls(&selected.selection),
-            in_container: surroundings::in_container(),
+            in_container: surroundings::in_container(&environment),
             uid: surroundings::uid(),
         },
         ..Evidence::default()
@@ -279,12 +279,14 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let key = selected.selection.admin_key.as_ref().map(|key| &key.as_sent);
     let ask_docker = scope == Scope::All && !request.no_docker;
     let ask_url = scope == Scope::All && !request.no_network;
-    let options = request.docker_options();
-    let list = async {
+    let engine = async {
         if ask_docker {
-            Some(clock.timed("docker: list", docker::list(&options, &environment)).await)
+            ask_engine(&clock, request, &environment, &project, &compose.facts).await
         } else {
-            None
+            EngineAnswer::not_asked(match scope {
+                Scope::Files => "only files were looked at",
+                Scope::All => "--no-docker was given",
+            })
         }
     };
     let first = endpoint::Request {
@@ -307,38 +309,10 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             }),
         }
     };
-    let (listing, mut endpoint) = tokio::join!(list, ask);
-
-    // Second wave: what the first one leads to.
-    let mut docker = DockerFacts::default();
-    let mut engine = None;
-    match listing {
-        Some(Ok(listing)) => {
-            let keys = compose_project::data_volume_keys(&compose.facts);
-            let wanted = compose_project::wanted(&project, &compose.facts, &keys);
-            let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
-            docker = found.facts;
-            secrets.extend(found.secrets);
-            engine = Some(listing);
-            evidence.docker = Observation::Seen(docker.clone());
-        }
-        Some(Err(failure)) => {
-            evidence.engine_failure = Some(FailedEngine {
-                kind: failure.failure,
-                address: failure.address,
-                context: failure.context,
-            });
-            evidence.docker = Observation::unavailable(failure.reason);
-        }
-        None => {
-            let reason = if request.no_docker {
-                "--no-docker was given"
-            } else {
-                "only files were looked at"
-            };
-            evidence.docker = Observation::unavailable(reason);
-        }
-    }
+    let (engine, mut endpoint) = tokio::join!(engine, ask);
+    let EngineAnswer { facts: mut docker, failed, listing, secrets: met } = engine;
+    evidence.engine_failure = failed;
+    secrets.extend(met);
     evidence.keys = credentials::keys(&selected.selection, &secrets);
     clock.lap("keys tried");
 
@@ -355,15 +329,16 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         facts.check_again = answer;
         endpoint = Observation::Seen(Some(facts));
     }
-    if let (Some(listing), true) = (&engine, refused || stopped(&docker)) {
-        clock.timed("docker: logs", read_logs(listing, &mut docker, &nonces)).await;
+    if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
+        if refused || stopped(docker) {
+            clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
+        }
+        docker.answering = match endpoint.seen() {
+            Ok(Some(facts)) => docker::answering(docker, facts),
+            _ => None,
+        };
     }
-    if let (true, Ok(facts)) = (evidence.docker.seen().is_ok(), endpoint.seen()) {
-        docker.answering = facts.as_ref().and_then(|facts| docker::answering(&docker, facts));
-        evidence.docker = Observation::Seen(docker);
-    } else if evidence.docker.seen().is_ok() {
-        evidence.docker = Observation::Seen(docker);
-    }
+    evidence.docker = docker;
     let read = selected.files.into_iter().chain(compose_project::files(&project, &directory));
     evidence.surroundings.git = clock
         .timed("git", git(&directory, read.collect(), &selected.selection, &secrets, timeout))
@@ -372,6 +347,54 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     evidence.endpoint = endpoint;
     evidence.timings = clock.finish();
     Ok(evidence)
+}
+
+/// What came of asking the engine.
+struct EngineAnswer {
+    facts: Observation<DockerFacts>,
+    failed: Option<FailedEngine>,
+    listing: Option<docker::Listing>,
+    secrets: Vec<(Secret, SecretPlace)>,
+}
+
+impl EngineAnswer {
+    fn not_asked(reason: &str) -> Self {
+        let facts = Observation::unavailable(reason);
+        Self { facts, failed: None, listing: None, secrets: Vec::new() }
+    }
+}
+
+/// The engine's first two waves, one after the other: they wait for nothing that the URL says.
+async fn ask_engine(
+    clock: &Clock,
+    request: &Request,
+    environment: &BTreeMap<String, String>,
+    project: &Result<crate::compose::Project, crate::compose::Errors>,
+    compose: &Observation<Option<crate::evidence::ComposeFacts>>,
+) -> EngineAnswer {
+    let options = request.docker_options();
+    let listing = match clock.timed("docker: list", docker::list(&options, environment)).await {
+        Ok(listing) => listing,
+        Err(unasked) => {
+            return EngineAnswer {
+                failed: Some(FailedEngine {
+                    kind: unasked.failure,
+                    address: unasked.address,
+                    context: unasked.context,
+                }),
+                ..EngineAnswer::not_asked(&unasked.reason)
+            };
+        }
+    };
+    let keys = compose_project::data_volume_keys(compose);
+    let wanted = compose_project::wanted(project, compose, &keys);
+    let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
+    EngineAnswer {
+        facts: Observation::Seen(found.facts),
+        failed: None,
+        listing: Some(listing),
+        secrets: found.secrets,
+    }
 }
 
 /// Whether the backend refused the key, or there was nobody to take it.

@@ -1,6 +1,7 @@
 //! The project round the deployment: package.json, the CLI's version, env files that the CLI does not read from here.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
@@ -153,9 +154,19 @@ fn is_env_name(name: &str) -> bool {
     !example && (lower.starts_with(".env") || extension)
 }
 
-/// Whether the doctor itself runs in a container.
-pub(super) fn in_container() -> bool {
-    files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"))
+/// Whether the doctor itself runs in a container beside others, so that loopback is not the host's. The mark that Docker and Podman
+/// leave is not enough: images of virtual machines are made in containers and keep it. The name of the machine is a
+/// container's id, too, or a devcontainer says so itself.
+pub(super) fn in_container(environment: &BTreeMap<String, String>) -> bool {
+    let marked =
+        files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"));
+    let name = files::read(Path::new("/proc/sys/kernel/hostname"));
+    let name = name.text().unwrap_or_default().trim();
+    let is_id = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let says_so = ["REMOTE_CONTAINERS", "CODESPACES", "DEVCONTAINER"]
+        .iter()
+        .any(|variable| environment.get(*variable).is_some_and(|value| value == "true"));
+    marked && (is_id || says_so)
 }
 
 /// The user's numeric id, from the owner of the process's own entry in /proc.

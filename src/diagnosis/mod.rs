@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::checks;
+use crate::checks::endpoint::key_accepted;
 use crate::evidence::Evidence;
-use crate::evidence::endpoint::Body;
 use crate::report::{Finding, Level, Report, Suppressed, Verdict};
 
 /// What the caller wants to see and not to see.
@@ -25,19 +25,25 @@ pub struct Choices {
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let outcome = checks::run_all(evidence);
     let (kept, suppressed) = sift(outcome.findings, choices);
-    let (causes, findings) = rank::rank(kept);
+    let (mut causes, mut findings) = rank::rank(kept);
     let verdict = verdict(evidence, &findings);
+    let summary = summary::summarise(evidence, verdict, &causes, &findings);
+    // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
+    causes.retain(|finding| wanted(&finding.id));
+    findings.retain(|finding| wanted(&finding.id));
     let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
     let rules = checks::rules().filter(|rule| ids.contains(rule.id)).collect();
     let mut unknown = outcome.unknown;
-    unknown.retain(|unknown| wanted(&unknown.id));
+    // A key that was refused was seen to be refused: "accepted" is false then, not unknown.
+    let refused = is_refused(evidence);
+    unknown.retain(|unknown| wanted(&unknown.id) && !(refused && unknown.id == "key-accepted"));
     Report {
         generated_at: Timestamp::from_second(evidence.collected_at)
             .unwrap_or(Timestamp::UNIX_EPOCH)
             .to_string(),
         verdict,
-        summary: summary::summarise(evidence, verdict, &causes, &findings),
+        summary,
         causes,
         passed: outcome.passed.into_iter().filter(|id| wanted(id)).collect(),
         unknown,
@@ -49,16 +55,6 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     }
 }
 
-/// Whether the CLI's own first call and check_admin_key both took the key, and it may write.
-pub fn key_accepted(evidence: &Evidence) -> bool {
-    let Ok(Some(endpoint)) = evidence.endpoint.seen() else { return false };
-    let accepted = endpoint.check_admin_key.seen().is_ok_and(|answer| {
-        answer.status == 200
-            && matches!(answer.body, Body::KeyAccepted { read_only: None | Some(false) })
-    });
-    accepted && endpoint.first_call.seen().is_ok_and(|answer| answer.status == 200)
-}
-
 fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
     let errors = || findings.iter().filter(|finding| finding.level == Level::Error);
     // Accepted, the CLI works, unless the fault is one that the first calls do not meet (a blank that only the push sends).
@@ -66,8 +62,17 @@ fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
         (_, _, true) => Verdict::Broken,
         (true, true, false) => Verdict::AtRisk,
         (true, false, false) => Verdict::Healthy,
+        // Refused is broken, also when somebody chose not to see why.
+        (false, _, false) if is_refused(evidence) => Verdict::Broken,
         (false, _, false) => Verdict::Unknown,
     }
+}
+
+fn is_refused(evidence: &Evidence) -> bool {
+    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    endpoint
+        .and_then(|endpoint| endpoint.check_admin_key.seen().ok())
+        .is_some_and(|answer| answer.status == 401)
 }
 
 /// Whether the finding is about the way of the key to the backend, and not about what may be lost some day.
@@ -82,7 +87,6 @@ fn sift(findings: Vec<Finding>, choices: &Choices) -> (Vec<Finding>, Vec<Suppres
     let mut suppressed = Vec::new();
     let kept = findings
         .into_iter()
-        .filter(|finding| choices.only.is_empty() || is_among(&finding.id, &choices.only))
         .filter(|finding| {
             let ignored = is_among(&finding.id, &choices.ignore);
             if ignored {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, MountKind};
-use crate::report::{Finding, Summary, Verdict};
+use crate::report::{Certainty, Finding, Summary, Verdict};
 
 /// Builds the summary.
 pub(super) fn summarise(
@@ -54,6 +54,9 @@ fn headline(
             format!("{url} refuses the key{place}.")
         }
         Verdict::Broken => match causes.first().or(findings.first()) {
+            Some(finding) if finding.certainty == Certainty::Possible => {
+                "npx convex cannot work; what was seen explains it only possibly.".to_owned()
+            }
             Some(finding) => format!("npx convex cannot work: {}.", lower(&finding.title)),
             None => "npx convex cannot work.".to_owned(),
         },

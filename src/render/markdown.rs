@@ -89,7 +89,9 @@ fn finding(out: &mut String, number: usize, finding: &Finding) {
         if !remedy.commands.is_empty() {
             let commands: Vec<String> =
                 remedy.commands.iter().map(|command| sanitize(command)).collect();
-            line(out, &format!("```sh\n{}\n```\n", commands.join("\n")));
+            let commands = commands.join("\n");
+            let fence = fence(&commands, 3);
+            line(out, &format!("{fence}sh\n{commands}\n{fence}\n"));
         }
         for edit in &remedy.edits {
             let new = edit.new.as_deref().unwrap_or("(delete the line)");
@@ -112,10 +114,15 @@ fn line(out: &mut String, text: &str) {
 /// Foreign text in a code span whose fence is longer than any run of backticks in it.
 fn code(text: &str) -> String {
     let text = sanitize(text).replace('\n', " ");
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
+    let fence = fence(&text, 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// At least `least` backticks, and more than stand in a row anywhere in `text`.
+fn fence(text: &str, least: usize) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat(least.max(longest + 1))
 }
 
 /// Text in which Markdown's and HTML's own characters, and mentions, mean themselves.

@@ -46,7 +46,9 @@ fn shown(report: &Report, detail: Detail) -> Vec<&Finding> {
         shown.extend(rest.take(2));
     }
     if shown.is_empty() && report.verdict == Verdict::Unknown {
-        shown.extend(report.findings.first());
+        // That Docker was not seen stands under NOT SEEN already.
+        let says_what = |finding: &&Finding| !finding.id.starts_with("docker-");
+        shown.extend(report.findings.iter().find(says_what).or(report.findings.first()));
     }
     shown
 }

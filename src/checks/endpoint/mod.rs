@@ -84,6 +84,7 @@ pub fn convex_answers(endpoint: &EndpointFacts) -> Result<bool, Unseen> {
     match &endpoint.reach {
         Reach::NotTried => Err(Unseen { reason: "the URL was not tried".to_owned() }),
         Reach::Answered => answers::all(endpoint).map(|_| false),
+        Reach::Other { error } => Err(Unseen { reason: format!("asking failed: {error}") }),
         _ => Ok(false),
     }
 }

@@ -1,38 +1,66 @@
-//! Keys made before 2025-06 have another cipher and are still accepted.
+//! The form of keys made before June 2025, which is still accepted.
 
+use super::{about, replace, selected};
+use crate::admin_key::Form;
 use crate::checks::Check;
-use crate::checks::key::{called, capital, location, selected};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static KEY_LEGACY_FORMAT: Rule = Rule {
+/// The admin key has the form used before June 2025.
+pub static KEY_LEGACY_FORMAT: Rule = Rule {
     id: "key-legacy-format",
     level: Level::Info,
-    title: "the key has the form used before 2025-06, still accepted",
+    title: "the admin key has the form used before June 2025",
     explain: include_str!("key-legacy-format.md"),
     is_cause: false,
     causes: &[],
     since: "0.1.0",
 };
 
-/// Whether the key has the old form: proven where it opens so, likely by its length.
-pub(super) static CHECK: Check = Check { rules: &[&KEY_LEGACY_FORMAT], run };
+/// Judges `key-legacy-format`.
+pub static CHECK: Check = Check { rules: &[&KEY_LEGACY_FORMAT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence) else { return Ok(vec![]) };
+    let Some(key) = selected(evidence).filter(|key| key.shape.form == Form::WellShaped) else {
+        return Ok(vec![]);
+    };
     let opened = key.trials.iter().find_map(|trial| trial.opened.as_ref());
     let certainty = match opened {
         Some(claims) if claims.legacy => Certainty::Proven,
-        Some(_) => return Ok(vec![]),
         None if key.shape.legacy_length => Certainty::Likely,
-        None => return Ok(vec![]),
+        _ => return Ok(vec![]),
     };
-    let finding = KEY_LEGACY_FORMAT.finding(
-        certainty,
-        format!("{} was sealed the old way; it never expires.", capital(&called(key))),
-    );
-    Ok(vec![match location(&key.source) {
-        Some(at) => finding.at(at),
-        None => finding,
-    }])
+    let detail = "Backends made keys of this form until June 2025, and still accept them.";
+    let finding = about(&KEY_LEGACY_FORMAT, evidence, key, certainty, detail);
+    Ok(vec![finding.remedy(replace(evidence, key))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::family;
+    use crate::admin_key::Claims;
+    use crate::checks::selection::build::KEY;
+    use crate::evidence::Evidence;
+    use crate::evidence::key::{SecretPlace, Trial};
+    use crate::secret::Fingerprint;
+
+    fn opened(legacy: bool) -> impl Fn(&mut Evidence) {
+        let claims = Claims { legacy, ..Claims::of_member_zero(1_700_000_000, false) };
+        move |evidence| {
+            evidence.keys[0].trials = vec![Trial {
+                secret: Fingerprint::of_text("secret"),
+                places: vec![SecretPlace::Given],
+                opened: Some(claims.clone()),
+            }];
+        }
+    }
+
+    #[test]
+    fn opening_it_proves_what_the_length_suggests() {
+        let old = format!("app|01{}", "a5".repeat(48));
+        assert_eq!(family(&old, |_| ()), ["key-legacy-format info likely"]);
+        assert_eq!(family(&old, opened(true)), ["key-legacy-format info proven"]);
+        assert!(family(&old, opened(false)).is_empty());
+        assert!(family(KEY, |_| ()).is_empty());
+    }
 }

@@ -1,9 +1,141 @@
-//! The key by its shape alone: what its text says before any secret is tried (catalogue §2).
-
-mod legacy;
-mod shape;
+//! The selected key by its shape alone: what can be said of it without any secret.
+//!
+//! A text has one form, so at most one of the ids of a wrong form is told. Keys that are not selected are not judged: a shell's key
+//! that hides a good one is `shell-shadows-file`.
+#![allow(
+    clippy::unnecessary_wraps,
+    reason = "every check has one signature, also one that sees all it needs"
+)]
 
 use super::Check;
+use super::selection::{ADMIN_KEY, mint, place, works};
+use crate::evidence::endpoint::Body;
+use crate::evidence::selection::ValueSource;
+use crate::evidence::{Evidence, KeyFacts};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+pub mod form;
+pub mod legacy;
+pub mod mangled;
+pub mod name;
 
 /// The checks of this family.
-pub static CHECKS: &[&Check] = &[&shape::CHECK, &legacy::CHECK];
+pub static CHECKS: &[&Check] = &[
+    &form::CLOUD_KEY_CHECK,
+    &form::NOT_MINTED_CHECK,
+    &form::PLACEHOLDER_CHECK,
+    &form::SECRET_CHECK,
+    &legacy::CHECK,
+    &mangled::CHECK,
+    &name::PREFIX_CHECK,
+    &name::WITHOUT_NAME_CHECK,
+];
+
+/// What follows from a key of a wrong shape: it is refused, and no secret opens it.
+const REFUSED: &[&str] = &["key-rejected", "key-foreign"];
+
+/// The key that `npx convex` would use.
+fn selected(evidence: &Evidence) -> Option<&KeyFacts> {
+    evidence.keys.iter().find(|key| key.selected)
+}
+
+/// A finding about the selected key, at its place; a warning where the CLI gets through with it all the same (catalogue §0.3).
+fn about(
+    rule: &'static Rule,
+    evidence: &Evidence,
+    key: &KeyFacts,
+    certainty: Certainty,
+    detail: impl Into<String>,
+) -> Finding {
+    let finding = rule.finding(certainty, detail);
+    let finding =
+        if works(evidence) { finding.level(rule.level.min(Level::Warning)) } else { finding };
+    match place(&key.source) {
+        Some(location) => finding.at(location),
+        None => finding,
+    }
+}
+
+/// To mint one, and where to put it.
+fn replace(evidence: &Evidence, key: &KeyFacts) -> Remedy {
+    let put = match &key.source {
+        ValueSource::File { file, line } => format!("at {file}:{line}, as {ADMIN_KEY}='…'"),
+        ValueSource::Env { env } => format!("where the shell's {env} is set"),
+        ValueSource::Flag { flag } => format!("behind {flag}"),
+    };
+    mint(evidence, &format!("mint a key and write the whole line {put}"))
+}
+
+/// Whether the backend refused the key as one that it cannot read.
+fn is_refused(evidence: &Evidence) -> bool {
+    let Ok(Some(endpoint)) = evidence.endpoint.seen() else { return false };
+    endpoint.check_admin_key.seen().is_ok_and(|answer| {
+        let bad = matches!(&answer.body, Body::ConvexError { code, .. } if code == "BadAdminKey");
+        answer.status == 401 && bad
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::selection::build::{self, KEY, told};
+    use super::*;
+    use crate::evidence::selection::ValueSource;
+
+    /// What the whole family says of a key at .env.local:2, without the place.
+    pub(super) fn family(value: &str, change: impl Fn(&mut Evidence)) -> Vec<String> {
+        let local =
+            format!("CONVEX_SELF_HOSTED_URL=http://h:3210\nCONVEX_SELF_HOSTED_ADMIN_KEY={value}\n");
+        let mut evidence = build::evidence(&[], &local, "");
+        change(&mut evidence);
+        let told: Vec<String> =
+            CHECKS.iter().flat_map(|check| told((check.run)(&evidence))).collect();
+        assert!(
+            told.iter().all(|line| line == "unknown" || line.ends_with(" .env.local:2")),
+            "{told:?}"
+        );
+        told.iter().map(|line| line.replace(" .env.local:2", "")).collect()
+    }
+
+    #[test]
+    fn each_form_has_its_id_and_a_good_key_none() {
+        let secret = "5".repeat(64);
+        for (value, expected) in [
+            (KEY.to_owned(), None),
+            (format!("dev:{KEY}"), None),
+            ("'<your admin key>'".to_owned(), Some("key-placeholder error proven")),
+            ("sk_live_51H8xQ2eZvKYlo2C".to_owned(), Some("key-not-minted error proven")),
+            (secret, Some("key-is-instance-secret error likely")),
+            (
+                "prod:happy-animal-123|eyJ2MiI6IjAxMjM0NTY3ODkifQ==".to_owned(),
+                Some("key-is-cloud-key error proven"),
+            ),
+            (format!("preview:{KEY}"), Some("key-prefix-refused error proven")),
+            (KEY.replace("app|", ""), Some("key-without-name error proven")),
+            (KEY[..30].to_owned(), Some("key-mangled error proven")),
+        ] {
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(family(&value, build::refuse), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn without_a_key_there_is_nothing_to_judge() {
+        let evidence = build::evidence(&[], "CONVEX_SELF_HOSTED_URL=http://h", "");
+        assert!(CHECKS.iter().all(|check| told((check.run)(&evidence)).is_empty()));
+    }
+
+    #[test]
+    fn a_key_of_the_shell_is_placed_there() {
+        let env = [(ADMIN_KEY, "hunter2"), ("CONVEX_SELF_HOSTED_URL", "http://h")];
+        let evidence = build::evidence(&env, "", "");
+        let found = (form::NOT_MINTED_CHECK.run)(&evidence).unwrap();
+        let source = ValueSource::Env { env: ADMIN_KEY.to_owned() };
+        assert_eq!(found[0].locations, [place(&source).unwrap()]);
+    }
+
+    #[test]
+    fn what_works_is_at_most_a_warning() {
+        let told = family(&format!("preview:{KEY}"), build::accept);
+        assert_eq!(told, ["key-prefix-refused warning proven"]);
+    }
+}

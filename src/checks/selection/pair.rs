@@ -1,164 +1,205 @@
-//! The pair is missing, or half of it; or another world is meant.
+//! The pair is not there, or only half of it is: the CLI leaves self-hosted mode without a word.
 
-use super::{
-    KEY, URL, backend_in_sight, build_world, has_app, is_another_world, pair_is_meant, place,
-};
+use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
-use crate::checks::key::mint;
-use crate::evidence::selection::SelectionKind;
+use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static SELECTION_MISSING: Rule = Rule {
+/// Nothing here names a self-hosted deployment.
+pub static SELECTION_MISSING: Rule = Rule {
     id: "selection-missing",
     level: Level::Error,
-    title: "no deployment is selected here",
+    title: "nothing here names a self-hosted deployment",
     explain: include_str!("selection-missing.md"),
     is_cause: true,
     causes: &[],
     since: "0.1.0",
 };
 
-static SELECTION_INCOMPLETE: Rule = Rule {
+/// Only one of the self-hosted URL and admin key is set.
+pub static SELECTION_INCOMPLETE: Rule = Rule {
     id: "selection-incomplete",
     level: Level::Error,
-    title: "one of the URL and the admin key is missing",
+    title: "only one of the self-hosted URL and admin key is set",
     explain: include_str!("selection-incomplete.md"),
     is_cause: true,
     causes: &[],
     since: "0.1.0",
 };
 
-static NOT_SELF_HOSTED: Rule = Rule {
-    id: "not-self-hosted",
-    level: Level::Info,
-    title: "Convex Cloud or a local deployment is selected, nothing self-hosted",
-    explain: include_str!("not-self-hosted.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+/// Judges `selection-missing`.
+pub static MISSING_CHECK: Check = Check { rules: &[&SELECTION_MISSING], run: missing };
+/// Judges `selection-incomplete`.
+pub static INCOMPLETE_CHECK: Check = Check { rules: &[&SELECTION_INCOMPLETE], run: incomplete };
 
-/// One judgement about the pair as a whole.
-pub(super) static CHECK: Check =
-    Check { rules: &[&SELECTION_MISSING, &SELECTION_INCOMPLETE, &NOT_SELF_HOSTED], run };
-
-fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+fn missing(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let selection = &evidence.selection;
-    if is_another_world(evidence) {
-        let what = selection.message.clone().unwrap_or_default();
-        let detail = format!(
-            "The CLI goes to Convex Cloud or to a deployment of its own ({}). {what}",
-            selection.kind.as_str()
-        );
-        return Ok(vec![NOT_SELF_HOSTED.finding(Certainty::Proven, detail.trim_end())]);
-    }
-    if selection.url.is_some() && selection.admin_key.is_some() {
+    if super::has_half(selection) || super::is_another_world(evidence)? {
         return Ok(vec![]);
     }
-    if selection.kind == SelectionKind::Error {
-        // The refusal itself is said by other ids: a missing package.json, CONVEX_DEPLOYMENT beside the pair, a bad deploy key.
-        return Ok(vec![]);
+    let needed = super::depends_on_convex(evidence)? == Some(true);
+    let without_it = if super::names_another_world(selection) {
+        "The CLI goes where the variables of the cloud lead, though a backend of this project is here."
+    } else {
+        WITHOUT_IT
+    };
+    let detail = format!(
+        "Neither {URL} nor {ADMIN_KEY} is set in {}.{} {without_it}",
+        where_looked(selection),
+        ignored_flag(selection)
+    );
+    let finding = SELECTION_MISSING
+        .finding(certainty(evidence), detail)
+        .level(if needed { Level::Error } else { Level::Info })
+        .remedy(super::mint(evidence, "mint an admin key"))
+        .remedy(Remedy::safe(format!(
+            "write two lines into {}: {URL}={} and {ADMIN_KEY}='…' with the minted line between the quotes",
+            target(selection),
+            super::backend_url(evidence)
+        )));
+    Ok(vec![super::with_cli_words(finding, selection).at(Location::line(target(selection), 0))])
+}
+
+fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    let (set, unset) = match (selection.is_set(URL), selection.is_set(ADMIN_KEY)) {
+        (true, false) => (URL, ADMIN_KEY),
+        (false, true) => (ADMIN_KEY, URL),
+        _ => return Ok(vec![]),
+    };
+    let empty = super::winner(selection, unset);
+    let what = match empty {
+        Some(source) => format!("{unset} is empty ({source})"),
+        None => format!("{unset} is not set in {}", where_looked(selection)),
+    };
+    let detail = format!("{set} is there, but {what}.{} {WITHOUT_IT}", ignored_flag(selection));
+    let server = super::is_server_only(evidence);
+    let mut finding = SELECTION_INCOMPLETE.finding(certainty(evidence), detail).level(if server {
+        Level::Info
+    } else {
+        Level::Error
+    });
+    if let Some(source) = super::winner(selection, set) {
+        finding = finding.because(format!("{set} is set"), source.to_string());
     }
-    let set = |name: &str| selection.is_set(name);
-    match (set(URL), set(KEY)) {
-        (true, true) => Ok(vec![]),
-        (false, false) if !pair_is_meant(evidence) => Ok(vec![missing(evidence)]),
-        (url, _) => Ok(vec![incomplete(evidence, url)]),
+    for source in [empty, super::winner(selection, set)].into_iter().flatten() {
+        finding = super::at(finding, source);
+    }
+    let file = match super::winner(selection, set) {
+        Some(ValueSource::File { file, .. }) => file.clone(),
+        _ => target(selection),
+    };
+    finding = if unset == URL {
+        finding.remedy(Remedy::safe(format!(
+            "write {URL}={} into {file}, or the URL at which your backend is reached",
+            super::backend_url(evidence)
+        )))
+    } else {
+        let title = format!("mint a key and write it as {ADMIN_KEY}='…' into {file}");
+        finding.remedy(super::mint(evidence, &title))
+    };
+    Ok(vec![super::with_cli_words(finding, selection)])
+}
+
+const WITHOUT_IT: &str = "Without the whole pair the CLI does not say so: `dev` offers a login or starts a new local \
+    backend, `deploy`, `run` and `env` ask for CONVEX_DEPLOYMENT.";
+
+/// A file that could not be read may hold what is missed: the CLI may have seen more of it than the doctor.
+fn certainty(evidence: &Evidence) -> Certainty {
+    if evidence.surroundings.unreadable.is_empty() { Certainty::Proven } else { Certainty::Likely }
+}
+
+fn target(selection: &SelectionFacts) -> String {
+    selection.env_file.clone().unwrap_or_else(|| ".env.local".to_owned())
+}
+
+fn where_looked(selection: &SelectionFacts) -> String {
+    match &selection.env_file {
+        Some(file) => format!("{file}, and with --env-file nothing else counts"),
+        None => "the shell, .env.local or .env".to_owned(),
     }
 }
 
-fn missing(evidence: &Evidence) -> Finding {
-    // A server's directory without an app needs no pair; only where an app needs Convex is its absence a fault.
-    let level = if has_app(evidence) == Some(true) { Level::Error } else { Level::Info };
-    let says = "Neither the shell nor .env.local nor .env of this directory names a deployment";
-    let detail = if backend_in_sight(evidence) {
-        format!("{says}, while a backend is in sight here.")
-    } else {
-        format!("{says}: the CLI offers a login or a new local deployment.")
-    };
-    SELECTION_MISSING
-        .finding(Certainty::Proven, detail)
-        .level(level)
-        .remedy(build_world::write_both(evidence))
-        .remedy(mint(evidence, "Mint a key"))
-}
-
-fn incomplete(evidence: &Evidence, has_url: bool) -> Finding {
-    let (here, gone) = if has_url { (URL, KEY) } else { (KEY, URL) };
-    let selection = &evidence.selection;
-    let is_half = selection.is_set(here);
-    let detail = if is_half {
-        format!(
-            "{here} is set, {gone} is not (or is empty). With one of the two the CLI says nothing and offers a login or a new \
-             local backend: answer with Ctrl-C."
-        )
-    } else {
-        "Both are named and neither has a value: the CLI leaves self-hosted mode.".to_owned()
-    };
-    let mut finding = SELECTION_INCOMPLETE.finding(Certainty::Proven, detail);
-    for name in [here, gone] {
-        for definition in selection.definitions(name).iter().filter(|one| one.wins) {
-            let state = if definition.empty { "is empty" } else { "is set" };
-            finding = finding
-                .because(format!("{name} {state}"), definition.source.to_string())
-                .at(place(&definition.source));
-        }
-    }
-    if has_url {
-        finding.remedy(mint(evidence, "Mint a key"))
-    } else {
-        finding.remedy(build_world::write_url(evidence))
+fn ignored_flag(selection: &SelectionFacts) -> String {
+    match &selection.ignored_flag {
+        Some(flag) => format!(" The option {flag} alone is ignored: the CLI takes both or none."),
+        None => String::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{selected, told};
+    use crate::checks::selection::build::{self, KEY, PAIR, told};
     use crate::evidence::Observation;
-    use crate::evidence::surroundings::PackageJson;
+    use crate::evidence::selection::PackageJsonState;
 
-    const PAIR: &str =
-        "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3210\nCONVEX_SELF_HOSTED_ADMIN_KEY=a|01\n";
+    const URL_LINE: &str = "CONVEX_SELF_HOSTED_URL=http://h:3210\n";
 
     #[test]
-    fn half_a_pair_is_an_error_and_a_whole_one_is_silent() {
-        for (case, text, shell, expected) in [
-            ("whole", PAIR, vec![], vec![]),
+    fn the_pair_is_missing_only_where_it_is_needed() {
+        use PackageJsonState as P;
+        for (case, local, package, backend, expected) in [
+            ("whole", PAIR, P::WithConvex, false, None),
+            ("half is another id", URL_LINE, P::WithConvex, false, None),
+            ("app", "", P::WithConvex, false, Some("error")),
+            ("no convex in it", "", P::WithoutConvex, false, Some("info")),
+            ("server directory", "", P::Missing, true, Some("info")),
+            ("cloud project", "CONVEX_DEPLOYMENT=dev:a-b-1", P::WithConvex, false, None),
             (
-                "no key",
-                "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3210\n",
-                vec![],
-                vec!["selection-incomplete error proven .env.local:1"],
-            ),
-            (
-                "an empty key in the shell",
-                PAIR,
-                vec![(KEY, "")],
-                vec!["selection-incomplete error proven .env.local:1"],
-            ),
-            ("nothing", "A=1\n", vec![], vec!["selection-missing error proven"]),
-            (
-                "a cloud deployment beside it",
-                "CONVEX_DEPLOYMENT=dev:a-b-1\nCONVEX_SELF_HOSTED_URL=x\n",
-                vec![],
-                vec![],
+                "cloud beside a backend",
+                "CONVEX_DEPLOYMENT=dev:a-b-1",
+                P::WithConvex,
+                true,
+                Some("error"),
             ),
         ] {
-            assert_eq!(told(run(&selected(text, None, &shell))), expected, "{case}");
+            let mut sources = build::sources(&[], local, "");
+            sources.package_json = package;
+            let mut evidence = build::of(&sources);
+            if backend {
+                build::add_backend(&mut evidence);
+            }
+            let told = told(missing(&evidence));
+            let expected: Vec<String> = expected
+                .map(|level| format!("selection-missing {level} proven .env.local"))
+                .into_iter()
+                .collect();
+            assert_eq!(told, expected, "{case}");
         }
     }
 
     #[test]
-    fn another_world_and_a_server_directory_are_not_broken() {
-        let mut cloud = selected("CONVEX_DEPLOYMENT=dev:happy-animal-123\n", None, &[]);
-        cloud.compose = Observation::Seen(None);
-        cloud.docker = Observation::unavailable("x");
-        assert_eq!(told(run(&cloud)), ["not-self-hosted info proven"]);
-        let mut server = selected("", None, &[]);
-        let missing = PackageJson::Missing { nearest: None };
-        server.surroundings.package_json = Observation::Seen(missing);
-        assert_eq!(told(run(&server)), ["selection-missing info proven"]);
+    fn a_cloud_project_without_a_look_at_the_backends_is_unknown() {
+        let mut evidence = build::evidence(&[], "CONVEX_DEPLOYMENT=dev:a-b-1", "");
+        evidence.compose = Observation::unavailable("not readable");
+        assert_eq!(told(missing(&evidence)), ["unknown"]);
+    }
+
+    #[test]
+    fn half_a_pair() {
+        let empty = format!("{URL_LINE}CONVEX_SELF_HOSTED_ADMIN_KEY=\n");
+        let only_key = format!("\nCONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
+        for (local, expected) in [
+            (PAIR, None),
+            ("", None),
+            (URL_LINE, Some(".env.local:1")),
+            (empty.as_str(), Some(".env.local:2")),
+            (only_key.as_str(), Some(".env.local:2")),
+        ] {
+            let mut evidence = build::evidence(&[], local, "");
+            let told_of = |level: &str| -> Vec<String> {
+                let line = |at| format!("selection-incomplete {level} proven {at}");
+                expected.map(line).into_iter().collect()
+            };
+            assert_eq!(told(incomplete(&evidence)), told_of("error"), "{local}");
+            evidence.surroundings.package_json =
+                Observation::Seen(crate::evidence::surroundings::PackageJson::Missing {
+                    nearest: None,
+                });
+            build::add_backend(&mut evidence);
+            assert_eq!(told(incomplete(&evidence)), told_of("info"), "{local}");
+        }
     }
 }

@@ -1,0 +1,124 @@
+//! The app is told another deployment than the CLI uses: functions are pushed here, and the app asks there.
+
+use crate::checks::Check;
+use crate::evidence::surroundings::AppUrl;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The app is told another deployment than the CLI uses.
+pub static APP_URL_DIFFERS: Rule = Rule {
+    id: "app-url-differs",
+    level: Level::Warning,
+    title: "the app is told another deployment than the CLI uses",
+    explain: include_str!("app-url-differs.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Judges `app-url-differs`.
+pub static CHECK: Check = Check { rules: &[&APP_URL_DIFFERS], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(selected) = &evidence.selection.url else { return Ok(vec![]) };
+    let mut findings = Vec::new();
+    let mut unseen = None;
+    for app in &evidence.surroundings.app_urls {
+        let why = if is_cloud(&app.url) {
+            "a deployment of Convex Cloud".to_owned()
+        } else if let Some(name) = &app.instance_name {
+            match answering(evidence) {
+                Ok(Some(answering)) if answering != name => {
+                    format!("the instance `{name}`, and the CLI's URL leads to `{answering}`")
+                }
+                Ok(_) => continue,
+                Err(reason) => {
+                    unseen = Some(reason);
+                    continue;
+                }
+            }
+        } else {
+            continue;
+        };
+        findings.push(finding(app, &selected.text, &why));
+    }
+    match unseen {
+        Some(unseen) if findings.is_empty() => Err(unseen),
+        _ => Ok(findings),
+    }
+}
+
+/// The name of the instance behind the CLI's URL.
+fn answering(evidence: &Evidence) -> Result<Option<&str>, Unseen> {
+    let Some(endpoint) = evidence.endpoint.seen()? else { return Ok(None) };
+    endpoint.instance_name.seen()?;
+    Ok(endpoint.answering_name())
+}
+
+fn is_cloud(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host =
+        authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let host = host.to_ascii_lowercase();
+    host.ends_with(".convex.cloud") || host.ends_with(".convex.site")
+}
+
+fn finding(app: &AppUrl, selected: &str, why: &str) -> Finding {
+    let detail = format!(
+        "{} leads the app to {why}. The CLI pushes to {selected}, so the app does not see what is pushed.",
+        app.variable
+    );
+    APP_URL_DIFFERS
+        .finding(Certainty::Proven, detail)
+        .because(format!("{} is {}", app.variable, app.url), format!("{}:{}", app.file, app.line))
+        .at(Location::line(&app.file, app.line))
+        .remedy(Remedy::safe(format!(
+            "set {} at {}:{} to the URL at which browsers reach the same backend; `npx convex dev` writes it \
+             once it gets through",
+            app.variable, app.file, app.line
+        )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::evidence::endpoint::Body;
+
+    fn told_of(
+        local: &str,
+        url: &str,
+        instance_name: Option<&str>,
+        answers: Option<&str>,
+    ) -> Vec<String> {
+        let mut evidence = build::evidence(&[], local, "");
+        if let Some(name) = answers {
+            let name = name.to_owned();
+            build::endpoint(&mut evidence).instance_name =
+                build::answer(200, Body::InstanceName { name });
+        }
+        evidence.surroundings.app_urls = vec![AppUrl {
+            variable: "VITE_CONVEX_URL".to_owned(),
+            file: ".env.local".to_owned(),
+            line: 5,
+            url: url.to_owned(),
+            instance_name: instance_name.map(str::to_owned),
+        }];
+        told(run(&evidence))
+    }
+
+    #[test]
+    fn the_cloud_and_other_instances_differ() {
+        let differs = ["app-url-differs warning proven .env.local:5"];
+        let none: [&str; 0] = [];
+        let cloud = "https://happy-animal-123.convex.cloud";
+        assert_eq!(told_of(PAIR, cloud, None, None), differs);
+        assert_eq!(told_of("CONVEX_DEPLOYMENT=dev:a-b-1", cloud, None, None), none);
+        assert_eq!(told_of(PAIR, "http://convex.cloud.example", None, None), none);
+        assert_eq!(told_of(PAIR, "http://other:3210", Some("other"), Some("app")), differs);
+        assert_eq!(told_of(PAIR, "http://other:3210", Some("app"), Some("app")), none);
+        assert_eq!(told_of(PAIR, "http://127.0.0.1:3210", None, Some("app")), none);
+        assert_eq!(told_of(PAIR, "http://other:3210", Some("other"), None), ["unknown"]);
+    }
+}

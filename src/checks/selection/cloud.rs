@@ -1,0 +1,201 @@
+//! Variables of Convex Cloud: beside a self-hosted pair they stop the CLI or lead it away; alone they are no fault at all.
+
+use super::{DEPLOYMENT, deploy_key, has_half};
+use crate::checks::Check;
+use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+/// CONVEX_DEPLOYMENT is set beside the self-hosted pair.
+pub static CLOUD_DEPLOYMENT_SET: Rule = Rule {
+    id: "cloud-deployment-set",
+    level: Level::Error,
+    title: "CONVEX_DEPLOYMENT is set beside the self-hosted pair",
+    explain: include_str!("cloud-deployment-set.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// A cloud deploy key leads the CLI away from your backend.
+pub static CLOUD_DEPLOY_KEY_WINS: Rule = Rule {
+    id: "cloud-deploy-key-wins",
+    level: Level::Error,
+    title: "a cloud deploy key leads the CLI away from your backend",
+    explain: include_str!("cloud-deploy-key-wins.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// This project does not use a self-hosted backend.
+pub static NOT_SELF_HOSTED: Rule = Rule {
+    id: "not-self-hosted",
+    level: Level::Info,
+    title: "this project does not use a self-hosted backend",
+    explain: include_str!("not-self-hosted.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Judges `cloud-deployment-set`.
+pub static DEPLOYMENT_CHECK: Check = Check { rules: &[&CLOUD_DEPLOYMENT_SET], run: deployment };
+/// Judges `cloud-deploy-key-wins`.
+pub static DEPLOY_KEY_CHECK: Check = Check { rules: &[&CLOUD_DEPLOY_KEY_WINS], run: by_key };
+/// Judges `not-self-hosted`.
+pub static NOT_SELF_HOSTED_CHECK: Check =
+    Check { rules: &[&NOT_SELF_HOSTED], run: not_self_hosted };
+
+fn deployment(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    let refused = match selection.error {
+        Some(SelectionError::DeploymentBesidePair | SelectionError::DeploymentBesideHalf) => true,
+        // The CLI did not come so far; in a directory with a package.json it would refuse.
+        Some(SelectionError::PackageJsonMissing | SelectionError::PackageJsonUnreadable) => {
+            let by_flag =
+                matches!(super::winner(selection, super::URL), Some(ValueSource::Flag { .. }));
+            has_half(selection) && !by_flag && deploy_key(selection).is_none()
+        }
+        _ => false,
+    };
+    if !refused || !selection.is_set(DEPLOYMENT) {
+        return Ok(vec![]);
+    }
+    let beside = if super::has_pair(selection) { "the pair" } else { "half of the pair" };
+    let detail = format!(
+        "{DEPLOYMENT} names a deployment of Convex Cloud or of the CLI's own, beside {beside} of self-hosting. The \
+         CLI takes that for a contradiction and refuses to start."
+    );
+    let finding = CLOUD_DEPLOYMENT_SET.finding(Certainty::Proven, detail);
+    Ok(vec![remove_all(super::with_cli_words(finding, selection), evidence, DEPLOYMENT)])
+}
+
+fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    let Some(name) = deploy_key(selection) else { return Ok(vec![]) };
+    let misplaced = super::holds_self_hosted_key(selection, name);
+    if !has_half(selection) && !misplaced && !super::has_backend(evidence)? {
+        return Ok(vec![]);
+    }
+    let effect = match selection.error {
+        Some(SelectionError::DeployKeyMalformed | SelectionError::DeployKeyMissing) => {
+            "The CLI asks for it before anything else, does not like it and stops"
+        }
+        _ => "The CLI asks for it before anything else and goes to Convex Cloud without a word",
+    };
+    let beside = if has_half(selection) { ", whatever the self-hosted variables say" } else { "" };
+    let mut finding = CLOUD_DEPLOY_KEY_WINS
+        .finding(Certainty::Proven, format!("{name} is set. {effect}{beside}."));
+    if misplaced && let Some(source) = super::winner(selection, name) {
+        finding = finding.because(
+            format!(
+                "{name} holds a self-hosted admin key; each run of the CLI with it sent it to \
+                 api.convex.dev: treat it as disclosed"
+            ),
+            source.to_string(),
+        );
+    }
+    finding = remove_all(super::with_cli_words(finding, selection), evidence, name);
+    if !super::has_pair(selection) {
+        let title =
+            "then set CONVEX_SELF_HOSTED_URL and CONVEX_SELF_HOSTED_ADMIN_KEY, both in .env.local";
+        finding = finding.remedy(Remedy::safe(title));
+    }
+    Ok(vec![finding])
+}
+
+fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    if !super::names_another_world(selection) {
+        return Ok(vec![]);
+    }
+    // Without the engine a backend may have been overlooked; without the compose file nothing can be said.
+    let certainty = match (super::compose_has_backend(evidence)?, super::has_backend(evidence)) {
+        (true, _) | (_, Ok(true)) => return Ok(vec![]),
+        (false, Ok(false)) => Certainty::Proven,
+        (false, Err(_)) => Certainty::Likely,
+    };
+    let name = deploy_key(selection).unwrap_or(DEPLOYMENT);
+    let what = match selection.kind {
+        SelectionKind::Local => "a local deployment that the CLI runs by itself",
+        _ => "Convex Cloud",
+    };
+    let detail = format!(
+        "{name} leads the CLI to {what}, and nothing here speaks of self-hosting. There is nothing to diagnose."
+    );
+    let finding = NOT_SELF_HOSTED.finding(certainty, detail);
+    Ok(vec![match super::winner(selection, name) {
+        Some(source) => super::at(finding, source),
+        None => finding,
+    }])
+}
+
+/// Each definition is to go: without the first, the next one counts (`env -u` does not help against a file).
+fn remove_all(mut finding: Finding, evidence: &Evidence, name: &str) -> Finding {
+    let selection = &evidence.selection;
+    for definition in selection.definitions(name) {
+        if !definition.empty && super::counts(selection, &definition.source) {
+            finding = super::at(finding, &definition.source)
+                .because(format!("{name} is set"), definition.source.to_string())
+                .remedy(super::without(name, &definition.source));
+        }
+    }
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, KEY, PAIR, told};
+    use crate::evidence::Observation;
+
+    const CLOUD: &str = "CONVEX_DEPLOYMENT=dev:happy-animal-123\n";
+    const DEPLOY: &str = "CONVEX_DEPLOY_KEY=prod:happy-animal-123|eyJ2MiI6IjAxMjM0NTY3ODkifQ==\n";
+
+    fn all(evidence: &Evidence) -> Vec<String> {
+        [deployment, by_key, not_self_hosted].iter().flat_map(|run| told(run(evidence))).collect()
+    }
+
+    #[test]
+    fn beside_the_pair_they_are_faults_and_alone_they_are_none() {
+        let half = PAIR.split_inclusive('\n').next().unwrap();
+        let misplaced = format!("CONVEX_DEPLOY_KEY={KEY}\n");
+        for (local, backend, expected) in [
+            (PAIR.to_owned(), true, None),
+            (format!("{PAIR}CONVEX_DEPLOYMENT=\nCONVEX_DEPLOY_KEY=\n"), false, None),
+            (format!("{CLOUD}{PAIR}"), false, Some("cloud-deployment-set error proven")),
+            (format!("{CLOUD}{half}"), false, Some("cloud-deployment-set error proven")),
+            (CLOUD.to_owned(), false, Some("not-self-hosted info proven")),
+            (CLOUD.to_owned(), true, None),
+            (format!("{DEPLOY}{PAIR}"), false, Some("cloud-deploy-key-wins error proven")),
+            (format!("{DEPLOY}{half}"), false, Some("cloud-deploy-key-wins error proven")),
+            (
+                format!("CONVEX_DEPLOYMENT_TOKEN=x\n{PAIR}"),
+                false,
+                Some("cloud-deploy-key-wins error proven"),
+            ),
+            (DEPLOY.to_owned(), false, Some("not-self-hosted info proven")),
+            (DEPLOY.to_owned(), true, Some("cloud-deploy-key-wins error proven")),
+            (misplaced, false, Some("cloud-deploy-key-wins error proven")),
+            (format!("CONVEX_DEPLOY_KEY=<ignore_deploy_key>\n{PAIR}"), false, None),
+        ] {
+            let mut evidence = build::evidence(&[], &local, "");
+            if backend {
+                build::add_backend(&mut evidence);
+            }
+            let expected: Vec<_> =
+                expected.map(|told| format!("{told} .env.local:1")).into_iter().collect();
+            assert_eq!(all(&evidence), expected, "{local}");
+        }
+    }
+
+    #[test]
+    fn a_backend_that_could_not_be_looked_for_is_not_absent() {
+        let mut evidence = build::evidence(&[], DEPLOY, "");
+        evidence.docker = Observation::unavailable("permission denied");
+        assert_eq!(all(&evidence), ["unknown", "not-self-hosted info likely .env.local:1"]);
+        evidence.compose = Observation::unavailable("not readable");
+        assert_eq!(all(&evidence), ["unknown", "unknown"]);
+    }
+}

@@ -1,0 +1,100 @@
+//! An empty value hides a full one: the CLI takes it for unset, and still looks no further.
+
+use super::{ADMIN_KEY, URL};
+use crate::checks::Check;
+use crate::evidence::selection::{SelectionKind, ValueSource};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Rule};
+
+/// An empty variable hides the value that is set below it.
+pub static EMPTY_VALUE_SHADOWS: Rule = Rule {
+    id: "empty-value-shadows",
+    level: Level::Error,
+    title: "an empty variable hides the value that is set below it",
+    explain: include_str!("empty-value-shadows.md"),
+    is_cause: true,
+    causes: &["selection-incomplete", "selection-missing"],
+    since: "0.1.0",
+};
+
+/// Judges `empty-value-shadows`.
+pub static CHECK: Check = Check { rules: &[&EMPTY_VALUE_SHADOWS], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    // Emptied on purpose, to go to the cloud for once?
+    let elsewhere = !matches!(selection.kind, SelectionKind::None | SelectionKind::Error);
+    let mut findings = Vec::new();
+    for name in [URL, ADMIN_KEY] {
+        let definitions = selection.definitions(name);
+        let Some(empty) = definitions.iter().find(|one| one.wins && one.empty) else { continue };
+        if matches!(empty.source, ValueSource::Flag { .. }) {
+            continue;
+        }
+        let hidden = definitions
+            .iter()
+            .find(|one| !one.wins && !one.empty && super::counts(selection, &one.source));
+        let Some(hidden) = hidden else { continue };
+        let detail = format!(
+            "{name} is set to nothing ({}), and that hides the value at {}. The CLI takes an empty value for \
+             unset, yet asks no other source, so it goes on as if the line below were not there.",
+            empty.source, hidden.source
+        );
+        let finding = EMPTY_VALUE_SHADOWS
+            .finding(Certainty::Proven, detail)
+            .level(if elsewhere { Level::Warning } else { Level::Error })
+            .because(format!("{name} is empty"), empty.source.to_string())
+            .because(format!("{name} has a value"), hidden.source.to_string())
+            .remedy(super::without(name, &empty.source));
+        findings.push(super::at(super::at(finding, &empty.source), &hidden.source));
+    }
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, PAIR, told};
+
+    #[test]
+    fn empty_value_shadows_full_one() {
+        let url = "CONVEX_SELF_HOSTED_URL=http://h\n";
+        let error = |at: &str| vec![format!("empty-value-shadows error proven {at}")];
+        let in_shell = "$CONVEX_SELF_HOSTED_ADMIN_KEY of the shell";
+        for (case, env, local, dotenv, expected) in [
+            ("nothing empty", None, PAIR, "", vec![]),
+            ("exported empty", Some(""), PAIR, "", error(in_shell)),
+            ("exported full", Some("app|01"), PAIR, "", vec![]),
+            (
+                "empty line above",
+                None,
+                "CONVEX_SELF_HOSTED_ADMIN_KEY=",
+                PAIR,
+                error(".env.local:1"),
+            ),
+            ("empty line below", None, PAIR, "CONVEX_SELF_HOSTED_ADMIN_KEY=", vec![]),
+            ("nothing to hide", Some(""), url, "", vec![]),
+        ] {
+            let env: Vec<_> = env.map(|value| (ADMIN_KEY, value)).into_iter().collect();
+            let evidence = build::evidence(&env, local, dotenv);
+            assert_eq!(told(run(&evidence)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_does_not_count_hides_nothing_and_is_not_hidden() {
+        let mut sources = build::sources(&[], PAIR, "");
+        let text = "CONVEX_SELF_HOSTED_URL=http://h\nCONVEX_SELF_HOSTED_ADMIN_KEY=";
+        let file = crate::selection::choose::FileText::new(".env.prod", text);
+        sources.env_file = Some((".env.prod".to_owned(), Some(file)));
+        assert!(told(run(&build::of(&sources))).is_empty());
+    }
+
+    #[test]
+    fn emptied_on_purpose_for_the_cloud() {
+        let env = [(URL, ""), (ADMIN_KEY, ""), ("CONVEX_DEPLOYMENT", "dev:a-b-1")];
+        let told = told(run(&build::evidence(&env, PAIR, "")));
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|line| line.starts_with("empty-value-shadows warning proven")));
+    }
+}

@@ -1,0 +1,141 @@
+//! The pair is missing here and stands in a file that the CLI does not read from here.
+
+use super::{ADMIN_KEY, URL};
+use crate::checks::Check;
+use crate::evidence::surroundings::EnvFileElsewhere;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The self-hosted variables stand in a file that is not read from here.
+pub static ENV_FILE_ELSEWHERE: Rule = Rule {
+    id: "env-file-elsewhere",
+    level: Level::Error,
+    title: "the self-hosted variables stand in a file that is not read from here",
+    explain: include_str!("env-file-elsewhere.md"),
+    is_cause: true,
+    causes: &["selection-incomplete", "selection-missing"],
+    since: "0.1.0",
+};
+
+/// Judges `env-file-elsewhere`.
+pub static CHECK: Check = Check { rules: &[&ENV_FILE_ELSEWHERE], run };
+
+/// More places are no help.
+const SHOWN: usize = 5;
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    let (no_url, no_key) = (!selection.is_set(URL), !selection.is_set(ADMIN_KEY));
+    let mut files: Vec<&EnvFileElsewhere> = evidence
+        .surroundings
+        .env_files_elsewhere
+        .iter()
+        .filter(|file| no_url && file.has_url || no_key && file.has_key)
+        .collect();
+    if files.is_empty() {
+        return Ok(vec![]);
+    }
+    files.sort_by_key(|file| !(file.has_url && file.has_key));
+    files.truncate(SHOWN);
+    let best = files[0];
+    let whole = (!no_url || best.has_url) && (!no_key || best.has_key);
+    // A cloud project may keep its self-hosted pair in a file for now and then.
+    let optional = super::is_server_only(evidence)
+        || super::names_another_world(selection) && super::has_backend(evidence) != Ok(true);
+    let what = match (best.has_url, best.has_key) {
+        (true, true) => "both variables",
+        (true, false) => URL,
+        _ => ADMIN_KEY,
+    };
+    let detail = format!(
+        "{} sets {what}, and the CLI does not read it: without `--env-file` it reads .env.local and .env of the \
+         directory it is started in, and no others.",
+        best.file
+    );
+    let mut finding = ENV_FILE_ELSEWHERE
+        .finding(if whole { Certainty::Proven } else { Certainty::Likely }, detail)
+        .level(if optional { Level::Info } else { Level::Error });
+    for file in &files {
+        finding = finding.at(Location::line(&file.file, file.line)).remedy(remedy(file));
+    }
+    Ok(vec![finding])
+}
+
+fn remedy(file: &EnvFileElsewhere) -> Remedy {
+    let (directory, name) = file.file.rsplit_once('/').unwrap_or(("", &file.file));
+    if matches!(name, ".env.local" | ".env") && !directory.is_empty() {
+        return Remedy::safe(format!(
+            "start the CLI where {} lies, if the app is there",
+            file.file
+        ))
+        .run(format!("cd {}", super::word(directory)));
+    }
+    Remedy::safe(format!(
+        "name the file: `npx convex dev --env-file {}` (then nothing else is read), or move both lines into \
+         .env.local",
+        super::word(&file.file)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::evidence::Observation;
+    use crate::evidence::surroundings::PackageJson;
+
+    fn elsewhere(file: &str, has_url: bool, has_key: bool) -> EnvFileElsewhere {
+        EnvFileElsewhere { file: file.to_owned(), line: 3, has_url, has_key }
+    }
+
+    #[test]
+    fn a_file_elsewhere_matters_only_for_what_is_missing_here() {
+        let half = PAIR.split_inclusive('\n').next().unwrap();
+        for (case, local, file, expected) in [
+            ("whole here", PAIR, elsewhere("../.env.local", true, true), None),
+            (
+                "whole there",
+                "",
+                elsewhere("../.env.local", true, true),
+                Some("error proven ../.env.local:3"),
+            ),
+            (
+                "half there",
+                "",
+                elsewhere(".env.prod", true, false),
+                Some("error likely .env.prod:3"),
+            ),
+            (
+                "the other half",
+                half,
+                elsewhere(".env.prod", false, true),
+                Some("error proven .env.prod:3"),
+            ),
+            ("the same half", half, elsewhere(".env.prod", true, false), None),
+            (
+                "a cloud project",
+                "CONVEX_DEPLOYMENT=dev:a-b-1",
+                elsewhere(".env.prod", true, true),
+                Some("info proven .env.prod:3"),
+            ),
+        ] {
+            let mut evidence = build::evidence(&[], local, "");
+            evidence.surroundings.env_files_elsewhere = vec![file];
+            let line = |rest| format!("env-file-elsewhere {rest}");
+            let expected: Vec<_> = expected.map(line).into_iter().collect();
+            assert_eq!(told(run(&evidence)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_top_of_a_monorepo_with_the_server_in_it_is_no_fault() {
+        let mut evidence = build::evidence(&[], "", "");
+        evidence.surroundings.env_files_elsewhere =
+            vec![elsewhere("apps/web/.env.local", true, true)];
+        evidence.surroundings.package_json =
+            Observation::Seen(PackageJson::Here { depends_on_convex: false });
+        build::add_backend(&mut evidence);
+        let expected = ["env-file-elsewhere info proven apps/web/.env.local:3"];
+        assert_eq!(told(run(&evidence)), expected);
+    }
+}

@@ -1,0 +1,105 @@
+//! A variable whose name is nearly one of the pair's: the CLI does not read it.
+
+use crate::checks::Check;
+use crate::evidence::selection::NearMissFacts;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+/// A variable has a name that the CLI does not read.
+pub static MISNAMED_VARIABLE: Rule = Rule {
+    id: "misnamed-variable",
+    level: Level::Error,
+    title: "a variable has a name that the CLI does not read",
+    explain: include_str!("misnamed-variable.md"),
+    is_cause: true,
+    causes: &["selection-incomplete", "selection-missing"],
+    since: "0.1.0",
+};
+
+/// Judges `misnamed-variable`.
+pub static CHECK: Check = Check { rules: &[&MISNAMED_VARIABLE], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    let told = |miss: &&NearMissFacts| {
+        // Bundlers want their prefix: with the pair in order it may well be the app's own variable.
+        let of_the_app = miss.written.len() > miss.meant.len()
+            && miss.written.ends_with(&format!("_{}", miss.meant));
+        !miss.empty && (!of_the_app || !selection.is_set(&miss.meant))
+    };
+    let misses = selection.near_misses.iter().filter(told);
+    Ok(misses.map(|miss| finding(evidence, miss)).collect())
+}
+
+fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
+    let NearMissFacts { written, meant, source, .. } = miss;
+    let missing = !evidence.selection.is_set(meant);
+    let elsewhere = super::is_server_only(evidence)
+        || super::names_another_world(&evidence.selection)
+            && super::has_backend(evidence) != Ok(true);
+    let state = if missing { "is not set" } else { "is set as well and counts" };
+    let detail = format!(
+        "{written} is set, and the CLI does not know that name. It reads {meant}, which {state}."
+    );
+    let finding = MISNAMED_VARIABLE
+        .finding(certainty(written, meant, missing), detail)
+        .level(if missing && !elsewhere { Level::Error } else { Level::Warning })
+        .because(format!("{written} is set"), source.to_string())
+        .remedy(if missing {
+            Remedy::safe(format!("rename it to {meant} ({source})"))
+        } else {
+            Remedy::safe(format!("delete it ({source}), unless another program reads it"))
+        });
+    super::at(finding, source)
+}
+
+/// Another spelling of the very name leaves no doubt; nor does a value under a wrong name while the right one is missing.
+fn certainty(written: &str, meant: &str, missing: bool) -> Certainty {
+    let letters = |name: &str| -> String {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|c| c.to_ascii_uppercase()).collect()
+    };
+    if missing || letters(written) == letters(meant) {
+        Certainty::Proven
+    } else {
+        Certainty::Likely
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, KEY, PAIR, told};
+    use crate::evidence::Observation;
+    use crate::evidence::surroundings::PackageJson;
+
+    #[test]
+    fn near_misses_of_the_pair() {
+        let url = "CONVEX_SELF_HOSTED_URL=http://h\n";
+        let with = |name: &str| format!("{url}{name}={KEY}\n");
+        for (local, expected) in [
+            (PAIR.to_owned(), None),
+            (with("CONVEX_ADMIN_KEY"), Some("error proven .env.local:2")),
+            (with("./CONVEX_SELF_HOSTED_ADMIN_KEY"), Some("error proven .env.local:2")),
+            (with("convex_self_hosted_admin_key"), Some("error proven .env.local:2")),
+            (format!("{PAIR}CONVEX_ADMIN_KEY={KEY}"), Some("warning likely .env.local:3")),
+            (format!("{PAIR}CONVEX_ADMIN_KEY="), None),
+            (format!("{PAIR}NEXT_PUBLIC_CONVEX_SELF_HOSTED_URL=http://h"), None),
+            (format!("{PAIR}CONVEX_URL=http://h"), None),
+        ] {
+            let evidence = build::evidence(&[], &local, "");
+            let line = |rest| format!("misnamed-variable {rest}");
+            let expected: Vec<_> = expected.map(line).into_iter().collect();
+            assert_eq!(told(run(&evidence)), expected, "{local}");
+        }
+    }
+
+    #[test]
+    fn on_the_server_nobody_runs_the_cli() {
+        let mut evidence = build::evidence(&[], "", "CONVEX_ADMIN_KEY=app|01");
+        evidence.surroundings.package_json =
+            Observation::Seen(PackageJson::Missing { nearest: None });
+        build::add_backend(&mut evidence);
+        assert_eq!(told(run(&evidence)), ["misnamed-variable warning proven .env:1"]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Files that the CLI needs or reads: no package.json, or an env file that cannot be read.
+
+use crate::checks::Check;
+use crate::evidence::surroundings::PackageJson;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// There is no package.json in this directory.
+pub static PACKAGE_JSON_MISSING: Rule = Rule {
+    id: "package-json-missing",
+    level: Level::Error,
+    title: "there is no package.json in this directory",
+    explain: include_str!("package-json-missing.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// An env file is there and cannot be read.
+pub static ENV_FILE_UNREADABLE: Rule = Rule {
+    id: "env-file-unreadable",
+    level: Level::Error,
+    title: "an env file is there and cannot be read",
+    explain: include_str!("env-file-unreadable.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Judges `package-json-missing`.
+pub static PACKAGE_JSON_CHECK: Check = Check { rules: &[&PACKAGE_JSON_MISSING], run: package_json };
+/// Judges `env-file-unreadable`.
+pub static UNREADABLE_CHECK: Check = Check { rules: &[&ENV_FILE_UNREADABLE], run: unreadable };
+
+fn package_json(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let PackageJson::Missing { nearest } = evidence.surroundings.package_json.seen()? else {
+        return Ok(vec![]);
+    };
+    let selection = &evidence.selection;
+    // The server's own directory: nobody means to run the CLI in it.
+    if !super::has_pair(selection) && super::compose_has_backend(evidence)? {
+        return Ok(vec![]);
+    }
+    let another_world = super::names_another_world(selection);
+    let near = match nearest {
+        Some(directory) => format!(" The nearest one lies in {directory}."),
+        None => String::new(),
+    };
+    let detail = format!(
+        "The CLI starts only in the directory that holds the app's package.json; here it says `Unable to read your \
+         package.json` and stops, before it looks at any key.{near}"
+    );
+    let finding = PACKAGE_JSON_MISSING
+        .finding(Certainty::Proven, detail)
+        .level(if another_world { Level::Info } else { Level::Error })
+        .at(Location::line("package.json", 0));
+    let finding = match nearest {
+        Some(directory) => finding.remedy(
+            Remedy::safe(format!("go to {directory} and start the CLI there"))
+                .run(format!("cd {}", super::word(directory))),
+        ),
+        None => finding.remedy(Remedy::safe("go to the app's directory and start the CLI there")),
+    };
+    Ok(vec![finding])
+}
+
+fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let level = if super::works(evidence) { Level::Warning } else { Level::Error };
+    let files = &evidence.surroundings.unreadable;
+    let finding = |file: &crate::evidence::surroundings::UnreadableFile| {
+        let detail = format!(
+            "{} cannot be read: {}. The CLI goes on without it and says nothing, so what it sets is missing.",
+            file.file, file.reason
+        );
+        ENV_FILE_UNREADABLE
+            .finding(Certainty::Proven, detail)
+            .level(level)
+            .because(file.reason.clone(), file.file.clone())
+            .at(Location::line(&file.file, 0))
+            .remedy(
+                Remedy::safe(
+                    "look at its owner, mode and kind; it must be UTF-8 text that you may read",
+                )
+                .run(format!("ls -l {}", super::word(&file.file))),
+            )
+    };
+    Ok(files.iter().map(finding).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::evidence::Observation;
+    use crate::evidence::selection::PackageJsonState::{Missing, WithConvex, WithoutConvex};
+    use crate::evidence::surroundings::UnreadableFile;
+
+    #[test]
+    fn package_json_is_missed_where_the_cli_is_meant_to_run() {
+        let error = "package-json-missing error proven package.json";
+        let info = "package-json-missing info proven package.json";
+        let cloud = "CONVEX_DEPLOYMENT=dev:a-b-1";
+        for (case, local, package, backend, expected) in [
+            ("there", "", WithConvex, false, None),
+            ("there, without convex", PAIR, WithoutConvex, false, None),
+            ("subdirectory", "", Missing, false, Some(error)),
+            ("pair, no app", PAIR, Missing, false, Some(error)),
+            ("pair and server", PAIR, Missing, true, Some(error)),
+            ("server directory", "", Missing, true, None),
+            ("server directory, its URL", "CONVEX_SELF_HOSTED_URL=http://h", Missing, true, None),
+            ("cloud project", cloud, Missing, false, Some(info)),
+        ] {
+            let mut sources = build::sources(&[], local, "");
+            sources.package_json = package;
+            let mut evidence = build::of(&sources);
+            if backend {
+                build::add_backend(&mut evidence);
+            }
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(told(package_json(&evidence)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_unknown() {
+        let mut evidence = build::evidence(&[], "", "");
+        evidence.surroundings.package_json = Observation::unavailable("not readable");
+        assert_eq!(told(package_json(&evidence)), ["unknown"]);
+    }
+
+    #[test]
+    fn an_unreadable_env_file() {
+        let mut evidence = build::evidence(&[], PAIR, "");
+        assert!(told(unreadable(&evidence)).is_empty());
+        let (file, reason) = (".env".to_owned(), "permission denied".to_owned());
+        evidence.surroundings.unreadable = vec![UnreadableFile { file, reason }];
+        assert_eq!(told(unreadable(&evidence)), ["env-file-unreadable error proven .env"]);
+        build::accept(&mut evidence);
+        assert_eq!(told(unreadable(&evidence)), ["env-file-unreadable warning proven .env"]);
+    }
+}

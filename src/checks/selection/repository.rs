@@ -1,0 +1,169 @@
+//! What git holds, or may come to hold: an env file that is not ignored, a secret in a tracked file.
+
+use super::{ADMIN_KEY, DEPLOY_KEYS};
+use crate::checks::Check;
+use crate::evidence::selection::ValueSource;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// Git does not ignore the env file that holds the admin key.
+pub static ENV_NOT_IGNORED: Rule = Rule {
+    id: "env-not-ignored",
+    level: Level::Warning,
+    title: "git does not ignore the env file that holds the admin key",
+    explain: include_str!("env-not-ignored.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// A file that git tracks holds a secret in force.
+pub static SECRET_IN_GIT: Rule = Rule {
+    id: "secret-in-git",
+    level: Level::Error,
+    title: "a file that git tracks holds a secret in force",
+    explain: include_str!("secret-in-git.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Judges `env-not-ignored`.
+pub static NOT_IGNORED_CHECK: Check = Check { rules: &[&ENV_NOT_IGNORED], run: not_ignored };
+/// Judges `secret-in-git`.
+pub static SECRET_CHECK: Check = Check { rules: &[&SECRET_IN_GIT], run: secret };
+
+fn not_ignored(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(git) = evidence.surroundings.git.seen()? else { return Ok(vec![]) };
+    // A `.env` without a key is often committed on purpose.
+    let matters = |file: &&String| *file == ".env.local" || holds_key(evidence, file);
+    let finding = |file: &String| {
+        let tracked = git.tracked.contains(file);
+        let state = if tracked { "git tracks it" } else { "the next `git add .` takes it along" };
+        let ignore = format!("echo {} >> .gitignore", super::word(file));
+        let remedy = if tracked {
+            Remedy::careful("ignore it and take it out of the index; the file itself stays")
+                .run(ignore)
+                .run(format!("git rm --cached {}", super::word(file)))
+        } else {
+            Remedy::safe("ignore it").run(ignore)
+        };
+        let detail = format!(
+            "{file} is not ignored, and {state}. An admin key is full access to the backend."
+        );
+        ENV_NOT_IGNORED
+            .finding(Certainty::Proven, detail)
+            .at(Location::line(file, 0))
+            .remedy(remedy)
+    };
+    Ok(git.not_ignored.iter().filter(matters).map(finding).collect())
+}
+
+/// Whether a line of that file sets a key.
+fn holds_key(evidence: &Evidence, name: &str) -> bool {
+    [ADMIN_KEY].into_iter().chain(DEPLOY_KEYS).any(|variable| {
+        evidence.selection.definitions(variable).iter().any(|definition| {
+            let here = matches!(&definition.source, ValueSource::File { file, .. } if file == name);
+            here && !definition.empty
+        })
+    })
+}
+
+fn secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(git) = evidence.surroundings.git.seen()? else { return Ok(vec![]) };
+    let mut findings: Vec<Finding> = Vec::new();
+    for found in &git.secrets {
+        let is_key = found.what == "key";
+        let (what, access) = if is_key {
+            ("the admin key in use", "full access to the backend")
+        } else {
+            ("an instance secret in use", "the power to mint admin keys")
+        };
+        let detail = format!(
+            "{} holds {what}, and git tracks the file: whoever reads the repository, now or from its history, has \
+             {access}.",
+            found.file
+        );
+        let finding = SECRET_IN_GIT
+            .finding(Certainty::Proven, detail)
+            .because(format!("the {} stands here literally", found.what), found.file.clone())
+            .at(Location::line(&found.file, found.line))
+            .remedy(
+                Remedy::careful(
+                    "make a new instance secret, set it as INSTANCE_SECRET of the backend in a file that git \
+                     ignores, recreate the backend, mint a new key: only a new secret ends the old keys",
+                )
+                .run("openssl rand -hex 32"),
+            )
+            .remedy(Remedy::safe(format!(
+                "then take it out of {}:{} and keep it in a file that git ignores; the history still shows the old one",
+                found.file, found.line
+            )));
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::evidence::Observation;
+    use crate::evidence::surroundings::{Git, TrackedSecret};
+
+    fn in_git(dotenv: &str, git: Git) -> Evidence {
+        let mut evidence = build::evidence(&[], PAIR, dotenv);
+        evidence.surroundings.git = Observation::Seen(Some(git));
+        evidence
+    }
+
+    #[test]
+    fn env_files_that_git_does_not_ignore() {
+        let files = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        for (case, dotenv, names, expected) in [
+            ("all ignored", "", &[][..], vec![]),
+            ("not ignored", "", &[".env.local"][..], vec![".env.local"]),
+            (".env without a key", "A=b", &[".env"][..], vec![]),
+            (".env with a key", PAIR, &[".env"][..], vec![".env"]),
+        ] {
+            let git = Git { not_ignored: files(names), ..Git::default() };
+            let expected: Vec<_> =
+                expected.iter().map(|at| format!("env-not-ignored warning proven {at}")).collect();
+            assert_eq!(told(not_ignored(&in_git(dotenv, git))), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_tracked_file_is_taken_out_of_the_index() {
+        let name = || vec![".env.local".to_owned()];
+        let git = Git { not_ignored: name(), tracked: name(), ..Git::default() };
+        let found = not_ignored(&in_git("", git)).unwrap();
+        assert_eq!(found[0].remedies[0].commands.len(), 2);
+    }
+
+    #[test]
+    fn secrets_in_tracked_files() {
+        let secret_at = |line| TrackedSecret {
+            file: "docker-compose.yml".to_owned(),
+            line,
+            what: "instance secret".to_owned(),
+        };
+        let git = Git { secrets: vec![secret_at(9), secret_at(9)], ..Git::default() };
+        let expected = ["secret-in-git error proven docker-compose.yml:9"];
+        assert_eq!(told(secret(&in_git("", git))), expected);
+        assert!(told(secret(&in_git("", Git::default()))).is_empty());
+    }
+
+    #[test]
+    fn outside_of_git_nothing_applies_and_without_an_answer_nothing_is_known() {
+        let mut evidence = build::evidence(&[], PAIR, "");
+        for run in [not_ignored, secret] {
+            evidence.surroundings.git = Observation::Seen(None);
+            assert!(told(run(&evidence)).is_empty());
+            evidence.surroundings.git = Observation::unavailable("git did not answer in time");
+            assert_eq!(told(run(&evidence)), ["unknown"]);
+        }
+    }
+}

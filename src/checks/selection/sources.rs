@@ -1,0 +1,130 @@
+//! Where the two values stand: in different places, or twice in one.
+
+use crate::checks::Check;
+use crate::evidence::selection::ValueSource;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The self-hosted URL and the admin key come from different places.
+pub static SPLIT_SOURCES: Rule = Rule {
+    id: "split-sources",
+    level: Level::Warning,
+    title: "the self-hosted URL and the admin key come from different places",
+    explain: include_str!("split-sources.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// A variable is defined twice in one file, and the last line counts.
+pub static DUPLICATE_VARIABLE: Rule = Rule {
+    id: "duplicate-variable",
+    level: Level::Warning,
+    title: "a variable is defined twice in one file, and the last line counts",
+    explain: include_str!("duplicate-variable.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Judges `split-sources`.
+pub static SPLIT_CHECK: Check = Check { rules: &[&SPLIT_SOURCES], run: split };
+/// Judges `duplicate-variable`.
+pub static DUPLICATE_CHECK: Check = Check { rules: &[&DUPLICATE_VARIABLE], run: duplicate };
+
+fn split(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    let (Some(url), Some(key)) = (&selection.url, &selection.admin_key_source) else {
+        return Ok(vec![]);
+    };
+    if !selection.split_sources {
+        return Ok(vec![]);
+    }
+    let detail = format!(
+        "The URL is taken from {}, the key from {key}. The CLI reads each variable by itself, so a change in one \
+         place leaves the other behind.",
+        url.source
+    );
+    let finding = SPLIT_SOURCES.finding(Certainty::Proven, detail).remedy(Remedy::safe(
+        "put both lines into one file, or set both in the shell, and delete the other ones",
+    ));
+    Ok(vec![super::at(super::at(finding, key), &url.source)])
+}
+
+fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let selection = &evidence.selection;
+    let mut findings = Vec::new();
+    for duplicate in &selection.duplicates {
+        let Some((last, earlier)) = duplicate.lines.split_last() else { continue };
+        let source = ValueSource::File { file: duplicate.file.clone(), line: *last };
+        if !super::counts(selection, &source) {
+            continue;
+        }
+        let numbers: Vec<String> = earlier.iter().map(usize::to_string).collect();
+        let (name, file) = (&duplicate.name, &duplicate.file);
+        let values = if duplicate.equal { "the same value" } else { "different values" };
+        let detail = format!(
+            "{name} stands {} times in {file}, with {values}. The CLI takes line {last}.",
+            duplicate.lines.len()
+        );
+        let mut finding = DUPLICATE_VARIABLE
+            .finding(Certainty::Proven, detail)
+            .level(if duplicate.equal { Level::Info } else { Level::Warning })
+            .remedy(Remedy::safe(format!(
+                "delete line {} of {file}, if line {last} is the one you mean",
+                numbers.join(", ")
+            )));
+        for line in earlier.iter().chain([last]) {
+            finding = finding.at(Location::line(file, *line));
+        }
+        findings.push(finding);
+    }
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::selection::choose::FileText;
+
+    #[test]
+    fn split_over_two_places() {
+        let (url, key) = PAIR.split_once('\n').unwrap();
+        for (case, env, local, dotenv, expected) in [
+            ("one file", vec![], PAIR, "", None),
+            ("two files", vec![], key, url, Some(".env.local:1")),
+            (
+                "shell and file",
+                vec![("CONVEX_SELF_HOSTED_URL", "http://h")],
+                key,
+                "",
+                Some(".env.local:1"),
+            ),
+            ("half a pair", vec![], key, "", None),
+        ] {
+            let expected: Vec<_> = expected
+                .map(|at| format!("split-sources warning proven {at}"))
+                .into_iter()
+                .collect();
+            assert_eq!(told(split(&build::evidence(&env, local, dotenv))), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn twice_in_one_file() {
+        let twice = "CONVEX_SELF_HOSTED_URL=http://a\nCONVEX_SELF_HOSTED_URL=http://b\n";
+        let equal = "CONVEX_SELF_HOSTED_URL=http://a\nCONVEX_SELF_HOSTED_URL=http://a\n";
+        for (local, dotenv, expected) in
+            [(PAIR, PAIR, None), (twice, "", Some("warning")), (equal, "", Some("info"))]
+        {
+            let mut sources = build::sources(&[], local, dotenv);
+            let line = |level| format!("duplicate-variable {level} proven .env.local:1");
+            let expected: Vec<_> = expected.map(line).into_iter().collect();
+            assert_eq!(told(duplicate(&build::of(&sources))), expected, "{local}");
+            let only = FileText::new("other", PAIR);
+            sources.env_file = Some(("other".to_owned(), Some(only)));
+            assert!(told(duplicate(&build::of(&sources))).is_empty(), "does not count: {local}");
+        }
+    }
+}
