@@ -35,9 +35,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
     let rules = checks::rules().filter(|rule| ids.contains(rule.id)).collect();
     let mut unknown = outcome.unknown;
-    // A key that was refused was seen to be refused: "accepted" is false then, not unknown.
-    let refused = is_refused(evidence);
-    unknown.retain(|unknown| wanted(&unknown.id) && !(refused && unknown.id == "key-accepted"));
+    unknown.retain(|unknown| wanted(&unknown.id));
     Report {
         generated_at: Timestamp::from_second(evidence.collected_at)
             .unwrap_or(Timestamp::UNIX_EPOCH)

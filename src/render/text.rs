@@ -223,7 +223,7 @@ impl Page {
         if !report.unknown.is_empty() {
             let count = report.unknown.len();
             let checks = if count == 1 { "check" } else { "checks" };
-            counts.push(format!("{count} {checks} could not see"));
+            counts.push(format!("{count} {checks} without a verdict"));
         }
         if !report.suppressed.is_empty() {
             counts.push(format!("{} suppressed", report.suppressed.len()));
