@@ -2,7 +2,13 @@
 //!
 //! `UPDATE=1` rewrites each `expected.json`; read what it wrote before you commit it. `SCENARIO=text` plays only the fixtures whose name
 //! holds that text.
-#![allow(clippy::disallowed_methods, reason = "the tests read files and start the binary")]
+#![cfg(unix)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read files and start the binary"
+)]
 
 mod support;
 

@@ -1,5 +1,10 @@
 //! The stage for `tests/scenarios.rs`: a fixture read from its directory, raised as real sockets, and the real binary run in it.
-#![allow(clippy::disallowed_methods, reason = "the tests read files and start the binary")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read files and start the binary"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,9 +90,12 @@ impl Fixture {
     }
 }
 
-/// Whether the tests run in a container, where the loopback address is not the engine's: the doctor judges it otherwise.
+/// Whether the tests run in a container, by the marks that the doctor goes by: there the loopback address is not the engine's, and
+/// it judges otherwise.
 fn in_container() -> bool {
-    ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists())
+    let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    marked && name.trim().len() == 12 && name.trim().bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Every file below a directory, by its path from there.
@@ -209,9 +217,11 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
 }
 
 fn is_compose(file: &str) -> bool {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    (name.starts_with("docker-compose") || name.starts_with("compose"))
-        && (name.ends_with(".yml") || name.ends_with(".yaml"))
+    let path = Path::new(file);
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let is_yaml =
+        path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    is_yaml && (stem.starts_with("docker-compose") || stem.starts_with("compose"))
 }
 
 /// The real binary in the stage's directory and in nothing but the stage's environment.
