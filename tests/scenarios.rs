@@ -33,35 +33,20 @@ const WITHOUT_FIXTURE: &[(&str, &str)] = &[
 /// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that has come right is to be taken off.
 const WAITING: &[(&str, &str)] = &[
     (
-        "backend-too-old--old-cli",
-        "verdict unknown: check_admin_key accepted the key, so it was tried",
-    ),
-    (
         "compose-variable-unset--required",
         "`:?` is compose-invalid alone; compose-variable-unset is unknown",
     ),
-    ("credentials-outside-volume", "verdict broken: the key is accepted, so at-risk"),
     ("data-volume-missing-external", "backend-not-created comes first, though `up` cannot work"),
-    (
-        "env-not-ignored--not",
-        "`git check-ignore -z` without --stdin always fails, and counts as an answer",
-    ),
     ("http-proxy-intercepts", "proxy-error comes first, and direct works: proven"),
     (
         "instance-name-unusable",
         "the name is masked in the compose file and so drifts; key-mangled comes first",
     ),
     ("key-is-system-key", "verdict unknown: the key was tried, and the CLI works"),
-    ("name-drift", "verdict broken: the key is accepted, so at-risk"),
-    ("secret-drift", "verdict broken: the key is accepted, so at-risk"),
-    ("secret-in-compose--not", "as env-not-ignored--not"),
-    ("secret-in-git--not", "as env-not-ignored--not"),
-    ("secret-invalid", "backend-restarting comes first, though the secret is why"),
     (
         "several-backends-on-port",
         "key-from-detached-volume is a second cause, of this project's own volume",
     ),
-    ("sql-without-secret-persistence", "verdict broken: the key is accepted, so at-risk"),
     ("url-in-network-name", "key-from-another-instance is said of this project's own backend"),
     ("url-reaches-another-backend", "as several-backends-on-port"),
 ];

@@ -85,13 +85,22 @@ pub(super) fn facts(
                 .map(|error| ComposeIssue {
                     message: crate::secret::sanitize(&error.message),
                     at: error.at.as_ref().map(|at| place(at, directory)),
-                    variable: None,
+                    variable: required_variable(error),
                 })
                 .collect(),
             ..ComposeFacts::default()
         }),
     };
     Reduced { facts: Observation::Seen(facts), secrets }
+}
+
+/// The variable of `${NAME:?…}` that Compose stops at.
+fn required_variable(error: &compose::Error) -> Option<String> {
+    if error.kind != compose::ErrorKind::RequiredVariable {
+        return None;
+    }
+    let (_, rest) = error.message.split_once("required variable ")?;
+    rest.split(' ').next().map(str::to_owned)
 }
 
 /// What the engine is asked for.
@@ -304,6 +313,8 @@ fn entry(
             secrets.push((secret, place));
             EntryValue::Secret(state)
         }
+        // A name is no URL and no secret, whatever characters somebody put into it.
+        Some(text) if name == "INSTANCE_NAME" => EntryValue::Plain(crate::secret::sanitize(text)),
         Some(text) if is_plain(name) => EntryValue::Plain(crate::selection::facts::masked(text)),
         Some(text) => {
             // Not shown; known to the scrubber, because it may be a password.

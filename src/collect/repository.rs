@@ -50,13 +50,17 @@ pub(super) async fn look(
         arguments.into_iter().map(str::to_owned).collect::<Vec<String>>()
     };
     let listing = with(&["ls-files", "-z"]);
-    let ignoring = with(&["check-ignore", "-z", "--no-index"]);
+    // `-z` is for --stdin only. Without an answer to each name, exit code 1 means that nothing is ignored.
+    let ignoring = with(&["check-ignore", "--no-index"]);
     let (tracked, ignored) = tokio::join!(
         git_owned(directory, &listing, timeout),
         git_owned(directory, &ignoring, timeout)
     );
     let (tracked, ignored) = match (tracked, ignored) {
-        (Ok(tracked), Ok(ignored)) => (fields(&tracked.stdout), fields(&ignored.stdout)),
+        (Ok(tracked), Ok(ignored)) if matches!(ignored.code, Some(0 | 1)) => {
+            (fields(&tracked.stdout, 0), fields(&ignored.stdout, b'\n'))
+        }
+        (Ok(_), Ok(_)) => return Observation::unavailable("git could not say what it ignores"),
         (Err(error), _) | (_, Err(error)) => return Observation::unavailable(error.reason()),
     };
     let secrets = files
@@ -142,9 +146,9 @@ async fn git_owned(
     }
 }
 
-fn fields(bytes: &[u8]) -> Vec<String> {
+fn fields(bytes: &[u8], end: u8) -> Vec<String> {
     bytes
-        .split(|byte| *byte == 0)
+        .split(|byte| *byte == end)
         .filter(|field| !field.is_empty())
         .map(|field| String::from_utf8_lossy(field).into_owned())
         .collect()

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::checks;
-use crate::checks::endpoint::key_accepted;
 use crate::evidence::Evidence;
+use crate::evidence::endpoint::Body;
 use crate::report::{Finding, Level, Report, Suppressed, Verdict};
 
 /// What the caller wants to see and not to see.
@@ -54,16 +54,28 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
 }
 
 fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
+    let works = key_goes_through(evidence);
     let errors = || findings.iter().filter(|finding| finding.level == Level::Error);
-    // Accepted, the CLI works, unless the fault is one that the first calls do not meet (a blank that only the push sends).
-    match (key_accepted(evidence), errors().next().is_some(), errors().any(breaks_the_cli)) {
-        (_, _, true) => Verdict::Broken,
-        (true, true, false) => Verdict::AtRisk,
-        (true, false, false) => Verdict::Healthy,
+    match (works, errors().next().is_some()) {
+        // The CLI works, unless the fault is one that the first calls do not meet (a blank that only the push sends).
+        _ if errors().any(|finding| breaks_the_cli(finding, works)) => Verdict::Broken,
+        (true, true) => Verdict::AtRisk,
+        (true, false) => Verdict::Healthy,
         // Refused is broken, also when somebody chose not to see why.
-        (false, _, false) if is_refused(evidence) => Verdict::Broken,
-        (false, _, false) => Verdict::Unknown,
+        (false, _) if is_refused(evidence) => Verdict::Broken,
+        (false, _) => Verdict::Unknown,
     }
+}
+
+/// Whether a call that needs the key answered 200: check_admin_key, or the CLI's own first one, which also takes system keys.
+fn key_goes_through(evidence: &Evidence) -> bool {
+    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    endpoint.is_some_and(|endpoint| {
+        let accepted = |body: &Body| matches!(body, Body::KeyAccepted { .. });
+        let urls = |body: &Body| matches!(body, Body::CanonicalUrls { .. });
+        endpoint.check_admin_key.seen().is_ok_and(|it| it.status == 200 && accepted(&it.body))
+            || endpoint.first_call.seen().is_ok_and(|it| it.status == 200 && urls(&it.body))
+    })
 }
 
 fn is_refused(evidence: &Evidence) -> bool {
@@ -73,11 +85,15 @@ fn is_refused(evidence: &Evidence) -> bool {
         .is_some_and(|answer| answer.status == 401)
 }
 
-/// Whether the finding is about the way of the key to the backend, and not about what may be lost some day.
-fn breaks_the_cli(finding: &Finding) -> bool {
+/// Whether the finding is about the way of the key to the backend, and not about what may be lost some day: where the key goes
+/// through, what is wrong with the instance's identity or with its volumes is a risk.
+fn breaks_the_cli(finding: &Finding, works: bool) -> bool {
     let is_cause = checks::rule(&finding.id).is_some_and(|rule| rule.is_cause);
-    let is_risk =
-        matches!(checks::family(&finding.id), Some("persistence")) && finding.explains.is_empty();
+    let is_risk = match checks::family(&finding.id) {
+        Some("persistence") => works || finding.explains.is_empty(),
+        Some("identity") => works,
+        _ => false,
+    };
     is_cause && !is_risk
 }
 

@@ -17,6 +17,7 @@ static HTTP_PROXY_INTERCEPTS: Rule = Rule {
         "url-refused",
         "url-no-answer",
         "url-timeout",
+        "proxy-error",
         "url-dns-failure",
         "url-tls-failure",
         "url-is-not-convex",

@@ -23,7 +23,7 @@ static URL_IS_DASHBOARD: Rule = Rule {
     title: "the URL is the Convex dashboard, not the API",
     explain: include_str!("url-is-dashboard.md"),
     is_cause: true,
-    causes: &[],
+    causes: &["url-port-not-published"],
     since: "0.1.0",
 };
 
@@ -33,7 +33,7 @@ static URL_IS_NOT_CONVEX: Rule = Rule {
     title: "what answers at the URL is no Convex backend",
     explain: include_str!("url-is-not-convex.md"),
     is_cause: true,
-    causes: &[],
+    causes: &["url-port-not-published"],
     since: "0.1.0",
 };
 

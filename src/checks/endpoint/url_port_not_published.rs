@@ -15,7 +15,7 @@ static URL_PORT_NOT_PUBLISHED: Rule = Rule {
     title: "the backend does not publish the URL's port",
     explain: include_str!("url-port-not-published.md"),
     is_cause: true,
-    causes: &["url-refused", "url-is-not-convex", "url-no-answer"],
+    causes: &["url-refused", "url-no-answer"],
     since: "0.1.0",
 };
 

@@ -13,7 +13,7 @@ static URL_REDIRECTS: Rule = Rule {
     title: "the URL redirects",
     explain: include_str!("url-redirects.md"),
     is_cause: true,
-    causes: &[],
+    causes: &["url-port-not-published"],
     since: "0.1.0",
 };
 

@@ -153,6 +153,19 @@ fn elsewhere<'a>(
     subject: Option<&Subject<'a>>,
 ) -> Option<impl FnOnce(Certainty) -> Case<'a> + use<'a>> {
     let docker = evidence.docker.seen().ok();
+    // This project's own backend has the secret: the key is at home, and what answers is not.
+    let expected = docker.and_then(|docker| docker.expected.as_deref());
+    let at_home = key.trials.iter().filter(|trial| trial.opened.is_some()).any(|trial| {
+        trial.places.iter().any(|place| match place {
+            SecretPlace::Process { container }
+            | SecretPlace::Environment { container }
+            | SecretPlace::File { container, .. } => Some(container.as_str()) == expected,
+            _ => false,
+        })
+    });
+    if at_home {
+        return None;
+    }
     let own = subject.map(|subject| subject.container);
     let container = |name: &str| docker.and_then(|docker| docker.backend(name));
     let is_own = |name: &str| own.is_some_and(|own| own.name == name);

@@ -28,7 +28,7 @@ pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule {
     title: "the external volume of the data directory does not exist",
     explain: include_str!("data-volume-missing-external.md"),
     is_cause: true,
-    causes: &[],
+    causes: &["backend-not-created", "url-refused"],
     since: "0.1.0",
 };
 
