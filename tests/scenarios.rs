@@ -32,23 +32,8 @@ const WITHOUT_FIXTURE: &[(&str, &str)] = &[
 
 /// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that has come right is to be taken off.
 const WAITING: &[(&str, &str)] = &[
-    (
-        "compose-variable-unset--required",
-        "`:?` is compose-invalid alone; compose-variable-unset is unknown",
-    ),
     ("data-volume-missing-external", "backend-not-created comes first, though `up` cannot work"),
     ("http-proxy-intercepts", "proxy-error comes first, and direct works: proven"),
-    (
-        "instance-name-unusable",
-        "the name is masked in the compose file and so drifts; key-mangled comes first",
-    ),
-    ("key-is-system-key", "verdict unknown: the key was tried, and the CLI works"),
-    (
-        "several-backends-on-port",
-        "key-from-detached-volume is a second cause, of this project's own volume",
-    ),
-    ("url-in-network-name", "key-from-another-instance is said of this project's own backend"),
-    ("url-reaches-another-backend", "as several-backends-on-port"),
 ];
 
 /// Ids that are surer without the compose file, against the rule: with it, another container or finding is in the way of being sure.
