@@ -15,6 +15,9 @@ use zeroize::{Zeroize, Zeroizing};
 /// Shorter texts are not searched for: they would blacken half of a report and protect nothing.
 const SHORTEST_SCRUBBED: usize = 6;
 
+/// A text of letters alone that is shorter than this is a word, which a report may need for other things.
+const SHORTEST_WORD: usize = 12;
+
 /// A secret that goes on over more lines than this is no key; as a whole it is still known.
 const MOST_LINES: usize = 64;
 
@@ -122,7 +125,10 @@ fn remember(text: &str) {
 
 /// The text as it is, JSON-escaped, URL-encoded and in base64.
 fn collect_forms(text: &str, forms: &mut Vec<String>) {
-    if text.chars().count() < SHORTEST_SCRUBBED || PUBLIC_WORDS.contains(&text) {
+    // `postgres` as the password of postgres: cutting the word out everywhere would protect nothing and take the names of
+    // services, volumes and variables with it. Where it stands as a password it is masked by whoever reads it there.
+    let is_word = text.len() < SHORTEST_WORD && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if text.chars().count() < SHORTEST_SCRUBBED || is_word || PUBLIC_WORDS.contains(&text) {
         return;
     }
     let json = serde_json::to_string(text).unwrap_or_default();
@@ -291,6 +297,10 @@ mod tests {
 
     #[test]
     fn public_words_stay_readable() {
+        let _password = Secret::new("synapse");
+        assert_eq!(scrub("volume synapse_data"), "volume synapse_data");
+        let _better = Secret::new("syn4pse");
+        assert_eq!(scrub("syn4pse"), "***");
         let _taken = Secret::new("convex-self-hosted");
         assert_eq!(scrub("instance convex-self-hosted"), "instance convex-self-hosted");
     }
