@@ -117,10 +117,9 @@ fn mask_words(project: &mut Value) {
 /// A value of a container's environment as it may be shown: a secret as its fingerprint, a password in a URL masked.
 fn hide(name: &str, value: &str) -> Value {
     let is_switch = matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1");
-    if value.is_empty() || !may_be_secret(name) || is_switch {
-        if !is_key_or_secret(value) {
-            return Value::String(masked(value));
-        }
+    let is_named_so = may_be_secret(name) && !value.is_empty() && !is_switch;
+    if !is_named_so && !is_key_or_secret(value) {
+        return Value::String(masked(value));
     }
     json!({ "fingerprint": fingerprint(&Secret::new(value)) })
 }
