@@ -7,7 +7,7 @@
 //! 4. [`selection`], [`checks`], [`render`]: pure
 //! 3. [`evidence`]: plain data without secrets
 //! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
-//! 1. [`secret`], [`report`]: know nobody
+//! 1. [`secret`], [`report`]: know nobody; [`mask`]: what to hide of a foreign text
 
 pub mod admin_key;
 pub mod checks;
@@ -17,6 +17,7 @@ pub mod compose;
 pub mod demo;
 pub mod diagnosis;
 pub mod evidence;
+pub mod mask;
 pub mod output;
 pub mod render;
 pub mod report;

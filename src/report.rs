@@ -166,6 +166,9 @@ pub enum Location {
         column: usize,
         /// The line's text without values that could be secret.
         text: Option<String>,
+        /// What is at fault in `text`, which may be shorter or longer than the line itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Columns>,
     },
     /// A container by name.
     Container {
@@ -189,10 +192,19 @@ pub enum Location {
     },
 }
 
+/// A stretch of a line, in characters from 1; `end` is the first column after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Columns {
+    /// The first column.
+    pub start: usize,
+    /// The first column that is not part of it.
+    pub end: usize,
+}
+
 impl Location {
     /// A line of a file, nothing known of the column.
     pub fn line(file: impl Into<String>, line: usize) -> Self {
-        Self::File { file: file.into(), line, column: 1, text: None }
+        Self::File { file: file.into(), line, column: 1, text: None, mark: None }
     }
 
     /// A container.

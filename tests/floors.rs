@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 1: know nobody
     ("secret", &[]),
     ("report", &[]),
+    ("mask", &["secret"]),
     // 2: libraries that could be crates of their own
     ("admin_key", &["secret"]),
     ("compose", &[]),
@@ -26,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("checks", &["secret", "report", "admin_key", "evidence"]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
     // 5: looking, and judging together; neither knows the other
-    ("collect", &["secret", "report", "admin_key", "compose", "evidence", "selection"]),
+    ("collect", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),
     ("diagnosis", &["secret", "report", "evidence", "checks"]),
     ("demo", &["secret", "admin_key"]),
     // 6
@@ -35,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "secret",
+            "mask",
             "report",
             "admin_key",
             "compose",

@@ -13,10 +13,11 @@ use crate::compose::{
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
-    EntryValue, EnvironmentEntry,
+    EntryValue, EnvironmentEntry, SourceLine,
 };
 use crate::evidence::docker::SecretState;
 use crate::evidence::key::SecretPlace;
+use crate::report::Columns;
 use crate::secret::{Fingerprint, Secret};
 
 /// Where a backend keeps its data unless DATA_DIR says otherwise.
@@ -80,18 +81,39 @@ pub(super) fn facts(
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
             directory: directory.display().to_string(),
-            errors: errors
-                .iter()
-                .map(|error| ComposeIssue {
-                    message: crate::secret::sanitize(&error.message),
-                    at: error.at.as_ref().map(|at| place(at, directory)),
-                    variable: required_variable(error),
-                })
-                .collect(),
+            errors: issues(errors, directory),
             ..ComposeFacts::default()
         }),
     };
     Reduced { facts: Observation::Seen(facts), secrets }
+}
+
+/// The faults, each with the line it stands in.
+pub(super) fn issues(errors: &Errors, directory: &Path) -> Vec<ComposeIssue> {
+    let mut texts: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
+    let mut line = |at: &compose::At| {
+        let text =
+            texts.entry(at.file.to_path_buf()).or_insert_with_key(|file| match files::read(file) {
+                FileText::Text(text) => Some(text),
+                FileText::Missing | FileText::Unreadable(_) => None,
+            });
+        crate::mask::excerpt(text.as_deref()?, at.line, at.column)
+    };
+    errors
+        .iter()
+        .map(|error| ComposeIssue {
+            // Some of Compose's sentences go over several lines.
+            message: crate::secret::sanitize(
+                &error.message.lines().map(str::trim).collect::<Vec<_>>().join(" "),
+            ),
+            at: error.at.as_ref().map(|at| place(at, directory)),
+            variable: required_variable(error),
+            line: error.at.as_ref().and_then(&mut line).map(|excerpt| SourceLine {
+                text: excerpt.text,
+                mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
+            }),
+        })
+        .collect()
 }
 
 /// The variable of `${NAME:?…}` that Compose stops at.
@@ -188,6 +210,7 @@ fn reduce(
                     WarningKind::UnsetVariable { name } => Some(name.clone()),
                     _ => None,
                 },
+                line: None,
             })
             .collect(),
         services: project.services.keys().cloned().collect(),
@@ -318,7 +341,7 @@ fn entry(
         Some(text) if is_plain(name) => EntryValue::Plain(crate::selection::facts::masked(text)),
         Some(text) => {
             // Not shown; known to the scrubber, because it may be a password.
-            if docker::recognise::is_secretive(name) {
+            if crate::mask::names_a_secret(name) {
                 drop(Secret::new(text));
             }
             EntryValue::Hidden

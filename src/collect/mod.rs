@@ -212,6 +212,14 @@ pub fn compose(
     Ok(compose_project::load(request, &request.directory()?, &request.environment()))
 }
 
+/// The faults of a compose project, each with the line it stands in.
+pub fn compose_issues(
+    request: &Request,
+    errors: &crate::compose::Errors,
+) -> anyhow::Result<Vec<crate::evidence::compose::ComposeIssue>> {
+    Ok(compose_project::issues(errors, &request.directory()?))
+}
+
 /// The selected key, if there is one.
 pub fn selected_key(request: &Request) -> anyhow::Result<Option<Secret>> {
     let selected = selection::select(request, &request.directory()?, &request.environment());

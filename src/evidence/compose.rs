@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::docker::SecretState;
+use crate::report::Columns;
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +57,18 @@ pub struct ComposeIssue {
     pub at: Option<At>,
     /// The variable, where it is about an unset one.
     pub variable: Option<String>,
+    /// The line at `at`, for errors.
+    #[serde(default)]
+    pub line: Option<SourceLine>,
+}
+
+/// A line of a file as a report may show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceLine {
+    /// The line, with `***` for what may be secret.
+    pub text: String,
+    /// What is at fault: the columns of `text`.
+    pub mark: Columns,
 }
 
 /// A service that looks like a Convex backend.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::evidence::compose::ComposeIssue;
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{DockerFacts, KeyFacts, SelectionFacts};
@@ -29,6 +30,23 @@ pub fn selection(facts: &SelectionFacts) -> String {
             let empty = if definition.empty { " (empty)" } else { "" };
             let _infallible =
                 writeln!(out, "  hidden: {}{empty} at {}", variable.name, definition.source);
+        }
+    }
+    out
+}
+
+/// The faults of a compose project for a reader: each sentence over the line it is about.
+pub fn issues(issues: &[ComposeIssue], width: usize) -> String {
+    let mut out = String::new();
+    for (index, issue) in issues.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        for line in super::text::wrap(&sanitize(&issue.message), width) {
+            let _infallible = writeln!(out, "{line}");
+        }
+        if let Some(at) = &issue.at {
+            out.push_str(&super::excerpt::of_issue(at, issue.line.as_ref(), width));
         }
     }
     out

@@ -118,6 +118,12 @@ impl Page {
             }
         }
         self.paragraph("  ", &finding.detail);
+        for location in finding.locations.iter().take(3) {
+            let excerpt = super::excerpt::of_location(location, self.width.saturating_sub(2));
+            for line in excerpt.unwrap_or_default().lines() {
+                self.line(&format!("  {line}"));
+            }
+        }
         if whole {
             for proof in finding.evidence.iter().take(6) {
                 let source = sanitize(&proof.source);

@@ -115,7 +115,7 @@ const BROKEN: &[Change] = &[
     }),
     ("no engine", |it| build::engine_failed(it, EngineFailure::Unreachable)),
     ("invalid compose file", |it| {
-        let issue = ComposeIssue { message: "x".to_owned(), at: None, variable: None };
+        let issue = ComposeIssue { message: "x".to_owned(), at: None, variable: None, line: None };
         build::compose(it).errors.push(issue);
     }),
     ("empty beacon", |it| {

@@ -10,7 +10,7 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{Container, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Location, Remedy};
+use crate::report::{Finding, Level, Remedy};
 
 mod candidates;
 pub mod data_volume;
@@ -146,10 +146,7 @@ fn is_set(entry: &EnvironmentEntry) -> bool {
     }
 }
 
-/// A place of the compose file.
-pub(crate) fn place(at: &At) -> Location {
-    Location::File { file: at.file.clone(), line: at.line, column: at.column, text: None }
-}
+pub(crate) use crate::checks::compose::location as place;
 
 /// That place, for the source of a proof.
 pub(crate) fn spot(at: &At) -> String {

@@ -55,13 +55,6 @@ pub fn is_backend_image(image: &str) -> bool {
     BACKEND_IMAGES.contains(&repository(image))
 }
 
-/// Whether a variable's name says that its value is a secret.
-pub fn is_secretive(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let words = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "_KEY", "APIKEY", "PRIVATE"];
-    words.iter().any(|word| name.contains(word))
-}
-
 fn names_upstream(sight: Sight<'_>, label: &str) -> bool {
     let value = sight.labels.and_then(|labels| labels.get(label)).map_or("", String::as_str);
     let value = value.trim_end_matches('/').trim_end_matches(".git");
