@@ -72,6 +72,16 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Writes the report beside the output of another command: text to the standard error, other formats to their files alone.
+pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
+    let all = outputs(options);
+    let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
+    write(options, &files, report)?;
+    let detail = if options.verbose { Detail::Verbose } else { Detail::Normal };
+    output::note(text::render(report, output::width(), detail).trim_end());
+    Ok(())
+}
+
 /// Each format with its file; `None` is the standard output. A file without a format gets text.
 pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
     let count = options.format.len().max(options.output.len()).max(1);
@@ -85,7 +95,7 @@ pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
 }
 
 /// An id that does not exist suppresses nothing: better said at once.
-fn check_names(options: &Options) -> Result<(), String> {
+pub(super) fn check_names(options: &Options) -> Result<(), String> {
     for name in options.ignore.iter().chain(&options.only) {
         let known = crate::checks::rule(name).is_some()
             || crate::checks::REGISTRY.iter().any(|(family, _)| family == name);

@@ -6,6 +6,7 @@ mod explain;
 mod inspect;
 mod key;
 mod progress;
+mod run;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -127,6 +128,8 @@ enum Command {
     Diagnose,
     /// Serve a recorded broken deployment from inside the process, and diagnose it
     Demo(demo::Arguments),
+    /// Run a command, and diagnose when it fails
+    Run(run::Arguments),
     /// What a finding means, what proves it, how to mend it
     Explain {
         /// The finding's id; without it, the list
@@ -182,18 +185,32 @@ impl FailOn {
     }
 }
 
-/// What a command came to; the discriminant is the exit code.
+/// What a command came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// In order.
-    Fine = 0,
+    Fine,
     /// Findings, a refused key, an input in error.
-    Found = 1,
+    Found,
     /// Wrong usage.
-    Usage = 2,
+    Usage,
     /// It could not do its job.
-    Failed = 3,
+    Failed,
+    /// The exit code of the command that was run.
+    Child(i32),
+}
+
+impl Exit {
+    /// The exit code of the process.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Found => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+            Self::Child(code) => u8::try_from(code).unwrap_or(1),
+        }
+    }
 }
 
 /// Parses the arguments and carries out the command.
@@ -213,6 +230,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match arguments.command {
         None | Some(Command::Diagnose) => diagnose::run(&options),
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
+        Some(Command::Run(arguments)) => run::run(&arguments, &options),
         Some(Command::Explain { id }) => explain::run(id.as_deref()),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),

@@ -72,6 +72,8 @@ pub struct Request {
     pub running: Running,
     /// Stands for the process environment when set: the demo and the tests look at another world.
     pub environment: Option<BTreeMap<String, String>>,
+    /// Variables that differ for the command that is looked into; `None` is unset there.
+    pub overrides: Vec<(String, Option<String>)>,
 }
 
 impl Request {
@@ -83,7 +85,14 @@ impl Request {
                 })
                 .collect()
         };
-        self.environment.clone().unwrap_or_else(own)
+        let mut environment = self.environment.clone().unwrap_or_else(own);
+        for (name, value) in &self.overrides {
+            match value {
+                Some(value) => environment.insert(name.clone(), value.clone()),
+                None => environment.remove(name),
+            };
+        }
+        environment
     }
 
     fn directory(&self) -> anyhow::Result<PathBuf> {
@@ -139,6 +148,13 @@ pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     // A name look-up that hangs sits in a thread of its own; nobody waits for it.
     runtime.shutdown_background();
     evidence
+}
+
+/// As [`run`], on a thread of its own: for a caller that is inside an event loop.
+pub fn run_apart(request: Request) -> anyhow::Result<Evidence> {
+    std::thread::spawn(move || run(&request))
+        .join()
+        .unwrap_or_else(|_| anyhow::bail!("the looking failed inside"))
 }
 
 /// Looks at the files alone.

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use crate::checks;
 use crate::evidence::Evidence;
+use crate::evidence::command::SaidLine;
 use crate::evidence::endpoint::Body;
-use crate::report::{Finding, Level, Report, Suppressed, Verdict};
+use crate::report::{Finding, Level, Proof, Report, Suppressed, Verdict};
 
 /// What the caller wants to see and not to see.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,11 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let outcome = checks::run_all(evidence);
     let (kept, suppressed) = sift(outcome.findings, choices);
     let (mut causes, mut findings) = rank::rank(kept);
+    if let Some(command) = &evidence.command {
+        for line in &command.said {
+            hear(line, &command.command, &mut causes, &mut findings);
+        }
+    }
     let verdict = verdict(evidence, &findings);
     let summary = summary::summarise(evidence, verdict, &causes, &findings);
     // What is listed may be confined; the verdict is about the deployment.
@@ -50,6 +56,23 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         chain: Vec::new(),
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
+    }
+}
+
+/// Makes the CLI's own line evidence of the first cause that explains it.
+fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [Finding]) {
+    let explains = |id: &str| {
+        let named = |name: &String| name == id || checks::family(id) == Some(name.as_str());
+        line.explained_by.iter().any(named)
+    };
+    let cause = causes
+        .iter_mut()
+        .find(|cause| explains(&cause.id) || cause.explains.iter().any(|folded| explains(folded)));
+    let Some(cause) = cause else { return };
+    let before = cause.clone();
+    cause.evidence.push(Proof { text: line.text.clone(), source: command.to_owned() });
+    if let Some(same) = findings.iter_mut().find(|finding| **finding == before) {
+        same.clone_from(cause);
     }
 }
 
