@@ -220,6 +220,11 @@ pub static KNOWN: &[KnownLine] = &[
         "the WebSocket is refused: a proxy without Upgrade",
         &["proxy-no-websocket", "endpoint"],
     ),
+    fails(
+        "Failed to connect to deployment over WebSocket",
+        "the WebSocket does not come about: a proxy without Upgrade, or the backend closes it",
+        &["proxy-no-websocket", "endpoint", "storage"],
+    ),
     fails("Unexpected server response: 401", "the backend refuses the key", REFUSED),
     fails(
         "InvalidConnectionHeader",

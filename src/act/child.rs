@@ -79,6 +79,7 @@ async fn conduct(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut resized = signal(SignalKind::window_change())?;
+    let mut woken = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
     let mut running = start(invocation, heard)?;
     let mut stopped = false;
     let mut since_failure: Option<Instant> = None;
@@ -105,6 +106,9 @@ async fn conduct(
             _ = hangup.recv() => { stopped = true; running.send(Signal::HUP) }
             _ = resized.recv() => {
                 if let Some(terminal) = &running.terminal { terminal.resize() }
+            }
+            _ = woken.recv() => {
+                if let Some(terminal) = &running.terminal { terminal.wake() }
             }
             () = tick => {
                 let failed = heard.lock().unwrap_or_else(PoisonError::into_inner).failed();
@@ -202,7 +206,7 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<Running> {
     let terminal = Terminal::take(OwnedFd::from(pty), screen)?;
     let mut child = command.spawn(pts).map_err(|error| match error {
         pty_process::Error::Io(error) => error,
-        error => io::Error::other(error),
+        error @ pty_process::Error::Rustix(_) => io::Error::other(error),
     })?;
     if let Some(from) = child.stdout.take() {
         pump(from.into(), io::stdout().as_fd().try_clone_to_owned()?, Stream::Out);

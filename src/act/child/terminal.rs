@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
@@ -27,6 +27,8 @@ struct Shared {
     /// Whether keys come from a terminal as well.
     keys: bool,
     interrupted: AtomicBool,
+    /// The processes that were stopped with Ctrl-Z.
+    asleep: Mutex<Option<Pid>>,
 }
 
 impl Terminal {
@@ -35,8 +37,14 @@ impl Terminal {
         let saved = tcgetattr(&screen)?;
         tcsetattr(&command, OptionalActions::Now, &saved)?;
         let keys = io::stdin().is_terminal();
-        let interrupted = AtomicBool::new(false);
-        let shared = Arc::new(Shared { command, screen, saved, keys, interrupted });
+        let shared = Arc::new(Shared {
+            command,
+            screen,
+            saved,
+            keys,
+            interrupted: AtomicBool::new(false),
+            asleep: Mutex::default(),
+        });
         shared.resize();
         shared.take()?;
         Ok(Self { shared })
@@ -45,6 +53,16 @@ impl Terminal {
     /// The command's size becomes the window's.
     pub(super) fn resize(&self) {
         self.shared.resize();
+    }
+
+    /// Takes the terminal again after a shell woke the doctor, and wakes the command.
+    pub(super) fn wake(&self) {
+        let _gone = self.shared.take();
+        self.shared.resize();
+        let asleep = self.shared.asleep.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(group) = asleep {
+            let _over = rustix::process::kill_process_group(group, Signal::CONT);
+        }
     }
 
     /// Where the command's output comes from, and where it goes.
@@ -156,7 +174,7 @@ impl Shared {
         }
     }
 
-    /// Stops the command and the doctor; returns when a shell wakes the doctor, with the command awake too.
+    /// Stops the command and the doctor, whom a shell wakes: see [`Terminal::wake`].
     fn sleep(&self, command: u32) {
         let leader = i32::try_from(command).ok().and_then(Pid::from_raw);
         let Some(group) = tcgetpgrp(&self.command).ok().or(leader) else { return };
@@ -167,11 +185,9 @@ impl Shared {
         send(Signal::TSTP);
         std::thread::sleep(Duration::from_millis(30));
         send(Signal::STOP);
+        *self.asleep.lock().unwrap_or_else(PoisonError::into_inner) = Some(group);
         self.give_back();
+        // Another thread may take the signal: this one goes on for a moment, and must not wake anybody.
         let _alive = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
-        // Awake again.
-        let _gone = self.take();
-        self.resize();
-        send(Signal::CONT);
     }
 }
