@@ -4,7 +4,7 @@
 //!
 //! 6. `main.rs`, [`cli`], [`output`]: arguments in, exit code out; one story per command; the only writer of reports
 //! 5. [`collect`], [`diagnosis`], [`demo`]: all looking; all judging together; the recorded world
-//! 4. [`selection`], [`checks`], [`render`]: pure
+//! 4. [`selection`], [`checks`], [`topics`], [`render`]: pure
 //! 3. [`evidence`]: plain data without secrets
 //! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
 //! 1. [`secret`], [`report`]: know nobody
@@ -22,3 +22,4 @@ pub mod render;
 pub mod report;
 pub mod secret;
 pub mod selection;
+pub mod topics;

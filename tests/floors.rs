@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 4: pure
     ("selection", &["secret", "admin_key", "evidence"]),
     ("checks", &["secret", "report", "admin_key", "evidence"]),
+    ("topics", &[]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
     // 5: looking, and judging together; neither knows the other
     ("collect", &["secret", "report", "admin_key", "compose", "evidence", "selection"]),
@@ -41,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "evidence",
             "selection",
             "checks",
+            "topics",
             "render",
             "collect",
             "diagnosis",
