@@ -46,7 +46,7 @@ pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> St
             page.gap();
         } else if mark == "-" || is_number(mark) {
             page.flush();
-            page.open = line.to_owned();
+            page.open.push_str(line);
         } else {
             if !page.open.is_empty() {
                 page.open.push(' ');
@@ -61,9 +61,10 @@ pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> St
 /// Every name with its title, by sections, for a terminal of `width` columns.
 pub fn list(sections: &[Section<'_>], width: usize) -> String {
     let mut page = Page { out: String::new(), width, open: String::new(), headed: false };
-    page.open = "convex-doctor explain NAME, where NAME is a finding or a topic below; or a question in your own words: \
-                 `convex-doctor explain why does my key change`"
-        .to_owned();
+    page.open.push_str(
+        "convex-doctor explain NAME, where NAME is a finding or a topic below; or a question in your own words: \
+         `convex-doctor explain why does my key change`",
+    );
     page.flush();
     for section in sections {
         page.heading(section.heading);
