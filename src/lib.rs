@@ -4,7 +4,7 @@
 //!
 //! 6. `main.rs`, [`cli`], [`output`]: arguments in, exit code out; one story per command; the only writer of reports
 //! 5. [`collect`], [`diagnosis`], [`act`], [`demo`]: all looking; all judging together; all doing; the recorded world
-//! 4. [`selection`], [`checks`], [`render`], [`transcript`]: pure
+//! 4. [`selection`], [`checks`], [`topics`], [`render`], [`transcript`]: pure
 //! 3. [`evidence`]: plain data without secrets
 //! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
 //! 1. [`secret`], [`report`]: know nobody; [`mask`]: what to hide of a foreign text
@@ -24,4 +24,5 @@ pub mod render;
 pub mod report;
 pub mod secret;
 pub mod selection;
+pub mod topics;
 pub mod transcript;

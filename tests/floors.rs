@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 4: pure
     ("selection", &["secret", "admin_key", "evidence"]),
     ("checks", &["secret", "report", "admin_key", "evidence"]),
+    ("topics", &[]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
     ("transcript", &["secret", "mask", "evidence"]),
     // 5: looking, and judging together; neither knows the other
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "evidence",
             "selection",
             "checks",
+            "topics",
             "render",
             "transcript",
             "collect",

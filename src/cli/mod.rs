@@ -130,10 +130,11 @@ enum Command {
     Demo(demo::Arguments),
     /// Run a command, and diagnose when it fails
     Run(run::Arguments),
-    /// What a finding means, what proves it, how to mend it
+    /// What a finding means, what proves it, how to mend it; or the answer to a question
     Explain {
-        /// The finding's id; without it, the list
-        id: Option<String>,
+        /// A finding's id, a topic, or a question in your own words; without it, the list
+        #[arg(value_name = "ID|TOPIC")]
+        words: Vec<String>,
     },
     /// What a key is, whose it is, when it was issued
     #[command(subcommand)]
@@ -231,7 +232,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         None | Some(Command::Diagnose) => diagnose::run(&options),
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
         Some(Command::Run(arguments)) => run::run(&arguments, &options),
-        Some(Command::Explain { id }) => explain::run(id.as_deref()),
+        Some(Command::Explain { words }) => explain::run(&words),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
         Some(Command::Schema) => print(&render::json::schema()),

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod engine;
 pub mod world;
 
+mod podman;
 mod scenarios;
 
 use std::collections::BTreeMap;

@@ -49,6 +49,9 @@ pub struct Engine {
     /// It accepts connections and never answers.
     #[serde(default)]
     pub silent: bool,
+    /// It is Podman, which answers a little otherwise.
+    #[serde(default)]
+    pub podman: bool,
     /// Its containers.
     #[serde(default)]
     pub containers: Vec<Container>,

@@ -86,8 +86,11 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
     }
     if !refused {
         // Not seen to be refused, and nothing speaks against it: that is not a pass.
-        return match elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none()) {
-            Some(case) => Ok(Some(case(Certainty::Possible))),
+        let case = elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none());
+        return match case.map(|case| case(Certainty::Possible)) {
+            // With nobody known to be meant, the instance that has the secret may be that very one: so it is in a healthy deployment.
+            Some(Case::AnotherInstance { .. }) if subject.is_none() => Err(unseen(untried)),
+            Some(case) => Ok(Some(case)),
             None => Err(unseen(untried)),
         };
     }

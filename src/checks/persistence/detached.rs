@@ -2,7 +2,7 @@
 
 use super::look_for_candidates;
 use crate::checks::Check;
-use crate::checks::key::{is_accepted, selected};
+use crate::checks::key::{fits_unasked, is_accepted, selected};
 use crate::evidence::docker::Volume;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
@@ -49,7 +49,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     // By its name alone: worth a word only where something is amiss (every upstream project has a volume called `data`).
     if !is_accepted(evidence) {
-        let named = match look_for_candidates(evidence) {
+        let named = look_for_candidates(evidence).and_then(|named| match fits_unasked(evidence) {
+            Some(unasked) if !named.is_empty() => Err(unasked),
+            _ => Ok(named),
+        });
+        let named = match named {
             Ok(named) => named,
             Err(unseen) if found.is_empty() => return Err(unseen),
             Err(_) => vec![],

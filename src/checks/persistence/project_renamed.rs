@@ -4,7 +4,7 @@
 
 use super::{bring_back, declared, look_for_candidates, place};
 use crate::checks::Check;
-use crate::checks::key::{is_accepted, issued, mint, selected, subject};
+use crate::checks::key::{fits_unasked, is_accepted, issued, mint, selected, subject};
 use crate::evidence::compose::ComposeFacts;
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
@@ -57,7 +57,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![with_way_back(evidence, finding, old.project, old.volume).remedy(afresh)]);
     }
     // By name and labels only, nothing more than possible: a neighbour's volume is called the same.
-    Ok(look_for_candidates(evidence)?
+    let candidates = look_for_candidates(evidence)?;
+    match fits_unasked(evidence) {
+        Some(unasked) if !candidates.is_empty() => return Err(unasked),
+        _ => {}
+    }
+    Ok(candidates
         .into_iter()
         .map(|candidate| {
             let (project, name) = (candidate.project, candidate.volume.name.as_str());
@@ -246,5 +251,18 @@ mod tests {
         assert_eq!(found[0].locations, [Location::volume("old_data")]);
         build::docker(&mut evidence).volumes = unseen();
         assert!(run(&evidence).is_err());
+    }
+
+    /// A neighbour's volume bears such a name, too: while the key fits, a refusal has to be seen first.
+    #[test]
+    fn a_name_is_no_sign_where_the_key_fits_and_the_url_was_not_asked() {
+        let mut evidence = build::healthy();
+        evidence.endpoint = unseen();
+        assert_eq!(run(&evidence), Ok(vec![]), "no such volume");
+        build::volumes(&mut evidence).push(volume("old_data", "old", &[]));
+        assert!(run(&evidence).is_err());
+        let key = &mut evidence.keys[0];
+        key.trials.iter_mut().for_each(|trial| trial.opened = None);
+        assert_eq!(run(&evidence).unwrap().len(), 1, "the key does not fit");
     }
 }
