@@ -1,10 +1,12 @@
 //! `convex-doctor`, the main job: look, judge, write the report, and say by the exit code what it came to.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Exit, Format, Options};
 use crate::collect;
-use crate::diagnosis::{self, Choices};
+use crate::diagnosis::{self, Choices, Outlook};
+use crate::evidence::Evidence;
 use crate::output;
 use crate::render::{Detail, json, markdown, text};
 use crate::report::Report;
@@ -22,10 +24,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         }
     }
     let request = options.request()?;
-    let progress = super::progress::Progress::watch(&request.running);
-    let evidence = collect::run(&request)?;
-    drop(progress);
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
+    let progress = super::progress::Progress::watch(&request.running);
+    let evidence = match options.wait {
+        Some(longest) => wait(&request, longest)?,
+        None => collect::run(&request)?,
+    };
+    drop(progress);
     let report = diagnosis::diagnose(&evidence, &choices);
     write(options, &outputs, &report)?;
     if options.require_docker && evidence.docker.seen().is_err() {
@@ -37,6 +42,23 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(exit(options, &report))
+}
+
+/// Looks again and again until the key goes through, waiting cannot help, or `longest` is over. Says what is waited for.
+fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Evidence> {
+    let mut said = None;
+    collect::until(request, longest, &mut |evidence, waited| {
+        // The caller's choices do not count: what is ignored still has to come up.
+        let report = diagnosis::diagnose(evidence, &Choices::default());
+        let outlook = diagnosis::outlook(evidence, &report);
+        if let Outlook::Passing(what) = &outlook
+            && said.as_ref() != Some(what)
+        {
+            output::note(&format!("waiting, {:.0} s so far: {what}", waited.as_secs_f64()));
+            said = Some(what.clone());
+        }
+        matches!(outlook, Outlook::Passing(_))
+    })
 }
 
 /// The exit code of a report.

@@ -96,6 +96,9 @@ pub struct Options {
     /// The longest wait for one probe (`5s`, `500ms`)
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration, default_value = "5s")]
     timeout: Duration,
+    /// Wait until the backend is ready, this long at most (`60s`); ends early when waiting cannot help
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    wait: Option<Duration>,
     /// How to write the report (repeatable; the n-th --output belongs to the n-th --format)
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     format: Vec<Format>,

@@ -150,6 +150,26 @@ pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     evidence
 }
 
+/// Looks as [`run`] does, again and again while `goes_on` says so of what was seen and of the time since the first look, but no longer
+/// than `longest`. What was seen last counts.
+pub fn until(
+    request: &Request,
+    longest: Duration,
+    goes_on: &mut dyn FnMut(&Evidence, Duration) -> bool,
+) -> anyhow::Result<Evidence> {
+    /// Short against a backend's start, long against a look.
+    const PAUSE: Duration = Duration::from_millis(500);
+    let start = Instant::now();
+    loop {
+        let evidence = run(request)?;
+        let waited = start.elapsed();
+        if waited >= longest || !goes_on(&evidence, waited) {
+            return Ok(evidence);
+        }
+        std::thread::sleep(PAUSE.min(longest.saturating_sub(waited)));
+    }
+}
+
 /// As [`run`], on a thread of its own: for a caller that is inside an event loop.
 pub fn run_apart(request: Request) -> anyhow::Result<Evidence> {
     std::thread::spawn(move || run(&request))

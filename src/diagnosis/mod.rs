@@ -1,5 +1,6 @@
 //! From evidence to report: every check runs, the findings are ranked, the verdict follows.
 
+mod outlook;
 mod rank;
 mod summary;
 
@@ -12,6 +13,8 @@ use crate::evidence::Evidence;
 use crate::evidence::command::SaidLine;
 use crate::evidence::endpoint::Body;
 use crate::report::{Finding, Level, Proof, Report, Suppressed, Verdict};
+
+pub use outlook::{Outlook, outlook};
 
 /// What the caller wants to see and not to see.
 #[derive(Clone, Debug, Default)]
