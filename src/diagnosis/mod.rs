@@ -1,5 +1,6 @@
 //! From evidence to report: every check runs, the findings are ranked, the verdict follows.
 
+mod chain;
 mod rank;
 mod summary;
 
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use crate::checks;
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::Body;
-use crate::report::{Finding, Level, Report, Suppressed, Verdict};
+use crate::report::{Finding, Level, Report, Summary, Suppressed, Verdict};
 
 /// What the caller wants to see and not to see.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +25,13 @@ pub struct Choices {
 /// Judges the evidence.
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let outcome = checks::run_all(evidence);
+    // The chain shows the deployment, whatever somebody chose not to see.
+    let (chain, short_chain) = chain::draw(evidence, &rank::rank(outcome.findings.clone()).0);
     let (kept, suppressed) = sift(outcome.findings, choices);
     let (mut causes, mut findings) = rank::rank(kept);
     let verdict = verdict(evidence, &findings);
-    let summary = summary::summarise(evidence, verdict, &causes, &findings);
+    let summary =
+        Summary { chain: short_chain, ..summary::summarise(evidence, verdict, &causes, &findings) };
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
     causes.retain(|finding| wanted(&finding.id));
@@ -47,7 +51,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         unknown,
         suppressed,
         rules,
-        chain: Vec::new(),
+        chain,
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }
