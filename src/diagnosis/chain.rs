@@ -4,11 +4,14 @@
 //! breaks it, so that the picture and the report never tell two stories. A link that nobody looked at is `unknown`.
 
 mod links;
+#[cfg(test)]
+mod tests;
 
 use crate::checks;
 use crate::checks::endpoint::{self, API_PORT, is_engine_host};
 use crate::checks::key;
 use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
+use crate::evidence::selection::{DefinitionFacts, PackageJsonState, SelectionFacts, ValueSource};
 use crate::evidence::{ComposeFacts, EndpointFacts, Evidence, KeyFacts};
 use crate::report::{Certainty, Finding, Level, Link, LinkState, ShortChain};
 use crate::secret::Fingerprint;
@@ -125,7 +128,10 @@ fn of_finding(scene: &Scene<'_>, id: &str) -> Option<Place> {
 /// What the chain speaks of.
 struct Scene<'a> {
     evidence: &'a Evidence,
+    /// The key in force; where the CLI uses something else, the one that its variable has.
     key: Option<&'a KeyFacts>,
+    /// The URL, likewise: its text and its place.
+    url: Option<(&'a str, &'a ValueSource)>,
     compose: Option<&'a ComposeFacts>,
     docker: Option<&'a DockerFacts>,
     endpoint: Option<&'a EndpointFacts>,
@@ -133,6 +139,8 @@ struct Scene<'a> {
     container: Option<&'a Container>,
     /// Whether the container is the one that was found to answer.
     answers: bool,
+    /// Whether another backend answers in its place.
+    usurped: bool,
     /// Another container that answers at the URL.
     other: Option<&'a Container>,
     /// The secret in force; where that was not seen, the one of the next start.
@@ -155,7 +163,7 @@ impl<'a> Scene<'a> {
         let answering = docker.and_then(DockerFacts::answering).map(|(container, _)| container);
         let container = if usurped { expected } else { subject.map(|it| it.container) };
         let is_it = |one: &Container| container.is_some_and(|container| container.name == one.name);
-        let answers = answering.is_some_and(is_it);
+        let answers = !usurped && answering.is_some_and(is_it);
         let published = container.and_then(|container| {
             let host = |inside| {
                 container.ports.iter().find(|port| port.container == inside && port.host.is_some())
@@ -170,12 +178,21 @@ impl<'a> Scene<'a> {
         });
         Self {
             evidence,
-            key: key::selected(evidence),
+            key: key::selected(evidence).or_else(|| {
+                let written = written(&evidence.selection, KEY_VARIABLE)?;
+                evidence.keys.iter().find(|key| key.source == written.source)
+            }),
+            url: match &evidence.selection.url {
+                Some(url) => Some((url.text.as_str(), &url.source)),
+                None => written(&evidence.selection, URL_VARIABLE)
+                    .and_then(|written| Some((written.text.as_deref()?, &written.source))),
+            },
             compose: evidence.compose.seen().ok().and_then(Option::as_ref),
             docker,
             endpoint,
             container,
             answers,
+            usurped,
             other: answering.filter(|one| !is_it(one)),
             secret: container.and_then(key::secret_in_force),
             held: container.and_then(|container| container.mount_over(&container.credentials_dir)),
@@ -185,23 +202,20 @@ impl<'a> Scene<'a> {
 
     /// Whether there is anything to draw.
     fn is_there(&self) -> bool {
-        let selection = &self.evidence.selection;
         self.key.is_some()
-            || selection.url.is_some()
+            || self.url.is_some()
             || self.container.is_some()
             || self.compose.is_some_and(|compose| compose.backend().is_some())
     }
 
     /// Whether the project is an app, so that a value that is nowhere is missed.
     fn is_app(&self) -> bool {
-        use crate::evidence::selection::PackageJsonState;
         self.evidence.selection.package_json == PackageJsonState::WithConvex
     }
 
     /// Whether a fault of the selection is about the URL and not about the key.
     fn lacks_url_alone(&self) -> bool {
-        let selection = &self.evidence.selection;
-        let url = selection.url.is_none() || self.endpoint.is_some_and(|it| it.invalid.is_some());
+        let url = self.url.is_none() || self.endpoint.is_some_and(|it| it.invalid.is_some());
         url && self.key.is_some_and(|key| !key::is_no_key(key))
     }
 
@@ -264,8 +278,10 @@ impl<'a> Scene<'a> {
         match self.held {
             Some(mount) if mount.kind == MountKind::Bind => format!("directory {}", self.volume()),
             Some(mount) if mount.kind == MountKind::Tmpfs => self.volume(),
-            _ if self.volume() == "volume" => "volume".to_owned(),
-            _ => format!("volume {}", self.volume()),
+            _ => match self.volume().as_str() {
+                bare @ ("volume" | "no volume") => bare.to_owned(),
+                name => format!("volume {name}"),
+            },
         }
     }
 
@@ -284,7 +300,9 @@ impl<'a> Scene<'a> {
                 format!("{}…", name().unwrap_or_default().chars().take(12).collect::<String>())
             }
             Some(MountKind::Tmpfs) => "memory".to_owned(),
-            _ => name().or_else(declared).unwrap_or_else(|| "volume".to_owned()),
+            _ => name().or_else(declared).unwrap_or_else(|| {
+                if self.container.is_some() { "no volume".to_owned() } else { "volume".to_owned() }
+            }),
         }
     }
 
@@ -312,18 +330,29 @@ impl<'a> Scene<'a> {
     }
 
     fn url_node(&self) -> String {
-        let url = self.evidence.selection.url.as_ref();
-        url.map_or_else(|| "URL".to_owned(), |url| format!("URL {}", url.text))
+        self.url.map_or_else(|| "URL".to_owned(), |(text, _)| format!("URL {text}"))
     }
 
     fn source_node(&self) -> String {
-        let url = self.evidence.selection.url.as_ref();
-        url.map_or_else(|| URL_VARIABLE.to_owned(), |url| url.source.to_string())
+        self.url.map_or_else(|| URL_VARIABLE.to_owned(), |(_, source)| source.to_string())
     }
 }
 
 const KEY_VARIABLE: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
 const URL_VARIABLE: &str = "CONVEX_SELF_HOSTED_URL";
+
+/// The definition of a variable that counts, where it says anything.
+fn written<'a>(selection: &'a SelectionFacts, name: &str) -> Option<&'a DefinitionFacts> {
+    selection.definitions(name).iter().find(|one| one.wins && !one.empty)
+}
+
+/// Where a value stands, in a word.
+fn spot(source: &ValueSource) -> String {
+    match source {
+        ValueSource::Env { .. } => "shell".to_owned(),
+        other => other.to_string(),
+    }
+}
 
 /// The chain in one line: the links inside the container's custody are drawn as one, and each stands at the worst of its own.
 fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
@@ -338,13 +367,10 @@ fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
     let step =
         |places: &[Place], label: String| (worst(places).unwrap_or(LinkState::Unknown), label);
     let key = match scene.key {
-        Some(key) => format!("{} key", key.source),
+        Some(key) => format!("{} key", spot(&key.source)),
         None => "no key".to_owned(),
     };
-    let source = match scene.evidence.selection.url.as_ref() {
-        Some(url) => url.source.to_string(),
-        None => "no URL".to_owned(),
-    };
+    let source = scene.url.map_or_else(|| "no URL".to_owned(), |(_, source)| spot(source));
     let container = scene.container.map_or("container", |container| container.name.as_str());
     ShortChain {
         first: key,

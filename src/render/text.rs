@@ -183,7 +183,7 @@ impl Page {
         }
         for link in report.chain.iter().filter(|_| verbose) {
             let (from, to) = (strict(&link.from), strict(&link.to));
-            let text = format!("{from}, {}, {to}: {}", link.relation, link.why);
+            let text = format!("{from} ─ {} → {to}: {}", link.relation, link.why);
             for (index, text) in wrap(&sanitize(&text), self.width - 4).iter().enumerate() {
                 let sign = chain::coloured_sign(link.state);
                 let start = if index == 0 { format!("  {sign} ") } else { " ".repeat(4) };

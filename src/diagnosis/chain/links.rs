@@ -7,7 +7,7 @@ use crate::checks::persistence::is_durable;
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::selection::SelectionKind;
-use crate::evidence::{EndpointFacts, KeyFacts, Observation};
+use crate::evidence::{ComposeFacts, EndpointFacts, KeyFacts, Observation};
 use crate::report::{Certainty, LinkState};
 use crate::secret::Fingerprint;
 
@@ -27,23 +27,34 @@ fn unknown(why: impl Into<String>) -> Judged {
 fn no_container(scene: &Scene<'_>) -> Judged {
     match scene.evidence.docker.seen() {
         Err(unseen) => unknown(format!("Docker was not seen: {}", unseen.reason)),
+        Ok(docker) if docker.expected.is_none() && scene.compose.is_some_and(has_backend) => {
+            unknown("the container of this project does not exist yet")
+        }
         Ok(_) => unknown("no container of this engine is known to stand behind the URL"),
     }
 }
 
+fn has_backend(compose: &ComposeFacts) -> bool {
+    compose.backend().is_some()
+}
+
 /// A value that nobody sets: missed in an app, and no fault on a server.
 fn nowhere(scene: &Scene<'_>, variable: &str) -> Judged {
-    let why = format!("{variable} is set nowhere that npx convex reads here");
+    if let Some(file) = scene.evidence.surroundings.unreadable.first() {
+        return unknown(format!("{variable} may stand in {}, which was not read", file.file));
+    }
+    let why = format!("{variable} has no value in what npx convex reads here");
     if scene.is_app() { broken(why) } else { unknown(why) }
 }
 
 /// The key opens the secret, bears the instance's name and may write.
 pub(super) fn key(scene: &Scene<'_>) -> Judged {
     let Some(key) = scene.key else { return nowhere(scene, KEY_VARIABLE) };
-    let url = || scene.evidence.selection.url.as_ref().map_or("the URL", |url| url.text.as_str());
+    let url = || scene.url.map_or("the URL", |(text, _)| text);
     // What another backend says of it is not about this chain.
     let said = match scene.other {
         Some(other) => Said::Nothing(format!("{} answers in its place", other.name)),
+        None if scene.usurped => Said::Nothing("another backend answers in its place".to_owned()),
         None => said(scene.evidence),
     };
     match &said {
@@ -124,7 +135,9 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
         Ok(None) if container.is_running() => {
             return unknown(format!("the process of {name} shows no secret"));
         }
-        Ok(None) => return unknown(format!("{name} does not run: no secret is in force")),
+        Ok(None) => {
+            return unknown(format!("{name} is {}: no secret is in force", container.state));
+        }
         Err(reason) => return in_force_unseen(scene, container, &reason),
     };
     match (valid(&places.environment), valid(&places.file)) {
@@ -155,7 +168,7 @@ fn in_force_unseen(scene: &Scene<'_>, container: &Container, reason: &str) -> Ju
             container.name
         )),
         _ if !container.is_running() => {
-            unknown(format!("{} does not run: no secret is in force", container.name))
+            unknown(format!("{} is {}: no secret is in force", container.name, container.state))
         }
         _ => unknown(format!("the secret in force was not seen: {reason}")),
     }
@@ -242,7 +255,7 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
 pub(super) fn url(scene: &Scene<'_>, port: Option<LinkState>) -> Judged {
     let endpoint = match (scene.evidence.endpoint.seen(), scene.endpoint) {
         (Err(unseen), _) => return unknown(format!("the URL was not asked: {}", unseen.reason)),
-        (Ok(_), None) => return unknown("no URL is selected"),
+        (Ok(_), None) => return unknown("npx convex takes no URL here, so none was asked"),
         (Ok(_), Some(endpoint)) => endpoint,
     };
     let address = format!("{}:{}", endpoint.host, endpoint.port);
@@ -315,22 +328,20 @@ fn failed(reach: &Reach) -> String {
 /// `npx convex` takes the URL from there.
 pub(super) fn source(scene: &Scene<'_>) -> Judged {
     let selection = &scene.evidence.selection;
-    let Some(url) = &selection.url else { return nowhere(scene, URL_VARIABLE) };
+    let Some((text, source)) = scene.url else { return nowhere(scene, URL_VARIABLE) };
     if scene.endpoint.is_some_and(|endpoint| endpoint.invalid.is_some()) {
-        return broken(format!("what stands at {} is no URL that the CLI can use", url.source));
+        return broken(format!("what stands at {} is no URL that the CLI can use", source));
     }
-    let plain = url::Url::parse(&url.text).is_ok_and(|url| {
+    let plain = url::Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty()
     });
     if scene.endpoint.is_none() && !plain {
-        return unknown(format!("what stands at {} does not read as a URL", url.source));
+        return unknown(format!("what stands at {} does not read as a URL", source));
     }
     let message = selection.message.as_deref().unwrap_or("npx convex does not use the pair");
     match selection.kind {
-        SelectionKind::SelfHosted => {
-            holds(format!("npx convex takes it from {}", stands(&url.source)))
-        }
-        SelectionKind::None => holds(format!("it stands at {}", stands(&url.source))),
+        SelectionKind::SelfHosted => holds(format!("npx convex takes it from {}", stands(source))),
+        SelectionKind::None => holds(format!("it stands at {}", stands(source))),
         _ => broken(message),
     }
 }
