@@ -17,7 +17,7 @@ pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule {
     title: "DATA_DIR or CREDENTIALS_DIR lies outside of every durable mount",
     explain: include_str!("credentials-outside-volume.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: &["sql-without-secret-persistence", "key-foreign", "key-rejected"],
     since: "0.1.0",
 };
 

@@ -11,6 +11,10 @@ use crate::evidence::compose::{BackendService, DeclaredMount};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
+/// What follows from a data directory that does not last: a new secret, and where the documents are in SQL, a secret that they
+/// outlive.
+const LOSES_SECRET: &[&str] = &["sql-without-secret-persistence", "key-foreign", "key-rejected"];
+
 /// No line of the compose file mounts anything over the data directory.
 pub static DATA_VOLUME_MISSING: Rule = Rule {
     id: "data-volume-missing",
@@ -18,7 +22,7 @@ pub static DATA_VOLUME_MISSING: Rule = Rule {
     title: "no durable volume holds the data directory",
     explain: include_str!("data-volume-missing.md"),
     is_cause: true,
-    causes: &["sql-without-secret-persistence", "key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 
@@ -29,7 +33,7 @@ pub static DATA_VOLUME_ANONYMOUS: Rule = Rule {
     title: "the data directory lies in a volume without a name",
     explain: include_str!("data-volume-anonymous.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 
@@ -40,7 +44,7 @@ pub static DATA_MOUNT_WRONG_PATH: Rule = Rule {
     title: "a volume is mounted, but not over the data directory",
     explain: include_str!("data-mount-wrong-path.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 
@@ -51,7 +55,7 @@ pub static DATA_ON_TMPFS: Rule = Rule {
     title: "the data directory lies in memory (tmpfs)",
     explain: include_str!("data-on-tmpfs.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 

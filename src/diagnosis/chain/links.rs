@@ -269,7 +269,9 @@ pub(super) fn url(scene: &Scene<'_>, port: Option<LinkState>) -> Judged {
         }
         (_, Err(unseen)) => unknown(unseen.reason),
         (Reach::Refused | Reach::Closed | Reach::ConnectTimeout | Reach::AnswerTimeout, _)
-            if port == Some(LinkState::Broken) && scene.is_on_engine() =>
+            if port == Some(LinkState::Broken)
+                && scene.is_on_engine()
+                && scene.published.is_none_or(|published| published == endpoint.port) =>
         {
             unknown(format!("nothing can answer at {address} while the link before it is broken"))
         }
