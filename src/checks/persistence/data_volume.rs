@@ -4,7 +4,7 @@
 
 use super::{
     Elsewhere, IMAGE_VOLUME, declared, declared_over, for_a_throw_away, is_durable, keeps, move_in,
-    place, rescue, spot,
+    place, rescue, spot, then_mint,
 };
 use crate::checks::Check;
 use crate::evidence::compose::{BackendService, DeclaredMount};
@@ -124,12 +124,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(crate::report::Location::container(&container.name))
             .remedy(rescue(container));
     }
-    Ok(vec![for_a_throw_away(evidence, container, finding).remedy(move_in(
+    let finding = for_a_throw_away(evidence, container, finding).remedy(move_in(
         evidence,
         lines,
         &service.name,
         container,
-    ))])
+    ));
+    Ok(vec![then_mint(evidence, finding)])
 }
 
 /// The rule, the line that is to blame, and the lines that mend it.
@@ -181,8 +182,10 @@ fn looks_meant_for_data(mount: &DeclaredMount) -> bool {
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
+    use crate::checks::key::build::{closed, opened, process};
     use crate::evidence::compose::EntryValue;
     use crate::evidence::docker::MountKind;
+    use crate::evidence::endpoint::Body;
     use Certainty::{Likely, Proven};
 
     fn found(evidence: &Evidence) -> Option<(String, Certainty)> {
@@ -275,5 +278,24 @@ mod tests {
         assert!(run(&evidence).is_err());
         evidence.compose = Seen(None);
         assert_eq!(run(&evidence), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_volume_brings_no_key_back() {
+        let mints = |evidence: &Evidence| {
+            let found = run(evidence).unwrap();
+            found[0].remedies.iter().any(|remedy| remedy.title.contains("mint another"))
+        };
+        let mut evidence = build::refused(&[]);
+        build::service(&mut evidence).mounts.clear();
+        build::backend(&mut evidence).mounts.clear();
+        assert!(mints(&evidence));
+        // A key that some secret opens has a home: that is another story.
+        evidence.keys[0].trials.push(opened("theirs", vec![process("other-backend-1")]));
+        assert!(!mints(&evidence));
+        evidence.keys[0].trials = vec![closed("ours", vec![process("app-backend-1")])];
+        build::endpoint(&mut evidence).check_admin_key =
+            build::answer(200, Body::KeyAccepted { read_only: Some(false) });
+        assert!(!mints(&evidence), "it is accepted");
     }
 }
