@@ -8,7 +8,6 @@
     reason = "the tests read files and start the binary"
 )]
 
-#[allow(dead_code, reason = "the other test uses the rest of the stage")]
 mod support;
 #[path = "causes/variants.rs"]
 mod variants;

@@ -40,7 +40,9 @@ const WAITING: &[(&str, &str)] = &[
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
     ("backend-not-created", "url-refused"),
     ("data-volume-missing-external", "url-refused"),
+    ("several-backend-elsewhere-and-stale-key", "key-foreign"),
     ("several-backends-on-port", "key-from-detached-volume"),
+    ("several-stopped-and-wrong-port", "url-refused"),
     ("url-reaches-another-backend", "key-from-detached-volume"),
 ];
 

@@ -242,8 +242,8 @@ impl<'a> Scene<'a> {
         let selected = || self.endpoint.map(|endpoint| endpoint.port).filter(|port| *port != 0);
         match self.container {
             Some(_) => self.published.or_else(selected),
-            // Something answers, so that is the port, whatever else was meant to be there.
-            None if self.endpoint.is_some_and(EndpointFacts::is_convex_api) => selected(),
+            // What takes the key is the one, whatever else was meant to be there.
+            None if key::is_accepted(self.evidence) => selected(),
             None => declared().or_else(selected),
         }
     }

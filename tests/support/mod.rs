@@ -1,10 +1,11 @@
-//! The stage for `tests/scenarios.rs`: a fixture read from its directory, raised as real sockets, and the real binary run in it.
+//! The stage for `tests/scenarios.rs` and `tests/causes.rs`: a fixture read from its directory, raised as real sockets, and the real binary run in it.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
     reason = "the tests read files and start the binary"
 )]
+#![allow(dead_code, reason = "each of the tests uses a part of the stage")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -306,7 +306,13 @@ fn leads(scene: &Scene<'_>, address: &str) -> Judged {
             "a Convex API answers at {address}; whether it is {} was not seen",
             container.name
         )),
-        (None, _) => holds(format!("a Convex API answers at {address}")),
+        (None, _) => match scene.port() {
+            // The compose file publishes another one, and nobody could look whose this is.
+            Some(port) if !address.ends_with(&format!(":{port}")) => unknown(format!(
+                "a Convex API answers at {address}; whether it is the one of port {port} was not seen"
+            )),
+            _ => holds(format!("a Convex API answers at {address}")),
+        },
     }
 }
 
@@ -332,13 +338,13 @@ pub(super) fn source(scene: &Scene<'_>) -> Judged {
     let selection = &scene.evidence.selection;
     let Some((text, source)) = scene.url else { return nowhere(scene, URL_VARIABLE) };
     if scene.endpoint.is_some_and(|endpoint| endpoint.invalid.is_some()) {
-        return broken(format!("what stands at {} is no URL that the CLI can use", source));
+        return broken(format!("what stands at {source} is no URL that the CLI can use"));
     }
     let plain = url::Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty()
     });
     if scene.endpoint.is_none() && !plain {
-        return unknown(format!("what stands at {} does not read as a URL", source));
+        return unknown(format!("what stands at {source} does not read as a URL"));
     }
     let message = selection.message.as_deref().unwrap_or("npx convex does not use the pair");
     match selection.kind {
