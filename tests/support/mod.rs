@@ -1,4 +1,5 @@
-//! The stage for `tests/scenarios.rs` and `tests/causes.rs`: a fixture read from its directory, raised as real sockets, and the real binary run in it.
+//! The stage for `tests/scenarios.rs` and `tests/causes.rs`: a fixture read from its directory, raised as real sockets, and the
+//! real binary run in it.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
