@@ -1,5 +1,6 @@
 //! From evidence to report: every check runs, the findings are ranked, the verdict follows.
 
+mod chain;
 mod outlook;
 mod rank;
 mod summary;
@@ -12,7 +13,7 @@ use crate::checks;
 use crate::evidence::Evidence;
 use crate::evidence::command::SaidLine;
 use crate::evidence::endpoint::Body;
-use crate::report::{Finding, Level, Proof, Report, Suppressed, Verdict};
+use crate::report::{Finding, Level, Proof, Report, Summary, Suppressed, Verdict};
 
 pub use outlook::{Outlook, outlook};
 
@@ -28,6 +29,8 @@ pub struct Choices {
 /// Judges the evidence.
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let outcome = checks::run_all(evidence);
+    // The chain shows the deployment, whatever somebody chose not to see.
+    let (chain, short_chain) = chain::draw(evidence, &rank::rank(outcome.findings.clone()).0);
     let (kept, suppressed) = sift(outcome.findings, choices);
     let (mut causes, mut findings) = rank::rank(kept);
     if let Some(command) = &evidence.command {
@@ -36,7 +39,8 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         }
     }
     let verdict = verdict(evidence, &findings);
-    let summary = summary::summarise(evidence, verdict, &causes, &findings);
+    let summary =
+        Summary { chain: short_chain, ..summary::summarise(evidence, verdict, &causes, &findings) };
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
     causes.retain(|finding| wanted(&finding.id));
@@ -56,7 +60,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         unknown,
         suppressed,
         rules,
-        chain: Vec::new(),
+        chain,
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }

@@ -1,5 +1,6 @@
 //! Renderers: `fn(&Report, …) -> String`. None decides anything, none writes.
 
+mod chain;
 pub mod excerpt;
 pub mod explain;
 pub mod inspect;

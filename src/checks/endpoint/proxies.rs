@@ -22,7 +22,6 @@ static HTTP_PROXY_INTERCEPTS: Rule = Rule {
         "url-tls-failure",
         "url-is-not-convex",
         "url-redirects",
-        "proxy-error",
         "proxy-login-wall",
     ],
     since: "0.1.0",

@@ -3,7 +3,7 @@
 
 use super::{
     compose_command, declared, declared_over, for_a_throw_away, keeps, move_in, place, rescue,
-    spot, word,
+    spot, then_mint, word,
 };
 use crate::checks::Check;
 use crate::evidence::docker::MountKind;
@@ -85,7 +85,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             &service.name,
             Some(container),
         ));
-    Ok(vec![for_a_throw_away(evidence, Some(container), finding)])
+    let finding = for_a_throw_away(evidence, Some(container), finding);
+    Ok(vec![then_mint(evidence, finding)])
 }
 
 fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {

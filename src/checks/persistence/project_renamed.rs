@@ -18,7 +18,7 @@ pub static PROJECT_RENAMED: Rule = Rule {
     title: "the compose project had another name, and its data is under that",
     explain: include_str!("project-renamed.md"),
     is_cause: true,
-    causes: &["key-from-detached-volume", "key-foreign", "key-rejected"],
+    causes: &["key-from-detached-volume"],
     since: "0.1.0",
 };
 
