@@ -319,22 +319,62 @@ fn project_renamed_with_the_old_container_kept() {
     assert!(cause.contains(&today), "it says when the key was issued: {cause}");
 }
 
+/// Root reads the volume where it lies, and the remedy brings it back.
 #[test]
-#[ignore = "needs a Docker engine"]
+#[ignore = "needs a Docker engine, and root"]
 fn project_renamed_without_the_old_container() {
     let mut project = Project::healthy("forgotten");
-    let volume = format!("{}_data", project.name);
+    let (volume, old) = (format!("{}_data", project.name), project.name.clone());
     succeed(&project.compose(&["down", "-t", "2"]));
     project.rename("b");
     project.up();
     let report = project.doctor(&[]);
-    assert_eq!(report.code, 1);
-    for id in ["key-from-detached-volume", "project-renamed", "detached-volume-has-data"] {
-        if let Some(finding) = report.finding(id) {
-            assert_ne!(finding["certainty"], "proven", "nobody looked inside: {finding:#}");
-        }
-    }
-    assert!(report.json.to_string().contains(&volume), "the candidate is named");
+    report.expect("key-from-detached-volume", "proven");
+    let cause = report.json["causes"][0].to_string();
+    assert!(cause.contains(&volume), "it names the volume: {cause}");
+    assert!(report.finding("detached-volume-has-data").is_some());
+
+    let commands = report.commands();
+    let back = commands.iter().find(|command| command.contains(&format!("-p {old} up"))).unwrap();
+    succeed(&run(&project.directory, &["bash", "-c", back]));
+    wait_for(|| project.get("/version", "").contains(" 200 "));
+    let report = project.doctor(&["-p", &old]);
+    assert_eq!(report.verdict(), "healthy", "{:#}", report.json);
+}
+
+/// A nameless volume has no project to go back to: the lines that the remedy gives bring it back.
+#[test]
+#[ignore = "needs a Docker engine, and root"]
+fn nameless_volume_left_by_down() {
+    let project = Project::created("nameless", &without_volume(), "");
+    project.up();
+    project.write_key(&project.mint());
+    succeed(&project.compose(&["down", "-t", "2"]));
+    project.up();
+    let report = project.doctor(&[]);
+    let finding = report.finding("key-from-detached-volume").expect("it is found");
+    assert_eq!(finding["certainty"], "proven", "{finding:#}");
+    let titles: Vec<_> = finding["remedies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["title"].as_str().unwrap())
+        .collect();
+    let title = titles.iter().find(|title| title.contains("external: true")).expect("the lines");
+    let lines: Vec<&str> = title.split('`').filter(|part| part.contains("data:")).collect();
+    let [mount, entry] = lines.as_slice() else { panic!("{title}") };
+    let compose = without_volume().replace(
+        "    environment:\n      - CONVEX_CLOUD",
+        &format!("    volumes:\n      {mount}\n    environment:\n      - CONVEX_CLOUD"),
+    );
+    fs::write(project.file("docker-compose.yml"), format!("{compose}\nvolumes:\n  {entry}\n"))
+        .unwrap();
+    project.up();
+    let report = project.doctor(&[]);
+    assert_eq!(report.verdict(), "healthy", "{:#}", report.json);
+    let volume = finding["locations"][0]["volume"].as_str().unwrap().to_owned();
+    succeed(&project.compose(&["down", "-t", "2"]));
+    succeed(&run(Path::new("/"), &["docker", "volume", "rm", &volume]));
 }
 
 #[test]
