@@ -22,6 +22,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         }
     }
     let request = options.request()?;
+    options.announce();
     let progress = super::progress::Progress::watch(&request.running);
     let evidence = collect::run(&request)?;
     drop(progress);

@@ -64,6 +64,8 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
             }
         },
         Command::Instances => {
+            options.announce();
+            let request = collect::Request { look_into_volumes: true, ..request };
             let evidence = collect::run(&request)?;
             let docker = match evidence.docker.seen() {
                 Ok(docker) => docker,

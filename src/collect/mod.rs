@@ -11,6 +11,7 @@ pub mod files;
 
 mod compose_project;
 mod credentials;
+mod interrupt;
 mod repository;
 mod selection;
 mod surroundings;
@@ -70,6 +71,8 @@ pub struct Request {
     pub ephemeral: bool,
     /// Look into the volumes that no running backend has, also where nothing is wrong.
     pub look_into_volumes: bool,
+    /// `--deep`.
+    pub deep: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.
@@ -334,8 +337,10 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         endpoint = Observation::Seen(Some(facts));
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
-        if request.look_into_volumes || is_a_stranger(&evidence.keys, &endpoint) {
-            let look = docker::look_into_volumes(listing, docker);
+        let look = request.deep || request.look_into_volumes;
+        if look || is_a_stranger(&evidence.keys, &endpoint) {
+            let look =
+                docker::look_into_volumes(listing, docker, request.deep, evidence.collected_at);
             let met = clock.timed("docker: volumes", look).await;
             if !met.is_empty() {
                 secrets.extend(met);

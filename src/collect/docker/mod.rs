@@ -1,7 +1,8 @@
-//! Looking at the Docker engine, in three waves: [`list`], [`inspect`], then [`logs`] and [`look_into_volumes`]. Only GET is ever
-//! sent, each call has its own deadline, and what fails becomes an observation that could not be made.
+//! Looking at the Docker engine, in three waves: [`list`], [`inspect`], then [`logs`] and [`look_into_volumes`]. Only GET and
+//! HEAD are ever sent (but for `--deep`: `helper.rs`), each call has its own deadline, and what fails becomes an observation that could
+//! not be made.
 //!
-//! It creates no container, runs nothing inside one, and does not read the archive of a container where the call itself would
+//! It runs nothing inside a container, and does not read the archive of a container where the call itself would
 //! make a directory on the host (`facts/docker.md`, finding 12).
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
@@ -14,6 +15,7 @@ mod detached;
 mod engine;
 mod expected;
 mod failure;
+mod helper;
 mod log;
 mod mountpoint;
 pub mod recognise;
@@ -82,6 +84,8 @@ pub struct Unasked {
 pub struct Listing {
     engine: Engine,
     containers: Vec<ContainerSummary>,
+    /// Helper containers of earlier runs that were killed, or of one that runs now.
+    helpers: Vec<ContainerSummary>,
     volumes: Observation<Vec<ListedVolume>>,
 }
 
@@ -134,7 +138,9 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
         Ok(answer) => Observation::Seen(answer.volumes.unwrap_or_default()),
         Err(error) => Observation::unavailable(format!("the volumes: {}", failure::words(&error))),
     };
-    Ok(Listing { engine, containers, volumes })
+    let is_helper = |summary: &ContainerSummary| summary::label(summary, helper::LABEL).is_some();
+    let (helpers, containers) = containers.into_iter().partition(is_helper);
+    Ok(Listing { engine, containers, helpers, volumes })
 }
 
 /// Wave 2: the backends one by one, all side by side.

@@ -84,7 +84,7 @@ pub(super) fn published(containers: &[ContainerSummary]) -> Vec<Published> {
     published
 }
 
-fn sight(summary: &ContainerSummary) -> recognise::Sight<'_> {
+pub(super) fn sight(summary: &ContainerSummary) -> recognise::Sight<'_> {
     recognise::Sight {
         image: summary.image.as_deref().unwrap_or_default(),
         command: summary.command.as_deref().unwrap_or_default(),
