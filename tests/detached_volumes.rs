@@ -28,6 +28,11 @@ use tokio::net::UnixListener;
 
 const SECRET: &str = "3333333333333333333333333333333333333333333333333333333333333333";
 
+/// A nameless volume that the engine makes.
+const EXTRA: &str = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+/// A nameless volume that is looked into.
+const NAMELESS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 /// How the engine misbehaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -38,6 +43,8 @@ enum Fault {
     SilentArchive,
     /// It refuses to make one.
     RefusesCreate,
+    /// It makes a volume of its own for the container.
+    ExtraVolume,
     /// It cannot mount `broken_data`, and then fails at every path of that container.
     BrokenVolume,
 }
@@ -176,6 +183,15 @@ fn answer(
             let made = json!({"Id": "helper", "Warnings": []}).to_string();
             (Duration::from_millis(late), 201, None, made.into())
         }
+        ("GET", ["containers", name, "json"]) if state.helpers.contains_key(*name) => {
+            // A path of the image that nothing was mounted over would have one more, made for it.
+            let names = state.helpers[*name].iter().map(|bind| bind.split(':').next().unwrap());
+            let extra = (fault == Fault::ExtraVolume).then_some(EXTRA);
+            let mounts: Vec<Value> =
+                names.chain(extra).map(|name| json!({"Type": "volume", "Name": name})).collect();
+            json(200, json!({"Id": name, "Mounts": mounts}))
+        }
+        ("DELETE", ["volumes", EXTRA]) => json(204, Value::Null),
         ("DELETE", ["containers", name]) => match state.helpers.remove(*name) {
             Some(_) => json(204, Value::Null),
             None => missing(),
@@ -314,9 +330,26 @@ async fn a_helper_is_made_by_the_rules_looked_into_and_removed() {
     assert!(!requests.iter().any(|request| request.contains("/start") || request.contains("exec")));
     let last = requests.last().unwrap();
     assert!(
-        last.starts_with("DELETE") && last.contains("v=true") && last.contains("force=false"),
+        last.starts_with("DELETE") && last.contains("v=false") && last.contains("force=false"),
         "{last}"
     );
+}
+
+/// Podman deletes the nameless volumes of a container that is removed with `v=1`, also those that were there before.
+#[tokio::test]
+async fn only_a_volume_that_was_made_for_the_helper_is_deleted() {
+    for (fault, deleted) in [(Fault::None, 0), (Fault::ExtraVolume, 1)] {
+        let engine = Engine::start(vec![volume("old_data"), volume(NAMELESS)], vec![], fault);
+        let (listing, mut facts) = engine.facts().await;
+        docker::look_into_volumes(&listing, &mut facts, true, 0).await;
+        assert!(content(&facts, NAMELESS).seen().is_ok());
+        let requests = engine.requests();
+        assert!(!requests.iter().any(|request| request.contains("v=true")));
+        let of_volumes: Vec<_> =
+            requests.iter().filter(|request| request.starts_with("DELETE /volumes")).collect();
+        assert_eq!(of_volumes.len(), deleted, "{of_volumes:?}");
+        assert!(of_volumes.iter().all(|request| request.contains(EXTRA)));
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 //!
 //! The rules were measured (`facts/docker.md` §2.4): an image that is there already; read-only mounts with `nocopy`, or the engine would
 //! fill an empty volume from the image; something at every path that the image declares as a volume, or the engine would make one; only
-//! volumes that exist, or the engine would make those too; removed with `v=1`, which takes nothing that has a name.
+//! volumes that exist, or the engine would make those too. Never removed with `v=1`: Podman then deletes every nameless volume of the
+//! container, those among them that it was made to look into (Docker spares what was given by name). What the engine made for the
+//! helper all the same is removed by its name.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::collections::HashMap;
@@ -13,8 +15,10 @@ use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig};
 use bollard::query_parameters::{
     ContainerArchiveInfoOptions, CreateContainerOptions, ListImagesOptions, RemoveContainerOptions,
+    RemoveVolumeOptions,
 };
 
+use super::container::is_anonymous;
 use super::engine::Engine;
 use super::mountpoint::{Content, DATABASE, LARGEST_FILE};
 use super::summary::{label, name_of, sight, state};
@@ -177,7 +181,7 @@ async fn through_one(
         ..ContainerCreateBody::default()
     };
     // Never cut short by a signal: only when the engine has answered is it known whether there is something to remove.
-    let made = helper.make(engine, body).await;
+    let made = helper.make(engine, body, volumes).await;
     let contents = match &made {
         Ok(()) => {
             let look = async {
@@ -200,7 +204,7 @@ async fn through_one(
     };
     if let Err(reason) = helper.remove(engine).await {
         notes.push(format!(
-            "the helper container {} could not be removed ({reason}): docker rm -v {}",
+            "the helper container {} could not be removed ({reason}): docker rm {}",
             helper.name, helper.name
         ));
     }
@@ -277,6 +281,8 @@ struct Helper {
     timeout: Duration,
     /// Whether the engine said that it is there, or that it will not be: then "no such container" is the end of it.
     settled: bool,
+    /// Volumes that the engine made for it: none, by the rules.
+    extra: Vec<String>,
     removed: bool,
     _hold: Hold,
 }
@@ -292,21 +298,33 @@ impl Helper {
             target: engine.target.clone(),
             timeout: engine.timeout,
             settled: false,
+            extra: Vec::new(),
             removed: false,
             _hold: interrupt.hold()?,
         })
     }
 
-    async fn make(&mut self, engine: &Engine, body: ContainerCreateBody) -> Result<(), Error> {
+    async fn make(
+        &mut self,
+        engine: &Engine,
+        body: ContainerCreateBody,
+        wanted: &[String],
+    ) -> Result<(), Error> {
         let options =
             CreateContainerOptions { name: Some(self.name.clone()), platform: String::new() };
         let made = engine.call(engine.client.create_container(Some(options), body)).await;
         self.settled = matches!(made, Ok(_) | Err(Error::DockerResponseServerError { .. }));
-        made.map(|_| ())
+        made?;
+        let inspected = engine.call(engine.client.inspect_container(&self.name, None)).await?;
+        let mounted = inspected.mounts.into_iter().flatten().filter_map(|mount| mount.name);
+        self.extra = mounted
+            .filter(|name| is_anonymous(name) && !wanted.iter().any(|wanted| wanted == name))
+            .collect();
+        Ok(())
     }
 
     async fn remove(&mut self, engine: &Engine) -> Result<(), String> {
-        let result = remove(engine, &self.name, self.settled).await;
+        let result = remove(engine, &self.name, self.settled, &self.extra).await;
         self.removed = result.is_ok();
         result
     }
@@ -319,27 +337,38 @@ impl Drop for Helper {
             return;
         }
         let (name, target, timeout) = (self.name.clone(), self.target.clone(), self.timeout);
-        let settled = self.settled;
+        let (settled, extra) = (self.settled, std::mem::take(&mut self.extra));
         let removing = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let (Ok(runtime), Ok(engine)) = (runtime, Engine::connect(target, timeout)) else {
                 return;
             };
-            let _tried = runtime.block_on(remove(&engine, &name, settled));
+            let _tried = runtime.block_on(remove(&engine, &name, settled, &extra));
         });
         let _panicked = removing.join();
     }
 }
 
-/// Removes a helper and the nameless volumes that the engine may have made for it; never one that runs. What the engine has not
-/// answered for may still come to be: then it is looked for a little longer.
-async fn remove(engine: &Engine, name: &str, settled: bool) -> Result<(), String> {
+/// Removes a helper that does not run, and the volumes that the engine made for it. What the engine has not answered for may still
+/// come to be: then it is looked for a little longer.
+async fn remove(
+    engine: &Engine,
+    name: &str,
+    settled: bool,
+    extra: &[String],
+) -> Result<(), String> {
     let mut last = String::new();
     for wait in [0, 200, 400, 800] {
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        let options = RemoveContainerOptions { v: true, force: false, link: false };
+        let options = RemoveContainerOptions { v: false, force: false, link: false };
         match engine.call(engine.client.remove_container(name, Some(options))).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                for volume in extra {
+                    let options = None::<RemoveVolumeOptions>;
+                    let _kept = engine.call(engine.client.remove_volume(volume, options)).await;
+                }
+                return Ok(());
+            }
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => {
                 if settled {
                     return Ok(());
@@ -357,7 +386,7 @@ pub(super) async fn sweep(engine: &Engine, helpers: &[ContainerSummary], now: i6
     let mut notes = Vec::new();
     for helper in helpers.iter().filter(|helper| is_abandoned(helper, now)) {
         let name = name_of(helper);
-        notes.push(match remove(engine, &name, true).await {
+        notes.push(match remove(engine, &name, true, &[]).await {
             Ok(()) => format!("removed the helper container {name} that an earlier run left"),
             Err(reason) => {
                 format!("the helper container {name} is left from an earlier run: {reason}")
