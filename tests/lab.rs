@@ -524,6 +524,34 @@ fn a_helper_does_not_outlive_an_interrupted_run() {
 }
 
 #[test]
+#[ignore = "needs a Docker engine, and root"]
+fn instances_and_detached_volumes_are_listed_with_whose_the_key_is() {
+    let (project, volume) = forgotten("instances");
+    let program = env!("CARGO_BIN_EXE_convex-doctor");
+    let output = run(&project.directory, &[program, "inspect", "instances", "--format", "json"]);
+    succeed(&output);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let find = |list: &str, key: &str, name: &str| {
+        let list = json[list].as_array().unwrap();
+        list.iter().find(|it| it[key] == name).unwrap_or_else(|| panic!("{name}: {json:#}")).clone()
+    };
+    let own = find("instances", "container", &project.container());
+    assert_eq!((&own["project"], &own["state"]), (&project.name.clone().into(), &"running".into()));
+    assert_eq!(own["instance_name"], "convex-self-hosted");
+    assert_eq!(own["opens_key"], false);
+    assert!(own["ports"].to_string().contains(&project.port.to_string()));
+    let left = find("detached_volumes", "volume", &volume);
+    assert_eq!(left["project"], volume.trim_end_matches("_data"));
+    assert_eq!(left["opens_key"], true);
+    assert!(left["secret_fingerprint"].is_string() && left["changed_at"].is_string());
+
+    let output = run(&project.directory, &[program, "inspect", "instances"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains(&format!("is of volume {volume}")), "{shown}");
+    assert!(project.secrets().iter().all(|secret| !shown.contains(secret)));
+}
+
+#[test]
 #[ignore = "needs a Docker engine"]
 fn no_volume_entry() {
     let project = Project::created("novolume", &without_volume(), "");

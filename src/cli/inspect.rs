@@ -10,6 +10,7 @@ use crate::collect;
 use crate::evidence::selection::SelectionKind;
 use crate::output;
 use crate::render::inspect as text;
+use crate::render::instances;
 use crate::render::json;
 use crate::secret::{Fingerprint, Secret};
 use crate::selection::facts;
@@ -74,8 +75,8 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                     return Ok(Exit::Failed);
                 }
             };
-            let value = text::instances_json(docker, &evidence.keys);
-            show(options, &value, &text::instances(docker, &evidence.keys))?;
+            let value = instances::json(docker, &evidence.keys);
+            show(options, &value, &instances::text(docker, &evidence.keys))?;
             Ok(Exit::Fine)
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod inspect;
+pub mod instances;
 pub mod json;
 pub mod key;
 pub mod markdown;
