@@ -2,14 +2,19 @@
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::query_parameters::DownloadFromContainerOptions;
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use futures_util::{Stream, StreamExt};
 
+use super::pool::{Dialer, Pool};
+use super::ssh::Ssh;
+use super::tls::Tls;
 use super::{Target, Transport, Unasked, failure};
+use crate::evidence::docker::EngineFailure;
 
 /// A credentials file is 65 bytes; its tar archive is 2 KiB.
 const LARGEST_ARCHIVE: usize = 64 * 1024;
@@ -37,23 +42,37 @@ impl Engine {
                 seconds,
                 API_DEFAULT_VERSION,
             ),
-            Transport::Tls(authority, certs) => {
-                // bollard panics without a provider; a second installation is refused, and that is fine.
-                drop(rustls::crypto::ring::default_provider().install_default());
-                Docker::connect_with_ssl(
-                    &format!("tcp://{authority}"),
-                    &certs.join("key.pem"),
-                    &certs.join("cert.pem"),
-                    &certs.join("ca.pem"),
-                    seconds,
-                    API_DEFAULT_VERSION,
-                )
+            Transport::Tls(authority, certs) => match Tls::new(authority, certs) {
+                Ok(tls) => Self::over(Dialer::Tls(tls), "https", authority, seconds),
+                Err(reason) => {
+                    return Err(Unasked {
+                        failure: EngineFailure::NotAsked,
+                        reason: format!("{}: {reason}", target.address),
+                        address: target.address,
+                        context: target.context,
+                    });
+                }
+            },
+            Transport::Ssh(ssh) => {
+                let dialer = Dialer::Ssh(Ssh::new(ssh.clone(), timeout));
+                Self::over(dialer, "http", "docker", seconds)
             }
         };
         match client {
             Ok(client) => Ok(Self { client, target, timeout }),
             Err(error) => Err(failure::unasked(&error, &target, timeout)),
         }
+    }
+
+    /// A client over connections of our own.
+    fn over(dialer: Dialer, scheme: &str, host: &str, seconds: u64) -> Result<Docker, Error> {
+        let pool = Pool::new(dialer);
+        Docker::connect_with_custom_transport(
+            move |request: BollardRequest| Arc::clone(&pool).request(request),
+            Some(format!("{scheme}://{host}")),
+            seconds,
+            API_DEFAULT_VERSION,
+        )
     }
 
     /// One call, answer and all, within the deadline: bollard's own covers the head of an answer only.

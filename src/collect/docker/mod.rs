@@ -18,8 +18,11 @@ mod failure;
 mod helper;
 mod log;
 mod mountpoint;
+mod pool;
 pub mod recognise;
+mod ssh;
 mod summary;
+mod tls;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -33,6 +36,7 @@ use futures_util::StreamExt;
 pub use answering::answering;
 pub use context::{Target, Transport, resolve};
 pub use detached::look_into_volumes;
+pub use ssh::SshTarget;
 
 use crate::evidence::Observation;
 use crate::evidence::docker::{DockerFacts, EngineFailure, LogFacts};
