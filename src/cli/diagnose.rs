@@ -24,6 +24,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         }
     }
     let request = options.request()?;
+    options.announce();
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
     let progress = super::progress::Progress::watch(&request.running);
     let evidence = match options.wait {

@@ -93,6 +93,9 @@ pub struct Options {
     /// A throw-away instance: what it would lose is only worth knowing
     #[arg(long, global = true)]
     ephemeral: bool,
+    /// Look into detached volumes through never-started, read-only helper containers, and test big pushes
+    #[arg(long, global = true)]
+    deep: bool,
     /// The longest wait for one probe (`5s`, `500ms`)
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration, default_value = "5s")]
     timeout: Duration,
@@ -328,9 +331,21 @@ impl Options {
             no_docker: self.no_docker,
             no_network: self.no_network,
             ephemeral: self.ephemeral,
+            deep: self.deep,
             timeout: self.timeout,
             ..collect::Request::default()
         })
+    }
+
+    /// Says what `--deep` is about to do, before it is done.
+    fn announce(&self) {
+        if self.deep && !self.no_docker {
+            output::note(
+                "note: --deep looks into volumes that no backend has; where their files cannot be read, through a helper container \
+                 that is made from a backend's image, read-only and without a network, never started, and removed at once \
+                 (label convex-doctor.helper)",
+            );
+        }
     }
 
     /// Whether the first format asked for is JSON: what `key inspect` and `inspect` go by.

@@ -11,6 +11,7 @@ pub mod files;
 
 mod compose_project;
 mod credentials;
+mod interrupt;
 mod repository;
 mod selection;
 mod surroundings;
@@ -27,7 +28,9 @@ use crate::admin_key::{Inspection, InstanceSecret};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
-use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
+use crate::evidence::{
+    Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings, Timing,
+};
 use crate::secret::Secret;
 
 /// The names of the probes that are under way, for whoever shows them.
@@ -66,6 +69,10 @@ pub struct Request {
     pub no_network: bool,
     /// `--ephemeral`.
     pub ephemeral: bool,
+    /// Look into the volumes that no running backend has, also where nothing is wrong.
+    pub look_into_volumes: bool,
+    /// `--deep`.
+    pub deep: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.
@@ -374,6 +381,16 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         endpoint = Observation::Seen(Some(facts));
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
+        let look = request.deep || request.look_into_volumes;
+        if look || is_a_stranger(&evidence.keys, &endpoint) {
+            let look =
+                docker::look_into_volumes(listing, docker, request.deep, evidence.collected_at);
+            let met = clock.timed("docker: volumes", look).await;
+            if !met.is_empty() {
+                secrets.extend(met);
+                evidence.keys = credentials::keys(&selected.selection, &secrets);
+            }
+        }
         if refused || stopped(docker) {
             clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
         }
@@ -445,6 +462,19 @@ async fn ask_engine(
 fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let Ok(Some(facts)) = endpoint.seen() else { return false };
     !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
+}
+
+/// Whether the selected key is one, was not seen to be accepted, and opens with no secret that was found: some volume may have its own.
+fn is_a_stranger(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    let accepted = matches!(endpoint.seen(), Ok(Some(_))) && !refused(endpoint);
+    let is_public = |place: &SecretPlace| *place == SecretPlace::PublicDevelopment;
+    !accepted
+        && keys.iter().any(|key| {
+            let mut opened = key.trials.iter().filter(|trial| trial.opened.is_some());
+            key.selected
+                && key.fingerprint.is_some()
+                && !opened.any(|trial| !trial.places.iter().all(is_public))
+        })
 }
 
 /// Whether the container that should run does not.

@@ -4,6 +4,7 @@ mod chain;
 pub mod excerpt;
 pub mod explain;
 pub mod inspect;
+pub mod instances;
 pub mod json;
 pub mod key;
 pub mod markdown;

@@ -20,7 +20,8 @@ pub(super) enum Case<'a> {
     DetachedVolume {
         key: &'a KeyFacts,
         volume: &'a str,
-        holder: &'a str,
+        /// The stopped container that has it; `None` where it was looked into itself.
+        holder: Option<&'a str>,
         claims: &'a Claims,
         certainty: Certainty,
     },
@@ -191,7 +192,10 @@ fn elsewhere<'a>(
             SecretPlace::File { container: name, volume: Some(volume) }
                 if !is_own(name) && !own.is_some_and(|own| holds(own, volume)) =>
             {
-                Some((name.as_str(), volume.as_str(), claims))
+                Some((Some(name.as_str()), volume.as_str(), claims))
+            }
+            SecretPlace::Volume { volume } if !own.is_some_and(|own| holds(own, volume)) => {
+                Some((None, volume.as_str(), claims))
             }
             _ => None,
         })

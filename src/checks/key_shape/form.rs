@@ -112,6 +112,7 @@ fn said(place: &SecretPlace) -> String {
         SecretPlace::Process { container } => format!("the process of {container}"),
         SecretPlace::Environment { container } => format!("the environment of {container}"),
         SecretPlace::File { container, .. } => format!("the credentials file of {container}"),
+        SecretPlace::Volume { volume } => format!("volume {volume}"),
         SecretPlace::Compose { file, line } => format!("{file}:{line}"),
         SecretPlace::PublicDevelopment => "the public development secret".to_owned(),
         SecretPlace::Given => "the file that was given".to_owned(),

@@ -19,8 +19,10 @@ pub mod not_attached;
 pub mod project_renamed;
 pub mod shared;
 pub mod sql_secret;
+mod way_back;
 
-pub(crate) use candidates::{bring_back, candidates, look_for_candidates};
+pub(crate) use candidates::{candidates, look_for_candidates};
+pub(crate) use way_back::{attach, bring_back, holds};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[

@@ -142,9 +142,14 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
         .filter_map(|trial| Some((trial.opened.as_ref()?, &trial.places)));
     opened.flat_map(|(claims, places)| places.iter().map(move |it| (claims, it))).find_map(
         |(claims, place)| {
-            let SecretPlace::File { container, volume: Some(volume) } = place else { return None };
-            let holder = docker.backend(container);
-            if own == Some(container.as_str()) || holder.is_some_and(Container::is_running) {
+            let (container, volume) = match place {
+                SecretPlace::File { container, volume: Some(volume) } => (Some(container), volume),
+                SecretPlace::Volume { volume } => (None, volume),
+                _ => return None,
+            };
+            let holder = container.and_then(|container| docker.backend(container));
+            let is_own = container.is_some_and(|container| own == Some(container.as_str()));
+            if is_own || holder.is_some_and(Container::is_running) {
                 return None;
             }
             let of_volume = || volumes.iter().find(|seen| seen.name == *volume)?.project.as_deref();
@@ -152,7 +157,7 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
             (project != compose.project).then(|| Old {
                 project,
                 volume: Some(volume),
-                source: container,
+                source: container.unwrap_or(volume),
                 issued: issued(claims),
                 relation: holder.map_or(Relation::Unknown, |holder| relation(holder, compose)),
             })

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Options, Unasked};
+use super::{Options, SshTarget, Unasked};
 use crate::evidence::docker::EngineFailure;
 
 /// Where docker itself looks when nobody says otherwise.
@@ -43,15 +43,26 @@ pub enum Transport {
     Http(String),
     /// TLS to `host:port`, with `ca.pem`, `cert.pem` and `key.pem` in the directory.
     Tls(String, PathBuf),
+    /// `docker system dial-stdio` over ssh.
+    Ssh(SshTarget),
 }
 
 /// Chooses the engine. An `Err` says in words for the reader why none could be chosen.
 pub fn resolve(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
+    let mut target = choose(options, env)?;
+    if let Transport::Ssh(ssh) = &mut target.transport {
+        ssh.path = env.get("PATH").cloned();
+    }
+    Ok(target)
+}
+
+fn choose(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
     let var = |name: &str| env.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let config_dir = var("DOCKER_CONFIG")
         .map(PathBuf::from)
         .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")));
-    let verify = var("DOCKER_TLS_VERIFY").is_some();
+    // DOCKER_TLS alone means to docker that the certificate is not looked at; here it always is.
+    let verify = var("DOCKER_TLS_VERIFY").or(var("DOCKER_TLS")).is_some();
     let certs = verify
         .then(|| var("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| config_dir.clone()))
         .flatten();
@@ -128,7 +139,8 @@ fn named(name: &str, config_dir: Option<&Path>, notes: Vec<String>) -> Result<Ta
         return Err(refused(reason, "", Some(name)));
     };
     let certs = dir.join("tls").join(&digest).join("docker");
-    let certs = certs.join("cert.pem").is_file().then_some(certs);
+    let is_there = ["ca.pem", "cert.pem", "key.pem"].iter().any(|it| certs.join(it).is_file());
+    let certs = is_there.then_some(certs);
     target(&host, Some(name), certs, notes)
 }
 
@@ -203,14 +215,12 @@ fn target(
                 None => (local, Transport::Http(authority)),
             }
         }
-        "ssh" => {
-            let reason = format!(
-                "{address} is reached by ssh, which convex-doctor does not do; run it on that machine, \
-                 or forward the socket: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, \
-                 then -H unix:///tmp/docker.sock"
-            );
-            return Err(refused(reason, &address, context));
-        }
+        "ssh" => match SshTarget::parse(rest) {
+            Ok(ssh) => (false, Transport::Ssh(ssh)),
+            Err(reason) => {
+                return Err(refused(format!("{address}: {reason}"), &address, context));
+            }
+        },
         other => {
             let reason =
                 format!("{address}: addresses of the kind {other}:// are not supported here");
@@ -325,6 +335,7 @@ mod tests {
                 vec![("DOCKER_CONTEXT", "gone")],
                 "unix:///colima.sock",
             ),
+            ("by ssh", None, Some("far"), vec![], "ssh://me@far"),
             ("empty DOCKER_HOST", None, None, vec![("DOCKER_HOST", "")], "unix:///colima.sock"),
         ] {
             let mut env = env(&vars);
@@ -345,7 +356,7 @@ mod tests {
         let home = home.path().to_str().unwrap();
         for (vars, expected) in [
             (vec![("DOCKER_CONTEXT", "gone")], "context \"gone\" does not exist"),
-            (vec![("DOCKER_CONTEXT", "far")], "reached by ssh"),
+            (vec![("DOCKER_HOST", "ssh://me:pw@far")], "password"),
             (vec![("DOCKER_HOST", "npipe:////./pipe/docker_engine")], "npipe://"),
             (vec![("DOCKER_HOST", "https://h")], "no certificates"),
         ] {
