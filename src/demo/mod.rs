@@ -139,7 +139,7 @@ async fn serve(
     strangers: &Requests,
 ) -> anyhow::Result<Option<(String, Log)>> {
     match server {
-        Server::Convex { instance_name, secret, container, built } => {
+        Server::Convex { instance_name, secret, container, built, cloud_origin, site_origin } => {
             let log = Log::in_memory();
             let secret = Secret::new(secret.clone());
             let mut backend = Backend::new(instance_name, &secret, log.clone())
@@ -148,6 +148,11 @@ async fn serve(
                 backend.built = day.parse().context("`built` is a day: 2025-05-01")?;
             }
             let site = TcpListener::bind(("127.0.0.1", 0)).await?;
+            let own = |port: u16| format!("http://127.0.0.1:{port}");
+            let site_port = ports.get("site").copied().unwrap_or(site.local_addr()?.port());
+            let cloud_origin = cloud_origin.clone().unwrap_or(own(listener.local_addr()?.port()));
+            let site_origin = site_origin.clone().unwrap_or(own(site_port));
+            let backend = backend.with_origins(&cloud_origin, &site_origin);
             tokio::spawn(backend.serve(listener, site));
             Ok(container.clone().map(|container| (container, log)))
         }

@@ -189,6 +189,12 @@ pub enum Server {
         /// The day of its image; today's by default.
         #[serde(default)]
         built: Option<String>,
+        /// What it takes for the address of its API; its own port on loopback by default.
+        #[serde(default)]
+        cloud_origin: Option<String>,
+        /// What it takes for the address of its HTTP actions; the port of the server `site` on loopback by default.
+        #[serde(default)]
+        site_origin: Option<String>,
     },
     /// Another server, from which every answer comes late.
     Slow {

@@ -86,6 +86,19 @@ const BROKEN: &[Change] = &[
         build::unreachable(it, Reach::NotTried);
         build::endpoint(it).invalid = Some(UrlFault::NoScheme);
     }),
+    ("origins left on loopback", |it| {
+        build::endpoint(it).host = "api.example.com".to_owned();
+        build::expected(it).cloud_origin = Some("http://127.0.0.1:3210".to_owned());
+    }),
+    ("no origin", |it| {
+        let urls = Body::CanonicalUrls { cloud: String::new(), site: "http://".to_owned() };
+        build::endpoint(it).first_call = build::answer(200, urls);
+    }),
+    ("an origin that stops the backend", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).cloud_origin = Some("api.example.com".to_owned());
+    }),
     ("slow", |it| {
         if let Observation::Seen(answer) = &mut build::endpoint(it).first_call {
             answer.ms = 9000;

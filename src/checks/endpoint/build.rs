@@ -87,7 +87,10 @@ pub(in crate::checks) fn variable(name: &str, value: EntryValue) -> EnvironmentE
 /// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`, the key accepted.
 pub(in crate::checks) fn healthy() -> Evidence {
     let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
-    let urls = Body::CanonicalUrls { cloud: String::new(), site: String::new() };
+    let urls = Body::CanonicalUrls {
+        cloud: "http://127.0.0.1:3210".to_owned(),
+        site: "http://127.0.0.1:3211".to_owned(),
+    };
     let line = Body::Text { line: "unknown".to_owned() };
     let mut evidence = Evidence {
         compose: Observation::Seen(Some(ComposeFacts {

@@ -8,6 +8,9 @@ mod answers;
 mod backend_age;
 #[cfg(test)]
 pub(in crate::checks) mod build;
+mod origin_invalid;
+mod origin_mismatch;
+mod origins;
 mod proxies;
 mod url_has_path;
 mod url_invalid;
@@ -45,6 +48,9 @@ pub static CHECKS: &[&Check] = &[
     &proxies::LOGIN,
     &backend_age::TOO_OLD,
     &backend_age::SLOW,
+    &origin_mismatch::CLOUD,
+    &origin_mismatch::SITE,
+    &origin_invalid::CHECK,
 ];
 
 /// The selected URL's facts; `None` where no URL is selected.
