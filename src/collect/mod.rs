@@ -327,6 +327,20 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             .filter(|answer| answer.seen().is_ok_and(|answer| answer.status == 401));
         facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
         facts.check_again = answer;
+        let lost = endpoint::straight::is_called_for(&facts);
+        if let (true, Observation::Seen(docker), Some(key)) = (lost, &docker, key)
+            && let Some(known) = evidence.keys.iter().find(|key| key.selected)
+        {
+            let straight = endpoint::straight::Request {
+                key,
+                facts: known,
+                timeout,
+                nonce: &nonce(),
+                in_container: evidence.surroundings.in_container,
+            };
+            let asked = endpoint::straight::look(docker, &straight);
+            facts.straight = clock.timed("url: past the proxy", asked).await;
+        }
         endpoint = Observation::Seen(Some(facts));
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod engine;
 pub mod world;
 
+mod between;
 mod scenarios;
 
 use std::collections::BTreeMap;
@@ -174,6 +175,15 @@ async fn serve(
         }
         Server::Page { status, headers, body } => {
             answer_always(listener, *status, headers, body, strangers);
+            Ok(None)
+        }
+        Server::Proxy { to, server, drops, largest_body } => {
+            let port = |name: &String| {
+                ports.get(name).copied().with_context(|| format!("no server is called {name}"))
+            };
+            let to = to.iter().map(port).collect::<anyhow::Result<_>>()?;
+            let (server, drops, largest_body) = (server.clone(), drops.clone(), *largest_body);
+            between::Proxy { to, server, drops, largest_body }.serve(listener);
             Ok(None)
         }
         Server::Slow { to, ms } => {

@@ -203,6 +203,20 @@ pub enum Server {
         /// By how many milliseconds.
         ms: u64,
     },
+    /// A reverse proxy before other servers.
+    Proxy {
+        /// The other servers' names; each request goes to the next.
+        to: Vec<String>,
+        /// Its `server` header.
+        #[serde(default)]
+        server: Option<String>,
+        /// Headers of requests that it does not hand on.
+        #[serde(default)]
+        drops: Vec<String>,
+        /// The largest body that it takes, in bytes.
+        #[serde(default)]
+        largest_body: Option<usize>,
+    },
     /// A Convex backend's HTTP-actions port.
     Site,
     /// The Convex dashboard.

@@ -61,6 +61,21 @@ pub struct EndpointFacts {
     /// How long TCP took to connect directly, in milliseconds; `None` where it did not.
     #[serde(default)]
     pub connect_ms: Option<u64>,
+    /// `check_admin_key` with the key straight at the container it was minted for; asked only where the URL answered as if the key had
+    /// been lost on the way.
+    #[serde(default)]
+    pub straight: Option<Straight>,
+}
+
+/// What a container answers past whatever stands before the URL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Straight {
+    /// Its name.
+    pub container: String,
+    /// The origin that was asked: a loopback or bridge address.
+    pub url: String,
+    /// GET `/api/check_admin_key` there, with the key.
+    pub check_admin_key: Observation<Answer>,
 }
 
 impl EndpointFacts {
@@ -192,6 +207,33 @@ pub struct Answer {
     pub body: Body,
     /// From sending to the first byte, in milliseconds.
     pub ms: u64,
+}
+
+impl Answer {
+    /// The code of a Convex error.
+    pub fn code(&self) -> Option<&str> {
+        match &self.body {
+            Body::ConvexError { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether a Convex backend answers so to a request whose key did not arrive: none did, or another scheme stands in its place
+    /// (<https://github.com/get-convex/convex-backend>, `crates/local_backend/src/authentication.rs`). A system key is answered the
+    /// first, too.
+    pub fn lost_key(&self) -> bool {
+        let none = self.status == 403 && self.code() == Some("BadDeployKey");
+        none || self.replaced_key()
+    }
+
+    /// Whether a Convex backend answers so where something else than the key stood in its header.
+    pub fn replaced_key(&self) -> bool {
+        matches!(
+            (self.status, self.code()),
+            (400, Some("InvalidAdminKey" | "InvalidHeaderFailure"))
+                | (401, Some("InvalidAuthHeader" | "NoAuthProvider"))
+        )
+    }
 }
 
 /// What a body is, recognised when it was read: nothing else of it is kept.

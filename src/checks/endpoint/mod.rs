@@ -12,6 +12,7 @@ mod origin_invalid;
 mod origin_mismatch;
 mod origins;
 mod proxies;
+mod proxy_strips_authorization;
 mod url_has_path;
 mod url_invalid;
 mod url_is_other;
@@ -46,6 +47,7 @@ pub static CHECKS: &[&Check] = &[
     &proxies::INTERCEPTS,
     &proxies::GATEWAY,
     &proxies::LOGIN,
+    &proxy_strips_authorization::CHECK,
     &backend_age::TOO_OLD,
     &backend_age::SLOW,
     &origin_mismatch::CLOUD,

@@ -6,6 +6,7 @@
 pub mod classify;
 mod probe;
 pub mod proxy;
+pub mod straight;
 mod tls;
 pub mod url;
 mod way;
@@ -57,8 +58,13 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     fn agent(&self) -> String {
-        format!("convex-doctor/{} ({})", env!("CARGO_PKG_VERSION"), self.nonce)
+        agent(self.nonce)
     }
+}
+
+/// The User-Agent.
+fn agent(nonce: &str) -> String {
+    format!("convex-doctor/{} ({nonce})", env!("CARGO_PKG_VERSION"))
 }
 
 /// Asks everything that does not depend on another answer, side by side, and then what only a failure makes worth asking.
