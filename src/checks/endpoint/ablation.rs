@@ -99,6 +99,13 @@ const BROKEN: &[Change] = &[
         build::expected(it).state = "restarting".to_owned();
         build::expected(it).cloud_origin = Some("api.example.com".to_owned());
     }),
+    ("no upgrade", |it| {
+        build::endpoint(it).websocket = build::refusal(400, "InvalidUpgradeHeader");
+    }),
+    ("header lost", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(403, "BadDeployKey");
+        build::endpoint(it).first_call = build::refusal(403, "BadDeployKey");
+    }),
     ("slow", |it| {
         if let Observation::Seen(answer) = &mut build::endpoint(it).first_call {
             answer.ms = 9000;
@@ -158,6 +165,7 @@ const AWAY: &[Change] = &[
     ("check_admin_key", |it| build::endpoint(it).check_admin_key = Observation::unavailable("x")),
     ("first_call", |it| build::endpoint(it).first_call = Observation::unavailable("x")),
     ("without_key", |it| build::endpoint(it).without_key = Observation::unavailable("x")),
+    ("websocket", |it| build::endpoint(it).websocket = Observation::unavailable("x")),
     ("network", |it| build::unreachable(it, Reach::NotTried)),
     ("process name", |it| {
         for container in &mut build::docker(it).backends {

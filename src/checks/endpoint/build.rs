@@ -128,6 +128,7 @@ pub(in crate::checks) fn healthy() -> Evidence {
             check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
             first_call: answer(200, urls),
             without_key: refusal(403, "BadDeployKey"),
+            websocket: answer(101, Body::Empty),
             ..EndpointFacts::default()
         })),
         ..Evidence::default()
@@ -191,6 +192,7 @@ pub(in crate::checks) fn silence(endpoint: &mut EndpointFacts) {
         &mut endpoint.check_admin_key,
         &mut endpoint.first_call,
         &mut endpoint.without_key,
+        &mut endpoint.websocket,
     ] {
         *answer = Observation::unavailable("nothing answers");
     }
@@ -206,6 +208,7 @@ pub(in crate::checks) fn everywhere(evidence: &mut Evidence, answer: &Observatio
         &mut endpoint.check_admin_key,
         &mut endpoint.first_call,
         &mut endpoint.without_key,
+        &mut endpoint.websocket,
     ] {
         *place = answer.clone();
     }

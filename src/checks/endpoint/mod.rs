@@ -12,6 +12,7 @@ mod origin_invalid;
 mod origin_mismatch;
 mod origins;
 mod proxies;
+mod proxy_no_websocket;
 mod proxy_strips_authorization;
 mod url_has_path;
 mod url_invalid;
@@ -48,6 +49,7 @@ pub static CHECKS: &[&Check] = &[
     &proxies::GATEWAY,
     &proxies::LOGIN,
     &proxy_strips_authorization::CHECK,
+    &proxy_no_websocket::CHECK,
     &backend_age::TOO_OLD,
     &backend_age::SLOW,
     &origin_mismatch::CLOUD,
