@@ -25,6 +25,7 @@ use anyhow::Context as _;
 
 use crate::admin_key::{Inspection, InstanceSecret};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
+use crate::evidence::endpoint::DashboardPage;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
@@ -310,8 +311,9 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         }
     };
     let (engine, mut endpoint) = tokio::join!(engine, ask);
-    let EngineAnswer { facts: mut docker, failed, listing, secrets: met } = engine;
+    let EngineAnswer { facts: mut docker, failed, listing, secrets: met, dashboards } = engine;
     evidence.engine_failure = failed;
+    evidence.dashboards = dashboards;
     secrets.extend(met);
     evidence.keys = credentials::keys(&selected.selection, &secrets);
     clock.lap("keys tried");
@@ -369,12 +371,14 @@ struct EngineAnswer {
     failed: Option<FailedEngine>,
     listing: Option<docker::Listing>,
     secrets: Vec<(Secret, SecretPlace)>,
+    dashboards: Observation<Vec<DashboardPage>>,
 }
 
 impl EngineAnswer {
     fn not_asked(reason: &str) -> Self {
-        let facts = Observation::unavailable(reason);
-        Self { facts, failed: None, listing: None, secrets: Vec::new() }
+        let (facts, dashboards) =
+            (Observation::unavailable(reason), Observation::unavailable(reason));
+        Self { facts, failed: None, listing: None, secrets: Vec::new(), dashboards }
     }
 }
 
@@ -402,13 +406,48 @@ async fn ask_engine(
     };
     let keys = compose_project::data_volume_keys(compose);
     let wanted = compose_project::wanted(project, compose, &keys);
-    let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
+    let (found, dashboards) = tokio::join!(
+        clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
+        dashboards(clock, request, environment, &listing, &wanted),
+    );
     EngineAnswer {
         facts: Observation::Seen(found.facts),
         failed: None,
         listing: Some(listing),
         secrets: found.secrets,
+        dashboards,
     }
+}
+
+/// The pages of the project's dashboards, beside the engine's second wave.
+async fn dashboards(
+    clock: &Clock,
+    request: &Request,
+    environment: &BTreeMap<String, String>,
+    listing: &docker::Listing,
+    wanted: &docker::Wanted<'_>,
+) -> Observation<Vec<DashboardPage>> {
+    let found = docker::dashboards(listing, wanted);
+    if found.is_empty() {
+        return Observation::Seen(Vec::new());
+    }
+    if request.no_network {
+        return Observation::unavailable("--no-network was given");
+    }
+    if !listing.target().local || surroundings::in_container(environment) {
+        return Observation::unavailable("the dashboard's port is another machine's");
+    }
+    let (timeout, nonce) = (request.timeout(), nonce());
+    let pages = found.into_iter().take(4).map(|(container, port)| {
+        let nonce = &nonce;
+        async move {
+            let url = format!("http://127.0.0.1:{port}");
+            let page = endpoint::page(&url, timeout, nonce).await;
+            DashboardPage { container, url, page }
+        }
+    });
+    let pages = futures_util::future::join_all(pages);
+    Observation::Seen(clock.timed("dashboard", pages).await)
 }
 
 /// Whether the backend refused the key, or there was nobody to take it.

@@ -165,12 +165,19 @@ async fn serve(
             tokio::spawn(backend.serve(api, listener));
             Ok(None)
         }
-        Server::Dashboard => {
-            let page = "<!DOCTYPE html><html><head><title>Convex Dashboard</title></head><body><script id=\"__NEXT_DATA__\" \
-                        type=\"application/json\">{\"props\":{\"pageProps\":{\"deploymentUrl\":\"http://127.0.0.1:3210\"}}}\
-                        </script></body></html>";
+        Server::Dashboard { deployment_url, admin_key } => {
+            let backend = ports.get("backend").copied().unwrap_or(3210);
+            let usual = format!("http://127.0.0.1:{backend}");
+            let properties = serde_json::json!({
+                "deploymentUrl": deployment_url.as_ref().unwrap_or(&usual),
+                "adminKey": admin_key.as_deref().unwrap_or_default(),
+            });
+            let page = format!(
+                "<!DOCTYPE html><html><head><title>Convex Dashboard</title></head><body><script id=\"__NEXT_DATA__\" \
+                 type=\"application/json\">{{\"props\":{{\"pageProps\":{properties}}}}}</script></body></html>"
+            );
             let headers = [("content-type".to_owned(), "text/html; charset=utf-8".to_owned())];
-            answer_always(listener, 200, &headers.into(), page, strangers);
+            answer_always(listener, 200, &headers.into(), &page, strangers);
             Ok(None)
         }
         Server::Page { status, headers, body } => {

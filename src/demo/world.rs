@@ -220,7 +220,14 @@ pub enum Server {
     /// A Convex backend's HTTP-actions port.
     Site,
     /// The Convex dashboard.
-    Dashboard,
+    Dashboard {
+        /// Where it sends browsers; to the server `backend` by default.
+        #[serde(default)]
+        deployment_url: Option<String>,
+        /// The key in its page; none by default.
+        #[serde(default)]
+        admin_key: Option<String>,
+    },
     /// A fixed answer to everything.
     Page {
         /// The status.

@@ -67,6 +67,17 @@ pub struct EndpointFacts {
     pub straight: Option<Straight>,
 }
 
+/// The page of a dashboard of this project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DashboardPage {
+    /// The container's name.
+    pub container: String,
+    /// Where it was asked: the port that the container publishes, on loopback.
+    pub url: String,
+    /// GET `/` there.
+    pub page: Observation<Answer>,
+}
+
 /// What a container answers past whatever stands before the URL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Straight {

@@ -131,6 +131,7 @@ pub(in crate::checks) fn healthy() -> Evidence {
             websocket: answer(101, Body::Empty),
             ..EndpointFacts::default()
         })),
+        dashboards: Observation::Seen(Vec::new()),
         ..Evidence::default()
     };
     evidence.surroundings.cli_version = Some("1.48.0".to_owned());

@@ -8,6 +8,7 @@ mod answers;
 mod backend_age;
 #[cfg(test)]
 pub(in crate::checks) mod build;
+mod dashboards;
 mod origin_invalid;
 mod origin_mismatch;
 mod origins;
@@ -55,6 +56,8 @@ pub static CHECKS: &[&Check] = &[
     &origin_mismatch::CLOUD,
     &origin_mismatch::SITE,
     &origin_invalid::CHECK,
+    &dashboards::URL,
+    &dashboards::KEY,
 ];
 
 /// The selected URL's facts; `None` where no URL is selected.

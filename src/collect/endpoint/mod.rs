@@ -155,6 +155,21 @@ pub async fn retry_key(request: &Request<'_>) -> Observation<Answer> {
     observed(got).0
 }
 
+/// GETs a page on this machine, without any key.
+pub async fn page(url: &str, timeout: Duration, nonce: &str) -> Observation<Answer> {
+    let Ok(typed) = url::read(url) else {
+        return Observation::unavailable("the URL cannot be used");
+    };
+    let agent = agent(nonce);
+    let timeout = timeout.min(NEIGHBOUR);
+    let plan = Plan { proxy: None, host: None, connects: false, timeout, agent: &agent };
+    let got = match Route::new(&Recorder::refusing(), &plan) {
+        Ok(route) => route.get(typed.at("/"), "/", HeaderMap::new()).await,
+        Err(reach) => Err(reach),
+    };
+    observed(got).0
+}
+
 /// The verifier: reading the machine's roots is left out where no TLS is to be spoken.
 fn recorder(typed: &Typed, proxy: Option<&str>, env: &BTreeMap<String, String>) -> Arc<Recorder> {
     let tls = typed.scheme == "https"
