@@ -25,7 +25,7 @@ use anyhow::Context as _;
 
 use crate::admin_key::{Inspection, InstanceSecret};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
-use crate::evidence::endpoint::DashboardPage;
+use crate::evidence::endpoint::{Answer, DashboardPage};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
@@ -323,12 +323,13 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     if let (Ok(Some(facts)), true) = (endpoint.seen(), refused) {
         let mut facts = facts.clone();
         let again = endpoint::Request { nonce: &nonces[1], ..first };
-        let answer = clock.timed("url: key again", endpoint::retry_key(&again)).await;
-        let refusals = [&facts.check_admin_key, &answer]
-            .into_iter()
-            .filter(|answer| answer.seen().is_ok_and(|answer| answer.status == 401));
-        facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
-        facts.check_again = answer;
+        facts.check_again = clock.timed("url: key again", endpoint::retry_key(&again)).await;
+        // Its nonce is none that a log is searched for: there, two adjacent lines are the proof.
+        let more = endpoint::Request { nonce: &nonce(), ..first };
+        clock.timed("url: key once more", endpoint::try_more(&more, &mut facts)).await;
+        let verdicts = facts.verdicts().into_iter();
+        let refusals = verdicts.filter(|taken| *taken == Some(false)).count();
+        facts.refusals = u32::try_from(refusals).unwrap_or(0);
         let lost = endpoint::straight::is_called_for(&facts);
         if let (true, Observation::Seen(docker), Some(key)) = (lost, &docker, key)
             && let Some(known) = evidence.keys.iter().find(|key| key.selected)
@@ -450,10 +451,11 @@ async fn dashboards(
     Observation::Seen(clock.timed("dashboard", pages).await)
 }
 
-/// Whether the backend refused the key, or there was nobody to take it.
+/// Whether the backend refused the key, to its check or to the CLI's first call, or there was nobody to take it.
 fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let Ok(Some(facts)) = endpoint.seen() else { return false };
-    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
+    let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
+    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200) || first == Some(false)
 }
 
 /// Whether the container that should run does not.

@@ -205,7 +205,7 @@ pub enum Server {
     },
     /// A reverse proxy before other servers.
     Proxy {
-        /// The other servers' names; each request goes to the next.
+        /// The other servers' names. Each check of a key goes to the next, everything else to the first.
         to: Vec<String>,
         /// Its `server` header.
         #[serde(default)]

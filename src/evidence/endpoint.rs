@@ -39,6 +39,10 @@ pub struct EndpointFacts {
     /// `check_admin_key` a second time, under another nonce; only when the first was no 200.
     #[serde(default)]
     pub check_again: Observation<Answer>,
+    /// `check_admin_key` again, one after the other, until the answers have changed twice or three were alike; only when the key was
+    /// refused, or the CLI's own first call was.
+    #[serde(default)]
+    pub more_tries: Vec<Observation<Answer>>,
     /// GET `<url as typed>/api/v1/get_canonical_urls` with the key: what the CLI asks first (since 1.35).
     pub first_call: Observation<Answer>,
     /// GET `<origin>/api/check_admin_key` without a key: 403 of that kind says it is a Convex API even when no key is sent.
@@ -96,6 +100,21 @@ impl EndpointFacts {
             Answer { status: 200, body: Body::InstanceName { name }, .. } => Some(name),
             _ => None,
         }
+    }
+
+    /// Whether `check_admin_key` took the key, each time it was asked with it, in order; `None` for an answer that says neither.
+    pub fn verdicts(&self) -> Vec<Option<bool>> {
+        [&self.check_admin_key, &self.check_again]
+            .into_iter()
+            .chain(&self.more_tries)
+            .map(|answer| answer.seen().ok()?.takes_key())
+            .collect()
+    }
+
+    /// How often those answers changed from yes to no or back.
+    pub fn changes(&self) -> usize {
+        let said: Vec<bool> = self.verdicts().into_iter().flatten().collect();
+        said.windows(2).filter(|two| two[0] != two[1]).count()
     }
 
     /// Whether what answers is a Convex API port, by its own sentences.
@@ -225,6 +244,15 @@ impl Answer {
     pub fn code(&self) -> Option<&str> {
         match &self.body {
             Body::ConvexError { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether a Convex backend takes the key with this answer; `None` when it says neither.
+    pub fn takes_key(&self) -> Option<bool> {
+        match (self.status, &self.body) {
+            (200, Body::KeyAccepted { .. } | Body::CanonicalUrls { .. }) => Some(true),
+            (401, _) if self.code() == Some("BadAdminKey") => Some(false),
             _ => None,
         }
     }

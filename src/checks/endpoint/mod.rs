@@ -15,6 +15,7 @@ mod origins;
 mod proxies;
 mod proxy_no_websocket;
 mod proxy_strips_authorization;
+mod several_backends_behind_url;
 mod url_has_path;
 mod url_invalid;
 mod url_is_other;
@@ -46,6 +47,7 @@ pub static CHECKS: &[&Check] = &[
     &url_port_not_published::CHECK,
     &url_redirects::CHECK,
     &url_reaches_another_backend::CHECK,
+    &several_backends_behind_url::CHECK,
     &proxies::INTERCEPTS,
     &proxies::GATEWAY,
     &proxies::LOGIN,
