@@ -12,7 +12,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use convex_doctor::collect::endpoint::{Request, ensure_crypto_provider, look, retry_key};
+use convex_doctor::collect::endpoint::{
+    Request, ensure_crypto_provider, look, retry_key, try_more,
+};
 use convex_doctor::evidence::Observation;
 use convex_doctor::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault, UrlFault};
 use convex_doctor::secret::Secret;
@@ -196,6 +198,36 @@ async fn a_refused_key_is_counted_and_can_be_tried_again() {
     let again = Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "two" };
     assert_eq!(seen(&retry_key(&again).await).0, 401);
     assert!(server.heads().last().unwrap().contains("(two)"));
+}
+
+#[tokio::test]
+async fn answers_that_come_and_go_are_tried_until_they_have_changed_twice() {
+    for (keyed, expected) in [
+        // Each check with the key, in order, beginning with the first wave's.
+        (vec![401, 200, 401, 200], vec![Some(false), Some(true), Some(false)]),
+        (vec![401, 401, 401, 200], vec![Some(false); 3]),
+        (vec![401, 200, 200, 200, 200, 401], [vec![Some(false)], vec![Some(true); 4]].concat()),
+        (vec![401, 502, 401], vec![Some(false), None]),
+    ] {
+        let turn = std::sync::atomic::AtomicUsize::new(0);
+        let server = http(move |head| {
+            let checked = head.contains("/api/check_admin_key") && head.contains("authorization:");
+            if !checked {
+                return convex(&head.replace("authorization:", "x:"));
+            }
+            let status = keyed[turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst)];
+            let (bad, good) = (r#"{"code":"BadAdminKey","message":"x"}"#, r#"{"success":true}"#);
+            answer(status, "application/json", if status == 200 { good } else { bad })
+        })
+        .await;
+        let (env, url, key) = (BTreeMap::new(), server.url(), Secret::new(KEY));
+        let request =
+            Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
+        let mut facts = look(&request).await;
+        facts.check_again = retry_key(&request).await;
+        try_more(&request, &mut facts).await;
+        assert_eq!(facts.verdicts(), expected);
+    }
 }
 
 #[tokio::test]
@@ -463,6 +495,8 @@ async fn a_proxy_between_is_used_and_gone_round() {
         (Reach::Answered, Some(Reach::Answered))
     );
     assert_eq!(seen(&facts.check_admin_key).0, 502);
+    let straight = facts.direct_answer.as_ref().and_then(Answer::instance_name);
+    assert_eq!(straight, Some("convex-self-hosted"));
     assert!(!server.saw_key());
 
     let direct = look_at(

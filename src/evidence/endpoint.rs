@@ -28,6 +28,9 @@ pub struct EndpointFacts {
     pub proxy: Option<String>,
     /// With a proxy in between: what came of going round it.
     pub direct: Option<Reach>,
+    /// GET `/instance_name` round that proxy, where it was answered.
+    #[serde(default)]
+    pub direct_answer: Option<Answer>,
     /// GET `<origin>/`.
     pub root: Observation<Answer>,
     /// GET `<origin>/version`.
@@ -96,10 +99,7 @@ pub struct Straight {
 impl EndpointFacts {
     /// The name of the instance that answers.
     pub fn answering_name(&self) -> Option<&str> {
-        match self.instance_name.seen().ok()? {
-            Answer { status: 200, body: Body::InstanceName { name }, .. } => Some(name),
-            _ => None,
-        }
+        self.instance_name.seen().ok()?.instance_name()
     }
 
     /// Whether `check_admin_key` took the key, each time it was asked with it, in order; `None` for an answer that says neither.
@@ -244,6 +244,14 @@ impl Answer {
     pub fn code(&self) -> Option<&str> {
         match &self.body {
             Body::ConvexError { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The name, where it is a backend's answer to `/instance_name`.
+    pub fn instance_name(&self) -> Option<&str> {
+        match &self.body {
+            Body::InstanceName { name } if self.status == 200 => Some(name),
             _ => None,
         }
     }

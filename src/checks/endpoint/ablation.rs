@@ -28,6 +28,19 @@ const BROKEN: &[Change] = &[
         build::endpoint(it).proxy = Some("http://proxy".to_owned());
         build::endpoint(it).direct = Some(Reach::Answered);
     }),
+    ("behind an environment's proxy that answers", |it| {
+        build::everywhere(it, &build::page(503, "Squid"));
+        let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
+        build::endpoint(it).proxy = Some("http://proxy".to_owned());
+        build::endpoint(it).direct = Some(Reach::Answered);
+        build::endpoint(it).direct_answer = build::answer(200, name).seen().cloned().ok();
+    }),
+    ("by turns", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(it).check_again =
+            build::answer(200, Body::KeyAccepted { read_only: Some(false) });
+        build::endpoint(it).more_tries = vec![build::refusal(401, "BadAdminKey")];
+    }),
     ("stopped", |it| {
         build::unreachable(it, Reach::Refused);
         build::expected(it).state = "exited".to_owned();

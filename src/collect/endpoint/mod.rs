@@ -100,7 +100,13 @@ pub async fn look(request: &Request<'_>) -> EndpointFacts {
                 Err(reach) => failed(&mut facts, &reach),
             }
         });
-        facts.direct = Some(direct(&typed, request, &way, &agent).await);
+        match direct(&typed, request, &way, &agent).await {
+            Ok(answer) => {
+                facts.direct = Some(Reach::Answered);
+                facts.direct_answer = Some(answer);
+            }
+            Err(reach) => facts.direct = Some(reach),
+        }
         way
     } else {
         let way = Way::find(&typed, request.timeout).await;
@@ -300,20 +306,19 @@ fn websocket_headers() -> HeaderMap {
 }
 
 /// Going round the proxy; without the key, which the CLI would not send that way.
-async fn direct(typed: &Typed, request: &Request<'_>, way: &Way, agent: &str) -> Reach {
+async fn direct(
+    typed: &Typed,
+    request: &Request<'_>,
+    way: &Way,
+    agent: &str,
+) -> Result<Answer, Reach> {
     if let Err(reach) = &way.connected {
-        return reach.clone();
+        return Err(reach.clone());
     }
     let recorder = recorder(typed, None, request.env);
-    let route = match Route::new(&recorder, &way.plan(typed, request.timeout, agent)) {
-        Ok(route) => route,
-        Err(reach) => return reach,
-    };
+    let route = Route::new(&recorder, &way.plan(typed, request.timeout, agent))?;
     let path = "/instance_name";
-    match route.get(typed.at(path), path, HeaderMap::new()).await {
-        Ok(_) => Reach::Answered,
-        Err(reach) => reach,
-    }
+    Ok(route.get(typed.at(path), path, HeaderMap::new()).await?.answer)
 }
 
 /// Whether the other scheme is spoken where this one failed: a TLS greeting that ends at the certificate, or a plain GET without
@@ -341,7 +346,7 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
         match route.get(url.clone(), path, HeaderMap::new()).await {
             Ok(got) => {
                 facts.reach = Reach::TlsToPlain;
-                if is_name(&got.answer) {
+                if got.answer.instance_name().is_some() {
                     facts.api_elsewhere.push(url.origin().ascii_serialization());
                 }
             }
@@ -368,14 +373,10 @@ async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_
             let mut url = typed.elsewhere("http", port)?;
             url.set_path(path);
             let got = route.get(url.clone(), path, HeaderMap::new()).await.ok()?;
-            is_name(&got.answer).then(|| url.origin().ascii_serialization())
+            got.answer.instance_name().is_some().then(|| url.origin().ascii_serialization())
         }
     });
     facts.api_elsewhere.extend(futures_util::future::join_all(found).await.into_iter().flatten());
-}
-
-fn is_name(answer: &Answer) -> bool {
-    answer.status == 200 && matches!(answer.body, Body::InstanceName { .. })
 }
 
 /// Nothing could be asked.

@@ -14,10 +14,10 @@ use url::Url;
 
 use super::probe::{Plan, Route};
 use super::tls::Recorder;
-use super::{CHECK, NEIGHBOUR, authorization, is_name, observed};
+use super::{CHECK, NEIGHBOUR, authorization, observed};
 use crate::evidence::KeyFacts;
 use crate::evidence::docker::{Container, DockerFacts};
-use crate::evidence::endpoint::{Answer, Body, EndpointFacts, Straight};
+use crate::evidence::endpoint::{Answer, EndpointFacts, Straight};
 use crate::evidence::key::SecretPlace;
 use crate::secret::Secret;
 
@@ -125,7 +125,7 @@ async fn one(
     let at = |path: &str| Url::parse(&format!("{origin}{path}")).ok();
     let path = "/instance_name";
     let said = route.get(at(path)?, path, HeaderMap::new()).await.ok()?.answer;
-    if !is_name(&said) || !matches!(&said.body, Body::InstanceName { name: own } if own == name) {
+    if said.instance_name() != Some(name) {
         return None;
     }
     let got = route.get(at(CHECK)?, CHECK, headers.clone()).await;
