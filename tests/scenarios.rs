@@ -38,6 +38,8 @@ const WAITING: &[(&str, &str)] =
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
     ("backend-not-created", "url-refused"),
     ("data-volume-missing-external", "url-refused"),
+    ("docker-other-context", "url-refused"),
+    ("docker-other-context--not", "url-refused"),
     ("several-backends-on-port", "key-from-detached-volume"),
     ("url-reaches-another-backend", "key-from-detached-volume"),
 ];

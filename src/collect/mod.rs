@@ -350,6 +350,13 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         if refused || stopped(docker) {
             clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
         }
+        if !accepted(&endpoint) {
+            let keys = compose_project::data_volume_keys(&compose.facts);
+            let wanted = compose_project::wanted(&project, &compose.facts, &keys);
+            let options = request.docker_options();
+            let asked = docker::other_contexts(listing, &wanted, &options, &environment);
+            docker.other_contexts = clock.timed("docker: other contexts", asked).await;
+        }
         docker.answering = match endpoint.seen() {
             Ok(Some(facts)) => docker::answering(docker, facts),
             _ => None,
@@ -449,6 +456,11 @@ async fn dashboards(
     });
     let pages = futures_util::future::join_all(pages);
     Observation::Seen(clock.timed("dashboard", pages).await)
+}
+
+/// Whether the key was seen to be accepted.
+fn accepted(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    matches!(endpoint.seen(), Ok(Some(_))) && !refused(endpoint)
 }
 
 /// Whether the backend refused the key, to its check or to the CLI's first call, or there was nobody to take it.

@@ -108,6 +108,13 @@ impl Stage {
             let state = engine::State { engine, directory, logs, requests: Arc::clone(&requests) };
             engine::serve(&socket, state)?;
         }
+        for (context, engine) in world.other_engines {
+            let socket = root.join(format!("{context}.sock"));
+            write_context(&root, &context, &socket)?;
+            let directory = project.display().to_string();
+            let requests = Arc::clone(&requests);
+            engine::serve(&socket, engine::State { engine, directory, logs: vec![], requests })?;
+        }
         if let Some(tracked) = &world.git {
             make_work_tree(&project, tracked)?;
         }
@@ -131,6 +138,17 @@ impl Stage {
             _directory: temporary,
         })
     }
+}
+
+/// Makes a docker context known to whoever has `home` for a home.
+fn write_context(home: &Path, name: &str, socket: &Path) -> anyhow::Result<()> {
+    let digest = hex::encode(Sha256::digest(name));
+    let directory = home.join(".docker/contexts/meta").join(digest);
+    std::fs::create_dir_all(&directory)?;
+    let host = format!("unix://{}", socket.display());
+    let meta = serde_json::json!({"Name": name, "Endpoints": {"docker": {"Host": host}}});
+    std::fs::write(directory.join("meta.json"), meta.to_string())?;
+    Ok(())
 }
 
 async fn serve(

@@ -34,6 +34,9 @@ pub struct World {
     /// The Docker engine; absent: its socket is not there.
     #[serde(default)]
     pub engine: Option<Engine>,
+    /// The engines of other docker contexts, by the context's name.
+    #[serde(default)]
+    pub other_engines: BTreeMap<String, Engine>,
     /// Who listens, by name.
     #[serde(default)]
     pub servers: BTreeMap<String, Server>,

@@ -9,6 +9,8 @@ mod answering;
 mod archive;
 mod container;
 mod context;
+mod dashboards;
+mod elsewhere;
 mod expected;
 mod failure;
 mod log;
@@ -32,6 +34,8 @@ use futures_util::{Stream, StreamExt};
 
 pub use answering::answering;
 pub use context::{Target, Transport, resolve};
+pub use dashboards::dashboards;
+pub use elsewhere::other_contexts;
 
 use crate::evidence::Observation;
 use crate::evidence::docker::{
@@ -206,6 +210,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         published: published(&listing.containers),
         expected: expected::expected(&backends, wanted),
         answering: None,
+        other_contexts: None,
         volumes,
         backends,
         notes,
@@ -508,28 +513,6 @@ fn candidates<'a>(
         (!in_project(summary, wanted), !running, std::cmp::Reverse(summary.created))
     });
     found
-}
-
-/// The port of a dashboard inside its container.
-const DASHBOARD_PORT: u16 = 6791;
-
-/// The running dashboards of the project that publish their page on all addresses or on loopback: name and port.
-pub fn dashboards(listing: &Listing, wanted: &Wanted<'_>) -> Vec<(String, u16)> {
-    let ours = listing
-        .containers
-        .iter()
-        .filter(|summary| state(summary) == "running" && in_project(summary, wanted))
-        .filter(|summary| recognise::is_dashboard(sight(summary)));
-    ours.filter_map(|summary| {
-        let port = summary.ports.iter().flatten().find(|port| {
-            let ip = container::host_ip(port.ip.as_deref());
-            port.private_port == DASHBOARD_PORT
-                && port.public_port.is_some()
-                && matches!(ip.as_str(), "" | "0.0.0.0" | "127.0.0.1")
-        })?;
-        Some((name_of(summary), port.public_port?))
-    })
-    .collect()
 }
 
 /// The project's other containers, and any dashboard.
