@@ -299,6 +299,13 @@ async fn an_address_of_version_6_and_a_name_with_two_are_reached() {
     let server = http(convex).await;
     let facts = look_at(&server.url().replace("127.0.0.1", "localhost"), Some(KEY), &[]).await;
     assert_eq!(seen(&facts.check_admin_key).0, 200);
+    // Each address of `localhost` by itself, where it has several: the server is at 127.0.0.1 alone.
+    let addresses = facts.addresses.seen().unwrap();
+    let expected = if addresses.len() > 1 { addresses.len() } else { 0 };
+    assert_eq!(facts.connections.len(), expected);
+    for one in &facts.connections {
+        assert_eq!(one.connected, one.address == "127.0.0.1", "{one:?}");
+    }
 }
 
 #[tokio::test]

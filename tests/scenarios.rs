@@ -26,6 +26,7 @@ const SIDE_BY_SIDE: usize = 4;
 const WITHOUT_FIXTURE: &[(&str, &str)] = &[
     ("docker-permission-denied", "no permission is denied to root, and tests may run as root"),
     ("url-tls-failure", "the recorded world speaks no TLS; `tests/endpoint_collect.rs` does"),
+    ("url-localhost-ipv6", "depends on what this machine's `localhost` is"),
     ("key-accepted", "a pass, not a finding"),
     ("url-loopback-in-container", "only where the tests run in a container"),
 ];

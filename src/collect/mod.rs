@@ -260,6 +260,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             directory: directory.display().to_string(),
             package_json: surroundings::package_json(&directory),
             cli_version: surroundings::cli_version(&directory),
+            node_version: None,
             git: Observation::unavailable("not looked at"),
             env_files_elsewhere: surroundings::env_files_elsewhere(
                 &directory,
@@ -345,6 +346,13 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             facts.straight = clock.timed("url: past the proxy", asked).await;
         }
         endpoint = Observation::Seen(Some(facts));
+    }
+    if endpoint
+        .seen()
+        .is_ok_and(|it| it.as_ref().is_some_and(|it| it.dead_first_address().is_some()))
+    {
+        let asked = surroundings::node_version(&environment);
+        evidence.surroundings.node_version = clock.timed("node", asked).await;
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
         if refused || stopped(docker) {

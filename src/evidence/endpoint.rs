@@ -22,6 +22,9 @@ pub struct EndpointFacts {
     pub path: String,
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
+    /// Whether somebody listens at each of them, in the same order; only for a name of this machine that has several.
+    #[serde(default)]
+    pub connections: Vec<Connection>,
     /// What the CLI's own way of connecting (proxy variables heeded) came to.
     pub reach: Reach,
     /// The proxy that HTTP_PROXY, HTTPS_PROXY put in between for this URL, its password masked.
@@ -74,6 +77,15 @@ pub struct EndpointFacts {
     pub straight: Option<Straight>,
 }
 
+/// Whether somebody listens at an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Connection {
+    /// The address, without the port.
+    pub address: String,
+    /// Whether TCP connected.
+    pub connected: bool,
+}
+
 /// The page of a dashboard of this project.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DashboardPage {
@@ -100,6 +112,14 @@ impl EndpointFacts {
     /// The name of the instance that answers.
     pub fn answering_name(&self) -> Option<&str> {
         self.instance_name.seen().ok()?.instance_name()
+    }
+
+    /// The first address of a name of this machine, where nobody listens, and another where somebody does: a client that tries only the
+    /// first does not get there.
+    pub fn dead_first_address(&self) -> Option<(&str, &str)> {
+        let first = self.connections.first().filter(|first| !first.connected)?;
+        let other = self.connections.iter().find(|other| other.connected)?;
+        Some((&first.address, &other.address))
     }
 
     /// Whether `check_admin_key` took the key, each time it was asked with it, in order; `None` for an answer that says neither.

@@ -14,6 +14,9 @@ pub struct Surroundings {
     pub package_json: Observation<PackageJson>,
     /// The version in `node_modules/convex/package.json`.
     pub cli_version: Option<String>,
+    /// What `node --version` says, without the `v`; asked only where a check depends on it.
+    #[serde(default)]
+    pub node_version: Option<String>,
     /// The git work tree; `None` outside of one, or where git is not installed.
     pub git: Observation<Option<Git>>,
     /// Env files with the pair or half of it that the CLI does not read from here: parents, child packages, other names.

@@ -19,6 +19,7 @@ mod several_backends_behind_url;
 mod url_has_path;
 mod url_invalid;
 mod url_is_other;
+mod url_localhost_ipv6;
 mod url_placement;
 mod url_port_not_published;
 mod url_reaches_another_backend;
@@ -42,6 +43,7 @@ pub static CHECKS: &[&Check] = &[
     &url_is_other::DASHBOARD,
     &url_is_other::NOT_CONVEX,
     &url_unreached::CHECK,
+    &url_localhost_ipv6::CHECK,
     &url_placement::NETWORK_NAME,
     &url_placement::LOOPBACK,
     &url_port_not_published::CHECK,

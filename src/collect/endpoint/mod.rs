@@ -124,6 +124,7 @@ pub async fn look(request: &Request<'_>) -> EndpointFacts {
         Ok(addresses) => Observation::Seen(texts(addresses)),
         Err(reason) => Observation::unavailable(reason),
     };
+    facts.connections.clone_from(&way.connections);
     facts.resolve_ms = way.addresses.is_ok().then_some(way.resolve_ms);
     facts.connect_ms = way.connected.as_ref().ok().copied();
     facts.certificate = recorder.certificate();
