@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use convex_doctor::collect::endpoint::{
-    Request, ensure_crypto_provider, look, retry_key, try_more,
+    Request, ensure_crypto_provider, look, push, retry_key, try_more,
 };
 use convex_doctor::evidence::Observation;
 use convex_doctor::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault, UrlFault};
@@ -513,6 +513,39 @@ async fn a_proxy_between_is_used_and_gone_round() {
     )
     .await;
     assert_eq!((direct.proxy, seen(&direct.check_admin_key).0), (None, 200));
+}
+
+#[tokio::test]
+async fn a_big_body_is_answered_also_by_who_does_not_read_it() {
+    // As careless as a server can be: the answer, and then a reset.
+    let careless = http(|head| {
+        let refuses = head.starts_with("POST ");
+        if refuses { answer(413, "text/html", "<title>413</title>") } else { convex(head) }
+    })
+    .await;
+    let takes_all = raw(|mut stream| async move {
+        let Some(head) = head(&mut stream).await else { return };
+        if head.starts_with("POST ") {
+            let mut body = vec![0; 4 * 1024 * 1024];
+            let whole = stream.read_exact(&mut body).await.is_ok();
+            let status =
+                if whole && !head.to_lowercase().contains("authorization") { 200 } else { 400 };
+            let _ = stream.write_all(answer(status, "text/plain", "").as_bytes()).await;
+        } else {
+            let _ = stream.write_all(convex(&head).as_bytes()).await;
+        }
+    })
+    .await;
+    let stranger = http(|_| answer(200, "text/html", "<title>Welcome</title>")).await;
+    for (server, expected) in [(&careless, Some(413)), (&takes_all, Some(200)), (&stranger, None)] {
+        let (env, url, key) = (BTreeMap::new(), server.url(), Secret::new(KEY));
+        let request =
+            Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
+        let facts = look(&request).await;
+        let answer = push(&request, &facts).await;
+        assert_eq!(answer.seen().ok().map(|answer| answer.status), expected, "{answer:?}");
+    }
+    assert!(stranger.heads().iter().all(|head| head.starts_with("GET ")));
 }
 
 /// Certificates for TLS servers, and what a client needs to trust them.

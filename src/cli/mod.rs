@@ -92,6 +92,9 @@ pub struct Options {
     /// A throw-away instance: what it would lose is only worth knowing
     #[arg(long, global = true)]
     ephemeral: bool,
+    /// Look into detached volumes through never-started, read-only helper containers, and test big pushes
+    #[arg(long, global = true)]
+    deep: bool,
     /// The longest wait for one probe (`5s`, `500ms`)
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration, default_value = "5s")]
     timeout: Duration,
@@ -306,6 +309,7 @@ impl Options {
             no_docker: self.no_docker,
             no_network: self.no_network,
             ephemeral: self.ephemeral,
+            deep: self.deep,
             timeout: self.timeout,
             ..collect::Request::default()
         })

@@ -67,6 +67,8 @@ pub struct Request {
     pub no_network: bool,
     /// `--ephemeral`.
     pub ephemeral: bool,
+    /// `--deep`.
+    pub deep: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.
@@ -301,7 +303,11 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let ask = async {
         match (ask_url, url) {
             (true, Some(_)) => {
-                let facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                let mut facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                if request.deep {
+                    let push = endpoint::push(&first, &facts);
+                    facts.big_body = Some(clock.timed("url: 4 MiB", push).await);
+                }
                 Observation::Seen(Some(facts))
             }
             (true, None) => Observation::Seen(None),

@@ -71,6 +71,9 @@ pub struct EndpointFacts {
     /// How long TCP took to connect directly, in milliseconds; `None` where it did not.
     #[serde(default)]
     pub connect_ms: Option<u64>,
+    /// POST `<origin>/echo` with 4 MiB and without a key; with `--deep` only, `None` else.
+    #[serde(default)]
+    pub big_body: Option<Observation<Answer>>,
     /// `check_admin_key` with the key straight at the container it was minted for; asked only where the URL answered as if the key had
     /// been lost on the way.
     #[serde(default)]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::build;
 use crate::checks::{Check, compose, engine};
 use crate::evidence::compose::{ComposeIssue, EntryValue};
-use crate::evidence::docker::EngineFailure;
-use crate::evidence::endpoint::{Body, Reach, UrlFault};
+use crate::evidence::docker::{EngineFailure, OtherContext};
+use crate::evidence::endpoint::{Body, Connection, DashboardPage, Reach, UrlFault};
 use crate::evidence::{Evidence, Observation};
 use crate::report::Certainty;
 
@@ -112,6 +112,30 @@ const BROKEN: &[Change] = &[
         build::expected(it).state = "restarting".to_owned();
         build::expected(it).cloud_origin = Some("api.example.com".to_owned());
     }),
+    ("small bodies only", |it| {
+        build::endpoint(it).big_body = Some(build::page(413, "Too Large"));
+    }),
+    ("a dead first address", |it| {
+        let one = |address: &str, connected| Connection { address: address.to_owned(), connected };
+        build::endpoint(it).connections = vec![one("::1", false), one("127.0.0.1", true)];
+        it.surroundings.node_version = Some("18.20.4".to_owned());
+    }),
+    ("another context", |it| {
+        build::docker(it).expected = None;
+        build::docker(it).other_contexts = Some(vec![OtherContext {
+            name: "colima".to_owned(),
+            address: "unix:///colima.sock".to_owned(),
+            containers: Observation::Seen(vec!["app-backend-1".to_owned()]),
+        }]);
+    }),
+    ("a dashboard with a key, and to nowhere", |it| {
+        let deployment_url = Some("http://127.0.0.1:4000".to_owned());
+        it.dashboards = Observation::Seen(vec![DashboardPage {
+            container: "app-dashboard-1".to_owned(),
+            url: "http://127.0.0.1:6791".to_owned(),
+            page: build::answer(200, Body::Dashboard { deployment_url, holds_key: true }),
+        }]);
+    }),
     ("no upgrade", |it| {
         build::endpoint(it).websocket = build::refusal(400, "InvalidUpgradeHeader");
     }),
@@ -178,6 +202,8 @@ const AWAY: &[Change] = &[
     ("check_admin_key", |it| build::endpoint(it).check_admin_key = Observation::unavailable("x")),
     ("first_call", |it| build::endpoint(it).first_call = Observation::unavailable("x")),
     ("without_key", |it| build::endpoint(it).without_key = Observation::unavailable("x")),
+    ("dashboards", |it| it.dashboards = Observation::unavailable("x")),
+    ("node", |it| it.surroundings.node_version = None),
     ("websocket", |it| build::endpoint(it).websocket = Observation::unavailable("x")),
     ("network", |it| build::unreachable(it, Reach::NotTried)),
     ("process name", |it| {

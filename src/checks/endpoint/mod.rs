@@ -13,6 +13,7 @@ mod origin_invalid;
 mod origin_mismatch;
 mod origins;
 mod proxies;
+mod proxy_body_too_small;
 mod proxy_no_websocket;
 mod proxy_strips_authorization;
 mod several_backends_behind_url;
@@ -55,6 +56,7 @@ pub static CHECKS: &[&Check] = &[
     &proxies::LOGIN,
     &proxy_strips_authorization::CHECK,
     &proxy_no_websocket::CHECK,
+    &proxy_body_too_small::CHECK,
     &backend_age::TOO_OLD,
     &backend_age::SLOW,
     &origin_mismatch::CLOUD,

@@ -39,6 +39,10 @@ const CLI: &str = "npm-cli-1.48.0";
 const CHECK: &str = "/api/check_admin_key";
 /// Where the CLI opens its WebSocket.
 const SYNC: &str = "/api/1.48.0/sync";
+/// Sends back what it is sent, and stores nothing.
+const ECHO: &str = "/echo";
+/// More than nginx takes by default (1 MiB), and less than many a push.
+const BIG_BODY: usize = 4 * 1024 * 1024;
 /// How long a neighbouring port may take.
 const NEIGHBOUR: Duration = Duration::from_secs(1);
 
@@ -178,6 +182,28 @@ pub async fn try_more(request: &Request<'_>, facts: &mut EndpointFacts) {
         }
         facts.more_tries.push(retry_key(request).await);
     }
+}
+
+/// Sends a backend a body of 4 MiB, to the path that echoes, without any key; `--deep` only. Who is no Convex backend is sent nothing.
+pub async fn push(request: &Request<'_>, facts: &EndpointFacts) -> Observation<Answer> {
+    let Some(typed) = url::read(request.url).ok().filter(|_| facts.is_convex_api()) else {
+        return Observation::unavailable("no Convex backend answers at the URL");
+    };
+    let proxy = proxy::for_url(&typed, request.env);
+    let agent = request.agent();
+    let plan = Plan {
+        proxy: proxy.as_deref(),
+        host: None,
+        connects: false,
+        timeout: request.timeout,
+        agent: &agent,
+    };
+    let limit = request.timeout * 4;
+    let got = match Route::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
+        Ok(route) => route.post(typed.at(ECHO), ECHO, vec![b' '; BIG_BODY], limit).await,
+        Err(reach) => Err(reach),
+    };
+    observed(got).0
 }
 
 /// GETs a page on this machine, without any key.
