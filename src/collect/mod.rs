@@ -317,7 +317,18 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             }),
         }
     };
-    let (engine, mut endpoint) = tokio::join!(engine, ask);
+    let mut app_urls = std::mem::take(&mut evidence.surroundings.app_urls);
+    let apps = async {
+        let selected = url.unwrap_or_default();
+        let others = app_urls.iter().any(|app| endpoint::elsewhere(&app.url, selected).is_some());
+        if url.is_some() && others {
+            let asked = ask_app_urls(&mut app_urls, selected, ask_url, &environment, timeout);
+            clock.timed("url: the app's", asked).await;
+        }
+        app_urls
+    };
+    let (engine, mut endpoint, app_urls) = tokio::join!(engine, ask, apps);
+    evidence.surroundings.app_urls = app_urls;
     let EngineAnswer { facts: mut docker, failed, listing, secrets: met, dashboards } = engine;
     evidence.engine_failure = failed;
     evidence.dashboards = dashboards;
@@ -542,11 +553,45 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
                     line: *line,
                     url: crate::selection::facts::masked(definition.value.expose()),
                     instance_name: None,
+                    unanswered: None,
                 });
             }
         }
     }
     urls
+}
+
+/// Asks who answers at the URLs that the app is told, where those are of another origin than the selected one: side by side, without the
+/// key, beside the other first probes.
+async fn ask_app_urls(
+    urls: &mut [AppUrl],
+    selected: &str,
+    allowed: bool,
+    environment: &BTreeMap<String, String>,
+    timeout: Duration,
+) {
+    const MOST: usize = 4;
+    let nonce = nonce();
+    let asked = urls.iter_mut().take(MOST).map(|app| {
+        let nonce = &nonce;
+        async move {
+            if !allowed {
+                let reason = || "--no-network was given".to_owned();
+                app.unanswered = endpoint::elsewhere(&app.url, selected).map(|_| reason());
+                return;
+            }
+            match endpoint::instance_elsewhere(&app.url, selected, environment, timeout, nonce)
+                .await
+            {
+                Some(Observation::Seen(answer)) => {
+                    app.instance_name = answer.instance_name().map(str::to_owned);
+                }
+                Some(Observation::Unavailable { reason }) => app.unanswered = Some(reason),
+                None => {}
+            }
+        }
+    });
+    futures_util::future::join_all(asked).await;
 }
 
 /// Eight random hex digits for the User-Agent, by which a container's access log shows that our own probe reached it.

@@ -102,6 +102,10 @@ pub struct AppUrl {
     pub line: usize,
     /// As typed, a password masked.
     pub url: String,
-    /// The instance name that answers there; `None` when it was not asked (the same origin as the selected one, or none).
+    /// The instance name that answers there; `None` when it was not asked (the same origin as the selected one, or none), and where no
+    /// backend answers.
     pub instance_name: Option<String>,
+    /// Why it is not known what answers there, where it was worth asking.
+    #[serde(default)]
+    pub unanswered: Option<String>,
 }

@@ -46,6 +46,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             Certainty::Proven,
             format!("{by} refuses a body of 4 MiB. Small pushes get through, bigger ones and imports do not."),
         )
+        .level(Level::Error)
         .because("413 to 4 MiB without a key", format!("{}/echo", endpoint.url.trim_end_matches('/')))
         .at(url_location(evidence))
         .remedy(Remedy::careful(

@@ -208,14 +208,47 @@ pub async fn push(request: &Request<'_>, facts: &EndpointFacts) -> Observation<A
 
 /// GETs a page on this machine, without any key.
 pub async fn page(url: &str, timeout: Duration, nonce: &str) -> Observation<Answer> {
-    let Ok(typed) = url::read(url) else {
-        return Observation::unavailable("the URL cannot be used");
-    };
+    match url::read(url) {
+        Ok(typed) => aside(&typed, "/", &Recorder::refusing(), timeout, nonce).await,
+        Err(_) => Observation::unavailable("the URL cannot be used"),
+    }
+}
+
+/// The instance that answers at another URL than the selected one, directly as a browser would ask, without any key; `None` where it is
+/// the same origin, no URL at all, or one of Convex Cloud.
+pub async fn instance_elsewhere(
+    url: &str,
+    selected: &str,
+    env: &BTreeMap<String, String>,
+    timeout: Duration,
+    nonce: &str,
+) -> Option<Observation<Answer>> {
+    let typed = elsewhere(url, selected)?;
+    let recorder = recorder(&typed, None, env);
+    Some(aside(&typed, "/instance_name", &recorder, timeout, nonce).await)
+}
+
+/// `url`, where it is one of another origin that may be a self-hosted backend's.
+pub fn elsewhere(url: &str, selected: &str) -> Option<Typed> {
+    let typed = url::read(url).ok()?;
+    let same = url::read(selected).is_ok_and(|it| it.origin.origin() == typed.origin.origin());
+    let cloud = typed.host.ends_with(".convex.cloud") || typed.host.ends_with(".convex.site");
+    (!same && !cloud).then_some(typed)
+}
+
+/// One GET beside the selected URL's, within a second.
+async fn aside(
+    typed: &Typed,
+    path: &str,
+    recorder: &Arc<Recorder>,
+    timeout: Duration,
+    nonce: &str,
+) -> Observation<Answer> {
     let agent = agent(nonce);
     let timeout = timeout.min(NEIGHBOUR);
     let plan = Plan { proxy: None, host: None, connects: false, timeout, agent: &agent };
-    let got = match Route::new(&Recorder::refusing(), &plan) {
-        Ok(route) => route.get(typed.at("/"), "/", HeaderMap::new()).await,
+    let got = match Route::new(recorder, &plan) {
+        Ok(route) => route.get(typed.at(path), path, HeaderMap::new()).await,
         Err(reach) => Err(reach),
     };
     observed(got).0
