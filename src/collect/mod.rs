@@ -9,6 +9,7 @@ pub mod docker;
 pub mod endpoint;
 pub mod files;
 
+mod beside;
 mod compose_project;
 mod credentials;
 mod repository;
@@ -322,7 +323,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         let selected = url.unwrap_or_default();
         let others = app_urls.iter().any(|app| endpoint::elsewhere(&app.url, selected).is_some());
         if url.is_some() && others {
-            let asked = ask_app_urls(&mut app_urls, selected, ask_url, &environment, timeout);
+            let asked = beside::app_urls(&mut app_urls, selected, ask_url, &environment, timeout);
             clock.timed("url: the app's", asked).await;
         }
         app_urls
@@ -338,31 +339,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
 
     // Third wave, only when something is wrong.
     let refused = refused(&endpoint);
-    if let (Ok(Some(facts)), true) = (endpoint.seen(), refused) {
-        let mut facts = facts.clone();
-        let again = endpoint::Request { nonce: &nonces[1], ..first };
-        facts.check_again = clock.timed("url: key again", endpoint::retry_key(&again)).await;
-        // Its nonce is none that a log is searched for: there, two adjacent lines are the proof.
-        let more = endpoint::Request { nonce: &nonce(), ..first };
-        clock.timed("url: key once more", endpoint::try_more(&more, &mut facts)).await;
-        let verdicts = facts.verdicts().into_iter();
-        let refusals = verdicts.filter(|taken| *taken == Some(false)).count();
-        facts.refusals = u32::try_from(refusals).unwrap_or(0);
-        let lost = endpoint::straight::is_called_for(&facts);
-        if let (true, Observation::Seen(docker), Some(key)) = (lost, &docker, key)
-            && let Some(known) = evidence.keys.iter().find(|key| key.selected)
-        {
-            let straight = endpoint::straight::Request {
-                key,
-                facts: known,
-                timeout,
-                nonce: &nonce(),
-                in_container: evidence.surroundings.in_container,
-            };
-            let asked = endpoint::straight::look(docker, &straight);
-            facts.straight = clock.timed("url: past the proxy", asked).await;
-        }
-        endpoint = Observation::Seen(Some(facts));
+    if let (Observation::Seen(Some(facts)), true) = (&mut endpoint, refused) {
+        key_again(&clock, &first, &nonces[1], &docker, &evidence, facts).await;
     }
     if endpoint
         .seen()
@@ -441,7 +419,7 @@ async fn ask_engine(
     let wanted = compose_project::wanted(project, compose, &keys);
     let (found, dashboards) = tokio::join!(
         clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
-        dashboards(clock, request, environment, &listing, &wanted),
+        beside::dashboards(clock, request, environment, &listing, &wanted),
     );
     EngineAnswer {
         facts: Observation::Seen(found.facts),
@@ -452,35 +430,36 @@ async fn ask_engine(
     }
 }
 
-/// The pages of the project's dashboards, beside the engine's second wave.
-async fn dashboards(
+/// The key again, where it was refused or nobody took it: whether the answer stays the same, and whether the key arrives at all.
+async fn key_again(
     clock: &Clock,
-    request: &Request,
-    environment: &BTreeMap<String, String>,
-    listing: &docker::Listing,
-    wanted: &docker::Wanted<'_>,
-) -> Observation<Vec<DashboardPage>> {
-    let found = docker::dashboards(listing, wanted);
-    if found.is_empty() {
-        return Observation::Seen(Vec::new());
+    first: &endpoint::Request<'_>,
+    second_nonce: &str,
+    docker: &Observation<DockerFacts>,
+    evidence: &Evidence,
+    facts: &mut EndpointFacts,
+) {
+    let again = endpoint::Request { nonce: second_nonce, ..*first };
+    facts.check_again = clock.timed("url: key again", endpoint::retry_key(&again)).await;
+    // Their nonces are none that a log is searched for: there, two adjacent lines are the proof.
+    let more = endpoint::Request { nonce: &nonce(), ..*first };
+    clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
+    let refusals = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
+    facts.refusals = u32::try_from(refusals).unwrap_or(0);
+    let lost = endpoint::straight::is_called_for(facts);
+    if let (true, Observation::Seen(docker), Some(key)) = (lost, docker, first.key)
+        && let Some(known) = evidence.keys.iter().find(|key| key.selected)
+    {
+        let straight = endpoint::straight::Request {
+            key,
+            facts: known,
+            timeout: first.timeout,
+            nonce: &nonce(),
+            in_container: evidence.surroundings.in_container,
+        };
+        let asked = endpoint::straight::look(docker, &straight);
+        facts.straight = clock.timed("url: past the proxy", asked).await;
     }
-    if request.no_network {
-        return Observation::unavailable("--no-network was given");
-    }
-    if !listing.target().local || surroundings::in_container(environment) {
-        return Observation::unavailable("the dashboard's port is another machine's");
-    }
-    let (timeout, nonce) = (request.timeout(), nonce());
-    let pages = found.into_iter().take(4).map(|(container, port)| {
-        let nonce = &nonce;
-        async move {
-            let url = format!("http://127.0.0.1:{port}");
-            let page = endpoint::page(&url, timeout, nonce).await;
-            DashboardPage { container, url, page }
-        }
-    });
-    let pages = futures_util::future::join_all(pages);
-    Observation::Seen(clock.timed("dashboard", pages).await)
 }
 
 /// Whether the key was seen to be accepted.
@@ -559,39 +538,6 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
         }
     }
     urls
-}
-
-/// Asks who answers at the URLs that the app is told, where those are of another origin than the selected one: side by side, without the
-/// key, beside the other first probes.
-async fn ask_app_urls(
-    urls: &mut [AppUrl],
-    selected: &str,
-    allowed: bool,
-    environment: &BTreeMap<String, String>,
-    timeout: Duration,
-) {
-    const MOST: usize = 4;
-    let nonce = nonce();
-    let asked = urls.iter_mut().take(MOST).map(|app| {
-        let nonce = &nonce;
-        async move {
-            if !allowed {
-                let reason = || "--no-network was given".to_owned();
-                app.unanswered = endpoint::elsewhere(&app.url, selected).map(|_| reason());
-                return;
-            }
-            match endpoint::instance_elsewhere(&app.url, selected, environment, timeout, nonce)
-                .await
-            {
-                Some(Observation::Seen(answer)) => {
-                    app.instance_name = answer.instance_name().map(str::to_owned);
-                }
-                Some(Observation::Unavailable { reason }) => app.unanswered = Some(reason),
-                None => {}
-            }
-        }
-    });
-    futures_util::future::join_all(asked).await;
 }
 
 /// Eight random hex digits for the User-Agent, by which a container's access log shows that our own probe reached it.

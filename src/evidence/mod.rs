@@ -83,7 +83,7 @@ pub struct Evidence {
     pub engine_failure: Option<docker::FailedEngine>,
     /// The selected URL; `None` where none is selected.
     pub endpoint: Observation<Option<EndpointFacts>>,
-    /// The dashboards of this project that run and publish their port here.
+    /// The dashboards of this project that run and publish their port on this machine (in a container: none does).
     #[serde(default)]
     pub dashboards: Observation<Vec<endpoint::DashboardPage>>,
     /// How long each probe took.

@@ -81,7 +81,7 @@ fn mismatch(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         match judge(evidence, told) {
             Ok(None) => {}
             Ok(Some((certainty, why))) => {
-                findings.push(finding(evidence, page, told, certainty, &why))
+                findings.push(finding(evidence, page, told, certainty, &why));
             }
             Err(reason) => unseen = Err(reason),
         }
