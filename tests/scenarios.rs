@@ -26,21 +26,22 @@ const SIDE_BY_SIDE: usize = 4;
 const WITHOUT_FIXTURE: &[(&str, &str)] = &[
     ("docker-permission-denied", "no permission is denied to root, and tests may run as root"),
     ("url-tls-failure", "the recorded world speaks no TLS; `tests/endpoint_collect.rs` does"),
+    ("url-localhost-ipv6", "depends on what this machine's `localhost` is"),
     ("key-accepted", "a pass, not a finding"),
     ("url-loopback-in-container", "only where the tests run in a container"),
 ];
 
 /// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that has come right is to be taken off.
-const WAITING: &[(&str, &str)] = &[
-    ("data-volume-missing-external", "backend-not-created comes first, though `up` cannot work"),
-    ("http-proxy-intercepts", "proxy-error comes first, and direct works: proven"),
-];
+const WAITING: &[(&str, &str)] =
+    &[("data-volume-missing-external", "backend-not-created comes first, though `up` cannot work")];
 
 /// Ids that are surer without the compose file, against the rule: with it, another container or finding is in the way of being sure.
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
     ("backend-not-created", "url-refused"),
     ("data-volume-missing-external", "url-refused"),
     ("several-backend-elsewhere-and-stale-key", "key-foreign"),
+    ("docker-other-context", "url-refused"),
+    ("docker-other-context--not", "url-refused"),
     ("several-backends-on-port", "key-from-detached-volume"),
     ("several-stopped-and-wrong-port", "url-refused"),
     ("url-reaches-another-backend", "key-from-detached-volume"),

@@ -9,6 +9,7 @@ pub mod docker;
 pub mod endpoint;
 pub mod files;
 
+mod beside;
 mod compose_project;
 mod credentials;
 mod interrupt;
@@ -26,6 +27,7 @@ use anyhow::Context as _;
 
 use crate::admin_key::{Inspection, InstanceSecret};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
+use crate::evidence::endpoint::{Answer, DashboardPage};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{
@@ -310,6 +312,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             directory: directory.display().to_string(),
             package_json: surroundings::package_json(&directory),
             cli_version: surroundings::cli_version(&directory),
+            node_version: None,
             git: Observation::unavailable("not looked at"),
             env_files_elsewhere: surroundings::env_files_elsewhere(
                 &directory,
@@ -350,7 +353,11 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let ask = async {
         match (ask_url, url) {
             (true, Some(_)) => {
-                let facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                let mut facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                if request.deep {
+                    let push = endpoint::push(&first, &facts);
+                    facts.big_body = Some(clock.timed("url: 4 MiB", push).await);
+                }
                 Observation::Seen(Some(facts))
             }
             (true, None) => Observation::Seen(None),
@@ -360,25 +367,36 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             }),
         }
     };
-    let (engine, mut endpoint) = tokio::join!(engine, ask);
-    let EngineAnswer { facts: mut docker, failed, listing, secrets: met } = engine;
+    let mut app_urls = std::mem::take(&mut evidence.surroundings.app_urls);
+    let apps = async {
+        let selected = url.unwrap_or_default();
+        let others = app_urls.iter().any(|app| endpoint::elsewhere(&app.url, selected).is_some());
+        if url.is_some() && others {
+            let asked = beside::app_urls(&mut app_urls, selected, ask_url, &environment, timeout);
+            clock.timed("url: the app's", asked).await;
+        }
+        app_urls
+    };
+    let (engine, mut endpoint, app_urls) = tokio::join!(engine, ask, apps);
+    evidence.surroundings.app_urls = app_urls;
+    let EngineAnswer { facts: mut docker, failed, listing, secrets: met, dashboards } = engine;
     evidence.engine_failure = failed;
+    evidence.dashboards = dashboards;
     secrets.extend(met);
     evidence.keys = credentials::keys(&selected.selection, &secrets);
     clock.lap("keys tried");
 
     // Third wave, only when something is wrong.
     let refused = refused(&endpoint);
-    if let (Ok(Some(facts)), true) = (endpoint.seen(), refused) {
-        let mut facts = facts.clone();
-        let again = endpoint::Request { nonce: &nonces[1], ..first };
-        let answer = clock.timed("url: key again", endpoint::retry_key(&again)).await;
-        let refusals = [&facts.check_admin_key, &answer]
-            .into_iter()
-            .filter(|answer| answer.seen().is_ok_and(|answer| answer.status == 401));
-        facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
-        facts.check_again = answer;
-        endpoint = Observation::Seen(Some(facts));
+    if let (Observation::Seen(Some(facts)), true) = (&mut endpoint, refused) {
+        key_again(&clock, &first, &nonces[1], &docker, &evidence, facts).await;
+    }
+    if endpoint
+        .seen()
+        .is_ok_and(|it| it.as_ref().is_some_and(|it| it.dead_first_address().is_some()))
+    {
+        let asked = surroundings::node_version(&environment);
+        evidence.surroundings.node_version = clock.timed("node", asked).await;
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
         let look = request.deep || request.look_into_volumes;
@@ -393,6 +411,13 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         }
         if refused || stopped(docker) {
             clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
+        }
+        if !accepted(&endpoint) {
+            let keys = compose_project::data_volume_keys(&compose.facts);
+            let wanted = compose_project::wanted(&project, &compose.facts, &keys);
+            let options = request.docker_options();
+            let asked = docker::other_contexts(listing, &wanted, &options, &environment);
+            docker.other_contexts = clock.timed("docker: other contexts", asked).await;
         }
         docker.answering = match endpoint.seen() {
             Ok(Some(facts)) => docker::answering(docker, facts),
@@ -416,12 +441,14 @@ struct EngineAnswer {
     failed: Option<FailedEngine>,
     listing: Option<docker::Listing>,
     secrets: Vec<(Secret, SecretPlace)>,
+    dashboards: Observation<Vec<DashboardPage>>,
 }
 
 impl EngineAnswer {
     fn not_asked(reason: &str) -> Self {
-        let facts = Observation::unavailable(reason);
-        Self { facts, failed: None, listing: None, secrets: Vec::new() }
+        let (facts, dashboards) =
+            (Observation::unavailable(reason), Observation::unavailable(reason));
+        Self { facts, failed: None, listing: None, secrets: Vec::new(), dashboards }
     }
 }
 
@@ -449,26 +476,67 @@ async fn ask_engine(
     };
     let keys = compose_project::data_volume_keys(compose);
     let wanted = compose_project::wanted(project, compose, &keys);
-    let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
+    let (found, dashboards) = tokio::join!(
+        clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
+        beside::dashboards(clock, request, environment, &listing, &wanted),
+    );
     EngineAnswer {
         facts: Observation::Seen(found.facts),
         failed: None,
         listing: Some(listing),
         secrets: found.secrets,
+        dashboards,
     }
 }
 
-/// Whether the backend refused the key, or there was nobody to take it.
+/// The key again, where it was refused or nobody took it: whether the answer stays the same, and whether the key arrives at all.
+async fn key_again(
+    clock: &Clock,
+    first: &endpoint::Request<'_>,
+    second_nonce: &str,
+    docker: &Observation<DockerFacts>,
+    evidence: &Evidence,
+    facts: &mut EndpointFacts,
+) {
+    let again = endpoint::Request { nonce: second_nonce, ..*first };
+    facts.check_again = clock.timed("url: key again", endpoint::retry_key(&again)).await;
+    // Their nonces are none that a log is searched for: there, two adjacent lines are the proof.
+    let more = endpoint::Request { nonce: &nonce(), ..*first };
+    clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
+    let refusals = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
+    facts.refusals = u32::try_from(refusals).unwrap_or(0);
+    let lost = endpoint::straight::is_called_for(facts);
+    if let (true, Observation::Seen(docker), Some(key)) = (lost, docker, first.key)
+        && let Some(known) = evidence.keys.iter().find(|key| key.selected)
+    {
+        let straight = endpoint::straight::Request {
+            key,
+            facts: known,
+            timeout: first.timeout,
+            nonce: &nonce(),
+            in_container: evidence.surroundings.in_container,
+        };
+        let asked = endpoint::straight::look(docker, &straight);
+        facts.straight = clock.timed("url: past the proxy", asked).await;
+    }
+}
+
+/// Whether the key was seen to be accepted.
+fn accepted(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    matches!(endpoint.seen(), Ok(Some(_))) && !refused(endpoint)
+}
+
+/// Whether the backend refused the key, to its check or to the CLI's first call, or there was nobody to take it.
 fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let Ok(Some(facts)) = endpoint.seen() else { return false };
-    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
+    let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
+    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200) || first == Some(false)
 }
 
 /// Whether the selected key is one, was not seen to be accepted, and opens with no secret that was found: some volume may have its own.
 fn is_a_stranger(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) -> bool {
-    let accepted = matches!(endpoint.seen(), Ok(Some(_))) && !refused(endpoint);
     let is_public = |place: &SecretPlace| *place == SecretPlace::PublicDevelopment;
-    !accepted
+    !accepted(endpoint)
         && keys.iter().any(|key| {
             let mut opened = key.trials.iter().filter(|trial| trial.opened.is_some());
             key.selected
@@ -535,6 +603,7 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
                     line: *line,
                     url: crate::selection::facts::masked(definition.value.expose()),
                     instance_name: None,
+                    unanswered: None,
                 });
             }
         }

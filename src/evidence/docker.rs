@@ -51,6 +51,10 @@ pub struct DockerFacts {
     pub expected: Option<String>,
     /// The container that stands behind the selected URL, and how that is known.
     pub answering: Option<Answering>,
+    /// The engines of the other docker contexts; asked only when this one has no container of the project and the key was not seen to be
+    /// accepted, `None` else.
+    #[serde(default)]
+    pub other_contexts: Option<Vec<OtherContext>>,
     /// Volumes that may belong to a Convex instance: attached to a backend, or named like one.
     pub volumes: Observation<Vec<Volume>>,
     /// What limited the looking: a configuration that could not be read, more candidates than were inspected.
@@ -74,6 +78,17 @@ impl DockerFacts {
         let answering = self.answering.as_ref()?;
         Some((self.backend(&answering.container)?, answering.certainty))
     }
+}
+
+/// The engine of another docker context.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherContext {
+    /// The context's name.
+    pub name: String,
+    /// Its engine's address; a password masked.
+    pub address: String,
+    /// The project's containers there, by their labels.
+    pub containers: Observation<Vec<String>>,
 }
 
 /// The container behind the selected URL.

@@ -87,6 +87,9 @@ pub struct Evidence {
     /// The command that failed, under `convex-doctor run`.
     #[serde(default)]
     pub command: Option<command::CommandFacts>,
+    /// The dashboards of this project that run and publish their port on this machine (in a container: none does).
+    #[serde(default)]
+    pub dashboards: Observation<Vec<endpoint::DashboardPage>>,
     /// How long each probe took.
     pub timings: Vec<Timing>,
 }

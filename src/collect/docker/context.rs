@@ -58,9 +58,7 @@ pub fn resolve(options: &Options, env: &BTreeMap<String, String>) -> Result<Targ
 
 fn choose(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
     let var = |name: &str| env.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let config_dir = var("DOCKER_CONFIG")
-        .map(PathBuf::from)
-        .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")));
+    let config_dir = config_dir(env);
     // DOCKER_TLS alone means to docker that the certificate is not looked at; here it always is.
     let verify = var("DOCKER_TLS_VERIFY").or(var("DOCKER_TLS")).is_some();
     let certs = verify
@@ -90,6 +88,62 @@ fn choose(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, U
         }
         _ => Ok(default_target(env, notes)),
     }
+}
+
+/// More contexts than this are not asked.
+const MOST_CONTEXTS: usize = 8;
+
+/// The other contexts that docker knows, by name, `default` among them: each with its engine, or why it cannot be asked. Those that lead to
+/// the engine of `current` are left out.
+pub(super) fn others(
+    current: &Target,
+    env: &BTreeMap<String, String>,
+) -> Vec<(String, Result<Target, Unasked>)> {
+    let config_dir = config_dir(env);
+    let meta = config_dir.as_deref().map(|dir| dir.join("contexts").join("meta"));
+    let mut names: Vec<String> = meta
+        .and_then(|meta| std::fs::read_dir(meta).ok())
+        .into_iter()
+        .flatten()
+        .take(4 * MOST_CONTEXTS)
+        .filter_map(|entry| {
+            let text = read(&entry.ok()?.path().join("meta.json")).ok()?;
+            let meta = serde_json::from_str::<Value>(&text).ok()?;
+            meta["Name"].as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    let named = names.into_iter().map(|name| {
+        let target = named(&name, config_dir.as_deref(), Vec::new());
+        (name, target)
+    });
+    let default = ("default".to_owned(), Ok(default_target(env, Vec::new())));
+    let mut seen = vec![current.transport.clone()];
+    std::iter::once(default)
+        .chain(named)
+        .filter(|(_, target)| match target {
+            Ok(target) => {
+                let new = !seen.contains(&target.transport);
+                seen.push(target.transport.clone());
+                new
+            }
+            Err(_) => true,
+        })
+        // A socket that is not there is no engine.
+        .filter(|(_, target)| match target.as_ref().map(|target| &target.transport) {
+            Ok(Transport::Unix(path)) => path.exists(),
+            _ => true,
+        })
+        .take(MOST_CONTEXTS)
+        .collect()
+}
+
+/// Where docker keeps its configuration.
+fn config_dir(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let var = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    var("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")))
 }
 
 /// `currentContext` of `config.json`. Docker goes on with the default when the file is broken, and so does this.
@@ -348,6 +402,30 @@ mod tests {
             let target = resolve(&options, &env).map_err(|refused| refused.reason).expect(case);
             assert!(target.address.starts_with(expected), "{case}: {}", target.address);
         }
+    }
+
+    #[test]
+    fn the_other_contexts_are_those_that_lead_elsewhere() {
+        let home = home();
+        let socket = home.path().join("there.sock");
+        std::fs::write(&socket, "").unwrap();
+        let meta = home.path().join(".docker/contexts/meta/there");
+        std::fs::create_dir_all(&meta).unwrap();
+        let digest = hex::encode(Sha256::digest("there"));
+        let meta = meta.with_file_name(digest);
+        std::fs::create_dir_all(&meta).unwrap();
+        let host = format!("unix://{}", socket.display());
+        let json = serde_json::json!({"Name": "there", "Endpoints": {"docker": {"Host": host}}});
+        std::fs::write(meta.join("meta.json"), json.to_string()).unwrap();
+        let env = env(&[("HOME", home.path().to_str().unwrap())]);
+        let names = |current: &str| -> Vec<String> {
+            let current = target(current, None, None, Vec::new()).unwrap();
+            let others = others(&current, &env).into_iter();
+            others.map(|(name, _)| name).filter(|name| name != "default").collect()
+        };
+        // The socket of `colima` is not there; `far` is there and cannot be asked.
+        assert_eq!(names("unix:///x.sock"), ["far", "there"]);
+        assert_eq!(names(&host), ["far"]);
     }
 
     #[test]

@@ -11,7 +11,9 @@ mod archive;
 mod backend;
 mod container;
 mod context;
+mod dashboards;
 mod detached;
+mod elsewhere;
 mod engine;
 mod expected;
 mod failure;
@@ -35,7 +37,9 @@ use futures_util::StreamExt;
 
 pub use answering::answering;
 pub use context::{Target, Transport, resolve};
+pub use dashboards::dashboards;
 pub use detached::look_into_volumes;
+pub use elsewhere::other_contexts;
 pub use ssh::SshTarget;
 
 use crate::evidence::Observation;
@@ -202,6 +206,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         published: published(&listing.containers),
         expected: expected::expected(&backends, wanted),
         answering: None,
+        other_contexts: None,
         volumes,
         backends,
         notes,

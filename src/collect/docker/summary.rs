@@ -102,7 +102,7 @@ pub(super) fn config_files(summary: &ContainerSummary) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn in_project(summary: &ContainerSummary, wanted: &Wanted<'_>) -> bool {
+pub(super) fn in_project(summary: &ContainerSummary, wanted: &Wanted<'_>) -> bool {
     expected::belongs(
         label(summary, "com.docker.compose.project"),
         &config_files(summary),
@@ -112,7 +112,7 @@ fn in_project(summary: &ContainerSummary, wanted: &Wanted<'_>) -> bool {
 }
 
 /// A container of `docker compose run`: a helper, not the service.
-fn one_off(summary: &ContainerSummary) -> bool {
+pub(super) fn one_off(summary: &ContainerSummary) -> bool {
     label(summary, "com.docker.compose.oneoff").is_some_and(|v| v.eq_ignore_ascii_case("true"))
 }
 
