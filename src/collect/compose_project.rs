@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
 use super::repository::ReadFile;
-use super::{Request, docker};
+use super::{Request, compose_services, docker, network_mounts};
 use crate::admin_key::InstanceSecret;
 use crate::compose::{
     self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
@@ -73,10 +73,15 @@ pub(super) fn facts(
     project: &Result<Project, Errors>,
     directory: &Path,
     service: Option<&str>,
+    environment: &BTreeMap<String, String>,
 ) -> Reduced {
     let mut secrets = Vec::new();
     let facts = match project {
-        Ok(project) => Some(reduce(project, directory, service, &mut secrets)),
+        Ok(project) => {
+            let mut facts = reduce(project, directory, service, &mut secrets);
+            facts.undecided = compose_services::undecided(project, &facts, directory, environment);
+            Some(facts)
+        }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
             directory: directory.display().to_string(),
@@ -108,6 +113,7 @@ pub(super) fn wanted<'a>(
     project: &'a Result<Project, Errors>,
     facts: &'a Observation<Option<ComposeFacts>>,
     data_volume_keys: &'a [String],
+    declared_volumes: &'a [String],
 ) -> docker::Wanted<'a> {
     let facts = facts.seen().ok().and_then(Option::as_ref);
     let project = project.as_ref().ok();
@@ -117,7 +123,14 @@ pub(super) fn wanted<'a>(
         working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
         service: facts.and_then(|facts| facts.chosen.as_deref()),
         data_volume_keys,
+        declared_volumes,
     }
+}
+
+/// The full names of the volumes that the project declares.
+pub(super) fn declared_volumes(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
+    let facts = facts.seen().ok().and_then(Option::as_ref);
+    facts.iter().flat_map(|facts| &facts.volumes).map(|volume| volume.name.clone()).collect()
 }
 
 /// The keys of the volumes that the backends mount over their data or their credentials.
@@ -173,7 +186,14 @@ fn reduce(
         .map(str::to_owned)
         .or_else(|| backends.iter().find(|one| one.name == "backend").map(|one| one.name.clone()))
         .or_else(|| backends.first().map(|one| one.name.clone()));
+    let names: Vec<&str> = backends.iter().map(|one| one.name.as_str()).collect();
+    let sql_urls = compose_services::sql_urls(project, &names, directory);
     ComposeFacts {
+        sql_urls,
+        databases: compose_services::databases(project, directory),
+        dashboards: compose_services::dashboards(project, directory),
+        undecided: Vec::new(),
+        network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
         directory: project.directory.display().to_string(),
         files: project.files.iter().map(|path| path.display().to_string()).collect(),
@@ -357,7 +377,8 @@ fn is_plain(name: &str) -> bool {
     )
 }
 
-fn place(at: &compose::At, directory: &Path) -> At {
+/// The place, its file relative to the directory where it lies inside.
+pub(super) fn place(at: &compose::At, directory: &Path) -> At {
     At { file: shown(&at.file, directory), line: at.line, column: at.column }
 }
 

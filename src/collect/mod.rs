@@ -10,9 +10,12 @@ pub mod endpoint;
 pub mod files;
 
 mod compose_project;
+mod compose_services;
 mod credentials;
+mod network_mounts;
 mod repository;
 mod selection;
+mod sql_url;
 mod surroundings;
 
 use std::collections::BTreeMap;
@@ -165,13 +168,15 @@ pub fn inspect_with_docker(
         let directory = request.directory()?;
         let environment = request.environment();
         let project = compose_project::load(request, &directory, &environment);
-        let compose = compose_project::facts(&project, &directory, request.service.as_deref());
+        let compose =
+            compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
         let options = request.docker_options();
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));
         };
         let keys = compose_project::data_volume_keys(&compose.facts);
-        let wanted = compose_project::wanted(&project, &compose.facts, &keys);
+        let volumes = compose_project::declared_volumes(&compose.facts);
+        let wanted = compose_project::wanted(&project, &compose.facts, &keys, &volumes);
         let found = docker::inspect(&listing, &wanted).await;
         let running = |name: &str| {
             found.facts.backend(name).is_some_and(super::evidence::docker::Container::is_running)
@@ -242,7 +247,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let selected = selection::select(request, &directory, &environment);
     let facts = crate::selection::facts::facts(&selected.selection, &crate::admin_key::fingerprint);
     let project = compose_project::load(request, &directory, &environment);
-    let mut compose = compose_project::facts(&project, &directory, request.service.as_deref());
+    let mut compose =
+        compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
     clock.lap("files");
 
     let mut evidence = Evidence {
@@ -330,7 +336,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         endpoint = Observation::Seen(Some(facts));
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
-        if refused || stopped(docker) {
+        if refused || ailing(docker) {
             clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
         }
         docker.answering = match endpoint.seen() {
@@ -387,7 +393,8 @@ async fn ask_engine(
         }
     };
     let keys = compose_project::data_volume_keys(compose);
-    let wanted = compose_project::wanted(project, compose, &keys);
+    let volumes = compose_project::declared_volumes(compose);
+    let wanted = compose_project::wanted(project, compose, &keys, &volumes);
     let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
     EngineAnswer {
         facts: Observation::Seen(found.facts),
@@ -403,9 +410,13 @@ fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
 }
 
-/// Whether the container that should run does not.
-fn stopped(docker: &DockerFacts) -> bool {
-    docker.expected().is_some_and(|container| !container.is_running())
+/// Whether the container that should run does not, or seems to die over and over.
+fn ailing(docker: &DockerFacts) -> bool {
+    docker.expected().is_some_and(|container| {
+        !container.is_running()
+            || container.restarts > 0
+            || container.health.as_deref() == Some("unhealthy")
+    })
 }
 
 /// Reads the logs of the containers that may have answered, side by side.

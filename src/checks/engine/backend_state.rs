@@ -1,7 +1,7 @@
 //! The backend's container does not serve: stopped, restarting over and over, paused, still starting, unhealthy.
 
 use crate::checks::Check;
-use crate::checks::engine::{asked, command, place, subject, weight};
+use crate::checks::engine::{asked, command, log_lines, place, subject, weight};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -127,17 +127,39 @@ fn ended(container: &Container) -> String {
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
         .map_or_else(String::new, |when| format!(" since {when}"));
     match container.exit_code {
-        Some(code) => format!("{}{since}, exit code {code}", container.state),
+        Some(code) => match meaning(code) {
+            Some(meaning) => format!("{}{since}, exit code {code}: {meaning}", container.state),
+            None => format!("{}{since}, exit code {code}", container.state),
+        },
         None => format!("{}{since}", container.state),
     }
 }
 
-/// The end of its log, where it was read: the reason mostly stands there.
+/// What an exit code says by itself, where it says anything.
+fn meaning(code: i64) -> Option<&'static str> {
+    Some(match code {
+        0 => "it ended by itself, as it does when a second backend takes over its database",
+        1 => "an error at the start",
+        2 => "an argument or a variable that it does not take",
+        126 | 127 => "its program could not be started",
+        130 | 143 => "somebody stopped it",
+        132 => "an instruction that the processor does not have",
+        137 => "killed, mostly for its memory or after a `docker stop` that it did not heed",
+        139 => "a crash of its program",
+        _ => return None,
+    })
+}
+
+/// Why it ended, where its log was read: the line that is known and what it means; else the end of it.
 fn last_words(mut finding: Finding, container: &Container) -> Finding {
-    if let Ok(log) = container.log.seen() {
-        for line in log.tail.iter().rev().take(3).rev() {
-            finding = finding.because(line.clone(), format!("the log of {}", container.name));
-        }
+    let Ok(log) = container.log.seen() else { return finding };
+    let source = format!("the log of {}", container.name);
+    if let Some(spoken) = log_lines::explanation(&log.tail) {
+        finding.detail = format!("{} Its log says why: {}", finding.detail, spoken.known.means);
+        return finding.because(spoken.line.to_owned(), source);
+    }
+    for line in log.tail.iter().rev().take(3).rev() {
+        finding = finding.because(line.clone(), source.clone());
     }
     finding
 }
@@ -177,6 +199,20 @@ mod tests {
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
             assert_eq!(build::told(run(&in_state(state, health, serves))), expected, "{state}");
         }
+    }
+
+    #[test]
+    fn a_known_line_of_the_log_is_explained() {
+        let mut evidence = in_state("restarting", None, false);
+        let known = "Caught error error (x): cluster url username must be set";
+        build::expected(&mut evidence).exit_code = Some(1);
+        build::expected(&mut evidence).log = build::log(&["INFO a", known, "Error: x"]);
+        let found = &run(&evidence).unwrap()[0];
+        assert!(found.detail.contains("names no user"), "{}", found.detail);
+        let texts: Vec<_> = found.evidence.iter().map(|proof| proof.text.as_str()).collect();
+        assert_eq!(texts, ["restarting, exit code 1: an error at the start", known]);
+        build::expected(&mut evidence).log = build::log(&["INFO a", "INFO b"]);
+        assert_eq!(run(&evidence).unwrap()[0].evidence.len(), 3);
     }
 
     #[test]

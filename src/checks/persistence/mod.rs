@@ -13,6 +13,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy};
 
 mod candidates;
+pub mod data_not_writable;
 pub mod data_volume;
 pub mod detached;
 pub mod not_attached;
@@ -25,6 +26,7 @@ pub(crate) use candidates::{bring_back, candidates, look_for_candidates};
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &data_volume::CHECK,
+    &data_not_writable::CHECK,
     &not_attached::CHECK,
     &not_attached::EXTERNAL_CHECK,
     &project_renamed::CHECK,

@@ -90,19 +90,48 @@ fn refusal(line: &str) -> Option<LoggedRefusal> {
     })
 }
 
-/// The last lines, and before them the last that tell of an error; safe to show.
+/// The last lines, and before them the last that tell of an error, as far back as the last time the backend came up; safe to show.
 fn tail(lines: &[&str]) -> Vec<String> {
+    let up = lines.iter().rposition(|line| line.contains("backend listening on"));
     let (earlier, last) = lines.split_at(lines.len().saturating_sub(TAIL));
-    let telling = |line: &&&str| {
-        ["ERROR", "Error:", "error:", "panicked", "Caused by", "cannot ", "No space left"]
-            .into_iter()
-            .any(|word| line.contains(word))
-    };
+    // What it died of before it last came up is the past; that it came up is what shows this.
+    let since_up = up.filter(|up| *up < earlier.len());
+    let telling = |line: &&&str| TELLING.iter().any(|word| line.contains(word));
+    let recent = &earlier[since_up.map_or(0, |up| up + 1)..];
     let mut kept: Vec<&str> =
-        earlier.iter().rev().filter(telling).take(EARLIER_ERRORS).copied().collect();
+        recent.iter().rev().filter(telling).take(EARLIER_ERRORS).copied().collect();
+    kept.extend(since_up.map(|up| earlier[up]));
+    // Remarks of the start stand before it.
+    let remarks = &earlier[..since_up.unwrap_or(0)];
+    kept.extend(remarks.iter().rev().filter(|line| is_remark(line)).take(2));
     kept.reverse();
     kept.extend(last);
     kept.into_iter().map(safe).collect()
+}
+
+/// Words by which a line tells of an error, or of what the backend really uses.
+const TELLING: &[&str] = &[
+    "ERROR",
+    "Error:",
+    "error:",
+    "panicked",
+    "Caused by",
+    "cannot ",
+    "No space left",
+    "Permission denied",
+    "attempting to acquire lease",
+    "Falling back to local storage",
+    "Connected to SQLite at ",
+    "Connected to Postgres database",
+    "Connected to MySQL database",
+];
+
+/// Whether a line says what the backend uses, which holds as long as the container lives.
+fn is_remark(line: &str) -> bool {
+    line.contains("Falling back to local storage")
+        || ["SQLite at ", "Postgres database", "MySQL database"].iter().any(|what| {
+            line.split_once("Connected to ").is_some_and(|(_, rest)| rest.starts_with(what))
+        })
 }
 
 fn safe(line: &str) -> String {
@@ -191,5 +220,26 @@ mod tests {
         assert!(!all.contains("0123456789abcdef") && !all.contains("somepassword"), "{all}");
         assert!(all.contains("://u:***@db:5432 refused"), "{all}");
         assert!(read(&"x".repeat(5000), &[]).tail[0].chars().count() <= LONGEST_LINE + 1);
+    }
+
+    #[test]
+    fn a_line_that_the_checks_know_is_kept_and_still_known() {
+        use crate::checks::engine::log_lines::{KNOWN, When, recognise};
+        for known in KNOWN.iter().filter(|known| known.when != When::Waits) {
+            let coloured = format!("\u{1b}[2m2026-03-05T10:00:00Z\u{1b}[0m {}", known.example);
+            let tail = read(&format!("{coloured}\n{}", "INFO nothing\n".repeat(50)), &[]).tail;
+            assert_eq!(tail.len(), TAIL + 1, "{}", known.example);
+            let found = recognise(&tail[0]).map(|found| found.id);
+            assert_eq!(found, Some(known.id), "{}", tail[0]);
+        }
+    }
+
+    #[test]
+    fn errors_of_before_it_came_up_are_left_out() {
+        let (sqlite, up) =
+            ("INFO db: Connected to SQLite at /x", "INFO backend listening on :3210");
+        let noise = "INFO nothing\n".repeat(30);
+        let text = format!("{sqlite}\nERROR old\n{up}\nERROR new\n{noise}");
+        assert_eq!(read(&text, &[]).tail[..3], [sqlite, up, "ERROR new"]);
     }
 }

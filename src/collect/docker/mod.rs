@@ -124,6 +124,8 @@ pub struct Wanted<'a> {
     pub service: Option<&'a str>,
     /// The keys, in the compose file, of the volumes that hold data directories.
     pub data_volume_keys: &'a [String],
+    /// The full names of all volumes that the compose file declares.
+    pub declared_volumes: &'a [String],
 }
 
 /// What the second wave brought.
@@ -188,10 +190,11 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
     }
     backends.sort_by(|a, b| a.name.cmp(&b.name));
 
+    let mut absent_volumes = Vec::new();
     let volumes = match &listing.volumes {
         Observation::Seen(listed) => {
-            let keys = wanted.data_volume_keys;
-            let (volumes, note) = volumes::reduce(listed, &listing.containers, &backends, keys);
+            absent_volumes = volumes::absent(listed, wanted.declared_volumes);
+            let (volumes, note) = volumes::reduce(listed, &listing.containers, &backends, wanted);
             notes.extend(note);
             Observation::Seen(volumes)
         }
@@ -207,6 +210,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         expected: expected::expected(&backends, wanted),
         answering: None,
         volumes,
+        absent_volumes,
         backends,
         notes,
     };
@@ -531,6 +535,8 @@ fn companions(
             service: label(summary, "com.docker.compose.service").map(str::to_owned),
             image: summary.image.clone().unwrap_or_default(),
             state: state(summary),
+            revision: label(summary, "org.opencontainers.image.revision").map(str::to_owned),
+            dashboard: recognise::is_dashboard(sight(summary)),
         })
         .collect()
 }
