@@ -32,7 +32,6 @@ const WITHOUT_FIXTURE: &[(&str, &str)] = &[
 
 /// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that has come right is to be taken off.
 const WAITING: &[(&str, &str)] = &[
-    ("data-volume-missing-external", "backend-not-created comes first, though `up` cannot work"),
     ("http-proxy-intercepts", "proxy-error comes first, and direct works: proven"),
 ];
 
