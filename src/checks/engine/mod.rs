@@ -4,6 +4,9 @@ mod backend_crash_explained;
 mod backend_killed;
 mod backend_not_created;
 mod backend_state;
+mod cli_version;
+mod container_differs;
+mod dashboard_version;
 mod disk_full;
 mod engine_failure;
 mod image_unpinned;
@@ -25,6 +28,10 @@ pub static CHECKS: &[&Check] = &[
     &backend_crash_explained::CHECK,
     &disk_full::CHECK,
     &image_unpinned::CHECK,
+    &container_differs::CHECK,
+    &dashboard_version::CHECK,
+    &cli_version::TOO_OLD,
+    &cli_version::TOO_NEW,
     &several_backends_on_port::CHECK,
 ];
 

@@ -12,6 +12,7 @@ use crate::evidence::docker::{Container, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy};
 
+pub mod bind_mount;
 mod candidates;
 pub mod data_not_writable;
 pub mod data_volume;
@@ -33,6 +34,7 @@ pub static CHECKS: &[&Check] = &[
     &detached::CHECK,
     &shared::CHECK,
     &sql_secret::CHECK,
+    &bind_mount::CHECK,
 ];
 
 /// Where upstream's image keeps everything, and what it declares as a volume of its own.
