@@ -31,9 +31,8 @@ const WITHOUT_FIXTURE: &[(&str, &str)] = &[
 ];
 
 /// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that has come right is to be taken off.
-const WAITING: &[(&str, &str)] = &[
-    ("http-proxy-intercepts", "proxy-error comes first, and direct works: proven"),
-];
+const WAITING: &[(&str, &str)] =
+    &[("http-proxy-intercepts", "proxy-error comes first, and direct works: proven")];
 
 /// Ids that are surer without the compose file, against the rule: with it, another container or finding is in the way of being sure.
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[

@@ -11,7 +11,7 @@ use super::compose_project::place;
 use super::docker::recognise;
 use super::files::{self, FileText};
 use super::sql_url;
-use crate::compose::{self, Project, Service, VariableSource};
+use crate::compose::{self, Project, Service};
 use crate::evidence::compose::{
     At, ComposeFacts, DashboardService, DatabaseService, DeclaredSqlUrl,
 };
@@ -118,11 +118,7 @@ pub(super) fn undecided(
         let image = service.image.as_ref().and_then(|image| image.at.as_ref()).map(|at| (at, 1));
         // The long form of a port has its host side some lines below.
         let ports = service.ports.iter().map(|port| (&port.at, 5));
-        let variables = service
-            .environment
-            .values()
-            .filter(|one| matches!(one.source, VariableSource::Interpolated { .. }))
-            .map(|one| (&one.at, 1));
+        let variables = service.environment.values().map(|one| (&one.at, 1));
         for (at, lines) in image.into_iter().chain(ports).chain(variables) {
             if texts.names(at, lines).iter().any(|name| !set.contains(name)) {
                 // The facts name a mapping's service, not its `image:` line.

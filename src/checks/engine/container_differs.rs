@@ -10,7 +10,7 @@ use crate::checks::endpoint::{API_PORT, convex_answers, heed_200, is_loopback, s
 use crate::checks::persistence::not_attached;
 use crate::checks::{Check, persistence};
 use crate::evidence::compose::{At, BackendService, EntryValue};
-use crate::evidence::docker::Container;
+use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -191,9 +191,9 @@ fn compared(
     if let Some(entry) = service.variable("INSTANCE_SECRET").filter(|entry| decided(&entry.at))
         && let EntryValue::Secret(declared) = &entry.value
         && let Ok(Some(held)) = container.secret.environment.seen()
-        && held != declared
+        && declared.fingerprint() != held.fingerprint()
     {
-        let said = |state: &crate::evidence::docker::SecretState| {
+        let said = |state: &SecretState| {
             state.fingerprint().map_or_else(|| "unusable".to_owned(), ToString::to_string)
         };
         found.push(Difference {
@@ -275,7 +275,6 @@ mod tests {
     use super::*;
     use crate::checks::endpoint::build;
     use crate::evidence::Observation::Seen;
-    use crate::evidence::docker::SecretState;
     use crate::evidence::endpoint::Reach;
     use crate::secret::Fingerprint;
 
@@ -366,6 +365,15 @@ mod tests {
                 |it| {
                     build::expected(it).secret.environment =
                         Seen(Some(SecretState::Valid(Fingerprint::of_text("a"))));
+                },
+                0,
+            ),
+            (
+                "secret, unusable in both",
+                with("INSTANCE_SECRET", EntryValue::Secret(SecretState::Invalid("a".to_owned()))),
+                |it| {
+                    build::expected(it).secret.environment =
+                        Seen(Some(SecretState::Invalid("b".to_owned())));
                 },
                 0,
             ),
