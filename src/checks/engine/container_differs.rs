@@ -6,7 +6,7 @@
 
 use super::{asked, log_lines, place};
 use crate::checks::compose::{self, location, shell_word};
-use crate::checks::endpoint::{API_PORT, convex_answers, heed_200, is_loopback, selected};
+use crate::checks::endpoint::{API_PORT, convex_answers, heed_200, is_engine_host, selected};
 use crate::checks::persistence::not_attached;
 use crate::checks::{Check, persistence};
 use crate::evidence::compose::{At, BackendService, EntryValue};
@@ -130,7 +130,10 @@ fn weigh(
     }
     // The URL is the one of the file, and the container listens elsewhere.
     let missed = |it: &Difference| it.kind == Kind::ApiPort(endpoint.port);
-    if container.is_running() && is_loopback(&endpoint.host) && differences.iter().any(missed) {
+    if container.is_running()
+        && is_engine_host(evidence, endpoint)?
+        && differences.iter().any(missed)
+    {
         return Ok((Level::Error, proven));
     }
     // It died of something that the file may have mended.

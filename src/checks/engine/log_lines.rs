@@ -61,8 +61,13 @@ const fn dies(
     Known { holds, id, when: When::Dies, means, remedy, example }
 }
 
-const REVERSE_TLS: &str = "set DO_NOT_REQUIRE_SSL=1 in the backend's environment if the database is in the same private network; \
+/// What to do where the SQL server offers no TLS.
+const NO_TLS: &str = "set DO_NOT_REQUIRE_SSL=1 in the backend's environment if the database is in the same private network; \
      `?sslmode=disable` in the URL does not turn TLS off";
+
+/// What to do where it has a certificate that nobody vouches for.
+const TRUSTED: &str = "give the server a certificate of a public authority for the name in the URL; in a private network \
+     DO_NOT_REQUIRE_SSL=1 in the backend's environment does without TLS";
 
 /// Every line that is known. The first that fits counts, so special lines stand before general ones.
 pub(crate) static KNOWN: &[Known] = &[
@@ -295,21 +300,28 @@ pub(crate) static KNOWN: &[Known] = &[
         "sql-tls",
         &["error performing TLS handshake", "server does not support TLS"],
         "The backend wants TLS, and the SQL server offers none.",
-        REVERSE_TLS,
+        NO_TLS,
         "ERROR common::errors: Caught error error (x): error performing TLS handshake: server does not support TLS",
     ),
     dies(
         "sql-tls",
-        &["error performing TLS handshake"],
-        "The TLS handshake with the SQL server failed: its certificate is not trusted, or is for another name.",
-        "give the server a certificate of a public authority for the name in the URL; in a private network DO_NOT_REQUIRE_SSL=1 does without TLS",
+        &["error performing TLS handshake", "certificate"],
+        "The certificate of the SQL server is not trusted, or is for another name.",
+        TRUSTED,
         "ERROR common::errors: Caught error error (x): error performing TLS handshake: invalid peer certificate: UnknownIssuer",
+    ),
+    dies(
+        "sql-tls",
+        &["error performing TLS handshake"],
+        "The TLS handshake with the SQL server failed: it offers no TLS, or its certificate is not trusted.",
+        TRUSTED,
+        "Error: error performing TLS handshake",
     ),
     dies(
         "sql-tls",
         &["certificate verify failed"],
         "The certificate of the SQL server is not trusted, or is for another name.",
-        "give the server a certificate of a public authority for the name in the URL; in a private network DO_NOT_REQUIRE_SSL=1 does without TLS",
+        TRUSTED,
         "ERROR common::errors: Caught error error (x): certificate verify failed (hostname mismatch)",
     ),
     dies(
@@ -432,25 +444,36 @@ pub(crate) struct Spoken<'a> {
 /// What in these last lines explains the state of the backend: its last death, if that is a known one; else what it waits for or
 /// suffers from. A line before the last time it was up, or before a later death of another kind, is the past.
 pub(crate) fn explanation(tail: &[String]) -> Option<Spoken<'_>> {
-    for (back, line) in tail.iter().rev().enumerate() {
+    for (at, line) in tail.iter().enumerate().rev() {
         if line.contains(UP) {
             return None;
         }
+        let is_death = line.contains(CHAIN) || line.contains("panicked at");
         match recognise(line) {
             Some(known) if known.when == When::Dies || known.when == When::Ails => {
+                // stderr repeats the outermost text only; the log's own line of the same death says more.
+                let chain = tail[at.saturating_sub(ECHO)..at]
+                    .iter()
+                    .rev()
+                    .find(|earlier| !is_death && earlier.contains(CHAIN))
+                    .and_then(|line| Some(Spoken { line, known: recognise(line)? }));
+                return Some(chain.unwrap_or(Spoken { line, known }));
+            }
+            Some(known) if known.when == When::Waits && at + 1 == tail.len() => {
                 return Some(Spoken { line, known });
             }
-            Some(known) if known.when == When::Waits && back == 0 => {
-                return Some(Spoken { line, known });
-            }
-            _ if line.contains("Caught error error") || line.contains("panicked at") => {
-                return None;
-            }
+            _ if is_death => return None,
             _ => {}
         }
     }
     None
 }
+
+/// By this the log begins the line with the whole chain of an error.
+const CHAIN: &str = "Caught error error";
+
+/// So many lines at most lie between that line and its echo on stderr.
+const ECHO: usize = 8;
 
 /// The last remark for that id.
 pub(crate) fn remark<'a>(tail: &'a [String], id: &str) -> Option<Spoken<'a>> {
@@ -571,6 +594,11 @@ mod tests {
         const LEASE: &str = "INFO postgres: attempting to acquire lease";
         for (case, log, expected) in [
             ("a death and its echo", lines(&[TLS, "Error: db error"]), Some("sql-tls")),
+            (
+                "the echo says less",
+                lines(&[TLS, "Error: error performing TLS handshake"]),
+                Some("sql-tls"),
+            ),
             ("it came up since", lines(&[TLS, "INFO backend listening on 0.0.0.0:3210"]), None),
             ("it died of something else since", lines(&[TLS, OTHER]), None),
             ("it died of this since", lines(&[OTHER, TLS]), Some("sql-tls")),
@@ -587,5 +615,7 @@ mod tests {
             let found = explanation(&log).map(|spoken| spoken.known.id);
             assert_eq!(found, expected, "{case}");
         }
+        let echoed = lines(&[TLS, "Error: error performing TLS handshake"]);
+        assert_eq!(explanation(&echoed).unwrap().line, TLS);
     }
 }

@@ -81,8 +81,7 @@ fn switched(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         told.finding(&STORAGE_SWITCHED)
             .remedy(Remedy::careful(back).run(compose_command(evidence, "up -d")))
             .remedy(
-                Remedy::safe("to move for good: once it runs as before, export everything, start an instance with the new storage and an empty database, and import there")
-                    .run("npx convex export --include-file-storage --path backup.zip"),
+                Remedy::safe("to move for good: once it runs as before, `npx convex export --include-file-storage`, then start an instance with the new storage and an empty database, and import there"),
             ),
     ])
 }

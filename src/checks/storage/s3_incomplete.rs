@@ -1,6 +1,6 @@
 //! Some of the variables of S3 are set and others are not: the backend keeps files on disk, or does not start.
 
-use super::{compose, container, log_lines, service, set};
+use super::{container, log_lines, service, set};
 use crate::checks::Check;
 use crate::checks::compose::location;
 use crate::checks::engine::{self, DEATH};
@@ -85,7 +85,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         (None, None) => finding,
     };
-    Ok(vec![finding.remedy(mend(&missing).run(compose::command(evidence, "up -d")))])
+    // No command: on an instance with files on disk the switch must not be made in passing.
+    Ok(vec![finding.remedy(mend(&missing))])
 }
 
 /// What is missing to complete what is set; `None` where no bucket is set, or nothing is missing.

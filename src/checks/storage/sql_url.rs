@@ -138,7 +138,7 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             certainty,
             format!(
-                "Service {} gets no {variable}, so it keeps its documents in SQLite; {} stays empty.",
+                "Service {} gets no {variable}, so it keeps its documents in SQLite and does not use {}.",
                 service.name, database.name
             ),
         )
@@ -158,7 +158,7 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding = finding.because(line, format!("the log of {}", container.name));
     }
     let warn = if key_accepted(evidence) {
-        "; the SQL database is empty, so first `npx convex export`, then import there"
+        "; the database there starts empty, so first `npx convex export`, then import there"
     } else {
         ""
     };
