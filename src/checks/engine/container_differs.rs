@@ -297,8 +297,8 @@ mod tests {
 
     #[test]
     fn what_is_compared_and_what_is_no_opinion() {
-        let secret = |text: &str| SecretState::Valid(Fingerprint::of_text(text));
         type Change = fn(&mut Evidence);
+        let secret = |text: &str| SecretState::Valid(Fingerprint::of_text(text));
         let image: Change =
             |it| build::compose(it).backends[0].image = Some("x/convex-backend:2".to_owned());
         let cases: Vec<(&str, Evidence, Change, usize)> = vec![

@@ -172,27 +172,18 @@ mod tests {
             "Caught error error (x): db error: FATAL: database \"my_app\" does not exist";
         const OTHER: &str = "Caught error error (x): cluster url username must be set";
         let id = "sql-database-missing";
-        for (case, evidence, expected) in [
-            (
-                "logged",
-                with(None, None, &[LOG], true),
-                vec![format!("{id} error proven app-backend-1")],
-            ),
-            (
-                "the names differ",
-                with(Some("convex"), Some("my-app"), &[], true),
-                vec![format!("{id} warning possible docker-compose.yml:23")],
-            ),
-            ("the names agree", with(Some("my_app"), Some("my-app"), &[], true), vec![]),
-            ("it answers", with(Some("convex"), Some("my-app"), &[], false), vec![]),
-            (
-                "it died of something else",
-                with(Some("convex"), Some("my-app"), &[OTHER], true),
-                vec![],
-            ),
-            ("the name is not known", with(Some("convex"), None, &[], true), vec![]),
+        let possible = "warning possible docker-compose.yml:23";
+        for (case, database, name, log, dead, expected) in [
+            ("logged", None, None, &[LOG][..], true, Some("error proven app-backend-1")),
+            ("the names differ", Some("convex"), Some("my-app"), &[], true, Some(possible)),
+            ("the names agree", Some("my_app"), Some("my-app"), &[], true, None),
+            ("it answers", Some("convex"), Some("my-app"), &[], false, None),
+            ("it died of something else", Some("convex"), Some("my-app"), &[OTHER], true, None),
+            ("the name is not known", Some("convex"), None, &[], true, None),
         ] {
-            assert_eq!(build::told(run(&evidence)), expected, "{case}");
+            let expected: Vec<_> = expected.iter().map(|it| format!("{id} {it}")).collect();
+            let told = build::told(run(&with(database, name, log, dead)));
+            assert_eq!(told, expected, "{case}");
         }
         let found = run(&with(None, None, &[LOG], true)).unwrap();
         let commands = &found[0].remedies[0].commands;
