@@ -337,7 +337,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
         if refused || ailing(docker) {
-            clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
+            let port = endpoint.seen().ok().and_then(Option::as_ref).map(|facts| facts.port);
+            clock.timed("docker: logs", read_logs(listing, docker, port, &nonces)).await;
         }
         docker.answering = match endpoint.seen() {
             Ok(Some(facts)) => docker::answering(docker, facts),
@@ -419,13 +420,24 @@ fn ailing(docker: &DockerFacts) -> bool {
     })
 }
 
-/// Reads the logs of the containers that may have answered, side by side.
-async fn read_logs(listing: &docker::Listing, docker: &mut DockerFacts, nonces: &[String]) {
+/// Reads the logs of the containers that may have answered, or should have (a dead one that would publish the URL's port), side by
+/// side.
+async fn read_logs(
+    listing: &docker::Listing,
+    docker: &mut DockerFacts,
+    port: Option<u16>,
+    nonces: &[String],
+) {
     const MOST: usize = 4;
     let mut names: Vec<String> = docker.expected.iter().cloned().collect();
-    let running = docker.backends.iter().filter(|container| container.is_running());
-    names.extend(running.map(|container| container.name.clone()));
-    names.dedup();
+    let (running, dead): (Vec<_>, Vec<_>) =
+        docker.backends.iter().partition(|container| container.is_running());
+    let dead = dead
+        .into_iter()
+        .filter(|container| port.is_some() && container.ports.iter().any(|one| one.host == port));
+    let others = running.into_iter().chain(dead).map(|container| container.name.clone());
+    let others: Vec<String> = others.filter(|name| !names.contains(name)).collect();
+    names.extend(others);
     names.truncate(MOST);
     let logs = futures_util::future::join_all(
         names.iter().map(|name| docker::logs(listing, name, nonces)),

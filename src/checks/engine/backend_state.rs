@@ -1,7 +1,7 @@
 //! The backend's container does not serve: stopped, restarting over and over, paused, still starting, unhealthy.
 
-use crate::checks::Check;
 use crate::checks::engine::{asked, command, log_lines, place, subject, weight};
+use crate::checks::{Check, endpoint};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -75,6 +75,19 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 format!("{} is frozen: it takes connections and answers none.", container.name),
             )
             .remedy(Remedy::safe("let it go on").run(command("unpause", &container.name))),
+        // Between two deaths the engine calls it running.
+        ("running", _) if flaps(evidence, container) => BACKEND_RESTARTING
+            .finding(
+                certainty.min(Certainty::Likely),
+                format!(
+                    "{} runs since a few seconds, has restarted {} times, and nothing answers.",
+                    container.name, container.restarts
+                ),
+            )
+            .remedy(
+                Remedy::safe("its log says why it ends")
+                    .run(command("logs --tail 50", &container.name)),
+            ),
         ("running", Some("starting")) => BACKEND_STARTING
             .finding(
                 certainty,
@@ -96,6 +109,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // A health check that lags behind an answer is a warning, also where the key is accepted.
     let level = if container.is_running() { level.max(Level::Warning) } else { level };
     Ok(vec![last_words(finding.level(level), container).at(place(container))])
+}
+
+/// Whether it was restarted over and over, the last time just now, and does not answer.
+fn flaps(evidence: &Evidence, container: &Container) -> bool {
+    let answers = endpoint::selected(evidence)
+        .is_ok_and(|it| it.is_some_and(crate::evidence::EndpointFacts::is_convex_api));
+    let age = container.started_at.map(|start| evidence.collected_at - start);
+    container.restarts >= 3 && age.is_some_and(|age| (0..60).contains(&age)) && !answers
 }
 
 fn stopped(container: &Container, certainty: Certainty) -> Finding {
@@ -198,6 +219,23 @@ mod tests {
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
             assert_eq!(build::told(run(&in_state(state, health, serves))), expected, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_backend_between_two_deaths_is_not_running() {
+        for (restarts, age, serves, expected) in [
+            (4, 5, false, Some("backend-restarting error likely app-backend-1")),
+            (1, 5, false, None),
+            (4, 5000, false, None),
+            (4, 5, true, None),
+        ] {
+            let mut evidence = in_state("running", None, serves);
+            evidence.collected_at = 1_790_000_000;
+            let container = build::expected(&mut evidence);
+            (container.restarts, container.started_at) = (restarts, Some(1_790_000_000 - age));
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(build::told(run(&evidence)), expected, "{restarts} {age} {serves}");
         }
     }
 

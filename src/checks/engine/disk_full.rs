@@ -1,8 +1,9 @@
 //! No space is left where the backend writes.
 
 use super::log_lines::told;
-use super::{DEATH, command};
+use super::{DEATH, asked, command, place, subject, weight};
 use crate::checks::Check;
+use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Remedy, Rule};
 
@@ -19,24 +20,47 @@ static DISK_FULL: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&DISK_FULL], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(told) = told(evidence, DISK_FULL.id)? else { return Ok(vec![]) };
-    let name = &told.container.name;
+    let (container, finding) = match refused_by_engine(evidence) {
+        Some(found) => found,
+        None => match told(evidence, DISK_FULL.id)? {
+            Some(told) => (told.container, told.finding(&DISK_FULL)),
+            None => return Ok(vec![]),
+        },
+    };
     let mut look = Remedy::safe("see what takes the space");
-    let data = told.container.mount_over(&told.container.data_dir);
+    let data = container.mount_over(&container.data_dir);
     look = match data.and_then(|mount| mount.source.as_deref()).filter(|it| it.starts_with('/')) {
         Some(directory) => {
             look.run(format!("df -h {}", crate::checks::compose::shell_word(directory)))
         }
         None => look.run("df -h").run("docker system df"),
     };
-    Ok(vec![told.finding(&DISK_FULL).remedy(look).remedy(
+    Ok(vec![finding.remedy(look).remedy(
         Remedy::careful(
             "make room: old images and the build cache first (neither holds data); never volumes, then",
         )
         .run("docker image prune")
         .run("docker builder prune")
-        .run(command("start", name)),
+        .run(command("start", &container.name)),
     )])
+}
+
+/// The engine itself found no room to start it.
+fn refused_by_engine(evidence: &Evidence) -> Option<(&Container, Finding)> {
+    let docker = asked(evidence).ok()?;
+    let (container, sure) = subject(evidence, docker).ok()??;
+    let error = container.start_error.as_deref().filter(|_| !container.is_running())?;
+    if !error.to_ascii_lowercase().contains("no space left on device") {
+        return None;
+    }
+    let (level, weighed) = weight(evidence);
+    let detail = format!("The engine could not start {}: its disk is full.", container.name);
+    let finding = DISK_FULL
+        .finding(sure.min(weighed), detail)
+        .level(level)
+        .because(error.to_owned(), "the engine's last start of it")
+        .at(place(container));
+    Some((container, finding))
 }
 
 #[cfg(test)]
@@ -75,5 +99,16 @@ mod tests {
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
             assert_eq!(build::told(run(&evidence)), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn the_engine_says_so_itself() {
+        let mut evidence = build::healthy();
+        build::unreachable(&mut evidence, Reach::Refused);
+        let container = build::expected(&mut evidence);
+        container.state = "created".to_owned();
+        container.start_error =
+            Some("mkdir /var/lib/docker/overlay2/x: no space left on device".to_owned());
+        assert_eq!(build::told(run(&evidence)), ["disk-full error proven app-backend-1"]);
     }
 }

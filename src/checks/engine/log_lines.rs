@@ -48,6 +48,9 @@ pub(crate) struct Known {
 /// The generic id: a line that no finding of its own speaks of.
 pub(crate) const EXPLAINED: &str = "backend-crash-explained";
 
+/// The target of the lines of the access log.
+const ACCESS: &str = "convex-cloud-http";
+
 /// A backend that prints this is up: what stands before it is the past.
 const UP: &str = "backend listening on";
 
@@ -430,6 +433,10 @@ pub(crate) static KNOWN: &[Known] = &[
 
 /// The entry that a line fits.
 pub(crate) fn recognise(line: &str) -> Option<&'static Known> {
+    // An access line quotes what a client says of itself.
+    if line.contains(ACCESS) {
+        return None;
+    }
     KNOWN.iter().find(|known| known.holds.iter().all(|text| line.contains(text)))
 }
 
@@ -445,7 +452,7 @@ pub(crate) struct Spoken<'a> {
 /// suffers from. A line before the last time it was up, or before a later death of another kind, is the past.
 pub(crate) fn explanation(tail: &[String]) -> Option<Spoken<'_>> {
     for (at, line) in tail.iter().enumerate().rev() {
-        if line.contains(UP) {
+        if line.contains(UP) && !line.contains(ACCESS) {
             return None;
         }
         let is_death = line.contains(CHAIN) || line.contains("panicked at");
@@ -581,6 +588,7 @@ mod tests {
             "Beacon coroutine error: x",
             "Running without a proxy in release mode -- UDF `fetch` requests are unrestricted!",
             "WARN common::errors: Caught unauthenticated_error error (x): The provided admin key was invalid for this instance",
+            "INFO convex-cloud-http: [] 127.0.0.1:4 \"GET /x HTTP/1.1\" 404 \"-\" \"No space left on device\" - - 1ms",
             "INFO model::migrations: db metadata version up to date at 128",
         ] {
             assert!(recognise(noise).is_none(), "{noise}");

@@ -28,9 +28,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(line) = declared_over(service, &service.data_dir) else { return Ok(vec![]) };
     let Some(source) = line.source.as_deref() else { return Ok(vec![]) };
     let mut findings = Vec::new();
-    if let Some(mount) = compose.network_mounts.iter().find(|mount| mount.source == source) {
+    // A directory was looked for among this machine's mounts, which are another engine's only by chance.
+    let certainty = match evidence.docker.seen() {
+        _ if line.kind != "bind" => Some(Certainty::Proven),
+        Ok(docker) => docker.local.then_some(Certainty::Proven),
+        Err(_) => Some(Certainty::Likely),
+    };
+    let mount = compose.network_mounts.iter().find(|mount| mount.source == source);
+    if let (Some(mount), Some(certainty)) = (mount, certainty) {
         findings.push(
-            suspect(line, Certainty::Proven, format!("{source} lies on another machine ({}): SQLite locks its file, which such file systems do badly or not at all.", mount.filesystem))
+            suspect(line, certainty, format!("{source} lies on another machine ({}): SQLite locks its file, which such file systems do badly or not at all.", mount.filesystem))
                 .because(format!("is a {} file system", mount.filesystem), source.to_owned())
                 .remedy(Remedy::careful("keep the database on a local disk: a named volume, or POSTGRES_URL; first stop the backend and copy the directory")),
         );
@@ -38,6 +45,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if line.kind == "bind" {
         findings.extend(in_functions(evidence, compose, line, source));
         findings.extend(moved(evidence, line, source));
+        if findings.is_empty() {
+            evidence.docker.seen()?;
+        }
     }
     Ok(findings)
 }

@@ -50,7 +50,8 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let mut finding = told.finding(&SQL_URL_HAS_PATH);
         if let Some(line) = line {
             finding = finding.because(said(&line.url), location(&line.at).to_string());
-            finding = finding.at(location(&line.at));
+            // It is mended there.
+            finding.locations.insert(0, location(&line.at));
         }
         return Ok(vec![finding.remedy(mend())]);
     }
@@ -206,10 +207,8 @@ mod tests {
         let file = "docker-compose.yml:9";
         let postgres = |path| Some(declared("POSTGRES_URL", path));
         assert_eq!(found(postgres(true), None, &[]), [format!("{id} error likely {file}")]);
-        assert_eq!(
-            found(postgres(true), None, &[LOG]),
-            [format!("{id} error proven app-backend-1")]
-        );
+        assert_eq!(found(postgres(true), None, &[LOG]), [format!("{id} error proven {file}")]);
+        assert_eq!(found(None, None, &[LOG]), [format!("{id} error proven app-backend-1")]);
         assert!(found(postgres(false), None, &[]).is_empty());
         let held = Some(url("DATABASE_URL", true));
         assert_eq!(found(None, held, &[]), [format!("{id} error likely app-backend-1")]);

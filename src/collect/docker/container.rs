@@ -185,6 +185,10 @@ fn take_custody(env: &HashMap<&str, &str>) {
         if telling && !value.starts_with('/') {
             drop(Secret::new(*value));
         }
+        // A password that is not percent-encoded may not be found in it.
+        if SQL_VARIABLES.contains(&name.as_str()) {
+            drop(Secret::new(*value));
+        }
         if let Some(password) = password_in_url(value) {
             drop(Secret::new(password));
             drop(Secret::new(*value));

@@ -32,7 +32,8 @@ static ANSI: LazyLock<Regex> = LazyLock::new(|| {
 /// Keys, secrets and passwords that nobody has met yet: other people's requests stand in the log as well.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)(admin_?key=)[^\s&]+|(\|)[0-9a-f]{40,}|\b[0-9a-f]{64,}\b|(://[^\s:/@]*:)[^\s@/]+(@)",
+        // A password may hold `/` and `@`: everything up to the last `@` of the word. `run_backend.sh` traces its own commands.
+        r"(?i)(admin_?key=)[^\s&]+|(\|)[0-9a-f]{40,}|\b[0-9a-f]{64,}\b|(://[^\s:/@]*:)\S+(@)|(--instance-secret[ =])\S{3,}|([a-z_]*(?:secret|password|secret_access_key|token)=)\S+",
     )
 });
 
@@ -135,7 +136,7 @@ fn is_remark(line: &str) -> bool {
 }
 
 fn safe(line: &str) -> String {
-    let masked = SECRETS.replace_all(line, "${1}${2}${3}***${4}");
+    let masked = SECRETS.replace_all(line, "${1}${2}${3}${5}${6}***${4}");
     let mut line = sanitize(&scrub(&masked));
     if let Some((at, _)) = line.char_indices().nth(LONGEST_LINE) {
         line.truncate(at);
@@ -220,6 +221,29 @@ mod tests {
         assert!(!all.contains("0123456789abcdef") && !all.contains("somepassword"), "{all}");
         assert!(all.contains("://u:***@db:5432 refused"), "{all}");
         assert!(read(&"x".repeat(5000), &[]).tail[0].chars().count() <= LONGEST_LINE + 1);
+    }
+
+    #[test]
+    fn what_the_start_script_traces_is_masked() {
+        for (line, kept) in [
+            ("+ INSTANCE_SECRET=hunter-two", "+ INSTANCE_SECRET=***"),
+            (
+                "+ exec ./convex-local-backend --instance-secret hunter-two --port 3210",
+                "--port 3210",
+            ),
+            ("+ export AWS_SECRET_ACCESS_KEY=hunter-two", "AWS_SECRET_ACCESS_KEY=***"),
+            (
+                "unable to open database file: postgres://u:hunter-two/@x@db:5432",
+                "://u:***@db:5432",
+            ),
+            (
+                "mkdir: cannot create directory '/convex/data/tmp': Permission denied",
+                "Permission denied",
+            ),
+        ] {
+            let tail = read(line, &[]).tail;
+            assert!(!tail[0].contains("hunter") && tail[0].contains(kept), "{}", tail[0]);
+        }
     }
 
     #[test]
