@@ -12,6 +12,7 @@ pub mod key;
 pub mod key_shape;
 pub mod persistence;
 pub mod selection;
+pub mod storage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -36,6 +37,7 @@ pub static REGISTRY: &[(&str, &[&Check])] = &[
     ("persistence", persistence::CHECKS),
     ("engine", engine::CHECKS),
     ("compose", compose::CHECKS),
+    ("storage", storage::CHECKS),
 ];
 
 /// Ids that were renamed: the old one, and its successor. `--ignore old` goes on working.
