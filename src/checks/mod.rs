@@ -10,6 +10,7 @@ pub mod engine;
 pub mod identity;
 pub mod key;
 pub mod key_shape;
+mod minting;
 pub mod persistence;
 pub mod selection;
 pub mod storage;

@@ -152,7 +152,9 @@ fn is_set(entry: &EnvironmentEntry) -> bool {
     }
 }
 
-pub(crate) use crate::checks::compose::location as place;
+pub(crate) use crate::checks::compose::{
+    command as compose_command, location as place, shell_word as word,
+};
 
 /// That place, for the source of a proof.
 pub(crate) fn spot(at: &At) -> String {
@@ -238,51 +240,4 @@ pub(crate) fn then_mint(evidence: &Evidence, finding: Finding) -> Finding {
         None => "The key stays refused: mint another".to_owned(),
     };
     finding.remedy(key::mint(evidence, &title))
-}
-
-/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.
-pub(crate) fn compose_command(evidence: &Evidence, arguments: &str) -> String {
-    const FOUND: [&str; 4] =
-        ["compose", "docker-compose", "compose.override", "docker-compose.override"];
-    let mut command = "docker compose".to_owned();
-    if let Ok(Some(project)) = evidence.compose.seen() {
-        let inside = format!("{}/", project.directory.trim_end_matches('/'));
-        let files: Vec<_> =
-            project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
-        let is_found = |file: &&str| {
-            let stem = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml"));
-            stem.is_some_and(|stem| FOUND.contains(&stem))
-        };
-        if !files.iter().all(is_found) {
-            for file in files {
-                command = format!("{command} -f {}", word(file));
-            }
-        }
-    }
-    format!("{command} {arguments}")
-}
-
-/// `text` as one word of a shell: names and paths come from files and engines that somebody else may have filled.
-pub(crate) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{compose_command, word};
-    use crate::checks::key::build;
-
-    #[test]
-    fn a_name_cannot_become_a_command_and_other_files_are_named() {
-        assert_eq!(word("app-backend-1"), "app-backend-1");
-        assert_eq!(word("a$(id)'b"), r"'a$(id)'\''b'");
-        let mut evidence = build::healthy();
-        assert_eq!(compose_command(&evidence, "up -d"), "docker compose up -d");
-        build::compose(&mut evidence).files = vec![format!("{}/self host.yml", build::DIRECTORY)];
-        assert_eq!(compose_command(&evidence, "up -d"), "docker compose -f 'self host.yml' up -d");
-    }
 }

@@ -120,9 +120,7 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
     let has_url = before.selection.variables.iter().any(|variable| {
         variable.name == URL && variable.definitions.iter().any(|one| one.wins && !one.empty)
     });
-    if !has_url
-        && let Some(url) = &minted.url
-    {
+    if !has_url && let Some(url) = &minted.url {
         text = env_file::set(&text, URL, &format!("'{url}'"));
         output::note(&format!("{}: {URL} is set to {url}", sanitize(&file.display().to_string())));
     }
