@@ -348,6 +348,93 @@ fn every_check_runs_on_every_fixture() {
     none(&complaints);
 }
 
+/// The id and the level of each finding, sorted; as SARIF, GitHub and GitLab have them too.
+fn listed(pairs: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let mut pairs: Vec<_> = pairs.into_iter().collect();
+    pairs.sort();
+    pairs
+}
+
+#[test]
+fn each_format_lists_the_findings_of_the_report() {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let report: Value = serde_json::from_str(played.file("json")).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let expected = |levels: [&str; 3]| {
+            listed(findings.iter().map(|one| {
+                let level = match one["level"].as_str() {
+                    Some("error") => levels[0],
+                    Some("warning") => levels[1],
+                    _ => levels[2],
+                };
+                (text(&one["id"]), level.to_owned())
+            }))
+        };
+        let mut differs = |format: &str, found: Vec<(String, String)>, levels| {
+            let expected = expected(levels);
+            if found != expected {
+                let name = &played.fixture.name;
+                complaints.push(format!("{name}, {format}: {found:?}, not {expected:?}"));
+            }
+        };
+
+        let sarif: Value = serde_json::from_str(played.file("sarif")).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let found = listed(results.iter().map(|one| (text(&one["ruleId"]), text(&one["level"]))));
+        differs("sarif", found, ["error", "warning", "note"]);
+
+        let commands = played.file("github").lines().filter_map(|line| {
+            let (command, rest) = line.strip_prefix("::")?.split_once(' ')?;
+            let title = rest.split("title=").nth(1)?.split("::").next()?;
+            Some((title.to_owned(), command.to_owned()))
+        });
+        differs("github", listed(commands), ["error", "warning", "notice"]);
+
+        let gitlab: Value = serde_json::from_str(played.file("gitlab")).unwrap();
+        let entries = gitlab.as_array().unwrap().iter();
+        let entries = entries.map(|one| (text(&one["check_name"]), text(&one["severity"])));
+        let found = listed(entries.filter(|(id, _)| id != "not-seen"));
+        differs("gitlab", found, ["critical", "minor", "info"]);
+
+        // An id is one test case; that it fails says that one of its findings is an error.
+        let junit = quick_junit::Report::deserialize_from_str(played.file("junit")).unwrap();
+        let mut cases: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for case in &junit.test_suites[0].test_cases {
+            let place = match &case.status {
+                quick_junit::TestCaseStatus::NonSuccess { .. } => "failed",
+                quick_junit::TestCaseStatus::Skipped { .. } => "skipped",
+                quick_junit::TestCaseStatus::Success { .. } if case.system_out.is_some() => {
+                    "milder"
+                }
+                quick_junit::TestCaseStatus::Success { .. } => "passed",
+            };
+            cases.entry(place).or_default().insert(case.name.to_string());
+        }
+        let by = |error: bool| -> BTreeSet<String> {
+            let those = findings.iter().filter(|one| (one["level"] == "error") == error);
+            those.map(|one| text(&one["id"])).collect()
+        };
+        let failed = by(true);
+        let milder = &by(false) - &failed;
+        let skipped = &ids_of(&report, "unknown") - &ids_of(&report, "findings");
+        let passed: BTreeSet<String> = strings(&report["passed"]);
+        let expected =
+            [("failed", failed), ("milder", milder), ("skipped", skipped), ("passed", passed)];
+        for (place, ids) in expected {
+            let found = cases.remove(place).unwrap_or_default();
+            if found != ids {
+                complaints.push(format!(
+                    "{}, junit, {place}: {found:?}, not {ids:?}",
+                    played.fixture.name
+                ));
+            }
+        }
+    }
+    none(&complaints);
+}
+
 fn ids_of(report: &Value, list: &str) -> BTreeSet<String> {
     let list = report[list].as_array().unwrap();
     list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()

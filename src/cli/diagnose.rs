@@ -6,21 +6,17 @@ use super::{Exit, Format, Options};
 use crate::collect;
 use crate::diagnosis::{self, Choices};
 use crate::output;
-use crate::render::{Detail, json, markdown, text};
+use crate::render::{Detail, github, gitlab, json, junit, markdown, sarif, text};
 use crate::report::Report;
 
 /// Diagnoses the deployment that the options describe.
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
-    if let Err(problem) = check_names(options) {
+    if let Err(problem) = check(options) {
         output::note(&format!("convex-doctor: {problem}"));
         return Ok(Exit::Usage);
     }
     let outputs = outputs(options);
-    for (_, path) in &outputs {
-        if let Some(path) = path {
-            output::check_writable(path)?;
-        }
-    }
+    check_outputs(&outputs)?;
     let request = options.request()?;
     let progress = super::progress::Progress::watch(&request.running);
     let evidence = collect::run(&request)?;
@@ -63,7 +59,17 @@ pub(super) fn write(
             Format::Text => text::render(report, output::width(), detail),
             Format::Json => json::render(report),
             Format::Markdown => markdown::render(report),
+            Format::Sarif => sarif::render(report),
+            Format::Junit => junit::render(report, options.fail_on.level()),
+            Format::Github => github::render(report),
+            Format::Gitlab => gitlab::render(report),
         };
+        if *format == Format::Github
+            && let Err(error) = output::add_to_step_summary(&markdown::render(report))
+        {
+            // The annotations say it all; the summary only says it more legibly.
+            output::note(&format!("note: no step summary: {error}"));
+        }
         match path {
             Some(path) => output::write_file(path, &page)?,
             None => output::print(&page)?,
@@ -84,18 +90,29 @@ pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
         .collect()
 }
 
-/// An id that does not exist suppresses nothing: better said at once.
-fn check_names(options: &Options) -> Result<(), String> {
+/// Finds out before the long work whether every report can be written.
+pub(super) fn check_outputs(outputs: &[(Format, Option<PathBuf>)]) -> anyhow::Result<()> {
+    for path in outputs.iter().filter_map(|(_, path)| path.as_ref()) {
+        output::check_writable(path)?;
+    }
+    Ok(())
+}
+
+/// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one file for two reports.
+pub(super) fn check(options: &Options) -> Result<(), String> {
     for name in options.ignore.iter().chain(&options.only) {
         let known = crate::checks::rule(name).is_some()
             || crate::checks::REGISTRY.iter().any(|(family, _)| family == name);
         if !known {
-            let nearest = super::explain::nearest(name);
-            return Err(format!(
-                "there is no finding `{name}`; the nearest: {}",
-                nearest.join(", ")
-            ));
+            let nearest = super::explain::nearest(name).join(", ");
+            return Err(format!("there is no finding `{name}`; the nearest: {nearest}"));
         }
     }
-    Ok(())
+    let outputs = outputs(options);
+    let mut paths: Vec<&PathBuf> = outputs.iter().filter_map(|(_, path)| path.as_ref()).collect();
+    paths.sort();
+    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("two reports cannot both go to {}", pair[0].display())),
+        None => Ok(()),
+    }
 }

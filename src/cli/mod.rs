@@ -159,6 +159,14 @@ enum Format {
     Json,
     /// For a support thread.
     Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, a test case an id.
+    Junit,
+    /// Annotations of GitHub Actions; the Markdown report goes to the step's summary.
+    Github,
+    /// GitLab's Code Quality report.
+    Gitlab,
 }
 
 /// The level from which a finding fails the run.

@@ -265,6 +265,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         selection: facts,
         surroundings: Surroundings {
             directory: directory.display().to_string(),
+            repository: files::repository_root(&directory).map(|root| root.display().to_string()),
             package_json: surroundings::package_json(&directory),
             cli_version: surroundings::cli_version(&directory),
             git: Observation::unavailable("not looked at"),

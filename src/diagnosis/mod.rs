@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use crate::checks;
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::Body;
-use crate::report::{Finding, Level, Report, Suppressed, Verdict};
+use crate::evidence::selection::ValueSource;
+use crate::report::{Finding, Level, Report, Rule, Suppressed, Tree, Verdict};
 
 /// What the caller wants to see and not to see.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +34,9 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     causes.retain(|finding| wanted(&finding.id));
     findings.retain(|finding| wanted(&finding.id));
     let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
-    let rules = checks::rules().filter(|rule| ids.contains(rule.id)).collect();
+    let ignored: BTreeSet<&str> = suppressed.iter().map(|one| one.id.as_str()).collect();
+    let met = |rule: &&Rule| ids.contains(rule.id) || ignored.contains(rule.id);
+    let rules = checks::rules().filter(met).collect();
     let mut unknown = outcome.unknown;
     unknown.retain(|unknown| wanted(&unknown.id));
     Report {
@@ -48,6 +51,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         suppressed,
         rules,
         chain: Vec::new(),
+        tree: tree(evidence),
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }
@@ -97,6 +101,27 @@ fn breaks_the_cli(finding: &Finding, works: bool) -> bool {
     is_cause && !is_risk
 }
 
+fn tree(evidence: &Evidence) -> Tree {
+    let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
+    let composed = compose.and_then(|compose| {
+        let faulty = compose.errors.iter().find_map(|error| Some(&error.at.as_ref()?.file));
+        compose.files.first().or(faulty)
+    });
+    let selection = &evidence.selection;
+    let sources =
+        [selection.admin_key_source.as_ref(), selection.url.as_ref().map(|url| &url.source)];
+    let selecting = sources.into_iter().flatten().find_map(|source| match source {
+        ValueSource::File { file, .. } => Some(file),
+        ValueSource::Env { .. } | ValueSource::Flag { .. } => None,
+    });
+    let main_file = composed.or(selecting);
+    Tree {
+        directory: evidence.surroundings.directory.clone(),
+        root: evidence.surroundings.repository.clone(),
+        main_file: main_file.map_or_else(|| ".env.local".to_owned(), Clone::clone),
+    }
+}
+
 fn sift(findings: Vec<Finding>, choices: &Choices) -> (Vec<Finding>, Vec<Suppressed>) {
     let mut suppressed = Vec::new();
     let kept = findings
@@ -108,6 +133,8 @@ fn sift(findings: Vec<Finding>, choices: &Choices) -> (Vec<Finding>, Vec<Suppres
                     id: finding.id.clone(),
                     reason: None,
                     source: format!("--ignore {}", finding.id),
+                    in_source: false,
+                    finding: finding.clone(),
                 });
             }
             !ignored

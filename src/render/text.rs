@@ -194,7 +194,8 @@ impl Page {
             }
         }
         for suppressed in &report.suppressed {
-            self.hanging("suppressed: ", &format!("{} ({})", suppressed.id, suppressed.source));
+            let excuse = super::machine::excuse(suppressed);
+            self.hanging("suppressed: ", &format!("{}: {excuse}", suppressed.id));
         }
         if let Some(timings) = report.evidence.get("timings").and_then(|value| value.as_array()) {
             self.line("");
@@ -271,7 +272,7 @@ impl Page {
 }
 
 /// With a capital first letter, unless the first word is a name in code's spelling (`npx`, `CONVEX_…`, a host).
-fn sentence(title: &str) -> String {
+pub(super) fn sentence(title: &str) -> String {
     let word = title.split(' ').next().unwrap_or_default();
     if word.chars().all(|c| c.is_ascii_lowercase()) && word != "npx" {
         let mut chars = title.chars();
