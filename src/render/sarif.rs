@@ -3,7 +3,7 @@
 //! A check that could not see is a notification of the run, and what somebody suppressed is a result with a suppression, so that neither
 //! looks like a pass.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::json::to_text;
 use super::machine::{self, Fingerprints, Place};
@@ -132,28 +132,23 @@ fn text(finding: &Finding) -> String {
     out
 }
 
-/// Every place; the first one gets the project's main file where none is a file, because GitHub refuses a result without one
-/// ("expected a physical location").
+/// Every file as a place of its own, the containers, volumes and the like as logical places of the first. A place without a file
+/// would make GitHub refuse the whole report ("expected a physical location"), so the project's main file stands in.
 fn locations(report: &Report, finding: &Finding) -> Vec<Value> {
-    let mut locations: Vec<Map<String, Value>> = finding
-        .locations
-        .iter()
-        .map(|location| {
-            let (member, value) = match machine::place(report, location) {
-                Some(place) => ("physicalLocation", physical(&place)),
-                None => ("logicalLocations", json!([logical(location)])),
-            };
-            Map::from_iter([(member.to_owned(), value)])
-        })
-        .collect();
-    if !locations.iter().any(|location| location.contains_key("physicalLocation")) {
-        if locations.is_empty() {
-            locations.push(Map::new());
+    let (mut files, mut others) = (Vec::new(), Vec::new());
+    for location in &finding.locations {
+        match machine::place(report, location) {
+            Some(place) => files.push(json!({ "physicalLocation": physical(&place) })),
+            None => others.push(logical(location)),
         }
-        let stand_in = physical(&machine::main_file(report));
-        locations[0].insert("physicalLocation".to_owned(), stand_in);
     }
-    locations.into_iter().map(Value::Object).collect()
+    if files.is_empty() {
+        files.push(json!({ "physicalLocation": physical(&machine::main_file(report)) }));
+    }
+    if let (Some(first), false) = (files[0].as_object_mut(), others.is_empty()) {
+        first.insert("logicalLocations".to_owned(), others.into());
+    }
+    files
 }
 
 fn physical(place: &Place) -> Value {
