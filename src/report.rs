@@ -337,6 +337,8 @@ pub struct Suppressed {
     pub id: String,
     /// The reason given.
     pub reason: Option<String>,
+    /// The last day on which it is, `2027-01-31`.
+    pub until: Option<String>,
     /// Where it was suppressed: an option, a file and line.
     pub source: String,
     /// Whether that is a comment in the very file, beside the line at fault.
@@ -381,6 +383,8 @@ pub struct Summary {
     pub facts: Vec<(String, String, String)>,
     /// What could not be looked at, in a few words each.
     pub not_seen: Vec<String>,
+    /// The ids and families to which the report is confined; all when empty.
+    pub only: Vec<String>,
     /// How long the run took, in milliseconds.
     pub elapsed_ms: u64,
 }

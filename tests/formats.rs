@@ -48,6 +48,7 @@ fn report() -> Report {
     let suppressed = Suppressed {
         id: suppressed.id.clone(),
         reason: Some(HOSTILE.to_owned()),
+        until: Some("2027-01-31".to_owned()),
         source: "convex-doctor.toml:4".to_owned(),
         in_source: false,
         finding: suppressed,

@@ -37,6 +37,7 @@ fn heading(family: &str) -> &str {
         "persistence" => "What survives the next `down`",
         "engine" => "The backend's container and the Docker engine",
         "compose" => "The compose file",
+        "suppression" => "What is not to be shown, and no longer fits",
         "storage" => "Database and files elsewhere",
         other => other,
     }

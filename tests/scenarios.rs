@@ -153,6 +153,41 @@ fn other_worlds_are_no_error() {
     none(&complaints);
 }
 
+/// An error that is suppressed fails nothing until its last day is over, and stays counted on the first screen.
+#[test]
+fn a_suppressed_error_is_green_and_counted() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let (name, report) = (played.fixture.name.as_str(), played.main.report());
+        let text = &played.formats.iter().find(|run| run.what == "text").unwrap().stdout;
+        let suppressed = report["suppressed"].as_array().unwrap();
+        let first = suppressed.first().map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap_or_default();
+            (text("id").to_owned(), text("reason").to_owned(), text("source").to_owned())
+        });
+        let expected = match name {
+            "suppression-expired--not" => {
+                Some(("data-volume-missing", "a throw-away instance", "convex-doctor.toml:2"))
+            }
+            "suppression-unused--not" => {
+                Some(("image-unpinned", "pulled on purpose every night", "docker-compose.yml:3"))
+            }
+            _ => None,
+        };
+        let expected = expected
+            .map(|(id, reason, source)| (id.to_owned(), reason.to_owned(), source.to_owned()));
+        let verbose = &played.formats[1].stdout;
+        let listed = first.as_ref().is_none_or(|(id, reason, source)| {
+            text.contains("1 suppressed")
+                && verbose.contains(&format!("suppressed: {id}: {reason} ({source}"))
+        });
+        if first != expected || !listed || (expected.is_some() && played.main.code != Some(0)) {
+            complaints.push(format!("{name}: {first:?}\n{text}\n{verbose}"));
+        }
+    }
+    none(&complaints);
+}
+
 #[test]
 fn healthy_deployments_are_left_in_peace() {
     let mut complaints = Vec::new();
@@ -325,13 +360,13 @@ fn every_run_ends_soon_and_with_0_or_1() {
     none(&complaints);
 }
 
-/// Every id is judged in every fixture, once: it was found, it passed, or nobody could see.
+/// Every id is judged in every fixture, once: it was found (and perhaps suppressed), it passed, or nobody could see.
 #[test]
 fn every_check_runs_on_every_fixture() {
     let mut complaints = Vec::new();
     for played in ALL.iter() {
         let report = played.main.report();
-        let found = ids_of(&report, "findings");
+        let found = &ids_of(&report, "findings") | &ids_of(&report, "suppressed");
         let passed = strings(&report["passed"]);
         let unknown = ids_of(&report, "unknown");
         for rule in convex_doctor::checks::rules() {
@@ -362,15 +397,19 @@ fn each_format_lists_the_findings_of_the_report() {
     for played in ALL.iter() {
         let report: Value = serde_json::from_str(played.file("json")).unwrap();
         let findings = report["findings"].as_array().unwrap();
+        let suppressed = report["suppressed"].as_array().unwrap();
+        // What is suppressed is listed too, and is never louder than a note.
         let expected = |levels: [&str; 3]| {
-            listed(findings.iter().map(|one| {
+            let shown = findings.iter().map(|one| {
                 let level = match one["level"].as_str() {
                     Some("error") => levels[0],
                     Some("warning") => levels[1],
                     _ => levels[2],
                 };
                 (text(&one["id"]), level.to_owned())
-            }))
+            });
+            let hidden = suppressed.iter().map(|one| (text(&one["id"]), "suppressed".to_owned()));
+            listed(shown.chain(hidden))
         };
         let mut differs = |format: &str, found: Vec<(String, String)>, levels| {
             let expected = expected(levels);
@@ -382,19 +421,31 @@ fn each_format_lists_the_findings_of_the_report() {
 
         let sarif: Value = serde_json::from_str(played.file("sarif")).unwrap();
         let results = sarif["runs"][0]["results"].as_array().unwrap();
-        let found = listed(results.iter().map(|one| (text(&one["ruleId"]), text(&one["level"]))));
+        let found = listed(results.iter().map(|one| {
+            let is_shown = one["suppressions"].as_array().unwrap().is_empty();
+            let level = if is_shown { text(&one["level"]) } else { "suppressed".to_owned() };
+            (text(&one["ruleId"]), level)
+        }));
         differs("sarif", found, ["error", "warning", "note"]);
 
         let commands = played.file("github").lines().filter_map(|line| {
             let (command, rest) = line.strip_prefix("::")?.split_once(' ')?;
             let title = rest.split("title=").nth(1)?.split("::").next()?;
-            Some((title.to_owned(), command.to_owned()))
+            Some(match title.strip_suffix(" (suppressed)") {
+                Some(id) if command == "notice" => (id.to_owned(), "suppressed".to_owned()),
+                _ => (title.to_owned(), command.to_owned()),
+            })
         });
         differs("github", listed(commands), ["error", "warning", "notice"]);
 
         let gitlab: Value = serde_json::from_str(played.file("gitlab")).unwrap();
         let entries = gitlab.as_array().unwrap().iter();
-        let entries = entries.map(|one| (text(&one["check_name"]), text(&one["severity"])));
+        let entries = entries.map(|one| {
+            let is_hidden =
+                text(&one["description"]).starts_with("Suppressed, ") && one["severity"] == "info";
+            let level = if is_hidden { "suppressed".to_owned() } else { text(&one["severity"]) };
+            (text(&one["check_name"]), level)
+        });
         let found = listed(entries.filter(|(id, _)| id != "not-seen"));
         differs("gitlab", found, ["critical", "minor", "info"]);
 
@@ -418,7 +469,8 @@ fn each_format_lists_the_findings_of_the_report() {
         };
         let failed = by(true);
         let milder = &by(false) - &failed;
-        let skipped = &ids_of(&report, "unknown") - &ids_of(&report, "findings");
+        let skipped = &ids_of(&report, "unknown") | &ids_of(&report, "suppressed");
+        let skipped = &skipped - &ids_of(&report, "findings");
         let passed: BTreeSet<String> = strings(&report["passed"]);
         let expected =
             [("failed", failed), ("milder", milder), ("skipped", skipped), ("passed", passed)];

@@ -12,6 +12,7 @@ pub mod key;
 pub mod key_shape;
 pub mod persistence;
 pub mod selection;
+pub mod suppression;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -36,6 +37,7 @@ pub static REGISTRY: &[(&str, &[&Check])] = &[
     ("persistence", persistence::CHECKS),
     ("engine", engine::CHECKS),
     ("compose", compose::CHECKS),
+    ("suppression", suppression::CHECKS),
 ];
 
 /// Ids that were renamed: the old one, and its successor. `--ignore old` goes on working.
@@ -75,8 +77,20 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 
 /// Runs every check under a guard: one that panics is an `unknown`, and the others go on.
 pub fn run_all(evidence: &Evidence) -> Outcome {
+    run_each(evidence, all())
+}
+
+/// The same without one family: for a check that judges what the others find.
+fn run_all_but(evidence: &Evidence, family: &str) -> Outcome {
+    run_each(evidence, all().filter(|(name, _)| *name != family))
+}
+
+fn run_each<'a>(
+    evidence: &Evidence,
+    checks: impl Iterator<Item = (&'a str, &'static Check)>,
+) -> Outcome {
     let mut outcome = Outcome::default();
-    for (_, check) in all() {
+    for (_, check) in checks {
         let result = catch_unwind(AssertUnwindSafe(|| (check.run)(evidence)));
         match result {
             Ok(Ok(findings)) => {

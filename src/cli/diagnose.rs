@@ -21,6 +21,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     let progress = super::progress::Progress::watch(&request.running);
     let evidence = collect::run(&request)?;
     drop(progress);
+    if let Err(fault) = super::settings::check_comments(&evidence.asked.suppressions) {
+        output::note(&format!("convex-doctor: {}", fault.0));
+        return Ok(Exit::Usage);
+    }
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
     let report = diagnosis::diagnose(&evidence, &choices);
     write(options, &outputs, &report)?;
@@ -98,12 +102,16 @@ pub(super) fn check_outputs(outputs: &[(Format, Option<PathBuf>)]) -> anyhow::Re
     Ok(())
 }
 
+/// Whether there is a finding or a family of that name.
+pub(super) fn is_id_or_family(name: &str) -> bool {
+    crate::checks::rule(name).is_some()
+        || crate::checks::REGISTRY.iter().any(|(family, _)| *family == name)
+}
+
 /// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one file for two reports.
 pub(super) fn check(options: &Options) -> Result<(), String> {
     for name in options.ignore.iter().chain(&options.only) {
-        let known = crate::checks::rule(name).is_some()
-            || crate::checks::REGISTRY.iter().any(|(family, _)| family == name);
-        if !known {
+        if !is_id_or_family(name) {
             let nearest = super::explain::nearest(name).join(", ");
             return Err(format!("there is no finding `{name}`; the nearest: {nearest}"));
         }

@@ -6,14 +6,16 @@ mod explain;
 mod inspect;
 mod key;
 mod progress;
+mod settings;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::collect;
+use crate::evidence::suppression::Suppression;
 use crate::output::{self, Color};
 use crate::render;
 use crate::report::Level;
@@ -119,6 +121,9 @@ pub struct Options {
     /// Only the verdict
     #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
     quiet: bool,
+    /// What the settings file says is not to be shown.
+    #[arg(skip)]
+    suppressions: Vec<Suppression>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -206,15 +211,11 @@ pub enum Exit {
 
 /// Parses the arguments and carries out the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    hide_keys(&arguments, looks_like_key);
-    let arguments = match Arguments::try_parse_from(&arguments) {
+    let typed: Vec<OsString> = arguments.into_iter().collect();
+    hide_keys(&typed, looks_like_key);
+    let arguments = match understand(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // What clap did not take may be any secret; what it took may be a long path.
-            hide_keys(&arguments, |value| value.len() >= 64);
-            return usage(&error);
-        }
+        Err(exit) => return exit,
     };
     let options = arguments.options;
     output::set_color(options.color);
@@ -238,10 +239,40 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         }
     };
-    result.unwrap_or_else(|error| {
-        output::note(&format!("convex-doctor: {error:#}"));
-        Exit::Failed
-    })
+    result.unwrap_or_else(failed)
+}
+
+/// The arguments with the defaults of `convex-doctor.toml`, for the commands that look at a project.
+fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
+    let refuse = |error: clap::Error| {
+        // What clap did not take may be any secret; what it took may be a long path.
+        hide_keys(typed, |value| value.len() >= 64);
+        usage(&error.format(&mut Arguments::command()))
+    };
+    let matches = Arguments::command().try_get_matches_from(typed).map_err(refuse)?;
+    let arguments = Arguments::from_arg_matches(&matches).map_err(refuse)?;
+    let looks_at_a_project = matches!(
+        arguments.command,
+        None | Some(Command::Diagnose | Command::Key(_) | Command::Inspect(_))
+    );
+    if !looks_at_a_project {
+        return Ok(arguments);
+    }
+    let file = collect::settings_file(arguments.options.directory.as_deref()).map_err(failed)?;
+    let Some(file) = file else { return Ok(arguments) };
+    let settings = settings::parse(&file).map_err(|fault| {
+        output::note(&format!("convex-doctor: {}", fault.0));
+        Exit::Usage
+    })?;
+    let all = settings::with_defaults(typed, &matches, &settings);
+    let mut arguments = Arguments::try_parse_from(all).map_err(refuse)?;
+    arguments.options.suppressions = settings.suppressions;
+    Ok(arguments)
+}
+
+fn failed(error: anyhow::Error) -> Exit {
+    output::note(&format!("convex-doctor: {error:#}"));
+    Exit::Failed
 }
 
 fn print(text: &str) -> anyhow::Result<Exit> {
@@ -315,6 +346,7 @@ impl Options {
             no_network: self.no_network,
             ephemeral: self.ephemeral,
             timeout: self.timeout,
+            suppressions: self.suppressions.clone(),
             ..collect::Request::default()
         })
     }

@@ -1,6 +1,7 @@
 //! From evidence to report: every check runs, the findings are ranked, the verdict follows.
 
 mod rank;
+mod sift;
 mod summary;
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use crate::checks;
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::ValueSource;
-use crate::report::{Finding, Level, Report, Rule, Suppressed, Tree, Verdict};
+use crate::report::{Finding, Level, Report, Rule, Summary, Tree, Verdict};
 
 /// What the caller wants to see and not to see.
 #[derive(Clone, Debug, Default)]
@@ -25,10 +26,11 @@ pub struct Choices {
 /// Judges the evidence.
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let outcome = checks::run_all(evidence);
-    let (kept, suppressed) = sift(outcome.findings, choices);
+    let (kept, suppressed) = sift::sift(outcome.findings, evidence, choices);
     let (mut causes, mut findings) = rank::rank(kept);
     let verdict = verdict(evidence, &findings);
     let summary = summary::summarise(evidence, verdict, &causes, &findings);
+    let summary = Summary { only: choices.only.clone(), ..summary };
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
     causes.retain(|finding| wanted(&finding.id));
@@ -120,27 +122,6 @@ fn tree(evidence: &Evidence) -> Tree {
         root: evidence.surroundings.repository.clone(),
         main_file: main_file.map_or_else(|| ".env.local".to_owned(), Clone::clone),
     }
-}
-
-fn sift(findings: Vec<Finding>, choices: &Choices) -> (Vec<Finding>, Vec<Suppressed>) {
-    let mut suppressed = Vec::new();
-    let kept = findings
-        .into_iter()
-        .filter(|finding| {
-            let ignored = is_among(&finding.id, &choices.ignore);
-            if ignored {
-                suppressed.push(Suppressed {
-                    id: finding.id.clone(),
-                    reason: None,
-                    source: format!("--ignore {}", finding.id),
-                    in_source: false,
-                    finding: finding.clone(),
-                });
-            }
-            !ignored
-        })
-        .collect();
-    (kept, suppressed)
 }
 
 /// Whether `id`, its retired name or its family is one of `names`.

@@ -48,9 +48,12 @@ pub(super) fn particulars(finding: &Finding) -> String {
     lines.join("\n")
 }
 
-/// Why it is suppressed, and where that is said.
+/// Why it is suppressed, where that is said, and how long it counts.
 pub(super) fn excuse(suppressed: &Suppressed) -> String {
-    let source = clean(&suppressed.source);
+    let mut source = clean(&suppressed.source);
+    if let Some(until) = &suppressed.until {
+        source.push_str(&format!(", until {until}"));
+    }
     match &suppressed.reason {
         Some(reason) => format!("{} ({source})", clean(reason)),
         None => source,

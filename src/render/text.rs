@@ -240,6 +240,16 @@ impl Page {
         } else {
             format!("{}{}", counts.join(", "), if detail == Detail::Verbose { "" } else { ": -v" })
         };
+        // Exit code 0 says that nothing was found, not that all was seen: the last line says what was not.
+        if !report.summary.only.is_empty() {
+            line = format!("only {} asked for: {line}", report.summary.only.join(", "));
+        }
+        let not_seen = report.summary.not_seen.iter();
+        let sources: Vec<&str> =
+            not_seen.map(|source| source.split(" (").next().unwrap_or_default()).collect();
+        if !sources.is_empty() {
+            let _infallible = write!(line, "; not looked at: {}", sources.join(", "));
+        }
         let _infallible = write!(
             line,
             " ({}.{:02} s)",
