@@ -39,7 +39,7 @@ fn report() -> Report {
         finding("image-unpinned", Level::Info, Certainty::Possible)
             .at(Location::line("../a b:#%,c.yml", 0)),
         finding("url-has-path", Level::Error, Certainty::Proven).at(Location::url("http://h/x")),
-        finding("url-refused", Level::Error, Certainty::Proven),
+        finding("url-refused", Level::Error, Certainty::Proven).at(Location::line("..", 0)),
         finding("shell-shadows-file", Level::Info, Certainty::Proven)
             .at(Location::Environment { env: "CONVEX_SELF_HOSTED_URL".to_owned() }),
     ];
@@ -171,6 +171,9 @@ fn sarif_is_what_the_standard_asks_for() {
     for result in &results[..7] {
         assert_eq!(result["suppressions"].as_array().unwrap().len(), 0);
     }
+    let root = &results[5]["locations"][0];
+    assert_eq!(root["physicalLocation"]["artifactLocation"]["uri"], "docker-compose.yml");
+    assert_eq!(root["logicalLocations"][0]["kind"], "directory");
     let suppression = &results[7]["suppressions"][0];
     assert_eq!(suppression["kind"], "external");
     assert!(suppression["justification"].as_str().unwrap().contains("convex-doctor.toml:4"));

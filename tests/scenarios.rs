@@ -449,6 +449,14 @@ fn each_format_lists_the_findings_of_the_report() {
         let found = listed(entries.filter(|(id, _)| id != "not-seen"));
         differs("gitlab", found, ["critical", "minor", "info"]);
 
+        // GitHub and GitLab refuse or lose what has no path from the repository's root.
+        let uris = results.iter().flat_map(|one| one["locations"].as_array().unwrap());
+        let uris = uris.map(|one| text(&one["physicalLocation"]["artifactLocation"]["uri"]));
+        let paths = gitlab.as_array().unwrap().iter().map(|one| text(&one["location"]["path"]));
+        for path in uris.chain(paths).filter(|path| path.is_empty() || path.starts_with("./")) {
+            complaints.push(format!("{}: the path {path:?}", played.fixture.name));
+        }
+
         // An id is one test case; that it fails says that one of its findings is an error.
         let junit = quick_junit::Report::deserialize_from_str(played.file("junit")).unwrap();
         let mut cases: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();

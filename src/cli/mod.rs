@@ -31,7 +31,8 @@ use crate::report::Level;
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong usage, 3 it could not do its \
                   job.\nBounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container, 5 s per probe (--timeout), \
-                  30 s for all."
+                  30 s for all.\nSettings: convex-doctor.toml, from the project's directory up to the root of its git repository, or \
+                  `# convex-doctor: ignore[ID] reason` beside a line."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -239,7 +240,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         }
     };
-    result.unwrap_or_else(failed)
+    result.unwrap_or_else(|error| failed(&error))
 }
 
 /// The arguments with the defaults of `convex-doctor.toml`, for the commands that look at a project.
@@ -258,7 +259,8 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
     if !looks_at_a_project {
         return Ok(arguments);
     }
-    let file = collect::settings_file(arguments.options.directory.as_deref()).map_err(failed)?;
+    let file = collect::settings_file(arguments.options.directory.as_deref())
+        .map_err(|error| failed(&error))?;
     let Some(file) = file else { return Ok(arguments) };
     let settings = settings::parse(&file).map_err(|fault| {
         output::note(&format!("convex-doctor: {}", fault.0));
@@ -270,7 +272,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
     Ok(arguments)
 }
 
-fn failed(error: anyhow::Error) -> Exit {
+fn failed(error: &anyhow::Error) -> Exit {
     output::note(&format!("convex-doctor: {error:#}"));
     Exit::Failed
 }

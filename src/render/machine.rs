@@ -66,11 +66,12 @@ pub(super) struct Place {
     pub(super) line: Option<(usize, usize)>,
 }
 
-/// The place of a location that is a file.
+/// The place of a location that is a file; the root of the repository is none, and has no path from there.
 pub(super) fn place(report: &Report, location: &Location) -> Option<Place> {
     let Location::File { file, line, column, .. } = location else { return None };
+    let path = report.tree.path(file);
     let line = (*line > 0).then_some((*line, (*column).max(1)));
-    Some(Place { path: report.tree.path(file), line })
+    (!path.is_empty()).then_some(Place { path, line })
 }
 
 /// The first file that a finding points to.

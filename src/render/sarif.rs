@@ -186,7 +186,7 @@ fn logical(location: &Location) -> Value {
         Location::Volume { volume } => ("volume", volume),
         Location::Url { url } => ("url", url),
         Location::Environment { env } => ("environment variable", env),
-        Location::File { file, .. } => ("file", file),
+        Location::File { file, .. } => ("directory", file),
     };
     let name = machine::clean(name);
     json!({ "kind": kind, "name": name, "fullyQualifiedName": name })
