@@ -374,6 +374,16 @@ pub struct Link {
     pub why: String,
 }
 
+/// The chain of custody in one line: what it begins with, and after each link what stands behind it. The first arrow points
+/// forward, to the secret, all others back to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShortChain {
+    /// The key's place.
+    pub first: String,
+    /// The state of a link, and what it joins to the one before.
+    pub steps: Vec<(LinkState, String)>,
+}
+
 /// The short facts that a healthy report shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -385,6 +395,8 @@ pub struct Summary {
     pub not_seen: Vec<String>,
     /// The ids and families to which the report is confined; all when empty.
     pub only: Vec<String>,
+    /// The chain of custody in one line; `None` where there is none to draw.
+    pub chain: Option<ShortChain>,
     /// How long the run took, in milliseconds.
     pub elapsed_ms: u64,
 }

@@ -69,6 +69,23 @@ pub fn family(id: &str) -> Option<&'static str> {
     all().find(|(_, check)| check.rules.iter().any(|rule| rule.id == id)).map(|(family, _)| family)
 }
 
+/// What a reader calls a family.
+pub fn heading(family: &str) -> &str {
+    match family {
+        "selection" => "Selection: what `npx convex` would use",
+        "key_shape" => "The key by its shape, no secret needed",
+        "key" => "The key against the instance",
+        "endpoint" => "The URL, and what answers there",
+        "identity" => "The instance: its name and its secret",
+        "persistence" => "What survives the next `down`",
+        "engine" => "The backend's container and the Docker engine",
+        "compose" => "The compose file",
+        "suppression" => "What is not to be shown, and no longer fits",
+        "storage" => "Database and files elsewhere",
+        other => other,
+    }
+}
+
 /// The rule of that id, a retired id included.
 pub fn rule(id: &str) -> Option<&'static Rule> {
     let id = RETIRED.iter().find(|(old, _)| *old == id).map_or(id, |(_, new)| new);

@@ -1,10 +1,12 @@
 //! `convex-doctor`, the main job: look, judge, write the report, and say by the exit code what it came to.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Exit, Format, Options};
 use crate::collect;
-use crate::diagnosis::{self, Choices};
+use crate::diagnosis::{self, Choices, Outlook};
+use crate::evidence::Evidence;
 use crate::output;
 use crate::render::{Detail, github, gitlab, json, junit, markdown, sarif, text};
 use crate::report::Report;
@@ -18,14 +20,18 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     let outputs = outputs(options);
     check_outputs(&outputs)?;
     let request = options.request()?;
+    options.announce();
+    let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
     let progress = super::progress::Progress::watch(&request.running);
-    let evidence = collect::run(&request)?;
+    let evidence = match options.wait {
+        Some(longest) => wait(&request, longest)?,
+        None => collect::run(&request)?,
+    };
     drop(progress);
     if let Err(fault) = super::settings::check_comments(&evidence.asked.suppressions) {
         output::note(&format!("convex-doctor: {}", fault.0));
         return Ok(Exit::Usage);
     }
-    let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
     let report = diagnosis::diagnose(&evidence, &choices);
     write(options, &outputs, &report)?;
     if options.require_docker && evidence.docker.seen().is_err() {
@@ -37,6 +43,25 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(exit(options, &report))
+}
+
+/// Looks again and again until the key goes through, waiting cannot help, or `longest` is over. Says what is waited for.
+fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Evidence> {
+    let mut said = None;
+    collect::until(request, longest, &mut |evidence, waited| {
+        // The caller's choices do not count: what is ignored still has to come up.
+        let mut evidence = evidence.clone();
+        evidence.asked.suppressions.clear();
+        let report = diagnosis::diagnose(&evidence, &Choices::default());
+        let outlook = diagnosis::outlook(&evidence, &report);
+        if let Outlook::Passing(what) = &outlook
+            && said.as_ref() != Some(what)
+        {
+            output::note(&format!("waiting, {:.0} s so far: {what}", waited.as_secs_f64()));
+            said = Some(what.clone());
+        }
+        matches!(outlook, Outlook::Passing(_))
+    })
 }
 
 /// The exit code of a report.
@@ -79,6 +104,16 @@ pub(super) fn write(
             None => output::print(&page)?,
         }
     }
+    Ok(())
+}
+
+/// Writes the report beside the output of another command: text to the standard error, other formats to their files alone.
+pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
+    let all = outputs(options);
+    let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
+    write(options, &files, report)?;
+    let detail = if options.verbose { Detail::Verbose } else { Detail::Normal };
+    output::note(text::render(report, output::width(), detail).trim_end());
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::evidence::selection::SelectionKind;
 use crate::mask::{is_key_or_secret, mask, names_a_secret};
 use crate::output;
 use crate::render::inspect as text;
+use crate::render::instances;
 use crate::render::json;
 use crate::secret::{Fingerprint, Secret};
 use crate::selection::facts;
@@ -62,6 +63,8 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
             }
         },
         Command::Instances => {
+            options.announce();
+            let request = collect::Request { look_into_volumes: true, ..request };
             let evidence = collect::run(&request)?;
             let docker = match evidence.docker.seen() {
                 Ok(docker) => docker,
@@ -70,8 +73,8 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                     return Ok(Exit::Failed);
                 }
             };
-            let value = text::instances_json(docker, &evidence.keys);
-            show(options, &value, &text::instances(docker, &evidence.keys))?;
+            let value = instances::json(docker, &evidence.keys);
+            show(options, &value, &instances::text(docker, &evidence.keys))?;
             Ok(Exit::Fine)
         }
     }

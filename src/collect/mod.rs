@@ -9,8 +9,10 @@ pub mod docker;
 pub mod endpoint;
 pub mod files;
 
+mod beside;
 mod compose_project;
 mod credentials;
+mod interrupt;
 mod repository;
 mod selection;
 mod suppressions;
@@ -28,10 +30,13 @@ use anyhow::Context as _;
 
 use crate::admin_key::{Inspection, InstanceSecret};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
+use crate::evidence::endpoint::{Answer, DashboardPage};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::suppression::Suppression;
 use crate::evidence::surroundings::AppUrl;
-use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
+use crate::evidence::{
+    Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings, Timing,
+};
 use crate::secret::Secret;
 
 /// The names of the probes that are under way, for whoever shows them.
@@ -72,12 +77,18 @@ pub struct Request {
     pub ephemeral: bool,
     /// What is not to be shown, by the settings file.
     pub suppressions: Vec<Suppression>,
+    /// Look into the volumes that no running backend has, also where nothing is wrong.
+    pub look_into_volumes: bool,
+    /// `--deep`.
+    pub deep: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.
     pub running: Running,
     /// Stands for the process environment when set: the demo and the tests look at another world.
     pub environment: Option<BTreeMap<String, String>>,
+    /// Variables that differ for the command that is looked into; `None` is unset there.
+    pub overrides: Vec<(String, Option<String>)>,
 }
 
 impl Request {
@@ -89,7 +100,14 @@ impl Request {
                 })
                 .collect()
         };
-        self.environment.clone().unwrap_or_else(own)
+        let mut environment = self.environment.clone().unwrap_or_else(own);
+        for (name, value) in &self.overrides {
+            match value {
+                Some(value) => environment.insert(name.clone(), value.clone()),
+                None => environment.remove(name),
+            };
+        }
+        environment
     }
 
     fn directory(&self) -> anyhow::Result<PathBuf> {
@@ -155,6 +173,33 @@ pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     // A name look-up that hangs sits in a thread of its own; nobody waits for it.
     runtime.shutdown_background();
     evidence
+}
+
+/// Looks as [`run`] does, again and again while `goes_on` says so of what was seen and of the time since the first look, but no longer
+/// than `longest`. What was seen last counts.
+pub fn until(
+    request: &Request,
+    longest: Duration,
+    goes_on: &mut dyn FnMut(&Evidence, Duration) -> bool,
+) -> anyhow::Result<Evidence> {
+    /// Short against a backend's start, long against a look.
+    const PAUSE: Duration = Duration::from_millis(500);
+    let start = Instant::now();
+    loop {
+        let evidence = run(request)?;
+        let waited = start.elapsed();
+        if waited >= longest || !goes_on(&evidence, waited) {
+            return Ok(evidence);
+        }
+        std::thread::sleep(PAUSE.min(longest.saturating_sub(waited)));
+    }
+}
+
+/// As [`run`], on a thread of its own: for a caller that is inside an event loop.
+pub fn run_apart(request: Request) -> anyhow::Result<Evidence> {
+    std::thread::spawn(move || run(&request))
+        .join()
+        .unwrap_or_else(|_| anyhow::bail!("the looking failed inside"))
 }
 
 /// Looks at the files alone.
@@ -285,6 +330,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             repository: files::repository_root(&directory).map(|root| root.display().to_string()),
             package_json: surroundings::package_json(&directory),
             cli_version: surroundings::cli_version(&directory),
+            node_version: None,
             git: Observation::unavailable("not looked at"),
             env_files_elsewhere: surroundings::env_files_elsewhere(
                 &directory,
@@ -325,7 +371,11 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let ask = async {
         match (ask_url, url) {
             (true, Some(_)) => {
-                let facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                let mut facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                if request.deep {
+                    let push = endpoint::push(&first, &facts);
+                    facts.big_body = Some(clock.timed("url: 4 MiB", push).await);
+                }
                 Observation::Seen(Some(facts))
             }
             (true, None) => Observation::Seen(None),
@@ -335,29 +385,57 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             }),
         }
     };
-    let (engine, mut endpoint) = tokio::join!(engine, ask);
-    let EngineAnswer { facts: mut docker, failed, listing, secrets: met } = engine;
+    let mut app_urls = std::mem::take(&mut evidence.surroundings.app_urls);
+    let apps = async {
+        let selected = url.unwrap_or_default();
+        let others = app_urls.iter().any(|app| endpoint::elsewhere(&app.url, selected).is_some());
+        if url.is_some() && others {
+            let asked = beside::app_urls(&mut app_urls, selected, ask_url, &environment, timeout);
+            clock.timed("url: the app's", asked).await;
+        }
+        app_urls
+    };
+    let (engine, mut endpoint, app_urls) = tokio::join!(engine, ask, apps);
+    evidence.surroundings.app_urls = app_urls;
+    let EngineAnswer { facts: mut docker, failed, listing, secrets: met, dashboards } = engine;
     evidence.engine_failure = failed;
+    evidence.dashboards = dashboards;
     secrets.extend(met);
     evidence.keys = credentials::keys(&selected.selection, &secrets);
     clock.lap("keys tried");
 
     // Third wave, only when something is wrong.
     let refused = refused(&endpoint);
-    if let (Ok(Some(facts)), true) = (endpoint.seen(), refused) {
-        let mut facts = facts.clone();
-        let again = endpoint::Request { nonce: &nonces[1], ..first };
-        let answer = clock.timed("url: key again", endpoint::retry_key(&again)).await;
-        let refusals = [&facts.check_admin_key, &answer]
-            .into_iter()
-            .filter(|answer| answer.seen().is_ok_and(|answer| answer.status == 401));
-        facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
-        facts.check_again = answer;
-        endpoint = Observation::Seen(Some(facts));
+    if let (Observation::Seen(Some(facts)), true) = (&mut endpoint, refused) {
+        key_again(&clock, &first, &nonces[1], &docker, &evidence, facts).await;
+    }
+    if endpoint
+        .seen()
+        .is_ok_and(|it| it.as_ref().is_some_and(|it| it.dead_first_address().is_some()))
+    {
+        let asked = surroundings::node_version(&environment);
+        evidence.surroundings.node_version = clock.timed("node", asked).await;
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
+        let look = request.deep || request.look_into_volumes;
+        if look || is_a_stranger(&evidence.keys, &endpoint) {
+            let look =
+                docker::look_into_volumes(listing, docker, request.deep, evidence.collected_at);
+            let met = clock.timed("docker: volumes", look).await;
+            if !met.is_empty() {
+                secrets.extend(met);
+                evidence.keys = credentials::keys(&selected.selection, &secrets);
+            }
+        }
         if refused || stopped(docker) {
             clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
+        }
+        if !accepted(&endpoint) {
+            let keys = compose_project::data_volume_keys(&compose.facts);
+            let wanted = compose_project::wanted(&project, &compose.facts, &keys);
+            let options = request.docker_options();
+            let asked = docker::other_contexts(listing, &wanted, &options, &environment);
+            docker.other_contexts = clock.timed("docker: other contexts", asked).await;
         }
         docker.answering = match endpoint.seen() {
             Ok(Some(facts)) => docker::answering(docker, facts),
@@ -386,12 +464,14 @@ struct EngineAnswer {
     failed: Option<FailedEngine>,
     listing: Option<docker::Listing>,
     secrets: Vec<(Secret, SecretPlace)>,
+    dashboards: Observation<Vec<DashboardPage>>,
 }
 
 impl EngineAnswer {
     fn not_asked(reason: &str) -> Self {
-        let facts = Observation::unavailable(reason);
-        Self { facts, failed: None, listing: None, secrets: Vec::new() }
+        let (facts, dashboards) =
+            (Observation::unavailable(reason), Observation::unavailable(reason));
+        Self { facts, failed: None, listing: None, secrets: Vec::new(), dashboards }
     }
 }
 
@@ -419,19 +499,73 @@ async fn ask_engine(
     };
     let keys = compose_project::data_volume_keys(compose);
     let wanted = compose_project::wanted(project, compose, &keys);
-    let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
+    let (found, dashboards) = tokio::join!(
+        clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
+        beside::dashboards(clock, request, environment, &listing, &wanted),
+    );
     EngineAnswer {
         facts: Observation::Seen(found.facts),
         failed: None,
         listing: Some(listing),
         secrets: found.secrets,
+        dashboards,
     }
 }
 
-/// Whether the backend refused the key, or there was nobody to take it.
+/// The key again, where it was refused or nobody took it: whether the answer stays the same, and whether the key arrives at all.
+async fn key_again(
+    clock: &Clock,
+    first: &endpoint::Request<'_>,
+    second_nonce: &str,
+    docker: &Observation<DockerFacts>,
+    evidence: &Evidence,
+    facts: &mut EndpointFacts,
+) {
+    let again = endpoint::Request { nonce: second_nonce, ..*first };
+    facts.check_again = clock.timed("url: key again", endpoint::retry_key(&again)).await;
+    // Their nonces are none that a log is searched for: there, two adjacent lines are the proof.
+    let more = endpoint::Request { nonce: &nonce(), ..*first };
+    clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
+    let refusals = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
+    facts.refusals = u32::try_from(refusals).unwrap_or(0);
+    let lost = endpoint::straight::is_called_for(facts);
+    if let (true, Observation::Seen(docker), Some(key)) = (lost, docker, first.key)
+        && let Some(known) = evidence.keys.iter().find(|key| key.selected)
+    {
+        let straight = endpoint::straight::Request {
+            key,
+            facts: known,
+            timeout: first.timeout,
+            nonce: &nonce(),
+            in_container: evidence.surroundings.in_container,
+        };
+        let asked = endpoint::straight::look(docker, &straight);
+        facts.straight = clock.timed("url: past the proxy", asked).await;
+    }
+}
+
+/// Whether the key was seen to be accepted.
+fn accepted(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    matches!(endpoint.seen(), Ok(Some(_))) && !refused(endpoint)
+}
+
+/// Whether the backend refused the key, to its check or to the CLI's first call, or there was nobody to take it.
 fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let Ok(Some(facts)) = endpoint.seen() else { return false };
-    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
+    let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
+    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200) || first == Some(false)
+}
+
+/// Whether the selected key is one, was not seen to be accepted, and opens with no secret that was found: some volume may have its own.
+fn is_a_stranger(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    let is_public = |place: &SecretPlace| *place == SecretPlace::PublicDevelopment;
+    !accepted(endpoint)
+        && keys.iter().any(|key| {
+            let mut opened = key.trials.iter().filter(|trial| trial.opened.is_some());
+            key.selected
+                && key.fingerprint.is_some()
+                && !opened.any(|trial| !trial.places.iter().all(is_public))
+        })
 }
 
 /// Whether the container that should run does not.
@@ -492,6 +626,7 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
                     line: *line,
                     url: crate::selection::facts::masked(definition.value.expose()),
                     instance_name: None,
+                    unanswered: None,
                 });
             }
         }

@@ -18,6 +18,7 @@ pub(super) fn summarise(
         facts: facts(evidence),
         not_seen: not_seen(evidence),
         only: Vec::new(),
+        chain: None,
         elapsed_ms: evidence
             .timings
             .iter()

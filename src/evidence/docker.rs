@@ -51,6 +51,10 @@ pub struct DockerFacts {
     pub expected: Option<String>,
     /// The container that stands behind the selected URL, and how that is known.
     pub answering: Option<Answering>,
+    /// The engines of the other docker contexts; asked only when this one has no container of the project and the key was not seen to be
+    /// accepted, `None` else.
+    #[serde(default)]
+    pub other_contexts: Option<Vec<OtherContext>>,
     /// Volumes that may belong to a Convex instance: attached to a backend, or named like one.
     pub volumes: Observation<Vec<Volume>>,
     /// What limited the looking: a configuration that could not be read, more candidates than were inspected.
@@ -74,6 +78,17 @@ impl DockerFacts {
         let answering = self.answering.as_ref()?;
         Some((self.backend(&answering.container)?, answering.certainty))
     }
+}
+
+/// The engine of another docker context.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherContext {
+    /// The context's name.
+    pub name: String,
+    /// Its engine's address; a password masked.
+    pub address: String,
+    /// The project's containers there, by their labels.
+    pub containers: Observation<Vec<String>>,
 }
 
 /// The container behind the selected URL.
@@ -314,7 +329,7 @@ pub struct Published {
 }
 
 /// A volume that may belong to a Convex instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Volume {
     /// Its name.
     pub name: String,
@@ -328,4 +343,39 @@ pub struct Volume {
     pub attached_to: Vec<String>,
     /// Whether the engine made its name.
     pub anonymous: bool,
+    /// What is in it, where somebody looked: only where something is wrong, or on demand, and never where a running backend has it.
+    #[serde(default)]
+    pub content: Observation<VolumeContent>,
+}
+
+impl Volume {
+    /// Whether it was looked into, and holds the credentials or the database of a Convex instance.
+    pub fn is_convex(&self) -> bool {
+        self.content.seen().is_ok_and(VolumeContent::is_convex)
+    }
+
+    /// Whether it was looked into, and holds nothing of Convex.
+    pub fn is_something_else(&self) -> bool {
+        self.content.seen().is_ok_and(|content| !content.is_convex())
+    }
+}
+
+/// What a volume holds of a Convex instance, at the places where the backend keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VolumeContent {
+    /// The secret in `credentials/instance_secret`; `None` where there is no such file.
+    pub secret: Option<SecretState>,
+    /// The name in `credentials/instance_name`.
+    pub instance_name: Option<String>,
+    /// The size of `db.sqlite3` in bytes; `None` where there is none (an instance on SQL has none either).
+    pub database_bytes: Option<u64>,
+    /// How it was looked into, for the reader: its directory on this machine, or a helper container.
+    pub how: String,
+}
+
+impl VolumeContent {
+    /// Whether any of it is there.
+    pub fn is_convex(&self) -> bool {
+        self.secret.is_some() || self.database_bytes.is_some()
+    }
 }

@@ -1,10 +1,12 @@
 //! Renderers: `fn(&Report, …) -> String`. None decides anything, none writes.
 
+mod chain;
 pub mod excerpt;
 pub mod explain;
 pub mod github;
 pub mod gitlab;
 pub mod inspect;
+pub mod instances;
 pub mod json;
 pub mod junit;
 pub mod key;

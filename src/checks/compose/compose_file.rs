@@ -24,7 +24,7 @@ static COMPOSE_INVALID: Rule = Rule {
     title: "Compose does not read the compose file",
     explain: include_str!("compose-invalid.md"),
     is_cause: false,
-    causes: &["backend-not-created"],
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -34,7 +34,7 @@ static COMPOSE_VARIABLE_UNSET: Rule = Rule {
     title: "a variable of the compose file is set nowhere",
     explain: include_str!("compose-variable-unset.md"),
     is_cause: false,
-    causes: &["backend-not-created"],
+    causes: &[],
     since: "0.1.0",
 };
 

@@ -87,7 +87,10 @@ pub(in crate::checks) fn variable(name: &str, value: EntryValue) -> EnvironmentE
 /// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`, the key accepted.
 pub(in crate::checks) fn healthy() -> Evidence {
     let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
-    let urls = Body::CanonicalUrls { cloud: String::new(), site: String::new() };
+    let urls = Body::CanonicalUrls {
+        cloud: "http://127.0.0.1:3210".to_owned(),
+        site: "http://127.0.0.1:3211".to_owned(),
+    };
     let line = Body::Text { line: "unknown".to_owned() };
     let mut evidence = Evidence {
         compose: Observation::Seen(Some(ComposeFacts {
@@ -125,8 +128,10 @@ pub(in crate::checks) fn healthy() -> Evidence {
             check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
             first_call: answer(200, urls),
             without_key: refusal(403, "BadDeployKey"),
+            websocket: answer(101, Body::Empty),
             ..EndpointFacts::default()
         })),
+        dashboards: Observation::Seen(Vec::new()),
         ..Evidence::default()
     };
     evidence.surroundings.cli_version = Some("1.48.0".to_owned());
@@ -188,6 +193,7 @@ pub(in crate::checks) fn silence(endpoint: &mut EndpointFacts) {
         &mut endpoint.check_admin_key,
         &mut endpoint.first_call,
         &mut endpoint.without_key,
+        &mut endpoint.websocket,
     ] {
         *answer = Observation::unavailable("nothing answers");
     }
@@ -203,6 +209,7 @@ pub(in crate::checks) fn everywhere(evidence: &mut Evidence, answer: &Observatio
         &mut endpoint.check_admin_key,
         &mut endpoint.first_call,
         &mut endpoint.without_key,
+        &mut endpoint.websocket,
     ] {
         *place = answer.clone();
     }

@@ -7,39 +7,46 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows when nobody serves behind the URL.
+/// What a URL comes to behind which no process answers.
 const SILENCE: &[&str] = &["url-refused", "url-no-answer", "url-timeout", "proxy-error"];
+/// Behind a frozen process connections are still taken, and nobody answers.
+const FROZEN: &[&str] = &["url-timeout", "proxy-error"];
 
 const fn rule(
     id: &'static str,
     title: &'static str,
     explain: &'static str,
-    is_cause: bool,
+    causes: &'static [&'static str],
 ) -> Rule {
-    Rule { id, level: Level::Error, title, explain, is_cause, causes: SILENCE, since: "0.1.0" }
+    Rule { id, level: Level::Error, title, explain, is_cause: true, causes, since: "0.1.0" }
 }
 
 static BACKEND_STOPPED: Rule =
-    rule("backend-stopped", "the backend is stopped", include_str!("backend-stopped.md"), true);
+    rule("backend-stopped", "the backend is stopped", include_str!("backend-stopped.md"), SILENCE);
 static BACKEND_RESTARTING: Rule = rule(
     "backend-restarting",
     "the backend dies at every start",
     include_str!("backend-restarting.md"),
-    true,
+    SILENCE,
 );
 static BACKEND_PAUSED: Rule =
-    rule("backend-paused", "the backend is paused", include_str!("backend-paused.md"), true);
+    rule("backend-paused", "the backend is paused", include_str!("backend-paused.md"), FROZEN);
 static BACKEND_STARTING: Rule = rule(
     "backend-starting",
     "the backend is still starting",
     include_str!("backend-starting.md"),
-    true,
+    SILENCE,
 );
-static BACKEND_UNHEALTHY: Rule = rule(
-    "backend-unhealthy",
-    "the backend's health check fails",
-    include_str!("backend-unhealthy.md"),
-    false,
-);
+// A check that fails says nothing of why: it is no cause, and explains nothing.
+static BACKEND_UNHEALTHY: Rule = Rule {
+    is_cause: false,
+    ..rule(
+        "backend-unhealthy",
+        "the backend's health check fails",
+        include_str!("backend-unhealthy.md"),
+        &[],
+    )
+};
 
 pub(super) static CHECK: Check = Check {
     rules: &[

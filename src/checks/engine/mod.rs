@@ -3,6 +3,7 @@
 mod backend_killed;
 mod backend_not_created;
 mod backend_state;
+mod docker_other_context;
 mod engine_failure;
 mod image_unpinned;
 mod several_backends_on_port;
@@ -16,6 +17,7 @@ use crate::report::{Certainty, Level, Location};
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &engine_failure::CHECK,
+    &docker_other_context::CHECK,
     &backend_not_created::CHECK,
     &backend_state::CHECK,
     &backend_killed::CHECK,

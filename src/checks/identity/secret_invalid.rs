@@ -16,13 +16,7 @@ pub static SECRET_INVALID: Rule = Rule {
     title: "the instance secret is not 64 hex digits: no backend starts with it",
     explain: include_str!("secret-invalid.md"),
     is_cause: true,
-    causes: &[
-        "key-rejected",
-        "backend-restarting",
-        "backend-stopped",
-        "url-refused",
-        "url-no-answer",
-    ],
+    causes: &["backend-restarting", "backend-stopped", "url-refused", "url-no-answer"],
     since: "0.1.0",
 };
 

@@ -65,6 +65,7 @@ pub(crate) fn volume(name: &str, project: &str, attached_to: &[&str]) -> Volume 
         changed_at: Some(1_780_000_000),
         attached_to: attached_to.iter().map(|&name| name.to_owned()).collect(),
         anonymous: false,
+        content: unseen(),
     }
 }
 

@@ -89,6 +89,18 @@ pub(crate) fn is_accepted(evidence: &Evidence) -> bool {
     matches!(said(evidence), Said::Accepted { .. } | Said::ReadOnly)
 }
 
+/// Why nothing is missed here though the URL said nothing: the key opens this project's own backend, and bears its name. `None` where
+/// it does not, or where the key was refused.
+pub(crate) fn fits_unasked(evidence: &Evidence) -> Option<Unseen> {
+    let Said::Nothing(reason) = said(evidence) else { return None };
+    let key = selected(evidence)?;
+    let own = evidence.docker.seen().ok()?.expected()?;
+    let claims = trial(key, secret_in_force(own)?.0)?.opened.as_ref()?;
+    let name = key.shape.name.as_ref().or(claims.inner_name.as_ref())?;
+    let runs_as = own.instance_name.process.seen().ok()?.as_ref()?;
+    (name == runs_as).then(|| unseen(reason))
+}
+
 /// The container that the key is to open, and how surely.
 pub(crate) struct Subject<'a> {
     /// The container.

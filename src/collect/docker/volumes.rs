@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models::{ContainerSummary, Volume as Listed};
 
 use super::container::{is_anonymous, seconds};
+use crate::evidence::Observation;
 use crate::evidence::docker::{Container, MountKind, Volume};
 
 /// How many unattached volumes without a name are kept: the latest.
@@ -65,6 +66,7 @@ pub(super) fn reduce(
                 .map(|names| names.iter().cloned().collect())
                 .unwrap_or_default(),
             anonymous: is_anonymous(&volume.name),
+            content: Observation::default(),
         })
         .collect();
     kept.sort_by(|a, b| b.changed_at.cmp(&a.changed_at).then_with(|| a.name.cmp(&b.name)));
@@ -92,7 +94,10 @@ fn attachments(
     for container in containers {
         for mount in container.mounts.iter().flatten() {
             if let Some(volume) = mount.name.as_deref().filter(|name| !name.is_empty()) {
-                attached.entry(volume.to_owned()).or_default().insert(super::name_of(container));
+                attached
+                    .entry(volume.to_owned())
+                    .or_default()
+                    .insert(super::summary::name_of(container));
             }
         }
     }
