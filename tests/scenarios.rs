@@ -32,8 +32,7 @@ const WITHOUT_FIXTURE: &[(&str, &str)] = &[
 ];
 
 /// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that has come right is to be taken off.
-const WAITING: &[(&str, &str)] =
-    &[("data-volume-missing-external", "backend-not-created comes first, though `up` cannot work")];
+const WAITING: &[(&str, &str)] = &[];
 
 /// Ids that are surer without the compose file, against the rule: with it, another container or finding is in the way of being sure.
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[

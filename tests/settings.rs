@@ -12,7 +12,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const PAIR: &str = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:64999\nCONVEX_SELF_HOSTED_ADMIN_KEY=app|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa\n";
+const PAIR: &str = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:64999\nCONVEX_SELF_HOSTED_ADMIN_KEY=app|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa\nCONVEX_SELF_HOSTED_URL=http://127.0.0.1:64999\n";
 
 struct Ran {
     code: Option<i32>,
@@ -33,7 +33,7 @@ impl Ran {
     }
 }
 
-/// An app whose key leads to a port that nobody listens at, with these files more.
+/// An app whose key leads to a port that nobody listens at, one variable written twice, with these files more.
 fn place(files: &[(&str, &str)]) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let app = [(".env.local", PAIR), ("package.json", r#"{"dependencies": {"convex": "1.32.0"}}"#)];
@@ -159,20 +159,19 @@ fn a_fault_of_a_comment_is_said_with_its_line() {
 fn a_suppression_counts_where_it_is_written_for() {
     let suppressed = |files: &[(&str, &str)]| {
         let ran = run(files, &["--format", "json"]);
-        let hidden = ran.ids("suppressed").contains(&"key-from-another-instance".to_owned());
-        assert_ne!(hidden, ran.ids("findings").contains(&"key-from-another-instance".to_owned()));
+        let hidden = ran.ids("suppressed").contains(&"duplicate-variable".to_owned());
+        assert_ne!(hidden, ran.ids("findings").contains(&"duplicate-variable".to_owned()));
         let unused = ran.ids("findings").contains(&"suppression-unused".to_owned());
         (hidden, unused)
     };
-    let toml = |more: &str| {
-        format!("ignore = [{{ id = \"key-from-another-instance\", reason = \"x\"{more} }}]")
-    };
+    let toml =
+        |more: &str| format!("ignore = [{{ id = \"duplicate-variable\", reason = \"x\"{more} }}]");
     assert_eq!(suppressed(&[]), (false, false));
     for (more, expected) in [
         ("", (true, false)),
-        (", where = \".env.local:2\"", (true, false)),
+        (", where = \".env.local:3\"", (true, false)),
         (", where = \"./.env.local\"", (true, false)),
-        (", where = \".env.local:1\"", (false, true)),
+        (", where = \".env.local:2\"", (false, true)),
         (", where = \"app-backend-1\"", (false, true)),
         (", until = 2999-12-31", (true, false)),
         (", until = \"2999-12-31\"", (true, false)),
@@ -180,12 +179,12 @@ fn a_suppression_counts_where_it_is_written_for() {
     ] {
         assert_eq!(suppressed(&[("convex-doctor.toml", &toml(more))]), expected, "{more}");
     }
-    let (url, key) = PAIR.split_once('\n').unwrap();
-    let comment = "# convex-doctor: ignore[key-from-another-instance] x";
+    let (url, rest) = PAIR.split_once('\n').unwrap();
+    let comment = "# convex-doctor: ignore[duplicate-variable] x";
     for (text, expected) in [
-        (format!("{url}\n{comment}\n{key}"), (true, false)),
-        (format!("{url}\n{} {comment}\n", key.trim()), (true, false)),
-        (format!("{comment}\n{PAIR}"), (false, true)),
+        (format!("{comment}\n{PAIR}"), (true, false)),
+        (format!("{url} {comment}\n{rest}"), (true, false)),
+        (format!("{url}\n{comment}\n{rest}"), (false, true)),
     ] {
         assert_eq!(suppressed(&[(".env.local", &text)]), expected, "{text}");
     }
@@ -202,7 +201,7 @@ fn an_entry_that_nobody_could_judge_is_not_called_unused() {
 
 #[test]
 fn the_file_is_looked_for_up_to_the_root_of_the_repository() {
-    let toml = "require-docker = true\n[[ignore]]\nid = \"key-from-another-instance\"\nreason = \"x\"\n\
+    let toml = "require-docker = true\n[[ignore]]\nid = \"duplicate-variable\"\nreason = \"x\"\n\
                 where = \"repo/app/.env.local\"\n";
     let files = [("repo/app/.env.local", PAIR), ("repo/app/package.json", "{}")];
     let above = place(&[&files[..], &[("convex-doctor.toml", toml)]].concat());
@@ -214,11 +213,7 @@ fn the_file_is_looked_for_up_to_the_root_of_the_repository() {
     let ran = run_in(&app, &["--format", "json"]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("--require-docker"), "{}", ran.stderr);
-    assert_eq!(
-        ran.ids("suppressed"),
-        ["key-from-another-instance"],
-        "its paths start where it lies"
-    );
+    assert_eq!(ran.ids("suppressed"), ["duplicate-variable"], "its paths start where it lies");
     let inner = "timeout = \"2s\"\n";
     std::fs::write(app.join("convex-doctor.toml"), inner).unwrap();
     assert_ne!(run_in(&app, &[]).code, Some(3), "the nearest one counts alone");

@@ -12,6 +12,7 @@ pub mod key;
 pub mod key_shape;
 pub mod persistence;
 pub mod selection;
+pub mod storage;
 pub mod suppression;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,6 +38,7 @@ pub static REGISTRY: &[(&str, &[&Check])] = &[
     ("persistence", persistence::CHECKS),
     ("engine", engine::CHECKS),
     ("compose", compose::CHECKS),
+    ("storage", storage::CHECKS),
     ("suppression", suppression::CHECKS),
 ];
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
 use super::repository::ReadFile;
-use super::{Request, docker, shown};
+use super::{Request, compose_services, docker, network_mounts, shown};
 use crate::admin_key::InstanceSecret;
 use crate::compose::{
     self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
@@ -74,10 +74,15 @@ pub(super) fn facts(
     project: &Result<Project, Errors>,
     directory: &Path,
     service: Option<&str>,
+    environment: &BTreeMap<String, String>,
 ) -> Reduced {
     let mut secrets = Vec::new();
     let facts = match project {
-        Ok(project) => Some(reduce(project, directory, service, &mut secrets)),
+        Ok(project) => {
+            let mut facts = reduce(project, directory, service, &mut secrets);
+            facts.undecided = compose_services::undecided(project, &facts, directory, environment);
+            Some(facts)
+        }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
             directory: directory.display().to_string(),
@@ -128,22 +133,28 @@ fn required_variable(error: &compose::Error) -> Option<String> {
 /// What the engine is asked for.
 pub(super) fn wanted<'a>(
     project: &'a Result<Project, Errors>,
-    facts: &'a Observation<Option<ComposeFacts>>,
-    data_volume_keys: &'a [String],
+    observed: &'a Observation<Option<ComposeFacts>>,
 ) -> docker::Wanted<'a> {
-    let facts = facts.seen().ok().and_then(Option::as_ref);
+    let facts = observed.seen().ok().and_then(Option::as_ref);
     let project = project.as_ref().ok();
     docker::Wanted {
         project: project.map(|project| project.name.value.as_str()),
         config_files: facts.map(|facts| facts.files.as_slice()).unwrap_or_default(),
         working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
         service: facts.and_then(|facts| facts.chosen.as_deref()),
-        data_volume_keys,
+        data_volume_keys: data_volume_keys(observed),
+        declared_volumes: declared_volumes(observed),
     }
 }
 
+/// The full names of the volumes that the project declares.
+fn declared_volumes(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
+    let facts = facts.seen().ok().and_then(Option::as_ref);
+    facts.iter().flat_map(|facts| &facts.volumes).map(|volume| volume.name.clone()).collect()
+}
+
 /// The keys of the volumes that the backends mount over their data or their credentials.
-pub(super) fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
+fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
     let facts = facts.seen().ok().and_then(Option::as_ref);
     let backends = facts.map(|facts| facts.backends.as_slice()).unwrap_or_default();
     let over = |service: &BackendService| {
@@ -205,7 +216,14 @@ fn reduce(
         .map(str::to_owned)
         .or_else(|| backends.iter().find(|one| one.name == "backend").map(|one| one.name.clone()))
         .or_else(|| backends.first().map(|one| one.name.clone()));
+    let names: Vec<&str> = backends.iter().map(|one| one.name.as_str()).collect();
+    let sql_urls = compose_services::sql_urls(project, &names, directory);
     ComposeFacts {
+        sql_urls,
+        databases: compose_services::databases(project, directory),
+        dashboards: compose_services::dashboards(project, directory),
+        undecided: Vec::new(),
+        network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
         directory: project.directory.display().to_string(),
         files: project.files.iter().map(|path| path.display().to_string()).collect(),
@@ -390,6 +408,7 @@ fn is_plain(name: &str) -> bool {
     )
 }
 
-fn place(at: &compose::At, directory: &Path) -> At {
+/// The place, its file relative to the directory where it lies inside.
+pub(super) fn place(at: &compose::At, directory: &Path) -> At {
     At { file: shown(&at.file, directory), line: at.line, column: at.column }
 }

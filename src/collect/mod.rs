@@ -11,10 +11,13 @@ pub mod files;
 
 mod beside;
 mod compose_project;
+mod compose_services;
 mod credentials;
 mod interrupt;
+mod network_mounts;
 mod repository;
 mod selection;
+mod sql_url;
 mod suppressions;
 mod surroundings;
 
@@ -226,13 +229,13 @@ pub fn inspect_with_docker(
         let directory = request.directory()?;
         let environment = request.environment();
         let project = compose_project::load(request, &directory, &environment);
-        let compose = compose_project::facts(&project, &directory, request.service.as_deref());
+        let compose =
+            compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
         let options = request.docker_options();
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));
         };
-        let keys = compose_project::data_volume_keys(&compose.facts);
-        let wanted = compose_project::wanted(&project, &compose.facts, &keys);
+        let wanted = compose_project::wanted(&project, &compose.facts);
         let found = docker::inspect(&listing, &wanted).await;
         let running = |name: &str| {
             found.facts.backend(name).is_some_and(super::evidence::docker::Container::is_running)
@@ -311,7 +314,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let selected = selection::select(request, &directory, &environment);
     let facts = crate::selection::facts::facts(&selected.selection, &crate::admin_key::fingerprint);
     let project = compose_project::load(request, &directory, &environment);
-    let mut compose = compose_project::facts(&project, &directory, request.service.as_deref());
+    let mut compose =
+        compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
     clock.lap("files");
 
     let mut evidence = Evidence {
@@ -427,12 +431,12 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
                 evidence.keys = credentials::keys(&selected.selection, &secrets);
             }
         }
-        if refused || stopped(docker) {
-            clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
+        if refused || ailing(docker) {
+            let port = endpoint.seen().ok().and_then(Option::as_ref).map(|facts| facts.port);
+            clock.timed("docker: logs", read_logs(listing, docker, port, &nonces)).await;
         }
         if !accepted(&endpoint) {
-            let keys = compose_project::data_volume_keys(&compose.facts);
-            let wanted = compose_project::wanted(&project, &compose.facts, &keys);
+            let wanted = compose_project::wanted(&project, &compose.facts);
             let options = request.docker_options();
             let asked = docker::other_contexts(listing, &wanted, &options, &environment);
             docker.other_contexts = clock.timed("docker: other contexts", asked).await;
@@ -497,8 +501,7 @@ async fn ask_engine(
             };
         }
     };
-    let keys = compose_project::data_volume_keys(compose);
-    let wanted = compose_project::wanted(project, compose, &keys);
+    let wanted = compose_project::wanted(project, compose);
     let (found, dashboards) = tokio::join!(
         clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
         beside::dashboards(clock, request, environment, &listing, &wanted),
@@ -568,18 +571,33 @@ fn is_a_stranger(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>
         })
 }
 
-/// Whether the container that should run does not.
-fn stopped(docker: &DockerFacts) -> bool {
-    docker.expected().is_some_and(|container| !container.is_running())
+/// Whether the container that should run does not, or seems to die over and over.
+fn ailing(docker: &DockerFacts) -> bool {
+    docker.expected().is_some_and(|container| {
+        !container.is_running()
+            || container.restarts > 0
+            || container.health.as_deref() == Some("unhealthy")
+    })
 }
 
-/// Reads the logs of the containers that may have answered, side by side.
-async fn read_logs(listing: &docker::Listing, docker: &mut DockerFacts, nonces: &[String]) {
+/// Reads the logs of the containers that may have answered, or should have (a dead one that would publish the URL's port), side by
+/// side.
+async fn read_logs(
+    listing: &docker::Listing,
+    docker: &mut DockerFacts,
+    port: Option<u16>,
+    nonces: &[String],
+) {
     const MOST: usize = 4;
     let mut names: Vec<String> = docker.expected.iter().cloned().collect();
-    let running = docker.backends.iter().filter(|container| container.is_running());
-    names.extend(running.map(|container| container.name.clone()));
-    names.dedup();
+    let (running, dead): (Vec<_>, Vec<_>) =
+        docker.backends.iter().partition(|container| container.is_running());
+    let dead = dead
+        .into_iter()
+        .filter(|container| port.is_some() && container.ports.iter().any(|one| one.host == port));
+    let others = running.into_iter().chain(dead).map(|container| container.name.clone());
+    let others: Vec<String> = others.filter(|name| !names.contains(name)).collect();
+    names.extend(others);
     names.truncate(MOST);
     let logs = futures_util::future::join_all(
         names.iter().map(|name| docker::logs(listing, name, nonces)),

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
+use super::compose::SqlUrl;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
@@ -55,8 +56,12 @@ pub struct DockerFacts {
     /// accepted, `None` else.
     #[serde(default)]
     pub other_contexts: Option<Vec<OtherContext>>,
-    /// Volumes that may belong to a Convex instance: attached to a backend, or named like one.
+    /// Volumes that may belong to a Convex instance: attached to a backend, declared in the compose file, or named like one.
     pub volumes: Observation<Vec<Volume>>,
+    /// Volumes that the compose file declares and that this engine does not have, by their full names. Of no account where the list of
+    /// volumes was not seen.
+    #[serde(default)]
+    pub absent_volumes: Vec<String>,
     /// What limited the looking: a configuration that could not be read, more candidates than were inspected.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -174,6 +179,12 @@ pub struct Container {
     /// The commit that its image was built from (label `org.opencontainers.image.revision`).
     #[serde(default)]
     pub revision: Option<String>,
+    /// What the URL of its SQL server says.
+    #[serde(default)]
+    pub sql_url: Option<SqlUrl>,
+    /// The variables of SQL and S3 that are set in its environment, by name.
+    #[serde(default)]
+    pub storage_variables: Vec<String>,
     /// What its log says; looked at only when something is wrong.
     pub log: Observation<LogFacts>,
 }
@@ -313,6 +324,12 @@ pub struct Companion {
     pub image: String,
     /// Its state.
     pub state: String,
+    /// The commit that its image was built from (label `org.opencontainers.image.revision`).
+    #[serde(default)]
+    pub revision: Option<String>,
+    /// Whether it is a Convex dashboard.
+    #[serde(default)]
+    pub dashboard: bool,
 }
 
 /// A host port that a container publishes.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::build;
-use crate::checks::{Check, compose, engine};
+use crate::checks::{Check, compose, engine, storage};
 use crate::evidence::compose::{ComposeIssue, EntryValue};
 use crate::evidence::docker::{EngineFailure, OtherContext};
 use crate::evidence::endpoint::{Body, Connection, DashboardPage, Reach, UrlFault};
@@ -184,6 +184,23 @@ const BROKEN: &[Change] = &[
             build::variable("REDACT_LOGS_TO_CLIENT", EntryValue::Plain("false".to_owned())),
         ];
     }),
+    ("dead by a known line", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).log =
+            build::log(&["Caught error error (x): db error: FATAL: database \"x\" does not exist"]);
+    }),
+    ("waiting for the lease", |it| {
+        build::unreachable(it, Reach::Closed);
+        build::expected(it).log = build::log(&["INFO postgres: attempting to acquire lease"]);
+    }),
+    ("some of S3", |it| {
+        build::expected(it).storage_variables = vec!["S3_STORAGE_FILES_BUCKET".to_owned()];
+    }),
+    ("SQL added to the file", |it| {
+        build::compose(it).backends[0].environment =
+            vec![build::variable("POSTGRES_URL", EntryValue::Hidden)];
+    }),
     ("moving tag in the container", |it| build::expected(it).image = "x/y:latest".to_owned()),
     ("moving tag in the file", |it| {
         build::compose(it).backends[0].image = Some("x/y:latest".to_owned());
@@ -206,6 +223,11 @@ const AWAY: &[Change] = &[
     ("node", |it| it.surroundings.node_version = None),
     ("websocket", |it| build::endpoint(it).websocket = Observation::unavailable("x")),
     ("network", |it| build::unreachable(it, Reach::NotTried)),
+    ("logs", |it| {
+        for container in &mut build::docker(it).backends {
+            container.log = Observation::unavailable("x");
+        }
+    }),
     ("process name", |it| {
         for container in &mut build::docker(it).backends {
             container.instance_name.process = Observation::unavailable("x");
@@ -215,7 +237,8 @@ const AWAY: &[Change] = &[
 
 /// Each id with its best certainty; `None` where it could not be judged, nothing where it passed.
 fn judged(evidence: &Evidence) -> BTreeMap<String, Option<Certainty>> {
-    let families: [&[&Check]; 3] = [super::CHECKS, engine::CHECKS, compose::CHECKS];
+    let families: [&[&Check]; 4] =
+        [super::CHECKS, engine::CHECKS, compose::CHECKS, storage::CHECKS];
     let mut judged: BTreeMap<String, Option<Certainty>> = BTreeMap::new();
     for check in families.into_iter().flatten() {
         match (check.run)(evidence) {

@@ -1,7 +1,7 @@
 //! Small, valid evidence for unit tests: one healthy deployment, to be broken in one place.
 
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
-use crate::evidence::docker::{Answering, Container, EngineFailure, Port, Published};
+use crate::evidence::docker::{Answering, Container, EngineFailure, LogFacts, Port, Published};
 use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
 use crate::report::{Certainty, Finding};
@@ -54,6 +54,12 @@ pub(in crate::checks) fn container(name: &str, project: &str, host_port: u16) ->
         ports: vec![Port { container: 3210, host: Some(host_port), host_ip: String::new() }],
         ..Container::default()
     }
+}
+
+/// A log that ends in these lines.
+pub(in crate::checks) fn log(lines: &[&str]) -> Observation<LogFacts> {
+    let tail = lines.iter().map(|line| (*line).to_owned()).collect();
+    Observation::Seen(LogFacts { tail, ..LogFacts::default() })
 }
 
 /// The backend service of the compose file.

@@ -133,6 +133,10 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
 pub(super) fn outdone<T>(case: &Case<'_>) -> Result<Vec<T>, Unseen> {
     match case {
         Case::Rejected { reason, .. } => Err(unseen(reason.as_str())),
+        // With another name before it, the hex may be another instance's all the same.
+        Case::NameMismatch { certainty, .. } if *certainty < Certainty::Proven => {
+            Err(unseen("only the name was seen to differ; whether the hex part is good was not"))
+        }
         _ => Ok(vec![]),
     }
 }

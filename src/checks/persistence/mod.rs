@@ -12,7 +12,9 @@ use crate::evidence::docker::{Container, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Remedy};
 
+pub mod bind_mount;
 mod candidates;
+pub mod data_not_writable;
 pub mod data_volume;
 pub mod detached;
 pub mod not_attached;
@@ -27,12 +29,14 @@ pub(crate) use way_back::{attach, bring_back, holds};
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &data_volume::CHECK,
+    &data_not_writable::CHECK,
     &not_attached::CHECK,
     &not_attached::EXTERNAL_CHECK,
     &project_renamed::CHECK,
     &detached::CHECK,
     &shared::CHECK,
     &sql_secret::CHECK,
+    &bind_mount::CHECK,
 ];
 
 /// Where upstream's image keeps everything, and what it declares as a volume of its own.

@@ -105,6 +105,12 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if known.iter().any(|seen| seen.name == volume.name) {
         return Ok(vec![]);
     }
+    // The engine's list was searched for this very name.
+    let certainty = if docker.absent_volumes.contains(&volume.name) {
+        Certainty::Proven
+    } else {
+        Certainty::Likely
+    };
     let near: Vec<&str> = known
         .iter()
         .filter(|seen| !seen.anonymous && seen.attached_to.is_empty())
@@ -113,7 +119,7 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .collect();
     let mut finding = DATA_VOLUME_MISSING_EXTERNAL
         .finding(
-            Certainty::Likely,
+            certainty,
             format!(
                 "Volume {} is `external`, so Compose does not make it, and `up` stops with \
                  `external volume \"{}\" not found`.",
@@ -182,7 +188,9 @@ mod tests {
         build::compose(&mut evidence).volumes[0].external = true;
         assert_eq!(run_external(&evidence), Ok(vec![]), "it is there");
         build::compose(&mut evidence).volumes[0].name = "precious".to_owned();
-        assert_eq!(run_external(&evidence).unwrap().len(), 1);
+        assert_eq!(run_external(&evidence).unwrap()[0].certainty, Certainty::Likely);
+        build::docker(&mut evidence).absent_volumes = vec!["precious".to_owned()];
+        assert_eq!(run_external(&evidence).unwrap()[0].certainty, Certainty::Proven);
         build::docker(&mut evidence).volumes = unseen();
         assert!(run_external(&evidence).is_err());
     }

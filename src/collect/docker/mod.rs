@@ -110,7 +110,7 @@ impl Listing {
 }
 
 /// The compose project that the caller stands in, as far as it is known.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted<'a> {
     /// The project's name.
     pub project: Option<&'a str>,
@@ -121,7 +121,9 @@ pub struct Wanted<'a> {
     /// The service that is the backend.
     pub service: Option<&'a str>,
     /// The keys, in the compose file, of the volumes that hold data directories.
-    pub data_volume_keys: &'a [String],
+    pub data_volume_keys: Vec<String>,
+    /// The full names of all volumes that the compose file declares.
+    pub declared_volumes: Vec<String>,
 }
 
 /// What the second wave brought.
@@ -188,10 +190,11 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
     }
     backends.sort_by(|a, b| a.name.cmp(&b.name));
 
+    let mut absent_volumes = Vec::new();
     let volumes = match &listing.volumes {
         Observation::Seen(listed) => {
-            let keys = wanted.data_volume_keys;
-            let (volumes, note) = volumes::reduce(listed, &listing.containers, &backends, keys);
+            absent_volumes = volumes::absent(listed, &wanted.declared_volumes);
+            let (volumes, note) = volumes::reduce(listed, &listing.containers, &backends, wanted);
             notes.extend(note);
             Observation::Seen(volumes)
         }
@@ -208,6 +211,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         answering: None,
         other_contexts: None,
         volumes,
+        absent_volumes,
         backends,
         notes,
     };

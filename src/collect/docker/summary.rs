@@ -55,6 +55,8 @@ pub(super) fn companions(
             service: label(summary, "com.docker.compose.service").map(str::to_owned),
             image: summary.image.clone().unwrap_or_default(),
             state: state(summary),
+            revision: label(summary, "org.opencontainers.image.revision").map(str::to_owned),
+            dashboard: recognise::is_dashboard(sight(summary)),
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{ContainerSummary, Volume as Listed};
 
+use super::Wanted;
 use super::container::{is_anonymous, seconds};
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, MountKind, Volume};
@@ -17,7 +18,7 @@ pub(super) fn reduce(
     listed: &[Listed],
     containers: &[ContainerSummary],
     backends: &[Container],
-    data_volume_keys: &[String],
+    wanted: &Wanted<'_>,
 ) -> (Vec<Volume>, Option<String>) {
     let attached = attachments(containers, backends);
     let backend_names: BTreeSet<&str> = backends.iter().map(|c| c.name.as_str()).collect();
@@ -33,7 +34,7 @@ pub(super) fn reduce(
         .filter(|mount| mount.kind == MountKind::Named)
         .filter_map(|mount| mount.source.as_deref())
         .collect();
-    let mut keys: BTreeSet<&str> = data_volume_keys.iter().map(String::as_str).collect();
+    let mut keys: BTreeSet<&str> = wanted.data_volume_keys.iter().map(String::as_str).collect();
     keys.extend(
         listed
             .iter()
@@ -51,6 +52,7 @@ pub(super) fn reduce(
             let free = !attached.contains_key(name);
             own(name)
                 || convex
+                || wanted.declared_volumes.iter().any(|declared| declared == name)
                 || free
                     && (is_anonymous(name)
                         || name.ends_with("_data")
@@ -83,6 +85,12 @@ pub(super) fn reduce(
         format!("{dangling} unnamed volumes are attached to nothing; the {DANGLING_KEPT} last changed are listed")
     });
     (kept, note)
+}
+
+/// The declared volumes that the engine does not have.
+pub(super) fn absent(listed: &[Listed], declared: &[String]) -> Vec<String> {
+    let has = |name: &&String| listed.iter().any(|volume| volume.name == **name);
+    declared.iter().filter(|name| !has(name)).cloned().collect()
 }
 
 /// Who refers to a volume, running or not.
@@ -156,20 +164,29 @@ mod tests {
             }],
             ..Container::default()
         };
-        let (kept, note) = reduce(&volumes, &[summary("pg", "pg_data")], &[backend], &[]);
+        let declared = ["cache".to_owned(), "gone".to_owned()];
+        let wanted = Wanted { declared_volumes: declared[1..].to_vec(), ..Wanted::default() };
+        let of = |wanted: &Wanted<'_>| {
+            reduce(&volumes, &[summary("pg", "pg_data")], std::slice::from_ref(&backend), wanted)
+        };
+        let (kept, note) = of(&wanted);
         let names: Vec<_> = kept.iter().map(|volume| volume.name.as_str()).collect();
         let anonymous = "0f".repeat(32);
         assert_eq!(names, ["app_store", "free_data", "my-Convex", "old_store", &anonymous]);
         assert_eq!(kept[0].attached_to, ["app-backend-1"]);
         assert!(kept[4].anonymous && kept[4].changed_at.is_none());
         assert_eq!(note, None);
+        let (with_declared, _) =
+            of(&Wanted { declared_volumes: declared.to_vec(), ..Wanted::default() });
+        assert!(with_declared.iter().any(|volume| volume.name == "cache"));
+        assert_eq!(absent(&volumes, &declared), ["gone"]);
     }
 
     #[test]
     fn a_thousand_unnamed_volumes_are_counted_not_listed() {
         let many: Vec<_> =
             (0..1000).map(|i| listed(&format!("{i:064x}"), "", "2026-01-02T03:04:05Z")).collect();
-        let (kept, note) = reduce(&many, &[], &[], &[]);
+        let (kept, note) = reduce(&many, &[], &[], &Wanted::default());
         assert_eq!(kept.len(), DANGLING_KEPT);
         assert!(note.unwrap().starts_with("1000 "));
     }
