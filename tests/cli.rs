@@ -373,6 +373,69 @@ fn each_format_goes_to_its_own_file() {
 }
 
 #[test]
+fn text_for_the_reader_and_sarif_for_the_machine_in_one_run() {
+    let place = Place::new();
+    let run = place.run(&[
+        "demo",
+        "--format",
+        "text",
+        "--format",
+        "sarif",
+        "-o",
+        "-",
+        "-o",
+        "doctor.sarif",
+    ]);
+    assert_eq!(run.code, 1);
+    assert!(run.stdout.starts_with("BROKEN"), "{}", run.stdout);
+    let sarif = std::fs::read_to_string(place.path().join("doctor.sarif")).unwrap();
+    let sarif: Value = serde_json::from_str(&sarif).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing else is left: {left:?}");
+    let twice = place.run(&["demo", "--format", "json", "-o", "a", "--format", "sarif", "-o", "a"]);
+    assert_eq!((twice.code, twice.stdout.as_str()), (2, ""), "{}", twice.stderr);
+    assert!(!place.path().join("a").exists());
+}
+
+/// A link keeps pointing, an old file keeps its mode, and a device is written to and stays.
+#[cfg(unix)]
+#[test]
+fn a_report_is_put_where_the_name_leads() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let place = Place::new().with("real/report.json", "old");
+    let (link, real) = (place.path().join("link"), place.path().join("real/report.json"));
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("real/report.json", &link).unwrap();
+    let run = place.run(&["demo", "--format", "json", "-o", "link"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(link.is_symlink());
+    assert!(std::fs::read_to_string(&real).unwrap().starts_with('{'));
+    assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(place.run(&["demo", "-o", "/dev/null"]).code, 1);
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+}
+
+#[test]
+fn the_summary_of_a_github_step_is_added_to() {
+    let place = Place::new().with("summary.md", "before\n");
+    let read = || std::fs::read_to_string(place.path().join("summary.md")).unwrap();
+    let run = |format: &str, summary: &str| {
+        let mut command = place.doctor(&["demo", "--format", format]);
+        ran(command.env("GITHUB_STEP_SUMMARY", place.path().join(summary)))
+    };
+    assert_eq!(run("markdown", "summary.md").code, 1);
+    assert_eq!(read(), "before\n", "only for its own format");
+    let github = run("github", "summary.md");
+    assert_eq!(github.code, 1);
+    assert!(github.stdout.contains("\n::error file=.env.local,line="), "{}", github.stdout);
+    assert!(read().starts_with("before\n**BROKEN**"), "{}", read());
+    let nowhere = run("github", "no/such/directory");
+    assert_eq!(nowhere.code, 1, "the annotations are there");
+    assert!(nowhere.stderr.contains("no step summary"), "{}", nowhere.stderr);
+}
+
+#[test]
 fn what_is_ignored_or_not_asked_for_does_not_fail_the_run() {
     let place = Place::new();
     let ids = |arguments: &[&str]| {

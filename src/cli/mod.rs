@@ -7,14 +7,16 @@ mod inspect;
 mod key;
 mod progress;
 mod run;
+mod settings;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::collect;
+use crate::evidence::suppression::Suppression;
 use crate::output::{self, Color};
 use crate::render;
 use crate::report::Level;
@@ -30,7 +32,8 @@ use crate::report::Level;
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong usage, 3 it could not do its \
                   job.\nBounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container, 5 s per probe (--timeout), \
-                  30 s for all."
+                  30 s for all.\nSettings: convex-doctor.toml, from the project's directory up to the root of its git repository, or \
+                  `# convex-doctor: ignore[ID] reason` beside a line."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -126,6 +129,9 @@ pub struct Options {
     /// Only the verdict
     #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
     quiet: bool,
+    /// What the settings file says is not to be shown.
+    #[arg(skip)]
+    suppressions: Vec<Suppression>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -169,6 +175,14 @@ enum Format {
     Json,
     /// For a support thread.
     Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, a test case an id.
+    Junit,
+    /// Annotations of GitHub Actions; the Markdown report goes to the step's summary.
+    Github,
+    /// GitLab's Code Quality report.
+    Gitlab,
 }
 
 /// The level from which a finding fails the run.
@@ -222,15 +236,11 @@ impl Exit {
 
 /// Parses the arguments and carries out the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    hide_keys(&arguments, looks_like_key);
-    let arguments = match Arguments::try_parse_from(&arguments) {
+    let typed: Vec<OsString> = arguments.into_iter().collect();
+    hide_keys(&typed, looks_like_key);
+    let arguments = match understand(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // What clap did not take may be any secret; what it took may be a long path.
-            hide_keys(&arguments, |value| value.len() >= 64);
-            return usage(&error);
-        }
+        Err(exit) => return exit,
     };
     let options = arguments.options;
     output::set_color(options.color);
@@ -255,10 +265,41 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         }
     };
-    result.unwrap_or_else(|error| {
-        output::note(&format!("convex-doctor: {error:#}"));
-        Exit::Failed
-    })
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+/// The arguments with the defaults of `convex-doctor.toml`, for the commands that look at a project.
+fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
+    let refuse = |error: clap::Error| {
+        // What clap did not take may be any secret; what it took may be a long path.
+        hide_keys(typed, |value| value.len() >= 64);
+        usage(&error.format(&mut Arguments::command()))
+    };
+    let matches = Arguments::command().try_get_matches_from(typed).map_err(refuse)?;
+    let arguments = Arguments::from_arg_matches(&matches).map_err(refuse)?;
+    let looks_at_a_project = matches!(
+        arguments.command,
+        None | Some(Command::Diagnose | Command::Run(_) | Command::Key(_) | Command::Inspect(_))
+    );
+    if !looks_at_a_project {
+        return Ok(arguments);
+    }
+    let file = collect::settings_file(arguments.options.directory.as_deref())
+        .map_err(|error| failed(&error))?;
+    let Some(file) = file else { return Ok(arguments) };
+    let settings = settings::parse(&file).map_err(|fault| {
+        output::note(&format!("convex-doctor: {}", fault.0));
+        Exit::Usage
+    })?;
+    let all = settings::with_defaults(typed, &matches, &settings);
+    let mut arguments = Arguments::try_parse_from(all).map_err(refuse)?;
+    arguments.options.suppressions = settings.suppressions;
+    Ok(arguments)
+}
+
+fn failed(error: &anyhow::Error) -> Exit {
+    output::note(&format!("convex-doctor: {error:#}"));
+    Exit::Failed
 }
 
 fn print(text: &str) -> anyhow::Result<Exit> {
@@ -333,6 +374,7 @@ impl Options {
             ephemeral: self.ephemeral,
             deep: self.deep,
             timeout: self.timeout,
+            suppressions: self.suppressions.clone(),
             ..collect::Request::default()
         })
     }

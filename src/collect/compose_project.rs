@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
 use super::repository::ReadFile;
-use super::{Request, compose_services, docker, network_mounts};
+use super::{Request, compose_services, docker, network_mounts, shown};
 use crate::admin_key::InstanceSecret;
 use crate::compose::{
     self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
@@ -170,13 +170,23 @@ fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
     keys
 }
 
-/// The compose files and the `.env` files that were read, to be searched for secrets if git tracks them.
+/// The compose files and the `.env` files that were read; of a project in error, the files at fault.
 pub(super) fn files(project: &Result<Project, Errors>, directory: &Path) -> Vec<ReadFile> {
-    let Ok(project) = project else { return Vec::new() };
-    let yaml = project.files.iter().chain(&project.included_files).map(|path| (path, false));
-    let env = project.env_files.iter().map(|path| (path, true));
-    yaml.chain(env)
-        .filter(|(path, _)| path.starts_with(directory))
+    let paths: Vec<(&Path, bool)> = match project {
+        Ok(project) => {
+            let yaml = project.files.iter().chain(&project.included_files);
+            let env = project.env_files.iter().map(|path| (path.as_path(), true));
+            yaml.map(|path| (path.as_path(), false)).chain(env).collect()
+        }
+        Err(errors) => {
+            let places = errors.iter().filter_map(|error| error.at.as_ref());
+            let mut paths: Vec<_> = places.map(|at| (at.file.as_ref(), false)).collect();
+            paths.dedup();
+            paths
+        }
+    };
+    paths
+        .into_iter()
         .filter_map(|(path, is_env)| {
             let FileText::Text(text) = files::read(path) else { return None };
             Some(ReadFile { name: shown(path, directory), text, is_env })
@@ -401,9 +411,4 @@ fn is_plain(name: &str) -> bool {
 /// The place, its file relative to the directory where it lies inside.
 pub(super) fn place(at: &compose::At, directory: &Path) -> At {
     At { file: shown(&at.file, directory), line: at.line, column: at.column }
-}
-
-/// Relative to the directory where it lies inside.
-fn shown(path: &Path, directory: &Path) -> String {
-    path.strip_prefix(directory).unwrap_or(path).display().to_string()
 }

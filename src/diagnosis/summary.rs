@@ -17,6 +17,7 @@ pub(super) fn summarise(
         headline: headline(evidence, verdict, causes, findings),
         facts: facts(evidence),
         not_seen: not_seen(evidence),
+        only: Vec::new(),
         chain: None,
         elapsed_ms: evidence
             .timings

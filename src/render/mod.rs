@@ -3,12 +3,18 @@
 mod chain;
 pub mod excerpt;
 pub mod explain;
+pub mod github;
+pub mod gitlab;
 pub mod inspect;
 pub mod instances;
 pub mod json;
+pub mod junit;
 pub mod key;
 pub mod markdown;
+pub mod sarif;
 pub mod text;
+
+mod machine;
 
 /// How much a person wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -170,6 +170,8 @@ pub(crate) struct Played {
     pub(crate) main: Run,
     /// Other formats.
     pub(crate) formats: Vec<Run>,
+    /// One run in every format, each to a file of its own: the file's text is its standard output.
+    pub(crate) files: Vec<Run>,
     /// JSON runs with one source of evidence taken away.
     pub(crate) ablated: Vec<Run>,
     /// Every secret in the world.
@@ -205,6 +207,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     ] {
         formats.push(run(&stage, what, options).await);
     }
+    let files = to_files(&stage).await;
     let mut ablated = Vec::new();
     for (what, options) in SOURCES {
         let options = [&["--format", "json"], options].concat();
@@ -229,6 +232,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     Played {
         main,
         formats,
+        files,
         ablated,
         touched,
         engine: stage.requests.lock().unwrap().clone(),
@@ -238,6 +242,31 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
         directory: root.display().to_string(),
         fixture,
     }
+}
+
+/// Every format that a program reads.
+const MACHINE_FORMATS: [&str; 5] = ["json", "sarif", "junit", "github", "gitlab"];
+
+/// One run that writes every machine format.
+async fn to_files(stage: &Stage) -> Vec<Run> {
+    let place = tempfile::tempdir().unwrap();
+    let path = |format: &str| place.path().join(format).to_str().unwrap().to_owned();
+    let paths = MACHINE_FORMATS.map(path);
+    let mut options = Vec::new();
+    for (format, path) in MACHINE_FORMATS.iter().zip(&paths) {
+        options.extend(["--format", format, "-o", path]);
+    }
+    let whole = run(stage, "all formats, to files", &options).await;
+    let file = |(what, path): (&'static str, &String)| Run {
+        what,
+        code: whole.code,
+        took: whole.took,
+        stdout: std::fs::read_to_string(path).unwrap(),
+        stderr: String::new(),
+    };
+    let mut runs: Vec<Run> = MACHINE_FORMATS.into_iter().zip(&paths).map(file).collect();
+    runs.push(whole);
+    runs
 }
 
 /// The reports of one fixture as a reader could get them: the whole one, and one without Docker.
@@ -289,7 +318,13 @@ async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> Run {
 impl Played {
     /// All runs.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
-        std::iter::once(&self.main).chain(&self.formats).chain(&self.ablated)
+        let formats = self.formats.iter().chain(&self.files);
+        std::iter::once(&self.main).chain(formats).chain(&self.ablated)
+    }
+
+    /// What the run that wrote every format wrote in this one.
+    pub(crate) fn file(&self, format: &str) -> &str {
+        &self.files.iter().find(|run| run.what == format).unwrap().stdout
     }
 
     /// The report of the main run, reduced to what does not depend on wording, ports and directories.
