@@ -8,14 +8,15 @@ use super::repository::ReadFile;
 use super::{Request, docker};
 use crate::admin_key::InstanceSecret;
 use crate::compose::{
-    self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
+    self, Errors, FileError, Files, NameSource, Project, Service, Variable, VariableSource,
+    WarningKind,
 };
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
     EntryValue, EnvironmentEntry,
 };
-use crate::evidence::docker::SecretState;
+use crate::evidence::docker::{SecretState, VolumeContent};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Fingerprint, Secret};
 
@@ -175,6 +176,7 @@ fn reduce(
         .or_else(|| backends.first().map(|one| one.name.clone()));
     ComposeFacts {
         project: project.name.value.clone(),
+        name_from_directory: project.name_source == NameSource::Directory,
         directory: project.directory.display().to_string(),
         files: project.files.iter().map(|path| path.display().to_string()).collect(),
         errors: Vec::new(),
@@ -201,10 +203,29 @@ fn reduce(
                 key: key.clone(),
                 name: volume.name.value.clone(),
                 external: volume.external,
+                used: project.volumes.contains_key(key),
+                fixed_name: volume.name.at.is_some() || volume.external,
+                content: content(volume),
                 at: place(&volume.at, directory),
             })
             .collect(),
     }
+}
+
+fn content(volume: &compose::Volume) -> VolumeContent {
+    let option = |name: &str| volume.driver_opts.get(name).map_or("", String::as_str);
+    let device = crate::secret::sanitize(option("device"));
+    let driver = volume.driver.as_deref().unwrap_or_default();
+    VolumeContent::of(driver, option("type"), &device, volume.device_is_relative)
+}
+
+/// The host of a database's URL; it may be a service of the project.
+pub(super) fn sql_host<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let url = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"]
+        .into_iter()
+        .find_map(|name| value(name).filter(|text| !text.is_empty()))?;
+    let host = url::Url::parse(url).ok()?.host_str()?.to_owned();
+    Some(crate::secret::sanitize(&host))
 }
 
 /// By its image, its entrypoint or its command; never by its name alone.
@@ -243,6 +264,8 @@ fn backend(
         source: None,
         target: entry.value.split(':').next().unwrap_or_default().to_owned(),
         read_only: false,
+        relative: false,
+        create_host_path: false,
         at: entry
             .at
             .as_ref()
@@ -274,6 +297,8 @@ fn backend(
                 source: mount.source.clone(),
                 target: mount.target.clone(),
                 read_only: mount.read_only,
+                relative: mount.relative,
+                create_host_path: mount.create_host_path,
                 at: place(&mount.at, directory),
             })
             .chain(tmpfs)
@@ -286,6 +311,7 @@ fn backend(
             .collect(),
         data_dir,
         credentials_dir,
+        sql_host: sql_host(|name| service.environment.get(name)?.value.as_deref()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
+use super::canonical::RELATIVE;
 use super::discover::Reader;
 use super::dotenv::{self, Sets};
 use super::environment::{Environment, Overlay};
@@ -175,7 +176,15 @@ impl Resolver<'_, '_> {
             let labels = pairs(node.get("labels")).into_iter().map(|(key, value, _)| (key, value));
             let driver = field(node, "driver").filter(|driver| !driver.is_empty());
             let labels = labels.collect();
-            let volume = Volume { at, name, external, driver, driver_opts, labels };
+            let volume = Volume {
+                at,
+                name,
+                external,
+                driver,
+                driver_opts,
+                device_is_relative: flag(node.get(RELATIVE)),
+                labels,
+            };
             volumes.insert(key.clone(), volume);
         }
         volumes
@@ -402,6 +411,7 @@ impl Resolver<'_, '_> {
             read_only: flag(node.get("read_only")),
             no_copy: flag(inside("volume", "nocopy")),
             subpath: inside("volume", "subpath").and_then(Node::scalar),
+            relative: flag(node.get(RELATIVE)),
             create_host_path: flag(inside("bind", "create_host_path")),
             options,
         }

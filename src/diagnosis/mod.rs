@@ -2,6 +2,7 @@
 
 mod rank;
 mod summary;
+pub mod survival;
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,8 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let (kept, suppressed) = sift(outcome.findings, choices);
     let (mut causes, mut findings) = rank::rank(kept);
     let verdict = verdict(evidence, &findings);
-    let summary = summary::summarise(evidence, verdict, &causes, &findings);
+    let persistence = survival::operations(evidence);
+    let summary = summary::summarise(evidence, verdict, &causes, &findings, &persistence);
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
     causes.retain(|finding| wanted(&finding.id));
@@ -48,6 +50,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         suppressed,
         rules,
         chain: Vec::new(),
+        persistence,
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, MountKind};
-use crate::report::{Certainty, Finding, Summary, Verdict};
+use crate::report::{Certainty, Fate, Finding, Operation, Summary, Verdict};
 
 /// Builds the summary.
 pub(super) fn summarise(
@@ -12,10 +12,11 @@ pub(super) fn summarise(
     verdict: Verdict,
     causes: &[Finding],
     findings: &[Finding],
+    persistence: &[Operation],
 ) -> Summary {
     Summary {
         headline: headline(evidence, verdict, causes, findings),
-        facts: facts(evidence),
+        facts: [facts(evidence), keeps(persistence)].concat(),
         not_seen: not_seen(evidence),
         elapsed_ms: evidence
             .timings
@@ -114,6 +115,58 @@ fn facts(evidence: &Evidence) -> Vec<(String, String, String)> {
         }
     }
     facts
+}
+
+/// What the everyday operations keep, in one line or two.
+fn keeps(operations: &[Operation]) -> Vec<(String, String, String)> {
+    const EVERYDAY: [(&str, &str); 4] = [
+        ("restart", "restart"),
+        ("up_force_recreate", "up"),
+        ("down_up", "down"),
+        ("down_v_up", "down -v"),
+    ];
+    let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
+    for (id, word) in EVERYDAY {
+        let Some(one) = operations.iter().find(|one| one.id == id) else { continue };
+        let kept = what_is_kept(one.keys, one.data);
+        match groups.last_mut() {
+            Some((words, last)) if *last == kept => words.push(word),
+            _ => groups.push((vec![word], kept)),
+        }
+    }
+    let texts: Vec<String> =
+        groups.iter().map(|(words, kept)| format!("{}: {kept}", words.join(", "))).collect();
+    let one = texts.join(".   ");
+    let lines = if one.len() <= 69 { vec![one] } else { texts };
+    lines
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .enumerate()
+        .map(|(index, line)| {
+            let label = if index == 0 { "keeps" } else { "" };
+            (label.to_owned(), line, String::new())
+        })
+        .collect()
+}
+
+/// Both columns in a few words.
+fn what_is_kept(keys: Fate, data: Fate) -> &'static str {
+    match (keys, data) {
+        (Fate::Kept, Fate::Kept) => "keys and data",
+        (Fate::Kept, Fate::Recoverable) => "keys (data recoverable)",
+        (Fate::Kept, Fate::Lost) => "keys only",
+        (Fate::Kept, Fate::Unknown) => "keys (data unknown)",
+        (Fate::Recoverable, Fate::Recoverable) => "nothing (both recoverable)",
+        (Fate::Recoverable, Fate::Kept) => "data (keys recoverable)",
+        (Fate::Recoverable, _) => "nothing (keys recoverable)",
+        (Fate::Lost, Fate::Kept) => "data only",
+        (Fate::Lost, Fate::Recoverable) => "nothing (data recoverable)",
+        (Fate::Lost, Fate::Lost) => "NOTHING",
+        (Fate::Lost | Fate::Unknown, Fate::Unknown) => "unknown",
+        (Fate::Unknown, Fate::Kept) => "data (keys unknown)",
+        (Fate::Unknown, Fate::Lost) => "no data (keys unknown)",
+        (Fate::Unknown, Fate::Recoverable) => "unknown",
+    }
 }
 
 fn place(evidence: &Evidence) -> String {

@@ -76,6 +76,7 @@ pub(in crate::checks) fn service(name: &str) -> BackendService {
         environment: Vec::new(),
         data_dir: "/convex/data".to_owned(),
         credentials_dir: "/convex/data/credentials".to_owned(),
+        sql_host: None,
     }
 }
 

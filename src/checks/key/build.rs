@@ -6,7 +6,7 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{
     Answering, Container, DockerFacts, LogFacts, LoggedRefusal, Mount, MountKind, NamePlaces, Port,
-    SecretPlaces, SecretState, Volume,
+    SecretPlaces, SecretState, Volume, VolumeContent,
 };
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts};
 use crate::evidence::key::{SecretPlace, Trial};
@@ -52,6 +52,8 @@ pub(crate) fn declared(kind: &str, source: Option<&str>, target: &str) -> Declar
         source: source.map(str::to_owned),
         target: target.to_owned(),
         read_only: false,
+        relative: false,
+        create_host_path: kind == "bind",
         at: at(7),
     }
 }
@@ -65,6 +67,8 @@ pub(crate) fn volume(name: &str, project: &str, attached_to: &[&str]) -> Volume 
         changed_at: Some(1_780_000_000),
         attached_to: attached_to.iter().map(|&name| name.to_owned()).collect(),
         anonymous: false,
+        prunable: false,
+        content: VolumeContent::Engine,
     }
 }
 
@@ -153,12 +157,16 @@ pub(crate) fn healthy() -> Evidence {
                 ],
                 data_dir: "/convex/data".to_owned(),
                 credentials_dir: "/convex/data/credentials".to_owned(),
+                sql_host: None,
             }],
             chosen: Some("backend".to_owned()),
             volumes: vec![DeclaredVolume {
                 key: "data".to_owned(),
                 name: "app_data".to_owned(),
                 external: false,
+                used: true,
+                fixed_name: false,
+                content: VolumeContent::Engine,
                 at: at(20),
             }],
             ..ComposeFacts::default()

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
-use bollard::models::{ContainerSummary, Volume as ListedVolume};
+use bollard::models::{ContainerSummary, SystemVersion, Volume as ListedVolume};
 use bollard::query_parameters::{
     DownloadFromContainerOptions, ListContainersOptions, ListVolumesOptions, LogsOptions,
     TopOptions,
@@ -35,7 +35,7 @@ pub use context::{Target, Transport, resolve};
 
 use crate::evidence::Observation;
 use crate::evidence::docker::{
-    Companion, Container, DockerFacts, EngineFailure, LogFacts, MountKind, Published,
+    Companion, Container, DockerFacts, EngineFailure, EngineVersion, LogFacts, MountKind, Published,
 };
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Secret, sanitize, scrub};
@@ -97,6 +97,7 @@ pub struct Listing {
     engine: Engine,
     containers: Vec<ContainerSummary>,
     volumes: Observation<Vec<ListedVolume>>,
+    version: Observation<EngineVersion>,
 }
 
 impl Listing {
@@ -134,13 +135,14 @@ pub struct Found {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Wave 1: the containers and the volumes, side by side. `env` is the process environment.
+/// Wave 1: the containers, the volumes and the engine's version, side by side. `env` is the process environment.
 pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<Listing, Unasked> {
     let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    let (containers, volumes) = tokio::join!(
+    let (containers, volumes, version) = tokio::join!(
         engine.call(engine.client.list_containers(Some(all))),
         engine.call(engine.client.list_volumes(None::<ListVolumesOptions>)),
+        engine.call(engine.client.version()),
     );
     let containers =
         containers.map_err(|error| failure::unasked(&error, &engine.target, engine.timeout))?;
@@ -148,7 +150,11 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
         Ok(answer) => Observation::Seen(answer.volumes.unwrap_or_default()),
         Err(error) => Observation::unavailable(format!("the volumes: {}", failure::words(&error))),
     };
-    Ok(Listing { engine, containers, volumes })
+    let version = match version {
+        Ok(answer) => Observation::Seen(engine_version(answer)),
+        Err(error) => Observation::unavailable(format!("its version: {}", failure::words(&error))),
+    };
+    Ok(Listing { engine, containers, volumes, version })
 }
 
 /// Wave 2: the backends one by one, all side by side.
@@ -207,6 +213,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         expected: expected::expected(&backends, wanted),
         answering: None,
         volumes,
+        engine: listing.version.clone(),
         backends,
         notes,
     };
@@ -465,6 +472,15 @@ impl Engine {
             }
             Err(error) => Err(format!("{path}: {}", failure::words(&error))),
         }
+    }
+}
+
+fn engine_version(answer: SystemVersion) -> EngineVersion {
+    let podman = |name: &str| name.to_ascii_lowercase().contains("podman");
+    EngineVersion {
+        podman: answer.components.iter().flatten().any(|part| podman(&part.name)),
+        version: sanitize(&answer.version.unwrap_or_default()),
+        api: sanitize(&answer.api_version.unwrap_or_default()),
     }
 }
 

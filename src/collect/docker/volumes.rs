@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models::{ContainerSummary, Volume as Listed};
 
 use super::container::{is_anonymous, seconds};
-use crate::evidence::docker::{Container, MountKind, Volume};
+use crate::evidence::docker::{Container, MountKind, Volume, VolumeContent};
+use crate::secret::{sanitize, scrub};
 
 /// How many unattached volumes without a name are kept: the latest.
 const DANGLING_KEPT: usize = 50;
@@ -65,6 +66,8 @@ pub(super) fn reduce(
                 .map(|names| names.iter().cloned().collect())
                 .unwrap_or_default(),
             anonymous: is_anonymous(&volume.name),
+            prunable: volume.labels.contains_key("com.docker.volume.anonymous"),
+            content: content(volume),
         })
         .collect();
     kept.sort_by(|a, b| b.changed_at.cmp(&a.changed_at).then_with(|| a.name.cmp(&b.name)));
@@ -81,6 +84,12 @@ pub(super) fn reduce(
         format!("{dangling} unnamed volumes are attached to nothing; the {DANGLING_KEPT} last changed are listed")
     });
     (kept, note)
+}
+
+fn content(volume: &Listed) -> VolumeContent {
+    let option = |name: &str| volume.options.get(name).map_or("", String::as_str);
+    let device = sanitize(&scrub(option("device")));
+    VolumeContent::of(&sanitize(&volume.driver), option("type"), &device, false)
 }
 
 /// Who refers to a volume, running or not.

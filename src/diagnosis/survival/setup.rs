@@ -1,0 +1,520 @@
+//! From evidence to a [`World`]: the container that is there with what is mounted into it now, the compose file for what comes
+//! after a recreate, and what nobody could see.
+
+use super::world::{
+    Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Pin, Plan, Planned,
+    PlannedSource, PlannedVolume, Settings, Source, State, Trouble, Up, World,
+};
+use crate::checks::persistence::{declared, sql, storage_elsewhere};
+use crate::evidence::Evidence;
+use crate::evidence::compose::{BackendService, ComposeFacts, EntryValue};
+use crate::evidence::docker::{
+    Container, DockerFacts, MountKind, SecretState, Volume, VolumeContent,
+};
+use crate::secret::Fingerprint;
+
+/// Something that is known, or why it is not.
+type Known = Result<bool, String>;
+
+/// The name that the backend gives itself when nothing else does.
+const DEFAULT_NAME: &str = "convex-self-hosted";
+
+/// The deployment that is predicted: its container, its compose file, or both.
+#[derive(Clone, Copy)]
+pub(super) struct Deployment<'a> {
+    evidence: &'a Evidence,
+    pub(super) container: Option<&'a Container>,
+    pub(super) compose: Option<(&'a ComposeFacts, &'a BackendService)>,
+}
+
+/// Where the documents are, when they are in SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Documents {
+    /// In the data directory.
+    Here,
+    /// In a database that is no part of the project.
+    Elsewhere,
+    /// In the database that this service of the project runs.
+    Service(String),
+    /// In a database whose host is not known.
+    NotSeen,
+}
+
+impl<'a> Deployment<'a> {
+    /// The backend of the compose project, else the container behind the URL; `None` where no backend was seen at all.
+    pub(super) fn of(evidence: &'a Evidence) -> Option<Self> {
+        let compose = declared(evidence).ok().flatten();
+        let docker = evidence.docker.seen().ok();
+        let container = match compose {
+            Some(_) => docker.and_then(DockerFacts::expected),
+            None => docker.and_then(DockerFacts::answering).map(|(container, _)| container),
+        };
+        (container.is_some() || compose.is_some()).then_some(Self { evidence, container, compose })
+    }
+
+    fn docker(&self) -> Option<&'a DockerFacts> {
+        self.evidence.docker.seen().ok()
+    }
+
+    fn volume(&self, name: &str) -> Option<&'a Volume> {
+        self.docker()?.volumes.seen().ok()?.iter().find(|volume| volume.name == name)
+    }
+
+    /// The name of the container that is, or would be.
+    pub(super) fn container_name(&self) -> String {
+        match (self.container, self.compose) {
+            (Some(container), _) => container.name.clone(),
+            (None, Some((compose, service))) => format!("{}-{}-1", compose.project, service.name),
+            (None, None) => "backend".to_owned(),
+        }
+    }
+
+    /// What the documents are kept in.
+    pub(super) fn documents(&self) -> Documents {
+        let (uses, host) = match (self.container, self.compose) {
+            (Some(container), _) => (container.uses_sql, container.sql_host.as_deref()),
+            (None, Some((_, service))) => (sql(service), service.sql_host.as_deref()),
+            (None, None) => (false, None),
+        };
+        let Some(host) = host.filter(|_| uses) else {
+            return if uses { Documents::NotSeen } else { Documents::Here };
+        };
+        let services = self.compose.map(|(compose, _)| compose.services.as_slice());
+        let is_companion = |docker: &DockerFacts| {
+            docker
+                .companions
+                .iter()
+                .any(|one| one.name == host || one.service.as_deref() == Some(host))
+        };
+        if services.unwrap_or_default().iter().any(|service| service == host)
+            || self.docker().is_some_and(is_companion)
+        {
+            return Documents::Service(host.to_owned());
+        }
+        // Without a dot it is a name of some Docker network, unless it is this machine.
+        if host.contains('.') || host.contains(':') || host == "localhost" {
+            Documents::Elsewhere
+        } else {
+            Documents::NotSeen
+        }
+    }
+
+    /// Whether stored files are kept in S3.
+    pub(super) fn files_elsewhere(&self) -> bool {
+        match (self.container, self.compose) {
+            (Some(container), _) => container.uses_s3,
+            (None, Some((_, service))) => storage_elsewhere(service),
+            (None, None) => false,
+        }
+    }
+
+    /// What decides outcomes and may not have been seen, each with the reason; in the order of [`assumed`].
+    pub(super) fn questions(&self) -> [Known; 5] {
+        let engine = match self.evidence.docker.seen() {
+            Ok(docker) => docker.engine.seen(),
+            Err(unseen) => Err(unseen),
+        };
+        let podman = engine.as_ref().is_ok_and(|engine| engine.podman);
+        let prunes_named = match engine {
+            Err(unseen) => Err(format!("the engine's version was not seen ({})", unseen.reason)),
+            Ok(engine) => engine.prunes_named_volumes().ok_or_else(|| {
+                format!("which volumes a prune deletes on engine {} is not known", engine.version)
+            }),
+        };
+        let by_name = if podman {
+            Err("how Podman tells volumes without a name apart is not known".to_owned())
+        } else {
+            Ok(false)
+        };
+        [prunes_named, self.image_volume(), self.prunable(), self.content_stays(), by_name]
+    }
+
+    /// The image declares its data directory a volume. A container without a mount there shows that its image does not.
+    fn image_volume(&self) -> Known {
+        if let Some(container) = self.container {
+            let at = |path: &str| container.mounts.iter().any(|mount| mount.target == path);
+            if !at(crate::checks::persistence::IMAGE_VOLUME) {
+                return Ok(false);
+            }
+        }
+        let image = match (self.container, self.compose) {
+            (Some(container), _) => Some(container.image.as_str()),
+            (None, Some((_, service))) => service.image.as_deref(),
+            (None, None) => None,
+        };
+        let upstream = image.is_some_and(|image| image.contains("convex-backend"))
+            || self.container.is_some_and(|container| container.upstream_entrypoint);
+        if upstream {
+            return Ok(true);
+        }
+        Err("whether its image makes a volume of its own for the data directory was not seen"
+            .to_owned())
+    }
+
+    fn prunable(&self) -> Known {
+        let mut unlisted = self.container.into_iter().flat_map(|one| &one.mounts).filter(|mount| {
+            mount.kind == MountKind::Anonymous
+                && mount.source.as_deref().is_none_or(|name| self.volume(name).is_none())
+        });
+        match unlisted.next() {
+            None => Ok(false),
+            Some(_) => Err("the label of its volume was not seen".to_owned()),
+        }
+    }
+
+    fn content_stays(&self) -> Known {
+        let mut named: Vec<String> = self
+            .container
+            .into_iter()
+            .flat_map(|container| &container.mounts)
+            .filter(|mount| mount.kind == MountKind::Named)
+            .filter_map(|mount| mount.source.clone())
+            .collect();
+        if let Some((compose, _)) = self.compose {
+            let external = compose.volumes.iter().filter(|volume| volume.external && volume.used);
+            named.extend(external.map(|volume| volume.name.clone()));
+        }
+        for name in named {
+            match self.volume(&name).map(|volume| &volume.content) {
+                None => return Err(format!("volume {name} was not looked at")),
+                Some(VolumeContent::Driver(driver)) => {
+                    return Err(format!("what volume {name} keeps is up to its driver {driver}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let by_driver = |content: &VolumeContent| matches!(content, VolumeContent::Driver(_));
+        match self.compose.and_then(|(compose, _)| {
+            compose.volumes.iter().find(|volume| volume.used && by_driver(&volume.content))
+        }) {
+            None => Ok(false),
+            Some(volume) => Err(format!("what volume {} keeps is up to its driver", volume.name)),
+        }
+    }
+
+    /// The world under these assumptions, with the container up.
+    pub(super) fn raise(&self, assumed: Assumed) -> World {
+        let mut world = World {
+            assumed,
+            places: Vec::new(),
+            records: Vec::new(),
+            instances: Vec::new(),
+            plan: self.plan(),
+            no_plan: self.no_plan(),
+            changed: false,
+            current: None,
+            trouble: None,
+            started: Vec::new(),
+        };
+        self.list_volumes(&mut world);
+        self.list_directories(&mut world);
+        match self.container {
+            Some(container) => {
+                let instance = self.instance(container, &mut world);
+                world.current = Some(instance.name.clone());
+                world.instances.push(instance);
+            }
+            None => {
+                // What is external is there: `up` says so where it is not.
+                let external: Vec<_> = world
+                    .plan
+                    .iter()
+                    .flat_map(|plan| &plan.volumes)
+                    .filter(|volume| volume.external && volume.used)
+                    .filter_map(|volume| volume.fixed.clone())
+                    .filter(|name| world.record(name).is_none())
+                    .collect();
+                for name in external {
+                    world.new_record(&name, false, false, Lives::NotSeen);
+                }
+                world.up(&Up::default());
+            }
+        }
+        world.started.clear();
+        world
+    }
+
+    fn no_plan(&self) -> String {
+        match (self.evidence.compose.seen(), self.container.and_then(|one| one.project.as_ref())) {
+            (Err(unseen), _) => format!("the compose file was not seen ({})", unseen.reason),
+            (Ok(Some(compose)), _) if !compose.errors.is_empty() => {
+                "Compose cannot read the project".to_owned()
+            }
+            (Ok(_), Some(project)) => {
+                format!("the compose file of project {project} was not seen")
+            }
+            (Ok(_), None) => {
+                "Compose does not run this container; how it is run again was not seen".to_owned()
+            }
+        }
+    }
+
+    fn list_volumes(&self, world: &mut World) {
+        let Some(docker) = self.docker() else { return };
+        let Ok(volumes) = docker.volumes.seen() else { return };
+        let project = match (self.container, self.compose) {
+            (Some(container), _) => container.project.as_deref(),
+            (None, compose) => compose.map(|(compose, _)| compose.project.as_str()),
+        };
+        for volume in volumes {
+            let mut others = Others::No;
+            for name in &volume.attached_to {
+                let backend = docker.backend(name);
+                let companion = docker.companions.iter().find(|one| one.name == *name);
+                let is_ours = self.container.is_some_and(|container| container.name == *name)
+                    || backend.is_some_and(|one| project.is_some() && one.project.as_deref() == project)
+                    // Companions are the project's, and dashboards, which have no volumes.
+                    || companion.is_some();
+                if !is_ours && others != Others::Running {
+                    others = match backend.is_some_and(Container::is_running) {
+                        true => Others::Running,
+                        false => Others::Perhaps,
+                    };
+                }
+            }
+            world.new_record(
+                &volume.name,
+                volume.anonymous,
+                volume.prunable,
+                lives(&volume.content),
+            );
+            if let Some(record) = world.records.last_mut() {
+                record.others = others;
+            }
+        }
+    }
+
+    fn list_directories(&self, world: &mut World) {
+        let Some(plan) = &world.plan else { return };
+        let binds = plan.mounts.iter().filter_map(|mount| match &mount.source {
+            PlannedSource::Directory { path, .. } => Some(path.clone()),
+            _ => None,
+        });
+        let devices = plan.volumes.iter().filter_map(|volume| match &volume.lives {
+            Lives::At(path) => Some(path.clone()),
+            _ => None,
+        });
+        for path in binds.chain(devices).collect::<Vec<_>>() {
+            world.directory_or_new(&path);
+        }
+    }
+
+    fn instance(&self, container: &Container, world: &mut World) -> Instance {
+        let running = !matches!(container.state.as_str(), "exited" | "created" | "dead");
+        let mut mounts = Vec::new();
+        for mount in &container.mounts {
+            let name = mount.source.clone().unwrap_or_default();
+            let source = match mount.kind {
+                MountKind::Tmpfs => {
+                    let id = world.place(Kind::Memory(container.name.clone()));
+                    if !running {
+                        world.places[id.0].state = State::Gone(EMPTIED);
+                    }
+                    Source::Memory(id)
+                }
+                MountKind::Bind => Source::Directory(world.directory_or_new(&name)),
+                MountKind::Named | MountKind::Anonymous => {
+                    let anonymous = mount.kind == MountKind::Anonymous;
+                    if world.record(&name).is_none() {
+                        let lives = if anonymous { Lives::WithEngine } else { Lives::NotSeen };
+                        let prunable = world.assumed.prunable;
+                        world.new_record(&name, anonymous, prunable, lives);
+                    }
+                    let by_name = !anonymous
+                        || world.assumed.by_name
+                        || container.volumes_by_name.contains(&mount.target);
+                    Source::Volume { name, by_name }
+                }
+            };
+            let target = mount.target.clone();
+            mounts.push(Attached { target, source, read_only: !mount.writable });
+        }
+        Instance {
+            name: container.name.clone(),
+            project: container.project.clone(),
+            service: container.service.clone(),
+            running,
+            mounts,
+            layer: world.place(Kind::Layer(container.name.clone())),
+            settings: Settings {
+                data_dir: container.data_dir.clone(),
+                credentials_dir: container.credentials_dir.clone(),
+                pin: self.pinned_now(container),
+            },
+        }
+    }
+
+    fn pinned_now(&self, container: &Container) -> Pin {
+        match container.secret.environment.seen() {
+            Ok(Some(SecretState::Valid(_))) => {
+                Pin::Same(format!("INSTANCE_SECRET is set in {}", container.name))
+            }
+            Ok(Some(SecretState::Invalid(fault))) => {
+                Pin::Unknown(format!("INSTANCE_SECRET is set to no secret ({fault})"))
+            }
+            Ok(None) => match (container.secret.process.seen(), container.secret.file.seen()) {
+                // Somebody has written another secret into the file since the start.
+                (Ok(Some(SecretState::Valid(now))), Ok(Some(SecretState::Valid(file))))
+                    if now != file =>
+                {
+                    Pin::Different(
+                        "the credentials file holds another secret than the backend runs with"
+                            .to_owned(),
+                    )
+                }
+                _ => Pin::No,
+            },
+            Err(unseen) => {
+                Pin::Unknown(format!("its environment was not seen ({})", unseen.reason))
+            }
+        }
+    }
+
+    fn plan(&self) -> Option<Plan> {
+        let (compose, service) = self.compose?;
+        let mounts = service.mounts.iter().map(|mount| Planned {
+            target: trimmed(&mount.target),
+            source: match (mount.kind.as_str(), &mount.source) {
+                ("tmpfs", _) => PlannedSource::Memory,
+                ("volume", Some(key)) => PlannedSource::Volume(key.clone()),
+                (_, Some(path)) => PlannedSource::Directory {
+                    path: path.clone(),
+                    relative: mount.relative,
+                    made: mount.create_host_path,
+                },
+                (_, None) => PlannedSource::Anonymous,
+            },
+            read_only: mount.read_only,
+        });
+        let volumes = compose.volumes.iter().map(|volume| PlannedVolume {
+            key: volume.key.clone(),
+            fixed: (volume.external || volume.fixed_name).then(|| volume.name.clone()),
+            external: volume.external,
+            used: volume.used,
+            lives: lives(&volume.content),
+            relative: matches!(volume.content, VolumeContent::Device { relative: true, .. }),
+        });
+        Some(Plan {
+            project: compose.project.clone(),
+            name_from_directory: compose.name_from_directory,
+            directory: compose.directory.clone(),
+            service: service.name.clone(),
+            mounts: mounts.collect(),
+            volumes: volumes.collect(),
+            settings: Settings {
+                data_dir: service.data_dir.clone(),
+                credentials_dir: service.credentials_dir.clone(),
+                pin: self.pinned_by_file(service),
+            },
+        })
+    }
+
+    /// What the next container gets of a secret, against the one in force.
+    fn pinned_by_file(&self, service: &BackendService) -> Pin {
+        let Some(entry) = service.variable("INSTANCE_SECRET") else { return Pin::No };
+        let set = match &entry.value {
+            EntryValue::Secret(SecretState::Valid(set)) => set,
+            EntryValue::Secret(SecretState::Invalid(fault)) => {
+                return Pin::Unknown(format!("INSTANCE_SECRET is set to no secret ({fault})"));
+            }
+            EntryValue::Unset | EntryValue::Blank => return Pin::No,
+            EntryValue::Plain(_) | EntryValue::Hidden => {
+                return Pin::Unknown("INSTANCE_SECRET was not looked at".to_owned());
+            }
+        };
+        let place = match &entry.value_at {
+            Some(at) => format!("INSTANCE_SECRET is set in {}:{}", at.file, at.line),
+            None => "INSTANCE_SECRET is set in this shell only".to_owned(),
+        };
+        match self.in_force() {
+            Some(Err(reason)) => return Pin::Unknown(reason),
+            Some(Ok(now)) if now != *set => {
+                return Pin::Different(format!("{place}, and is not the one in force"));
+            }
+            Some(Ok(_)) | None => {}
+        }
+        if entry.value_at.is_none() {
+            return Pin::Partly(place);
+        }
+        if let Some(name) = self.name_in_the_file_alone(service) {
+            return Pin::Partly(format!("{place}, but the instance name {name} is not"));
+        }
+        Pin::Same(place)
+    }
+
+    /// The secret that the container uses; `None` without a container.
+    fn in_force(&self) -> Option<Result<Fingerprint, String>> {
+        let places = &self.container?.secret;
+        let in_turn = [&places.process, &places.environment, &places.file];
+        let seen = in_turn.into_iter().find_map(|place| match place.seen() {
+            Ok(Some(SecretState::Valid(secret))) => Some(secret.clone()),
+            _ => None,
+        });
+        Some(seen.ok_or_else(|| "the secret in force was not seen".to_owned()))
+    }
+
+    /// An instance name that is neither the default nor in the compose file, and so goes with the credentials.
+    fn name_in_the_file_alone(&self, service: &BackendService) -> Option<String> {
+        let names = &self.container?.instance_name;
+        let now = [&names.process, &names.environment, &names.file]
+            .into_iter()
+            .find_map(|place| place.seen().ok()?.clone())?;
+        let declared = service.variable("INSTANCE_NAME").map(|entry| &entry.value);
+        let is_set = matches!(declared, Some(EntryValue::Plain(name)) if !name.is_empty());
+        (now != DEFAULT_NAME && !is_set).then_some(now)
+    }
+}
+
+/// The answers as assumptions, in the order of [`Deployment::questions`].
+pub(super) fn assumed(answers: [bool; 5]) -> Assumed {
+    let [prunes_named, image_volume, prunable, content_stays, by_name] = answers;
+    Assumed { prunes_named, image_volume, prunable, content_stays, by_name }
+}
+
+/// The places of what is at stake, in the container as it is at first.
+#[derive(Clone, Debug)]
+pub(super) struct Stake {
+    pub(super) keys: Id,
+    pub(super) documents: Id,
+    pub(super) files: Id,
+}
+
+/// `Err` where the backend does not come up in the first place.
+pub(super) fn stake(world: &World) -> Result<Stake, String> {
+    if let Some(Trouble::Fails(reason) | Trouble::NotSeen(reason)) = &world.trouble {
+        return Err(format!("it does not come up: {reason}"));
+    }
+    let Some(instance) = world.current() else { return Err("no container".to_owned()) };
+    if let Some(reason) = cannot_write(instance) {
+        return Err(reason);
+    }
+    let Settings { data_dir, credentials_dir, .. } = &instance.settings;
+    Ok(Stake {
+        keys: world.behind(instance, credentials_dir),
+        documents: world.behind(instance, data_dir),
+        files: world.behind(instance, &format!("{}/storage", data_dir.trim_end_matches('/'))),
+    })
+}
+
+/// Why a backend never starts in that container: it writes to both directories first.
+pub(super) fn cannot_write(instance: &Instance) -> Option<String> {
+    let Settings { data_dir, credentials_dir, .. } = &instance.settings;
+    let path = [data_dir, credentials_dir].into_iter().find(|path| {
+        super::world::over(&instance.mounts, path).is_some_and(|mount| mount.read_only)
+    })?;
+    Some(format!("{path} is mounted read-only, so that the backend never starts"))
+}
+
+fn lives(content: &VolumeContent) -> Lives {
+    match content {
+        VolumeContent::Engine => Lives::WithEngine,
+        VolumeContent::Device { path, .. } => Lives::At(path.clone()),
+        VolumeContent::Memory => Lives::InMemory,
+        VolumeContent::Driver(_) => Lives::NotSeen,
+    }
+}
+
+fn trimmed(path: &str) -> String {
+    let short = path.trim_end_matches('/');
+    if short.is_empty() { "/".to_owned() } else { short.to_owned() }
+}
