@@ -395,6 +395,23 @@ pub struct Operation {
     pub why: String,
 }
 
+/// What a command line would do to this deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Foresight {
+    /// As it was understood.
+    pub command: String,
+    /// Whether admin keys would go on working.
+    pub keys: Fate,
+    /// Documents, stored files and deployed functions; the worst of them.
+    pub data: Fate,
+    /// Why.
+    pub why: String,
+    /// The volumes that would be deleted, in words.
+    pub deletes: Vec<String>,
+    /// What is to be known besides.
+    pub notes: Vec<String>,
+}
+
 /// The short facts that a healthy report shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {

@@ -5,6 +5,7 @@ mod diagnose;
 mod explain;
 mod inspect;
 mod key;
+mod persistence;
 mod progress;
 
 use std::ffi::OsString;
@@ -132,6 +133,8 @@ enum Command {
         /// The finding's id; without it, the list
         id: Option<String>,
     },
+    /// What survives restart, up, down, down -v, prune, a rename, for this deployment
+    Persistence(persistence::Arguments),
     /// What a key is, whose it is, when it was issued
     #[command(subcommand)]
     Key(key::Command),
@@ -214,6 +217,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         None | Some(Command::Diagnose) => diagnose::run(&options),
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
         Some(Command::Explain { id }) => explain::run(id.as_deref()),
+        Some(Command::Persistence(command)) => persistence::run(&command, &options),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
         Some(Command::Schema) => print(&render::json::schema()),

@@ -121,7 +121,7 @@ pub(super) fn wanted<'a>(
     }
 }
 
-/// The keys of the volumes that the backends mount over their data or their credentials.
+/// The keys of the volumes that the backends mount over their data or their credentials, and their names on the engine.
 pub(super) fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
     let facts = facts.seen().ok().and_then(Option::as_ref);
     let backends = facts.map(|facts| facts.backends.as_slice()).unwrap_or_default();
@@ -134,6 +134,10 @@ pub(super) fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec
             .collect::<Vec<String>>()
     };
     let mut keys: Vec<String> = backends.iter().flat_map(over).collect();
+    let volumes = facts.map(|facts| facts.volumes.as_slice()).unwrap_or_default();
+    let names = volumes.iter().filter(|volume| keys.contains(&volume.key));
+    keys.extend(names.map(|volume| volume.name.clone()).collect::<Vec<_>>());
+    keys.sort();
     keys.dedup();
     keys
 }

@@ -5,6 +5,7 @@ pub mod inspect;
 pub mod json;
 pub mod key;
 pub mod markdown;
+pub mod persistence;
 pub mod text;
 
 /// How much a person wants to read.

@@ -177,6 +177,10 @@ impl Page {
     }
 
     fn verbose(&mut self, report: &Report) {
+        if !report.persistence.is_empty() {
+            self.line("");
+            self.out.push_str(&super::persistence::table(&report.persistence, self.width));
+        }
         if !report.passed.is_empty() {
             self.line("");
             self.hanging("passed: ", &report.passed.join(", "));

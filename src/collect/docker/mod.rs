@@ -123,7 +123,7 @@ pub struct Wanted<'a> {
     pub working_dir: Option<&'a str>,
     /// The service that is the backend.
     pub service: Option<&'a str>,
-    /// The keys, in the compose file, of the volumes that hold data directories.
+    /// The keys, in the compose file, of the volumes that hold data directories, and their names on the engine.
     pub data_volume_keys: &'a [String],
 }
 

@@ -51,6 +51,7 @@ pub(super) fn reduce(
             let free = !attached.contains_key(name);
             own(name)
                 || convex
+                || keys.contains(name)
                 || free
                     && (is_anonymous(name)
                         || name.ends_with("_data")

@@ -3,6 +3,8 @@
 //! [`setup`] makes a [`world`] of the evidence, [`operations`] act on it, [`fate`] says what became of the keys and the data. What
 //! nobody could see is played both ways; where the ways come to different ends, the outcome is unknown.
 
+mod before;
+mod command;
 mod fate;
 mod operations;
 mod setup;
@@ -14,7 +16,10 @@ use crate::report::{Fate, Operation};
 use fate::{Data, Outcome, Verdict, judge};
 use operations::OPERATIONS;
 use setup::{Deployment, assumed, stake};
-use world::World;
+use world::{Plan, World};
+
+pub use before::{before, check};
+pub use command::{NotUnderstood, UNDERSTOOD};
 
 /// What each operation does to the keys and the data; empty where no backend was seen.
 pub fn operations(evidence: &Evidence) -> Vec<Operation> {

@@ -205,6 +205,8 @@ impl<'a> Deployment<'a> {
             current: None,
             trouble: None,
             started: Vec::new(),
+            swept: Vec::new(),
+            notes: Vec::new(),
         };
         self.list_volumes(&mut world);
         self.list_directories(&mut world);
@@ -214,21 +216,7 @@ impl<'a> Deployment<'a> {
                 world.current = Some(instance.name.clone());
                 world.instances.push(instance);
             }
-            None => {
-                // What is external is there: `up` says so where it is not.
-                let external: Vec<_> = world
-                    .plan
-                    .iter()
-                    .flat_map(|plan| &plan.volumes)
-                    .filter(|volume| volume.external && volume.used)
-                    .filter_map(|volume| volume.fixed.clone())
-                    .filter(|name| world.record(name).is_none())
-                    .collect();
-                for name in external {
-                    world.new_record(&name, false, false, Lives::NotSeen);
-                }
-                world.up(&Up::default());
-            }
+            None => world.up(&Up::default()),
         }
         world.started.clear();
         world
@@ -250,8 +238,16 @@ impl<'a> Deployment<'a> {
     }
 
     fn list_volumes(&self, world: &mut World) {
-        let Some(docker) = self.docker() else { return };
-        let Ok(volumes) = docker.volumes.seen() else { return };
+        let seen = self.docker().and_then(|docker| Some((docker, docker.volumes.seen().ok()?)));
+        let Some((docker, volumes)) = seen else {
+            // What is external is there, unless somebody saw that it is not.
+            let external = world.plan.iter().flat_map(|plan| &plan.volumes);
+            let external = external.filter(|volume| volume.external && volume.used);
+            for name in external.filter_map(|volume| volume.fixed.clone()).collect::<Vec<_>>() {
+                world.new_record(&name, false, false, Lives::NotSeen);
+            }
+            return;
+        };
         let project = match (self.container, self.compose) {
             (Some(container), _) => container.project.as_deref(),
             (None, compose) => compose.map(|(compose, _)| compose.project.as_str()),
@@ -331,6 +327,7 @@ impl<'a> Deployment<'a> {
         }
         Instance {
             name: container.name.clone(),
+            id: container.id.clone(),
             project: container.project.clone(),
             service: container.service.clone(),
             running,
@@ -398,6 +395,7 @@ impl<'a> Deployment<'a> {
             project: compose.project.clone(),
             name_from_directory: compose.name_from_directory,
             directory: compose.directory.clone(),
+            files: compose.files.clone(),
             service: service.name.clone(),
             mounts: mounts.collect(),
             volumes: volumes.collect(),

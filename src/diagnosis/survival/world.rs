@@ -125,6 +125,8 @@ pub(super) enum Pin {
 #[derive(Clone, Debug)]
 pub(super) struct Instance {
     pub(super) name: String,
+    /// The beginning of its id; empty for one that is only foreseen.
+    pub(super) id: String,
     pub(super) project: Option<String>,
     pub(super) service: Option<String>,
     pub(super) running: bool,
@@ -179,6 +181,7 @@ pub(super) struct Plan {
     pub(super) project: String,
     pub(super) name_from_directory: bool,
     pub(super) directory: String,
+    pub(super) files: Vec<String>,
     pub(super) service: String,
     pub(super) mounts: Vec<Planned>,
     pub(super) volumes: Vec<PlannedVolume>,
@@ -241,6 +244,10 @@ pub(super) struct World {
     pub(super) trouble: Option<Trouble>,
     /// The containers whose entrypoint has run since the beginning.
     pub(super) started: Vec<String>,
+    /// The volumes that were deleted.
+    pub(super) swept: Vec<String>,
+    /// What the engine refused, for the reader.
+    pub(super) notes: Vec<String>,
 }
 
 impl World {
@@ -414,6 +421,10 @@ impl World {
             return false;
         };
         let record = self.records.remove(at);
+        self.swept.push(super::fate::describe(&Kind::Volume {
+            name: record.name,
+            anonymous: record.anonymous,
+        }));
         let stays = match record.lives {
             Lives::WithEngine | Lives::InMemory => false,
             Lives::At(_) => true,
@@ -444,7 +455,12 @@ impl World {
         };
         let ours = plan.volumes.iter().filter(|volume| volume.used && !volume.external);
         for name in ours.map(|volume| volume.name(project)).collect::<Vec<_>>() {
-            self.remove_volume(&name, "`-v` deletes it");
+            if self.record(&name).is_some() {
+                self.remove_volume(&name, "`-v` deletes it");
+            } else {
+                // Another service's: not looked at, and deleted all the same.
+                self.swept.push(format!("volume {name}"));
+            }
         }
     }
 
@@ -635,6 +651,7 @@ impl World {
         Ok(Instance {
             layer: self.place(Kind::Layer(name.clone())),
             name,
+            id: String::new(),
             project: Some(project.to_owned()),
             service: Some(plan.service.clone()),
             running: true,
