@@ -16,7 +16,7 @@ pub(super) fn summarise(
 ) -> Summary {
     Summary {
         headline: headline(evidence, verdict, causes, findings),
-        facts: [facts(evidence), keeps(persistence)].concat(),
+        facts: [facts(evidence), keeps(evidence, persistence)].concat(),
         not_seen: not_seen(evidence),
         elapsed_ms: evidence
             .timings
@@ -118,7 +118,7 @@ fn facts(evidence: &Evidence) -> Vec<(String, String, String)> {
 }
 
 /// What the everyday operations keep, in one line or two.
-fn keeps(operations: &[Operation]) -> Vec<(String, String, String)> {
+fn keeps(evidence: &Evidence, operations: &[Operation]) -> Vec<(String, String, String)> {
     const EVERYDAY: [(&str, &str); 4] = [
         ("restart", "restart"),
         ("up_force_recreate", "up"),
@@ -144,7 +144,11 @@ fn keeps(operations: &[Operation]) -> Vec<(String, String, String)> {
         .enumerate()
         .map(|(index, line)| {
             let label = if index == 0 { "keeps" } else { "" };
-            (label.to_owned(), line, String::new())
+            let source = match evidence.docker.seen() {
+                Err(_) if index == 0 => "by the compose file".to_owned(),
+                _ => String::new(),
+            };
+            (label.to_owned(), line, source)
         })
         .collect()
 }

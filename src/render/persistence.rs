@@ -53,7 +53,10 @@ fn groups(operations: &[Operation]) -> Vec<Vec<&Operation>> {
             None => groups.push(vec![one]),
         }
     }
-    groups.sort_by_key(|group| (group[0].keys as u8).max(group[0].data as u8));
+    groups.sort_by_key(|group| {
+        let (keys, data) = (group[0].keys as u8, group[0].data as u8);
+        (keys.max(data), keys, data)
+    });
     groups
 }
 

@@ -65,7 +65,7 @@ pub fn before(evidence: &Evidence, line: &str) -> Result<Foresight, NotUnderstoo
         command,
         keys: outcome.keys.fate,
         data: outcome.data.fate,
-        why: outcome.why(),
+        why: deployment.in_words(&outcome),
         deletes,
         notes,
     })
@@ -235,4 +235,101 @@ fn is_of(plan: &Plan, files: &[String]) -> bool {
     files.is_empty()
         || files.len() == plan.files.len()
             && files.iter().zip(&plan.files).all(|(one, other)| normal(one) == normal(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen};
+    use crate::evidence::docker::EngineVersion;
+    use Fate::{Kept, Lost, Recoverable, Unknown};
+
+    fn healthy() -> Evidence {
+        let mut evidence = build::healthy();
+        let engine = EngineVersion { version: "26.1.5".into(), api: "1.45".into(), podman: false };
+        build::docker(&mut evidence).engine = Seen(engine);
+        evidence
+    }
+
+    fn fates(evidence: &Evidence, line: &str) -> (Fate, Fate) {
+        let one = before(evidence, line).unwrap();
+        (one.keys, one.data)
+    }
+
+    #[test]
+    fn commands_do_here_what_they_do() {
+        let evidence = healthy();
+        let both = |fate| (fate, fate);
+        for (line, fate) in [
+            ("docker compose ps", Kept),
+            ("docker compose stop", Kept),
+            ("docker compose kill; docker compose start", Kept),
+            ("docker compose pull && docker compose up -d", Kept),
+            ("docker compose down", Kept),
+            ("docker compose down --rmi all", Kept),
+            ("docker compose down -v", Lost),
+            ("docker compose -p app down -v", Lost),
+            ("docker compose -p other down -v", Kept),
+            ("docker compose -f docker-compose.yml down -v", Lost),
+            ("docker compose -f ./docker-compose.yml down -v", Lost),
+            ("docker compose -f other.yml down -v", Unknown),
+            ("docker compose --env-file x down -v", Unknown),
+            ("docker compose down -v dashboard", Kept),
+            ("docker compose rm -sfv", Kept),
+            ("docker rm -fv app-backend-1", Kept),
+            ("docker rm -fv somebody-else", Kept),
+            ("docker compose -p other up -d", Recoverable),
+            ("COMPOSE_PROJECT_NAME=other docker compose up -d", Recoverable),
+            // The engine refuses, and `&&` stops there.
+            ("docker volume rm app_data", Kept),
+            ("docker rm app-backend-1 && docker volume rm app_data", Kept),
+            ("docker rm -f app-backend-1 && docker volume rm app_data", Lost),
+            ("docker compose down; docker volume rm app_data", Lost),
+            ("docker compose down && docker volume prune -f", Kept),
+            ("docker compose down && docker volume prune -af", Lost),
+            ("docker volume prune -af", Kept),
+            ("docker system prune -af --volumes", Kept),
+        ] {
+            assert_eq!(fates(&evidence, line), both(fate), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_deleted_and_refused_is_named() {
+        let mut evidence = healthy();
+        let mut other = build::compose(&mut evidence).volumes[0].clone();
+        (other.key, other.name) = ("pg".to_owned(), "app_pg".to_owned());
+        build::compose(&mut evidence).volumes.push(other);
+        let one = before(&evidence, "docker compose   down -v").unwrap();
+        assert_eq!(one.command, "docker compose down -v");
+        assert_eq!(one.deletes, ["volume app_data", "volume app_pg"]);
+        let one = before(&evidence, "docker volume rm app_data").unwrap();
+        assert_eq!(one.deletes, [""; 0]);
+        assert!(one.notes[0].contains("refuses while app_data is in use"), "{:?}", one.notes);
+        let one = before(&evidence, "docker volume prune").unwrap();
+        assert!(one.notes[0].contains("other projects"), "{:?}", one.notes);
+    }
+
+    #[test]
+    fn without_a_backend_nothing_is_known() {
+        let mut evidence = healthy();
+        (evidence.compose, evidence.docker) = (Seen(None), build::unseen());
+        let one = before(&evidence, "docker compose down").unwrap();
+        assert_eq!((one.keys, one.data), (Unknown, Unknown));
+        assert!(one.why.contains("no backend was seen"), "{}", one.why);
+    }
+
+    /// What is needed to bring it up again was not seen, and what is gone is gone all the same.
+    #[test]
+    fn a_container_that_compose_does_not_run() {
+        let mut evidence = healthy();
+        evidence.compose = Seen(None);
+        let container = build::backend(&mut evidence);
+        (container.project, container.service) = (None, None);
+        assert_eq!(fates(&evidence, "docker restart app-backend-1"), (Kept, Kept));
+        assert_eq!(fates(&evidence, "docker rm -f app-backend-1"), (Unknown, Unknown));
+        let line = "docker rm -f app-backend-1 && docker volume rm app_data";
+        assert_eq!(fates(&evidence, line), (Lost, Lost));
+        assert_eq!(fates(&evidence, "docker compose down -v"), (Kept, Kept));
+    }
 }

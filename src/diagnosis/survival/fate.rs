@@ -164,7 +164,9 @@ fn place(before: Id, after: &World, now: Option<Id>) -> Verdict {
         }
         (State::Gone(by), Some(Trouble::NotSeen(_))) => (Fate::Lost, format!("{name}: {by}")),
         (State::Perhaps(why), _) => (Fate::Unknown, format!("{name}: {why}")),
-        (State::There, Some(Trouble::NotSeen(reason))) => (Fate::Unknown, reason.clone()),
+        (State::There, Some(Trouble::NotSeen(reason))) => {
+            (Fate::Unknown, format!("{name} is not touched, but {reason}"))
+        }
         (State::There, Some(Trouble::Fails(reason))) => (
             Fate::Recoverable,
             format!("it does not come up, as {reason}; they are still in {name}"),

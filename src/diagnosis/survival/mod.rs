@@ -38,7 +38,7 @@ pub fn operations(evidence: &Evidence) -> Vec<Operation> {
                     .replace("{container}", &crate::checks::persistence::word(&container)),
                 keys: outcome.keys.fate,
                 data: outcome.data.fate,
-                why: outcome.why(),
+                why: deployment.in_words(&outcome),
             }
         })
         .collect()

@@ -1,6 +1,7 @@
 //! From evidence to a [`World`]: the container that is there with what is mounted into it now, the compose file for what comes
 //! after a recreate, and what nobody could see.
 
+use super::fate::Outcome;
 use super::world::{
     Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Pin, Plan, Planned,
     PlannedSource, PlannedVolume, Settings, Source, State, Trouble, Up, World,
@@ -52,6 +53,15 @@ impl<'a> Deployment<'a> {
         (container.is_some() || compose.is_some()).then_some(Self { evidence, container, compose })
     }
 
+    /// The reason of an outcome, and what it rests on where nobody saw the engine.
+    pub(super) fn in_words(&self, outcome: &Outcome) -> String {
+        let why = outcome.why();
+        match self.evidence.docker.seen() {
+            Ok(_) => why,
+            Err(_) => format!("by the compose file alone, as Docker was not seen: {why}"),
+        }
+    }
+
     fn docker(&self) -> Option<&'a DockerFacts> {
         self.evidence.docker.seen().ok()
     }
@@ -91,12 +101,23 @@ impl<'a> Deployment<'a> {
         {
             return Documents::Service(host.to_owned());
         }
-        // Without a dot it is a name of some Docker network, unless it is this machine.
-        if host.contains('.') || host.contains(':') || host == "localhost" {
+        // Without a dot it is a name of some Docker network, unless it is this machine: of another project, where this one
+        // has no service that could go by it.
+        let is_outside = host.contains('.') || host.contains(':') || host == "localhost";
+        if is_outside || services.is_some_and(|_| self.has_no_other_service()) {
             Documents::Elsewhere
         } else {
             Documents::NotSeen
         }
+    }
+
+    /// Whether the project is backends and dashboards only.
+    fn has_no_other_service(&self) -> bool {
+        let Some((compose, _)) = self.compose else { return false };
+        let mut others = compose.services.iter().filter(|name| {
+            *name != "dashboard" && !compose.backends.iter().any(|backend| backend.name == **name)
+        });
+        others.next().is_none()
     }
 
     /// Whether stored files are kept in S3.

@@ -3,7 +3,8 @@
 use super::*;
 use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
 use crate::evidence::compose::{DeclaredVolume, EntryValue, EnvironmentEntry};
-use crate::evidence::docker::{EngineVersion, MountKind, Volume, VolumeContent};
+use crate::evidence::docker::{EngineVersion, MountKind, SecretState, Volume, VolumeContent};
+use Fate::{Kept, Lost, Recoverable, Unknown};
 
 /// What was measured; the head of the file explains its letters.
 const MEASURED: &str = include_str!("../../../fixtures/survival-matrix.txt");
@@ -268,6 +269,214 @@ fn the_data_goes_the_way_of_its_own_directory() {
         let place = format!("{} {} {}", cell.engine.0, cell.set_up, cell.operation);
         assert_eq!(found.data, expected, "{place}: {}", found.why);
     }
+}
+
+#[test]
+fn one_place_of_two_decides_for_the_data() {
+    let evidence = set_up("wrong_storage_only", "20.10.24", "1.41");
+    // The files are in the named volume, the documents in the one without a name.
+    assert_eq!(fates(&evidence, "down_up"), (Recoverable, Recoverable));
+    assert_eq!(fates(&evidence, "rm_fv_up"), (Lost, Lost));
+    let evidence = set_up("credentials_only", "26.1.5", "1.45");
+    assert_eq!(fates(&evidence, "down_volprune_up"), (Kept, Lost));
+    assert_eq!(fates(&evidence, "rm_fv_up"), (Kept, Lost));
+}
+
+#[test]
+fn what_nobody_saw_is_unknown_and_never_kept() {
+    // The engine's version: only what a prune decides.
+    let mut evidence = set_up("named_volume", "26.1.5", "1.45");
+    build::docker(&mut evidence).engine = build::unseen();
+    for one in operations(&evidence) {
+        let pruned = ["down_volprune_up", "stop_sysprune_up", "down_sysprune_up"];
+        let expected = pruned.contains(&one.id.as_str());
+        assert_eq!(one.keys == Unknown, expected, "{}: {}", one.id, one.why);
+        assert_eq!(one.why.contains("version"), expected, "{}: {}", one.id, one.why);
+    }
+    // On Podman as well.
+    let podman = EngineVersion { version: "4.3.1".into(), api: "1.41".into(), podman: true };
+    build::docker(&mut evidence).engine = Seen(podman);
+    assert_eq!(fates(&evidence, "down_volprune_up"), (Unknown, Unknown));
+
+    // The volume's driver.
+    let mut evidence = set_up("named_volume", "26.1.5", "1.45");
+    build::volumes(&mut evidence)[0].content = VolumeContent::Driver("rexray".into());
+    assert_eq!(fates(&evidence, "down_v_up"), (Unknown, Unknown));
+    assert!(operation(&evidence, "down_v_up").why.contains("rexray"));
+    assert_eq!(fates(&evidence, "down_up"), (Kept, Kept));
+
+    // The volumes, and with them the label of the one without a name.
+    let mut evidence = set_up("no_entry", "26.1.5", "1.45");
+    build::docker(&mut evidence).volumes = build::unseen();
+    assert_eq!(fates(&evidence, "down_volprune_up"), (Unknown, Unknown));
+    assert_eq!(fates(&evidence, "down_v_up"), (Lost, Lost));
+
+    // The compose file: what comes after the container is gone, but what is gone for certain.
+    let mut evidence = set_up("no_entry", "26.1.5", "1.45");
+    evidence.compose = build::unseen();
+    assert_eq!(fates(&evidence, "restart"), (Kept, Kept));
+    assert_eq!(fates(&evidence, "down_up"), (Unknown, Unknown));
+    assert_eq!(fates(&evidence, "rm_fv_up"), (Lost, Lost));
+    let mut evidence = set_up("named_volume", "26.1.5", "1.45");
+    evidence.compose = build::unseen();
+    assert_eq!(fates(&evidence, "down_v_up"), (Unknown, Unknown), "it may be external");
+    assert_eq!(fates(&evidence, "up_unchanged"), (Unknown, Unknown));
+
+    // An image of one's own, and no container that would show whether it has a volume.
+    let mut evidence = set_up("no_entry", "26.1.5", "1.45");
+    build::service(&mut evidence).image = Some("registry.example.com/mine".into());
+    build::docker(&mut evidence).backends.clear();
+    build::docker(&mut evidence).expected = None;
+    assert_eq!(fates(&evidence, "up_force_recreate"), (Unknown, Unknown));
+    assert_eq!(fates(&evidence, "restart"), (Kept, Kept));
+
+    // No backend at all.
+    let mut evidence = build::healthy();
+    (evidence.compose, evidence.docker) = (Seen(None), build::unseen());
+    assert_eq!(operations(&evidence), []);
+}
+
+/// Compose carries a mount over and names it to the engine, so that `-v` no longer deletes it: measured on 20.10 with Compose 2.40.3.
+#[test]
+fn a_volume_carried_over_outlives_down_v() {
+    let mut evidence = set_up("no_entry", "20.10.24", "1.41");
+    assert_eq!(fates(&evidence, "down_v_up"), (Lost, Lost));
+    build::backend(&mut evidence).volumes_by_name = vec!["/convex/data".to_owned()];
+    assert_eq!(fates(&evidence, "down_v_up"), (Recoverable, Recoverable));
+    assert_eq!(fates(&evidence, "rm_fv_up"), (Recoverable, Recoverable));
+    assert_eq!(fates(&evidence, "down_volprune_up"), (Lost, Lost));
+
+    // A named one whose line is gone is not the file's any more, even where the file still declares it.
+    let mut evidence = set_up("named_volume", "20.10.24", "1.41");
+    build::service(&mut evidence).mounts.clear();
+    top(&mut evidence, |volume| volume.used = false);
+    assert_eq!(fates(&evidence, "up_force_recreate"), (Kept, Kept));
+    assert_eq!(fates(&evidence, "down_up"), (Recoverable, Recoverable));
+    assert_eq!(fates(&evidence, "down_v_up"), (Recoverable, Recoverable));
+}
+
+#[test]
+fn a_line_that_is_not_in_force_yet_changes_what_up_does() {
+    let mut evidence = set_up("no_entry", "26.1.5", "1.45");
+    build::service(&mut evidence).mounts = vec![declared("volume", Some("data"), "/convex/data")];
+    assert_eq!(fates(&evidence, "restart"), (Kept, Kept));
+    assert_eq!(fates(&evidence, "up_unchanged"), (Recoverable, Recoverable));
+    assert_eq!(fates(&evidence, "rm_fv_up"), (Lost, Lost));
+}
+
+#[test]
+fn a_secret_in_the_environment_saves_the_keys_if_it_is_the_one_in_force() {
+    let with = |value: EnvironmentEntry, in_force: &str| {
+        let mut evidence = set_up("no_entry", "26.1.5", "1.45");
+        build::service(&mut evidence).environment = vec![value];
+        let secret = &mut build::backend(&mut evidence).secret;
+        secret.process = Seen(Some(valid(in_force)));
+        secret.file = Seen(Some(valid(in_force)));
+        evidence
+    };
+    assert_eq!(fates(&with(pinned("ours"), "ours"), "down_v_up"), (Kept, Lost));
+    // Another one overwrites the file at the next start.
+    let other = with(pinned("other"), "ours");
+    assert_eq!(fates(&other, "restart"), (Kept, Kept));
+    assert_eq!(fates(&other, "up_force_recreate"), (Lost, Kept));
+    assert_eq!(fates(&other, "down_up"), (Recoverable, Recoverable));
+    // In this shell only: another shell does not have it, and it can be set again.
+    let value = EntryValue::Secret(valid("ours"));
+    let shell = with(entry("INSTANCE_SECRET", value), "ours");
+    assert_eq!(fates(&shell, "down_v_up"), (Recoverable, Lost));
+    assert_eq!(fates(&shell, "up_force_recreate"), (Kept, Kept));
+    // No secret: the backend would not start.
+    let value = EntryValue::Secret(SecretState::Invalid("odd number of digits".into()));
+    let none = with(entry("INSTANCE_SECRET", value), "ours");
+    assert_eq!(fates(&none, "up_force_recreate").0, Unknown);
+    assert_eq!(fates(&none, "restart"), (Kept, Kept));
+    // The name goes with the credentials.
+    let mut named = with(pinned("ours"), "ours");
+    build::backend(&mut named).instance_name.process = Seen(Some("mine".into()));
+    assert_eq!(fates(&named, "down_v_up"), (Recoverable, Lost));
+    // The secret in force was not seen.
+    let mut unseen = with(pinned("ours"), "ours");
+    build::backend(&mut unseen).secret.process = build::unseen();
+    build::backend(&mut unseen).secret.file = build::unseen();
+    assert_eq!(fates(&unseen, "up_force_recreate").0, Unknown);
+    // Somebody wrote another one into the file.
+    let mut edited = with(entry("INSTANCE_SECRET", EntryValue::Unset), "ours");
+    build::backend(&mut edited).secret.file = Seen(Some(valid("edited")));
+    assert_eq!(fates(&edited, "up_unchanged"), (Kept, Kept));
+    assert_eq!(fates(&edited, "restart"), (Lost, Kept));
+}
+
+#[test]
+fn a_volume_in_use_elsewhere_is_not_deleted() {
+    let mut evidence = set_up("named_volume", "20.10.24", "1.41");
+    build::volumes(&mut evidence)[0].attached_to.push("stranger".to_owned());
+    assert_eq!(fates(&evidence, "down_v_up"), (Kept, Kept));
+    assert_eq!(fates(&evidence, "down_volprune_up"), (Kept, Kept));
+    assert_eq!(fates(&evidence, "down_sysprune_up"), (Unknown, Unknown), "it may be stopped");
+}
+
+#[test]
+fn memory_in_a_volume_is_memory() {
+    let mut evidence = set_up("named_volume", "26.1.5", "1.45");
+    build::volumes(&mut evidence)[0].content = VolumeContent::Memory;
+    top(&mut evidence, |volume| volume.content = VolumeContent::Memory);
+    assert_eq!(fates(&evidence, "up_unchanged"), (Kept, Kept));
+    assert_eq!(fates(&evidence, "restart"), (Lost, Lost));
+    let mut evidence = set_up("tmpfs", "26.1.5", "1.45");
+    build::backend(&mut evidence).state = "exited".to_owned();
+    assert_eq!(fates(&evidence, "up_unchanged"), (Lost, Lost), "it is gone already");
+}
+
+#[test]
+fn a_fixed_project_name_outlives_the_directory_s() {
+    for (which, fixed, expected) in [
+        ("named_volume", true, Kept),
+        ("named_volume", false, Recoverable),
+        ("bind_relative", true, Kept),
+        ("bind_absolute", true, Recoverable),
+    ] {
+        let mut evidence = set_up(which, "26.1.5", "1.45");
+        build::compose(&mut evidence).name_from_directory = !fixed;
+        assert_eq!(
+            fates(&evidence, "down_dir_renamed_up"),
+            (expected, expected),
+            "{which} {fixed}"
+        );
+    }
+    // An absolute path outside of the directory does not move.
+    let mut evidence = set_up("bind_absolute", "26.1.5", "1.45");
+    build::service(&mut evidence).mounts[0].source = Some("/srv/store".into());
+    build::backend(&mut evidence).mounts[0].source = Some("/srv/store".into());
+    assert_eq!(fates(&evidence, "down_dir_renamed_up"), (Kept, Kept));
+    // A device that is written relative moves along.
+    let mut evidence = set_up("named_local_bind_driver", "26.1.5", "1.45");
+    let path = format!("{}/store", build::DIRECTORY);
+    top(&mut evidence, |volume| {
+        volume.content = VolumeContent::Device { path: path.clone(), relative: true };
+    });
+    assert_eq!(fates(&evidence, "down_dir_renamed_up"), (Kept, Kept));
+}
+
+#[test]
+fn documents_in_sql_and_files_in_s3_lie_elsewhere() {
+    let with = |host: Option<&str>, s3: bool| {
+        let mut evidence = set_up("no_entry", "26.1.5", "1.45");
+        let container = build::backend(&mut evidence);
+        (container.uses_sql, container.uses_s3) = (true, s3);
+        container.sql_host = host.map(str::to_owned);
+        evidence
+    };
+    assert_eq!(fates(&with(Some("db.example.com"), true), "down_v_up"), (Lost, Kept));
+    assert_eq!(fates(&with(Some("db.example.com"), false), "down_v_up"), (Lost, Lost));
+    assert!(
+        operation(&with(Some("10.0.0.1"), false), "down_v_up").why.contains("files and functions")
+    );
+    // Nobody looked into the database of the project.
+    let mut evidence = with(Some("postgres"), true);
+    build::compose(&mut evidence).services.push("postgres".to_owned());
+    assert_eq!(fates(&evidence, "down_v_up"), (Lost, Unknown));
+    assert_eq!(fates(&evidence, "rm_f_up"), (Recoverable, Kept));
+    assert_eq!(fates(&with(None, true), "down_v_up"), (Lost, Unknown));
 }
 
 /// Without a container the file tells as much, but for what was in the shell once.

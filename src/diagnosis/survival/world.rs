@@ -444,10 +444,15 @@ impl World {
         }
         let Some(plan) = &self.plan else {
             // Which volumes are declared and not external stands in a file that nobody saw.
-            for record in self.records.iter().filter(|record| !record.anonymous) {
-                let place = &mut self.places[record.content.0];
-                if place.state == State::There && record.lives == Lives::WithEngine {
-                    place.state =
+            for index in 0..self.records.len() {
+                let record = &self.records[index];
+                let place = record.content.0;
+                if !record.anonymous
+                    && record.lives == Lives::WithEngine
+                    && self.is_free(&record.name)
+                    && self.places[place].state == State::There
+                {
+                    self.places[place].state =
                         State::Perhaps("whether the compose file declares it was not seen");
                 }
             }
