@@ -187,20 +187,8 @@ pub(super) fn resolve_paths(root: &mut Node, directory: &Path, home: Option<&Pat
         };
         let bind = options.node.get("o").and_then(Node::scalar).as_deref() == Some("bind");
         if local && bind {
-            let relative = place.is_relative(options.node.get("device"));
             place.field(&mut options.node, "device", Place::host);
-            mark_relative(&mut volume.node, relative);
         }
-    }
-}
-
-/// The member that says whether a mount's source or a volume's device was relative; no key of a file begins with a blank.
-pub(super) const RELATIVE: &str = " relative";
-
-fn mark_relative(node: &mut Node, relative: bool) {
-    let pos = node.pos;
-    if let Some(map) = node.as_map_mut() {
-        map.insert(RELATIVE.to_owned(), entry(pos, Value::Bool(relative)));
     }
 }
 
@@ -227,11 +215,7 @@ impl Place<'_> {
                         let binds = list.iter_mut().filter(|item| {
                             item.get("type").and_then(Node::as_text) == Some("bind")
                         });
-                        binds.for_each(|item| {
-                            let relative = self.is_relative(item.get("source"));
-                            mark_relative(item, relative);
-                            self.field(item, "source", Place::host);
-                        });
+                        binds.for_each(|item| self.field(item, "source", Place::host));
                     }
                 }
                 _ => {}
@@ -272,6 +256,7 @@ impl Place<'_> {
         if let Some(entry) = node.as_map_mut().and_then(|map| map.get_mut(key))
             && let Value::Text(path) = &mut entry.node.value
         {
+            entry.node.relative |= self.is_relative(path);
             *path = change(self, path);
         }
     }
@@ -283,11 +268,8 @@ impl Place<'_> {
     }
 
     /// A path of the host: `~` is the home directory, what is absolute stays as written.
-    /// Whether the path is one of the project's directory.
-    fn is_relative(&self, path: Option<&Node>) -> bool {
-        path.and_then(Node::as_text).is_some_and(|path| {
-            self.expand(path).is_none() && self.host(path) != *path && !path.starts_with('~')
-        })
+    fn is_relative(&self, path: &str) -> bool {
+        self.expand(path).is_none() && self.host(path) != path
     }
 
     fn host(&self, path: &str) -> String {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use super::canonical::RELATIVE;
 use super::discover::Reader;
 use super::dotenv::{self, Sets};
 use super::environment::{Environment, Overlay};
@@ -182,7 +181,10 @@ impl Resolver<'_, '_> {
                 external,
                 driver,
                 driver_opts,
-                device_is_relative: flag(node.get(RELATIVE)),
+                device_is_relative: node
+                    .get("driver_opts")
+                    .and_then(|options| options.get("device"))
+                    .is_some_and(|path| path.relative),
                 labels,
             };
             volumes.insert(key.clone(), volume);
@@ -411,7 +413,7 @@ impl Resolver<'_, '_> {
             read_only: flag(node.get("read_only")),
             no_copy: flag(inside("volume", "nocopy")),
             subpath: inside("volume", "subpath").and_then(Node::scalar),
-            relative: flag(node.get(RELATIVE)),
+            relative: node.get("source").is_some_and(|path| path.relative),
             create_host_path: flag(inside("bind", "create_host_path")),
             options,
         }

@@ -134,13 +134,20 @@ fn keeps(evidence: &Evidence, operations: &[Operation]) -> Vec<(String, String, 
             _ => groups.push((vec![word], kept)),
         }
     }
-    let texts: Vec<String> =
-        groups.iter().map(|(words, kept)| format!("{}: {kept}", words.join(", "))).collect();
-    let one = texts.join(".   ");
-    let lines = if one.len() <= 69 { vec![one] } else { texts };
+    // As many on a line as fit behind the label.
+    let mut lines: Vec<String> = Vec::new();
+    for (words, kept) in groups {
+        let text = format!("{}: {kept}", words.join(", "));
+        match lines.last_mut() {
+            Some(line) if line.len() + text.len() + 4 <= 69 => {
+                line.push_str(".   ");
+                line.push_str(&text);
+            }
+            _ => lines.push(text),
+        }
+    }
     lines
         .into_iter()
-        .filter(|line| !line.is_empty())
         .enumerate()
         .map(|(index, line)| {
             let label = if index == 0 { "keeps" } else { "" };
@@ -160,7 +167,7 @@ fn what_is_kept(keys: Fate, data: Fate) -> &'static str {
         (Fate::Kept, Fate::Recoverable) => "keys (data recoverable)",
         (Fate::Kept, Fate::Lost) => "keys only",
         (Fate::Kept, Fate::Unknown) => "keys (data unknown)",
-        (Fate::Recoverable, Fate::Recoverable) => "nothing (both recoverable)",
+        (Fate::Recoverable, Fate::Recoverable) => "recoverable",
         (Fate::Recoverable, Fate::Kept) => "data (keys recoverable)",
         (Fate::Recoverable, _) => "nothing (keys recoverable)",
         (Fate::Lost, Fate::Kept) => "data only",
@@ -218,4 +225,45 @@ fn not_seen(evidence: &Evidence) -> Vec<String> {
         lines.push(format!("the compose file ({})", unseen.reason));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build;
+
+    #[test]
+    fn what_is_kept_stands_on_a_line_or_two() {
+        use Fate::{Kept, Lost, Recoverable};
+        let lines = |fates: [(Fate, Fate); 4]| {
+            let ids = ["restart", "up_force_recreate", "down_up", "down_v_up"];
+            let operations = ids.into_iter().zip(fates).map(|(id, (keys, data))| Operation {
+                id: id.to_owned(),
+                command: String::new(),
+                keys,
+                data,
+                why: String::new(),
+            });
+            let operations: Vec<_> = operations.collect();
+            let facts = keeps(&build::healthy(), &operations);
+            facts.into_iter().map(|(_, text, _)| text).collect::<Vec<_>>()
+        };
+        let (kept, lost, back) = ((Kept, Kept), (Lost, Lost), (Recoverable, Recoverable));
+        assert_eq!(
+            lines([kept, kept, kept, lost]),
+            ["restart, up, down: keys and data.   down -v: NOTHING"]
+        );
+        assert_eq!(
+            lines([kept, kept, back, lost]),
+            ["restart, up: keys and data.   down: recoverable.   down -v: NOTHING"]
+        );
+        assert_eq!(
+            lines([kept, (Kept, Recoverable), (Kept, Lost), lost]),
+            [
+                "restart: keys and data.   up: keys (data recoverable)",
+                "down: keys only.   down -v: NOTHING"
+            ]
+        );
+        assert_eq!(keeps(&build::healthy(), &[]), []);
+    }
 }

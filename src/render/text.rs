@@ -85,7 +85,7 @@ impl Page {
             let left = format!("  {label:<9}{}", strict(text));
             let source = strict(source);
             let gap = self.width.saturating_sub(left.width() + source.width());
-            if gap >= 2 {
+            if gap >= 2 && !source.is_empty() {
                 self.line(&format!("{left}{}{}", " ".repeat(gap), source.dimmed()));
             } else {
                 self.line(&left);

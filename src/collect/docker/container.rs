@@ -109,7 +109,7 @@ pub(super) fn reduce(
         uses_sql: ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"]
             .into_iter()
             .any(|name| set(name).is_some()),
-        sql_host: super::super::compose_project::sql_host(&set),
+        sql_host: super::super::compose_project::sql_host(set),
         volumes_by_name: named_by_definition(host),
         uses_s3: BUCKETS.into_iter().all(|name| set(name).is_some()),
         cloud_origin: set("CONVEX_CLOUD_ORIGIN").map(sanitize),

@@ -1,9 +1,12 @@
 //! What a command would destroy: the line is read, played, and judged as the table's operations are.
 
-use super::command::{Act, NotUnderstood, Parsed, Scope, Verb, parse};
+use super::Worlds;
+use super::command::{Act, Parsed, Scope, Verb, parse};
+use super::compose::Up;
+use super::model::{Instance, Plan, Trouble};
 use super::setup::Deployment;
-use super::world::{Instance, Trouble, Up, World};
-use super::{Plan, Worlds};
+use super::shell::NotUnderstood;
+use super::world::World;
 use crate::evidence::Evidence;
 use crate::report::{Fate, Foresight};
 

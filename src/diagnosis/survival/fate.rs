@@ -1,7 +1,8 @@
 //! What became of the keys and the data between two moments of a [`World`], and why.
 
+use super::model::{Id, Instance, Kind, Pin, Source, State, Trouble};
 use super::setup::{Documents, Stake, cannot_write};
-use super::world::{Id, Instance, Kind, Pin, Source, State, Trouble, World};
+use super::world::World;
 use crate::report::Fate;
 
 /// One column: what becomes of it, and why.

@@ -1,13 +1,17 @@
 //! What survives which operation, for this deployment: the mechanism is played through, not looked up.
 //!
-//! [`setup`] makes a [`world`] of the evidence, [`operations`] act on it, [`fate`] says what became of the keys and the data. What
-//! nobody could see is played both ways; where the ways come to different ends, the outcome is unknown.
+//! [`setup`] makes a [`world`] of the evidence (of the parts in [`model`]), [`operations`] act on it as the engine and [`compose`]
+//! do, [`fate`] says what became of the keys and the data; [`mod@before`] does the same with a [`command`] line. What nobody could see is played both ways; where the ways come to different ends, the outcome is unknown.
 
 mod before;
 mod command;
+mod compose;
 mod fate;
+mod model;
 mod operations;
+mod pin;
 mod setup;
+mod shell;
 mod world;
 
 use crate::checks::persistence::compose_command;
@@ -16,10 +20,11 @@ use crate::report::{Fate, Operation};
 use fate::{Data, Outcome, Verdict, judge};
 use operations::OPERATIONS;
 use setup::{Deployment, assumed, stake};
-use world::{Plan, World};
+use world::World;
 
 pub use before::{before, check};
-pub use command::{NotUnderstood, UNDERSTOOD};
+pub use command::UNDERSTOOD;
+pub use shell::NotUnderstood;
 
 /// What each operation does to the keys and the data; empty where no backend was seen.
 pub fn operations(evidence: &Evidence) -> Vec<Operation> {

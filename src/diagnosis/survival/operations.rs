@@ -1,6 +1,7 @@
 //! The operations of the table: what somebody types, and what it does to a [`World`].
 
-use super::world::{Up, World};
+use super::compose::Up;
+use super::world::World;
 
 /// An operation of the table.
 pub(super) struct Entry {

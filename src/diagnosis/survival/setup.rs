@@ -1,24 +1,21 @@
 //! From evidence to a [`World`]: the container that is there with what is mounted into it now, the compose file for what comes
 //! after a recreate, and what nobody could see.
 
+use super::compose::Up;
 use super::fate::Outcome;
-use super::world::{
-    Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Pin, Plan, Planned,
-    PlannedSource, PlannedVolume, Settings, Source, State, Trouble, Up, World,
+use super::model::{
+    Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Plan, Planned, PlannedSource,
+    PlannedVolume, Settings, Source, State, Trouble,
 };
+use super::pin::pinned_now;
+use super::world::World;
 use crate::checks::persistence::{declared, sql, storage_elsewhere};
 use crate::evidence::Evidence;
-use crate::evidence::compose::{BackendService, ComposeFacts, EntryValue};
-use crate::evidence::docker::{
-    Container, DockerFacts, MountKind, SecretState, Volume, VolumeContent,
-};
-use crate::secret::Fingerprint;
+use crate::evidence::compose::{BackendService, ComposeFacts};
+use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeContent};
 
 /// Something that is known, or why it is not.
 type Known = Result<bool, String>;
-
-/// The name that the backend gives itself when nothing else does.
-const DEFAULT_NAME: &str = "convex-self-hosted";
 
 /// The deployment that is predicted: its container, its compose file, or both.
 #[derive(Clone, Copy)]
@@ -230,10 +227,10 @@ impl<'a> Deployment<'a> {
             notes: Vec::new(),
         };
         self.list_volumes(&mut world);
-        self.list_directories(&mut world);
+        list_directories(&mut world);
         match self.container {
             Some(container) => {
-                let instance = self.instance(container, &mut world);
+                let instance = instance(container, &mut world);
                 world.current = Some(instance.name.clone());
                 world.instances.push(instance);
             }
@@ -283,9 +280,10 @@ impl<'a> Deployment<'a> {
                     // Companions are the project's, and dashboards, which have no volumes.
                     || companion.is_some();
                 if !is_ours && others != Others::Running {
-                    others = match backend.is_some_and(Container::is_running) {
-                        true => Others::Running,
-                        false => Others::Perhaps,
+                    others = if backend.is_some_and(Container::is_running) {
+                        Others::Running
+                    } else {
+                        Others::Perhaps
                     };
                 }
             }
@@ -297,93 +295,6 @@ impl<'a> Deployment<'a> {
             );
             if let Some(record) = world.records.last_mut() {
                 record.others = others;
-            }
-        }
-    }
-
-    fn list_directories(&self, world: &mut World) {
-        let Some(plan) = &world.plan else { return };
-        let binds = plan.mounts.iter().filter_map(|mount| match &mount.source {
-            PlannedSource::Directory { path, .. } => Some(path.clone()),
-            _ => None,
-        });
-        let devices = plan.volumes.iter().filter_map(|volume| match &volume.lives {
-            Lives::At(path) => Some(path.clone()),
-            _ => None,
-        });
-        for path in binds.chain(devices).collect::<Vec<_>>() {
-            world.directory_or_new(&path);
-        }
-    }
-
-    fn instance(&self, container: &Container, world: &mut World) -> Instance {
-        let running = !matches!(container.state.as_str(), "exited" | "created" | "dead");
-        let mut mounts = Vec::new();
-        for mount in &container.mounts {
-            let name = mount.source.clone().unwrap_or_default();
-            let source = match mount.kind {
-                MountKind::Tmpfs => {
-                    let id = world.place(Kind::Memory(container.name.clone()));
-                    if !running {
-                        world.places[id.0].state = State::Gone(EMPTIED);
-                    }
-                    Source::Memory(id)
-                }
-                MountKind::Bind => Source::Directory(world.directory_or_new(&name)),
-                MountKind::Named | MountKind::Anonymous => {
-                    let anonymous = mount.kind == MountKind::Anonymous;
-                    if world.record(&name).is_none() {
-                        let lives = if anonymous { Lives::WithEngine } else { Lives::NotSeen };
-                        let prunable = world.assumed.prunable;
-                        world.new_record(&name, anonymous, prunable, lives);
-                    }
-                    let by_name = !anonymous
-                        || world.assumed.by_name
-                        || container.volumes_by_name.contains(&mount.target);
-                    Source::Volume { name, by_name }
-                }
-            };
-            let target = mount.target.clone();
-            mounts.push(Attached { target, source, read_only: !mount.writable });
-        }
-        Instance {
-            name: container.name.clone(),
-            id: container.id.clone(),
-            project: container.project.clone(),
-            service: container.service.clone(),
-            running,
-            mounts,
-            layer: world.place(Kind::Layer(container.name.clone())),
-            settings: Settings {
-                data_dir: container.data_dir.clone(),
-                credentials_dir: container.credentials_dir.clone(),
-                pin: self.pinned_now(container),
-            },
-        }
-    }
-
-    fn pinned_now(&self, container: &Container) -> Pin {
-        match container.secret.environment.seen() {
-            Ok(Some(SecretState::Valid(_))) => {
-                Pin::Same(format!("INSTANCE_SECRET is set in {}", container.name))
-            }
-            Ok(Some(SecretState::Invalid(fault))) => {
-                Pin::Unknown(format!("INSTANCE_SECRET is set to no secret ({fault})"))
-            }
-            Ok(None) => match (container.secret.process.seen(), container.secret.file.seen()) {
-                // Somebody has written another secret into the file since the start.
-                (Ok(Some(SecretState::Valid(now))), Ok(Some(SecretState::Valid(file))))
-                    if now != file =>
-                {
-                    Pin::Different(
-                        "the credentials file holds another secret than the backend runs with"
-                            .to_owned(),
-                    )
-                }
-                _ => Pin::No,
-            },
-            Err(unseen) => {
-                Pin::Unknown(format!("its environment was not seen ({})", unseen.reason))
             }
         }
     }
@@ -427,60 +338,68 @@ impl<'a> Deployment<'a> {
             },
         })
     }
+}
 
-    /// What the next container gets of a secret, against the one in force.
-    fn pinned_by_file(&self, service: &BackendService) -> Pin {
-        let Some(entry) = service.variable("INSTANCE_SECRET") else { return Pin::No };
-        let set = match &entry.value {
-            EntryValue::Secret(SecretState::Valid(set)) => set,
-            EntryValue::Secret(SecretState::Invalid(fault)) => {
-                return Pin::Unknown(format!("INSTANCE_SECRET is set to no secret ({fault})"));
+/// The container as it is.
+fn instance(container: &Container, world: &mut World) -> Instance {
+    let running = !matches!(container.state.as_str(), "exited" | "created" | "dead");
+    let mut mounts = Vec::new();
+    for mount in &container.mounts {
+        let name = mount.source.clone().unwrap_or_default();
+        let source = match mount.kind {
+            MountKind::Tmpfs => {
+                let id = world.place(Kind::Memory(container.name.clone()));
+                if !running {
+                    world.places[id.0].state = State::Gone(EMPTIED);
+                }
+                Source::Memory(id)
             }
-            EntryValue::Unset | EntryValue::Blank => return Pin::No,
-            EntryValue::Plain(_) | EntryValue::Hidden => {
-                return Pin::Unknown("INSTANCE_SECRET was not looked at".to_owned());
+            MountKind::Bind => Source::Directory(world.directory_or_new(&name)),
+            MountKind::Named | MountKind::Anonymous => {
+                let anonymous = mount.kind == MountKind::Anonymous;
+                if world.record(&name).is_none() {
+                    let lives = if anonymous { Lives::WithEngine } else { Lives::NotSeen };
+                    let prunable = world.assumed.prunable;
+                    world.new_record(&name, anonymous, prunable, lives);
+                }
+                let by_name = !anonymous
+                    || world.assumed.by_name
+                    || container.volumes_by_name.contains(&mount.target);
+                Source::Volume { name, by_name }
             }
         };
-        let place = match &entry.value_at {
-            Some(at) => format!("INSTANCE_SECRET is set in {}:{}", at.file, at.line),
-            None => "INSTANCE_SECRET is set in this shell only".to_owned(),
-        };
-        match self.in_force() {
-            Some(Err(reason)) => return Pin::Unknown(reason),
-            Some(Ok(now)) if now != *set => {
-                return Pin::Different(format!("{place}, and is not the one in force"));
-            }
-            Some(Ok(_)) | None => {}
-        }
-        if entry.value_at.is_none() {
-            return Pin::Partly(place);
-        }
-        if let Some(name) = self.name_in_the_file_alone(service) {
-            return Pin::Partly(format!("{place}, but the instance name {name} is not"));
-        }
-        Pin::Same(place)
+        let target = mount.target.clone();
+        mounts.push(Attached { target, source, read_only: !mount.writable });
     }
-
-    /// The secret that the container uses; `None` without a container.
-    fn in_force(&self) -> Option<Result<Fingerprint, String>> {
-        let places = &self.container?.secret;
-        let in_turn = [&places.process, &places.environment, &places.file];
-        let seen = in_turn.into_iter().find_map(|place| match place.seen() {
-            Ok(Some(SecretState::Valid(secret))) => Some(secret.clone()),
-            _ => None,
-        });
-        Some(seen.ok_or_else(|| "the secret in force was not seen".to_owned()))
+    Instance {
+        name: container.name.clone(),
+        id: container.id.clone(),
+        project: container.project.clone(),
+        service: container.service.clone(),
+        running,
+        mounts,
+        layer: world.place(Kind::Layer(container.name.clone())),
+        settings: Settings {
+            data_dir: container.data_dir.clone(),
+            credentials_dir: container.credentials_dir.clone(),
+            pin: pinned_now(container),
+        },
     }
+}
 
-    /// An instance name that is neither the default nor in the compose file, and so goes with the credentials.
-    fn name_in_the_file_alone(&self, service: &BackendService) -> Option<String> {
-        let names = &self.container?.instance_name;
-        let now = [&names.process, &names.environment, &names.file]
-            .into_iter()
-            .find_map(|place| place.seen().ok()?.clone())?;
-        let declared = service.variable("INSTANCE_NAME").map(|entry| &entry.value);
-        let is_set = matches!(declared, Some(EntryValue::Plain(name)) if !name.is_empty());
-        (now != DEFAULT_NAME && !is_set).then_some(now)
+/// The directories that the file speaks of are there.
+fn list_directories(world: &mut World) {
+    let Some(plan) = &world.plan else { return };
+    let binds = plan.mounts.iter().filter_map(|mount| match &mount.source {
+        PlannedSource::Directory { path, .. } => Some(path.clone()),
+        _ => None,
+    });
+    let devices = plan.volumes.iter().filter_map(|volume| match &volume.lives {
+        Lives::At(path) => Some(path.clone()),
+        _ => None,
+    });
+    for path in binds.chain(devices).collect::<Vec<_>>() {
+        world.directory_or_new(&path);
     }
 }
 
