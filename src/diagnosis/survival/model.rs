@@ -3,7 +3,7 @@
 /// What becomes of memory.
 pub(super) const EMPTIED: &str = "memory is emptied when the container stops";
 
-/// A place of bytes: an index into [`World::places`].
+/// A place of bytes: an index into the world's places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Id(pub(super) usize);
 
@@ -187,7 +187,7 @@ pub(super) struct Plan {
 pub(super) struct Assumed {
     /// `volume prune` deletes volumes with a name as well (before API 1.42).
     pub(super) prunes_named: bool,
-    /// The image declares [`IMAGE_VOLUME`] as a volume.
+    /// The image declares `/convex/data` as a volume.
     pub(super) image_volume: bool,
     /// A volume without a name that was not listed has the label by which newer engines prune.
     pub(super) prunable: bool,
