@@ -16,7 +16,7 @@ use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
     EntryValue, EnvironmentEntry,
 };
-use crate::evidence::docker::{SecretState, VolumeContent};
+use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Fingerprint, Secret};
 
@@ -209,18 +209,18 @@ fn reduce(
                 external: volume.external,
                 used: project.volumes.contains_key(key),
                 fixed_name: volume.name.at.is_some() || volume.external,
-                content: content(volume),
+                backing: backing(volume),
                 at: place(&volume.at, directory),
             })
             .collect(),
     }
 }
 
-fn content(volume: &compose::Volume) -> VolumeContent {
+fn backing(volume: &compose::Volume) -> VolumeBacking {
     let option = |name: &str| volume.driver_opts.get(name).map_or("", String::as_str);
     let device = crate::secret::sanitize(option("device"));
     let driver = volume.driver.as_deref().unwrap_or_default();
-    VolumeContent::of(driver, option("type"), &device, volume.device_is_relative)
+    VolumeBacking::of(driver, option("type"), &device, volume.device_is_relative)
 }
 
 /// The host of a database's URL; it may be a service of the project.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::docker::{SecretState, VolumeContent};
+use super::docker::{SecretState, VolumeBacking};
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -163,7 +163,7 @@ pub struct DeclaredVolume {
     pub fixed_name: bool,
     /// Where its content is; of an external one, only the engine knows.
     #[serde(default)]
-    pub content: VolumeContent,
+    pub backing: VolumeBacking,
     /// Where.
     pub at: At,
 }

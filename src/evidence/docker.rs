@@ -343,13 +343,13 @@ pub struct Volume {
     pub prunable: bool,
     /// Where its content is.
     #[serde(default)]
-    pub content: VolumeContent,
+    pub backing: VolumeBacking,
 }
 
 /// Where a volume's content is, and so what removing the volume means.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum VolumeContent {
+pub enum VolumeBacking {
     /// With the engine: it goes when the volume is removed.
     #[default]
     Engine,
@@ -366,7 +366,7 @@ pub enum VolumeContent {
     Driver(String),
 }
 
-impl VolumeContent {
+impl VolumeBacking {
     /// From a volume's driver and its options `type` and `device`.
     pub fn of(driver: &str, kind: &str, device: &str, relative: bool) -> Self {
         match (driver, kind, device) {

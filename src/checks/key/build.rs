@@ -6,7 +6,7 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{
     Answering, Container, DockerFacts, LogFacts, LoggedRefusal, Mount, MountKind, NamePlaces, Port,
-    SecretPlaces, SecretState, Volume, VolumeContent,
+    SecretPlaces, SecretState, Volume, VolumeBacking,
 };
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts};
 use crate::evidence::key::{SecretPlace, Trial};
@@ -68,7 +68,7 @@ pub(crate) fn volume(name: &str, project: &str, attached_to: &[&str]) -> Volume 
         attached_to: attached_to.iter().map(|&name| name.to_owned()).collect(),
         anonymous: false,
         prunable: false,
-        content: VolumeContent::Engine,
+        backing: VolumeBacking::Engine,
     }
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn healthy() -> Evidence {
                 external: false,
                 used: true,
                 fixed_name: false,
-                content: VolumeContent::Engine,
+                backing: VolumeBacking::Engine,
                 at: at(20),
             }],
             ..ComposeFacts::default()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models::{ContainerSummary, Volume as Listed};
 
 use super::container::{is_anonymous, seconds};
-use crate::evidence::docker::{Container, MountKind, Volume, VolumeContent};
+use crate::evidence::docker::{Container, MountKind, Volume, VolumeBacking};
 use crate::secret::{sanitize, scrub};
 
 /// How many unattached volumes without a name are kept: the latest.
@@ -68,7 +68,7 @@ pub(super) fn reduce(
                 .unwrap_or_default(),
             anonymous: is_anonymous(&volume.name),
             prunable: volume.labels.contains_key("com.docker.volume.anonymous"),
-            content: content(volume),
+            backing: backing(volume),
         })
         .collect();
     kept.sort_by(|a, b| b.changed_at.cmp(&a.changed_at).then_with(|| a.name.cmp(&b.name)));
@@ -87,10 +87,10 @@ pub(super) fn reduce(
     (kept, note)
 }
 
-fn content(volume: &Listed) -> VolumeContent {
+fn backing(volume: &Listed) -> VolumeBacking {
     let option = |name: &str| volume.options.get(name).map_or("", String::as_str);
     let device = sanitize(&scrub(option("device")));
-    VolumeContent::of(&sanitize(&volume.driver), option("type"), &device, false)
+    VolumeBacking::of(&sanitize(&volume.driver), option("type"), &device, false)
 }
 
 /// Who refers to a volume, running or not.

@@ -12,7 +12,7 @@ use super::world::World;
 use crate::checks::persistence::{declared, sql, storage_elsewhere};
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts};
-use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeContent};
+use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeBacking};
 
 /// Something that is known, or why it is not.
 type Known = Result<bool, String>;
@@ -193,17 +193,17 @@ impl<'a> Deployment<'a> {
             named.extend(external.map(|volume| volume.name.clone()));
         }
         for name in named {
-            match self.volume(&name).map(|volume| &volume.content) {
+            match self.volume(&name).map(|volume| &volume.backing) {
                 None => return Err(format!("volume {name} was not looked at")),
-                Some(VolumeContent::Driver(driver)) => {
+                Some(VolumeBacking::Driver(driver)) => {
                     return Err(format!("what volume {name} keeps is up to its driver {driver}"));
                 }
                 Some(_) => {}
             }
         }
-        let by_driver = |content: &VolumeContent| matches!(content, VolumeContent::Driver(_));
+        let by_driver = |backing: &VolumeBacking| matches!(backing, VolumeBacking::Driver(_));
         match self.compose.and_then(|(compose, _)| {
-            compose.volumes.iter().find(|volume| volume.used && by_driver(&volume.content))
+            compose.volumes.iter().find(|volume| volume.used && by_driver(&volume.backing))
         }) {
             None => Ok(false),
             Some(volume) => Err(format!("what volume {} keeps is up to its driver", volume.name)),
@@ -291,7 +291,7 @@ impl<'a> Deployment<'a> {
                 &volume.name,
                 volume.anonymous,
                 volume.prunable,
-                lives(&volume.content),
+                lives(&volume.backing),
             );
             if let Some(record) = world.records.last_mut() {
                 record.others = others;
@@ -320,8 +320,8 @@ impl<'a> Deployment<'a> {
             fixed: (volume.external || volume.fixed_name).then(|| volume.name.clone()),
             external: volume.external,
             used: volume.used,
-            lives: lives(&volume.content),
-            relative: matches!(volume.content, VolumeContent::Device { relative: true, .. }),
+            lives: lives(&volume.backing),
+            relative: matches!(volume.backing, VolumeBacking::Device { relative: true, .. }),
         });
         Some(Plan {
             project: compose.project.clone(),
@@ -443,12 +443,12 @@ pub(super) fn cannot_write(instance: &Instance) -> Option<String> {
     Some(format!("{path} is mounted read-only, so that the backend never starts"))
 }
 
-fn lives(content: &VolumeContent) -> Lives {
-    match content {
-        VolumeContent::Engine => Lives::WithEngine,
-        VolumeContent::Device { path, .. } => Lives::At(path.clone()),
-        VolumeContent::Memory => Lives::InMemory,
-        VolumeContent::Driver(_) => Lives::NotSeen,
+fn lives(backing: &VolumeBacking) -> Lives {
+    match backing {
+        VolumeBacking::Engine => Lives::WithEngine,
+        VolumeBacking::Device { path, .. } => Lives::At(path.clone()),
+        VolumeBacking::Memory => Lives::InMemory,
+        VolumeBacking::Driver(_) => Lives::NotSeen,
     }
 }
 

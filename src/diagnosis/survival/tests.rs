@@ -3,7 +3,7 @@
 use super::*;
 use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
 use crate::evidence::compose::{DeclaredVolume, EntryValue, EnvironmentEntry};
-use crate::evidence::docker::{EngineVersion, MountKind, SecretState, Volume, VolumeContent};
+use crate::evidence::docker::{EngineVersion, MountKind, SecretState, Volume, VolumeBacking};
 use Fate::{Kept, Lost, Recoverable, Unknown};
 
 /// What was measured; the head of the file explains its letters.
@@ -122,9 +122,9 @@ fn set_up(which: &str, version: &str, api: &str) -> Evidence {
         }
         "named_with_name" => name(&mut evidence, "fixed"),
         "named_local_bind_driver" => {
-            let content = VolumeContent::Device { path: inside, relative: false };
-            build::volumes(&mut evidence)[0].content = content.clone();
-            top(&mut evidence, |volume| volume.content = content.clone());
+            let backing = VolumeBacking::Device { path: inside, relative: false };
+            build::volumes(&mut evidence)[0].backing = backing.clone();
+            top(&mut evidence, |volume| volume.backing = backing.clone());
         }
         "bind_relative" => build::service(&mut evidence).mounts[0].relative = true,
         "readonly_volume" => {
@@ -300,7 +300,7 @@ fn what_nobody_saw_is_unknown_and_never_kept() {
 
     // The volume's driver.
     let mut evidence = set_up("named_volume", "26.1.5", "1.45");
-    build::volumes(&mut evidence)[0].content = VolumeContent::Driver("rexray".into());
+    build::volumes(&mut evidence)[0].backing = VolumeBacking::Driver("rexray".into());
     assert_eq!(fates(&evidence, "down_v_up"), (Unknown, Unknown));
     assert!(operation(&evidence, "down_v_up").why.contains("rexray"));
     assert_eq!(fates(&evidence, "down_up"), (Kept, Kept));
@@ -418,8 +418,8 @@ fn a_volume_in_use_elsewhere_is_not_deleted() {
 #[test]
 fn memory_in_a_volume_is_memory() {
     let mut evidence = set_up("named_volume", "26.1.5", "1.45");
-    build::volumes(&mut evidence)[0].content = VolumeContent::Memory;
-    top(&mut evidence, |volume| volume.content = VolumeContent::Memory);
+    build::volumes(&mut evidence)[0].backing = VolumeBacking::Memory;
+    top(&mut evidence, |volume| volume.backing = VolumeBacking::Memory);
     assert_eq!(fates(&evidence, "up_unchanged"), (Kept, Kept));
     assert_eq!(fates(&evidence, "restart"), (Lost, Lost));
     let mut evidence = set_up("tmpfs", "26.1.5", "1.45");
@@ -452,7 +452,7 @@ fn a_fixed_project_name_outlives_the_directory_s() {
     let mut evidence = set_up("named_local_bind_driver", "26.1.5", "1.45");
     let path = format!("{}/store", build::DIRECTORY);
     top(&mut evidence, |volume| {
-        volume.content = VolumeContent::Device { path: path.clone(), relative: true };
+        volume.backing = VolumeBacking::Device { path: path.clone(), relative: true };
     });
     assert_eq!(fates(&evidence, "down_dir_renamed_up"), (Kept, Kept));
 }
