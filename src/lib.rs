@@ -3,12 +3,13 @@
 //! The modules form six floors; every import points down (`tests/floors.rs` keeps it so):
 //!
 //! 6. `main.rs`, [`cli`], [`output`]: arguments in, exit code out; one story per command; the only writer of reports
-//! 5. [`collect`], [`diagnosis`], [`demo`]: all looking; all judging together; the recorded world
-//! 4. [`selection`], [`checks`], [`render`]: pure
+//! 5. [`collect`], [`diagnosis`], [`act`], [`demo`]: all looking; all judging together; all doing; the recorded world
+//! 4. [`selection`], [`checks`], [`topics`], [`render`], [`transcript`]: pure
 //! 3. [`evidence`]: plain data without secrets
 //! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
-//! 1. [`secret`], [`report`]: know nobody
+//! 1. [`secret`], [`report`]: know nobody; [`mask`]: what to hide of a foreign text
 
+pub mod act;
 pub mod admin_key;
 pub mod checks;
 pub mod cli;
@@ -17,8 +18,11 @@ pub mod compose;
 pub mod demo;
 pub mod diagnosis;
 pub mod evidence;
+pub mod mask;
 pub mod output;
 pub mod render;
 pub mod report;
 pub mod secret;
 pub mod selection;
+pub mod topics;
+pub mod transcript;

@@ -6,5 +6,5 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     convex_doctor::output::install_panic_hook();
     let exit = std::panic::catch_unwind(|| convex_doctor::cli::run(std::env::args_os()));
-    ExitCode::from(exit.map_or(convex_doctor::cli::Exit::Failed as u8, |exit| exit as u8))
+    ExitCode::from(exit.map_or(3, convex_doctor::cli::Exit::code))
 }

@@ -166,6 +166,9 @@ pub enum Location {
         column: usize,
         /// The line's text without values that could be secret.
         text: Option<String>,
+        /// What is at fault in `text`, which may be shorter or longer than the line itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Columns>,
     },
     /// A container by name.
     Container {
@@ -189,10 +192,19 @@ pub enum Location {
     },
 }
 
+/// A stretch of a line, in characters from 1; `end` is the first column after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Columns {
+    /// The first column.
+    pub start: usize,
+    /// The first column that is not part of it.
+    pub end: usize,
+}
+
 impl Location {
     /// A line of a file, nothing known of the column.
     pub fn line(file: impl Into<String>, line: usize) -> Self {
-        Self::File { file: file.into(), line, column: 1, text: None }
+        Self::File { file: file.into(), line, column: 1, text: None, mark: None }
     }
 
     /// A container.
@@ -412,6 +424,16 @@ pub struct Foresight {
     pub notes: Vec<String>,
 }
 
+/// The chain of custody in one line: what it begins with, and after each link what stands behind it. The first arrow points
+/// forward, to the secret, all others back to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShortChain {
+    /// The key's place.
+    pub first: String,
+    /// The state of a link, and what it joins to the one before.
+    pub steps: Vec<(LinkState, String)>,
+}
+
 /// The short facts that a healthy report shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -421,6 +443,8 @@ pub struct Summary {
     pub facts: Vec<(String, String, String)>,
     /// What could not be looked at, in a few words each.
     pub not_seen: Vec<String>,
+    /// The chain of custody in one line; `None` where there is none to draw.
+    pub chain: Option<ShortChain>,
     /// How long the run took, in milliseconds.
     pub elapsed_ms: u64,
 }

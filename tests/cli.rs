@@ -170,25 +170,6 @@ fn an_instance_secret_on_the_command_line_is_never_echoed() {
     }
 }
 
-#[test]
-fn explain_lists_explains_and_knows_the_nearest() {
-    let place = Place::new();
-    let list = place.run(&["explain"]);
-    assert_eq!(list.code, 0);
-    for rule in convex_doctor::checks::rules() {
-        assert!(list.stdout.contains(rule.id), "{}", rule.id);
-        let one = place.run(&["explain", rule.id]);
-        assert_eq!((one.code, one.stderr.as_str()), (0, ""), "{}", rule.id);
-        assert!(one.stdout.starts_with(rule.id) && one.stdout.contains(rule.title));
-        for heading in ["What it means", "What proves it", "How to mend it", "What not to do"] {
-            assert!(one.stdout.contains(heading), "{}: {heading}", rule.id);
-        }
-    }
-    let unknown = place.run(&["explain", "key-foriegn"]);
-    assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""));
-    assert!(unknown.stderr.contains("key-foreign"), "{}", unknown.stderr);
-}
-
 /// Every recorded key: the verdict of the real backend, and the claims of those that open.
 #[test]
 fn key_inspect_says_what_the_backend_says() {

@@ -295,6 +295,78 @@ volumes:
 }
 
 #[test]
+fn places_hold_through_includes_overrides_extends_anchors_and_env_files() {
+    let main = "\
+include: [sub/inc.yaml]
+x-env: &env
+  SHARED: one
+services:
+  b:
+    image: x
+    environment:
+      <<: *env
+      SECRET: ${FROM_ENV}
+      KEPT: a
+  e:
+    extends: {file: sub/base.yaml, service: base}
+";
+    let over = "\
+services:
+  b:
+    environment:
+      SECRET: literal
+    volumes: ['data:/d']
+volumes:
+  data: {name: d}
+";
+    let included = "\
+services:
+  i:
+    image: y
+    environment:
+      - INNER=${DEEP}
+    env_file: [inner.env]
+";
+    let base = "\
+services:
+  base:
+    image: z
+    env_file: inner.env
+    environment: {OWN: 1}
+";
+    let project = load(&[
+        ("compose.yaml", main),
+        ("compose.override.yaml", over),
+        (".env", "# c\nFROM_ENV=x\n"),
+        ("sub/inc.yaml", included),
+        ("sub/.env", "\n\nDEEP=y\n"),
+        ("sub/base.yaml", base),
+        ("sub/inner.env", "\nFILE_ONE=1\nFILE_TWO=${DEEP}\n"),
+    ])
+    .unwrap();
+    let place = |at: &compose::At| {
+        let name = at.file.strip_prefix("/p").unwrap().to_str().unwrap().to_owned();
+        format!("{name}:{}:{}", at.line, at.column)
+    };
+    let variable = |service: &str, name: &str| &project.services[service].environment[name];
+    let origin = |service: &str, name: &str| variable(service, name).origin.as_ref().map(place);
+    assert_eq!(place(&variable("b", "SHARED").at), "compose.yaml:3:11");
+    assert_eq!(place(&variable("b", "SECRET").at), "compose.override.yaml:4:15");
+    assert_eq!(origin("b", "SECRET"), None);
+    assert_eq!(place(&variable("b", "KEPT").at), "compose.yaml:10:13");
+    assert_eq!(place(&project.services["b"].volumes[0].at), "compose.override.yaml:5:15");
+    let name = project.volumes["data"].name.at.as_ref().map(place);
+    assert_eq!(name.as_deref(), Some("compose.override.yaml:7:16"));
+    assert_eq!(place(&variable("i", "INNER").at), "sub/inc.yaml:5:9");
+    assert_eq!(origin("i", "INNER").as_deref(), Some("sub/.env:3:6"));
+    assert_eq!(place(&variable("i", "FILE_ONE").at), "sub/inner.env:2:10");
+    assert_eq!(place(&variable("e", "OWN").at), "sub/base.yaml:5:24");
+    assert_eq!(place(&variable("e", "FILE_TWO").at), "sub/inner.env:3:10");
+    let image = project.services["e"].image.as_ref().and_then(|image| image.at.as_ref());
+    assert_eq!(image.map(place).as_deref(), Some("sub/base.yaml:3:12"));
+}
+
+#[test]
 fn errors_come_together_and_hold_no_value() {
     let file = "\
 services:

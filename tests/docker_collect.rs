@@ -195,7 +195,7 @@ fn wanted(files: &[String]) -> Wanted<'_> {
         config_files: files,
         working_dir: Some("/app"),
         service: Some("backend"),
-        data_volume_keys: &[],
+        ..Wanted::default()
     }
 }
 

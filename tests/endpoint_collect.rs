@@ -12,7 +12,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use convex_doctor::collect::endpoint::{Request, ensure_crypto_provider, look, retry_key};
+use convex_doctor::collect::endpoint::{
+    Request, ensure_crypto_provider, look, push, retry_key, try_more,
+};
 use convex_doctor::evidence::Observation;
 use convex_doctor::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault, UrlFault};
 use convex_doctor::secret::Secret;
@@ -199,6 +201,36 @@ async fn a_refused_key_is_counted_and_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn answers_that_come_and_go_are_tried_until_they_have_changed_twice() {
+    for (keyed, expected) in [
+        // Each check with the key, in order, beginning with the first wave's.
+        (vec![401, 200, 401, 200], vec![Some(false), Some(true), Some(false)]),
+        (vec![401, 401, 401, 200], vec![Some(false); 3]),
+        (vec![401, 200, 200, 200, 200, 401], [vec![Some(false)], vec![Some(true); 4]].concat()),
+        (vec![401, 502, 401], vec![Some(false), None]),
+    ] {
+        let turn = std::sync::atomic::AtomicUsize::new(0);
+        let server = http(move |head| {
+            let checked = head.contains("/api/check_admin_key") && head.contains("authorization:");
+            if !checked {
+                return convex(&head.replace("authorization:", "x:"));
+            }
+            let status = keyed[turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst)];
+            let (bad, good) = (r#"{"code":"BadAdminKey","message":"x"}"#, r#"{"success":true}"#);
+            answer(status, "application/json", if status == 200 { good } else { bad })
+        })
+        .await;
+        let (env, url, key) = (BTreeMap::new(), server.url(), Secret::new(KEY));
+        let request =
+            Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
+        let mut facts = look(&request).await;
+        facts.check_again = retry_key(&request).await;
+        try_more(&request, &mut facts).await;
+        assert_eq!(facts.verdicts(), expected);
+    }
+}
+
+#[tokio::test]
 async fn without_a_key_none_is_sent() {
     let server = http(convex).await;
     let facts = look_at(&server.url(), None, &[]).await;
@@ -267,6 +299,13 @@ async fn an_address_of_version_6_and_a_name_with_two_are_reached() {
     let server = http(convex).await;
     let facts = look_at(&server.url().replace("127.0.0.1", "localhost"), Some(KEY), &[]).await;
     assert_eq!(seen(&facts.check_admin_key).0, 200);
+    // Each address of `localhost` by itself, where it has several: the server is at 127.0.0.1 alone.
+    let addresses = facts.addresses.seen().unwrap();
+    let expected = if addresses.len() > 1 { addresses.len() } else { 0 };
+    assert_eq!(facts.connections.len(), expected);
+    for one in &facts.connections {
+        assert_eq!(one.connected, one.address == "127.0.0.1", "{one:?}");
+    }
 }
 
 #[tokio::test]
@@ -463,6 +502,8 @@ async fn a_proxy_between_is_used_and_gone_round() {
         (Reach::Answered, Some(Reach::Answered))
     );
     assert_eq!(seen(&facts.check_admin_key).0, 502);
+    let straight = facts.direct_answer.as_ref().and_then(Answer::instance_name);
+    assert_eq!(straight, Some("convex-self-hosted"));
     assert!(!server.saw_key());
 
     let direct = look_at(
@@ -472,6 +513,39 @@ async fn a_proxy_between_is_used_and_gone_round() {
     )
     .await;
     assert_eq!((direct.proxy, seen(&direct.check_admin_key).0), (None, 200));
+}
+
+#[tokio::test]
+async fn a_big_body_is_answered_also_by_who_does_not_read_it() {
+    // As careless as a server can be: the answer, and then a reset.
+    let careless = http(|head| {
+        let refuses = head.starts_with("POST ");
+        if refuses { answer(413, "text/html", "<title>413</title>") } else { convex(head) }
+    })
+    .await;
+    let takes_all = raw(|mut stream| async move {
+        let Some(head) = head(&mut stream).await else { return };
+        if head.starts_with("POST ") {
+            let mut body = vec![0; 4 * 1024 * 1024];
+            let whole = stream.read_exact(&mut body).await.is_ok();
+            let status =
+                if whole && !head.to_lowercase().contains("authorization") { 200 } else { 400 };
+            let _ = stream.write_all(answer(status, "text/plain", "").as_bytes()).await;
+        } else {
+            let _ = stream.write_all(convex(&head).as_bytes()).await;
+        }
+    })
+    .await;
+    let stranger = http(|_| answer(200, "text/html", "<title>Welcome</title>")).await;
+    for (server, expected) in [(&careless, Some(413)), (&takes_all, Some(200)), (&stranger, None)] {
+        let (env, url, key) = (BTreeMap::new(), server.url(), Secret::new(KEY));
+        let request =
+            Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
+        let facts = look(&request).await;
+        let answer = push(&request, &facts).await;
+        assert_eq!(answer.seen().ok().map(|answer| answer.status), expected, "{answer:?}");
+    }
+    assert!(stranger.heads().iter().all(|head| head.starts_with("GET ")));
 }
 
 /// Certificates for TLS servers, and what a client needs to trust them.

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 1: know nobody
     ("secret", &[]),
     ("report", &[]),
+    ("mask", &["secret"]),
     // 2: libraries that could be crates of their own
     ("admin_key", &["secret"]),
     ("compose", &[]),
@@ -24,10 +25,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 4: pure
     ("selection", &["secret", "admin_key", "evidence"]),
     ("checks", &["secret", "report", "admin_key", "evidence"]),
+    ("topics", &[]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
+    ("transcript", &["secret", "mask", "evidence"]),
     // 5: looking, and judging together; neither knows the other
-    ("collect", &["secret", "report", "admin_key", "compose", "evidence", "selection"]),
+    ("collect", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),
     ("diagnosis", &["secret", "report", "evidence", "checks"]),
+    ("act", &["transcript"]),
     ("demo", &["secret", "admin_key"]),
     // 6
     ("output", &["secret"]),
@@ -35,15 +39,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "secret",
+            "mask",
             "report",
             "admin_key",
             "compose",
             "evidence",
             "selection",
             "checks",
+            "topics",
             "render",
+            "transcript",
             "collect",
             "diagnosis",
+            "act",
             "demo",
             "output",
         ],
@@ -51,7 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Where the outside is touched: files, the environment, processes, clocks, sockets, the terminal.
-const MAY_DO_IO: &[&str] = &["collect", "demo", "output", "main"];
+const MAY_DO_IO: &[&str] = &["collect", "act", "demo", "output", "main"];
 
 /// What touches the outside, as it stands in a source.
 const OUTSIDE: &[&str] = &[

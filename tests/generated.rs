@@ -8,8 +8,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use convex_doctor::checks::{REGISTRY, RETIRED};
+use convex_doctor::checks::{REGISTRY, RETIRED, heading};
 use convex_doctor::render::json;
+use convex_doctor::topics::TOPICS;
 
 fn compare(name: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -24,22 +25,6 @@ fn compare(name: &str, expected: &str) {
         "{name} is not what the code says (first at line {:?}); UPDATE=1 cargo test --test generated",
         line.map(|line| line + 1)
     );
-}
-
-/// What a reader calls a family.
-fn heading(family: &str) -> &str {
-    match family {
-        "selection" => "Selection: what `npx convex` would use",
-        "key_shape" => "The key by its shape, no secret needed",
-        "key" => "The key against the instance",
-        "endpoint" => "The URL, and what answers there",
-        "identity" => "The instance: its name and its secret",
-        "persistence" => "What survives the next `down`",
-        "engine" => "The backend's container and the Docker engine",
-        "compose" => "The compose file",
-        "storage" => "Database and files elsewhere",
-        other => other,
-    }
 }
 
 /// The list of all ids: a renamed or lost one shows here in review.
@@ -88,6 +73,29 @@ fn the_table_of_findings_is_the_registry() {
         }
     }
     compare("docs/findings.md", &page);
+}
+
+/// The list of all topics, with the phrases that find them.
+#[test]
+fn the_table_of_topics_is_the_registry() {
+    let mut page = format!(
+        "# Topics\n\n\
+         Generated from the registry by `UPDATE=1 cargo test --test generated`; do not edit.\n\n\
+         {} answers to what is asked most. `convex-doctor explain TOPIC` prints one, and so does a question that holds one of its \
+         phrases: `convex-doctor explain why does my key change`.\n\n\
+         | topic | question | phrases |\n|---|---|---|\n",
+        TOPICS.len()
+    );
+    for topic in TOPICS {
+        let _infallible = writeln!(
+            page,
+            "| [`{0}`](../src/topics/{0}.md) | {1} | {2} |",
+            topic.slug,
+            topic.title(),
+            topic.aliases.join(", ")
+        );
+    }
+    compare("docs/topics.md", &page);
 }
 
 /// `page` with other lines between `<!-- name -->` and `<!-- /name -->`.

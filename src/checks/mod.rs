@@ -12,6 +12,7 @@ pub mod key;
 pub mod key_shape;
 pub mod persistence;
 pub mod selection;
+pub mod storage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -36,6 +37,7 @@ pub static REGISTRY: &[(&str, &[&Check])] = &[
     ("persistence", persistence::CHECKS),
     ("engine", engine::CHECKS),
     ("compose", compose::CHECKS),
+    ("storage", storage::CHECKS),
 ];
 
 /// Ids that were renamed: the old one, and its successor. `--ignore old` goes on working.
@@ -65,6 +67,22 @@ fn all() -> impl Iterator<Item = (&'static str, &'static Check)> {
 /// The family of an id.
 pub fn family(id: &str) -> Option<&'static str> {
     all().find(|(_, check)| check.rules.iter().any(|rule| rule.id == id)).map(|(family, _)| family)
+}
+
+/// What a reader calls a family.
+pub fn heading(family: &str) -> &str {
+    match family {
+        "selection" => "Selection: what `npx convex` would use",
+        "key_shape" => "The key by its shape, no secret needed",
+        "key" => "The key against the instance",
+        "endpoint" => "The URL, and what answers there",
+        "identity" => "The instance: its name and its secret",
+        "persistence" => "What survives the next `down`",
+        "engine" => "The backend's container and the Docker engine",
+        "compose" => "The compose file",
+        "storage" => "Database and files elsewhere",
+        other => other,
+    }
 }
 
 /// The rule of that id, a retired id included.

@@ -1,10 +1,12 @@
 //! `convex-doctor`, the main job: look, judge, write the report, and say by the exit code what it came to.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Exit, Format, Options};
 use crate::collect;
-use crate::diagnosis::{self, Choices};
+use crate::diagnosis::{self, Choices, Outlook};
+use crate::evidence::Evidence;
 use crate::output;
 use crate::render::{Detail, json, markdown, text};
 use crate::report::Report;
@@ -22,10 +24,14 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         }
     }
     let request = options.request()?;
-    let progress = super::progress::Progress::watch(&request.running);
-    let evidence = collect::run(&request)?;
-    drop(progress);
+    options.announce();
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
+    let progress = super::progress::Progress::watch(&request.running);
+    let evidence = match options.wait {
+        Some(longest) => wait(&request, longest)?,
+        None => collect::run(&request)?,
+    };
+    drop(progress);
     let report = diagnosis::diagnose(&evidence, &choices);
     write(options, &outputs, &report)?;
     if options.require_docker && evidence.docker.seen().is_err() {
@@ -37,6 +43,23 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(exit(options, &report))
+}
+
+/// Looks again and again until the key goes through, waiting cannot help, or `longest` is over. Says what is waited for.
+fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Evidence> {
+    let mut said = None;
+    collect::until(request, longest, &mut |evidence, waited| {
+        // The caller's choices do not count: what is ignored still has to come up.
+        let report = diagnosis::diagnose(evidence, &Choices::default());
+        let outlook = diagnosis::outlook(evidence, &report);
+        if let Outlook::Passing(what) = &outlook
+            && said.as_ref() != Some(what)
+        {
+            output::note(&format!("waiting, {:.0} s so far: {what}", waited.as_secs_f64()));
+            said = Some(what.clone());
+        }
+        matches!(outlook, Outlook::Passing(_))
+    })
 }
 
 /// The exit code of a report.
@@ -72,6 +95,16 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Writes the report beside the output of another command: text to the standard error, other formats to their files alone.
+pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
+    let all = outputs(options);
+    let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
+    write(options, &files, report)?;
+    let detail = if options.verbose { Detail::Verbose } else { Detail::Normal };
+    output::note(text::render(report, output::width(), detail).trim_end());
+    Ok(())
+}
+
 /// Each format with its file; `None` is the standard output. A file without a format gets text.
 pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
     let count = options.format.len().max(options.output.len()).max(1);
@@ -85,7 +118,7 @@ pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
 }
 
 /// An id that does not exist suppresses nothing: better said at once.
-fn check_names(options: &Options) -> Result<(), String> {
+pub(super) fn check_names(options: &Options) -> Result<(), String> {
     for name in options.ignore.iter().chain(&options.only) {
         let known = crate::checks::rule(name).is_some()
             || crate::checks::REGISTRY.iter().any(|(family, _)| family == name);

@@ -7,6 +7,7 @@ mod inspect;
 mod key;
 mod persistence;
 mod progress;
+mod run;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -93,9 +94,15 @@ pub struct Options {
     /// A throw-away instance: what it would lose is only worth knowing
     #[arg(long, global = true)]
     ephemeral: bool,
+    /// Look into detached volumes through never-started, read-only helper containers, and test big pushes
+    #[arg(long, global = true)]
+    deep: bool,
     /// The longest wait for one probe (`5s`, `500ms`)
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration, default_value = "5s")]
     timeout: Duration,
+    /// Wait until the backend is ready, this long at most (`60s`); ends early when waiting cannot help
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    wait: Option<Duration>,
     /// How to write the report (repeatable; the n-th --output belongs to the n-th --format)
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     format: Vec<Format>,
@@ -128,10 +135,13 @@ enum Command {
     Diagnose,
     /// Serve a recorded broken deployment from inside the process, and diagnose it
     Demo(demo::Arguments),
-    /// What a finding means, what proves it, how to mend it
+    /// Run a command, and diagnose when it fails
+    Run(run::Arguments),
+    /// What a finding means, what proves it, how to mend it; or the answer to a question
     Explain {
-        /// The finding's id; without it, the list
-        id: Option<String>,
+        /// A finding's id, a topic, or a question in your own words; without it, the list
+        #[arg(value_name = "ID|TOPIC")]
+        words: Vec<String>,
     },
     /// What survives restart, up, down, down -v, prune, a rename, for this deployment
     Persistence(persistence::Arguments),
@@ -185,18 +195,32 @@ impl FailOn {
     }
 }
 
-/// What a command came to; the discriminant is the exit code.
+/// What a command came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// In order.
-    Fine = 0,
+    Fine,
     /// Findings, a refused key, an input in error.
-    Found = 1,
+    Found,
     /// Wrong usage.
-    Usage = 2,
+    Usage,
     /// It could not do its job.
-    Failed = 3,
+    Failed,
+    /// The exit code of the command that was run.
+    Child(i32),
+}
+
+impl Exit {
+    /// The exit code of the process.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Found => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+            Self::Child(code) => u8::try_from(code).unwrap_or(1),
+        }
+    }
 }
 
 /// Parses the arguments and carries out the command.
@@ -216,7 +240,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match arguments.command {
         None | Some(Command::Diagnose) => diagnose::run(&options),
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
-        Some(Command::Explain { id }) => explain::run(id.as_deref()),
+        Some(Command::Run(arguments)) => run::run(&arguments, &options),
+        Some(Command::Explain { words }) => explain::run(&words),
         Some(Command::Persistence(command)) => persistence::run(&command, &options),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
@@ -310,9 +335,21 @@ impl Options {
             no_docker: self.no_docker,
             no_network: self.no_network,
             ephemeral: self.ephemeral,
+            deep: self.deep,
             timeout: self.timeout,
             ..collect::Request::default()
         })
+    }
+
+    /// Says what `--deep` is about to do, before it is done.
+    fn announce(&self) {
+        if self.deep && !self.no_docker {
+            output::note(
+                "note: --deep looks into volumes that no backend has; where their files cannot be read, through a helper container \
+                 that is made from a backend's image, read-only and without a network, never started, and removed at once \
+                 (label convex-doctor.helper)",
+            );
+        }
     }
 
     /// Whether the first format asked for is JSON: what `key inspect` and `inspect` go by.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
 use super::repository::ReadFile;
-use super::{Request, docker};
+use super::{Request, compose_services, docker, network_mounts};
 use crate::admin_key::InstanceSecret;
 use crate::compose::{
     self, Errors, FileError, Files, NameSource, Project, Service, Variable, VariableSource,
@@ -14,10 +14,11 @@ use crate::compose::{
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
-    EntryValue, EnvironmentEntry,
+    EntryValue, EnvironmentEntry, SourceLine,
 };
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
+use crate::report::Columns;
 use crate::secret::{Fingerprint, Secret};
 
 /// Where a backend keeps its data unless DATA_DIR says otherwise.
@@ -74,25 +75,51 @@ pub(super) fn facts(
     project: &Result<Project, Errors>,
     directory: &Path,
     service: Option<&str>,
+    environment: &BTreeMap<String, String>,
 ) -> Reduced {
     let mut secrets = Vec::new();
     let facts = match project {
-        Ok(project) => Some(reduce(project, directory, service, &mut secrets)),
+        Ok(project) => {
+            let mut facts = reduce(project, directory, service, &mut secrets);
+            facts.undecided = compose_services::undecided(project, &facts, directory, environment);
+            Some(facts)
+        }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
             directory: directory.display().to_string(),
-            errors: errors
-                .iter()
-                .map(|error| ComposeIssue {
-                    message: crate::secret::sanitize(&error.message),
-                    at: error.at.as_ref().map(|at| place(at, directory)),
-                    variable: required_variable(error),
-                })
-                .collect(),
+            errors: issues(errors, directory),
             ..ComposeFacts::default()
         }),
     };
     Reduced { facts: Observation::Seen(facts), secrets }
+}
+
+/// The faults, each with the line it stands in.
+pub(super) fn issues(errors: &Errors, directory: &Path) -> Vec<ComposeIssue> {
+    let mut texts: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
+    let mut line = |at: &compose::At| {
+        let text =
+            texts.entry(at.file.to_path_buf()).or_insert_with_key(|file| match files::read(file) {
+                FileText::Text(text) => Some(text),
+                FileText::Missing | FileText::Unreadable(_) => None,
+            });
+        crate::mask::excerpt(text.as_deref()?, at.line, at.column)
+    };
+    errors
+        .iter()
+        .map(|error| ComposeIssue {
+            // Some of Compose's sentences go over several lines.
+            message: crate::secret::sanitize(
+                &error.message.lines().map(str::trim).collect::<Vec<_>>().join(" "),
+            ),
+            at: error.at.as_ref().map(|at| place(at, directory)),
+            variable: required_variable(error),
+            line: error.at.as_ref().and_then(&mut line).map(|excerpt| SourceLine {
+                text: excerpt.text,
+                mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
+            }),
+        })
+        .collect()
 }
 
 /// The variable of `${NAME:?…}` that Compose stops at.
@@ -107,22 +134,28 @@ fn required_variable(error: &compose::Error) -> Option<String> {
 /// What the engine is asked for.
 pub(super) fn wanted<'a>(
     project: &'a Result<Project, Errors>,
-    facts: &'a Observation<Option<ComposeFacts>>,
-    data_volume_keys: &'a [String],
+    observed: &'a Observation<Option<ComposeFacts>>,
 ) -> docker::Wanted<'a> {
-    let facts = facts.seen().ok().and_then(Option::as_ref);
+    let facts = observed.seen().ok().and_then(Option::as_ref);
     let project = project.as_ref().ok();
     docker::Wanted {
         project: project.map(|project| project.name.value.as_str()),
         config_files: facts.map(|facts| facts.files.as_slice()).unwrap_or_default(),
         working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
         service: facts.and_then(|facts| facts.chosen.as_deref()),
-        data_volume_keys,
+        data_volume_keys: data_volume_keys(observed),
+        declared_volumes: declared_volumes(observed),
     }
 }
 
-/// The keys of the volumes that the backends mount over their data or their credentials, and their names on the engine.
-pub(super) fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
+/// The full names of the volumes that the project declares.
+fn declared_volumes(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
+    let facts = facts.seen().ok().and_then(Option::as_ref);
+    facts.iter().flat_map(|facts| &facts.volumes).map(|volume| volume.name.clone()).collect()
+}
+
+/// The keys of the volumes that the backends mount over their data or their credentials.
+fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
     let facts = facts.seen().ok().and_then(Option::as_ref);
     let backends = facts.map(|facts| facts.backends.as_slice()).unwrap_or_default();
     let over = |service: &BackendService| {
@@ -134,10 +167,6 @@ pub(super) fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec
             .collect::<Vec<String>>()
     };
     let mut keys: Vec<String> = backends.iter().flat_map(over).collect();
-    let volumes = facts.map(|facts| facts.volumes.as_slice()).unwrap_or_default();
-    let names = volumes.iter().filter(|volume| keys.contains(&volume.key));
-    keys.extend(names.map(|volume| volume.name.clone()).collect::<Vec<_>>());
-    keys.sort();
     keys.dedup();
     keys
 }
@@ -178,7 +207,14 @@ fn reduce(
         .map(str::to_owned)
         .or_else(|| backends.iter().find(|one| one.name == "backend").map(|one| one.name.clone()))
         .or_else(|| backends.first().map(|one| one.name.clone()));
+    let names: Vec<&str> = backends.iter().map(|one| one.name.as_str()).collect();
+    let sql_urls = compose_services::sql_urls(project, &names, directory);
     ComposeFacts {
+        sql_urls,
+        databases: compose_services::databases(project, directory),
+        dashboards: compose_services::dashboards(project, directory),
+        undecided: Vec::new(),
+        network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
         name_from_directory: project.name_source == NameSource::Directory,
         directory: project.directory.display().to_string(),
@@ -194,6 +230,7 @@ fn reduce(
                     WarningKind::UnsetVariable { name } => Some(name.clone()),
                     _ => None,
                 },
+                line: None,
             })
             .collect(),
         services: project.services.keys().cloned().collect(),
@@ -221,15 +258,6 @@ fn backing(volume: &compose::Volume) -> VolumeBacking {
     let device = crate::secret::sanitize(option("device"));
     let driver = volume.driver.as_deref().unwrap_or_default();
     VolumeBacking::of(driver, option("type"), &device, volume.device_is_relative)
-}
-
-/// The host of a database's URL; it may be a service of the project.
-pub(super) fn sql_host<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-    let url = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"]
-        .into_iter()
-        .find_map(|name| value(name).filter(|text| !text.is_empty()))?;
-    let host = url::Url::parse(url).ok()?.host_str()?.to_owned();
-    Some(crate::secret::sanitize(&host))
 }
 
 /// By its image, its entrypoint or its command; never by its name alone.
@@ -315,7 +343,6 @@ fn backend(
             .collect(),
         data_dir,
         credentials_dir,
-        sql_host: sql_host(|name| service.environment.get(name)?.value.as_deref()),
     }
 }
 
@@ -348,7 +375,7 @@ fn entry(
         Some(text) if is_plain(name) => EntryValue::Plain(crate::selection::facts::masked(text)),
         Some(text) => {
             // Not shown; known to the scrubber, because it may be a password.
-            if docker::recognise::is_secretive(name) {
+            if crate::mask::names_a_secret(name) {
                 drop(Secret::new(text));
             }
             EntryValue::Hidden
@@ -387,7 +414,8 @@ fn is_plain(name: &str) -> bool {
     )
 }
 
-fn place(at: &compose::At, directory: &Path) -> At {
+/// The place, its file relative to the directory where it lies inside.
+pub(super) fn place(at: &compose::At, directory: &Path) -> At {
     At { file: shown(&at.file, directory), line: at.line, column: at.column }
 }
 

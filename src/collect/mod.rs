@@ -9,10 +9,15 @@ pub mod docker;
 pub mod endpoint;
 pub mod files;
 
+mod beside;
 mod compose_project;
+mod compose_services;
 mod credentials;
+mod interrupt;
+mod network_mounts;
 mod repository;
 mod selection;
+mod sql_url;
 mod surroundings;
 
 use std::collections::BTreeMap;
@@ -25,9 +30,12 @@ use anyhow::Context as _;
 
 use crate::admin_key::{Inspection, InstanceSecret};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
+use crate::evidence::endpoint::{Answer, DashboardPage};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::surroundings::AppUrl;
-use crate::evidence::{Asked, EndpointFacts, Evidence, Observation, Surroundings, Timing};
+use crate::evidence::{
+    Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings, Timing,
+};
 use crate::secret::Secret;
 
 /// The names of the probes that are under way, for whoever shows them.
@@ -66,12 +74,18 @@ pub struct Request {
     pub no_network: bool,
     /// `--ephemeral`.
     pub ephemeral: bool,
+    /// Look into the volumes that no running backend has, also where nothing is wrong.
+    pub look_into_volumes: bool,
+    /// `--deep`.
+    pub deep: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.
     pub running: Running,
     /// Stands for the process environment when set: the demo and the tests look at another world.
     pub environment: Option<BTreeMap<String, String>>,
+    /// Variables that differ for the command that is looked into; `None` is unset there.
+    pub overrides: Vec<(String, Option<String>)>,
 }
 
 impl Request {
@@ -83,7 +97,14 @@ impl Request {
                 })
                 .collect()
         };
-        self.environment.clone().unwrap_or_else(own)
+        let mut environment = self.environment.clone().unwrap_or_else(own);
+        for (name, value) in &self.overrides {
+            match value {
+                Some(value) => environment.insert(name.clone(), value.clone()),
+                None => environment.remove(name),
+            };
+        }
+        environment
     }
 
     fn directory(&self) -> anyhow::Result<PathBuf> {
@@ -141,6 +162,33 @@ pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     evidence
 }
 
+/// Looks as [`run`] does, again and again while `goes_on` says so of what was seen and of the time since the first look, but no longer
+/// than `longest`. What was seen last counts.
+pub fn until(
+    request: &Request,
+    longest: Duration,
+    goes_on: &mut dyn FnMut(&Evidence, Duration) -> bool,
+) -> anyhow::Result<Evidence> {
+    /// Short against a backend's start, long against a look.
+    const PAUSE: Duration = Duration::from_millis(500);
+    let start = Instant::now();
+    loop {
+        let evidence = run(request)?;
+        let waited = start.elapsed();
+        if waited >= longest || !goes_on(&evidence, waited) {
+            return Ok(evidence);
+        }
+        std::thread::sleep(PAUSE.min(longest.saturating_sub(waited)));
+    }
+}
+
+/// As [`run`], on a thread of its own: for a caller that is inside an event loop.
+pub fn run_apart(request: Request) -> anyhow::Result<Evidence> {
+    std::thread::spawn(move || run(&request))
+        .join()
+        .unwrap_or_else(|_| anyhow::bail!("the looking failed inside"))
+}
+
 /// Looks at the files alone.
 pub fn run_files_only(request: &Request) -> anyhow::Result<Evidence> {
     runtime()?.block_on(look(request, Scope::Files))
@@ -165,13 +213,13 @@ pub fn inspect_with_docker(
         let directory = request.directory()?;
         let environment = request.environment();
         let project = compose_project::load(request, &directory, &environment);
-        let compose = compose_project::facts(&project, &directory, request.service.as_deref());
+        let compose =
+            compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
         let options = request.docker_options();
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));
         };
-        let keys = compose_project::data_volume_keys(&compose.facts);
-        let wanted = compose_project::wanted(&project, &compose.facts, &keys);
+        let wanted = compose_project::wanted(&project, &compose.facts);
         let found = docker::inspect(&listing, &wanted).await;
         let running = |name: &str| {
             found.facts.backend(name).is_some_and(super::evidence::docker::Container::is_running)
@@ -212,6 +260,14 @@ pub fn compose(
     Ok(compose_project::load(request, &request.directory()?, &request.environment()))
 }
 
+/// The faults of a compose project, each with the line it stands in.
+pub fn compose_issues(
+    request: &Request,
+    errors: &crate::compose::Errors,
+) -> anyhow::Result<Vec<crate::evidence::compose::ComposeIssue>> {
+    Ok(compose_project::issues(errors, &request.directory()?))
+}
+
 /// The selected key, if there is one.
 pub fn selected_key(request: &Request) -> anyhow::Result<Option<Secret>> {
     let selected = selection::select(request, &request.directory()?, &request.environment());
@@ -242,7 +298,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let selected = selection::select(request, &directory, &environment);
     let facts = crate::selection::facts::facts(&selected.selection, &crate::admin_key::fingerprint);
     let project = compose_project::load(request, &directory, &environment);
-    let mut compose = compose_project::facts(&project, &directory, request.service.as_deref());
+    let mut compose =
+        compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
     clock.lap("files");
 
     let mut evidence = Evidence {
@@ -259,6 +316,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             directory: directory.display().to_string(),
             package_json: surroundings::package_json(&directory),
             cli_version: surroundings::cli_version(&directory),
+            node_version: None,
             git: Observation::unavailable("not looked at"),
             env_files_elsewhere: surroundings::env_files_elsewhere(
                 &directory,
@@ -299,7 +357,11 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let ask = async {
         match (ask_url, url) {
             (true, Some(_)) => {
-                let facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                let mut facts = clock.timed("url: all probes", endpoint::look(&first)).await;
+                if request.deep {
+                    let push = endpoint::push(&first, &facts);
+                    facts.big_body = Some(clock.timed("url: 4 MiB", push).await);
+                }
                 Observation::Seen(Some(facts))
             }
             (true, None) => Observation::Seen(None),
@@ -309,29 +371,57 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             }),
         }
     };
-    let (engine, mut endpoint) = tokio::join!(engine, ask);
-    let EngineAnswer { facts: mut docker, failed, listing, secrets: met } = engine;
+    let mut app_urls = std::mem::take(&mut evidence.surroundings.app_urls);
+    let apps = async {
+        let selected = url.unwrap_or_default();
+        let others = app_urls.iter().any(|app| endpoint::elsewhere(&app.url, selected).is_some());
+        if url.is_some() && others {
+            let asked = beside::app_urls(&mut app_urls, selected, ask_url, &environment, timeout);
+            clock.timed("url: the app's", asked).await;
+        }
+        app_urls
+    };
+    let (engine, mut endpoint, app_urls) = tokio::join!(engine, ask, apps);
+    evidence.surroundings.app_urls = app_urls;
+    let EngineAnswer { facts: mut docker, failed, listing, secrets: met, dashboards } = engine;
     evidence.engine_failure = failed;
+    evidence.dashboards = dashboards;
     secrets.extend(met);
     evidence.keys = credentials::keys(&selected.selection, &secrets);
     clock.lap("keys tried");
 
     // Third wave, only when something is wrong.
     let refused = refused(&endpoint);
-    if let (Ok(Some(facts)), true) = (endpoint.seen(), refused) {
-        let mut facts = facts.clone();
-        let again = endpoint::Request { nonce: &nonces[1], ..first };
-        let answer = clock.timed("url: key again", endpoint::retry_key(&again)).await;
-        let refusals = [&facts.check_admin_key, &answer]
-            .into_iter()
-            .filter(|answer| answer.seen().is_ok_and(|answer| answer.status == 401));
-        facts.refusals = u32::try_from(refusals.count()).unwrap_or(0);
-        facts.check_again = answer;
-        endpoint = Observation::Seen(Some(facts));
+    if let (Observation::Seen(Some(facts)), true) = (&mut endpoint, refused) {
+        key_again(&clock, &first, &nonces[1], &docker, &evidence, facts).await;
+    }
+    if endpoint
+        .seen()
+        .is_ok_and(|it| it.as_ref().is_some_and(|it| it.dead_first_address().is_some()))
+    {
+        let asked = surroundings::node_version(&environment);
+        evidence.surroundings.node_version = clock.timed("node", asked).await;
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {
-        if refused || stopped(docker) {
-            clock.timed("docker: logs", read_logs(listing, docker, &nonces)).await;
+        let look = request.deep || request.look_into_volumes;
+        if look || is_a_stranger(&evidence.keys, &endpoint) {
+            let look =
+                docker::look_into_volumes(listing, docker, request.deep, evidence.collected_at);
+            let met = clock.timed("docker: volumes", look).await;
+            if !met.is_empty() {
+                secrets.extend(met);
+                evidence.keys = credentials::keys(&selected.selection, &secrets);
+            }
+        }
+        if refused || ailing(docker) {
+            let port = endpoint.seen().ok().and_then(Option::as_ref).map(|facts| facts.port);
+            clock.timed("docker: logs", read_logs(listing, docker, port, &nonces)).await;
+        }
+        if !accepted(&endpoint) {
+            let wanted = compose_project::wanted(&project, &compose.facts);
+            let options = request.docker_options();
+            let asked = docker::other_contexts(listing, &wanted, &options, &environment);
+            docker.other_contexts = clock.timed("docker: other contexts", asked).await;
         }
         docker.answering = match endpoint.seen() {
             Ok(Some(facts)) => docker::answering(docker, facts),
@@ -355,12 +445,14 @@ struct EngineAnswer {
     failed: Option<FailedEngine>,
     listing: Option<docker::Listing>,
     secrets: Vec<(Secret, SecretPlace)>,
+    dashboards: Observation<Vec<DashboardPage>>,
 }
 
 impl EngineAnswer {
     fn not_asked(reason: &str) -> Self {
-        let facts = Observation::unavailable(reason);
-        Self { facts, failed: None, listing: None, secrets: Vec::new() }
+        let (facts, dashboards) =
+            (Observation::unavailable(reason), Observation::unavailable(reason));
+        Self { facts, failed: None, listing: None, secrets: Vec::new(), dashboards }
     }
 }
 
@@ -386,35 +478,103 @@ async fn ask_engine(
             };
         }
     };
-    let keys = compose_project::data_volume_keys(compose);
-    let wanted = compose_project::wanted(project, compose, &keys);
-    let found = clock.timed("docker: inspect", docker::inspect(&listing, &wanted)).await;
+    let wanted = compose_project::wanted(project, compose);
+    let (found, dashboards) = tokio::join!(
+        clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
+        beside::dashboards(clock, request, environment, &listing, &wanted),
+    );
     EngineAnswer {
         facts: Observation::Seen(found.facts),
         failed: None,
         listing: Some(listing),
         secrets: found.secrets,
+        dashboards,
     }
 }
 
-/// Whether the backend refused the key, or there was nobody to take it.
+/// The key again, where it was refused or nobody took it: whether the answer stays the same, and whether the key arrives at all.
+async fn key_again(
+    clock: &Clock,
+    first: &endpoint::Request<'_>,
+    second_nonce: &str,
+    docker: &Observation<DockerFacts>,
+    evidence: &Evidence,
+    facts: &mut EndpointFacts,
+) {
+    let again = endpoint::Request { nonce: second_nonce, ..*first };
+    facts.check_again = clock.timed("url: key again", endpoint::retry_key(&again)).await;
+    // Their nonces are none that a log is searched for: there, two adjacent lines are the proof.
+    let more = endpoint::Request { nonce: &nonce(), ..*first };
+    clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
+    let refusals = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
+    facts.refusals = u32::try_from(refusals).unwrap_or(0);
+    let lost = endpoint::straight::is_called_for(facts);
+    if let (true, Observation::Seen(docker), Some(key)) = (lost, docker, first.key)
+        && let Some(known) = evidence.keys.iter().find(|key| key.selected)
+    {
+        let straight = endpoint::straight::Request {
+            key,
+            facts: known,
+            timeout: first.timeout,
+            nonce: &nonce(),
+            in_container: evidence.surroundings.in_container,
+        };
+        let asked = endpoint::straight::look(docker, &straight);
+        facts.straight = clock.timed("url: past the proxy", asked).await;
+    }
+}
+
+/// Whether the key was seen to be accepted.
+fn accepted(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    matches!(endpoint.seen(), Ok(Some(_))) && !refused(endpoint)
+}
+
+/// Whether the backend refused the key, to its check or to the CLI's first call, or there was nobody to take it.
 fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let Ok(Some(facts)) = endpoint.seen() else { return false };
-    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
+    let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
+    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200) || first == Some(false)
 }
 
-/// Whether the container that should run does not.
-fn stopped(docker: &DockerFacts) -> bool {
-    docker.expected().is_some_and(|container| !container.is_running())
+/// Whether the selected key is one, was not seen to be accepted, and opens with no secret that was found: some volume may have its own.
+fn is_a_stranger(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    let is_public = |place: &SecretPlace| *place == SecretPlace::PublicDevelopment;
+    !accepted(endpoint)
+        && keys.iter().any(|key| {
+            let mut opened = key.trials.iter().filter(|trial| trial.opened.is_some());
+            key.selected
+                && key.fingerprint.is_some()
+                && !opened.any(|trial| !trial.places.iter().all(is_public))
+        })
 }
 
-/// Reads the logs of the containers that may have answered, side by side.
-async fn read_logs(listing: &docker::Listing, docker: &mut DockerFacts, nonces: &[String]) {
+/// Whether the container that should run does not, or seems to die over and over.
+fn ailing(docker: &DockerFacts) -> bool {
+    docker.expected().is_some_and(|container| {
+        !container.is_running()
+            || container.restarts > 0
+            || container.health.as_deref() == Some("unhealthy")
+    })
+}
+
+/// Reads the logs of the containers that may have answered, or should have (a dead one that would publish the URL's port), side by
+/// side.
+async fn read_logs(
+    listing: &docker::Listing,
+    docker: &mut DockerFacts,
+    port: Option<u16>,
+    nonces: &[String],
+) {
     const MOST: usize = 4;
     let mut names: Vec<String> = docker.expected.iter().cloned().collect();
-    let running = docker.backends.iter().filter(|container| container.is_running());
-    names.extend(running.map(|container| container.name.clone()));
-    names.dedup();
+    let (running, dead): (Vec<_>, Vec<_>) =
+        docker.backends.iter().partition(|container| container.is_running());
+    let dead = dead
+        .into_iter()
+        .filter(|container| port.is_some() && container.ports.iter().any(|one| one.host == port));
+    let others = running.into_iter().chain(dead).map(|container| container.name.clone());
+    let others: Vec<String> = others.filter(|name| !names.contains(name)).collect();
+    names.extend(others);
     names.truncate(MOST);
     let logs = futures_util::future::join_all(
         names.iter().map(|name| docker::logs(listing, name, nonces)),
@@ -461,6 +621,7 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
                     line: *line,
                     url: crate::selection::facts::masked(definition.value.expose()),
                     instance_name: None,
+                    unanswered: None,
                 });
             }
         }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use super::files::{self, FileText};
 use crate::evidence::Observation;
@@ -101,6 +103,21 @@ pub(super) fn cli_version(directory: &Path) -> Option<String> {
         at = at?.parent();
     }
     None
+}
+
+/// The version of the `node` that npx would run.
+pub(super) async fn node_version(environment: &BTreeMap<String, String>) -> Option<String> {
+    let child = tokio::process::Command::new("node")
+        .arg("--version")
+        .env("PATH", environment.get("PATH")?)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(1), child).await.ok()?.ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let version = text.trim().strip_prefix('v')?;
+    version.split('.').next()?.parse::<u32>().ok()?;
+    Some(crate::secret::sanitize(version)).filter(|version| version.len() < 40)
 }
 
 /// Env files that set the pair or half of it and that the CLI does not read from `directory`: in parents, in child packages, under

@@ -8,6 +8,11 @@
 //! sees it), `interpolate`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms, paths),
 //! `resolve` (names, environments, references).
 //!
+//! Positions come from `granit-parser`'s events, which carry line and column; `tree` keeps them at every key and value, and merging,
+//! interpolation and `extends` move them along with what they belong to. `serde_yaml`, which the rest of the crate writes YAML with,
+//! does not read the documents: its values have no positions, it drops the place of a duplicate key, and 100,000 open brackets keep it
+//! busy for ten seconds.
+//!
 //! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
 
 mod canonical;

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::net::UnixListener;
 
 use super::backend::log::Log;
+use super::podman::translate;
 use super::world::{Container, Engine, Mount};
 use http_body_util::Full as WholeBody;
 
@@ -48,7 +49,11 @@ pub fn serve(socket: &Path, state: State) -> std::io::Result<()> {
             tokio::spawn(async move {
                 let service = service_fn(move |request: Request<Incoming>| {
                     let answer = state.answer(request.method(), request.uri());
-                    async move { Ok::<_, Infallible>(answer) }
+                    let podman = state.engine.podman;
+                    async move {
+                        let answer = if podman { translate(answer).await } else { answer };
+                        Ok::<_, Infallible>(answer)
+                    }
                 });
                 let http = hyper::server::conn::http1::Builder::new();
                 let _closed = http.serve_connection(TokioIo::new(stream), service).await;

@@ -9,6 +9,8 @@ pub mod backend;
 pub mod engine;
 pub mod world;
 
+mod between;
+mod podman;
 mod scenarios;
 
 use std::collections::BTreeMap;
@@ -107,6 +109,13 @@ impl Stage {
             let state = engine::State { engine, directory, logs, requests: Arc::clone(&requests) };
             engine::serve(&socket, state)?;
         }
+        for (context, engine) in world.other_engines {
+            let socket = root.join(format!("{context}.sock"));
+            write_context(&root, &context, &socket)?;
+            let directory = project.display().to_string();
+            let requests = Arc::clone(&requests);
+            engine::serve(&socket, engine::State { engine, directory, logs: vec![], requests })?;
+        }
         if let Some(tracked) = &world.git {
             make_work_tree(&project, tracked)?;
         }
@@ -132,6 +141,17 @@ impl Stage {
     }
 }
 
+/// Makes a docker context known to whoever has `home` for a home.
+fn write_context(home: &Path, name: &str, socket: &Path) -> anyhow::Result<()> {
+    let digest = hex::encode(Sha256::digest(name));
+    let directory = home.join(".docker/contexts/meta").join(digest);
+    std::fs::create_dir_all(&directory)?;
+    let host = format!("unix://{}", socket.display());
+    let meta = serde_json::json!({"Name": name, "Endpoints": {"docker": {"Host": host}}});
+    std::fs::write(directory.join("meta.json"), meta.to_string())?;
+    Ok(())
+}
+
 async fn serve(
     server: &Server,
     listener: TcpListener,
@@ -139,7 +159,7 @@ async fn serve(
     strangers: &Requests,
 ) -> anyhow::Result<Option<(String, Log)>> {
     match server {
-        Server::Convex { instance_name, secret, container, built } => {
+        Server::Convex { instance_name, secret, container, built, cloud_origin, site_origin } => {
             let log = Log::in_memory();
             let secret = Secret::new(secret.clone());
             let mut backend = Backend::new(instance_name, &secret, log.clone())
@@ -148,6 +168,11 @@ async fn serve(
                 backend.built = day.parse().context("`built` is a day: 2025-05-01")?;
             }
             let site = TcpListener::bind(("127.0.0.1", 0)).await?;
+            let own = |port: u16| format!("http://127.0.0.1:{port}");
+            let site_port = ports.get("site").copied().unwrap_or(site.local_addr()?.port());
+            let cloud_origin = cloud_origin.clone().unwrap_or(own(listener.local_addr()?.port()));
+            let site_origin = site_origin.clone().unwrap_or(own(site_port));
+            let backend = backend.with_origins(&cloud_origin, &site_origin);
             tokio::spawn(backend.serve(listener, site));
             Ok(container.clone().map(|container| (container, log)))
         }
@@ -159,16 +184,32 @@ async fn serve(
             tokio::spawn(backend.serve(api, listener));
             Ok(None)
         }
-        Server::Dashboard => {
-            let page = "<!DOCTYPE html><html><head><title>Convex Dashboard</title></head><body><script id=\"__NEXT_DATA__\" \
-                        type=\"application/json\">{\"props\":{\"pageProps\":{\"deploymentUrl\":\"http://127.0.0.1:3210\"}}}\
-                        </script></body></html>";
+        Server::Dashboard { deployment_url, admin_key } => {
+            let backend = ports.get("backend").copied().unwrap_or(3210);
+            let usual = format!("http://127.0.0.1:{backend}");
+            let properties = serde_json::json!({
+                "deploymentUrl": deployment_url.as_ref().unwrap_or(&usual),
+                "adminKey": admin_key.as_deref().unwrap_or_default(),
+            });
+            let page = format!(
+                "<!DOCTYPE html><html><head><title>Convex Dashboard</title></head><body><script id=\"__NEXT_DATA__\" \
+                 type=\"application/json\">{{\"props\":{{\"pageProps\":{properties}}}}}</script></body></html>"
+            );
             let headers = [("content-type".to_owned(), "text/html; charset=utf-8".to_owned())];
-            answer_always(listener, 200, &headers.into(), page, strangers);
+            answer_always(listener, 200, &headers.into(), &page, strangers);
             Ok(None)
         }
         Server::Page { status, headers, body } => {
             answer_always(listener, *status, headers, body, strangers);
+            Ok(None)
+        }
+        Server::Proxy { to, server, drops, largest_body } => {
+            let port = |name: &String| {
+                ports.get(name).copied().with_context(|| format!("no server is called {name}"))
+            };
+            let to = to.iter().map(port).collect::<anyhow::Result<_>>()?;
+            let (server, drops, largest_body) = (server.clone(), drops.clone(), *largest_body);
+            between::Proxy { to, server, drops, largest_body }.serve(listener);
             Ok(None)
         }
         Server::Slow { to, ms } => {

@@ -34,6 +34,9 @@ pub struct World {
     /// The Docker engine; absent: its socket is not there.
     #[serde(default)]
     pub engine: Option<Engine>,
+    /// The engines of other docker contexts, by the context's name.
+    #[serde(default)]
+    pub other_engines: BTreeMap<String, Engine>,
     /// Who listens, by name.
     #[serde(default)]
     pub servers: BTreeMap<String, Server>,
@@ -49,6 +52,9 @@ pub struct Engine {
     /// It accepts connections and never answers.
     #[serde(default)]
     pub silent: bool,
+    /// It is Podman, which answers a little otherwise.
+    #[serde(default)]
+    pub podman: bool,
     /// Its containers.
     #[serde(default)]
     pub containers: Vec<Container>,
@@ -192,6 +198,12 @@ pub enum Server {
         /// The day of its image; today's by default.
         #[serde(default)]
         built: Option<String>,
+        /// What it takes for the address of its API; its own port on loopback by default.
+        #[serde(default)]
+        cloud_origin: Option<String>,
+        /// What it takes for the address of its HTTP actions; the port of the server `site` on loopback by default.
+        #[serde(default)]
+        site_origin: Option<String>,
     },
     /// Another server, from which every answer comes late.
     Slow {
@@ -200,10 +212,31 @@ pub enum Server {
         /// By how many milliseconds.
         ms: u64,
     },
+    /// A reverse proxy before other servers.
+    Proxy {
+        /// The other servers' names. Each check of a key goes to the next, everything else to the first.
+        to: Vec<String>,
+        /// Its `server` header.
+        #[serde(default)]
+        server: Option<String>,
+        /// Headers of requests that it does not hand on.
+        #[serde(default)]
+        drops: Vec<String>,
+        /// The largest body that it takes, in bytes.
+        #[serde(default)]
+        largest_body: Option<usize>,
+    },
     /// A Convex backend's HTTP-actions port.
     Site,
     /// The Convex dashboard.
-    Dashboard,
+    Dashboard {
+        /// Where it sends browsers; to the server `backend` by default.
+        #[serde(default)]
+        deployment_url: Option<String>,
+        /// The key in its page; none by default.
+        #[serde(default)]
+        admin_key: Option<String>,
+    },
     /// A fixed answer to everything.
     Page {
         /// The status.

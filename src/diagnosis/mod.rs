@@ -1,5 +1,7 @@
 //! From evidence to report: every check runs, the findings are ranked, the verdict follows.
 
+mod chain;
+mod outlook;
 mod rank;
 mod summary;
 pub mod survival;
@@ -10,8 +12,11 @@ use jiff::Timestamp;
 
 use crate::checks;
 use crate::evidence::Evidence;
+use crate::evidence::command::SaidLine;
 use crate::evidence::endpoint::Body;
-use crate::report::{Finding, Level, Report, Suppressed, Verdict};
+use crate::report::{Finding, Level, Proof, Report, Summary, Suppressed, Verdict};
+
+pub use outlook::{Outlook, outlook};
 
 /// What the caller wants to see and not to see.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +30,19 @@ pub struct Choices {
 /// Judges the evidence.
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let outcome = checks::run_all(evidence);
+    // The chain shows the deployment, whatever somebody chose not to see.
+    let (chain, short_chain) = chain::draw(evidence, &rank::rank(outcome.findings.clone()).0);
     let (kept, suppressed) = sift(outcome.findings, choices);
     let (mut causes, mut findings) = rank::rank(kept);
+    if let Some(command) = &evidence.command {
+        for line in &command.said {
+            hear(line, &command.command, &mut causes, &mut findings);
+        }
+    }
     let verdict = verdict(evidence, &findings);
     let persistence = survival::operations(evidence);
     let summary = summary::summarise(evidence, verdict, &causes, &findings, &persistence);
+    let summary = Summary { chain: short_chain, ..summary };
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
     causes.retain(|finding| wanted(&finding.id));
@@ -49,10 +62,27 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         unknown,
         suppressed,
         rules,
-        chain: Vec::new(),
+        chain,
         persistence,
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
+    }
+}
+
+/// Makes the CLI's own line evidence of the first cause that explains it.
+fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [Finding]) {
+    let explains = |id: &str| {
+        let named = |name: &String| name == id || checks::family(id) == Some(name.as_str());
+        line.explained_by.iter().any(named)
+    };
+    let cause = causes
+        .iter_mut()
+        .find(|cause| explains(&cause.id) || cause.explains.iter().any(|folded| explains(folded)));
+    let Some(cause) = cause else { return };
+    let before = cause.clone();
+    cause.evidence.push(Proof { text: line.text.clone(), source: command.to_owned() });
+    if let Some(same) = findings.iter_mut().find(|finding| **finding == before) {
+        same.clone_from(cause);
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn summarise(
         headline: headline(evidence, verdict, causes, findings),
         facts: [facts(evidence), keeps(evidence, persistence)].concat(),
         not_seen: not_seen(evidence),
+        chain: None,
         elapsed_ms: evidence
             .timings
             .iter()
@@ -215,8 +216,9 @@ pub(super) fn day(seconds: Option<i64>) -> Option<String> {
 /// What could not be looked at, one line a source.
 fn not_seen(evidence: &Evidence) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Err(unseen) = evidence.docker.seen() {
-        lines.push(format!("Docker ({})", unseen.reason));
+    match evidence.docker.seen() {
+        Ok(docker) => lines.extend(docker.notes.iter().map(|note| format!("Docker: {note}"))),
+        Err(unseen) => lines.push(format!("Docker ({})", unseen.reason)),
     }
     if let Err(unseen) = evidence.endpoint.seen() {
         lines.push(format!("the URL ({})", unseen.reason));

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::docker::{SecretState, VolumeBacking};
+use crate::report::Columns;
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,79 @@ pub struct ComposeFacts {
     pub chosen: Option<String>,
     /// Top-level volumes: key, full name, whether external.
     pub volumes: Vec<DeclaredVolume>,
+    /// What the URLs of SQL servers say that backends are given.
+    #[serde(default)]
+    pub sql_urls: Vec<DeclaredSqlUrl>,
+    /// The services that are SQL servers.
+    #[serde(default)]
+    pub databases: Vec<DatabaseService>,
+    /// The services that are Convex dashboards.
+    #[serde(default)]
+    pub dashboards: Vec<DashboardService>,
+    /// Places of images, ports and variables whose text holds a variable that is set nowhere here: what they come to is a default, or
+    /// nothing, and no opinion about a container (a panel, sops or direnv may have set it).
+    #[serde(default)]
+    pub undecided: Vec<At>,
+    /// Sources of mounts (a volume's key, a directory) that lie on another machine.
+    #[serde(default)]
+    pub network_mounts: Vec<NetworkMount>,
+}
+
+/// What the URL of a SQL server says, apart from who may come in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SqlUrl {
+    /// The variable that holds it.
+    pub variable: String,
+    /// The host; `None` where it cannot be told from a password.
+    pub host: Option<String>,
+    /// Whether something stands behind the host, apart from a lone `/`.
+    pub has_path: bool,
+}
+
+/// Such a URL in the environment of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeclaredSqlUrl {
+    /// The service.
+    pub service: String,
+    /// Where its value stands.
+    pub at: At,
+    /// What it says.
+    pub url: SqlUrl,
+}
+
+/// A service that is a SQL server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DatabaseService {
+    /// Its name.
+    pub name: String,
+    /// Where it begins.
+    pub at: At,
+    /// `postgres` or `mysql`.
+    pub kind: String,
+    /// The database that it makes at its first start (POSTGRES_DB, MYSQL_DATABASE), and where that is written.
+    pub database: Option<(String, At)>,
+    /// Whether it mounts scripts that may make others.
+    pub has_scripts: bool,
+}
+
+/// A service that is a Convex dashboard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DashboardService {
+    /// Its name.
+    pub name: String,
+    /// Where it begins.
+    pub at: At,
+    /// Its image.
+    pub image: String,
+}
+
+/// The source of a mount that lies on another machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkMount {
+    /// As the mount names it.
+    pub source: String,
+    /// `nfs4`, `cifs`, …
+    pub filesystem: String,
 }
 
 impl ComposeFacts {
@@ -59,6 +133,18 @@ pub struct ComposeIssue {
     pub at: Option<At>,
     /// The variable, where it is about an unset one.
     pub variable: Option<String>,
+    /// The line at `at`, for errors.
+    #[serde(default)]
+    pub line: Option<SourceLine>,
+}
+
+/// A line of a file as a report may show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceLine {
+    /// The line, with `***` for what may be secret.
+    pub text: String,
+    /// What is at fault: the columns of `text`.
+    pub mark: Columns,
 }
 
 /// A service that looks like a Convex backend.
@@ -88,9 +174,6 @@ pub struct BackendService {
     pub data_dir: String,
     /// CREDENTIALS_DIR as set, `<data_dir>/credentials` by default.
     pub credentials_dir: String,
-    /// The host that POSTGRES_URL, MYSQL_URL or DATABASE_URL names.
-    #[serde(default)]
-    pub sql_host: Option<String>,
 }
 
 impl BackendService {

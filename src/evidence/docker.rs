@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
+use super::compose::SqlUrl;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
@@ -51,11 +52,19 @@ pub struct DockerFacts {
     pub expected: Option<String>,
     /// The container that stands behind the selected URL, and how that is known.
     pub answering: Option<Answering>,
-    /// Volumes that may belong to a Convex instance: attached to a backend, or named like one.
+    /// The engines of the other docker contexts; asked only when this one has no container of the project and the key was not seen to be
+    /// accepted, `None` else.
+    #[serde(default)]
+    pub other_contexts: Option<Vec<OtherContext>>,
+    /// Volumes that may belong to a Convex instance: attached to a backend, declared in the compose file, or named like one.
     pub volumes: Observation<Vec<Volume>>,
     /// What the engine is: `volume prune` deletes other volumes before API 1.42 than since.
     #[serde(default)]
     pub engine: Observation<EngineVersion>,
+    /// Volumes that the compose file declares and that this engine does not have, by their full names. Of no account where the list of
+    /// volumes was not seen.
+    #[serde(default)]
+    pub absent_volumes: Vec<String>,
     /// What limited the looking: a configuration that could not be read, more candidates than were inspected.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -77,6 +86,17 @@ impl DockerFacts {
         let answering = self.answering.as_ref()?;
         Some((self.backend(&answering.container)?, answering.certainty))
     }
+}
+
+/// The engine of another docker context.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherContext {
+    /// The context's name.
+    pub name: String,
+    /// Its engine's address; a password masked.
+    pub address: String,
+    /// The project's containers there, by their labels.
+    pub containers: Observation<Vec<String>>,
 }
 
 /// The container behind the selected URL.
@@ -155,9 +175,6 @@ pub struct Container {
     pub instance_name: NamePlaces,
     /// POSTGRES_URL, MYSQL_URL or DATABASE_URL is set in its environment.
     pub uses_sql: bool,
-    /// The host that this URL names.
-    #[serde(default)]
-    pub sql_host: Option<String>,
     /// All five S3 buckets are set in its environment.
     pub uses_s3: bool,
     /// CONVEX_CLOUD_ORIGIN in its environment.
@@ -169,6 +186,12 @@ pub struct Container {
     /// The commit that its image was built from (label `org.opencontainers.image.revision`).
     #[serde(default)]
     pub revision: Option<String>,
+    /// What the URL of its SQL server says.
+    #[serde(default)]
+    pub sql_url: Option<SqlUrl>,
+    /// The variables of SQL and S3 that are set in its environment, by name.
+    #[serde(default)]
+    pub storage_variables: Vec<String>,
     /// What its log says; looked at only when something is wrong.
     pub log: Observation<LogFacts>,
 }
@@ -308,6 +331,12 @@ pub struct Companion {
     pub image: String,
     /// Its state.
     pub state: String,
+    /// The commit that its image was built from (label `org.opencontainers.image.revision`).
+    #[serde(default)]
+    pub revision: Option<String>,
+    /// Whether it is a Convex dashboard.
+    #[serde(default)]
+    pub dashboard: bool,
 }
 
 /// A host port that a container publishes.
@@ -324,7 +353,7 @@ pub struct Published {
 }
 
 /// A volume that may belong to a Convex instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Volume {
     /// Its name.
     pub name: String,
@@ -344,6 +373,41 @@ pub struct Volume {
     /// Where its content is.
     #[serde(default)]
     pub backing: VolumeBacking,
+    /// What is in it, where somebody looked: only where something is wrong, or on demand, and never where a running backend has it.
+    #[serde(default)]
+    pub content: Observation<VolumeContent>,
+}
+
+impl Volume {
+    /// Whether it was looked into, and holds the credentials or the database of a Convex instance.
+    pub fn is_convex(&self) -> bool {
+        self.content.seen().is_ok_and(VolumeContent::is_convex)
+    }
+
+    /// Whether it was looked into, and holds nothing of Convex.
+    pub fn is_something_else(&self) -> bool {
+        self.content.seen().is_ok_and(|content| !content.is_convex())
+    }
+}
+
+/// What a volume holds of a Convex instance, at the places where the backend keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VolumeContent {
+    /// The secret in `credentials/instance_secret`; `None` where there is no such file.
+    pub secret: Option<SecretState>,
+    /// The name in `credentials/instance_name`.
+    pub instance_name: Option<String>,
+    /// The size of `db.sqlite3` in bytes; `None` where there is none (an instance on SQL has none either).
+    pub database_bytes: Option<u64>,
+    /// How it was looked into, for the reader: its directory on this machine, or a helper container.
+    pub how: String,
+}
+
+impl VolumeContent {
+    /// Whether any of it is there.
+    pub fn is_convex(&self) -> bool {
+        self.secret.is_some() || self.database_bytes.is_some()
+    }
 }
 
 /// Where a volume's content is, and so what removing the volume means.

@@ -22,12 +22,18 @@ pub struct EndpointFacts {
     pub path: String,
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
+    /// Whether somebody listens at each of them, in the same order; only for a name of this machine that has several.
+    #[serde(default)]
+    pub connections: Vec<Connection>,
     /// What the CLI's own way of connecting (proxy variables heeded) came to.
     pub reach: Reach,
     /// The proxy that HTTP_PROXY, HTTPS_PROXY put in between for this URL, its password masked.
     pub proxy: Option<String>,
     /// With a proxy in between: what came of going round it.
     pub direct: Option<Reach>,
+    /// GET `/instance_name` round that proxy, where it was answered.
+    #[serde(default)]
+    pub direct_answer: Option<Answer>,
     /// GET `<origin>/`.
     pub root: Observation<Answer>,
     /// GET `<origin>/version`.
@@ -39,6 +45,10 @@ pub struct EndpointFacts {
     /// `check_admin_key` a second time, under another nonce; only when the first was no 200.
     #[serde(default)]
     pub check_again: Observation<Answer>,
+    /// `check_admin_key` again, one after the other, until the answers have changed twice or three were alike; only when the key was
+    /// refused, or the CLI's own first call was.
+    #[serde(default)]
+    pub more_tries: Vec<Observation<Answer>>,
     /// GET `<url as typed>/api/v1/get_canonical_urls` with the key: what the CLI asks first (since 1.35).
     pub first_call: Observation<Answer>,
     /// GET `<origin>/api/check_admin_key` without a key: 403 of that kind says it is a Convex API even when no key is sent.
@@ -61,15 +71,73 @@ pub struct EndpointFacts {
     /// How long TCP took to connect directly, in milliseconds; `None` where it did not.
     #[serde(default)]
     pub connect_ms: Option<u64>,
+    /// POST `<origin>/echo` with 4 MiB and without a key; with `--deep` only, `None` else.
+    #[serde(default)]
+    pub big_body: Option<Observation<Answer>>,
+    /// `check_admin_key` with the key straight at the container it was minted for; asked only where the URL answered as if the key had
+    /// been lost on the way.
+    #[serde(default)]
+    pub straight: Option<Straight>,
+}
+
+/// Whether somebody listens at an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Connection {
+    /// The address, without the port.
+    pub address: String,
+    /// Whether TCP connected.
+    pub connected: bool,
+}
+
+/// The page of a dashboard of this project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DashboardPage {
+    /// The container's name.
+    pub container: String,
+    /// Where it was asked: the port that the container publishes, on loopback.
+    pub url: String,
+    /// GET `/` there.
+    pub page: Observation<Answer>,
+}
+
+/// What a container answers past whatever stands before the URL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Straight {
+    /// Its name.
+    pub container: String,
+    /// The origin that was asked: a loopback or bridge address.
+    pub url: String,
+    /// GET `/api/check_admin_key` there, with the key.
+    pub check_admin_key: Observation<Answer>,
 }
 
 impl EndpointFacts {
     /// The name of the instance that answers.
     pub fn answering_name(&self) -> Option<&str> {
-        match self.instance_name.seen().ok()? {
-            Answer { status: 200, body: Body::InstanceName { name }, .. } => Some(name),
-            _ => None,
-        }
+        self.instance_name.seen().ok()?.instance_name()
+    }
+
+    /// The first address of a name of this machine, where nobody listens, and another where somebody does: a client that tries only the
+    /// first does not get there.
+    pub fn dead_first_address(&self) -> Option<(&str, &str)> {
+        let first = self.connections.first().filter(|first| !first.connected)?;
+        let other = self.connections.iter().find(|other| other.connected)?;
+        Some((&first.address, &other.address))
+    }
+
+    /// Whether `check_admin_key` took the key, each time it was asked with it, in order; `None` for an answer that says neither.
+    pub fn verdicts(&self) -> Vec<Option<bool>> {
+        [&self.check_admin_key, &self.check_again]
+            .into_iter()
+            .chain(&self.more_tries)
+            .map(|answer| answer.seen().ok()?.takes_key())
+            .collect()
+    }
+
+    /// How often those answers changed from yes to no or back.
+    pub fn changes(&self) -> usize {
+        let said: Vec<bool> = self.verdicts().into_iter().flatten().collect();
+        said.windows(2).filter(|two| two[0] != two[1]).count()
     }
 
     /// Whether what answers is a Convex API port, by its own sentences.
@@ -192,6 +260,50 @@ pub struct Answer {
     pub body: Body,
     /// From sending to the first byte, in milliseconds.
     pub ms: u64,
+}
+
+impl Answer {
+    /// The code of a Convex error.
+    pub fn code(&self) -> Option<&str> {
+        match &self.body {
+            Body::ConvexError { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The name, where it is a backend's answer to `/instance_name`.
+    pub fn instance_name(&self) -> Option<&str> {
+        match &self.body {
+            Body::InstanceName { name } if self.status == 200 => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether a Convex backend takes the key with this answer; `None` when it says neither.
+    pub fn takes_key(&self) -> Option<bool> {
+        match (self.status, &self.body) {
+            (200, Body::KeyAccepted { .. } | Body::CanonicalUrls { .. }) => Some(true),
+            (401, _) if self.code() == Some("BadAdminKey") => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether a Convex backend answers so to a request whose key did not arrive: none did, or another scheme stands in its place
+    /// (<https://github.com/get-convex/convex-backend>, `crates/local_backend/src/authentication.rs`). A system key is answered the
+    /// first, too.
+    pub fn lost_key(&self) -> bool {
+        let none = self.status == 403 && self.code() == Some("BadDeployKey");
+        none || self.replaced_key()
+    }
+
+    /// Whether a Convex backend answers so where something else than the key stood in its header.
+    pub fn replaced_key(&self) -> bool {
+        matches!(
+            (self.status, self.code()),
+            (400, Some("InvalidAdminKey" | "InvalidHeaderFailure"))
+                | (401, Some("InvalidAuthHeader" | "NoAuthProvider"))
+        )
+    }
 }
 
 /// What a body is, recognised when it was read: nothing else of it is kept.

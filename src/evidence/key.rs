@@ -56,6 +56,11 @@ pub enum SecretPlace {
         /// The volume or host directory that holds the file; `None` when it lies in the container's own layer.
         volume: Option<String>,
     },
+    /// In a volume that no running backend has.
+    Volume {
+        /// The volume's name.
+        volume: String,
+    },
     /// In the compose file or its `.env`.
     Compose {
         /// The file.

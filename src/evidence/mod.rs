@@ -4,6 +4,7 @@
 //! to the answers that were needed of it. Something that could not be looked at is [`Observation::Unavailable`], which no
 //! check can mistake for "seen, and in order". Something that is not there (no compose file) is `Seen(None)`.
 
+pub mod command;
 pub mod compose;
 pub mod docker;
 pub mod endpoint;
@@ -83,6 +84,12 @@ pub struct Evidence {
     pub engine_failure: Option<docker::FailedEngine>,
     /// The selected URL; `None` where none is selected.
     pub endpoint: Observation<Option<EndpointFacts>>,
+    /// The command that failed, under `convex-doctor run`.
+    #[serde(default)]
+    pub command: Option<command::CommandFacts>,
+    /// The dashboards of this project that run and publish their port on this machine (in a container: none does).
+    #[serde(default)]
+    pub dashboards: Observation<Vec<endpoint::DashboardPage>>,
     /// How long each probe took.
     pub timings: Vec<Timing>,
 }

@@ -14,6 +14,9 @@ pub struct Surroundings {
     pub package_json: Observation<PackageJson>,
     /// The version in `node_modules/convex/package.json`.
     pub cli_version: Option<String>,
+    /// What `node --version` says, without the `v`; asked only where a check depends on it.
+    #[serde(default)]
+    pub node_version: Option<String>,
     /// The git work tree; `None` outside of one, or where git is not installed.
     pub git: Observation<Option<Git>>,
     /// Env files with the pair or half of it that the CLI does not read from here: parents, child packages, other names.
@@ -99,6 +102,10 @@ pub struct AppUrl {
     pub line: usize,
     /// As typed, a password masked.
     pub url: String,
-    /// The instance name that answers there; `None` when it was not asked (the same origin as the selected one, or none).
+    /// The instance name that answers there; `None` when it was not asked (the same origin as the selected one, or none), and where no
+    /// backend answers.
     pub instance_name: Option<String>,
+    /// Why it is not known what answers there, where it was worth asking.
+    #[serde(default)]
+    pub unanswered: Option<String>,
 }

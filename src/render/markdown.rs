@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::chain;
 use crate::report::{Finding, Level, Report, Verdict};
 use crate::secret::sanitize_lines as sanitize;
 
@@ -39,6 +40,7 @@ pub fn render(report: &Report) -> String {
         }
         line(&mut out, "</details>\n");
     }
+    custody(&mut out, report);
     if !report.summary.not_seen.is_empty() {
         line(&mut out, &format!("Not seen: {}\n", escape(&report.summary.not_seen.join("; "))));
     }
@@ -64,6 +66,21 @@ pub fn render(report: &Report) -> String {
         report.suppressed.len()
     );
     out
+}
+
+/// The chain of custody: one line, a graph, and why each link stands where it does.
+fn custody(out: &mut String, report: &Report) {
+    let Some(short) = &report.summary.chain else { return };
+    let whole = chain::lines(short, usize::MAX, false).join(" ");
+    line(out, &format!("{}\n", code(&whole)));
+    line(out, "<details><summary>Chain of custody</summary>\n");
+    line(out, &format!("```mermaid\n{}```\n", chain::mermaid(&report.chain)));
+    for link in &report.chain {
+        let ends = format!("{} → {}", link.from, link.to);
+        let why = escape(&link.why);
+        line(out, &format!("- {} {}: {why}", chain::sign(link.state), code(&ends)));
+    }
+    line(out, "\n</details>\n");
 }
 
 fn finding(out: &mut String, number: usize, finding: &Finding) {

@@ -1,7 +1,10 @@
 //! Renderers: `fn(&Report, …) -> String`. None decides anything, none writes.
 
+mod chain;
+pub mod excerpt;
 pub mod explain;
 pub mod inspect;
+pub mod instances;
 pub mod json;
 pub mod key;
 pub mod markdown;

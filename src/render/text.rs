@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
-use super::Detail;
+use super::{Detail, chain};
 use crate::report::{Certainty, Finding, Level, Remedy, Report, Safety, Verdict};
 use crate::secret::{sanitize as strict, sanitize_lines as sanitize};
 
@@ -27,6 +27,7 @@ pub fn render(report: &Report, width: usize, detail: Detail) -> String {
     for (index, finding) in shown.iter().enumerate() {
         page.finding(index + 1, finding, index == 0 || detail == Detail::Verbose);
     }
+    page.chain(report, detail);
     page.not_seen(report);
     if detail == Detail::Verbose {
         page.verbose(report);
@@ -118,6 +119,12 @@ impl Page {
             }
         }
         self.paragraph("  ", &finding.detail);
+        for location in finding.locations.iter().take(3) {
+            let excerpt = super::excerpt::of_location(location, self.width.saturating_sub(2));
+            for line in excerpt.unwrap_or_default().lines() {
+                self.line(&format!("  {line}"));
+            }
+        }
         if whole {
             for proof in finding.evidence.iter().take(6) {
                 let source = sanitize(&proof.source);
@@ -165,6 +172,28 @@ impl Page {
                     sanitize(&edit.file),
                     edit.line
                 )),
+            }
+        }
+    }
+
+    /// One line where something is amiss; every link and why with `-v`.
+    fn chain(&mut self, report: &Report, detail: Detail) {
+        let verbose = detail == Detail::Verbose;
+        let Some(short) = &report.summary.chain else { return };
+        if report.verdict == Verdict::Healthy && !verbose {
+            return;
+        }
+        self.line("");
+        for line in chain::lines(short, self.width, true) {
+            self.line(&line);
+        }
+        for link in report.chain.iter().filter(|_| verbose) {
+            let (from, to) = (strict(&link.from), strict(&link.to));
+            let text = format!("{from} ─ {} → {to}: {}", link.relation, link.why);
+            for (index, text) in wrap(&sanitize(&text), self.width - 4).iter().enumerate() {
+                let sign = chain::coloured_sign(link.state);
+                let start = if index == 0 { format!("  {sign} ") } else { " ".repeat(4) };
+                self.line(&format!("{start}{text}"));
             }
         }
     }

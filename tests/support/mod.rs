@@ -1,10 +1,12 @@
-//! The stage for `tests/scenarios.rs`: a fixture read from its directory, raised as real sockets, and the real binary run in it.
+//! The stage for `tests/scenarios.rs` and `tests/causes.rs`: a fixture read from its directory, raised as real sockets, and the
+//! real binary run in it.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
     reason = "the tests read files and start the binary"
 )]
+#![allow(dead_code, reason = "each of the tests uses a part of the stage")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,15 +42,37 @@ pub(crate) fn fixtures() -> Vec<Fixture> {
     found
 }
 
+/// A change of one of a fixture's files: the file, what stands there, what is to stand there.
+pub(crate) type Change = (&'static str, &'static str, &'static str);
+
 impl Fixture {
     fn read(path: PathBuf) -> Self {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        Self::changed(path, name, &[])
+    }
+
+    /// The fixture `base` with some of its text changed; what is to be changed must be there.
+    pub(crate) fn variant(base: &str, name: &str, changes: &[Change]) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(base);
+        Self::changed(path, format!("{base}, {name}"), changes)
+    }
+
+    fn changed(path: PathBuf, name: String, changes: &[Change]) -> Self {
+        let change = |file: &str, mut text: String| {
+            for (_, from, to) in changes.iter().filter(|(wanted, ..)| *wanted == file) {
+                assert!(text.contains(from), "{name}: {file} does not hold {from}");
+                text = text.replace(from, to);
+            }
+            text
+        };
         let text = std::fs::read_to_string(path.join("world.json")).unwrap();
+        let text = change("world.json", text);
         let world = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut files = Vec::new();
         for (file, bytes) in snapshot(&path) {
             if file != "world.json" && !file.starts_with("expected.") {
-                files.push((file, String::from_utf8(bytes).unwrap()));
+                let text = change(&file, String::from_utf8(bytes).unwrap());
+                files.push((file, text));
             }
         }
         Self { name, path, world, files }
@@ -231,6 +255,19 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
         directory: root.display().to_string(),
         fixture,
     }
+}
+
+/// The reports of one fixture as a reader could get them: the whole one, and one without Docker.
+pub(crate) async fn reports(fixture: &Fixture) -> Vec<(&'static str, Value)> {
+    let stage = Stage::raise(&fixture.world, &fixture.files)
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error:#}", fixture.name));
+    let mut reports = Vec::new();
+    for (what, options) in [("whole", &[][..]), SOURCES[0]] {
+        let options = [&["--format", "json"], options].concat();
+        reports.push((what, run(&stage, what, &options).await.report()));
+    }
+    reports
 }
 
 fn is_compose(file: &str) -> bool {

@@ -1,9 +1,10 @@
 //! `DISABLE_BEACON` is set to nothing: the backend ends at its start.
 
 use super::environment::{delete_line, value_place};
+use crate::checks::Check;
 use crate::checks::compose::project;
 use crate::checks::endpoint::{heed_200, selected};
-use crate::checks::{Check, engine};
+use crate::checks::engine::{self, log_lines};
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
@@ -22,12 +23,16 @@ static BEACON_VARIABLE_EMPTY: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(project) = project(evidence)? else { return Ok(vec![]) };
-    let Some(service) = project.backend() else { return Ok(vec![]) };
-    let Some(entry) = service.variable("DISABLE_BEACON") else { return Ok(vec![]) };
-    if entry.value != EntryValue::Blank {
-        return Ok(vec![]);
-    }
+    let project = project(evidence);
+    let service = project.as_ref().ok().and_then(|project| project.as_ref()?.backend());
+    let entry = service.and_then(|service| service.variable("DISABLE_BEACON"));
+    let Some(entry) = entry.filter(|entry| entry.value == EntryValue::Blank) else {
+        // Started without this file, or before the line was mended.
+        if let Ok(Some(told)) = log_lines::told(evidence, BEACON_VARIABLE_EMPTY.id) {
+            return Ok(vec![told.finding(&BEACON_VARIABLE_EMPTY)]);
+        }
+        return project.map(|_| vec![]);
+    };
     let container = engine::asked(evidence).ok().and_then(|docker| docker.expected());
     let shown = container.and_then(shows_it);
     let runs = container.is_some_and(Container::is_running)
@@ -93,5 +98,15 @@ mod tests {
         build::no_docker(&mut evidence);
         assert_eq!(told(&evidence), [format!("beacon-variable-empty warning possible {place}")]);
         assert!(told(&with(EntryValue::Unset)).is_empty());
+        let mut started_otherwise = with(EntryValue::Unset);
+        build::unreachable(&mut started_otherwise, Reach::Refused);
+        build::expected(&mut started_otherwise).log = build::log(&[
+            "error: invalid value '' for '--disable-beacon': value was not a boolean",
+        ]);
+        let place = "app-backend-1";
+        assert_eq!(
+            told(&started_otherwise),
+            [format!("beacon-variable-empty error proven {place}")]
+        );
     }
 }

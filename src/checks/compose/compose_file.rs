@@ -24,7 +24,7 @@ static COMPOSE_INVALID: Rule = Rule {
     title: "Compose does not read the compose file",
     explain: include_str!("compose-invalid.md"),
     is_cause: false,
-    causes: &["backend-not-created"],
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -34,7 +34,7 @@ static COMPOSE_VARIABLE_UNSET: Rule = Rule {
     title: "a variable of the compose file is set nowhere",
     explain: include_str!("compose-variable-unset.md"),
     is_cause: false,
-    causes: &["backend-not-created"],
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -54,22 +54,29 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 .remedy(Remedy::safe("run the doctor in the directory of the backend's compose file, or name it with -f")),
         ]);
     };
-    let invalid = project.errors.iter().filter(|issue| issue.variable.is_none());
-    Ok(invalid
-        .map(|issue| {
-            let file = project.files.first().cloned().unwrap_or_default();
-            let place = place(issue, &file);
-            let finding = COMPOSE_INVALID
-                .finding(Certainty::Proven, format!("Compose stops at it: {}.", issue.message))
-                .because(issue.message.clone(), place.to_string())
-                .at(place)
-                .remedy(
-                    Remedy::safe("correct the line; this shows what Compose says")
-                        .run(compose::command(evidence, "config --quiet")),
-                );
-            heed_200(evidence, finding)
+    let invalid: Vec<_> = project.errors.iter().filter(|issue| issue.variable.is_none()).collect();
+    let Some(first) = invalid.first() else { return Ok(vec![]) };
+    let file = project.files.first().cloned().unwrap_or_default();
+    let more = match invalid.len() - 1 {
+        0 => String::new(),
+        1 => " It is not the only fault.".to_owned(),
+        more => format!(" There are {more} more faults."),
+    };
+    let detail = format!("Compose stops at it: {}.{more}", first.message.trim_end_matches('.'));
+    let mut finding = COMPOSE_INVALID.finding(Certainty::Proven, detail);
+    for issue in &invalid {
+        let place = place(issue, &file);
+        finding = finding.because(issue.message.clone(), place.to_string()).at(place);
+    }
+    let finding = finding.remedy(
+        Remedy::safe(if more.is_empty() {
+            "correct the line; this shows what Compose says"
+        } else {
+            "correct the lines; this shows what Compose says to the first"
         })
-        .collect())
+        .run(compose::command(evidence, "config --quiet")),
+    );
+    Ok(vec![heed_200(evidence, finding)])
 }
 
 fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -119,7 +126,17 @@ fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn place(issue: &ComposeIssue, file: &str) -> Location {
-    issue.at.as_ref().map_or_else(|| Location::line(file, 0), location)
+    let Some(at) = &issue.at else { return Location::line(file, 0) };
+    match &issue.line {
+        None => location(at),
+        Some(line) => Location::File {
+            file: at.file.clone(),
+            line: at.line,
+            column: at.column,
+            text: Some(line.text.clone()),
+            mark: Some(line.mark),
+        },
+    }
 }
 
 /// Whether the backend is to run from this shell. One that runs already got its variables elsewhere (a panel, sops, direnv).
@@ -143,6 +160,7 @@ mod tests {
             message: "x".to_owned(),
             at: Some(build::at(7)),
             variable: variable.map(str::to_owned),
+            line: None,
         }
     }
 

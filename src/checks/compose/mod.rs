@@ -65,7 +65,13 @@ pub fn shell_word(text: &str) -> String {
 
 /// A place in a compose file.
 pub fn location(at: &At) -> Location {
-    Location::File { file: at.file.clone(), line: at.line, column: at.column, text: None }
+    Location::File {
+        file: at.file.clone(),
+        line: at.line,
+        column: at.column,
+        text: None,
+        mark: None,
+    }
 }
 
 /// Whether the service publishes that port of the host, once it runs.

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::build;
-use crate::checks::{Check, compose, engine};
+use crate::checks::{Check, compose, engine, storage};
 use crate::evidence::compose::{ComposeIssue, EntryValue};
-use crate::evidence::docker::EngineFailure;
-use crate::evidence::endpoint::{Body, Reach, UrlFault};
+use crate::evidence::docker::{EngineFailure, OtherContext};
+use crate::evidence::endpoint::{Body, Connection, DashboardPage, Reach, UrlFault};
 use crate::evidence::{Evidence, Observation};
 use crate::report::Certainty;
 
@@ -27,6 +27,19 @@ const BROKEN: &[Change] = &[
         build::unreachable(it, Reach::Refused);
         build::endpoint(it).proxy = Some("http://proxy".to_owned());
         build::endpoint(it).direct = Some(Reach::Answered);
+    }),
+    ("behind an environment's proxy that answers", |it| {
+        build::everywhere(it, &build::page(503, "Squid"));
+        let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
+        build::endpoint(it).proxy = Some("http://proxy".to_owned());
+        build::endpoint(it).direct = Some(Reach::Answered);
+        build::endpoint(it).direct_answer = build::answer(200, name).seen().cloned().ok();
+    }),
+    ("by turns", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(it).check_again =
+            build::answer(200, Body::KeyAccepted { read_only: Some(false) });
+        build::endpoint(it).more_tries = vec![build::refusal(401, "BadAdminKey")];
     }),
     ("stopped", |it| {
         build::unreachable(it, Reach::Refused);
@@ -86,6 +99,50 @@ const BROKEN: &[Change] = &[
         build::unreachable(it, Reach::NotTried);
         build::endpoint(it).invalid = Some(UrlFault::NoScheme);
     }),
+    ("origins left on loopback", |it| {
+        build::endpoint(it).host = "api.example.com".to_owned();
+        build::expected(it).cloud_origin = Some("http://127.0.0.1:3210".to_owned());
+    }),
+    ("no origin", |it| {
+        let urls = Body::CanonicalUrls { cloud: String::new(), site: "http://".to_owned() };
+        build::endpoint(it).first_call = build::answer(200, urls);
+    }),
+    ("an origin that stops the backend", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).cloud_origin = Some("api.example.com".to_owned());
+    }),
+    ("small bodies only", |it| {
+        build::endpoint(it).big_body = Some(build::page(413, "Too Large"));
+    }),
+    ("a dead first address", |it| {
+        let one = |address: &str, connected| Connection { address: address.to_owned(), connected };
+        build::endpoint(it).connections = vec![one("::1", false), one("127.0.0.1", true)];
+        it.surroundings.node_version = Some("18.20.4".to_owned());
+    }),
+    ("another context", |it| {
+        build::docker(it).expected = None;
+        build::docker(it).other_contexts = Some(vec![OtherContext {
+            name: "colima".to_owned(),
+            address: "unix:///colima.sock".to_owned(),
+            containers: Observation::Seen(vec!["app-backend-1".to_owned()]),
+        }]);
+    }),
+    ("a dashboard with a key, and to nowhere", |it| {
+        let deployment_url = Some("http://127.0.0.1:4000".to_owned());
+        it.dashboards = Observation::Seen(vec![DashboardPage {
+            container: "app-dashboard-1".to_owned(),
+            url: "http://127.0.0.1:6791".to_owned(),
+            page: build::answer(200, Body::Dashboard { deployment_url, holds_key: true }),
+        }]);
+    }),
+    ("no upgrade", |it| {
+        build::endpoint(it).websocket = build::refusal(400, "InvalidUpgradeHeader");
+    }),
+    ("header lost", |it| {
+        build::endpoint(it).check_admin_key = build::refusal(403, "BadDeployKey");
+        build::endpoint(it).first_call = build::refusal(403, "BadDeployKey");
+    }),
     ("slow", |it| {
         if let Observation::Seen(answer) = &mut build::endpoint(it).first_call {
             answer.ms = 9000;
@@ -115,7 +172,7 @@ const BROKEN: &[Change] = &[
     }),
     ("no engine", |it| build::engine_failed(it, EngineFailure::Unreachable)),
     ("invalid compose file", |it| {
-        let issue = ComposeIssue { message: "x".to_owned(), at: None, variable: None };
+        let issue = ComposeIssue { message: "x".to_owned(), at: None, variable: None, line: None };
         build::compose(it).errors.push(issue);
     }),
     ("empty beacon", |it| {
@@ -126,6 +183,23 @@ const BROKEN: &[Change] = &[
             build::variable("DISABLE_BEACON", EntryValue::Blank),
             build::variable("REDACT_LOGS_TO_CLIENT", EntryValue::Plain("false".to_owned())),
         ];
+    }),
+    ("dead by a known line", |it| {
+        build::unreachable(it, Reach::Refused);
+        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).log =
+            build::log(&["Caught error error (x): db error: FATAL: database \"x\" does not exist"]);
+    }),
+    ("waiting for the lease", |it| {
+        build::unreachable(it, Reach::Closed);
+        build::expected(it).log = build::log(&["INFO postgres: attempting to acquire lease"]);
+    }),
+    ("some of S3", |it| {
+        build::expected(it).storage_variables = vec!["S3_STORAGE_FILES_BUCKET".to_owned()];
+    }),
+    ("SQL added to the file", |it| {
+        build::compose(it).backends[0].environment =
+            vec![build::variable("POSTGRES_URL", EntryValue::Hidden)];
     }),
     ("moving tag in the container", |it| build::expected(it).image = "x/y:latest".to_owned()),
     ("moving tag in the file", |it| {
@@ -145,7 +219,15 @@ const AWAY: &[Change] = &[
     ("check_admin_key", |it| build::endpoint(it).check_admin_key = Observation::unavailable("x")),
     ("first_call", |it| build::endpoint(it).first_call = Observation::unavailable("x")),
     ("without_key", |it| build::endpoint(it).without_key = Observation::unavailable("x")),
+    ("dashboards", |it| it.dashboards = Observation::unavailable("x")),
+    ("node", |it| it.surroundings.node_version = None),
+    ("websocket", |it| build::endpoint(it).websocket = Observation::unavailable("x")),
     ("network", |it| build::unreachable(it, Reach::NotTried)),
+    ("logs", |it| {
+        for container in &mut build::docker(it).backends {
+            container.log = Observation::unavailable("x");
+        }
+    }),
     ("process name", |it| {
         for container in &mut build::docker(it).backends {
             container.instance_name.process = Observation::unavailable("x");
@@ -155,7 +237,8 @@ const AWAY: &[Change] = &[
 
 /// Each id with its best certainty; `None` where it could not be judged, nothing where it passed.
 fn judged(evidence: &Evidence) -> BTreeMap<String, Option<Certainty>> {
-    let families: [&[&Check]; 3] = [super::CHECKS, engine::CHECKS, compose::CHECKS];
+    let families: [&[&Check]; 4] =
+        [super::CHECKS, engine::CHECKS, compose::CHECKS, storage::CHECKS];
     let mut judged: BTreeMap<String, Option<Certainty>> = BTreeMap::new();
     for check in families.into_iter().flatten() {
         match (check.run)(evidence) {

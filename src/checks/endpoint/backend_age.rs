@@ -16,7 +16,7 @@ static BACKEND_TOO_OLD: Rule = Rule {
     title: "the backend is older than the CLI needs",
     explain: include_str!("backend-too-old.md"),
     is_cause: true,
-    causes: &[],
+    causes: &["cli-newer-than-backend"],
     since: "0.1.0",
 };
 
@@ -76,7 +76,7 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .run(compose::command(evidence, "pull"))
                     .run(compose::command(evidence, "up -d")),
             )
-            .remedy(Remedy::careful("or stay with an older CLI").run("npm install convex@1.31.6")),
+            .remedy(Remedy::careful("or stay with an older CLI").run("npm install convex@1.29.1")),
     ])
 }
 

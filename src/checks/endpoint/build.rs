@@ -1,7 +1,7 @@
 //! Small, valid evidence for unit tests: one healthy deployment, to be broken in one place.
 
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
-use crate::evidence::docker::{Answering, Container, EngineFailure, Port, Published};
+use crate::evidence::docker::{Answering, Container, EngineFailure, LogFacts, Port, Published};
 use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
 use crate::report::{Certainty, Finding};
@@ -56,6 +56,12 @@ pub(in crate::checks) fn container(name: &str, project: &str, host_port: u16) ->
     }
 }
 
+/// A log that ends in these lines.
+pub(in crate::checks) fn log(lines: &[&str]) -> Observation<LogFacts> {
+    let tail = lines.iter().map(|line| (*line).to_owned()).collect();
+    Observation::Seen(LogFacts { tail, ..LogFacts::default() })
+}
+
 /// The backend service of the compose file.
 pub(in crate::checks) fn service(name: &str) -> BackendService {
     BackendService {
@@ -76,7 +82,6 @@ pub(in crate::checks) fn service(name: &str) -> BackendService {
         environment: Vec::new(),
         data_dir: "/convex/data".to_owned(),
         credentials_dir: "/convex/data/credentials".to_owned(),
-        sql_host: None,
     }
 }
 
@@ -88,7 +93,10 @@ pub(in crate::checks) fn variable(name: &str, value: EntryValue) -> EnvironmentE
 /// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`, the key accepted.
 pub(in crate::checks) fn healthy() -> Evidence {
     let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
-    let urls = Body::CanonicalUrls { cloud: String::new(), site: String::new() };
+    let urls = Body::CanonicalUrls {
+        cloud: "http://127.0.0.1:3210".to_owned(),
+        site: "http://127.0.0.1:3211".to_owned(),
+    };
     let line = Body::Text { line: "unknown".to_owned() };
     let mut evidence = Evidence {
         compose: Observation::Seen(Some(ComposeFacts {
@@ -126,8 +134,10 @@ pub(in crate::checks) fn healthy() -> Evidence {
             check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
             first_call: answer(200, urls),
             without_key: refusal(403, "BadDeployKey"),
+            websocket: answer(101, Body::Empty),
             ..EndpointFacts::default()
         })),
+        dashboards: Observation::Seen(Vec::new()),
         ..Evidence::default()
     };
     evidence.surroundings.cli_version = Some("1.48.0".to_owned());
@@ -189,6 +199,7 @@ pub(in crate::checks) fn silence(endpoint: &mut EndpointFacts) {
         &mut endpoint.check_admin_key,
         &mut endpoint.first_call,
         &mut endpoint.without_key,
+        &mut endpoint.websocket,
     ] {
         *answer = Observation::unavailable("nothing answers");
     }
@@ -204,6 +215,7 @@ pub(in crate::checks) fn everywhere(evidence: &mut Evidence, answer: &Observatio
         &mut endpoint.check_admin_key,
         &mut endpoint.first_call,
         &mut endpoint.without_key,
+        &mut endpoint.websocket,
     ] {
         *place = answer.clone();
     }

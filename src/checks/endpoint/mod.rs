@@ -8,10 +8,19 @@ mod answers;
 mod backend_age;
 #[cfg(test)]
 pub(in crate::checks) mod build;
+mod dashboards;
+mod origin_invalid;
+mod origin_mismatch;
+mod origins;
 mod proxies;
+mod proxy_body_too_small;
+mod proxy_no_websocket;
+mod proxy_strips_authorization;
+mod several_backends_behind_url;
 mod url_has_path;
 mod url_invalid;
 mod url_is_other;
+mod url_localhost_ipv6;
 mod url_placement;
 mod url_port_not_published;
 mod url_reaches_another_backend;
@@ -35,16 +44,26 @@ pub static CHECKS: &[&Check] = &[
     &url_is_other::DASHBOARD,
     &url_is_other::NOT_CONVEX,
     &url_unreached::CHECK,
+    &url_localhost_ipv6::CHECK,
     &url_placement::NETWORK_NAME,
     &url_placement::LOOPBACK,
     &url_port_not_published::CHECK,
     &url_redirects::CHECK,
     &url_reaches_another_backend::CHECK,
+    &several_backends_behind_url::CHECK,
     &proxies::INTERCEPTS,
     &proxies::GATEWAY,
     &proxies::LOGIN,
+    &proxy_strips_authorization::CHECK,
+    &proxy_no_websocket::CHECK,
+    &proxy_body_too_small::CHECK,
     &backend_age::TOO_OLD,
     &backend_age::SLOW,
+    &origin_mismatch::CLOUD,
+    &origin_mismatch::SITE,
+    &origin_invalid::CHECK,
+    &dashboards::URL,
+    &dashboards::KEY,
 ];
 
 /// The selected URL's facts; `None` where no URL is selected.

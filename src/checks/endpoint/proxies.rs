@@ -3,7 +3,7 @@
 use super::answers::{self, is_gateway_error, is_login_wall};
 use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};
 use crate::checks::{Check, compose};
-use crate::evidence::endpoint::{Body, Reach};
+use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -22,7 +22,6 @@ static HTTP_PROXY_INTERCEPTS: Rule = Rule {
         "url-tls-failure",
         "url-is-not-convex",
         "url-redirects",
-        "proxy-error",
         "proxy-login-wall",
     ],
     since: "0.1.0",
@@ -65,22 +64,35 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         Some(_) => return Ok(vec![]),
     }
-    // With an answer through the proxy too, the two may be the same wrong server.
-    let certainty =
-        if endpoint.reach == Reach::Answered { Certainty::Likely } else { Certainty::Proven };
+    // Two answers that are both no backend's may come from the same wrong server.
+    let straight = endpoint.direct_answer.as_ref().and_then(Answer::instance_name);
+    let certainty = match (straight, &endpoint.reach) {
+        (Some(_), _) => Certainty::Proven,
+        (None, Reach::Answered) => Certainty::Likely,
+        (None, _) => Certainty::Proven,
+    };
+    let there = match straight {
+        Some(name) => format!("the backend `{name}` answers"),
+        None => "there is an answer".to_owned(),
+    };
     let host = &endpoint.host;
     Ok(vec![
         HTTP_PROXY_INTERCEPTS
             .finding(
                 certainty,
-                format!("The CLI asks {proxy} for {host}, loopback or not; straight at {host} there is an answer."),
+                format!(
+                    "The CLI asks {proxy} for {host}, loopback or not; straight at {host} {there}."
+                ),
             )
-            .because("stands in HTTP_PROXY or HTTPS_PROXY, and NO_PROXY does not except the host", proxy.clone())
+            .because(
+                "stands in HTTP_PROXY or HTTPS_PROXY, and NO_PROXY does not except the host",
+                proxy.clone(),
+            )
             .at(url_location(evidence))
-            .remedy(
-                Remedy::safe("except the host from the proxy")
-                    .run(format!("export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{}", compose::shell_word(host))),
-            ),
+            .remedy(Remedy::safe("except the host from the proxy").run(format!(
+                "export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{}",
+                compose::shell_word(host)
+            ))),
     ])
 }
 
@@ -159,16 +171,29 @@ mod tests {
 
     #[test]
     fn a_proxy_of_the_environment_needs_both_ways_tried() {
-        for (reach, direct, expected) in [
-            (Reach::Refused, Some(Reach::Answered), Some("http-proxy-intercepts error proven")),
-            (Reach::Refused, Some(Reach::Refused), None),
-            (Reach::Refused, None, Some("unknown")),
+        let proven = Some("http-proxy-intercepts error proven");
+        let likely = Some("http-proxy-intercepts error likely");
+        let name = || Body::InstanceName { name: "app".to_owned() };
+        let page = || Body::Html { title: None };
+        for (reach, direct, straight, expected) in [
+            (Reach::Refused, Some(Reach::Answered), Some(name()), proven),
+            (Reach::Refused, Some(Reach::Answered), Some(page()), proven),
+            (Reach::Answered, Some(Reach::Answered), Some(name()), proven),
+            (Reach::Answered, Some(Reach::Answered), Some(page()), likely),
+            (Reach::Refused, Some(Reach::Refused), None, None),
+            (Reach::Refused, None, None, Some("unknown")),
         ] {
             let mut evidence = build::healthy();
-            build::unreachable(&mut evidence, reach);
+            if reach == Reach::Answered {
+                build::everywhere(&mut evidence, &build::page(404, "Squid"));
+            } else {
+                build::unreachable(&mut evidence, reach);
+            }
             let endpoint = build::endpoint(&mut evidence);
             endpoint.proxy = Some("http://proxy:8080".to_owned());
             endpoint.direct = direct;
+            endpoint.direct_answer =
+                straight.map(|body| build::answer(200, body).seen().cloned().unwrap());
             let told = told(&evidence);
             assert_eq!(told.first().map(|it| it.trim_end_matches(PLACE).trim()), expected);
         }

@@ -1,5 +1,6 @@
 //! The compose file describes a backend that was never started here, and nothing else answers in its place.
 
+use super::docker_other_context;
 use crate::checks::endpoint::{
     convex_answers, is_engine_host, is_loopback, selected, url_location,
 };
@@ -37,10 +38,21 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     // A loopback port that this service does not publish may be the end of a tunnel.
-    let certainty = if compose::publishes(service, endpoint.port) {
+    let there = docker_other_context::holder(docker);
+    let certainty = if compose::publishes(service, endpoint.port) && there.is_none() {
         Certainty::Proven
     } else {
         Certainty::Likely
+    };
+    let start = Remedy::safe(format!("start it, in {}", project.directory))
+        .run(compose::command(evidence, &format!("up -d {}", compose::shell_word(&service.name))));
+    let remedy = match there {
+        None => start,
+        // A second one here would be another instance, with an empty database.
+        Some((other, _)) => Remedy::safe(format!(
+            "do not start a second one here: the project's containers are on the engine of the context `{}`",
+            other.name
+        )),
     };
     Ok(vec![
         BACKEND_NOT_CREATED
@@ -55,12 +67,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("has no container of it", docker.address.clone())
             .at(Location::line(service.at.file.clone(), service.at.line))
             .at(url_location(evidence))
-            .remedy(Remedy::safe(format!("start it, in {}", project.directory)).run(
-                compose::command(
-                    evidence,
-                    &format!("up -d {}", compose::shell_word(&service.name)),
-                ),
-            )),
+            .remedy(remedy),
     ])
 }
 

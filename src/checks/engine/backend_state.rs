@@ -1,45 +1,52 @@
 //! The backend's container does not serve: stopped, restarting over and over, paused, still starting, unhealthy.
 
-use crate::checks::Check;
-use crate::checks::engine::{asked, command, place, subject, weight};
+use crate::checks::engine::{asked, command, log_lines, place, subject, weight};
+use crate::checks::{Check, endpoint};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows when nobody serves behind the URL.
+/// What a URL comes to behind which no process answers.
 const SILENCE: &[&str] = &["url-refused", "url-no-answer", "url-timeout", "proxy-error"];
+/// Behind a frozen process connections are still taken, and nobody answers.
+const FROZEN: &[&str] = &["url-timeout", "proxy-error"];
 
 const fn rule(
     id: &'static str,
     title: &'static str,
     explain: &'static str,
-    is_cause: bool,
+    causes: &'static [&'static str],
 ) -> Rule {
-    Rule { id, level: Level::Error, title, explain, is_cause, causes: SILENCE, since: "0.1.0" }
+    Rule { id, level: Level::Error, title, explain, is_cause: true, causes, since: "0.1.0" }
 }
 
 static BACKEND_STOPPED: Rule =
-    rule("backend-stopped", "the backend is stopped", include_str!("backend-stopped.md"), true);
+    rule("backend-stopped", "the backend is stopped", include_str!("backend-stopped.md"), SILENCE);
 static BACKEND_RESTARTING: Rule = rule(
     "backend-restarting",
     "the backend dies at every start",
     include_str!("backend-restarting.md"),
-    true,
+    SILENCE,
 );
 static BACKEND_PAUSED: Rule =
-    rule("backend-paused", "the backend is paused", include_str!("backend-paused.md"), true);
+    rule("backend-paused", "the backend is paused", include_str!("backend-paused.md"), FROZEN);
 static BACKEND_STARTING: Rule = rule(
     "backend-starting",
     "the backend is still starting",
     include_str!("backend-starting.md"),
-    true,
+    SILENCE,
 );
-static BACKEND_UNHEALTHY: Rule = rule(
-    "backend-unhealthy",
-    "the backend's health check fails",
-    include_str!("backend-unhealthy.md"),
-    false,
-);
+// A check that fails says nothing of why: it is no cause, and explains nothing.
+static BACKEND_UNHEALTHY: Rule = Rule {
+    is_cause: false,
+    ..rule(
+        "backend-unhealthy",
+        "the backend's health check fails",
+        include_str!("backend-unhealthy.md"),
+        &[],
+    )
+};
 
 pub(super) static CHECK: Check = Check {
     rules: &[
@@ -75,6 +82,19 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 format!("{} is frozen: it takes connections and answers none.", container.name),
             )
             .remedy(Remedy::safe("let it go on").run(command("unpause", &container.name))),
+        // Between two deaths the engine calls it running.
+        ("running", _) if flaps(evidence, container) => BACKEND_RESTARTING
+            .finding(
+                certainty.min(Certainty::Likely),
+                format!(
+                    "{} runs since a few seconds, has restarted {} times, and nothing answers.",
+                    container.name, container.restarts
+                ),
+            )
+            .remedy(
+                Remedy::safe("its log says why it ends")
+                    .run(command("logs --tail 50", &container.name)),
+            ),
         ("running", Some("starting")) => BACKEND_STARTING
             .finding(
                 certainty,
@@ -96,6 +116,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // A health check that lags behind an answer is a warning, also where the key is accepted.
     let level = if container.is_running() { level.max(Level::Warning) } else { level };
     Ok(vec![last_words(finding.level(level), container).at(place(container))])
+}
+
+/// Whether it was restarted over and over, the last time just now, and does not answer.
+fn flaps(evidence: &Evidence, container: &Container) -> bool {
+    let answers = endpoint::selected(evidence)
+        .is_ok_and(|it| it.is_some_and(crate::evidence::EndpointFacts::is_convex_api));
+    let age = container.started_at.map(|start| evidence.collected_at - start);
+    container.restarts >= 3 && age.is_some_and(|age| (0..60).contains(&age)) && !answers
 }
 
 fn stopped(container: &Container, certainty: Certainty) -> Finding {
@@ -127,17 +155,39 @@ fn ended(container: &Container) -> String {
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
         .map_or_else(String::new, |when| format!(" since {when}"));
     match container.exit_code {
-        Some(code) => format!("{}{since}, exit code {code}", container.state),
+        Some(code) => match meaning(code) {
+            Some(meaning) => format!("{}{since}, exit code {code}: {meaning}", container.state),
+            None => format!("{}{since}, exit code {code}", container.state),
+        },
         None => format!("{}{since}", container.state),
     }
 }
 
-/// The end of its log, where it was read: the reason mostly stands there.
+/// What an exit code says by itself, where it says anything.
+fn meaning(code: i64) -> Option<&'static str> {
+    Some(match code {
+        0 => "it ended by itself, as it does when a second backend takes over its database",
+        1 => "an error at the start",
+        2 => "an argument or a variable that it does not take",
+        126 | 127 => "its program could not be started",
+        130 | 143 => "somebody stopped it",
+        132 => "an instruction that the processor does not have",
+        137 => "killed, mostly for its memory or after a `docker stop` that it did not heed",
+        139 => "a crash of its program",
+        _ => return None,
+    })
+}
+
+/// Why it ended, where its log was read: the line that is known and what it means; else the end of it.
 fn last_words(mut finding: Finding, container: &Container) -> Finding {
-    if let Ok(log) = container.log.seen() {
-        for line in log.tail.iter().rev().take(3).rev() {
-            finding = finding.because(line.clone(), format!("the log of {}", container.name));
-        }
+    let Ok(log) = container.log.seen() else { return finding };
+    let source = format!("the log of {}", container.name);
+    if let Some(spoken) = log_lines::explanation(&log.tail) {
+        finding.detail = format!("{} Its log says why: {}", finding.detail, spoken.known.means);
+        return finding.because(spoken.line.to_owned(), source);
+    }
+    for line in log.tail.iter().rev().take(3).rev() {
+        finding = finding.because(line.clone(), source.clone());
     }
     finding
 }
@@ -177,6 +227,37 @@ mod tests {
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
             assert_eq!(build::told(run(&in_state(state, health, serves))), expected, "{state}");
         }
+    }
+
+    #[test]
+    fn a_backend_between_two_deaths_is_not_running() {
+        for (restarts, age, serves, expected) in [
+            (4, 5, false, Some("backend-restarting error likely app-backend-1")),
+            (1, 5, false, None),
+            (4, 5000, false, None),
+            (4, 5, true, None),
+        ] {
+            let mut evidence = in_state("running", None, serves);
+            evidence.collected_at = 1_790_000_000;
+            let container = build::expected(&mut evidence);
+            (container.restarts, container.started_at) = (restarts, Some(1_790_000_000 - age));
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(build::told(run(&evidence)), expected, "{restarts} {age} {serves}");
+        }
+    }
+
+    #[test]
+    fn a_known_line_of_the_log_is_explained() {
+        let mut evidence = in_state("restarting", None, false);
+        let known = "Caught error error (x): cluster url username must be set";
+        build::expected(&mut evidence).exit_code = Some(1);
+        build::expected(&mut evidence).log = build::log(&["INFO a", known, "Error: x"]);
+        let found = &run(&evidence).unwrap()[0];
+        assert!(found.detail.contains("names no user"), "{}", found.detail);
+        let texts: Vec<_> = found.evidence.iter().map(|proof| proof.text.as_str()).collect();
+        assert_eq!(texts, ["restarting, exit code 1: an error at the start", known]);
+        build::expected(&mut evidence).log = build::log(&["INFO a", "INFO b"]);
+        assert_eq!(run(&evidence).unwrap()[0].evidence.len(), 3);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! The Docker engine and the state of the backend's container.
 
+mod backend_crash_explained;
 mod backend_killed;
 mod backend_not_created;
 mod backend_state;
+mod cli_version;
+mod container_differs;
+mod dashboard_version;
+mod disk_full;
+mod docker_other_context;
 mod engine_failure;
 mod image_unpinned;
+pub(crate) mod log_lines;
 mod several_backends_on_port;
 
 use super::endpoint::{self, is_loopback};
@@ -16,10 +23,17 @@ use crate::report::{Certainty, Level, Location};
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &engine_failure::CHECK,
+    &docker_other_context::CHECK,
     &backend_not_created::CHECK,
     &backend_state::CHECK,
     &backend_killed::CHECK,
+    &backend_crash_explained::CHECK,
+    &disk_full::CHECK,
     &image_unpinned::CHECK,
+    &container_differs::CHECK,
+    &dashboard_version::CHECK,
+    &cli_version::TOO_OLD,
+    &cli_version::TOO_NEW,
     &several_backends_on_port::CHECK,
 ];
 
@@ -65,6 +79,18 @@ pub fn place(container: &Container) -> Location {
 pub fn claims(container: &Container, host_port: u16) -> bool {
     container.ports.iter().any(|port| port.host == Some(host_port))
 }
+
+/// What follows when the backend dies or never comes up.
+pub(crate) const DEATH: &[&str] = &[
+    "backend-stopped",
+    "backend-restarting",
+    "backend-starting",
+    "backend-unhealthy",
+    "url-refused",
+    "url-no-answer",
+    "url-timeout",
+    "proxy-error",
+];
 
 /// How much a fault of the [`subject`] weighs: an error where nothing answers that it could be blamed for, a warning where a Convex
 /// answers all the same, worth knowing where even the key is accepted. Certain only where the URL means this machine: a laptop with a

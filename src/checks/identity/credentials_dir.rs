@@ -5,7 +5,7 @@ use super::{service, value_place, value_spot};
 use crate::checks::Check;
 use crate::checks::persistence::{
     Elsewhere, IMAGE_VOLUME, declared_over, for_a_throw_away, inside, is_durable, keeps, place,
-    spot,
+    spot, then_mint,
 };
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -17,7 +17,7 @@ pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule {
     title: "DATA_DIR or CREDENTIALS_DIR lies outside of every durable mount",
     explain: include_str!("credentials-outside-volume.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: &["sql-without-secret-persistence", "key-foreign", "key-rejected"],
     since: "0.1.0",
 };
 
@@ -72,10 +72,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => finding,
     };
     let finding = for_a_throw_away(evidence, container, finding);
-    Ok(vec![finding.remedy(Remedy::safe(format!(
+    let finding = finding.remedy(Remedy::safe(format!(
         "Then mount a named volume at {path}, or remove {variable} and mount one at {IMAGE_VOLUME}; \
          move the copy in before the backend starts"
-    )))])
+    )));
+    Ok(vec![then_mint(evidence, finding)])
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub static INSTANCE_NAME_UNUSABLE: Rule = Rule {
     title: "no key of an instance with this name is ever accepted",
     explain: include_str!("instance-name-unusable.md"),
     is_cause: true,
-    causes: &["key-name-mismatch", "key-foreign", "key-rejected", "key-mangled", "name-drift"],
+    causes: &["key-name-mismatch", "key-mangled", "name-drift"],
     since: "0.1.0",
 };
 

@@ -13,7 +13,7 @@ pub static NAME_DRIFT: Rule = Rule {
     title: "the instance's name in force is not the one of the next start",
     explain: include_str!("name-drift.md"),
     is_cause: true,
-    causes: &["key-name-mismatch", "key-rejected"],
+    causes: &["key-name-mismatch"],
     since: "0.1.0",
 };
 

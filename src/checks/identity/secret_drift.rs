@@ -17,7 +17,7 @@ pub static SECRET_DRIFT: Rule = Rule {
     title: "the secret in force is not the one the next start will use",
     explain: include_str!("secret-drift.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: &["key-foreign"],
     since: "0.1.0",
 };
 
@@ -78,6 +78,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let about_key = match (opens(old), opens(new)) {
         (Some(true), _) => format!(" With it {key} stops working."),
         (_, Some(true)) => format!(" From then on {key} is accepted."),
+        (Some(false), Some(false)) => {
+            format!(" {} opens with neither: one is to be minted in any case.", capital(&key))
+        }
         _ => String::new(),
     };
     let mut finding = SECRET_DRIFT

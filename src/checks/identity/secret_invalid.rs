@@ -2,6 +2,7 @@
 
 use super::{opinion, recreate, service, value_place, value_spot, whose};
 use crate::checks::Check;
+use crate::checks::engine::log_lines;
 use crate::checks::key::is_accepted;
 use crate::checks::persistence::compose_command;
 use crate::evidence::compose::EntryValue;
@@ -16,13 +17,7 @@ pub static SECRET_INVALID: Rule = Rule {
     title: "the instance secret is not 64 hex digits: no backend starts with it",
     explain: include_str!("secret-invalid.md"),
     is_cause: true,
-    causes: &[
-        "key-rejected",
-        "backend-restarting",
-        "backend-stopped",
-        "url-refused",
-        "url-no-answer",
-    ],
+    causes: &["backend-restarting", "backend-stopped", "url-refused", "url-no-answer"],
     since: "0.1.0",
 };
 
@@ -82,6 +77,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         } else {
             finding
         }]);
+    }
+    let logged = log_lines::told(evidence, SECRET_INVALID.id);
+    if let Ok(Some(told)) = &logged {
+        return Ok(vec![told.finding(&SECRET_INVALID).remedy(replace())]);
     }
     whose?;
     service?;

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::checks::key::build::{self, claims, container, opened, process, secret};
     use crate::evidence::key::Trial;
-    use crate::report::Certainty::{Likely, Possible, Proven};
+    use crate::report::Certainty::{Likely, Proven};
 
     #[test]
     fn names_the_instance_that_the_key_opens() {
@@ -111,12 +111,6 @@ mod tests {
                 |e| e.docker = build::unseen(),
                 Some(Likely),
             ),
-            (
-                "neither was asked",
-                vec![theirs()],
-                |e| (e.docker, e.endpoint) = (build::unseen(), build::unseen()),
-                Some(Possible),
-            ),
         ] {
             let mut evidence = build::refused(&trials);
             build::docker(&mut evidence).backends.push(container("other", "theirs"));
@@ -124,6 +118,20 @@ mod tests {
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
         }
+    }
+
+    /// So it is in a healthy deployment without a compose file whose URL was not asked: its own instance opens the key.
+    #[test]
+    fn the_instance_that_opens_the_key_may_be_the_one_that_is_meant() {
+        let mut evidence = build::refused(&[opened("theirs", vec![process("other-backend-1")])]);
+        let docker = build::docker(&mut evidence);
+        docker.backends = vec![container("other", "theirs")];
+        (docker.expected, docker.answering) = (None, None);
+        assert_eq!(run(&evidence).unwrap()[0].certainty, Likely, "refused, so it is not");
+        evidence.endpoint = build::unseen();
+        assert!(run(&evidence).is_err(), "not asked, so it may be");
+        evidence.docker = build::unseen();
+        assert!(run(&evidence).is_err(), "neither was asked");
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub(crate) fn volume(name: &str, project: &str, attached_to: &[&str]) -> Volume 
         anonymous: false,
         prunable: false,
         backing: VolumeBacking::Engine,
+        content: unseen(),
     }
 }
 
@@ -157,7 +158,6 @@ pub(crate) fn healthy() -> Evidence {
                 ],
                 data_dir: "/convex/data".to_owned(),
                 credentials_dir: "/convex/data/credentials".to_owned(),
-                sql_host: None,
             }],
             chosen: Some("backend".to_owned()),
             volumes: vec![DeclaredVolume {

@@ -3,7 +3,7 @@
 use super::judgement::{Case, case, outdone};
 use super::{called, capital, day, issued, location, mint, stands};
 use crate::checks::Check;
-use crate::checks::persistence::{bring_back, compose_command};
+use crate::checks::persistence::{attach, bring_back, compose_command, holds};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
@@ -35,7 +35,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .and_then(|volumes| volumes.iter().find(|seen| seen.name == volume));
     let project = seen
         .and_then(|seen| seen.project.as_deref())
-        .or_else(|| docker?.backend(holder)?.project.as_deref());
+        .or_else(|| docker?.backend(holder?)?.project.as_deref());
     let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
     let changed = seen
         .and_then(|seen| seen.changed_at)
@@ -53,20 +53,30 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             ),
         )
         .because(format!("opens with the secret in volume {volume}"), stands(&key.source))
-        .because("holds that volume".to_owned(), holder.to_owned())
         .at(Location::volume(volume));
+    finding = match (holder, seen.and_then(|seen| seen.content.seen().ok())) {
+        (Some(holder), _) => finding.because("holds that volume", holder.to_owned()),
+        (None, Some(content)) => {
+            finding.because(holds(content), format!("volume {volume}, {}", content.how))
+        }
+        (None, None) => finding,
+    };
     if let Some(at) = location(&key.source) {
         finding = finding.at(at);
     }
-    if let Some(back) = bring_back(evidence, volume, project) {
-        finding = finding.remedy(back);
-    } else if docker.and_then(|docker| docker.expected.as_deref()) == Some(holder) {
+    let back = bring_back(evidence, volume, project);
+    let of_stopped =
+        holder.is_some_and(|holder| docker.and_then(|d| d.expected.as_deref()) == Some(holder));
+    if back.is_none() && of_stopped {
         finding = finding.remedy(
             Remedy::careful(
                 "If you mean this project's own backend, start it (its port must be free)",
             )
             .run(compose_command(evidence, "up -d")),
         );
+    } else {
+        finding.remedies.extend(back);
+        finding.remedies.extend(attach(evidence, volume));
     }
     Ok(vec![finding.remedy(mint(
         evidence,
@@ -78,6 +88,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, container, file, opened};
+    use crate::evidence::compose::EntryValue;
+    use crate::evidence::key::SecretPlace;
     use crate::report::Certainty::{Likely, Proven};
 
     #[test]
@@ -97,6 +109,36 @@ mod tests {
             }
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_volume_alone_tells_and_the_way_back_is_exact() {
+        let evidence = |volume: &str| {
+            let place = SecretPlace::Volume { volume: volume.to_owned() };
+            build::refused(&[opened("old", vec![place])])
+        };
+        let mut of_project = evidence("old_data");
+        build::volumes(&mut of_project).push(build::volume("old_data", "old", &[]));
+        let found = &run(&of_project).unwrap()[0];
+        assert_eq!(found.certainty, Proven);
+        assert_eq!(
+            found.remedies[0].commands,
+            ["docker compose -p app down && docker compose -p old up -d"]
+        );
+        let entry = r#"`data: { external: true, name: "old_data" }` in place of `data:`"#;
+        assert!(found.remedies[1].title.contains(entry), "{}", found.remedies[1].title);
+
+        let found = &run(&evidence("nobodys")).unwrap()[0];
+        assert!(found.remedies[0].title.contains("nobodys"), "no project to go back to");
+        assert_eq!(run(&evidence("app_data")), Ok(vec![]), "its own");
+
+        // Its start would overwrite the old secret: nothing to run as it stands.
+        build::service(&mut of_project).environment =
+            vec![build::entry("INSTANCE_SECRET", EntryValue::Secret(build::valid("ours")))];
+        let found = &run(&of_project).unwrap()[0];
+        for remedy in &found.remedies[..2] {
+            assert!(remedy.commands.is_empty() && remedy.title.contains("INSTANCE_SECRET"));
         }
     }
 

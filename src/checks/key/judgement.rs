@@ -20,7 +20,8 @@ pub(super) enum Case<'a> {
     DetachedVolume {
         key: &'a KeyFacts,
         volume: &'a str,
-        holder: &'a str,
+        /// The stopped container that has it; `None` where it was looked into itself.
+        holder: Option<&'a str>,
         claims: &'a Claims,
         certainty: Certainty,
     },
@@ -86,8 +87,11 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
     }
     if !refused {
         // Not seen to be refused, and nothing speaks against it: that is not a pass.
-        return match elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none()) {
-            Some(case) => Ok(Some(case(Certainty::Possible))),
+        let case = elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none());
+        return match case.map(|case| case(Certainty::Possible)) {
+            // With nobody known to be meant, the instance that has the secret may be that very one: so it is in a healthy deployment.
+            Some(Case::AnotherInstance { .. }) if subject.is_none() => Err(unseen(untried)),
+            Some(case) => Ok(Some(case)),
             None => Err(unseen(untried)),
         };
     }
@@ -129,6 +133,10 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
 pub(super) fn outdone<T>(case: &Case<'_>) -> Result<Vec<T>, Unseen> {
     match case {
         Case::Rejected { reason, .. } => Err(unseen(reason.as_str())),
+        // With another name before it, the hex may be another instance's all the same.
+        Case::NameMismatch { certainty, .. } if *certainty < Certainty::Proven => {
+            Err(unseen("only the name was seen to differ; whether the hex part is good was not"))
+        }
         _ => Ok(vec![]),
     }
 }
@@ -188,7 +196,10 @@ fn elsewhere<'a>(
             SecretPlace::File { container: name, volume: Some(volume) }
                 if !is_own(name) && !own.is_some_and(|own| holds(own, volume)) =>
             {
-                Some((name.as_str(), volume.as_str(), claims))
+                Some((Some(name.as_str()), volume.as_str(), claims))
+            }
+            SecretPlace::Volume { volume } if !own.is_some_and(|own| holds(own, volume)) => {
+                Some((None, volume.as_str(), claims))
             }
             _ => None,
         })

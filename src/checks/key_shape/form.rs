@@ -1,6 +1,6 @@
 //! The text is something else than a key: a placeholder, the master secret, a cloud key, an invention.
 
-use super::{REFUSED, about, replace, selected};
+use super::{about, replace, selected};
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::evidence::key::SecretPlace;
@@ -14,7 +14,7 @@ pub static KEY_PLACEHOLDER: Rule = Rule {
     title: "the admin key is a placeholder that nobody filled in",
     explain: include_str!("key-placeholder.md"),
     is_cause: true,
-    causes: REFUSED,
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -25,7 +25,7 @@ pub static KEY_NOT_MINTED: Rule = Rule {
     title: "the admin key is not one that a Convex backend made",
     explain: include_str!("key-not-minted.md"),
     is_cause: true,
-    causes: REFUSED,
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -36,7 +36,7 @@ pub static KEY_IS_CLOUD_KEY: Rule = Rule {
     title: "the admin key is a deploy key of Convex Cloud",
     explain: include_str!("key-is-cloud-key.md"),
     is_cause: true,
-    causes: REFUSED,
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -47,7 +47,7 @@ pub static KEY_IS_INSTANCE_SECRET: Rule = Rule {
     title: "the admin key is an instance secret, from which keys are minted",
     explain: include_str!("key-is-instance-secret.md"),
     is_cause: true,
-    causes: REFUSED,
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -112,6 +112,7 @@ fn said(place: &SecretPlace) -> String {
         SecretPlace::Process { container } => format!("the process of {container}"),
         SecretPlace::Environment { container } => format!("the environment of {container}"),
         SecretPlace::File { container, .. } => format!("the credentials file of {container}"),
+        SecretPlace::Volume { volume } => format!("volume {volume}"),
         SecretPlace::Compose { file, line } => format!("{file}:{line}"),
         SecretPlace::PublicDevelopment => "the public development secret".to_owned(),
         SecretPlace::Given => "the file that was given".to_owned(),

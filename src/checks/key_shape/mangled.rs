@@ -1,6 +1,6 @@
 //! A key that was damaged on its way, or what is left of one.
 
-use super::{REFUSED, about, is_refused, replace, selected};
+use super::{about, is_refused, replace, selected};
 use crate::admin_key::{Form, ShapeFault as Fault};
 use crate::checks::Check;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
@@ -13,7 +13,8 @@ pub static KEY_MANGLED: Rule = Rule {
     title: "the admin key was damaged on its way here",
     explain: include_str!("key-mangled.md"),
     is_cause: true,
-    causes: REFUSED,
+    // A text that is no key at all is not tried on any secret; one of an odd length is, and is refused.
+    causes: &["key-rejected", "key-foreign"],
     since: "0.1.0",
 };
 

@@ -31,9 +31,6 @@ pub static CHECKS: &[&Check] = &[
     &name::WITHOUT_NAME_CHECK,
 ];
 
-/// What follows from a key of a wrong shape: it is refused, and no secret opens it.
-const REFUSED: &[&str] = &["key-rejected", "key-foreign"];
-
 /// The key that `npx convex` would use.
 fn selected(evidence: &Evidence) -> Option<&KeyFacts> {
     evidence.keys.iter().find(|key| key.selected)

@@ -1,6 +1,6 @@
 //! What stands before the digits: a prefix that the header drops, or no name at all.
 
-use super::{REFUSED, about, is_refused, replace, selected};
+use super::{about, is_refused, replace, selected};
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
@@ -13,7 +13,7 @@ pub static KEY_PREFIX_REFUSED: Rule = Rule {
     title: "the prefix before the admin key makes the header lose its name",
     explain: include_str!("key-prefix-refused.md"),
     is_cause: true,
-    causes: REFUSED,
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -24,7 +24,7 @@ pub static KEY_WITHOUT_NAME: Rule = Rule {
     title: "the admin key has lost the instance name before its digits",
     explain: include_str!("key-without-name.md"),
     is_cause: true,
-    causes: REFUSED,
+    causes: &[],
     since: "0.1.0",
 };
 

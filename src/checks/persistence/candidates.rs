@@ -1,9 +1,8 @@
-//! Volumes that may hold this deployment's data under another project's name, and the way back to them.
+//! Volumes that may hold this deployment's data under another project's name.
 
-use super::{compose_command, declared, declared_over, is_durable, word};
+use super::{declared, declared_over};
 use crate::evidence::docker::Volume;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::Remedy;
 
 /// A volume that may hold the data of this deployment under another project's name.
 #[derive(Clone, Copy)]
@@ -14,8 +13,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) project: &'a str,
 }
 
-/// Volumes with this deployment's key, made for another project and attached to no running backend; at most three. Empty also where
-/// nobody could look.
+/// Volumes with this deployment's key, made for another project, attached to no running backend, and not seen to hold something else;
+/// at most three. Empty also where nobody could look.
 pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
     look_for_candidates(evidence).unwrap_or_default()
 }
@@ -37,7 +36,7 @@ pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'
         .volumes
         .seen()?
         .iter()
-        .filter(|volume| !volume.anonymous && !ours(volume))
+        .filter(|volume| !volume.anonymous && !volume.is_something_else() && !ours(volume))
         .filter(|volume| volume.attached_to.iter().all(is_idle))
         .filter_map(|volume| {
             let by_label = volume.project.as_deref().filter(|_| volume.key.as_deref() == Some(key));
@@ -52,29 +51,4 @@ pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'
         })
         .take(3)
         .collect())
-}
-
-/// Goes back to the project that has the volume; `None` where the volume belongs to no other project. Nothing is lost: `down` keeps
-/// named volumes, and where the new instance has none it is only stopped.
-pub(crate) fn bring_back(
-    evidence: &Evidence,
-    volume: &str,
-    project: Option<&str>,
-) -> Option<Remedy> {
-    let (compose, _) = declared(evidence).ok()??;
-    let project = project.filter(|project| *project != compose.project)?;
-    let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected());
-    let keeps = expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(is_durable));
-    let leave = if keeps { "down" } else { "stop" };
-    Some(
-        Remedy::careful(format!(
-            "To get the data in {volume} back, run the project under its old name; for good: \
-             `COMPOSE_PROJECT_NAME={project}` in .env, or `name: {project}` in the compose file"
-        ))
-        .run(format!(
-            "{} && {}",
-            compose_command(evidence, &format!("-p {} {leave}", word(&compose.project))),
-            compose_command(evidence, &format!("-p {} up -d", word(project))),
-        )),
-    )
 }

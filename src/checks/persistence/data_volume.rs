@@ -4,12 +4,16 @@
 
 use super::{
     Elsewhere, IMAGE_VOLUME, declared, declared_over, for_a_throw_away, is_durable, keeps, move_in,
-    place, rescue, spot,
+    place, rescue, spot, then_mint,
 };
 use crate::checks::Check;
 use crate::evidence::compose::{BackendService, DeclaredMount};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
+
+/// What follows from a data directory that does not last: a new secret, and where the documents are in SQL, a secret that they
+/// outlive.
+const LOSES_SECRET: &[&str] = &["sql-without-secret-persistence", "key-foreign", "key-rejected"];
 
 /// No line of the compose file mounts anything over the data directory.
 pub static DATA_VOLUME_MISSING: Rule = Rule {
@@ -18,7 +22,7 @@ pub static DATA_VOLUME_MISSING: Rule = Rule {
     title: "no durable volume holds the data directory",
     explain: include_str!("data-volume-missing.md"),
     is_cause: true,
-    causes: &["sql-without-secret-persistence", "key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 
@@ -29,7 +33,7 @@ pub static DATA_VOLUME_ANONYMOUS: Rule = Rule {
     title: "the data directory lies in a volume without a name",
     explain: include_str!("data-volume-anonymous.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 
@@ -40,7 +44,7 @@ pub static DATA_MOUNT_WRONG_PATH: Rule = Rule {
     title: "a volume is mounted, but not over the data directory",
     explain: include_str!("data-mount-wrong-path.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 
@@ -51,7 +55,7 @@ pub static DATA_ON_TMPFS: Rule = Rule {
     title: "the data directory lies in memory (tmpfs)",
     explain: include_str!("data-on-tmpfs.md"),
     is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
+    causes: LOSES_SECRET,
     since: "0.1.0",
 };
 
@@ -120,12 +124,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(crate::report::Location::container(&container.name))
             .remedy(rescue(container));
     }
-    Ok(vec![for_a_throw_away(evidence, container, finding).remedy(move_in(
+    let finding = for_a_throw_away(evidence, container, finding).remedy(move_in(
         evidence,
         lines,
         &service.name,
         container,
-    ))])
+    ));
+    Ok(vec![then_mint(evidence, finding)])
 }
 
 /// The rule, the line that is to blame, and the lines that mend it.
@@ -177,8 +182,10 @@ fn looks_meant_for_data(mount: &DeclaredMount) -> bool {
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
+    use crate::checks::key::build::{closed, opened, process};
     use crate::evidence::compose::EntryValue;
     use crate::evidence::docker::MountKind;
+    use crate::evidence::endpoint::Body;
     use Certainty::{Likely, Proven};
 
     fn found(evidence: &Evidence) -> Option<(String, Certainty)> {
@@ -271,5 +278,24 @@ mod tests {
         assert!(run(&evidence).is_err());
         evidence.compose = Seen(None);
         assert_eq!(run(&evidence), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_volume_brings_no_key_back() {
+        let mints = |evidence: &Evidence| {
+            let found = run(evidence).unwrap();
+            found[0].remedies.iter().any(|remedy| remedy.title.contains("mint another"))
+        };
+        let mut evidence = build::refused(&[]);
+        build::service(&mut evidence).mounts.clear();
+        build::backend(&mut evidence).mounts.clear();
+        assert!(mints(&evidence));
+        // A key that some secret opens has a home: that is another story.
+        evidence.keys[0].trials.push(opened("theirs", vec![process("other-backend-1")]));
+        assert!(!mints(&evidence));
+        evidence.keys[0].trials = vec![closed("ours", vec![process("app-backend-1")])];
+        build::endpoint(&mut evidence).check_admin_key =
+            build::answer(200, Body::KeyAccepted { read_only: Some(false) });
+        assert!(!mints(&evidence), "it is accepted");
     }
 }

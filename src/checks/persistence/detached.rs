@@ -1,8 +1,8 @@
 //! Volumes that lie about, attached to nothing, and hold (or may hold) an instance of Convex.
 
-use super::look_for_candidates;
+use super::{attach, bring_back, holds, look_for_candidates};
 use crate::checks::Check;
-use crate::checks::key::{is_accepted, selected};
+use crate::checks::key::{fits_unasked, is_accepted, selected};
 use crate::evidence::docker::Volume;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
@@ -33,23 +33,29 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .collect();
     let trials = selected(evidence).map(|key| key.trials.as_slice()).unwrap_or_default();
     let has_credentials = |volume: &Volume| {
-        trials.iter().flat_map(|trial| &trial.places).any(|place| {
-            matches!(place, SecretPlace::File { volume: Some(name), .. } if *name == volume.name)
-        })
+        volume.is_convex()
+            || trials.iter().flat_map(|trial| &trial.places).any(|place| {
+                matches!(place, SecretPlace::File { volume: Some(name), .. } if *name == volume.name)
+            })
     };
     let mut found = Vec::new();
     for volume in &detached {
         if has_credentials(volume) {
             let level = if volume.anonymous { Level::Warning } else { Level::Info };
-            found.push(
-                say(volume, Certainty::Proven, "holds the credentials of a Convex instance")
-                    .level(level),
-            );
+            let what = match volume.content.seen() {
+                Ok(content) => holds(content),
+                Err(_) => "holds the credentials of a Convex instance".to_owned(),
+            };
+            found.push(say(evidence, volume, Certainty::Proven, &what).level(level));
         }
     }
     // By its name alone: worth a word only where something is amiss (every upstream project has a volume called `data`).
     if !is_accepted(evidence) {
-        let named = match look_for_candidates(evidence) {
+        let named = look_for_candidates(evidence).and_then(|named| match fits_unasked(evidence) {
+            Some(unasked) if !named.is_empty() => Err(unasked),
+            _ => Ok(named),
+        });
+        let named = match named {
             Ok(named) => named,
             Err(unseen) if found.is_empty() => return Err(unseen),
             Err(_) => vec![],
@@ -59,21 +65,23 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .map(|candidate| candidate.volume)
             .filter(|volume| volume.attached_to.is_empty() && !has_credentials(volume));
         found.extend(by_name.map(|volume| {
-            say(volume, Certainty::Possible, "is named like the data volume of this project")
+            let what = "is named like the data volume of this project";
+            say(evidence, volume, Certainty::Possible, what)
         }));
     }
     Ok(found)
 }
 
-fn say(volume: &Volume, certainty: Certainty, what: &str) -> Finding {
+fn say(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -> Finding {
     let kept = if volume.anonymous {
         "Nobody gave it a name, so that `docker volume prune` may take it."
     } else {
         "`docker compose down` keeps it; `docker volume prune` of an engine before 23 does not."
     };
     let name = &volume.name;
-    DETACHED_VOLUME_HAS_DATA
-        .finding(certainty, format!("Volume {name} {what}, and no container has it. {kept}"))
+    let of = volume.project.as_ref().map(|it| format!(" of project {it}")).unwrap_or_default();
+    let mut finding = DETACHED_VOLUME_HAS_DATA
+        .finding(certainty, format!("Volume {name}{of} {what}, and no container has it. {kept}"))
         .because(
             volume.changed_at.map_or_else(
                 || "attached to nothing".to_owned(),
@@ -81,17 +89,26 @@ fn say(volume: &Volume, certainty: Certainty, what: &str) -> Finding {
             ),
             format!("volume {name}"),
         )
-        .at(Location::volume(name))
-        .remedy(Remedy::safe("Look into it without changing it").run("convex-doctor --deep"))
-        .remedy(Remedy::safe(format!(
+        .at(Location::volume(name));
+    if volume.content.seen().is_err() {
+        let look = Remedy::safe("Look into it without changing it").run("convex-doctor --deep");
+        finding = finding.remedy(look);
+    }
+    finding.remedies.extend(bring_back(evidence, name, volume.project.as_deref()));
+    finding.remedies.extend(attach(evidence, name));
+    if finding.remedies.is_empty() {
+        finding = finding.remedy(Remedy::safe(format!(
             "Keep it: mount it at /convex/data with `external: true` and `name: {name}`"
-        )))
+        )));
+    }
+    finding
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, closed, file, unseen, volume};
+    use crate::evidence::docker::VolumeContent;
 
     fn with(volume: Volume, mut evidence: Evidence) -> Evidence {
         build::volumes(&mut evidence).push(volume);
@@ -127,6 +144,23 @@ mod tests {
             let evidence = with(volume, build::refused(&trials));
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|f| (f.certainty, f.level)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_inside_counts_more_than_the_name() {
+        let inside = |secret: Option<&str>, database_bytes| {
+            let secret = secret.map(build::valid);
+            let content = VolumeContent { secret, database_bytes, ..VolumeContent::default() };
+            Volume { content: build::Seen(content), ..volume("old_data", "old", &[]) }
+        };
+        for (case, volume, expected) in [
+            ("credentials", inside(Some("old"), None), Some(Certainty::Proven)),
+            ("a database on its own", inside(None, Some(4096)), Some(Certainty::Proven)),
+            ("neither", inside(None, None), None),
+        ] {
+            let found = run(&with(volume, build::refused(&[]))).unwrap();
+            assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
         }
     }
 

@@ -4,33 +4,39 @@
 //! Speaks of the container that Compose would run here (`expected`) and of the compose file. "No volume" is not "lost at every
 //! recreate": Compose carries mounts over from the old container, and drops them at the next `down` (`facts/docker.md` §0.1, 2).
 
-use super::Check;
+use super::{Check, key};
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, DeclaredMount, EntryValue, EnvironmentEntry,
 };
 use crate::evidence::docker::{Container, Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Location, Remedy};
+use crate::report::{Finding, Level, Remedy};
 
+pub mod bind_mount;
 mod candidates;
+pub mod data_not_writable;
 pub mod data_volume;
 pub mod detached;
 pub mod not_attached;
 pub mod project_renamed;
 pub mod shared;
 pub mod sql_secret;
+mod way_back;
 
-pub(crate) use candidates::{bring_back, candidates, look_for_candidates};
+pub(crate) use candidates::{candidates, look_for_candidates};
+pub(crate) use way_back::{attach, bring_back, holds};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &data_volume::CHECK,
+    &data_not_writable::CHECK,
     &not_attached::CHECK,
     &not_attached::EXTERNAL_CHECK,
     &project_renamed::CHECK,
     &detached::CHECK,
     &shared::CHECK,
     &sql_secret::CHECK,
+    &bind_mount::CHECK,
 ];
 
 /// Where upstream's image keeps everything, and what it declares as a volume of its own.
@@ -158,10 +164,7 @@ fn is_set(entry: &EnvironmentEntry) -> bool {
     }
 }
 
-/// A place of the compose file.
-pub(crate) fn place(at: &At) -> Location {
-    Location::File { file: at.file.clone(), line: at.line, column: at.column, text: None }
-}
+pub(crate) use crate::checks::compose::location as place;
 
 /// That place, for the source of a proof.
 pub(crate) fn spot(at: &At) -> String {
@@ -228,6 +231,25 @@ pub(crate) fn for_a_throw_away(
     } else {
         finding
     }
+}
+
+/// A volume brings back no key: where the one in use is refused and opens nothing here, says that it is to be minted as well. The
+/// finding about the key is folded under this one, and its remedy with it.
+pub(crate) fn then_mint(evidence: &Evidence, finding: Finding) -> Finding {
+    let opens_nothing = key::selected(evidence).is_some_and(|key| {
+        !key::is_no_key(key) && key.trials.iter().all(|trial| trial.opened.is_none())
+    });
+    if !opens_nothing || key::said(evidence) != key::Said::Refused {
+        return finding;
+    }
+    let title = match candidates(evidence).first() {
+        Some(first) => format!(
+            "The key stays refused: to start afresh ({} is kept), mint another",
+            first.volume.name
+        ),
+        None => "The key stays refused: mint another".to_owned(),
+    };
+    finding.remedy(key::mint(evidence, &title))
 }
 
 /// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.

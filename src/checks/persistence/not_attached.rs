@@ -3,7 +3,7 @@
 
 use super::{
     compose_command, declared, declared_over, for_a_throw_away, keeps, move_in, place, rescue,
-    spot, word,
+    spot, then_mint, word,
 };
 use crate::checks::Check;
 use crate::evidence::docker::MountKind;
@@ -55,7 +55,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let fits = match attached.map(|mount| (mount.kind, mount.source.as_deref())) {
         // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount is a difference.
         Some((MountKind::Bind, _)) => line.kind == "bind",
-        Some((MountKind::Named, name)) => line.kind == "volume" && name == Some(wanted),
+        // A volume that the engine named may be declared by that name, as external.
+        Some((MountKind::Named | MountKind::Anonymous, name)) => {
+            line.kind == "volume" && name == Some(wanted)
+        }
         _ => false,
     };
     // Another data directory than the file's is a difference of its own.
@@ -85,7 +88,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             &service.name,
             Some(container),
         ));
-    Ok(vec![for_a_throw_away(evidence, Some(container), finding)])
+    let finding = for_a_throw_away(evidence, Some(container), finding);
+    Ok(vec![then_mint(evidence, finding)])
 }
 
 fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -101,6 +105,12 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if known.iter().any(|seen| seen.name == volume.name) {
         return Ok(vec![]);
     }
+    // The engine's list was searched for this very name.
+    let certainty = if docker.absent_volumes.contains(&volume.name) {
+        Certainty::Proven
+    } else {
+        Certainty::Likely
+    };
     let near: Vec<&str> = known
         .iter()
         .filter(|seen| !seen.anonymous && seen.attached_to.is_empty())
@@ -109,7 +119,7 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .collect();
     let mut finding = DATA_VOLUME_MISSING_EXTERNAL
         .finding(
-            Certainty::Likely,
+            certainty,
             format!(
                 "Volume {} is `external`, so Compose does not make it, and `up` stops with \
                  `external volume \"{}\" not found`.",
@@ -145,9 +155,11 @@ mod tests {
     fn compares_the_line_with_the_container() {
         let named = |name| Some(mount(MountKind::Named, Some(name), "/convex/data"));
         let hex = "b".repeat(64);
+        let named_by_engine = Some(mount(MountKind::Anonymous, Some("app_data"), "/convex/data"));
         for (case, attached, expected) in [
             ("the declared one", named("app_data"), 0),
             ("another one", named("old_data"), 1),
+            ("one that the engine named", named_by_engine, 0),
             ("a nameless one", Some(mount(MountKind::Anonymous, Some(&hex), "/convex/data")), 1),
             ("a directory", Some(mount(MountKind::Bind, Some("/srv"), "/convex/data")), 1),
             ("nothing", None::<Mount>, 1),
@@ -176,7 +188,9 @@ mod tests {
         build::compose(&mut evidence).volumes[0].external = true;
         assert_eq!(run_external(&evidence), Ok(vec![]), "it is there");
         build::compose(&mut evidence).volumes[0].name = "precious".to_owned();
-        assert_eq!(run_external(&evidence).unwrap().len(), 1);
+        assert_eq!(run_external(&evidence).unwrap()[0].certainty, Certainty::Likely);
+        build::docker(&mut evidence).absent_volumes = vec!["precious".to_owned()];
+        assert_eq!(run_external(&evidence).unwrap()[0].certainty, Certainty::Proven);
         build::docker(&mut evidence).volumes = unseen();
         assert!(run_external(&evidence).is_err());
     }

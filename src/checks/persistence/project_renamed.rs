@@ -4,7 +4,7 @@
 
 use super::{bring_back, declared, look_for_candidates, place};
 use crate::checks::Check;
-use crate::checks::key::{is_accepted, issued, mint, selected, subject};
+use crate::checks::key::{fits_unasked, is_accepted, issued, mint, selected, subject};
 use crate::evidence::compose::ComposeFacts;
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
@@ -18,7 +18,7 @@ pub static PROJECT_RENAMED: Rule = Rule {
     title: "the compose project had another name, and its data is under that",
     explain: include_str!("project-renamed.md"),
     is_cause: true,
-    causes: &["key-from-detached-volume", "key-foreign", "key-rejected"],
+    causes: &["key-from-detached-volume"],
     since: "0.1.0",
 };
 
@@ -57,7 +57,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![with_way_back(evidence, finding, old.project, old.volume).remedy(afresh)]);
     }
     // By name and labels only, nothing more than possible: a neighbour's volume is called the same.
-    Ok(look_for_candidates(evidence)?
+    let candidates = look_for_candidates(evidence)?;
+    match fits_unasked(evidence) {
+        Some(unasked) if !candidates.is_empty() => return Err(unasked),
+        _ => {}
+    }
+    Ok(candidates
         .into_iter()
         .map(|candidate| {
             let (project, name) = (candidate.project, candidate.volume.name.as_str());
@@ -137,9 +142,14 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
         .filter_map(|trial| Some((trial.opened.as_ref()?, &trial.places)));
     opened.flat_map(|(claims, places)| places.iter().map(move |it| (claims, it))).find_map(
         |(claims, place)| {
-            let SecretPlace::File { container, volume: Some(volume) } = place else { return None };
-            let holder = docker.backend(container);
-            if own == Some(container.as_str()) || holder.is_some_and(Container::is_running) {
+            let (container, volume) = match place {
+                SecretPlace::File { container, volume: Some(volume) } => (Some(container), volume),
+                SecretPlace::Volume { volume } => (None, volume),
+                _ => return None,
+            };
+            let holder = container.and_then(|container| docker.backend(container));
+            let is_own = container.is_some_and(|container| own == Some(container.as_str()));
+            if is_own || holder.is_some_and(Container::is_running) {
                 return None;
             }
             let of_volume = || volumes.iter().find(|seen| seen.name == *volume)?.project.as_deref();
@@ -147,7 +157,7 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
             (project != compose.project).then(|| Old {
                 project,
                 volume: Some(volume),
-                source: container,
+                source: container.unwrap_or(volume),
                 issued: issued(claims),
                 relation: holder.map_or(Relation::Unknown, |holder| relation(holder, compose)),
             })
@@ -246,5 +256,18 @@ mod tests {
         assert_eq!(found[0].locations, [Location::volume("old_data")]);
         build::docker(&mut evidence).volumes = unseen();
         assert!(run(&evidence).is_err());
+    }
+
+    /// A neighbour's volume bears such a name, too: while the key fits, a refusal has to be seen first.
+    #[test]
+    fn a_name_is_no_sign_where_the_key_fits_and_the_url_was_not_asked() {
+        let mut evidence = build::healthy();
+        evidence.endpoint = unseen();
+        assert_eq!(run(&evidence), Ok(vec![]), "no such volume");
+        build::volumes(&mut evidence).push(volume("old_data", "old", &[]));
+        assert!(run(&evidence).is_err());
+        let key = &mut evidence.keys[0];
+        key.trials.iter_mut().for_each(|trial| trial.opened = None);
+        assert_eq!(run(&evidence).unwrap().len(), 1, "the key does not fit");
     }
 }

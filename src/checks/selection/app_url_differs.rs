@@ -38,6 +38,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 }
             }
         } else {
+            if let Some(reason) = &app.unanswered {
+                unseen = Some(Unseen { reason: format!("{}: {reason}", app.url) });
+            }
             continue;
         };
         findings.push(finding(app, &selected.text, &why));
@@ -104,8 +107,23 @@ mod tests {
             line: 5,
             url: url.to_owned(),
             instance_name: instance_name.map(str::to_owned),
+            unanswered: None,
         }];
         told(run(&evidence))
+    }
+
+    #[test]
+    fn what_did_not_answer_is_no_pass() {
+        let mut evidence = build::evidence(&[], PAIR, "");
+        evidence.surroundings.app_urls = vec![AppUrl {
+            variable: "VITE_CONVEX_URL".to_owned(),
+            file: ".env.local".to_owned(),
+            line: 5,
+            url: "http://other:3210".to_owned(),
+            instance_name: None,
+            unanswered: Some("the connection was refused".to_owned()),
+        }];
+        assert_eq!(told(run(&evidence)), ["unknown"]);
     }
 
     #[test]

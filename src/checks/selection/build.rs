@@ -109,7 +109,6 @@ pub(crate) fn add_backend(evidence: &mut Evidence) {
             environment: Vec::new(),
             data_dir: "/convex/data".to_owned(),
             credentials_dir: "/convex/data/credentials".to_owned(),
-            sql_host: None,
         }],
         chosen: Some("backend".to_owned()),
         ..ComposeFacts::default()

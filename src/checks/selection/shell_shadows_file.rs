@@ -16,7 +16,6 @@ pub static SHELL_SHADOWS_FILE: Rule = Rule {
     is_cause: true,
     // At level error only, when the file's key would be accepted: then whatever is wrong with the shell's follows from this.
     causes: &[
-        "key-rejected",
         "key-foreign",
         "key-from-another-instance",
         "key-from-detached-volume",

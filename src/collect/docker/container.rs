@@ -23,6 +23,13 @@ const BUCKETS: [&str; 5] = [
     "S3_STORAGE_SEARCH_BUCKET",
 ];
 
+/// Each of these makes `run_backend.sh` use a SQL server.
+const SQL_VARIABLES: [&str; 3] = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"];
+
+/// What S3 needs beside the buckets.
+const AWS_VARIABLES: [&str; 4] =
+    ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 /// Secrets, and where each was met.
 pub(super) type Secrets = Vec<(Secret, SecretPlace)>;
 
@@ -106,12 +113,19 @@ pub(super) fn reduce(
             inspect.mounts.as_deref().unwrap_or_default(),
             host.and_then(|host| host.tmpfs.as_ref()),
         ),
-        uses_sql: ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"]
-            .into_iter()
-            .any(|name| set(name).is_some()),
-        sql_host: super::super::compose_project::sql_host(set),
+        uses_sql: SQL_VARIABLES.into_iter().any(|name| set(name).is_some()),
         volumes_by_name: named_by_definition(host),
         uses_s3: BUCKETS.into_iter().all(|name| set(name).is_some()),
+        sql_url: SQL_VARIABLES
+            .into_iter()
+            .find_map(|name| Some(super::super::sql_url::read(name, set(name)?))),
+        storage_variables: SQL_VARIABLES
+            .into_iter()
+            .chain(BUCKETS)
+            .chain(AWS_VARIABLES)
+            .filter(|name| set(name).is_some())
+            .map(str::to_owned)
+            .collect(),
         cloud_origin: set("CONVEX_CLOUD_ORIGIN").map(sanitize),
         site_origin: set("CONVEX_SITE_ORIGIN").map(sanitize),
         revision: label("org.opencontainers.image.revision"),
@@ -172,6 +186,10 @@ fn take_custody(env: &HashMap<&str, &str>) {
             .any(|part| name.contains(part));
         // A path to a secret is none, and cutting it out would only hide where to look.
         if telling && !value.starts_with('/') {
+            drop(Secret::new(*value));
+        }
+        // A password that is not percent-encoded may not be found in it.
+        if SQL_VARIABLES.contains(&name.as_str()) {
             drop(Secret::new(*value));
         }
         if let Some(password) = password_in_url(value) {
@@ -409,6 +427,8 @@ mod tests {
         assert_eq!((found.name.as_str(), found.id.as_str()), ("app-backend-1", "0123456789ab"));
         assert_eq!(found.config_files, ["/a/compose.yaml", "/a/o.yaml"]);
         assert!(found.upstream_entrypoint && found.uses_sql && !found.uses_s3);
+        assert_eq!(found.storage_variables, ["POSTGRES_URL"]);
+        assert_eq!(found.sql_url.as_ref().and_then(|url| url.host.as_deref()), Some("db"));
         assert_eq!((found.exit_code, found.finished_at), (None, None));
         assert_eq!(found.credentials_dir, "/convex/data/credentials");
         assert_eq!(found.ports.len(), 2);

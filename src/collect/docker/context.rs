@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Options, Unasked};
+use super::{Options, SshTarget, Unasked};
 use crate::evidence::docker::EngineFailure;
 
 /// Where docker itself looks when nobody says otherwise.
@@ -43,15 +43,24 @@ pub enum Transport {
     Http(String),
     /// TLS to `host:port`, with `ca.pem`, `cert.pem` and `key.pem` in the directory.
     Tls(String, PathBuf),
+    /// `docker system dial-stdio` over ssh.
+    Ssh(SshTarget),
 }
 
 /// Chooses the engine. An `Err` says in words for the reader why none could be chosen.
 pub fn resolve(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
+    let mut target = choose(options, env)?;
+    if let Transport::Ssh(ssh) = &mut target.transport {
+        ssh.path = env.get("PATH").cloned();
+    }
+    Ok(target)
+}
+
+fn choose(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
     let var = |name: &str| env.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let config_dir = var("DOCKER_CONFIG")
-        .map(PathBuf::from)
-        .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")));
-    let verify = var("DOCKER_TLS_VERIFY").is_some();
+    let config_dir = config_dir(env);
+    // DOCKER_TLS alone means to docker that the certificate is not looked at; here it always is.
+    let verify = var("DOCKER_TLS_VERIFY").or(var("DOCKER_TLS")).is_some();
     let certs = verify
         .then(|| var("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| config_dir.clone()))
         .flatten();
@@ -79,6 +88,62 @@ pub fn resolve(options: &Options, env: &BTreeMap<String, String>) -> Result<Targ
         }
         _ => Ok(default_target(env, notes)),
     }
+}
+
+/// More contexts than this are not asked.
+const MOST_CONTEXTS: usize = 8;
+
+/// The other contexts that docker knows, by name, `default` among them: each with its engine, or why it cannot be asked. Those that lead to
+/// the engine of `current` are left out.
+pub(super) fn others(
+    current: &Target,
+    env: &BTreeMap<String, String>,
+) -> Vec<(String, Result<Target, Unasked>)> {
+    let config_dir = config_dir(env);
+    let meta = config_dir.as_deref().map(|dir| dir.join("contexts").join("meta"));
+    let mut names: Vec<String> = meta
+        .and_then(|meta| std::fs::read_dir(meta).ok())
+        .into_iter()
+        .flatten()
+        .take(4 * MOST_CONTEXTS)
+        .filter_map(|entry| {
+            let text = read(&entry.ok()?.path().join("meta.json")).ok()?;
+            let meta = serde_json::from_str::<Value>(&text).ok()?;
+            meta["Name"].as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    let named = names.into_iter().map(|name| {
+        let target = named(&name, config_dir.as_deref(), Vec::new());
+        (name, target)
+    });
+    let default = ("default".to_owned(), Ok(default_target(env, Vec::new())));
+    let mut seen = vec![current.transport.clone()];
+    std::iter::once(default)
+        .chain(named)
+        .filter(|(_, target)| match target {
+            Ok(target) => {
+                let new = !seen.contains(&target.transport);
+                seen.push(target.transport.clone());
+                new
+            }
+            Err(_) => true,
+        })
+        // A socket that is not there is no engine.
+        .filter(|(_, target)| match target.as_ref().map(|target| &target.transport) {
+            Ok(Transport::Unix(path)) => path.exists(),
+            _ => true,
+        })
+        .take(MOST_CONTEXTS)
+        .collect()
+}
+
+/// Where docker keeps its configuration.
+fn config_dir(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let var = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    var("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")))
 }
 
 /// `currentContext` of `config.json`. Docker goes on with the default when the file is broken, and so does this.
@@ -128,7 +193,8 @@ fn named(name: &str, config_dir: Option<&Path>, notes: Vec<String>) -> Result<Ta
         return Err(refused(reason, "", Some(name)));
     };
     let certs = dir.join("tls").join(&digest).join("docker");
-    let certs = certs.join("cert.pem").is_file().then_some(certs);
+    let is_there = ["ca.pem", "cert.pem", "key.pem"].iter().any(|it| certs.join(it).is_file());
+    let certs = is_there.then_some(certs);
     target(&host, Some(name), certs, notes)
 }
 
@@ -203,14 +269,12 @@ fn target(
                 None => (local, Transport::Http(authority)),
             }
         }
-        "ssh" => {
-            let reason = format!(
-                "{address} is reached by ssh, which convex-doctor does not do; run it on that machine, \
-                 or forward the socket: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, \
-                 then -H unix:///tmp/docker.sock"
-            );
-            return Err(refused(reason, &address, context));
-        }
+        "ssh" => match SshTarget::parse(rest) {
+            Ok(ssh) => (false, Transport::Ssh(ssh)),
+            Err(reason) => {
+                return Err(refused(format!("{address}: {reason}"), &address, context));
+            }
+        },
         other => {
             let reason =
                 format!("{address}: addresses of the kind {other}:// are not supported here");
@@ -325,6 +389,7 @@ mod tests {
                 vec![("DOCKER_CONTEXT", "gone")],
                 "unix:///colima.sock",
             ),
+            ("by ssh", None, Some("far"), vec![], "ssh://me@far"),
             ("empty DOCKER_HOST", None, None, vec![("DOCKER_HOST", "")], "unix:///colima.sock"),
         ] {
             let mut env = env(&vars);
@@ -340,12 +405,36 @@ mod tests {
     }
 
     #[test]
+    fn the_other_contexts_are_those_that_lead_elsewhere() {
+        let home = home();
+        let socket = home.path().join("there.sock");
+        std::fs::write(&socket, "").unwrap();
+        let meta = home.path().join(".docker/contexts/meta/there");
+        std::fs::create_dir_all(&meta).unwrap();
+        let digest = hex::encode(Sha256::digest("there"));
+        let meta = meta.with_file_name(digest);
+        std::fs::create_dir_all(&meta).unwrap();
+        let host = format!("unix://{}", socket.display());
+        let json = serde_json::json!({"Name": "there", "Endpoints": {"docker": {"Host": host}}});
+        std::fs::write(meta.join("meta.json"), json.to_string()).unwrap();
+        let env = env(&[("HOME", home.path().to_str().unwrap())]);
+        let names = |current: &str| -> Vec<String> {
+            let current = target(current, None, None, Vec::new()).unwrap();
+            let others = others(&current, &env).into_iter();
+            others.map(|(name, _)| name).filter(|name| name != "default").collect()
+        };
+        // The socket of `colima` is not there; `far` is there and cannot be asked.
+        assert_eq!(names("unix:///x.sock"), ["far", "there"]);
+        assert_eq!(names(&host), ["far"]);
+    }
+
+    #[test]
     fn what_cannot_be_asked_says_why() {
         let home = home();
         let home = home.path().to_str().unwrap();
         for (vars, expected) in [
             (vec![("DOCKER_CONTEXT", "gone")], "context \"gone\" does not exist"),
-            (vec![("DOCKER_CONTEXT", "far")], "reached by ssh"),
+            (vec![("DOCKER_HOST", "ssh://me:pw@far")], "password"),
             (vec![("DOCKER_HOST", "npipe:////./pipe/docker_engine")], "npipe://"),
             (vec![("DOCKER_HOST", "https://h")], "no certificates"),
         ] {

@@ -76,7 +76,7 @@ mod tests {
             config_files: &files,
             working_dir: Some("/app"),
             service: Some("backend"),
-            data_volume_keys: &[],
+            ..Wanted::default()
         };
         let container = |project: &str, file: &str, dir: &str, service: &str, state: &str| {
             let owned = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bollard::errors::Error;
 
-use super::{Target, Transport, Unasked};
+use super::ssh::Complaint;
+use super::{Target, Transport, Unasked, tls};
 use crate::evidence::docker::EngineFailure;
 use crate::secret::{sanitize, scrub};
 
@@ -18,6 +19,23 @@ const LONGEST: usize = 300;
 pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unasked {
     let address = &target.address;
     let (failure, what) = match (error, io_kind(error)) {
+        (Error::RequestTimeoutError, _) if matches!(target.transport, Transport::Ssh(_)) => (
+            EngineFailure::Unresponsive,
+            format!(
+                "{address}: nothing came back over ssh ({} s, --timeout)",
+                timeout.as_secs_f32()
+            ),
+        ),
+        (Error::DockerResponseServerError { status_code: 400, message }, _)
+            if message.contains("HTTP request to an HTTPS server") =>
+        {
+            (
+                EngineFailure::Unreachable,
+                format!(
+                    "{address} speaks TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to its certificates"
+                ),
+            )
+        }
         (Error::RequestTimeoutError, _) | (_, Some(ErrorKind::TimedOut)) => (
             EngineFailure::Unresponsive,
             format!("{address} accepts and says nothing ({} s)", timeout.as_secs_f32()),
@@ -44,7 +62,16 @@ pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unas
             EngineFailure::Unreachable,
             format!("{address} answers, and not as a Docker engine does"),
         ),
-        _ => (EngineFailure::Unreachable, format!("{address}: {}", words(error))),
+        _ => match (of_connection(error), &target.transport) {
+            (Some(Connection::Ssh(complaint)), _) => {
+                (complaint.failure.clone(), format!("{address}: {}", complaint.words))
+            }
+            (Some(Connection::Tls(fault)), Transport::Tls(_, certificates)) => (
+                EngineFailure::Unreachable,
+                format!("{address}: {}", tls::fault(fault, certificates)),
+            ),
+            _ => (EngineFailure::Unreachable, format!("{address}: {}", words(error))),
+        },
     };
     let reason = match &target.context {
         Some(context) => format!("{what}; context \"{context}\""),
@@ -85,6 +112,35 @@ pub(super) fn words(error: &Error) -> String {
     text
 }
 
+/// What a connection of our own failed at.
+enum Connection<'a> {
+    Ssh(&'a Complaint),
+    Tls(&'a rustls::Error),
+}
+
+/// Looks for it through every layer; an I/O error keeps what it is made of to itself.
+fn of_connection(error: &Error) -> Option<Connection<'_>> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = match error {
+        Error::IOError { err } => Some(err),
+        Error::HyperResponseError { err } => Some(err),
+        error => Some(error),
+    };
+    while let Some(error) = cause {
+        if let Some(complaint) = error.downcast_ref::<Complaint>() {
+            return Some(Connection::Ssh(complaint));
+        }
+        if let Some(fault) = error.downcast_ref::<rustls::Error>() {
+            return Some(Connection::Tls(fault));
+        }
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner as &(dyn std::error::Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
 /// The kind of the I/O error at the bottom of it.
 fn io_kind(error: &Error) -> Option<ErrorKind> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -98,6 +154,10 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
     // bollard's transparent variant hides its own I/O error from `source`.
     match error {
         Error::IOError { err } => Some(err.kind()),
+        Error::HyperResponseError { err } => err
+            .source()
+            .and_then(|cause| cause.downcast_ref::<std::io::Error>())
+            .map_or(kind, |io| Some(io.kind())),
         _ => kind,
     }
 }

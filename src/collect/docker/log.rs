@@ -32,7 +32,8 @@ static ANSI: LazyLock<Regex> = LazyLock::new(|| {
 /// Keys, secrets and passwords that nobody has met yet: other people's requests stand in the log as well.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)(admin_?key=)[^\s&]+|(\|)[0-9a-f]{40,}|\b[0-9a-f]{64,}\b|(://[^\s:/@]*:)[^\s@/]+(@)",
+        // A password may hold `/` and `@`: everything up to the last `@` of the word. `run_backend.sh` traces its own commands.
+        r"(?i)(admin_?key=)[^\s&]+|(\|)[0-9a-f]{40,}|\b[0-9a-f]{64,}\b|(://[^\s:/@]*:)\S+(@)|(--instance-secret[ =])\S{3,}|([a-z_]*(?:secret|password|secret_access_key|token)=)\S+",
     )
 });
 
@@ -90,23 +91,52 @@ fn refusal(line: &str) -> Option<LoggedRefusal> {
     })
 }
 
-/// The last lines, and before them the last that tell of an error; safe to show.
+/// The last lines, and before them the last that tell of an error, as far back as the last time the backend came up; safe to show.
 fn tail(lines: &[&str]) -> Vec<String> {
+    let up = lines.iter().rposition(|line| line.contains("backend listening on"));
     let (earlier, last) = lines.split_at(lines.len().saturating_sub(TAIL));
-    let telling = |line: &&&str| {
-        ["ERROR", "Error:", "error:", "panicked", "Caused by", "cannot ", "No space left"]
-            .into_iter()
-            .any(|word| line.contains(word))
-    };
+    // What it died of before it last came up is the past; that it came up is what shows this.
+    let since_up = up.filter(|up| *up < earlier.len());
+    let telling = |line: &&&str| TELLING.iter().any(|word| line.contains(word));
+    let recent = &earlier[since_up.map_or(0, |up| up + 1)..];
     let mut kept: Vec<&str> =
-        earlier.iter().rev().filter(telling).take(EARLIER_ERRORS).copied().collect();
+        recent.iter().rev().filter(telling).take(EARLIER_ERRORS).copied().collect();
+    kept.extend(since_up.map(|up| earlier[up]));
+    // Remarks of the start stand before it.
+    let remarks = &earlier[..since_up.unwrap_or(0)];
+    kept.extend(remarks.iter().rev().filter(|line| is_remark(line)).take(2));
     kept.reverse();
     kept.extend(last);
     kept.into_iter().map(safe).collect()
 }
 
+/// Words by which a line tells of an error, or of what the backend really uses.
+const TELLING: &[&str] = &[
+    "ERROR",
+    "Error:",
+    "error:",
+    "panicked",
+    "Caused by",
+    "cannot ",
+    "No space left",
+    "Permission denied",
+    "attempting to acquire lease",
+    "Falling back to local storage",
+    "Connected to SQLite at ",
+    "Connected to Postgres database",
+    "Connected to MySQL database",
+];
+
+/// Whether a line says what the backend uses, which holds as long as the container lives.
+fn is_remark(line: &str) -> bool {
+    line.contains("Falling back to local storage")
+        || ["SQLite at ", "Postgres database", "MySQL database"].iter().any(|what| {
+            line.split_once("Connected to ").is_some_and(|(_, rest)| rest.starts_with(what))
+        })
+}
+
 fn safe(line: &str) -> String {
-    let masked = SECRETS.replace_all(line, "${1}${2}${3}***${4}");
+    let masked = SECRETS.replace_all(line, "${1}${2}${3}${5}${6}***${4}");
     let mut line = sanitize(&scrub(&masked));
     if let Some((at, _)) = line.char_indices().nth(LONGEST_LINE) {
         line.truncate(at);
@@ -191,5 +221,49 @@ mod tests {
         assert!(!all.contains("0123456789abcdef") && !all.contains("somepassword"), "{all}");
         assert!(all.contains("://u:***@db:5432 refused"), "{all}");
         assert!(read(&"x".repeat(5000), &[]).tail[0].chars().count() <= LONGEST_LINE + 1);
+    }
+
+    #[test]
+    fn what_the_start_script_traces_is_masked() {
+        for (line, kept) in [
+            ("+ INSTANCE_SECRET=hunter-two", "+ INSTANCE_SECRET=***"),
+            (
+                "+ exec ./convex-local-backend --instance-secret hunter-two --port 3210",
+                "--port 3210",
+            ),
+            ("+ export AWS_SECRET_ACCESS_KEY=hunter-two", "AWS_SECRET_ACCESS_KEY=***"),
+            (
+                "unable to open database file: postgres://u:hunter-two/@x@db:5432",
+                "://u:***@db:5432",
+            ),
+            (
+                "mkdir: cannot create directory '/convex/data/tmp': Permission denied",
+                "Permission denied",
+            ),
+        ] {
+            let tail = read(line, &[]).tail;
+            assert!(!tail[0].contains("hunter") && tail[0].contains(kept), "{}", tail[0]);
+        }
+    }
+
+    #[test]
+    fn a_line_that_the_checks_know_is_kept_and_still_known() {
+        use crate::checks::engine::log_lines::{KNOWN, When, recognise};
+        for known in KNOWN.iter().filter(|known| known.when != When::Waits) {
+            let coloured = format!("\u{1b}[2m2026-03-05T10:00:00Z\u{1b}[0m {}", known.example);
+            let tail = read(&format!("{coloured}\n{}", "INFO nothing\n".repeat(50)), &[]).tail;
+            assert_eq!(tail.len(), TAIL + 1, "{}", known.example);
+            let found = recognise(&tail[0]).map(|found| found.id);
+            assert_eq!(found, Some(known.id), "{}", tail[0]);
+        }
+    }
+
+    #[test]
+    fn errors_of_before_it_came_up_are_left_out() {
+        let (sqlite, up) =
+            ("INFO db: Connected to SQLite at /x", "INFO backend listening on :3210");
+        let noise = "INFO nothing\n".repeat(30);
+        let text = format!("{sqlite}\nERROR old\n{up}\nERROR new\n{noise}");
+        assert_eq!(read(&text, &[]).tail[..3], [sqlite, up, "ERROR new"]);
     }
 }

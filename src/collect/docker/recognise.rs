@@ -16,6 +16,9 @@ pub(super) struct Sight<'a> {
 /// Repository names of backend images, whatever the registry before them.
 const BACKEND_IMAGES: [&str; 2] = ["convex-backend", "self-hosted-backend"];
 
+/// Repository names of dashboard images.
+const DASHBOARD_IMAGES: [&str; 2] = ["convex-dashboard", "self-hosted-dashboard"];
+
 /// Labels by which an image names its source.
 const SOURCE_LABELS: [&str; 2] =
     ["org.opencontainers.repository", "org.opencontainers.image.source"];
@@ -45,7 +48,7 @@ pub(super) fn backend(sight: Sight<'_>) -> Option<String> {
 /// Whether it is a Convex dashboard.
 pub(super) fn is_dashboard(sight: Sight<'_>) -> bool {
     let upstream = SOURCE_LABELS.iter().any(|label| names_upstream(sight, label));
-    matches!(repository(sight.image), "convex-dashboard" | "self-hosted-dashboard")
+    is_dashboard_image(sight.image)
         // The dashboard's image comes from the same repository and is a Node server.
         || upstream && (sight.command.contains("server.js") || sight.image.contains("dashboard"))
 }
@@ -55,11 +58,9 @@ pub fn is_backend_image(image: &str) -> bool {
     BACKEND_IMAGES.contains(&repository(image))
 }
 
-/// Whether a variable's name says that its value is a secret.
-pub fn is_secretive(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let words = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "_KEY", "APIKEY", "PRIVATE"];
-    words.iter().any(|word| name.contains(word))
+/// Whether an image's name alone says that it is a dashboard.
+pub fn is_dashboard_image(image: &str) -> bool {
+    DASHBOARD_IMAGES.contains(&repository(image))
 }
 
 fn names_upstream(sight: Sight<'_>, label: &str) -> bool {
@@ -69,7 +70,7 @@ fn names_upstream(sight: Sight<'_>, label: &str) -> bool {
 }
 
 /// The last part of an image's name, without registry, tag and digest.
-fn repository(image: &str) -> &str {
+pub fn repository(image: &str) -> &str {
     let name = image.split('@').next().unwrap_or_default();
     let last = name.rsplit('/').next().unwrap_or_default();
     last.split(':').next().unwrap_or_default()

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{ContainerSummary, Volume as Listed};
 
+use super::Wanted;
 use super::container::{is_anonymous, seconds};
+use crate::evidence::Observation;
 use crate::evidence::docker::{Container, MountKind, Volume, VolumeBacking};
 use crate::secret::{sanitize, scrub};
 
@@ -17,7 +19,7 @@ pub(super) fn reduce(
     listed: &[Listed],
     containers: &[ContainerSummary],
     backends: &[Container],
-    data_volume_keys: &[String],
+    wanted: &Wanted<'_>,
 ) -> (Vec<Volume>, Option<String>) {
     let attached = attachments(containers, backends);
     let backend_names: BTreeSet<&str> = backends.iter().map(|c| c.name.as_str()).collect();
@@ -33,7 +35,7 @@ pub(super) fn reduce(
         .filter(|mount| mount.kind == MountKind::Named)
         .filter_map(|mount| mount.source.as_deref())
         .collect();
-    let mut keys: BTreeSet<&str> = data_volume_keys.iter().map(String::as_str).collect();
+    let mut keys: BTreeSet<&str> = wanted.data_volume_keys.iter().map(String::as_str).collect();
     keys.extend(
         listed
             .iter()
@@ -51,7 +53,7 @@ pub(super) fn reduce(
             let free = !attached.contains_key(name);
             own(name)
                 || convex
-                || keys.contains(name)
+                || wanted.declared_volumes.iter().any(|declared| declared == name)
                 || free
                     && (is_anonymous(name)
                         || name.ends_with("_data")
@@ -69,6 +71,7 @@ pub(super) fn reduce(
             anonymous: is_anonymous(&volume.name),
             prunable: volume.labels.contains_key("com.docker.volume.anonymous"),
             backing: backing(volume),
+            content: Observation::default(),
         })
         .collect();
     kept.sort_by(|a, b| b.changed_at.cmp(&a.changed_at).then_with(|| a.name.cmp(&b.name)));
@@ -93,6 +96,12 @@ fn backing(volume: &Listed) -> VolumeBacking {
     VolumeBacking::of(&sanitize(&volume.driver), option("type"), &device, false)
 }
 
+/// The declared volumes that the engine does not have.
+pub(super) fn absent(listed: &[Listed], declared: &[String]) -> Vec<String> {
+    let has = |name: &&String| listed.iter().any(|volume| volume.name == **name);
+    declared.iter().filter(|name| !has(name)).cloned().collect()
+}
+
 /// Who refers to a volume, running or not.
 fn attachments(
     containers: &[ContainerSummary],
@@ -102,7 +111,10 @@ fn attachments(
     for container in containers {
         for mount in container.mounts.iter().flatten() {
             if let Some(volume) = mount.name.as_deref().filter(|name| !name.is_empty()) {
-                attached.entry(volume.to_owned()).or_default().insert(super::name_of(container));
+                attached
+                    .entry(volume.to_owned())
+                    .or_default()
+                    .insert(super::summary::name_of(container));
             }
         }
     }
@@ -161,20 +173,29 @@ mod tests {
             }],
             ..Container::default()
         };
-        let (kept, note) = reduce(&volumes, &[summary("pg", "pg_data")], &[backend], &[]);
+        let declared = ["cache".to_owned(), "gone".to_owned()];
+        let wanted = Wanted { declared_volumes: declared[1..].to_vec(), ..Wanted::default() };
+        let of = |wanted: &Wanted<'_>| {
+            reduce(&volumes, &[summary("pg", "pg_data")], std::slice::from_ref(&backend), wanted)
+        };
+        let (kept, note) = of(&wanted);
         let names: Vec<_> = kept.iter().map(|volume| volume.name.as_str()).collect();
         let anonymous = "0f".repeat(32);
         assert_eq!(names, ["app_store", "free_data", "my-Convex", "old_store", &anonymous]);
         assert_eq!(kept[0].attached_to, ["app-backend-1"]);
         assert!(kept[4].anonymous && kept[4].changed_at.is_none());
         assert_eq!(note, None);
+        let (with_declared, _) =
+            of(&Wanted { declared_volumes: declared.to_vec(), ..Wanted::default() });
+        assert!(with_declared.iter().any(|volume| volume.name == "cache"));
+        assert_eq!(absent(&volumes, &declared), ["gone"]);
     }
 
     #[test]
     fn a_thousand_unnamed_volumes_are_counted_not_listed() {
         let many: Vec<_> =
             (0..1000).map(|i| listed(&format!("{i:064x}"), "", "2026-01-02T03:04:05Z")).collect();
-        let (kept, note) = reduce(&many, &[], &[], &[]);
+        let (kept, note) = reduce(&many, &[], &[], &Wanted::default());
         assert_eq!(kept.len(), DANGLING_KEPT);
         assert!(note.unwrap().starts_with("1000 "));
     }

@@ -4,8 +4,10 @@
 //! connection whose certificate was refused (each connection is verified by itself, before anything is sent over it).
 
 pub mod classify;
+mod further;
 mod probe;
 pub mod proxy;
+pub mod straight;
 mod tls;
 pub mod url;
 mod way;
@@ -26,6 +28,7 @@ use crate::evidence::Observation;
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault};
 use crate::secret::Secret;
 
+pub use self::further::{elsewhere, instance_elsewhere, page, push, retry_key, try_more};
 pub use self::tls::ensure_crypto_provider;
 
 /// What the CLI asks first, appended to the URL as typed.
@@ -57,8 +60,13 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     fn agent(&self) -> String {
-        format!("convex-doctor/{} ({})", env!("CARGO_PKG_VERSION"), self.nonce)
+        agent(self.nonce)
     }
+}
+
+/// The User-Agent.
+fn agent(nonce: &str) -> String {
+    format!("convex-doctor/{} ({nonce})", env!("CARGO_PKG_VERSION"))
 }
 
 /// Asks everything that does not depend on another answer, side by side, and then what only a failure makes worth asking.
@@ -94,7 +102,13 @@ pub async fn look(request: &Request<'_>) -> EndpointFacts {
                 Err(reach) => failed(&mut facts, &reach),
             }
         });
-        facts.direct = Some(direct(&typed, request, &way, &agent).await);
+        match direct(&typed, request, &way, &agent).await {
+            Ok(answer) => {
+                facts.direct = Some(Reach::Answered);
+                facts.direct_answer = Some(answer);
+            }
+            Err(reach) => facts.direct = Some(reach),
+        }
         way
     } else {
         let way = Way::find(&typed, request.timeout).await;
@@ -112,6 +126,7 @@ pub async fn look(request: &Request<'_>) -> EndpointFacts {
         Ok(addresses) => Observation::Seen(texts(addresses)),
         Err(reason) => Observation::unavailable(reason),
     };
+    facts.connections.clone_from(&way.connections);
     facts.resolve_ms = way.addresses.is_ok().then_some(way.resolve_ms);
     facts.connect_ms = way.connected.as_ref().ok().copied();
     facts.certificate = recorder.certificate();
@@ -121,32 +136,6 @@ pub async fn look(request: &Request<'_>) -> EndpointFacts {
     }
     neighbours(&mut facts, &typed, &straight).await;
     facts
-}
-
-/// Asks `check_admin_key` once more, under another nonce; for when the first time was 401.
-pub async fn retry_key(request: &Request<'_>) -> Observation<Answer> {
-    let Ok(typed) = url::read(request.url) else {
-        return Observation::unavailable("the URL cannot be used");
-    };
-    let headers = match request.key.map(authorization) {
-        None => return Observation::unavailable("no key is to be sent"),
-        Some(Err(reason)) => return Observation::unavailable(reason),
-        Some(Ok(headers)) => headers,
-    };
-    let proxy = proxy::for_url(&typed, request.env);
-    let agent = request.agent();
-    let plan = Plan {
-        proxy: proxy.as_deref(),
-        host: None,
-        connects: false,
-        timeout: request.timeout,
-        agent: &agent,
-    };
-    let got = match Route::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
-        Ok(route) => route.get(typed.at(CHECK), CHECK, headers).await,
-        Err(reach) => Err(reach),
-    };
-    observed(got).0
 }
 
 /// The verifier: reading the machine's roots is left out where no TLS is to be spoken.
@@ -261,20 +250,19 @@ fn websocket_headers() -> HeaderMap {
 }
 
 /// Going round the proxy; without the key, which the CLI would not send that way.
-async fn direct(typed: &Typed, request: &Request<'_>, way: &Way, agent: &str) -> Reach {
+async fn direct(
+    typed: &Typed,
+    request: &Request<'_>,
+    way: &Way,
+    agent: &str,
+) -> Result<Answer, Reach> {
     if let Err(reach) = &way.connected {
-        return reach.clone();
+        return Err(reach.clone());
     }
     let recorder = recorder(typed, None, request.env);
-    let route = match Route::new(&recorder, &way.plan(typed, request.timeout, agent)) {
-        Ok(route) => route,
-        Err(reach) => return reach,
-    };
+    let route = Route::new(&recorder, &way.plan(typed, request.timeout, agent))?;
     let path = "/instance_name";
-    match route.get(typed.at(path), path, HeaderMap::new()).await {
-        Ok(_) => Reach::Answered,
-        Err(reach) => reach,
-    }
+    Ok(route.get(typed.at(path), path, HeaderMap::new()).await?.answer)
 }
 
 /// Whether the other scheme is spoken where this one failed: a TLS greeting that ends at the certificate, or a plain GET without
@@ -302,7 +290,7 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
         match route.get(url.clone(), path, HeaderMap::new()).await {
             Ok(got) => {
                 facts.reach = Reach::TlsToPlain;
-                if is_name(&got.answer) {
+                if got.answer.instance_name().is_some() {
                     facts.api_elsewhere.push(url.origin().ascii_serialization());
                 }
             }
@@ -329,14 +317,10 @@ async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_
             let mut url = typed.elsewhere("http", port)?;
             url.set_path(path);
             let got = route.get(url.clone(), path, HeaderMap::new()).await.ok()?;
-            is_name(&got.answer).then(|| url.origin().ascii_serialization())
+            got.answer.instance_name().is_some().then(|| url.origin().ascii_serialization())
         }
     });
     facts.api_elsewhere.extend(futures_util::future::join_all(found).await.into_iter().flatten());
-}
-
-fn is_name(answer: &Answer) -> bool {
-    answer.status == 200 && matches!(answer.body, Body::InstanceName { .. })
 }
 
 /// Nothing could be asked.

@@ -1,4 +1,4 @@
-//! One GET: an answer, or how far it got. Every part of it is bounded in time and size.
+//! One request: an answer, or how far it got. Every part of it is bounded in time and size.
 #![allow(clippy::disallowed_methods, reason = "opens the connections")]
 
 use std::error::Error;
@@ -92,9 +92,30 @@ impl Route {
         asked: &str,
         headers: HeaderMap,
     ) -> Result<Got, Reach> {
+        self.send(self.client.get(url.clone()).headers(headers), url, asked, self.timeout).await
+    }
+
+    /// POSTs `body` to `url`, for at most `limit`.
+    pub(super) async fn post(
+        &self,
+        url: Url,
+        asked: &str,
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<Got, Reach> {
+        self.send(self.client.post(url.clone()).body(body), url, asked, limit).await
+    }
+
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        url: Url,
+        asked: &str,
+        limit: Duration,
+    ) -> Result<Got, Reach> {
         let start = Instant::now();
-        let deadline = start + self.timeout;
-        let sending = self.client.get(url.clone()).headers(headers).send();
+        let deadline = start + limit;
+        let sending = request.send();
         match timeout_at(deadline, sending).await {
             Err(_) => Err(Reach::AnswerTimeout),
             Ok(Err(error)) => Err(self.reach(&error)),

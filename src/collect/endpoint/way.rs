@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::classify;
 use super::probe::Plan;
 use super::url::Typed;
-use crate::evidence::endpoint::Reach;
+use crate::evidence::endpoint::{Connection, Reach};
 
 /// The way to the host without a proxy.
 pub(super) struct Way {
@@ -19,7 +19,12 @@ pub(super) struct Way {
     pub(super) resolve_ms: u64,
     /// How long TCP took to connect, or why it did not: it tells a silent server from a silent network.
     pub(super) connected: Result<u64, Reach>,
+    /// Each address of a name for this machine that has several.
+    pub(super) connections: Vec<Connection>,
 }
+
+/// How long an address of this machine may take to accept or to refuse, once another has accepted.
+const LOOPBACK: Duration = Duration::from_millis(200);
 
 impl Way {
     /// Resolves with getaddrinfo, which is what Node asks, and connects.
@@ -32,11 +37,14 @@ impl Way {
             Ok(Ok(addresses)) => Ok(addresses.collect::<Vec<_>>()),
         };
         let resolve_ms = super::millis(start);
-        let connected = match &addresses {
-            Ok(addresses) => connect(addresses, limit).await,
-            Err(error) => Err(Reach::NoSuchHost { error: error.clone() }),
+        let (connected, connections) = match &addresses {
+            Ok(addresses) if typed.is_loopback() && addresses.len() > 1 => {
+                tokio::join!(connect(addresses, limit), connect_each(addresses))
+            }
+            Ok(addresses) => (connect(addresses, limit).await, Vec::new()),
+            Err(error) => (Err(Reach::NoSuchHost { error: error.clone() }), Vec::new()),
         };
-        Self { addresses, resolve_ms, connected }
+        Self { addresses, resolve_ms, connected, connections }
     }
 
     /// How a route takes it: straight to the addresses found here, with the host's name in the request.
@@ -72,6 +80,15 @@ async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<u64, Reach
             _ => Reach::Other { error: classify::line(&error.to_string()) },
         }),
     }
+}
+
+/// Connects to each address by itself: which of a name's addresses somebody listens at.
+async fn connect_each(addresses: &[SocketAddr]) -> Vec<Connection> {
+    let each = addresses.iter().take(8).map(|address| async move {
+        let connected = timeout(LOOPBACK, tokio::net::TcpStream::connect(address)).await;
+        Connection { address: address.ip().to_string(), connected: matches!(connected, Ok(Ok(_))) }
+    });
+    futures_util::future::join_all(each).await
 }
 
 /// The addresses without their port, each once, in the resolver's order.

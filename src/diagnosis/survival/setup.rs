@@ -78,12 +78,15 @@ impl<'a> Deployment<'a> {
 
     /// What the documents are kept in.
     pub(super) fn documents(&self) -> Documents {
-        let (uses, host) = match (self.container, self.compose) {
-            (Some(container), _) => (container.uses_sql, container.sql_host.as_deref()),
-            (None, Some((_, service))) => (sql(service), service.sql_host.as_deref()),
+        let (uses, url) = match (self.container, self.compose) {
+            (Some(container), _) => (container.uses_sql, container.sql_url.as_ref()),
+            (None, Some((compose, service))) => {
+                let mut urls = compose.sql_urls.iter().filter(|one| one.service == service.name);
+                (sql(service), urls.next().map(|one| &one.url))
+            }
             (None, None) => (false, None),
         };
-        let Some(host) = host.filter(|_| uses) else {
+        let Some(host) = url.filter(|_| uses).and_then(|url| url.host.as_deref()) else {
             return if uses { Documents::NotSeen } else { Documents::Here };
         };
         let services = self.compose.map(|(compose, _)| compose.services.as_slice());
@@ -112,7 +115,8 @@ impl<'a> Deployment<'a> {
     fn has_no_other_service(&self) -> bool {
         let Some((compose, _)) = self.compose else { return false };
         let mut others = compose.services.iter().filter(|name| {
-            *name != "dashboard" && !compose.backends.iter().any(|backend| backend.name == **name)
+            !compose.dashboards.iter().any(|dashboard| dashboard.name == **name)
+                && !compose.backends.iter().any(|backend| backend.name == **name)
         });
         others.next().is_none()
     }
@@ -257,15 +261,23 @@ impl<'a> Deployment<'a> {
 
     fn list_volumes(&self, world: &mut World) {
         let seen = self.docker().and_then(|docker| Some((docker, docker.volumes.seen().ok()?)));
-        let Some((docker, volumes)) = seen else {
-            // What is external is there, unless somebody saw that it is not.
-            let external = world.plan.iter().flat_map(|plan| &plan.volumes);
-            let external = external.filter(|volume| volume.external && volume.used);
-            for name in external.filter_map(|volume| volume.fixed.clone()).collect::<Vec<_>>() {
-                world.new_record(&name, false, false, Lives::NotSeen);
-            }
-            return;
-        };
+        if let Some((docker, volumes)) = seen {
+            self.list_seen(docker, volumes, world);
+        }
+        // What is external is there, unless somebody saw that it is not.
+        let absent = seen.map(|(docker, _)| docker.absent_volumes.as_slice()).unwrap_or_default();
+        let external = world.plan.iter().flat_map(|plan| &plan.volumes);
+        let external: Vec<String> = external
+            .filter(|volume| volume.external && volume.used)
+            .filter_map(|volume| volume.fixed.clone())
+            .filter(|name| world.record(name).is_none() && !absent.contains(name))
+            .collect();
+        for name in external {
+            world.new_record(&name, false, false, Lives::NotSeen);
+        }
+    }
+
+    fn list_seen(&self, docker: &DockerFacts, volumes: &[Volume], world: &mut World) {
         let project = match (self.container, self.compose) {
             (Some(container), _) => container.project.as_deref(),
             (None, compose) => compose.map(|(compose, _)| compose.project.as_str()),

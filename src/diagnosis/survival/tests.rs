@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
-use crate::evidence::compose::{DeclaredVolume, EntryValue, EnvironmentEntry};
+use crate::evidence::compose::{DeclaredVolume, EntryValue, EnvironmentEntry, SqlUrl};
 use crate::evidence::docker::{EngineVersion, MountKind, SecretState, Volume, VolumeBacking};
 use Fate::{Kept, Lost, Recoverable, Unknown};
 
@@ -154,16 +154,22 @@ fn set_up(which: &str, version: &str, api: &str) -> Evidence {
                 service: Some("other".to_owned()),
                 image: String::new(),
                 state: "running".to_owned(),
+                revision: None,
+                dashboard: false,
             };
             build::docker(&mut evidence).companions.push(companion);
         }
         "postgres_no_volume" => {
             build::backend(&mut evidence).uses_sql = true;
-            build::backend(&mut evidence).sql_host = Some("db.example.com".to_owned());
+            build::backend(&mut evidence).sql_url = Some(sql_url("db.example.com"));
         }
         _ => {}
     }
     evidence
+}
+
+fn sql_url(host: &str) -> SqlUrl {
+    SqlUrl { variable: "POSTGRES_URL".into(), host: Some(host.into()), has_path: false }
 }
 
 /// INSTANCE_SECRET in the compose file.
@@ -463,7 +469,7 @@ fn documents_in_sql_and_files_in_s3_lie_elsewhere() {
         let mut evidence = set_up("no_entry", "26.1.5", "1.45");
         let container = build::backend(&mut evidence);
         (container.uses_sql, container.uses_s3) = (true, s3);
-        container.sql_host = host.map(str::to_owned);
+        container.sql_url = host.map(sql_url);
         evidence
     };
     assert_eq!(fates(&with(Some("db.example.com"), true), "down_v_up"), (Lost, Kept));

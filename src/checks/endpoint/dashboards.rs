@@ -1,0 +1,278 @@
+//! What the dashboard's own page says: the URL that it sends browsers to, and a key that does not belong there.
+
+use url::Url;
+
+use super::origins::{self, host};
+use crate::checks::endpoint::{API_PORT, heed_200, is_loopback, selected};
+use crate::checks::{Check, compose, engine};
+use crate::evidence::endpoint::{Answer, Body};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+static DASHBOARD_URL_MISMATCH: Rule = Rule {
+    id: "dashboard-url-mismatch",
+    level: Level::Warning,
+    title: "the dashboard sends browsers to another address than the backend's",
+    explain: include_str!("dashboard-url-mismatch.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+static DASHBOARD_KEY_EXPOSED: Rule = Rule {
+    id: "dashboard-key-exposed",
+    level: Level::Error,
+    title: "the dashboard's page holds an admin key, for everybody who loads it",
+    explain: include_str!("dashboard-key-exposed.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static URL: Check = Check { rules: &[&DASHBOARD_URL_MISMATCH], run: mismatch };
+pub(super) static KEY: Check = Check { rules: &[&DASHBOARD_KEY_EXPOSED], run: exposed };
+
+/// A dashboard's page that was seen.
+struct Page<'a> {
+    /// Where.
+    url: &'a str,
+    /// The container, if it was found by that.
+    container: Option<&'a str>,
+    /// `deploymentUrl` in its data.
+    deployment_url: Option<&'a str>,
+    /// Whether an admin key stands in it.
+    holds_key: bool,
+}
+
+/// The pages of this project's dashboards, and the one behind the selected URL, if that is one.
+fn pages(evidence: &Evidence) -> (Vec<Page<'_>>, Result<(), Unseen>) {
+    fn page<'a>(url: &'a str, container: Option<&'a str>, answer: &'a Answer) -> Option<Page<'a>> {
+        let Body::Dashboard { deployment_url, holds_key } = &answer.body else { return None };
+        let (deployment_url, holds_key) = (deployment_url.as_deref(), *holds_key);
+        Some(Page { url, container, deployment_url, holds_key })
+    }
+    let mut unseen = Ok(());
+    let mut found = Vec::new();
+    match evidence.dashboards.seen() {
+        Err(reason) => unseen = Err(reason),
+        Ok(dashboards) => {
+            for one in dashboards {
+                match one.page.seen() {
+                    Ok(answer) => found.extend(page(&one.url, Some(&one.container), answer)),
+                    Err(reason) => unseen = Err(reason),
+                }
+            }
+        }
+    }
+    if let Ok(Some(endpoint)) = selected(evidence)
+        && let Ok(answer) = endpoint.root.seen()
+        && !found.iter().any(|page| page.url == endpoint.url)
+    {
+        found.extend(page(&endpoint.url, None, answer));
+    }
+    (found, unseen)
+}
+
+fn mismatch(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let (pages, mut unseen) = pages(evidence);
+    let mut findings = Vec::new();
+    for page in &pages {
+        let Some(told) = page.deployment_url else { continue };
+        match judge(evidence, told) {
+            Ok(None) => {}
+            Ok(Some((certainty, why))) => {
+                findings.push(finding(evidence, page, told, certainty, &why));
+            }
+            Err(reason) => unseen = Err(reason),
+        }
+    }
+    match unseen {
+        Err(unseen) if findings.is_empty() => Err(unseen),
+        _ => Ok(findings),
+    }
+}
+
+fn finding(
+    evidence: &Evidence,
+    page: &Page<'_>,
+    told: &str,
+    certainty: Certainty,
+    why: &str,
+) -> Finding {
+    let detail = format!("It tells browsers to talk to {told}: {why}.");
+    let mut finding = DASHBOARD_URL_MISMATCH
+        .finding(certainty, detail)
+        .because(format!("deploymentUrl is {told}"), page.url)
+        .at(Location::url(page.url));
+    if let Some(container) = page.container {
+        finding = finding.at(Location::container(container));
+    }
+    finding.remedy(
+        Remedy::careful(format!(
+            "set NEXT_PUBLIC_DEPLOYMENT_URL of the dashboard to the URL at which browsers reach port {API_PORT}, then"
+        ))
+        .run(compose::command(evidence, "up -d")),
+    )
+}
+
+/// Why a browser does not come from `told` to the backend that the CLI uses. What only the same backend under another name could
+/// explain away is never proven.
+fn judge(evidence: &Evidence, told: &str) -> Result<Option<(Certainty, String)>, Unseen> {
+    let Some(url) = Url::parse(told).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+    else {
+        return Ok(Some((Certainty::Likely, "that is no URL".to_owned())));
+    };
+    let name = host(&url);
+    if name.ends_with(".convex.cloud") {
+        return Ok(Some((Certainty::Proven, "that is Convex Cloud".to_owned())));
+    }
+    let endpoint = selected(evidence)?;
+    if endpoint.is_some_and(|endpoint| endpoint.host == name) && !is_loopback(name) {
+        return Ok(None);
+    }
+    if !is_loopback(name) {
+        let project = evidence.compose.seen().ok().and_then(Option::as_ref);
+        let is_service = project.is_some_and(|it| it.services.iter().any(|one| one == name));
+        let why = format!("`{name}` is a service name that only containers can resolve");
+        return Ok(is_service.then_some((Certainty::Likely, why)));
+    }
+    if let Some(endpoint) = endpoint.filter(|endpoint| !is_loopback(&endpoint.host)) {
+        let why = format!(
+            "that is the machine of whoever looks at it, and the backend is at {}",
+            endpoint.url
+        );
+        return Ok(Some((Certainty::Likely, why)));
+    }
+    let port = url.port_or_known_default().unwrap_or_default();
+    if endpoint.is_some_and(|endpoint| endpoint.port == port) {
+        return Ok(None);
+    }
+    let docker = engine::asked(evidence)?;
+    let Some(container) = origins::container(evidence)? else { return Ok(None) };
+    if engine::claims(container, port) {
+        return Ok(None);
+    }
+    let holder = docker.published.iter().find(|it| it.host_port == port);
+    let why = match holder {
+        Some(other) => {
+            format!("there is {}, and the backend is {}", other.container, container.name)
+        }
+        None => format!("{} does not publish port {port}", container.name),
+    };
+    Ok(Some((Certainty::Likely, why)))
+}
+
+fn exposed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let (pages, unseen) = pages(evidence);
+    let findings: Vec<_> = pages
+        .iter()
+        .filter(|page| page.holds_key)
+        .map(|page| {
+            let on_loopback = page.container.is_some_and(|name| only_on_loopback(evidence, name));
+            let level = if on_loopback { Level::Warning } else { Level::Error };
+            let mut finding = DASHBOARD_KEY_EXPOSED
+                .finding(
+                    Certainty::Proven,
+                    "The page is the same for everybody who can load it, without a log-in, and the key in its \
+                     data may do everything.",
+                )
+                .level(level)
+                .because("adminKey in the page's own data is not empty", page.url)
+                .at(Location::url(page.url));
+            if let Some(container) = page.container {
+                finding = finding.at(Location::container(container));
+            }
+            let finding = finding
+                .remedy(
+                    Remedy::careful("take NEXT_PUBLIC_ADMIN_KEY out of the dashboard's environment, then")
+                        .run(compose::command(evidence, "up -d")),
+                )
+                .remedy(Remedy::careful(
+                    "if strangers could load the page: choose a new INSTANCE_SECRET, which ends every key there is, and mint anew",
+                ));
+            heed_200(evidence, finding)
+        })
+        .collect();
+    match unseen {
+        Err(unseen) if findings.is_empty() => Err(unseen),
+        _ => Ok(findings),
+    }
+}
+
+/// Whether the container publishes nothing beyond loopback.
+fn only_on_loopback(evidence: &Evidence, container: &str) -> bool {
+    let Ok(docker) = engine::asked(evidence) else { return false };
+    let mut own = docker.published.iter().filter(|it| it.container == container).peekable();
+    own.peek().is_some() && own.all(|it| is_loopback(&it.host_ip) && it.host_ip != "0.0.0.0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build::{self, told};
+    use crate::evidence::Observation;
+    use crate::evidence::endpoint::DashboardPage;
+
+    fn world(deployment_url: &str, holds_key: bool) -> Evidence {
+        let mut evidence = build::healthy();
+        let deployment_url = Some(deployment_url.to_owned()).filter(|url| !url.is_empty());
+        evidence.dashboards = Observation::Seen(vec![DashboardPage {
+            container: "app-dashboard-1".to_owned(),
+            url: "http://127.0.0.1:6791".to_owned(),
+            page: build::answer(200, Body::Dashboard { deployment_url, holds_key }),
+        }]);
+        build::docker(&mut evidence).published.push(build::published("other-backend-1", 3220));
+        evidence
+    }
+
+    #[test]
+    fn where_the_page_sends_browsers() {
+        let proven = "dashboard-url-mismatch warning proven http://127.0.0.1:6791";
+        let likely = "dashboard-url-mismatch warning likely http://127.0.0.1:6791";
+        for (url, expected) in [
+            ("http://127.0.0.1:3210", None),
+            ("http://localhost:3210", None),
+            ("https://api.example.com", None),
+            ("", None),
+            ("http://127.0.0.1:3220", Some(likely)),
+            ("http://127.0.0.1:4000", Some(likely)),
+            ("http://backend:3210", Some(likely)),
+            ("127.0.0.1:3210", Some(likely)),
+            ("https://happy-animal-123.convex.cloud", Some(proven)),
+        ] {
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(told(mismatch(&world(url, false))), expected, "{url}");
+        }
+        let mut remote = world("http://127.0.0.1:3210", false);
+        build::endpoint(&mut remote).host = "api.example.com".to_owned();
+        assert_eq!(told(mismatch(&remote)), [likely]);
+        let mut evidence = world("http://127.0.0.1:3220", false);
+        build::no_docker(&mut evidence);
+        assert_eq!(told(mismatch(&evidence)), ["unknown"]);
+    }
+
+    #[test]
+    fn a_key_in_the_page() {
+        let place = "http://127.0.0.1:6791";
+        assert_eq!(exposed(&world("", false)), Ok(vec![]));
+        let mut evidence = world("", true);
+        assert_eq!(
+            told(exposed(&evidence)),
+            [format!("dashboard-key-exposed warning proven {place}")]
+        );
+        build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
+        assert_eq!(
+            told(exposed(&evidence)),
+            [format!("dashboard-key-exposed error proven {place}")]
+        );
+        let mut port = build::published("app-dashboard-1", 6791);
+        port.host_ip = "127.0.0.1".to_owned();
+        build::docker(&mut evidence).published.push(port);
+        assert_eq!(
+            told(exposed(&evidence)),
+            [format!("dashboard-key-exposed warning proven {place}")]
+        );
+        evidence.dashboards = Observation::unavailable("x");
+        assert_eq!(told(exposed(&evidence)), ["unknown"]);
+    }
+}

@@ -1,0 +1,134 @@
+//! CONVEX_CLOUD_ORIGIN and CONVEX_SITE_ORIGIN: what the backend says its own addresses are, and where that was seen.
+
+use url::Url;
+
+use crate::checks::endpoint::{API_PORT, convex_answers, selected, url_location};
+use crate::checks::{compose, engine};
+use crate::evidence::compose::{EntryValue, EnvironmentEntry};
+use crate::evidence::docker::Container;
+use crate::evidence::endpoint::Body;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Location, Remedy};
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Of the API: files, Node actions, the dashboard's log-in.
+    Cloud,
+    /// Of HTTP actions, auth among them.
+    Site,
+}
+
+impl Which {
+    /// The variable of `run_backend.sh`.
+    pub(super) fn variable(self) -> &'static str {
+        match self {
+            Self::Cloud => "CONVEX_CLOUD_ORIGIN",
+            Self::Site => "CONVEX_SITE_ORIGIN",
+        }
+    }
+
+    /// The port inside the container that it is the address of.
+    pub(super) fn port(self) -> u16 {
+        match self {
+            Self::Cloud => API_PORT,
+            Self::Site => API_PORT + 1,
+        }
+    }
+
+    /// Its value in a container's environment.
+    pub(super) fn of_container(self, container: &Container) -> Option<&str> {
+        match self {
+            Self::Cloud => container.cloud_origin.as_deref(),
+            Self::Site => container.site_origin.as_deref(),
+        }
+    }
+
+    /// Its line in the compose file.
+    pub(super) fn line(self, evidence: &Evidence) -> Option<&EnvironmentEntry> {
+        compose::project(evidence).ok()??.backend()?.variable(self.variable())
+    }
+}
+
+/// An origin in force.
+pub(super) struct Origin<'a> {
+    /// As the backend has it: nobody checks more than how it begins.
+    pub(super) text: &'a str,
+    /// What was seen, and where.
+    pub(super) proof: (String, String),
+    /// How surely it is in force.
+    pub(super) certainty: Certainty,
+}
+
+impl Origin<'_> {
+    /// Read as a browser would; `None` for what is none.
+    pub(super) fn url(&self) -> Option<Url> {
+        Url::parse(self.text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()))
+    }
+}
+
+/// The host of a URL without brackets.
+pub(super) fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_matches(['[', ']'])
+}
+
+/// The origin in force: what the backend itself answers to the CLI's first call, else the container's environment, which
+/// `update_canonical_url` may have overruled. `None` where nothing sets it.
+pub(super) fn in_force(evidence: &Evidence, which: Which) -> Result<Option<Origin<'_>>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(None) };
+    let answer = endpoint.first_call.seen();
+    if let Ok(answer) = &answer
+        && let Body::CanonicalUrls { cloud, site } = &answer.body
+    {
+        let (text, name) = match which {
+            Which::Cloud => (cloud, "convexCloudUrl"),
+            Which::Site => (site, "convexSiteUrl"),
+        };
+        let proof = (
+            format!("{name} is `{text}`"),
+            format!("{}/api/v1/get_canonical_urls", endpoint.url.trim_end_matches('/')),
+        );
+        return Ok(Some(Origin { text, proof, certainty: Certainty::Proven }));
+    }
+    match (container(evidence), answer) {
+        (Ok(Some(container)), answer) => match which.of_container(container) {
+            Some(text) => {
+                let proof = (format!("{} is `{text}`", which.variable()), container.name.clone());
+                Ok(Some(Origin { text, proof, certainty: Certainty::Likely }))
+            }
+            None => answer.map(|_| None),
+        },
+        (Ok(None), Err(unseen)) if convex_answers(endpoint)? => Err(unseen),
+        (Ok(None), _) => Ok(None),
+        (Err(_), Err(unseen)) | (Err(unseen), Ok(_)) => Err(unseen),
+    }
+}
+
+/// The container that answers, else the one that Compose would run here.
+pub(super) fn container(evidence: &Evidence) -> Result<Option<&Container>, Unseen> {
+    let docker = engine::asked(evidence)?;
+    Ok(docker.answering().map(|(container, _)| container).or_else(|| docker.expected()))
+}
+
+/// Where it is to be changed: its line, else the container, else the URL.
+pub(super) fn place(evidence: &Evidence, which: Which) -> Location {
+    if let Some(entry) = which.line(evidence) {
+        return compose::location(entry.value_at.as_ref().unwrap_or(&entry.at));
+    }
+    match container(evidence) {
+        Ok(Some(container)) => engine::place(container),
+        _ => url_location(evidence),
+    }
+}
+
+/// Adds what mends it: the variable set to `value`, and the container made anew with it.
+pub(super) fn mend(evidence: &Evidence, finding: Finding, which: Which, value: &str) -> Finding {
+    let where_ = match which.line(evidence).map(|entry| (&entry.value, &entry.value_at)) {
+        Some((EntryValue::Plain(_), Some(at))) => format!(" at {}:{}", at.file, at.line),
+        _ => " in the backend's environment".to_owned(),
+    };
+    finding.remedy(
+        Remedy::careful(format!("set {}{where_} to {value}, then", which.variable()))
+            .run(compose::command(evidence, "up -d")),
+    )
+}

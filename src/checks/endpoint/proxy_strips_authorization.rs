@@ -1,0 +1,157 @@
+//! The key does not arrive: something between the CLI and the backend takes the `Authorization` header away, or puts its own there.
+
+use crate::admin_key::Kind;
+use crate::checks::endpoint::{selected, url_location};
+use crate::checks::{Check, key};
+use crate::evidence::endpoint::{Answer, Body};
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+static PROXY_STRIPS_AUTHORIZATION: Rule = Rule {
+    id: "proxy-strips-authorization",
+    level: Level::Error,
+    title: "a proxy keeps the key from the backend",
+    explain: include_str!("proxy-strips-authorization.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&PROXY_STRIPS_AUTHORIZATION], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let answer = match endpoint.check_admin_key.seen() {
+        Ok(answer) => answer,
+        // Where no Convex answers, no key is lost on the way to one.
+        Err(_) if !super::convex_answers(endpoint)? => return Ok(vec![]),
+        Err(unseen) => return Err(unseen),
+    };
+    if !answer.lost_key() || arrived(endpoint) {
+        return Ok(vec![]);
+    }
+    let opened = key::selected(evidence)
+        .and_then(|key| key.trials.iter().find_map(|trial| trial.opened.as_ref()));
+    // check_admin_key answers a system key as it answers none.
+    if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(Kind::System)) {
+        return Ok(vec![]);
+    }
+    let straight = endpoint.straight.as_ref().filter(|straight| {
+        straight.check_admin_key.seen().is_ok_and(|answer| {
+            answer.status == 200 && matches!(answer.body, Body::KeyAccepted { .. })
+        })
+    });
+    let certainty = match straight {
+        Some(_) => Certainty::Proven,
+        None if answer.replaced_key() || opened.is_some() || answer.server.is_some() => {
+            Certainty::Likely
+        }
+        None => Certainty::Possible,
+    };
+    let by = answer.server.as_deref().unwrap_or("Something on the way");
+    let detail = if answer.replaced_key() {
+        format!("{by} puts another Authorization header in the place of the CLI's.")
+    } else {
+        format!("{by} does not hand the Authorization header on: the backend sees no key.")
+    };
+    let mut finding = PROXY_STRIPS_AUTHORIZATION
+        .finding(certainty, detail)
+        .because(said(answer), format!("{}/api/check_admin_key", endpoint.url))
+        .at(url_location(evidence));
+    if let Some(straight) = straight {
+        finding = finding
+            .because("200: the same key, straight at the container", straight.url.clone())
+            .at(Location::container(&straight.container));
+    }
+    let title = if answer.replaced_key() {
+        "take the proxy's own login (basic auth) off the API's host: the backend checks the admin key itself"
+    } else {
+        "hand the header on at the proxy; nginx: proxy_set_header Authorization $http_authorization; \
+         Traefik's forwardAuth and basicAuth: off for the API's host"
+    };
+    Ok(vec![finding.remedy(Remedy::careful(title))])
+}
+
+/// Whether the key arrived with the CLI's own first call, whatever check_admin_key said.
+fn arrived(endpoint: &EndpointFacts) -> bool {
+    endpoint.first_call.seen().is_ok_and(|answer| answer.status == 200)
+}
+
+fn said(answer: &Answer) -> String {
+    match answer.code() {
+        Some(code) => format!("{} {code}, though the key was sent", answer.status),
+        None => format!("{}, though the key was sent", answer.status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build::{self, told};
+    use crate::checks::key::build as keys;
+    use crate::evidence::Observation;
+    use crate::evidence::endpoint::Straight;
+
+    const PLACE: &str = "http://127.0.0.1:3210";
+
+    fn world(status: u16, code: &str) -> Evidence {
+        let mut evidence = build::healthy();
+        let endpoint = build::endpoint(&mut evidence);
+        endpoint.check_admin_key = build::refusal(status, code);
+        endpoint.first_call = build::refusal(status, code);
+        evidence.keys = keys::healthy().keys;
+        evidence
+    }
+
+    #[test]
+    fn a_key_that_did_not_arrive() {
+        for (status, code, opened, server, expected) in [
+            (403, "BadDeployKey", true, true, Some("likely")),
+            (403, "BadDeployKey", false, true, Some("likely")),
+            (403, "BadDeployKey", false, false, Some("possible")),
+            (400, "InvalidAdminKey", false, false, Some("likely")),
+            (401, "InvalidAuthHeader", false, false, Some("likely")),
+            (401, "BadAdminKey", true, true, None),
+            (403, "ReadOnlyAdminKey", true, true, None),
+        ] {
+            let mut evidence = world(status, code);
+            if !opened {
+                evidence.keys[0].trials.clear();
+            }
+            if let Observation::Seen(answer) = &mut build::endpoint(&mut evidence).check_admin_key {
+                answer.server = server.then(|| "nginx".to_owned());
+            }
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|sure| format!("proxy-strips-authorization error {sure} {PLACE}"))
+                .collect();
+            assert_eq!(told(run(&evidence)), expected, "{status} {code}");
+        }
+        assert_eq!(run(&build::healthy()), Ok(vec![]));
+    }
+
+    #[test]
+    fn straight_at_the_container_proves_it_and_a_system_key_explains_it() {
+        let mut evidence = world(403, "BadDeployKey");
+        let mut straight = Straight {
+            container: "app-backend-1".to_owned(),
+            url: "http://127.0.0.1:9".to_owned(),
+            check_admin_key: build::answer(200, Body::KeyAccepted { read_only: Some(false) }),
+        };
+        build::endpoint(&mut evidence).straight = Some(straight.clone());
+        assert_eq!(run(&evidence).unwrap()[0].certainty, Certainty::Proven);
+        straight.check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(&mut evidence).straight = Some(straight);
+        assert_eq!(run(&evidence).unwrap()[0].certainty, Certainty::Likely);
+
+        let mut system = world(403, "BadDeployKey");
+        for trial in &mut system.keys[0].trials {
+            if let Some(claims) = &mut trial.opened {
+                claims.kind = Some(Kind::System);
+            }
+        }
+        assert_eq!(run(&system), Ok(vec![]));
+        build::endpoint(&mut system).check_admin_key = Observation::unavailable("x");
+        assert_eq!(told(run(&system)), ["unknown"]);
+    }
+}

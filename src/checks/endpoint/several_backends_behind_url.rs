@@ -1,0 +1,128 @@
+//! Requests to one URL reach several backends with different secrets: the key is taken and refused by turns.
+
+use crate::checks::Check;
+use crate::checks::endpoint::{convex_answers, selected, url_location};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+static SEVERAL_BACKENDS_BEHIND_URL: Rule = Rule {
+    id: "several-backends-behind-url",
+    level: Level::Error,
+    title: "the URL leads to several backends by turns",
+    explain: include_str!("several-backends-behind-url.md"),
+    is_cause: true,
+    causes: &[
+        "url-reaches-another-backend",
+        "key-rejected",
+        "key-foreign",
+        "key-name-mismatch",
+        "key-from-another-instance",
+        "key-from-detached-volume",
+    ],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_BEHIND_URL], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    if endpoint.check_admin_key.seen().is_err() && !convex_answers(endpoint)? {
+        return Ok(vec![]);
+    }
+    endpoint.check_admin_key.seen()?;
+    let verdicts = endpoint.verdicts();
+    if verdicts.first() == Some(&Some(false)) {
+        // Refused once: what it says the second time is part of the judgement.
+        endpoint.check_again.seen()?;
+    }
+    // One change is also one backend, made anew meanwhile. Two are not, unless it is made anew all the time.
+    if endpoint.changes() < 2 {
+        return Ok(vec![]);
+    }
+    let certainty = if restarts(evidence) { Certainty::Likely } else { Certainty::Proven };
+    let said: Vec<&str> =
+        verdicts.iter().flatten().map(|taken| if *taken { "200" } else { "401" }).collect();
+    Ok(vec![
+        SEVERAL_BACKENDS_BEHIND_URL
+            .finding(
+                certainty,
+                "The same key is taken and refused by turns: requests are spread over backends with different secrets, \
+                 and over different databases.",
+            )
+            .because(
+                format!("{}, one after the other", said.join(", ")),
+                format!("{}/api/check_admin_key", endpoint.url),
+            )
+            .at(url_location(evidence))
+            .remedy(Remedy::careful(
+                "run one instance behind the URL (one machine, one replica; a Convex backend cannot be scaled out), after you \
+                 have looked which of them holds your data",
+            )),
+    ])
+}
+
+/// Whether a backend on this engine came up while this run was asking.
+fn restarts(evidence: &Evidence) -> bool {
+    let Ok(docker) = evidence.docker.seen() else { return false };
+    docker.backends.iter().any(|container| {
+        container.state == "restarting"
+            || container.started_at.is_some_and(|at| at >= evidence.collected_at)
+                && evidence.collected_at > 0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build::{self, told};
+    use crate::evidence::Observation;
+    use crate::evidence::endpoint::{Answer, Body};
+
+    fn answer(status: u16) -> Observation<Answer> {
+        match status {
+            200 => build::answer(200, Body::KeyAccepted { read_only: Some(false) }),
+            401 => build::refusal(401, "BadAdminKey"),
+            status => build::page(status, "x"),
+        }
+    }
+
+    fn world(statuses: &[u16]) -> Evidence {
+        let mut evidence = build::healthy();
+        let endpoint = build::endpoint(&mut evidence);
+        let mut answers = statuses.iter().copied().map(answer);
+        endpoint.check_admin_key = answers.next().unwrap();
+        if let Some(again) = answers.next() {
+            endpoint.check_again = again;
+        }
+        endpoint.more_tries = answers.collect();
+        evidence
+    }
+
+    #[test]
+    fn two_changes_are_several_backends() {
+        let proven = ["several-backends-behind-url error proven http://127.0.0.1:3210"];
+        for (statuses, expected) in [
+            (&[401, 200, 401][..], &proven[..]),
+            (&[200, 401, 200], &proven),
+            (&[401, 401, 200, 200, 401], &proven),
+            // Made anew meanwhile.
+            (&[401, 200, 200, 200, 200], &[]),
+            (&[200, 401, 401], &[]),
+            (&[401, 401, 401], &[]),
+            // A proxy that fails now and then.
+            (&[401, 502, 401], &[]),
+            (&[200], &[]),
+            (&[401], &["unknown"]),
+        ] {
+            assert_eq!(told(run(&world(statuses))), expected, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn a_backend_that_comes_up_just_now_may_be_one() {
+        let mut evidence = world(&[401, 200, 401]);
+        evidence.collected_at = 1000;
+        build::expected(&mut evidence).started_at = Some(1001);
+        assert_eq!(run(&evidence).unwrap()[0].certainty, Certainty::Likely);
+    }
+}

@@ -1,0 +1,186 @@
+//! The installed Convex CLI against what it meets: too old to know of self-hosting, or newer than the backend.
+
+use crate::checks::Check;
+use crate::checks::endpoint::{convex_answers, key_accepted, selected};
+use crate::evidence::endpoint::Body;
+use crate::evidence::selection::{SelectionKind, ValueSource};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+static CLI_TOO_OLD: Rule = Rule {
+    id: "cli-too-old",
+    level: Level::Error,
+    title: "the installed CLI does not know the self-hosted variables",
+    explain: include_str!("cli-too-old.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+static CLI_NEWER_THAN_BACKEND: Rule = Rule {
+    id: "cli-newer-than-backend",
+    level: Level::Error,
+    title: "the installed CLI asks for more than this backend has",
+    explain: include_str!("cli-newer-than-backend.md"),
+    is_cause: true,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static TOO_OLD: Check = Check { rules: &[&CLI_TOO_OLD], run: too_old };
+pub(super) static TOO_NEW: Check = Check { rules: &[&CLI_NEWER_THAN_BACKEND], run: too_new };
+
+/// The first release that reads CONVEX_SELF_HOSTED_URL and its key (changelog of `convex`).
+const SELF_HOSTED: Version = Version(1, 19, 2);
+
+/// `deploy` posts to `/api/deploy2/evaluate_push` (get-convex/convex-js#105).
+const EVALUATES: Version = Version(1, 29, 2);
+
+/// `dev` asks for `/api/v1/get_canonical_urls` first.
+const ASKS_FOR_URLS: Version = Version(1, 35, 0);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version(u32, u32, u32);
+
+impl Version {
+    /// `1.29.2`, and of `1.29.2-alpha.1` the numbers.
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split(['-', '+']).next()?.split('.');
+        let mut number = || parts.next()?.parse().ok();
+        Some(Self(number()?, number()?, number()?))
+    }
+}
+
+fn installed(evidence: &Evidence) -> Option<(&str, Version)> {
+    let text = evidence.surroundings.cli_version.as_deref()?;
+    Some((text, Version::read(text)?))
+}
+
+fn found_in() -> &'static str {
+    "node_modules/convex/package.json"
+}
+
+fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((text, version)) = installed(evidence) else { return Ok(vec![]) };
+    let by_flag = |source: &ValueSource| matches!(source, ValueSource::Flag { .. });
+    let url = evidence.selection.url.as_ref();
+    // Both options were taken long before.
+    if version >= SELF_HOSTED
+        || evidence.selection.kind != SelectionKind::SelfHosted
+        || url.is_none_or(|url| by_flag(&url.source))
+    {
+        return Ok(vec![]);
+    }
+    Ok(vec![
+        CLI_TOO_OLD
+            .finding(
+                Certainty::Proven,
+                format!("convex {text} is installed; CONVEX_SELF_HOSTED_URL and its key are read since 1.19.2, and are passed over here."),
+            )
+            .because(format!("version {text}"), found_in())
+            .at(Location::line("package.json", 0))
+            .remedy(Remedy::safe("take a newer CLI").run("npm install convex@latest"))
+            .remedy(Remedy::safe("or give it --url and --admin-key, which it does know")),
+    ])
+}
+
+fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((text, version)) = installed(evidence).filter(|(_, it)| *it >= EVALUATES) else {
+        return Ok(vec![]);
+    };
+    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    if !endpoint.path.is_empty() || !convex_answers(endpoint)? {
+        return Ok(vec![]);
+    }
+    let (first_call, key) = (endpoint.first_call.seen()?, endpoint.check_admin_key.seen()?);
+    let convex = matches!(
+        (key.status, &key.body),
+        (200, Body::KeyAccepted { .. }) | (401 | 403, Body::ConvexError { .. })
+    );
+    if first_call.status != 404 || !convex {
+        return Ok(vec![]);
+    }
+    let own = first_call.body == Body::Empty && first_call.server.is_none();
+    let (certainty, what) = if version >= ASKS_FOR_URLS {
+        let certainty = if own { Certainty::Proven } else { Certainty::Likely };
+        (certainty, "`npx convex dev` asks for /api/v1/get_canonical_urls first, and gets 404")
+    } else {
+        // Not asked: it would have to be posted to. Images of that time do not have it.
+        let certainty = if own { Certainty::Likely } else { Certainty::Possible };
+        (
+            certainty,
+            "`npx convex deploy` posts to /api/deploy2/evaluate_push, which a backend from before 2025-10-10 does not have",
+        )
+    };
+    let works = key.status == 200 && version < ASKS_FOR_URLS;
+    Ok(vec![
+        CLI_NEWER_THAN_BACKEND
+            .finding(certainty, format!("convex {text} is installed: {what}."))
+            .level(if works || key_accepted(evidence) { Level::Warning } else { Level::Error })
+            .because(format!("version {text}"), found_in())
+            .because("answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
+            .at(Location::line("package.json", 0))
+            .remedy(
+                Remedy::safe("until the backend is upgraded, stay with a CLI of its time")
+                    .run("npm install convex@1.29.1"),
+            ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+    use crate::evidence::selection::UrlFacts;
+
+    #[test]
+    fn versions() {
+        assert_eq!(Version::read("1.19.2"), Some(SELF_HOSTED));
+        assert_eq!(Version::read("1.29.2-alpha.0"), Some(EVALUATES));
+        assert!(Version::read("1.9.0").unwrap() < SELF_HOSTED);
+        assert_eq!(Version::read("latest"), None);
+    }
+
+    #[test]
+    fn too_old_for_the_variables_and_not_for_the_options() {
+        for (version, source, expected) in [
+            ("1.18.2", ".env.local", vec!["cli-too-old error proven package.json"]),
+            ("1.19.2", ".env.local", vec![]),
+            ("1.48.0", ".env.local", vec![]),
+            ("1.18.2", "--url", vec![]),
+        ] {
+            let mut evidence = build::healthy();
+            evidence.surroundings.cli_version = Some(version.to_owned());
+            evidence.selection.kind = SelectionKind::SelfHosted;
+            let source = if source.starts_with('-') {
+                ValueSource::Flag { flag: source.to_owned() }
+            } else {
+                ValueSource::File { file: source.to_owned(), line: 1 }
+            };
+            evidence.selection.url =
+                Some(UrlFacts { text: "http://127.0.0.1:3210".to_owned(), source });
+            assert_eq!(build::told(too_old(&evidence)), expected, "{version}");
+        }
+        assert_eq!(too_old(&build::healthy()), Ok(vec![]));
+    }
+
+    #[test]
+    fn newer_than_the_backend() {
+        let id = "cli-newer-than-backend";
+        for (version, status, key, expected) in [
+            ("1.48.0", 404, 200, vec![format!("{id} error proven package.json")]),
+            ("1.31.6", 404, 200, vec![format!("{id} warning likely package.json")]),
+            ("1.31.6", 404, 401, vec![format!("{id} error likely package.json")]),
+            ("1.24.0", 404, 200, vec![]),
+            ("1.48.0", 200, 200, vec![]),
+        ] {
+            let mut evidence = build::healthy();
+            evidence.surroundings.cli_version = Some(version.to_owned());
+            build::endpoint(&mut evidence).first_call = build::answer(status, Body::Empty);
+            if key == 401 {
+                build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
+            }
+            assert_eq!(build::told(too_new(&evidence)), expected, "{version} {status} {key}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The project's containers are on the engine of another docker context than the one that was asked.
+
+use crate::checks::engine::asked;
+use crate::checks::{Check, compose};
+use crate::evidence::docker::OtherContext;
+use crate::evidence::{DockerFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+static DOCKER_OTHER_CONTEXT: Rule = Rule {
+    id: "docker-other-context",
+    level: Level::Warning,
+    title: "the project's containers are on the engine of another context",
+    explain: include_str!("docker-other-context.md"),
+    is_cause: true,
+    causes: &["backend-not-created"],
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&DOCKER_OTHER_CONTEXT], run };
+
+/// The first other context that has containers of the project, and what they are called.
+pub(super) fn holder(docker: &DockerFacts) -> Option<(&OtherContext, &[String])> {
+    docker.other_contexts.iter().flatten().find_map(|other| {
+        let containers = other.containers.seen().ok()?;
+        (!containers.is_empty()).then_some((other, containers.as_slice()))
+    })
+}
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let docker = asked(evidence)?;
+    if let Some((other, containers)) = holder(docker) {
+        return Ok(vec![tell(docker, other, containers)]);
+    }
+    // None had it, as far as all could be asked.
+    for other in docker.other_contexts.iter().flatten() {
+        if let Err(unseen) = other.containers.seen() {
+            return Err(Unseen { reason: format!("context {}: {}", other.name, unseen.reason) });
+        }
+    }
+    Ok(vec![])
+}
+
+fn tell(docker: &DockerFacts, other: &OtherContext, containers: &[String]) -> Finding {
+    let asked = match &docker.context {
+        Some(context) => format!("the context `{context}`"),
+        None => docker.address.clone(),
+    };
+    let name = compose::shell_word(&other.name);
+    DOCKER_OTHER_CONTEXT
+        .finding(
+            Certainty::Proven,
+            format!(
+                "This shell's docker, and so this run, asks {asked}, which has no container of the project; the context `{}` \
+                 has {}. What is said of containers, volumes and secrets here is said of the wrong engine.",
+                other.name,
+                containers.join(", ")
+            ),
+        )
+        .because("no container of the project", docker.address.clone())
+        .because(format!("has {}", containers.join(", ")), other.address.clone())
+        .at(Location::url(other.address.clone()))
+        .remedy(
+            Remedy::safe("look there").run(format!("convex-doctor --context {name}")),
+        )
+        .remedy(
+            Remedy::careful(
+                "make it this user's context (DOCKER_HOST and DOCKER_CONTEXT, where they are set, count before it)",
+            )
+            .run(format!("docker context use {name}")),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build::{self, told};
+    use crate::evidence::Observation;
+
+    #[test]
+    fn another_engine_has_them() {
+        let context = |name: &str, containers: Observation<Vec<String>>| OtherContext {
+            name: name.to_owned(),
+            address: format!("unix:///{name}.sock"),
+            containers,
+        };
+        let has = || Observation::Seen(vec!["app-backend-1".to_owned()]);
+        let none = || Observation::Seen(Vec::new());
+        let silent = || Observation::unavailable("no answer");
+        let found = "docker-other-context warning proven unix:///colima.sock";
+        for (contexts, expected) in [
+            (None, vec![]),
+            (Some(vec![]), vec![]),
+            (Some(vec![context("a", none())]), vec![]),
+            (Some(vec![context("a", silent()), context("colima", has())]), vec![found]),
+            (Some(vec![context("a", silent()), context("colima", none())]), vec!["unknown"]),
+        ] {
+            let mut evidence = build::healthy();
+            build::docker(&mut evidence).other_contexts = contexts;
+            assert_eq!(told(run(&evidence)), expected);
+        }
+        let mut evidence = build::healthy();
+        build::no_docker(&mut evidence);
+        assert_eq!(told(run(&evidence)), ["unknown"]);
+    }
+}

@@ -1,0 +1,219 @@
+//! What a backend's log lines mean: one table of the lines that a backend prints when it dies, is held up or runs otherwise than its
+//! operator thinks, and the judgement which of them explains the state it is in now.
+//!
+//! The texts are upstream's own (`convex-local-backend` and `run_backend.sh`) as they were seen on a backend that was built from
+//! source, or stand in a public report. An error that ends a start is logged as `Caught error error (…): <chain>`, and its outermost
+//! text follows on stderr.
+
+mod known;
+
+use super::{asked, place, subject, weight};
+use crate::checks::endpoint;
+use crate::evidence::docker::Container;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+pub(crate) use known::{EXPLAINED, KNOWN, Known, When};
+
+/// The target of the lines of the access log.
+const ACCESS: &str = "convex-cloud-http";
+
+/// A backend that prints this is up: what stands before it is the past.
+const UP: &str = "backend listening on";
+
+/// The entry that a line fits.
+pub(crate) fn recognise(line: &str) -> Option<&'static Known> {
+    // An access line quotes what a client says of itself.
+    if line.contains(ACCESS) {
+        return None;
+    }
+    KNOWN.iter().find(|known| known.holds.iter().all(|text| line.contains(text)))
+}
+
+/// A line of a log that is known, and counts now.
+pub(crate) struct Spoken<'a> {
+    /// The line.
+    pub(crate) line: &'a str,
+    /// What it is.
+    pub(crate) known: &'static Known,
+}
+
+/// What in these last lines explains the state of the backend: its last death, if that is a known one; else what it waits for or
+/// suffers from. A line before the last time it was up, or before a later death of another kind, is the past.
+pub(crate) fn explanation(tail: &[String]) -> Option<Spoken<'_>> {
+    for (at, line) in tail.iter().enumerate().rev() {
+        if line.contains(UP) && !line.contains(ACCESS) {
+            return None;
+        }
+        let is_death = line.contains(CHAIN) || line.contains("panicked at");
+        match recognise(line) {
+            Some(known) if known.when == When::Dies || known.when == When::Ails => {
+                // stderr repeats the outermost text only; the log's own line of the same death says more.
+                let chain = tail[at.saturating_sub(ECHO)..at]
+                    .iter()
+                    .rev()
+                    .find(|earlier| !is_death && earlier.contains(CHAIN))
+                    .and_then(|line| Some(Spoken { line, known: recognise(line)? }));
+                return Some(chain.unwrap_or(Spoken { line, known }));
+            }
+            Some(known) if known.when == When::Waits && at + 1 == tail.len() => {
+                return Some(Spoken { line, known });
+            }
+            _ if is_death => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// By this the log begins the line with the whole chain of an error.
+const CHAIN: &str = "Caught error error";
+
+/// So many lines at most lie between that line and its echo on stderr.
+const ECHO: usize = 8;
+
+/// The last remark for that id.
+pub(crate) fn remark<'a>(tail: &'a [String], id: &str) -> Option<Spoken<'a>> {
+    tail.iter().rev().find_map(|line| {
+        let known = recognise(line).filter(|it| it.when == When::Remarks && it.id == id)?;
+        Some(Spoken { line, known })
+    })
+}
+
+/// What the log of the backend of this run says for an id.
+pub(crate) struct Told<'a> {
+    /// Whose log.
+    pub(crate) container: &'a Container,
+    /// The line.
+    pub(crate) line: &'a str,
+    /// What it is.
+    pub(crate) known: &'static Known,
+    /// How much it weighs here.
+    level: Level,
+    /// How surely it explains the failure here.
+    certainty: Certainty,
+}
+
+impl Told<'_> {
+    /// The finding that it makes; the table's remedy is added where it has one.
+    pub(crate) fn finding(&self, rule: &'static Rule) -> Finding {
+        let name = &self.container.name;
+        let finding = rule
+            .finding(self.certainty, self.known.means)
+            .level(self.level)
+            .because(self.line.to_owned(), format!("the log of {name}"))
+            .at(place(self.container));
+        if self.known.remedy.is_empty() {
+            finding
+        } else {
+            finding.remedy(Remedy::careful(self.known.remedy))
+        }
+    }
+}
+
+/// What the log of the [`subject`] says for `id`. `Err` where its log was not read and something may stand in it: logs are read only
+/// when something is wrong, so that of a backend that runs and answers is not missed.
+pub(crate) fn told<'a>(evidence: &'a Evidence, id: &str) -> Result<Option<Told<'a>>, Unseen> {
+    let docker = asked(evidence)?;
+    let Some((container, sure)) = subject(evidence, docker)? else { return Ok(None) };
+    let tail = match container.log.seen() {
+        Ok(log) => &log.tail,
+        Err(_) if serves(evidence, container)? => return Ok(None),
+        Err(unseen) => return Err(unseen),
+    };
+    let spoken = explanation(tail).filter(|spoken| spoken.known.id == id);
+    let Some(Spoken { line, known }) = spoken.or_else(|| remark(tail, id)) else {
+        return Ok(None);
+    };
+    let (level, weighed) = weight(evidence);
+    let certainty = sure.min(weighed);
+    let (level, certainty) = match known.when {
+        // What serves has got over it, or is about to fall: the line alone does not tell.
+        When::Dies if serves(evidence, container).unwrap_or(false) => (level, Certainty::Possible),
+        When::Dies => (level, certainty),
+        When::Waits => (level, certainty.min(Certainty::Likely)),
+        // It may have mended itself since.
+        When::Ails => (level.min(Level::Warning), Certainty::Possible),
+        When::Remarks => (level.min(Level::Warning), Certainty::Proven),
+    };
+    Ok(Some(Told { container, line, known, level, certainty }))
+}
+
+/// Whether the container runs, and nothing at the URL speaks against it.
+fn serves(evidence: &Evidence, container: &Container) -> Result<bool, Unseen> {
+    if !container.is_running() || container.health.as_deref() == Some("unhealthy") {
+        return Ok(false);
+    }
+    match endpoint::selected(evidence)? {
+        None => Ok(true),
+        Some(found) => Ok(found.is_convex_api()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_line_is_recognised_as_itself_and_its_id_exists() {
+        for known in KNOWN {
+            let found = recognise(known.example).unwrap_or_else(|| panic!("{}", known.example));
+            assert!(std::ptr::eq(found, known), "{} is taken for {:?}", known.example, found.holds);
+            assert!(crate::checks::rule(known.id).is_some(), "{}", known.id);
+            assert!(known.means.ends_with('.'), "{}", known.means);
+            let generic = known.id == EXPLAINED;
+            assert!(!generic || !known.remedy.is_empty(), "{}", known.example);
+        }
+    }
+
+    #[test]
+    fn noise_is_no_cause() {
+        for noise in [
+            "WARN search: TextLiveFlusher died: Search indexes bootstrapping and not yet available for use",
+            "ERROR local_backend::beacon: Beacon failed, retrying in 1.5s",
+            "Beacon coroutine error: x",
+            "Running without a proxy in release mode -- UDF `fetch` requests are unrestricted!",
+            "WARN common::errors: Caught unauthenticated_error error (x): The provided admin key was invalid for this instance",
+            "INFO convex-cloud-http: [] 127.0.0.1:4 \"GET /x HTTP/1.1\" 404 \"-\" \"No space left on device\" - - 1ms",
+            "INFO model::migrations: db metadata version up to date at 128",
+        ] {
+            assert!(recognise(noise).is_none(), "{noise}");
+        }
+    }
+
+    #[test]
+    fn the_last_death_counts_and_the_past_does_not() {
+        const TLS: &str = "ERROR common::errors: Caught error error (x): error performing TLS handshake: server does not support TLS";
+        const OTHER: &str = "ERROR common::errors: Caught error error (x): something new";
+        const LEASE: &str = "INFO postgres: attempting to acquire lease";
+        for (case, log, expected) in [
+            ("a death and its echo", lines(&[TLS, "Error: db error"]), Some("sql-tls")),
+            (
+                "the echo says less",
+                lines(&[TLS, "Error: error performing TLS handshake"]),
+                Some("sql-tls"),
+            ),
+            ("it came up since", lines(&[TLS, "INFO backend listening on 0.0.0.0:3210"]), None),
+            ("it died of something else since", lines(&[TLS, OTHER]), None),
+            ("it died of this since", lines(&[OTHER, TLS]), Some("sql-tls")),
+            ("it waits", lines(&[LEASE]), Some("sql-lease-contended")),
+            ("it got the lease", lines(&[LEASE, "INFO x: y"]), None),
+            (
+                "a death after it was up",
+                lines(&["INFO backend listening on x", TLS]),
+                Some("sql-tls"),
+            ),
+            ("nothing known", lines(&["INFO x"]), None),
+            ("nothing at all", vec![], None),
+        ] {
+            let found = explanation(&log).map(|spoken| spoken.known.id);
+            assert_eq!(found, expected, "{case}");
+        }
+        let echoed = lines(&[TLS, "Error: error performing TLS handshake"]);
+        assert_eq!(explanation(&echoed).unwrap().line, TLS);
+    }
+}

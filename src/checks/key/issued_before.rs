@@ -1,0 +1,93 @@
+//! A key that is refused and older than the container: when it was issued, beside when the container and the volume were made.
+
+use super::{Said, called, capital, issued, location, said, selected, stands, subject, unseen};
+use crate::checks::Check;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Rule};
+
+/// The key was issued before the container was created.
+pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule {
+    id: "key-issued-before-restart",
+    level: Level::Info,
+    title: "the key was issued before the backend's container was created",
+    explain: include_str!("key-issued-before-restart.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Sets the times side by side.
+pub static CHECK: Check = Check { rules: &[&KEY_ISSUED_BEFORE_RESTART], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(key) = selected(evidence) else { return Ok(vec![]) };
+    match said(evidence) {
+        Said::Refused => {}
+        // A key that goes through has outlived containers before, as it should.
+        Said::Accepted { .. } | Said::ReadOnly | Said::NoAdmin => return Ok(vec![]),
+        Said::Nothing(reason) => return Err(unseen(reason)),
+    }
+    evidence.docker.seen()?;
+    let Some(subject) = subject(evidence) else { return Ok(vec![]) };
+    let Some(created) = subject.container.created_at else { return Ok(vec![]) };
+    // Only an opened key says when it was issued.
+    let Some(claims) = key.trials.iter().find_map(|trial| trial.opened.as_ref()) else {
+        return match key.trials.as_slice() {
+            [] => Err(unseen("no secret was found to try on the key")),
+            _ => Ok(vec![]),
+        };
+    };
+    let issued_at = i64::try_from(claims.issued_s).unwrap_or(i64::MAX);
+    if issued_at >= created {
+        return Ok(vec![]);
+    }
+    let container = subject.container;
+    let mut finding = KEY_ISSUED_BEFORE_RESTART
+        .finding(
+            Certainty::Proven,
+            format!(
+                "{} was issued on {}, container {} was created on {}. A key outlives its container as long as the secret does.",
+                capital(&called(key)),
+                issued(claims),
+                container.name,
+                super::day(created)
+            ),
+        )
+        .because(format!("issued on {}", issued(claims)), stands(&key.source))
+        .because(format!("created on {}", super::day(created)), container.name.clone());
+    let volume = container.mount_over(&container.credentials_dir).and_then(|it| it.source.as_ref());
+    let volumes = evidence.docker.seen()?.volumes.seen();
+    if let (Some(name), Ok(volumes)) = (volume, volumes)
+        && let Some(changed) =
+            volumes.iter().find(|it| it.name == *name).and_then(|it| it.changed_at)
+    {
+        finding = finding
+            .because(format!("last changed on {}", super::day(changed)), format!("volume {name}"));
+    }
+    if let Some(at) = location(&key.source) {
+        finding = finding.at(at);
+    }
+    Ok(vec![finding.at(Location::container(&container.name))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build;
+
+    #[test]
+    fn an_old_key_is_dated_where_it_is_refused() {
+        let old = || build::refused(&[build::opened("old", vec![build::process("old-backend-1")])]);
+        assert_eq!(run(&build::healthy()), Ok(vec![]), "accepted");
+        let found = run(&old()).unwrap();
+        assert_eq!((found[0].level, found[0].evidence.len()), (Level::Info, 3));
+
+        let mut younger = old();
+        build::backend(&mut younger).created_at = Some(1_760_000_000);
+        assert_eq!(run(&younger), Ok(vec![]));
+        assert_eq!(run(&build::refused(&[])), Ok(vec![]), "nothing opens it");
+        let mut unseen = old();
+        unseen.docker = build::unseen();
+        assert!(run(&unseen).is_err());
+    }
+}

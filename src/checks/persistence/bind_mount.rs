@@ -1,0 +1,159 @@
+//! A directory of the host holds the data, and it is an unlucky one: the folder of the functions, one on another machine, or one that hangs
+//! on where Compose was called.
+
+use super::{declared, declared_over, place, spot};
+use crate::checks::Check;
+use crate::evidence::compose::DeclaredMount;
+use crate::evidence::docker::MountKind;
+use crate::evidence::surroundings::PackageJson;
+use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+
+/// The directory under the data is an unlucky one.
+pub static BIND_MOUNT_SUSPECT: Rule = Rule {
+    id: "bind-mount-suspect",
+    level: Level::Warning,
+    title: "the data lies in a directory that is not made for it",
+    explain: include_str!("bind-mount-suspect.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+/// Looks at where the data directory leads.
+pub static CHECK: Check = Check { rules: &[&BIND_MOUNT_SUSPECT], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
+    let Some(line) = declared_over(service, &service.data_dir) else { return Ok(vec![]) };
+    let Some(source) = line.source.as_deref() else { return Ok(vec![]) };
+    let mut findings = Vec::new();
+    // A directory was looked for among this machine's mounts, which are another engine's only by chance.
+    let certainty = match evidence.docker.seen() {
+        _ if line.kind != "bind" => Some(Certainty::Proven),
+        Ok(docker) => docker.local.then_some(Certainty::Proven),
+        Err(_) => Some(Certainty::Likely),
+    };
+    let mount = compose.network_mounts.iter().find(|mount| mount.source == source);
+    if let (Some(mount), Some(certainty)) = (mount, certainty) {
+        findings.push(
+            suspect(line, certainty, format!("{source} lies on another machine ({}): SQLite locks its file, which such file systems do badly or not at all.", mount.filesystem))
+                .because(format!("is a {} file system", mount.filesystem), source.to_owned())
+                .remedy(Remedy::careful("keep the database on a local disk: a named volume, or POSTGRES_URL; first stop the backend and copy the directory")),
+        );
+    }
+    if line.kind == "bind" {
+        findings.extend(in_functions(evidence, compose, line, source));
+        findings.extend(moved(evidence, line, source));
+        if findings.is_empty() {
+            evidence.docker.seen()?;
+        }
+    }
+    Ok(findings)
+}
+
+/// Inside the folder that `npx convex` pushes: `convex/` beside package.json, unless convex.json says otherwise.
+fn in_functions(
+    evidence: &Evidence,
+    compose: &ComposeFacts,
+    line: &DeclaredMount,
+    source: &str,
+) -> Option<Finding> {
+    let is_app = matches!(evidence.surroundings.package_json.seen(), Ok(PackageJson::Here { .. }));
+    let below = |directory: &str| {
+        let functions = format!("{}/convex", directory.trim_end_matches('/'));
+        source.strip_prefix(&functions).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let certainty = if is_app && below(&evidence.surroundings.directory) {
+        Certainty::Proven
+    } else if below(&compose.directory) {
+        Certainty::Likely
+    } else {
+        return None;
+    };
+    Some(
+        suspect(line, certainty, format!("{source} is the folder of the functions: database and instance secret lie among the code, are pushed or committed with it, and the backend's files stand in the way of `npx convex dev`."))
+            .remedy(Remedy::careful("stop the backend, move its files (db.sqlite3, storage, credentials) to a directory of their own, and mount that")),
+    )
+}
+
+/// The container has a directory of another place: a relative path that was resolved from elsewhere.
+fn moved(evidence: &Evidence, line: &DeclaredMount, source: &str) -> Option<Finding> {
+    let docker = evidence.docker.seen().ok()?;
+    let container = docker.expected()?;
+    let held = container.mount_over(&container.data_dir).filter(|it| it.kind == MountKind::Bind)?;
+    let held = held.source.as_deref()?;
+    // Docker Desktop puts its own path before the host's; links are another spelling of the same.
+    let same_end = held.ends_with(source) || source.ends_with(held);
+    let (one, other) = (source.rsplit('/').next()?, held.rsplit('/').next()?);
+    if !docker.local || same_end || one != other {
+        return None;
+    }
+    Some(
+        suspect(line, Certainty::Likely, format!("The container keeps its data in {held}; called from here, Compose would mount {source}, and where that is empty, start an empty instance."))
+            .because(format!("has {held} there"), container.name.clone())
+            .at(Location::container(&container.name))
+            .remedy(Remedy::safe(format!("write the whole path, {held}, or use a named volume"))),
+    )
+}
+
+fn suspect(line: &DeclaredMount, certainty: Certainty, detail: String) -> Finding {
+    let source = line.source.as_deref().unwrap_or_default();
+    BIND_MOUNT_SUSPECT
+        .finding(certainty, detail)
+        .because(format!("mounts {source} at {}", line.target), spot(&line.at))
+        .at(place(&line.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build::{self, Seen, declared, mount};
+    use crate::evidence::compose::NetworkMount;
+
+    #[test]
+    fn unlucky_directories() {
+        use Certainty::{Likely, Proven};
+        let app = build::DIRECTORY;
+        for (case, source, held, expected) in [
+            ("a directory of its own", format!("{app}/convex-data"), None, vec![]),
+            ("the functions", format!("{app}/convex"), None, vec![Proven]),
+            ("inside the functions", format!("{app}/convex/data"), None, vec![Proven]),
+            ("no functions", "/srv/convex".to_owned(), None, vec![]),
+            ("as mounted", format!("{app}/data"), Some(format!("{app}/data")), vec![]),
+            ("Docker Desktop", format!("{app}/data"), Some(format!("/host_mnt{app}/data")), vec![]),
+            (
+                "from elsewhere",
+                format!("{app}/data"),
+                Some("/home/u/old/data".to_owned()),
+                vec![Likely],
+            ),
+            ("another on purpose", format!("{app}/data"), Some("/srv/precious".to_owned()), vec![]),
+        ] {
+            let mut evidence = build::healthy();
+            evidence.surroundings.directory = app.to_owned();
+            evidence.surroundings.package_json =
+                Seen(PackageJson::Here { depends_on_convex: true });
+            build::service(&mut evidence).mounts =
+                vec![declared("bind", Some(&source), "/convex/data")];
+            build::backend(&mut evidence).mounts = held
+                .iter()
+                .map(|held| mount(MountKind::Bind, Some(held), "/convex/data"))
+                .collect();
+            let found = run(&evidence).unwrap();
+            let certainties: Vec<_> = found.iter().map(|finding| finding.certainty).collect();
+            assert_eq!(certainties, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_volume_over_the_network_is_one_too() {
+        let mut evidence = build::healthy();
+        assert_eq!(run(&evidence), Ok(vec![]));
+        build::compose(&mut evidence).network_mounts =
+            vec![NetworkMount { source: "data".to_owned(), filesystem: "nfs".to_owned() }];
+        assert_eq!(run(&evidence).unwrap().len(), 1);
+        evidence.compose = build::unseen();
+        assert!(run(&evidence).is_err());
+    }
+}

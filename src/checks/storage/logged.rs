@@ -1,0 +1,169 @@
+//! What the backend's log alone says of its storage: TLS to the SQL server, the lease of the database, a storage that was switched, a
+//! database that is broken.
+
+use super::engine::{self, DEATH};
+use super::log_lines::told;
+use crate::checks::Check;
+use crate::checks::persistence::{compose_command, inside, word};
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Finding, Level, Remedy, Rule};
+
+const fn rule(id: &'static str, title: &'static str, explain: &'static str) -> Rule {
+    let (level, is_cause, causes) = (Level::Error, true, DEATH);
+    Rule { id, level, title, explain, is_cause, causes, since: "0.1.0" }
+}
+
+static SQL_TLS: Rule =
+    rule("sql-tls", "backend and SQL server do not agree on TLS", include_str!("sql-tls.md"));
+static SQL_LEASE_CONTENDED: Rule = rule(
+    "sql-lease-contended",
+    "two backends want one database",
+    include_str!("sql-lease-contended.md"),
+);
+static STORAGE_SWITCHED: Rule = rule(
+    "storage-switched",
+    "the storage of files was switched on an existing database",
+    include_str!("storage-switched.md"),
+);
+static VOLUME_CORRUPT: Rule = rule(
+    "volume-corrupt",
+    "the database is incomplete or damaged",
+    include_str!("volume-corrupt.md"),
+);
+
+pub(super) static TLS: Check = Check { rules: &[&SQL_TLS], run: tls };
+pub(super) static LEASE: Check = Check { rules: &[&SQL_LEASE_CONTENDED], run: lease };
+pub(super) static SWITCHED: Check = Check { rules: &[&STORAGE_SWITCHED], run: switched };
+pub(super) static CORRUPT: Check = Check { rules: &[&VOLUME_CORRUPT], run: corrupt };
+
+fn tls(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(told) = told(evidence, SQL_TLS.id)? else { return Ok(vec![]) };
+    let mut finding = told.finding(&SQL_TLS);
+    if let Some(last) = finding.remedies.last_mut() {
+        last.commands.push(compose_command(evidence, "up -d"));
+    }
+    Ok(vec![finding])
+}
+
+fn lease(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(told) = told(evidence, SQL_LEASE_CONTENDED.id)? else { return Ok(vec![]) };
+    let docker = engine::asked(evidence)?;
+    let mut finding = told.finding(&SQL_LEASE_CONTENDED);
+    // Not proven to use the same database: only whom to look at.
+    let others: Vec<_> = docker
+        .backends
+        .iter()
+        .filter(|it| it.name != told.container.name && it.is_running() && it.uses_sql)
+        .collect();
+    for other in others.iter().take(3) {
+        finding = finding.because("runs on a SQL server as well", other.name.clone());
+    }
+    let find = Remedy::safe(
+        "find the other backend with the same database URL and the same INSTANCE_NAME, here or on another machine; only one of them may run",
+    );
+    Ok(vec![
+        finding.remedy(find).remedy(
+            Remedy::careful("when the other one is stopped")
+                .run(format!("docker restart {}", word(&told.container.name))),
+        ),
+    ])
+}
+
+fn switched(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(told) = told(evidence, STORAGE_SWITCHED.id)? else { return Ok(vec![]) };
+    let to_s3 = told.line.contains("started up with S3");
+    let back = if to_s3 {
+        "take the S3 variables out of the backend's environment: it starts again with the files on disk"
+    } else {
+        "set the S3 variables again, all of them: it starts again with the files in S3"
+    };
+    Ok(vec![
+        told.finding(&STORAGE_SWITCHED)
+            .remedy(Remedy::careful(back).run(compose_command(evidence, "up -d")))
+            .remedy(
+                Remedy::safe("to move for good: once it runs as before, `npx convex export --include-file-storage`, then start an instance with the new storage and an empty database, and import there"),
+            ),
+    ])
+}
+
+fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(told) = told(evidence, VOLUME_CORRUPT.id)? else { return Ok(vec![]) };
+    let container = told.container;
+    let mut keep = Remedy::careful("first keep a copy of what is there");
+    if container.is_running() || container.state == "restarting" {
+        keep = keep.run(format!("docker stop {}", word(&container.name)));
+    }
+    let data = container.data_dir.trim_end_matches('/');
+    keep = keep
+        .run(format!("docker cp {} ./convex-data-rescue", inside(container, &format!("{data}/."))));
+    Ok(vec![
+        told.finding(&VOLUME_CORRUPT)
+            .remedy(keep)
+            .remedy(Remedy::safe("if the image was set back to an older one: return to the newer tag; migrations run forward only"))
+            .remedy(Remedy::safe("else restore a backup (`npx convex import`, or a copy of the data directory from when the backend was stopped)")),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+    use crate::evidence::endpoint::Reach;
+
+    #[test]
+    fn each_line_has_its_id() {
+        type Run = fn(&Evidence) -> Result<Vec<Finding>, Unseen>;
+        let dead: [(Run, &str, &str); 5] = [
+            (
+                tls,
+                "Caught error error (x): error performing TLS handshake: server does not support TLS",
+                "sql-tls error proven",
+            ),
+            (lease, "Caught error error (x): Lease Lost", "sql-lease-contended error proven"),
+            (
+                lease,
+                "INFO postgres: attempting to acquire lease",
+                "sql-lease-contended error likely",
+            ),
+            (
+                switched,
+                "Caught error error (x): Database was initialized with Some(Local { dir: \"/x\" }), but backend started up with S3.",
+                "storage-switched error proven",
+            ),
+            (
+                corrupt,
+                "Caught error error (x): missing _tables.by_id global",
+                "volume-corrupt error proven",
+            ),
+        ];
+        let checks: [Run; 4] = [tls, lease, switched, corrupt];
+        for (run, line, expected) in dead {
+            let mut evidence = build::healthy();
+            build::unreachable(&mut evidence, Reach::Refused);
+            let container = build::expected(&mut evidence);
+            container.state = "exited".to_owned();
+            container.log = build::log(&[line]);
+            assert_eq!(build::told(run(&evidence)), [format!("{expected} app-backend-1")]);
+            let said: usize = checks.iter().map(|run| run(&evidence).unwrap().len()).sum();
+            assert_eq!(said, 1, "{line}");
+            build::expected(&mut evidence).log = build::log(&[line, "INFO backend listening on x"]);
+            assert_eq!(run(&evidence), Ok(vec![]), "{line}");
+        }
+        for run in checks {
+            assert_eq!(run(&build::healthy()), Ok(vec![]));
+        }
+    }
+
+    #[test]
+    fn no_remedy_gives_a_volume_up() {
+        let mut evidence = build::healthy();
+        build::unreachable(&mut evidence, Reach::Refused);
+        let container = build::expected(&mut evidence);
+        container.state = "restarting".to_owned();
+        container.log = build::log(&["Caught error error (x): missing _index.by_id global"]);
+        let found = corrupt(&evidence).unwrap();
+        let commands: Vec<_> = found[0].remedies.iter().flat_map(|it| &it.commands).collect();
+        assert!(commands.iter().all(|it| !it.contains("volume rm") && !it.contains("down -v")));
+        assert!(commands[0].starts_with("docker stop"), "{commands:?}");
+    }
+}

@@ -1,0 +1,203 @@
+//! The SQL server has no database of the name that the backend derives from its instance name.
+
+use super::engine::{self, DEATH};
+use super::{compose, container, log_lines, set};
+use crate::checks::Check;
+use crate::checks::compose::{location, shell_word};
+use crate::checks::endpoint::{convex_answers, selected};
+use crate::evidence::compose::{BackendService, DatabaseService, EntryValue};
+use crate::evidence::docker::Container;
+use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+static SQL_DATABASE_MISSING: Rule = Rule {
+    id: "sql-database-missing",
+    level: Level::Error,
+    title: "the SQL server has no database for this instance",
+    explain: include_str!("sql-database-missing.md"),
+    is_cause: true,
+    causes: DEATH,
+    since: "0.1.0",
+};
+
+pub(super) static CHECK: Check = Check { rules: &[&SQL_DATABASE_MISSING], run };
+
+fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let project = compose::project(evidence);
+    let beside = project.as_ref().ok().and_then(|project| beside((*project)?));
+    let logged = log_lines::told(evidence, SQL_DATABASE_MISSING.id);
+    if let Ok(Some(told)) = &logged {
+        let finding = told.finding(&SQL_DATABASE_MISSING);
+        let Some(name) = quoted(told.line) else { return Ok(vec![finding]) };
+        let server = beside.map(|(_, database)| database);
+        return Ok(vec![finding.remedy(create(evidence, server, name)).remedy(Remedy::careful(
+            "or, if the database was there under the name of an earlier INSTANCE_NAME, set that name back",
+        ))]);
+    }
+    let Some((service, database)) = beside else {
+        logged?;
+        project?;
+        return Ok(vec![]);
+    };
+    let (Some((made, at)), false) = (&database.database, database.has_scripts) else {
+        logged?;
+        return Ok(vec![]);
+    };
+    let Some(wanted) = name(service, container(evidence)).map(|name| name.replace('-', "_")) else {
+        logged?;
+        return Ok(vec![]);
+    };
+    // A backend that answers has found its database; one that died of something known has another story.
+    let answers = match selected(evidence)? {
+        Some(endpoint) => convex_answers(endpoint)?,
+        None => container(evidence).is_some_and(Container::is_running),
+    };
+    let other_death = container(evidence)
+        .and_then(|it| log_lines::explanation(&it.log.seen().ok()?.tail))
+        .is_some();
+    if *made == wanted || answers || other_death {
+        return Ok(vec![]);
+    }
+    Ok(vec![
+        SQL_DATABASE_MISSING
+            .finding(
+                Certainty::Possible,
+                format!("{} makes the database {made} at its first start; the backend looks for {wanted}.", database.name),
+            )
+            .level(Level::Warning)
+            .because(format!("makes {made}"), location(at).to_string())
+            .because(format!("uses {wanted}, after its INSTANCE_NAME"), location(&service.at).to_string())
+            .at(location(at))
+            .remedy(create(evidence, Some(database), &wanted)),
+    ])
+}
+
+/// The backend and the SQL server of the same project that its URL leads to.
+fn beside(project: &ComposeFacts) -> Option<(&BackendService, &DatabaseService)> {
+    let service = project.backend()?;
+    let url = project.sql_urls.iter().find(|it| it.service == service.name)?;
+    let host = url.url.host.as_deref()?;
+    Some((service, project.databases.iter().find(|it| it.name == host)?))
+}
+
+/// The instance name that the backend would run with; `None` where nobody can know.
+fn name(service: &BackendService, container: Option<&Container>) -> Option<String> {
+    if let Some(EntryValue::Plain(name)) = set(service, "INSTANCE_NAME").map(|entry| &entry.value) {
+        return Some(name.clone());
+    }
+    let names = container.map(|it| &it.instance_name);
+    names
+        .and_then(|names| {
+            [&names.environment, &names.file].into_iter().find_map(|it| it.seen().ok()?.clone())
+        })
+        .or_else(|| {
+            let never_named = service.variable("INSTANCE_NAME").is_none() && container.is_none();
+            never_named.then(|| "convex-self-hosted".to_owned())
+        })
+}
+
+/// The name between the quotes of the log's sentence, where it is one that can be typed.
+fn quoted(line: &str) -> Option<&str> {
+    let rest = line.split_once("database \"").map(|(_, rest)| (rest, '"'));
+    let (rest, quote) = rest.or_else(|| Some((line.split_once("Unknown database '")?.1, '\'')))?;
+    let name = rest.split(quote).next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (!name.is_empty() && name.chars().all(plain)).then_some(name)
+}
+
+fn create(evidence: &Evidence, server: Option<&DatabaseService>, name: &str) -> Remedy {
+    let remedy = Remedy::careful(format!(
+        "create the database {name} on the SQL server, which loses nothing, then start the backend again"
+    ));
+    let restart = |remedy: Remedy| match container(evidence) {
+        Some(container) => remedy.run(engine::command("restart", &container.name)),
+        None => remedy.run(compose::command(evidence, "up -d")),
+    };
+    let Some(server) = server else { return remedy };
+    let service = shell_word(&server.name);
+    restart(if server.kind == "mysql" {
+        remedy.run(compose::command(
+            evidence,
+            &format!("exec {service} sh -c 'mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e \"CREATE DATABASE {name}\"'"),
+        ))
+    } else {
+        remedy.run(compose::command(
+            evidence,
+            &format!("exec {service} sh -c 'createdb -U \"${{POSTGRES_USER:-postgres}}\" {name}'"),
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+    use crate::evidence::compose::{DeclaredSqlUrl, SqlUrl};
+    use crate::evidence::endpoint::Reach;
+
+    fn with(database: Option<&str>, name: Option<&str>, log: &[&str], dead: bool) -> Evidence {
+        let mut evidence = build::healthy();
+        if dead {
+            build::unreachable(&mut evidence, Reach::Refused);
+            build::expected(&mut evidence).state = "exited".to_owned();
+        }
+        build::expected(&mut evidence).log = build::log(log);
+        let compose = build::compose(&mut evidence);
+        compose.sql_urls = vec![DeclaredSqlUrl {
+            service: "backend".to_owned(),
+            at: build::at(9),
+            url: SqlUrl {
+                variable: "POSTGRES_URL".to_owned(),
+                host: Some("db".to_owned()),
+                has_path: false,
+            },
+        }];
+        compose.databases = vec![DatabaseService {
+            name: "db".to_owned(),
+            at: build::at(20),
+            kind: "postgres".to_owned(),
+            database: database.map(|name| (name.to_owned(), build::at(23))),
+            has_scripts: false,
+        }];
+        if let Some(name) = name {
+            compose.backends[0].environment =
+                vec![build::variable("INSTANCE_NAME", EntryValue::Plain(name.to_owned()))];
+        }
+        evidence
+    }
+
+    #[test]
+    fn the_log_proves_and_the_names_foretell() {
+        const LOG: &str =
+            "Caught error error (x): db error: FATAL: database \"my_app\" does not exist";
+        const OTHER: &str = "Caught error error (x): cluster url username must be set";
+        let id = "sql-database-missing";
+        let possible = "warning possible docker-compose.yml:23";
+        for (case, database, name, log, dead, expected) in [
+            ("logged", None, None, &[LOG][..], true, Some("error proven app-backend-1")),
+            ("the names differ", Some("convex"), Some("my-app"), &[], true, Some(possible)),
+            ("the names agree", Some("my_app"), Some("my-app"), &[], true, None),
+            ("it answers", Some("convex"), Some("my-app"), &[], false, None),
+            ("it died of something else", Some("convex"), Some("my-app"), &[OTHER], true, None),
+            ("the name is not known", Some("convex"), None, &[], true, None),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|it| format!("{id} {it}")).collect();
+            let told = build::told(run(&with(database, name, log, dead)));
+            assert_eq!(told, expected, "{case}");
+        }
+        let found = run(&with(None, None, &[LOG], true)).unwrap();
+        let commands = &found[0].remedies[0].commands;
+        assert!(
+            commands[0].contains("createdb") && commands[0].contains(" my_app"),
+            "{commands:?}"
+        );
+    }
+
+    #[test]
+    fn only_a_plain_name_goes_into_a_command() {
+        assert_eq!(quoted("database \"a_b\" does not exist"), Some("a_b"));
+        assert_eq!(quoted("Unknown database 'a_b'"), Some("a_b"));
+        assert_eq!(quoted("database \"a'; drop\" does not exist"), None);
+        assert_eq!(quoted("database \"\" does not exist"), None);
+    }
+}

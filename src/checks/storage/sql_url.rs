@@ -1,0 +1,271 @@
+//! The URL of the SQL server: it names a database, which the backend does not take; or a SQL server stands by, and nobody hands its URL on.
+
+use super::{SQL_VARIABLES, compose, container, log_lines, service, set};
+use crate::checks::Check;
+use crate::checks::compose::location;
+use crate::checks::endpoint::{heed_200, key_accepted};
+use crate::checks::engine::{self, DEATH};
+use crate::evidence::compose::SqlUrl;
+use crate::evidence::{Evidence, Unseen};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+
+static SQL_URL_HAS_PATH: Rule = Rule {
+    id: "sql-url-has-path",
+    level: Level::Error,
+    title: "the URL of the SQL server names a database, which stops the backend",
+    explain: include_str!("sql-url-has-path.md"),
+    is_cause: true,
+    causes: DEATH,
+    since: "0.1.0",
+};
+
+static SQL_URL_NOT_PASSED: Rule = Rule {
+    id: "sql-url-not-passed",
+    level: Level::Warning,
+    title: "a SQL server stands by, and the backend runs on SQLite",
+    explain: include_str!("sql-url-not-passed.md"),
+    is_cause: false,
+    causes: &[],
+    since: "0.1.0",
+};
+
+pub(super) static HAS_PATH: Check = Check { rules: &[&SQL_URL_HAS_PATH], run: has_path };
+pub(super) static NOT_PASSED: Check = Check { rules: &[&SQL_URL_NOT_PASSED], run: not_passed };
+
+fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let mend = || {
+        Remedy::careful(
+            "end the URL after the port: postgres://USER:PASSWORD@HOST:5432. The backend uses the database that is called like the instance, with `_` in place of `-`; then",
+        )
+        .run(compose::command(evidence, "up -d"))
+    };
+    let logged = log_lines::told(evidence, SQL_URL_HAS_PATH.id);
+    let project = compose::project(evidence);
+    let chosen = project.as_ref().ok().and_then(|it| *it).and_then(|it| it.chosen.as_ref());
+    let line = project.as_ref().ok().and_then(|project| {
+        let urls = &project.as_ref()?.sql_urls;
+        urls.iter().find(|it| Some(&it.service) == chosen && it.url.has_path)
+    });
+    if let Ok(Some(told)) = &logged {
+        let mut finding = told.finding(&SQL_URL_HAS_PATH);
+        if let Some(line) = line {
+            finding = finding.because(said(&line.url), location(&line.at).to_string());
+            // It is mended there.
+            finding.locations.insert(0, location(&line.at));
+        }
+        return Ok(vec![finding.remedy(mend())]);
+    }
+    let held = container(evidence).and_then(|it| Some((it, it.sql_url.as_ref()?)));
+    let finding = match (line, held.filter(|(_, url)| url.has_path)) {
+        (Some(line), _) => SQL_URL_HAS_PATH
+            .finding(
+                sure(&line.url),
+                "The backend refuses a URL with a database name behind the host, at every start.",
+            )
+            .because(said(&line.url), location(&line.at).to_string())
+            .at(location(&line.at)),
+        (None, Some((container, url))) => SQL_URL_HAS_PATH
+            .finding(
+                sure(url),
+                format!(
+                    "{} refuses a URL with a database name behind the host, at every start.",
+                    container.name
+                ),
+            )
+            .because(said(url), format!("the environment of {}", container.name))
+            .at(engine::place(container)),
+        (None, None) => {
+            logged?;
+            project?;
+            return Ok(vec![]);
+        }
+    };
+    // MySQL's was not seen to be refused before it connects.
+    let finding = if finding.certainty == Certainty::Possible {
+        finding.level(Level::Warning)
+    } else {
+        finding
+    };
+    Ok(vec![heed_200(evidence, finding.remedy(mend()))])
+}
+
+fn said(url: &SqlUrl) -> String {
+    format!("{} has a database name behind its host", url.variable)
+}
+
+fn sure(url: &SqlUrl) -> Certainty {
+    if url.variable == "MYSQL_URL" { Certainty::Possible } else { Certainty::Likely }
+}
+
+fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
+    let Some(service) = service(evidence)? else { return Ok(vec![]) };
+    // A database may be for something else in the project: only one that the project has for nobody but the backend, or whose URL was
+    // meant for it.
+    let others = project.services.len().saturating_sub(
+        project.backends.len() + project.databases.len() + project.dashboards.len(),
+    );
+    let Some(database) = project.databases.first() else { return Ok(vec![]) };
+    if SQL_VARIABLES.iter().any(|name| set(service, name).is_some())
+        || service.entrypoint_overridden
+    {
+        return Ok(vec![]);
+    }
+    let blank = SQL_VARIABLES.iter().find_map(|name| service.variable(name));
+    let container = container(evidence);
+    // Set by a panel, sops or direnv, where this shell has nothing.
+    if container.is_some_and(|it| it.uses_sql) {
+        return Ok(vec![]);
+    }
+    let runs_on_sqlite = container.and_then(|it| {
+        let tail = &it.log.seen().ok()?.tail;
+        Some((it, log_lines::remark(tail, SQL_URL_NOT_PASSED.id)?.line.to_owned()))
+    });
+    let certainty = match (&runs_on_sqlite, container, blank) {
+        (None, None, Some(_)) => {
+            // Nobody could see what the backend really gets.
+            engine::asked(evidence)?;
+            Certainty::Likely
+        }
+        (None, None, None) if others > 0 => Certainty::Possible,
+        (None, None, None) => Certainty::Likely,
+        _ if others > 0 && blank.is_none() => Certainty::Possible,
+        _ => Certainty::Proven,
+    };
+    let variable = if database.kind == "mysql" { "MYSQL_URL" } else { "POSTGRES_URL" };
+    let scheme = if database.kind == "mysql" { "mysql" } else { "postgres" };
+    let port = if database.kind == "mysql" { 3306 } else { 5432 };
+    let mut finding = SQL_URL_NOT_PASSED
+        .finding(
+            certainty,
+            format!(
+                "Service {} gets no {variable}, so it keeps its documents in SQLite and does not use {}.",
+                service.name, database.name
+            ),
+        )
+        // Somebody's database for something else is worth a word only.
+        .level(if certainty == Certainty::Possible { Level::Info } else { Level::Warning });
+    finding = match blank {
+        Some(entry) => finding
+            .because(format!("{} comes to nothing", entry.name), location(&entry.at).to_string())
+            .at(location(&entry.at)),
+        None => finding
+            .because(format!("sets no {variable}"), location(&service.at).to_string())
+            .at(location(&service.at)),
+    };
+    finding = finding
+        .because(format!("{} is a SQL server", database.name), location(&database.at).to_string());
+    if let Some((container, line)) = runs_on_sqlite {
+        finding = finding.because(line, format!("the log of {}", container.name));
+    }
+    let warn = if key_accepted(evidence) {
+        "; the database there starts empty, so first `npx convex export`, then import there"
+    } else {
+        ""
+    };
+    Ok(vec![finding.remedy(
+        Remedy::careful(format!(
+            "if the backend is to use it: {variable}={scheme}://USER:PASSWORD@{}:{port} in its environment, no database name behind it{warn}",
+            database.name
+        )),
+    )])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::endpoint::build;
+    use crate::evidence::compose::{DatabaseService, DeclaredSqlUrl, EntryValue};
+    use crate::evidence::endpoint::Reach;
+
+    fn url(variable: &str, has_path: bool) -> SqlUrl {
+        SqlUrl { variable: variable.to_owned(), host: Some("db".to_owned()), has_path }
+    }
+
+    fn declared(variable: &str, has_path: bool) -> DeclaredSqlUrl {
+        DeclaredSqlUrl {
+            service: "backend".to_owned(),
+            at: build::at(9),
+            url: url(variable, has_path),
+        }
+    }
+
+    #[test]
+    fn a_path_is_foretold_by_the_file_and_proven_by_the_log() {
+        const LOG: &str = "Caught error error (x): cluster url already contains db name: /app";
+        let found = |declared: Option<DeclaredSqlUrl>, held: Option<SqlUrl>, log: &[&str]| {
+            let mut evidence = build::healthy();
+            build::unreachable(&mut evidence, Reach::Refused);
+            build::compose(&mut evidence).sql_urls = declared.into_iter().collect();
+            let container = build::expected(&mut evidence);
+            container.state = "restarting".to_owned();
+            container.sql_url = held;
+            container.log = build::log(log);
+            build::told(has_path(&evidence))
+        };
+        let id = "sql-url-has-path";
+        let file = "docker-compose.yml:9";
+        let postgres = |path| Some(declared("POSTGRES_URL", path));
+        assert_eq!(found(postgres(true), None, &[]), [format!("{id} error likely {file}")]);
+        assert_eq!(found(postgres(true), None, &[LOG]), [format!("{id} error proven {file}")]);
+        assert_eq!(found(None, None, &[LOG]), [format!("{id} error proven app-backend-1")]);
+        assert!(found(postgres(false), None, &[]).is_empty());
+        let held = Some(url("DATABASE_URL", true));
+        assert_eq!(found(None, held, &[]), [format!("{id} error likely app-backend-1")]);
+        let mysql = Some(declared("MYSQL_URL", true));
+        assert_eq!(found(mysql, None, &[]), [format!("{id} warning possible {file}")]);
+
+        let mut works = build::healthy();
+        build::compose(&mut works).sql_urls = postgres(true).into_iter().collect();
+        assert_eq!(build::told(has_path(&works)), [format!("{id} warning likely {file}")]);
+    }
+
+    #[test]
+    fn a_database_beside_a_backend_on_sqlite() {
+        let with = |change: fn(&mut Evidence)| {
+            let mut evidence = build::healthy();
+            let compose = build::compose(&mut evidence);
+            compose.services = vec!["backend".to_owned(), "db".to_owned()];
+            compose.databases = vec![DatabaseService {
+                name: "db".to_owned(),
+                at: build::at(20),
+                kind: "postgres".to_owned(),
+                database: None,
+                has_scripts: false,
+            }];
+            change(&mut evidence);
+            build::told(not_passed(&evidence))
+        };
+        let id = "sql-url-not-passed";
+        assert_eq!(with(|_| {}), [format!("{id} warning proven docker-compose.yml:2")]);
+        assert!(with(|it| build::expected(it).uses_sql = true).is_empty(), "set elsewhere");
+        let set = |value| build::variable("POSTGRES_URL", value);
+        assert!(
+            with(|it| build::compose(it).backends[0].environment =
+                vec![build::variable("POSTGRES_URL", EntryValue::Hidden)])
+            .is_empty()
+        );
+        let mut blank = build::healthy();
+        build::compose(&mut blank).backends[0].environment = vec![set(EntryValue::Blank)];
+        assert_eq!(not_passed(&blank), Ok(vec![]), "no database");
+        assert_eq!(
+            with(|it| {
+                build::compose(it).backends[0].environment =
+                    vec![build::variable("POSTGRES_URL", EntryValue::Blank)];
+            }),
+            [format!("{id} warning proven docker-compose.yml:9")]
+        );
+        assert_eq!(
+            with(|it| build::compose(it).services.push("web".to_owned())),
+            [format!("{id} info possible docker-compose.yml:2")]
+        );
+        assert_eq!(
+            with(|it| {
+                build::compose(it).backends[0].environment =
+                    vec![build::variable("POSTGRES_URL", EntryValue::Blank)];
+                build::no_docker(it);
+            }),
+            ["unknown"]
+        );
+    }
+}

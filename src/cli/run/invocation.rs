@@ -1,0 +1,167 @@
+//! What a command line says of the deployment that its Convex CLI will use: `npx convex deploy --url … --admin-key …`,
+//! `env A=b npx convex dev`, `npm --prefix app run dev`. What stands in a shell script is not read.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::secret::Secret;
+
+/// What is said there.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The command for a reader, keys masked.
+    pub(super) shown: String,
+    /// `--url` of the Convex CLI.
+    pub(super) url: Option<String>,
+    /// `--admin-key`.
+    pub(super) admin_key: Option<Secret>,
+    /// `--env-file`.
+    pub(super) env_file: Option<PathBuf>,
+    /// The directory a package manager is told to run in.
+    pub(super) directory: Option<PathBuf>,
+    /// Variables that `env` sets; `None` unsets one.
+    pub(super) environment: Vec<(String, Option<String>)>,
+}
+
+/// Reads a command line.
+pub(super) fn read(words: &[OsString]) -> Seen {
+    let texts: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let mut seen = Seen::default();
+    let mut rest = texts.as_slice();
+    if is(rest.first(), &["env"]) {
+        rest = environment(&rest[1..], &mut seen);
+    }
+    if is(rest.first(), &["npm", "pnpm", "yarn", "bun", "npx", "bunx"]) {
+        seen.directory = directory(rest);
+    }
+    if let Some(at) = rest.iter().position(|word| is(Some(word), &["convex"])) {
+        options(&rest[at + 1..], &mut seen);
+    } else if let Some(at) = rest.iter().position(|word| *word == "--") {
+        // `npm run dev -- --url …`
+        options(&rest[at + 1..], &mut seen);
+    }
+    seen.shown = shown(&texts);
+    seen
+}
+
+/// Whether a word is one of these programs, with or without its path.
+fn is(word: Option<&&str>, names: &[&str]) -> bool {
+    let name = word.and_then(|word| std::path::Path::new(OsStr::new(word)).file_name()?.to_str());
+    name.is_some_and(|name| names.contains(&name))
+}
+
+/// The assignments of `env`; the command that is left.
+fn environment<'w>(mut rest: &'w [&'w str], seen: &mut Seen) -> &'w [&'w str] {
+    while let Some((word, after)) = rest.split_first() {
+        match *word {
+            "-u" | "--unset" => {
+                let Some((name, after)) = after.split_first() else { return after };
+                seen.environment.push(((*name).to_owned(), None));
+                rest = after;
+                continue;
+            }
+            word if word.starts_with("--unset=") => {
+                seen.environment.push((word["--unset=".len()..].to_owned(), None));
+            }
+            word if word.starts_with('-') => {}
+            word => match word.split_once('=') {
+                Some((name, value)) => {
+                    seen.environment.push((name.to_owned(), Some(value.to_owned())));
+                }
+                None => return rest,
+            },
+        }
+        rest = after;
+    }
+    rest
+}
+
+fn directory(words: &[&str]) -> Option<PathBuf> {
+    value(words, &["--prefix", "--cwd", "--dir", "-C"]).map(PathBuf::from)
+}
+
+/// The value of the last of these flags, as `--flag value` or `--flag=value`.
+fn value<'w>(words: &[&'w str], flags: &[&str]) -> Option<&'w str> {
+    let mut found = None;
+    for (index, word) in words.iter().enumerate() {
+        if flags.contains(word) {
+            found = words.get(index + 1).copied().or(found);
+        } else if let Some((flag, value)) = word.split_once('=')
+            && flags.contains(&flag)
+        {
+            found = Some(value);
+        }
+    }
+    found
+}
+
+fn options(words: &[&str], seen: &mut Seen) {
+    seen.url = value(words, &["--url"]).map(str::to_owned);
+    seen.admin_key = value(words, &["--admin-key"]).map(Secret::new);
+    seen.env_file = value(words, &["--env-file"]).map(PathBuf::from);
+}
+
+/// The words without a key.
+fn shown(words: &[&str]) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut hide = false;
+    for word in words {
+        let masked = if hide {
+            "***".to_owned()
+        } else if let Some((name, _)) = word.split_once('=')
+            && (name == "--admin-key" || crate::mask::names_a_secret(name))
+        {
+            format!("{name}=***")
+        } else {
+            crate::mask::mask(word)
+        };
+        hide = *word == "--admin-key";
+        out.push(masked);
+    }
+    out.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(line: &str) -> Seen {
+        read(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_flags_of_the_convex_cli_are_read() {
+        let it =
+            seen("npx convex deploy -y --url http://x:1 --admin-key=app|01ab --env-file e.env");
+        assert_eq!(it.url.as_deref(), Some("http://x:1"));
+        assert_eq!(it.admin_key.as_ref().map(Secret::expose), Some("app|01ab"));
+        assert_eq!(it.env_file, Some(PathBuf::from("e.env")));
+        assert!(!it.shown.contains("01ab"), "{}", it.shown);
+        let it = seen("npx convex dev --admin-key app|01ab");
+        assert_eq!(it.shown, "npx convex dev --admin-key ***");
+        // Another program's flag of that name.
+        assert_eq!(seen("curl --url http://x:1").url, None);
+        assert_eq!(seen("npm run dev -- --url http://x:1").url.as_deref(), Some("http://x:1"));
+    }
+
+    #[test]
+    fn the_environment_and_the_directory_count() {
+        let it = seen(
+            "env -i -u A CONVEX_SELF_HOSTED_ADMIN_KEY=k B=c ./node_modules/.bin/convex dev --url u",
+        );
+        assert_eq!(it.url.as_deref(), Some("u"));
+        let names: Vec<_> =
+            it.environment.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        assert_eq!(
+            names,
+            [("A", None), ("CONVEX_SELF_HOSTED_ADMIN_KEY", Some("k")), ("B", Some("c"))]
+        );
+        assert!(it.shown.contains("CONVEX_SELF_HOSTED_ADMIN_KEY=***"), "{}", it.shown);
+        for line in
+            ["npm --prefix app run dev", "pnpm -C app dev", "yarn --cwd=app dev", "bun --cwd app x"]
+        {
+            assert_eq!(seen(line).directory, Some(PathBuf::from("app")), "{line}");
+        }
+        assert_eq!(seen("git -C app log").directory, None);
+    }
+}

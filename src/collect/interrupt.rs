@@ -1,0 +1,135 @@
+//! Ctrl-C while something of ours lies on the engine: that is taken away first, and then the process ends as the signal wants.
+//!
+//! Watched only by runs that put something there (`--deep`); every other run dies at once, as it should.
+#![allow(clippy::disallowed_methods, reason = "signals end the process")]
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the signal waits for what is to be taken away.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The one watch of this process; once there, it stays (the signals' old handlers do not come back).
+static WATCH: OnceLock<Interrupt> = OnceLock::new();
+
+/// Whether a signal came, and how much is still to be taken away.
+#[derive(Clone)]
+pub(super) struct Interrupt {
+    came: Arc<tokio::sync::watch::Sender<bool>>,
+    held: Arc<Mutex<usize>>,
+}
+
+/// Something that has to be taken away; dropped when it is.
+pub(super) struct Hold(Interrupt);
+
+impl Interrupt {
+    /// Watches from now on. When this returns, the signals are in its hands.
+    pub(super) fn watch() -> Self {
+        let start = || {
+            let new = Self {
+                came: Arc::new(tokio::sync::watch::Sender::new(false)),
+                held: Arc::default(),
+            };
+            let (watch, (ready, is_ready)) = (new.clone(), std::sync::mpsc::channel());
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(watch.wait(&ready));
+                }
+            });
+            let _late = is_ready.recv_timeout(Duration::from_secs(1));
+            new
+        };
+        WATCH.get_or_init(start).clone()
+    }
+
+    /// Announces something that will have to be taken away; `None` when a signal came, and nothing may be begun any more.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if *self.came.borrow() {
+            return None;
+        }
+        *held += 1;
+        Some(Hold(self.clone()))
+    }
+
+    /// Ends when a signal comes.
+    pub(super) async fn happened(&self) {
+        let mut came = self.came.subscribe();
+        let _never_closed = came.wait_for(|came| *came).await;
+    }
+
+    /// Goes no further when a signal came: the watch is about to end the process.
+    pub(super) async fn end_here(&self) {
+        if *self.came.borrow() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn wait(&self, ready: &std::sync::mpsc::Sender<()>) {
+        let Ok(mut signals) = Signals::install() else { return };
+        let _nobody_waits = ready.send(());
+        let code = signals.next().await;
+        {
+            // Under the lock: whoever holds after this sees the signal.
+            let _held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            self.came.send_replace(true);
+        }
+        let end = Instant::now() + PATIENCE;
+        while *self.held.lock().unwrap_or_else(PoisonError::into_inner) > 0 && Instant::now() < end
+        {
+            tokio::select! {
+                _ = signals.next() => break,
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+        std::process::exit(code);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        *self.0.held.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+    }
+}
+
+/// The signals by which somebody ends a program.
+#[cfg(unix)]
+struct Signals([tokio::signal::unix::Signal; 3]);
+
+#[cfg(unix)]
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
+    }
+
+    /// The exit code that belongs to the next one.
+    async fn next(&mut self) -> i32 {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+            _ = hangup.recv() => 129,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> i32 {
+        let _unheard = tokio::signal::ctrl_c().await;
+        130
+    }
+}

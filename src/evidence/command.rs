@@ -1,0 +1,28 @@
+//! The command that was run, and what it said of its failure.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A command that `convex-doctor run` ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CommandFacts {
+    /// Its words, keys masked.
+    pub command: String,
+    /// Its exit code, 128 and the signal's number when a signal ended it; `None` while it runs.
+    pub exit_code: Option<i32>,
+    /// The lines of its output that are known, in their order.
+    pub said: Vec<SaidLine>,
+}
+
+/// A known line of the Convex CLI.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SaidLine {
+    /// The line, keys masked, without colours.
+    pub text: String,
+    /// What it means.
+    pub means: String,
+    /// The findings, or their families, that explain it.
+    pub explained_by: Vec<String>,
+    /// Whether the command failed with it.
+    pub fails: bool,
+}

@@ -1,0 +1,403 @@
+//! Which texts may hold a secret, and how they are shown without it: for compose files and logs, whose words nobody has read as a
+//! [`Secret`] yet. What is masked becomes known to the scrubber.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use crate::secret::{Secret, sanitize};
+
+/// Longer lines are cut: nobody reads more of them in an excerpt.
+const LONGEST_LINE: usize = 160;
+
+/// Whether a variable's name says that its value may be secret: one of its words, not a part of one (`TOKENIZERS_…`).
+pub fn names_a_secret(name: &str) -> bool {
+    const ENDS: &[&str] = &["SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "APIKEY"];
+    name.to_ascii_uppercase().split(['_', '-', '.']).any(|word| {
+        let one = word.strip_suffix('S').unwrap_or(word);
+        matches!(one, "KEY" | "CREDENTIAL")
+            || matches!(word, "PASS" | "PGPASS" | "PRIVATE")
+            || ENDS.iter().any(|end| one.ends_with(end))
+    })
+}
+
+/// Whether a whole text is an admin key or an instance secret.
+pub fn is_key_or_secret(text: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (text.len() == 64 && is_hex(text))
+        || text.split_once("|01").is_some_and(|(_, rest)| rest.len() >= 40 && is_hex(rest))
+}
+
+/// Masks what a text holds of secrets: passwords in URLs, admin keys, and 64 hex digits that are no digest. A `||` of a shell or a
+/// router rule, and a commit's 40 digits, stay as they are.
+pub fn mask(text: &str) -> String {
+    static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(://[^\s:/@]*:)([^\s/@]+)(@)|(\|)(01[0-9a-fA-F]{40,})|(sha256:)?\b([0-9a-fA-F]{64})\b")
+            .expect("a pattern of this file is valid")
+    });
+    SECRETS
+        .replace_all(text, |found: &Captures<'_>| {
+            let part = |index: usize| found.get(index).map_or("", |part| part.as_str());
+            if !part(6).is_empty() {
+                return found[0].to_owned();
+            }
+            for secret in [part(2), part(5), part(7)].iter().filter(|part| !part.is_empty()) {
+                drop(Secret::new(*secret));
+            }
+            format!("{}***{}", [part(1), part(4)].concat(), part(3))
+        })
+        .into_owned()
+}
+
+/// One line of a file as a report may show it, and the columns to mark in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The line without what may be secret, and without control characters.
+    pub text: String,
+    /// What is at fault: character columns in `text`, from 0, never empty.
+    pub mark: Range<usize>,
+}
+
+/// The line of `text` with that number, marked at `column` (both from 1); `None` where there is no such line or column.
+///
+/// What is shown is chosen by the keys above: Compose's own words (`image`, `ports`, a volume) are shown but for a password or a key
+/// in them; of an environment, a command, a `.env` file and of lines without a key only the names are shown, because any value in them
+/// may be secret.
+pub fn excerpt(text: &str, line: usize, column: usize) -> Option<Excerpt> {
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let shown = *lines.get(line.checked_sub(1)?)?;
+    let shown = shown.strip_prefix('\u{feff}').unwrap_or(shown);
+    let guarded = is_guarded(&lines);
+    let pieces = pieces(shown, guarded);
+    let mut out = String::new();
+    let mut mark = None;
+    let mut columns = 0;
+    for (piece, hidden) in pieces {
+        let width = piece.chars().count();
+        let start = out.chars().count();
+        let wanted = column.checked_sub(columns + 1).filter(|offset| *offset < width);
+        if hidden {
+            drop(Secret::new(piece));
+            out.push_str("***");
+            if wanted.is_some() {
+                mark = Some(start);
+            }
+        } else {
+            let clean = mask(piece);
+            let moved = clean != piece;
+            if let Some(offset) = wanted {
+                mark = Some(if moved { start } else { start + offset });
+            }
+            out.push_str(&clean);
+        }
+        columns += width;
+    }
+    let width = out.chars().count();
+    let mark = mark.map_or(width..width + 1, |start| start..start + token(&out, start));
+    let (text, mark) = cut(&out, mark);
+    Some(Excerpt { text, mark })
+}
+
+/// Service keys whose values are Compose's own words, names and paths.
+const OPEN: &[&str] = &[
+    "build",
+    "cap_add",
+    "cap_drop",
+    "condition",
+    "container_name",
+    "context",
+    "depends_on",
+    "dockerfile",
+    "driver",
+    "env_file",
+    "expose",
+    "extends",
+    "external",
+    "file",
+    "hostname",
+    "image",
+    "include",
+    "interval",
+    "mode",
+    "name",
+    "network_mode",
+    "networks",
+    "path",
+    "platform",
+    "ports",
+    "profiles",
+    "project_directory",
+    "protocol",
+    "published",
+    "pull_policy",
+    "read_only",
+    "required",
+    "restart",
+    "retries",
+    "service",
+    "services",
+    "source",
+    "start_period",
+    "stop_grace_period",
+    "target",
+    "timeout",
+    "tmpfs",
+    "type",
+    "version",
+    "volumes",
+    "working_dir",
+];
+/// Keys below which any value may be secret.
+const GUARDED: &[&str] = &[
+    "environment",
+    "args",
+    "command",
+    "entrypoint",
+    "labels",
+    "healthcheck",
+    "content",
+    "driver_opts",
+    "options",
+    "annotations",
+];
+
+fn key_pattern() -> &'static Regex {
+    static KEY: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"^[\s-]*(?:export\s+)?["']?([A-Za-z_][\w.-]*)["']?\s*(?::(?:\s|$)|=)"#)
+            .expect("a pattern of this file is valid")
+    });
+    &KEY
+}
+
+/// Whether the last of these lines stands where any value may be secret: by its own key, else by those of the lines it is indented
+/// under.
+fn is_guarded(lines: &[&str]) -> bool {
+    static INSIDE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(&format!(r"\b(?:{})\s*:", GUARDED.join("|")))
+            .expect("a pattern of this file is valid")
+    });
+    let indent = |line: &str| line.chars().take_while(|c| c.is_whitespace()).count();
+    let Some(last) = lines.last() else { return true };
+    let own = key_pattern().captures(last).map(|found| found[1].to_owned());
+    let mut depth = indent(last);
+    let mut parents = Vec::new();
+    for line in lines.iter().rev().skip(1) {
+        if line.trim().is_empty() || line.trim_start().starts_with('#') {
+            continue;
+        }
+        // A list may stand at its key's own indent.
+        let is_parent = indent(line) < depth
+            || (indent(line) == depth
+                && last.trim_start().starts_with('-')
+                && !line.trim_start().starts_with('-'));
+        if is_parent {
+            depth = indent(line);
+            if let Some(found) = key_pattern().captures(line) {
+                parents.push(found[1].to_owned());
+            }
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    let own_is = |list: &[&str]| own.as_deref().is_some_and(|own| list.contains(&own));
+    if parents.iter().any(|parent| GUARDED.contains(&parent.as_str()))
+        || own_is(GUARDED)
+        || INSIDE.is_match(last)
+    {
+        return true;
+    }
+    let known = parents.first().is_some_and(|parent| OPEN.contains(&parent.as_str()));
+    !(own_is(OPEN) || known)
+}
+
+/// Cuts a line into what is shown and what is hidden.
+fn pieces(line: &str, guarded: bool) -> Vec<(&str, bool)> {
+    static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"([A-Za-z_][\w.-]*)["']?\s*(?::\s+|=)("[^"]*"?|'[^']*'?|[^\s,{}\[\]]+)"#)
+            .expect("a pattern of this file is valid")
+    });
+    // In a flow collection or a plain line: everything that is no key and no punctuation.
+    static VALUE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"("[^"]*"?|'[^']*'?|[^\s,{}\[\]"':=-][^,{}\[\]]*)"#)
+            .expect("a pattern of this file is valid")
+    });
+    static INNER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"^["']?[A-Za-z_][\w.-]*["']?\s*(?::(?:\s|$)|=)\s*"#)
+            .expect("a pattern of this file is valid")
+    });
+    let mut hidden: Vec<Range<usize>> = Vec::new();
+    if guarded {
+        let mut at = key_pattern().find(line).map_or(0, |found| found.end());
+        while let Some(found) = VALUE.find_at(line, at) {
+            let key = INNER.find(found.as_str()).map_or(0, |key| key.end());
+            if key < found.len() {
+                hidden.push(found.start() + key..found.end());
+            }
+            at = found.end();
+        }
+    } else {
+        let named = NAMED.captures_iter(line).filter(|found| names_a_secret(&found[1]));
+        hidden.extend(named.filter_map(|found| found.get(2)).map(|value| value.range()));
+    }
+    let mut pieces = Vec::new();
+    let mut done = 0;
+    for range in hidden {
+        pieces.push((&line[done..range.start], false));
+        pieces.push((&line[range.clone()], true));
+        done = range.end;
+    }
+    pieces.push((&line[done..], false));
+    pieces.retain(|(piece, _)| !piece.is_empty());
+    pieces
+}
+
+/// The length of the word at `offset`, at least 1.
+fn token(text: &str, offset: usize) -> usize {
+    let rest: Vec<char> = text.chars().skip(offset).collect();
+    let length = match rest.first() {
+        Some(quote @ ('"' | '\'')) => {
+            rest.iter().skip(1).position(|c| c == quote).map_or(rest.len(), |end| end + 2)
+        }
+        Some(c) if c.is_whitespace() => rest.iter().take_while(|c| c.is_whitespace()).count(),
+        _ => {
+            rest.iter().position(|c| c.is_whitespace() || ",]}".contains(*c)).unwrap_or(rest.len())
+        }
+    };
+    let colon = length > 1 && rest.get(length - 1) == Some(&':');
+    length.saturating_sub(usize::from(colon)).max(1)
+}
+
+/// The part of a long line round its mark, controls written out. Tabs become one blank each, so that columns stay columns.
+fn cut(text: &str, mark: Range<usize>) -> (String, Range<usize>) {
+    let skipped =
+        if text.chars().count() > LONGEST_LINE { mark.start.saturating_sub(60) } else { 0 };
+    let part: String = text.chars().skip(skipped).take(LONGEST_LINE).collect();
+    let dots = if skipped > 0 { "…" } else { "" };
+    let clean = part.replace('\t', "→");
+    let sane = sanitize(&clean);
+    let start = mark.start - skipped + dots.chars().count();
+    let end = start + mark.len().min(LONGEST_LINE);
+    // A control character that was written out moves the columns: then the whole line is marked.
+    let range = if sane == clean { start..end } else { 0..sane.chars().count().max(1) };
+    (format!("{dots}{sane}"), range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff1";
+
+    #[test]
+    fn what_is_no_secret_stays_as_docker_compose_has_it() {
+        for text in [
+            "curl -f http://localhost:3210/version || exit 1",
+            "PathPrefix(`/a`) || Host(`b`)",
+            "8d1b3e0aa8d1b3e0aa8d1b3e0aa8d1b3e0aa8d1b",
+            "info|warn",
+            &format!("image@sha256:{SECRET}"),
+        ] {
+            assert_eq!(mask(text), text);
+        }
+        for name in ["TOKENIZERS_PARALLELISM", "MY_KEYBOARD", "COMPASS", "INSTANCE_NAME"] {
+            assert!(!names_a_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_they_stand() {
+        assert_eq!(mask("postgres://u:hunter22@h/db"), "postgres://u:***@h/db");
+        assert_eq!(mask(&format!("--instance-secret {SECRET} x")), "--instance-secret *** x");
+        assert_eq!(mask(&format!("a|01{}", "ab".repeat(36))), "a|***");
+        for name in ["INSTANCE_SECRET", "POSTGRES_PASSWORD", "MY_API_KEY", "PGPASS", "SECRETS"] {
+            assert!(names_a_secret(name), "{name}");
+        }
+        assert!(is_key_or_secret(SECRET));
+    }
+
+    /// The line as shown, and what is marked of it.
+    fn shown(text: &str, line: usize, column: usize) -> (String, String) {
+        let excerpt = excerpt(text, line, column).unwrap();
+        let marked = excerpt.text.chars().skip(excerpt.mark.start).take(excerpt.mark.len());
+        let marked = marked.collect();
+        (excerpt.text, marked)
+    }
+
+    #[test]
+    fn a_line_is_shown_with_its_cause_marked() {
+        let text = "services:\n  b:\n    volumez: [data:/d]\n    ports:\n    - \"99999:80\"\n\timage: x\n    image: a: b\n";
+        for (line, column, expected, mark) in [
+            (3, 5, "    volumez: [***]", "volumez"),
+            (5, 7, "    - \"99999:80\"", "\"99999:80\""),
+            (6, 1, "→image: x", "→"),
+            (7, 13, "    image: a: b", ":"),
+            (2, 40, "  b:", ""),
+        ] {
+            let got = shown(text, line, column);
+            assert_eq!(got, (expected.to_owned(), mark.to_owned()), "line {line}");
+        }
+        assert_eq!(excerpt(text, 9, 1), None);
+        assert_eq!(excerpt(text, 0, 1), None);
+    }
+
+    #[test]
+    fn no_value_of_an_environment_is_shown() {
+        let text = "\
+services:
+  b:
+    environment:
+      A: hunter2
+      - B=hunter2
+      C:
+        - hunter2 hunter2
+        hunter2: \"hunter2
+    environment: {A: [hunter2], B: 'hunter2'}
+    command: run --password hunter2
+    image: x${PASS:?hunter2
+    x-foo: hunter2
+    labels:
+    - hunter2
+    secrets: hunter2
+    build: {args: {P: hunter2}}
+";
+        for line in 4..=16 {
+            for column in [1, 5, 7, 12, 20, 80] {
+                let got = excerpt(text, line, column).unwrap();
+                // `image: x${PASS:?hunter2` is a name and its own message.
+                let is_open = line == 11;
+                assert!(
+                    is_open
+                        || !got.text.contains("hunter2")
+                        || got.text.starts_with("        hunter2:"),
+                    "{got:?}"
+                );
+                assert!(!got.mark.is_empty());
+            }
+        }
+        assert_eq!(shown(text, 4, 10), ("      A: ***".to_owned(), "***".to_owned()));
+        assert_eq!(shown(text, 5, 9), ("      - B=***".to_owned(), "B=***".to_owned()));
+        assert_eq!(shown(text, 9, 19).0, "    environment: {A: [***], B: ***}");
+        // A `.env` file has no keys above.
+        assert_eq!(shown("A=hunter2\nexport B = 'hunter2\nhunter2\n", 2, 8).0, "export B = ***");
+        assert_eq!(shown("A='hunter2\nhunter2\n", 2, 1).0, "***");
+    }
+
+    #[test]
+    fn a_password_in_an_open_line_is_masked() {
+        let text = "services:\n  b:\n    image: https://u:hunter22@host/x\n    volumes: [{password: hunter22}]\n";
+        assert_eq!(shown(text, 3, 5).0, "    image: https://u:***@host/x");
+        assert_eq!(shown(text, 4, 15).0, "    volumes: [{password: ***}]");
+    }
+
+    #[test]
+    fn long_lines_are_cut_round_the_mark() {
+        let text = format!("image: {}X{}", "a ".repeat(5000), "b".repeat(5000));
+        let (line, mark) = shown(&text, 1, 10_008);
+        assert!(line.chars().count() <= LONGEST_LINE + 1, "{}", line.len());
+        assert!(mark.starts_with("Xbbb"), "{mark}");
+        let escaped = excerpt("image: \u{1b}[31m\n", 1, 8).unwrap();
+        assert!(escaped.text.contains("\\u001b") && escaped.mark.start == 0, "{escaped:?}");
+    }
+}

@@ -1,0 +1,164 @@
+//! The chain of custody as a picture: one line for a terminal, one line and a graph for Markdown.
+
+use owo_colors::OwoColorize;
+use unicode_width::UnicodeWidthStr;
+
+use crate::report::{Link, LinkState, ShortChain};
+use crate::secret::sanitize;
+
+/// The chain in one line, broken between its links where it is wider than `width` columns.
+pub(super) fn lines(chain: &ShortChain, width: usize, coloured: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = sanitize(&chain.first);
+    let mut columns = line.width();
+    for (index, (state, label)) in chain.steps.iter().enumerate() {
+        let (arrow, label) = (arrow(*state, index == 0), sanitize(label));
+        let needed = 1 + arrow.width() + 1 + label.width();
+        if columns + needed > width {
+            lines.push(std::mem::take(&mut line));
+            line.push_str("  ");
+            columns = 2;
+        } else {
+            line.push(' ');
+        }
+        let arrow = if coloured { paint(*state, arrow) } else { arrow.to_owned() };
+        line.push_str(&format!("{arrow} {label}"));
+        columns += needed;
+    }
+    lines.push(line);
+    lines
+}
+
+fn arrow(state: LinkState, forward: bool) -> &'static str {
+    match (state, forward) {
+        (LinkState::Holds, true) => "→",
+        (LinkState::Holds, false) => "←",
+        (LinkState::Broken, _) => "─✗─",
+        (LinkState::Unknown, _) => "─?─",
+    }
+}
+
+fn paint(state: LinkState, text: &str) -> String {
+    match state {
+        LinkState::Holds => text.to_owned(),
+        LinkState::Broken => text.red().bold().to_string(),
+        LinkState::Unknown => text.dimmed().to_string(),
+    }
+}
+
+/// What a link stands at, as one sign.
+pub(super) fn sign(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Holds => "✓",
+        LinkState::Broken => "✗",
+        LinkState::Unknown => "?",
+    }
+}
+
+/// [`sign`] in its colour.
+pub(super) fn coloured_sign(state: LinkState) -> String {
+    match state {
+        LinkState::Holds => sign(state).green().to_string(),
+        other => paint(other, sign(other)),
+    }
+}
+
+/// The chain as a Mermaid flow chart: a dotted arrow is a link that was not seen, a crossed one a link that is broken.
+pub(super) fn mermaid(links: &[Link]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let mut arrows = String::new();
+    for link in links {
+        let mut node = |name| {
+            names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            })
+        };
+        let (from, to) = (node(link.from.as_str()), node(link.to.as_str()));
+        let (arrow, mark) = match link.state {
+            LinkState::Holds => ("-->", ""),
+            LinkState::Broken => ("--x", "✗ "),
+            LinkState::Unknown => ("-.->", "? "),
+        };
+        let relation = label(&link.relation);
+        arrows.push_str(&format!("  n{from} {arrow}|\"{mark}{relation}\"| n{to}\n"));
+    }
+    let broken = links.iter().enumerate().filter(|(_, link)| link.state == LinkState::Broken);
+    for (index, _) in broken {
+        arrows.push_str(&format!("  linkStyle {index} stroke:#d00,stroke-width:3px\n"));
+    }
+    let nodes: String = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| format!("  n{index}[\"{}\"]\n", label(name)))
+        .collect();
+    format!("flowchart LR\n{nodes}{arrows}")
+}
+
+/// Text inside a Mermaid label: everything that could mean something to Mermaid, HTML or the fence stands as a character code.
+fn label(text: &str) -> String {
+    let mut out = String::new();
+    for c in sanitize(text).chars() {
+        if c.is_alphanumeric() || " .,:/_-()…".contains(c) {
+            out.push(c);
+        } else {
+            out.push_str(&format!("#{};", u32::from(c)));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain() -> ShortChain {
+        ShortChain {
+            first: ".env.local:2 key".to_owned(),
+            steps: vec![
+                (LinkState::Broken, "secret".to_owned()),
+                (LinkState::Holds, "new_data".to_owned()),
+                (LinkState::Holds, "new-backend-1".to_owned()),
+                (LinkState::Unknown, ":3210".to_owned()),
+                (LinkState::Holds, ".env.local:1".to_owned()),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_line_breaks_between_links_and_colour_takes_no_room() {
+        let whole =
+            ".env.local:2 key ─✗─ secret ← new_data ← new-backend-1 ─?─ :3210 ← .env.local:1";
+        assert_eq!(lines(&chain(), 80, false), [whole]);
+        let narrow = lines(&chain(), 40, false);
+        assert_eq!(
+            narrow,
+            [
+                ".env.local:2 key ─✗─ secret ← new_data",
+                "  ← new-backend-1 ─?─ :3210",
+                "  ← .env.local:1"
+            ]
+        );
+        let plain = |line: &String| anstream::adapter::strip_str(line).to_string();
+        let coloured = lines(&chain(), 40, true);
+        assert_ne!(coloured, narrow);
+        assert_eq!(coloured.iter().map(plain).collect::<Vec<_>>(), narrow);
+    }
+
+    #[test]
+    fn foreign_names_draw_nothing_in_mermaid() {
+        let hostile = Link {
+            from: "a\"] --> b```\n<img>".to_owned(),
+            to: "end".to_owned(),
+            relation: "x\"|y;%%".to_owned(),
+            state: LinkState::Broken,
+            why: String::new(),
+        };
+        let drawn = mermaid(&[hostile]);
+        assert_eq!(
+            drawn,
+            "flowchart LR\n  n0[\"a#34;#93; --#62; b#96;#96;#96;#92;u000a#60;img#62;\"]\n  n1[\"end\"]\n  \
+             n0 --x|\"✗ x#34;#124;y#59;#37;#37;\"| n1\n  linkStyle 0 stroke:#d00,stroke-width:3px\n"
+        );
+    }
+}

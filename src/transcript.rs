@@ -1,0 +1,432 @@
+//! What a command printed, and which of its lines are known failures of the Convex CLI: a command's exit code tells little, because
+//! `npx convex` ends with 0 after a refused push.
+//!
+//! Sources of the texts: the npm package `convex` 1.17 to 1.48, `src/cli/lib/utils/utils.ts` (`logAndHandleFetchError`),
+//! `src/cli/lib/deploymentSelection.ts`, `src/cli/lib/dev.ts`, as their releases printed them.
+
+use crate::evidence::command::SaidLine;
+use crate::mask;
+use crate::secret::sanitize;
+
+/// Longer lines are cut: a build's output may have no line ends at all.
+const LONGEST_LINE: usize = 4096;
+/// How many known lines are kept; a watching CLI repeats itself for days.
+const MOST_LINES: usize = 16;
+/// What is kept of a line.
+const LONGEST_SHOWN: usize = 300;
+
+/// A line that the CLI is known to print.
+pub struct KnownLine {
+    /// A part of the line that is there in every version.
+    pattern: &'static str,
+    /// What it means for somebody with a self-hosted deployment.
+    pub means: &'static str,
+    /// The findings, or their families, that explain it.
+    pub explained_by: &'static [&'static str],
+    /// Whether the command failed with it; else it is only worth knowing.
+    pub fails: bool,
+}
+
+const fn fails(
+    pattern: &'static str,
+    means: &'static str,
+    explained_by: &'static [&'static str],
+) -> KnownLine {
+    KnownLine { pattern, means, explained_by, fails: true }
+}
+
+const fn hint(
+    pattern: &'static str,
+    means: &'static str,
+    explained_by: &'static [&'static str],
+) -> KnownLine {
+    KnownLine { pattern, means, explained_by, fails: false }
+}
+
+/// Where a refused key can come from.
+const REFUSED: &[&str] = &[
+    "key",
+    "key_shape",
+    "url-reaches-another-backend",
+    "several-backends-behind-url",
+    "secret-drift",
+    "name-drift",
+    "instance-name-unusable",
+    "shell-shadows-file",
+    "split-sources",
+    "project-renamed",
+    "persistence",
+];
+/// Why nothing answers.
+const NO_ANSWER: &[&str] = &["endpoint", "engine", "storage", "url-refused", "secret-invalid"];
+/// Why the CLI does not see the pair.
+const NOT_SELECTED: &[&str] = &[
+    "selection-missing",
+    "selection-incomplete",
+    "empty-value-shadows",
+    "misnamed-variable",
+    "env-file-elsewhere",
+    "line-misread",
+    "env-file-unreadable",
+    "cli-too-old",
+];
+/// Why there is an answer of somebody else.
+const WRONG_PLACE: &[&str] =
+    &["endpoint", "backend-too-old", "cli-newer-than-backend", "cli-too-old"];
+
+/// The known lines; the first that fits counts.
+pub static KNOWN: &[KnownLine] = &[
+    fails(
+        "BadAdminKey",
+        "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
+        REFUSED,
+    ),
+    fails(
+        "Failed to authenticate: \"The provided admin key was invalid",
+        "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
+        REFUSED,
+    ),
+    fails(
+        "BadDeployKey",
+        "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
+        &["proxy-strips-authorization", "key-is-system-key", "endpoint"],
+    ),
+    fails(
+        "The provided deploy key was invalid for this deployment",
+        "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
+        &["proxy-strips-authorization", "key-is-system-key", "endpoint"],
+    ),
+    fails("OperationNotPermitted", "the key is read-only: it cannot push", &["key-is-read-only"]),
+    fails(
+        "You do not have permission to perform this operation",
+        "the key is read-only: it cannot push",
+        &["key-is-read-only"],
+    ),
+    fails("InvalidAdminKey", "the header holds no `Convex <key>`", &["key_shape", "endpoint"]),
+    fails(
+        "is an invalid header value",
+        "there is a line break inside the key",
+        &["key-mangled", "line-misread"],
+    ),
+    fails("Failed to parse URL from", "the URL is none", &["url-invalid", "line-misread"]),
+    fails("Invalid deployment address", "the URL is none", &["url-invalid", "line-misread"]),
+    fails("TypeError: Invalid URL", "the URL is none", &["url-invalid", "line-misread"]),
+    fails(
+        "CONVEX_DEPLOYMENT must not be set when",
+        "a cloud deployment is set beside the self-hosted pair",
+        &["cloud-deployment-set"],
+    ),
+    fails(
+        "must not be set when CONVEX_DEPLOYMENT is set",
+        "a cloud deployment is set, and the self-hosted pair is not whole",
+        &["cloud-deployment-set", "selection-incomplete"],
+    ),
+    fails(
+        "incompatible with cloud-hosted env variable",
+        "a cloud deployment is set beside the self-hosted pair",
+        &["cloud-deployment-set"],
+    ),
+    fails(
+        "CONVEX_SELF_HOSTED_ADMIN_KEY must be set together",
+        "one of URL and key is missing",
+        NOT_SELECTED,
+    ),
+    fails(
+        "Cannot prompt for input in non-interactive terminals",
+        "the CLI does not see both URL and key, and wants to ask for a login",
+        NOT_SELECTED,
+    ),
+    fails("build environment detected but", "the CLI does not see both URL and key", NOT_SELECTED),
+    fails("No CONVEX_DEPLOYMENT set", "the CLI does not see both URL and key", NOT_SELECTED),
+    fails(
+        "did not contain environment variables for a Convex deployment",
+        "the file of --env-file does not hold the pair",
+        NOT_SELECTED,
+    ),
+    fails("env file does not exist", "there is no such file", NOT_SELECTED),
+    fails(
+        "Failed to fetch latest backend version",
+        "the CLI left self-hosted mode for a local backend: it does not see both URL and key",
+        NOT_SELECTED,
+    ),
+    fails(
+        "Please set CONVEX_DEPLOY_KEY to a new key",
+        "CONVEX_DEPLOY_KEY beats the self-hosted pair",
+        &["cloud-deploy-key-wins"],
+    ),
+    fails(
+        "flags cannot be used with a self-hosted deployment",
+        "this flag is for Convex Cloud only",
+        &[],
+    ),
+    fails(
+        "flag cannot be used with a self-hosted deployment",
+        "this flag is for Convex Cloud only",
+        &[],
+    ),
+    fails(
+        "Unable to read your package.json",
+        "the CLI runs only beside a package.json",
+        &["package-json-missing"],
+    ),
+    fails(
+        "evaluate_push 404",
+        "the CLI is newer than the backend",
+        &["cli-newer-than-backend", "backend-too-old"],
+    ),
+    fails(
+        "missing field `functions`",
+        "the CLI is newer than the backend",
+        &["cli-newer-than-backend", "backend-too-old"],
+    ),
+    fails(
+        "404 Not Found",
+        "what answers is not the API port of a Convex backend of this age",
+        WRONG_PLACE,
+    ),
+    fails("413 Payload Too Large", "a proxy takes no body of that size", &["proxy-body-too-small"]),
+    fails(
+        "413 Request Entity Too Large",
+        "a proxy takes no body of that size",
+        &["proxy-body-too-small"],
+    ),
+    fails(
+        "502 Bad Gateway",
+        "a proxy does not reach the backend",
+        &["proxy-error", "engine", "endpoint"],
+    ),
+    fails(
+        "503 Service Unavailable",
+        "a proxy does not reach the backend",
+        &["proxy-error", "engine", "endpoint"],
+    ),
+    fails(
+        "504 Gateway Time",
+        "a proxy waits for the backend in vain",
+        &["proxy-error", "engine", "endpoint"],
+    ),
+    fails(
+        "500 Internal Server Error",
+        "the backend failed inside: its log says why (often the database behind it)",
+        &["storage", "engine", "data-not-writable", "disk-full"],
+    ),
+    fails(
+        "TypeError: fetch failed",
+        "nothing answers at the URL; the CLI does not say why",
+        NO_ANSWER,
+    ),
+    fails(
+        "WebSocket closed with code 1006",
+        "the WebSocket is refused: a proxy without Upgrade",
+        &["proxy-no-websocket", "endpoint"],
+    ),
+    fails(
+        "Failed to connect to deployment over WebSocket",
+        "the WebSocket does not come about: a proxy without Upgrade, or the backend closes it",
+        &["proxy-no-websocket", "endpoint", "storage"],
+    ),
+    fails("Unexpected server response: 401", "the backend refuses the key", REFUSED),
+    fails(
+        "InvalidConnectionHeader",
+        "a proxy drops the header Connection",
+        &["proxy-no-websocket"],
+    ),
+    fails("InvalidUpgradeHeader", "a proxy drops the header Upgrade", &["proxy-no-websocket"]),
+    fails(
+        "Failed to create multipart upload",
+        "the object storage refuses the upload: not a matter of the key",
+        &["s3-incomplete", "storage"],
+    ),
+    fails(
+        "AuthProviderDiscoveryFailed",
+        "the app's own login provider is not reachable: not a matter of the admin key",
+        &[],
+    ),
+    fails(
+        "Missing environment variable `JWKS`",
+        "the app's own login lacks a variable: not a matter of the admin key",
+        &[],
+    ),
+    fails(
+        "\"pkcs8\" must be PKCS#8 formatted string",
+        "the app's own login has a broken key: not a matter of the admin key",
+        &[],
+    ),
+    fails(
+        "No auth provider found matching the given token",
+        "the app's own login is not configured: not a matter of the admin key",
+        &[],
+    ),
+    fails(
+        "Could not find public function",
+        "the functions were never pushed here: another deployment, or an empty one",
+        &["persistence", "url-reaches-another-backend"],
+    ),
+    hint(
+        "Setting up a new project",
+        "the CLI left self-hosted mode: it does not see both URL and key",
+        NOT_SELECTED,
+    ),
+    hint(
+        "Welcome to Convex! Would you like to login",
+        "the CLI left self-hosted mode: it does not see both URL and key",
+        NOT_SELECTED,
+    ),
+    hint("Failed due to network error, retrying in", "the CLI tries again for ever", NO_ANSWER),
+    hint(
+        "Retrying request (attempt",
+        "nothing answers as it should; the CLI tries for half a minute",
+        NO_ANSWER,
+    ),
+];
+
+/// What is known of a line, its colours already taken away.
+pub fn known(line: &str) -> Option<&'static KnownLine> {
+    KNOWN.iter().find(|known| line.contains(known.pattern))
+}
+
+/// Reads a command's output as it comes and keeps the known lines. It costs one search per line and never holds more than a line.
+#[derive(Default)]
+pub struct Transcript {
+    /// The unfinished line of each stream.
+    open: [Vec<u8>; 2],
+    lines: Vec<SaidLine>,
+    failed: bool,
+}
+
+/// Which of a command's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Its standard output.
+    Out,
+    /// Its standard error, or the terminal that both go to.
+    Err,
+}
+
+impl Transcript {
+    /// Takes the next bytes of a stream.
+    pub fn feed(&mut self, stream: Stream, mut bytes: &[u8]) {
+        let index = usize::from(stream == Stream::Err);
+        while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            self.push(index, &bytes[..end]);
+            let line = std::mem::take(&mut self.open[index]);
+            self.judge(&line);
+            // The same memory for the next line.
+            self.open[index] = line;
+            self.open[index].clear();
+            bytes = &bytes[end + 1..];
+        }
+        self.push(index, bytes);
+    }
+
+    /// Takes what stands in lines without an end for whole lines: the command is over.
+    pub fn finish(&mut self) {
+        for index in 0..self.open.len() {
+            let line = std::mem::take(&mut self.open[index]);
+            self.judge(&line);
+        }
+    }
+
+    /// The known lines, in their order, each once.
+    pub fn lines(&self) -> &[SaidLine] {
+        &self.lines
+    }
+
+    /// Whether one of them is a failure.
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    fn push(&mut self, index: usize, bytes: &[u8]) {
+        let open = &mut self.open[index];
+        let room = LONGEST_LINE.saturating_sub(open.len());
+        open.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn judge(&mut self, line: &[u8]) {
+        if line.len() < 10 {
+            return;
+        }
+        let text = String::from_utf8_lossy(line);
+        let bare = anstream::adapter::strip_str(&text).to_string();
+        let Some(known) = known(&bare) else { return };
+        self.failed |= known.fails;
+        if self.lines.len() >= MOST_LINES {
+            return;
+        }
+        let cut: String = bare.trim().chars().take(LONGEST_SHOWN).collect();
+        let said = SaidLine {
+            text: sanitize(&mask::mask(&cut)),
+            means: known.means.to_owned(),
+            explained_by: known.explained_by.iter().map(|id| (*id).to_owned()).collect(),
+            fails: known.fails,
+        };
+        if !self.lines.iter().any(|line| line.text == said.text) {
+            self.lines.push(said);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(chunks: &[&str]) -> Transcript {
+        let mut transcript = Transcript::default();
+        for chunk in chunks {
+            transcript.feed(Stream::Err, chunk.as_bytes());
+        }
+        transcript.finish();
+        transcript
+    }
+
+    #[test]
+    fn a_line_is_known_in_pieces_and_in_colour() {
+        let transcript = read(&[
+            "\u{1b}[31m✖\u{1b}[39m \u{1b}[31mError fetching  http://x/api 401 Unauth",
+            "orized: BadAdmin",
+            "Key: The provided admin key was invalid for this instance\u{1b}[39m\r\nAuthenticate",
+        ]);
+        assert!(transcript.failed());
+        assert_eq!(transcript.lines().len(), 1);
+        assert!(transcript.lines()[0].text.starts_with("✖ Error fetching"));
+        assert!(transcript.lines()[0].explained_by.contains(&"key".to_owned()));
+    }
+
+    #[test]
+    fn each_line_once_and_no_more_than_a_bound() {
+        let mut text = "✖ TypeError: fetch failed\n".repeat(1000);
+        for number in 0..1000 {
+            text.push_str(&format!("✖ Error fetching http://x/{number} 404 Not Found\n"));
+        }
+        let transcript = read(&[&text]);
+        assert_eq!(transcript.lines().len(), MOST_LINES);
+        let endless = read(&[&"x".repeat(1 << 20), "BadAdminKey\n"]);
+        assert!(!endless.failed());
+        assert!(endless.open[1].capacity() <= 2 * LONGEST_LINE);
+    }
+
+    #[test]
+    fn what_is_fine_is_no_failure() {
+        for line in [
+            "- Preparing Convex functions...",
+            "✔ 12:00:00 Convex functions ready! (1.2s)",
+            "Saved CONVEX_URL and CONVEX_SITE_URL to .env.local",
+            "Watching logs for dev deployment...",
+        ] {
+            assert!(known(line).is_none(), "{line}");
+        }
+        let retry = read(&["Retrying request (attempt 3/6)...\n"]);
+        assert!(!retry.failed() && retry.lines().len() == 1);
+    }
+
+    #[test]
+    fn a_key_that_the_cli_prints_is_masked() {
+        let key = format!("app|01{}", "ab".repeat(40));
+        let line =
+            format!("✖ TypeError: Headers.set: \"Convex {key}\" is an invalid header value.\n");
+        let transcript = read(&[&line]);
+        assert!(transcript.failed());
+        assert!(!transcript.lines()[0].text.contains("abab"), "{}", transcript.lines()[0].text);
+    }
+}

@@ -1,0 +1,429 @@
+//! `convex-doctor run`: the command as if nothing stood before it. On pipes, and on a real pseudo-terminal whose other end this test
+//! holds.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this test runs the binary on terminals"
+)]
+
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use convex_doctor::transcript::{Stream, Transcript};
+use serde_json::Value;
+
+const DOCTOR: &str = env!("CARGO_BIN_EXE_convex-doctor");
+
+/// A directory of an app that only half-selects a backend: its diagnosis is quick and always the same.
+fn app() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("package.json"), "{\"dependencies\":{\"convex\":\"1\"}}")
+        .unwrap();
+    let local = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:9\n";
+    std::fs::write(directory.path().join(".env.local"), local).unwrap();
+    directory
+}
+
+fn run(directory: &Path, flags: &[&str], script: &str) -> Output {
+    Command::new(DOCTOR)
+        .args(["run", "--no-docker", "--no-network"])
+        .args(flags)
+        .args(["--", "sh", "-c", script])
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn bytes_and_exit_code_pass_unchanged() {
+    let app = app();
+    let script =
+        "printf 'a\\0\\377\\r\\n'; head -c 300000 /dev/zero; printf 'e\\033[1m' >&2; exit 0";
+    let direct = Command::new("sh").args(["-c", script]).output().unwrap();
+    let ours = run(app.path(), &[], script);
+    assert_eq!((ours.stdout, ours.stderr), (direct.stdout, direct.stderr));
+    assert_eq!(ours.status.code(), Some(0));
+    for (script, code) in [("exit 3", 3), ("kill -TERM $$", 143), ("exit 0", 0), ("nonesuch", 127)]
+    {
+        assert_eq!(run(app.path(), &[], script).status.code(), Some(code), "{script}");
+    }
+}
+
+#[test]
+fn a_failure_is_diagnosed_on_the_standard_error_alone() {
+    let app = app();
+    let line = "✖ No CONVEX_DEPLOYMENT set, run `npx convex dev` to configure a Convex project";
+    let script = format!("echo result; echo '{line}' >&2; exit 1");
+    let ran = run(app.path(), &[], &script);
+    assert_eq!(ran.stdout, b"result\n");
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.starts_with(&format!("{line}\n\nconvex-doctor: ")), "{said}");
+    assert!(said.contains("[selection-incomplete]"), "{said}");
+    // The CLI's own line is evidence of the cause.
+    assert!(said.replace("\n    ", " ").contains(&format!("- {line}")), "{said}");
+    assert_eq!(ran.status.code(), Some(1));
+}
+
+#[test]
+fn a_hidden_failure_is_one_unless_the_exit_code_is_trusted() {
+    let app = app();
+    let script =
+        "echo '✖ Error fetching POST  http://x 401 Unauthorized: BadAdminKey: no' >&2; exit 0";
+    let ran = run(app.path(), &[], script);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(String::from_utf8(ran.stderr).unwrap().contains("failed all the same"));
+    let ran = run(app.path(), &["--trust-exit-code"], script);
+    assert_eq!(ran.status.code(), Some(0));
+    // A failure with an exit code of its own keeps it.
+    assert_eq!(run(app.path(), &[], &script.replace("exit 0", "exit 7")).status.code(), Some(7));
+}
+
+#[test]
+fn what_cannot_be_run_is_said_as_a_shell_would() {
+    let app = app();
+    for (program, code) in [("/nonesuch/program", 127), ("/etc/passwd", 126)] {
+        let ran = Command::new(DOCTOR)
+            .args(["run", "--", program])
+            .current_dir(app.path())
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{program}");
+        assert!(String::from_utf8(ran.stderr).unwrap().contains(program));
+    }
+}
+
+#[test]
+fn the_commands_own_flags_and_environment_count() {
+    let app = app();
+    let key = format!("app|01{}", "ab".repeat(40));
+    let fake = app.path().join("convex");
+    std::fs::write(&fake, "#!/bin/sh\necho '✖ TypeError: fetch failed' >&2\nexit 1\n").unwrap();
+    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let json = app.path().join("report.json");
+    let ran = Command::new(DOCTOR)
+        .args(["run", "--no-docker", "--no-network", "--format", "json", "-o"])
+        .arg(&json)
+        .args(["--", "env", "A=b"])
+        .arg(&fake)
+        .args(["dev", "--url", "http://127.0.0.1:7", "--admin-key", &key])
+        .current_dir(app.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(!said.contains(&key[5..]), "{said}");
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    let selection = &report["evidence"]["selection"];
+    assert_eq!(selection["url"]["text"], "http://127.0.0.1:7", "{selection}");
+    assert_eq!(report["evidence"]["command"]["exit_code"], 1);
+    let said = &report["evidence"]["command"]["said"][0]["text"];
+    assert_eq!(said, "✖ TypeError: fetch failed");
+    assert!(!report.to_string().contains(&key[5..]));
+}
+
+#[test]
+fn a_command_that_fails_and_goes_on_is_diagnosed_once() {
+    let app = app();
+    let script = "echo '✖ TypeError: fetch failed' >&2; sleep 8; echo on >&2; exit 0";
+    let ran = run(app.path(), &[], script);
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(said.matches("BROKEN").count(), 1, "{said}");
+    assert!(said.ends_with("\non\n"), "told while the command ran: {said}");
+}
+
+#[test]
+fn a_process_left_behind_holds_nobody_up() {
+    let app = app();
+    let start = Instant::now();
+    let ran = run(app.path(), &[], "sleep 30 & echo done");
+    assert_eq!(ran.stdout, b"done\n");
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// A command on a terminal of this test's own.
+struct OnTerminal {
+    child: Child,
+    screen: Arc<pty_process::blocking::Pty>,
+    seen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl OnTerminal {
+    fn start(directory: &Path, words: &[&str]) -> Self {
+        let (screen, pts) = pty_process::blocking::open().unwrap();
+        screen.resize(pty_process::Size::new(33, 111)).unwrap();
+        let child = pty_process::blocking::Command::new(words[0])
+            .args(&words[1..])
+            .current_dir(directory)
+            .env("TERM", "xterm-256color")
+            .spawn(pts)
+            .unwrap();
+        let (screen, seen) = (Arc::new(screen), Arc::new(Mutex::new(Vec::new())));
+        let (from, into) = (Arc::clone(&screen), Arc::clone(&seen));
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = (&*from).read(&mut buffer) {
+                into.lock().unwrap().extend_from_slice(&buffer[..read]);
+            }
+        });
+        Self { child, screen, seen }
+    }
+
+    fn doctor(directory: &Path, script: &str) -> Self {
+        Self::start(
+            directory,
+            &[DOCTOR, "run", "--no-docker", "--no-network", "--", "sh", "-c", script],
+        )
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.seen.lock().unwrap()).into_owned()
+    }
+
+    fn wait_for(&self, text: &str) {
+        let start = Instant::now();
+        while !self.text().contains(text) {
+            assert!(start.elapsed() < Duration::from_secs(20), "no {text:?} in {:?}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn press(&self, keys: &str) {
+        (&*self.screen).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// The exit code and all that was seen.
+    fn end(mut self) -> (Option<i32>, String) {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "still runs: {:?}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        // What was written last.
+        std::thread::sleep(Duration::from_millis(100));
+        (status.code().or(status.signal().map(|signal| 128 + signal)), self.text())
+    }
+}
+
+#[test]
+fn a_terminal_stays_a_terminal() {
+    let app = app();
+    let script = "test -t 0 && test -t 1 && test -t 2 && echo all; stty size; stty -a | grep -c icanon; \
+                  printf '\\033[31mred\\033[0m\\r\\n|/-\\r'; echo end >&2; exit 0";
+    let direct = OnTerminal::start(app.path(), &["sh", "-c", script]).end();
+    let ours = OnTerminal::doctor(app.path(), script).end();
+    assert_eq!(ours, direct);
+    assert!(ours.1.contains("all") && ours.1.contains("33 111"), "{}", ours.1);
+}
+
+#[test]
+fn a_prompt_is_answered_and_a_hidden_one_stays_hidden() {
+    let app = app();
+    let script = "printf 'name? '; read name; stty -echo; printf 'pass? '; read pass; stty echo; \
+                  echo; echo \"hello $name ${#pass}\"";
+    let on = OnTerminal::doctor(app.path(), script);
+    on.wait_for("name? ");
+    on.press("anna\r");
+    on.wait_for("pass? ");
+    on.press("hunter2\r");
+    let (code, text) = on.end();
+    assert_eq!(code, Some(0));
+    assert!(text.contains("hello anna 7"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn ctrl_c_ends_both_and_nobody_is_left() {
+    let app = app();
+    let marker = format!("{}", 777_000 + std::process::id());
+    let on = OnTerminal::doctor(app.path(), &format!("echo ready; sleep {marker}"));
+    on.wait_for("ready");
+    on.press("\u{3}");
+    let (code, text) = on.end();
+    assert_eq!(code, Some(130), "{text}");
+    // Somebody who stops a command asks for no diagnosis.
+    assert!(!text.contains("BROKEN"), "{text}");
+    let left = Command::new("sh")
+        .args(["-c", &format!("grep -lsa 'sleep[^.]{marker}' /proc/[0-9]*/cmdline")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "", "left behind");
+}
+
+#[test]
+fn a_command_that_takes_ctrl_c_itself_goes_on() {
+    let app = app();
+    let script =
+        "trap 'echo caught' INT; echo ready; sleep 30 & wait $!; kill $!; echo over; exit 5";
+    let on = OnTerminal::doctor(app.path(), script);
+    on.wait_for("ready");
+    on.press("\u{3}");
+    let (code, text) = on.end();
+    assert!(text.contains("caught") && text.contains("over"), "{text}");
+    assert_eq!(code, Some(5));
+}
+
+#[test]
+fn a_signal_to_the_doctor_reaches_the_command() {
+    let app = app();
+    for on_terminal in [true, false] {
+        let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done";
+        if on_terminal {
+            let on = OnTerminal::doctor(app.path(), script);
+            on.wait_for("ready");
+            kill(on.child.id(), "TERM");
+            assert_eq!(on.end().0, Some(9));
+        } else {
+            let mut child = Command::new(DOCTOR)
+                .args(["run", "--no-docker", "--no-network", "--", "sh", "-c", script])
+                .current_dir(app.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut first = [0; 6];
+            child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+            kill(child.id(), "TERM");
+            assert_eq!(child.wait().unwrap().code(), Some(9));
+        }
+    }
+}
+
+fn kill(pid: u32, signal: &str) {
+    let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+fn state(pid: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('?')
+}
+
+#[test]
+fn ctrl_z_stops_both_and_waking_goes_on() {
+    let app = app();
+    let script = "echo ready $$; i=0; while [ $i -lt 30 ]; do sleep 0.1; i=$((i+1)); done; stty size; exit 4";
+    // A shell in between, as a person has one: an orphan is never stopped.
+    let on = OnTerminal::start(
+        app.path(),
+        &[
+            "sh",
+            "-c",
+            "\"$@\"; echo code $?",
+            "sh",
+            DOCTOR,
+            "run",
+            "--no-docker",
+            "--no-network",
+            "--only",
+            "key",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ],
+    );
+    on.wait_for("\n");
+    let text = on.text();
+    let inner: u32 =
+        text.split("ready ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    on.press("\u{1a}");
+    let start = Instant::now();
+    while state(inner) != 'T' {
+        assert!(start.elapsed() < Duration::from_secs(10), "not stopped: {}", state(inner));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let children =
+        std::fs::read_to_string(format!("/proc/{}/task/{}/children", on.child.id(), on.child.id()))
+            .unwrap();
+    let doctor: u32 = children.split_whitespace().next().unwrap().parse().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(state(doctor), 'T');
+    on.screen.resize(pty_process::Size::new(44, 99)).unwrap();
+    kill(doctor, "CONT");
+    let (_, text) = on.end();
+    assert!(text.contains("44 99"), "{text}");
+    assert!(text.contains("code 4"), "{text}");
+}
+
+#[test]
+fn the_windows_size_follows() {
+    let app = app();
+    let on = OnTerminal::doctor(
+        app.path(),
+        "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.1; done",
+    );
+    on.wait_for("ready");
+    on.screen.resize(pty_process::Size::new(20, 66)).unwrap();
+    // The kernel tells the terminal's own foreground group, which is the doctor.
+    let (code, text) = on.end();
+    assert!(text.contains("20 66"), "{text}");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_pipe_beside_a_terminal_stays_a_pipe() {
+    let app = app();
+    let script = format!(
+        "{DOCTOR} run --no-docker --no-network -- sh -c 'test -t 1 || echo piped; test -t 2 && echo seen >&2' | cat > out"
+    );
+    let (_, text) = OnTerminal::start(app.path(), &["sh", "-c", &script]).end();
+    assert_eq!(std::fs::read_to_string(app.path().join("out")).unwrap(), "piped\n");
+    assert!(text.contains("seen"), "{text}");
+}
+
+#[test]
+fn the_terminal_is_given_back_as_it_was() {
+    let app = app();
+    let script = format!(
+        "stty -a > before; {DOCTOR} run --no-docker --no-network -- sh -c 'stty raw; exit 1'; stty -a > after"
+    );
+    OnTerminal::start(app.path(), &["sh", "-c", &script]).end();
+    let read = |name: &str| std::fs::read_to_string(app.path().join(name)).unwrap();
+    assert_eq!(read("after"), read("before"));
+}
+
+/// What the real CLI printed, in 44 runs: each failure is known by its own text, and what went well is none.
+#[test]
+fn the_real_clis_failures_are_known() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cli-transcripts.json");
+    let runs: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut wrong = Vec::new();
+    let mut failures = 0;
+    for run in runs.as_array().unwrap() {
+        let mut transcript = Transcript::default();
+        transcript.feed(Stream::Out, run["stdout"].as_str().unwrap().as_bytes());
+        transcript.feed(Stream::Err, run["stderr"].as_str().unwrap().as_bytes());
+        transcript.finish();
+        let title = run["title"].as_str().unwrap();
+        let text = format!("{}{}", run["stdout"], run["stderr"]);
+        // The recorded backend had no V8: what it did with a good key ends in its own 500, or in a socket that it closed.
+        let must_fail = text.contains('✖') || text.contains("Failed to authenticate");
+        failures += usize::from(must_fail);
+        if transcript.failed() != must_fail {
+            wrong.push(format!("{title}: {:?}", transcript.lines()));
+        }
+        let about_keys =
+            ["bad key", "wrong name", "in double quotes", "dev --once, key with preview"];
+        let refused = about_keys.iter().any(|part| title.contains(part));
+        let by_key = |line: &convex_doctor::evidence::command::SaidLine| {
+            line.explained_by.iter().any(|name| name == "key")
+        };
+        if refused
+            && must_fail
+            && !title.contains("site port")
+            && !transcript.lines().iter().any(by_key)
+        {
+            wrong.push(format!("{title}: no line is about the key: {:?}", transcript.lines()));
+        }
+    }
+    assert!(failures > 25, "{failures}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
