@@ -374,6 +374,63 @@ pub struct Link {
     pub why: String,
 }
 
+/// What becomes of something by an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// The backend goes on with it.
+    Kept,
+    /// The backend goes on without it; it is still there, and can be had back.
+    Recoverable,
+    /// It is nowhere any more.
+    Lost,
+    /// Nobody could see, or the backend never starts.
+    Unknown,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "kept",
+            Self::Recoverable => "recoverable",
+            Self::Lost => "lost",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What an operation does to the keys and the data of this deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Operation {
+    /// Stable, for example `down_v_up`.
+    pub id: String,
+    /// What somebody types; behind a `#`, what was done before.
+    pub command: String,
+    /// Whether admin keys go on working: the instance secret and name.
+    pub keys: Fate,
+    /// Documents, stored files and deployed functions; the worst of them.
+    pub data: Fate,
+    /// Why.
+    pub why: String,
+}
+
+/// What a command line would do to this deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Foresight {
+    /// As it was understood.
+    pub command: String,
+    /// Whether admin keys would go on working.
+    pub keys: Fate,
+    /// Documents, stored files and deployed functions; the worst of them.
+    pub data: Fate,
+    /// Why.
+    pub why: String,
+    /// The volumes that would be deleted, in words.
+    pub deletes: Vec<String>,
+    /// What is to be known besides.
+    pub notes: Vec<String>,
+}
+
 /// The chain of custody in one line: what it begins with, and after each link what stands behind it. The first arrow points
 /// forward, to the secret, all others back to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -457,6 +514,8 @@ pub struct Report {
     pub chain: Vec<Link>,
     /// Where its files lie.
     pub tree: Tree,
+    /// What survives which operation; empty where no backend was seen.
+    pub persistence: Vec<Operation>,
     /// The evidence, as JSON.
     pub evidence: serde_json::Value,
 }

@@ -70,6 +70,7 @@ fn report() -> Report {
         suppressed: vec![suppressed],
         rules,
         chain: Vec::new(),
+        persistence: Vec::new(),
         tree: Tree {
             directory: "/repo/app".to_owned(),
             root: Some("/repo".to_owned()),

@@ -5,6 +5,7 @@ mod diagnose;
 mod explain;
 mod inspect;
 mod key;
+mod persistence;
 mod progress;
 mod run;
 mod settings;
@@ -148,6 +149,8 @@ enum Command {
         #[arg(value_name = "ID|TOPIC")]
         words: Vec<String>,
     },
+    /// What survives restart, up, down, down -v, prune, a rename, for this deployment
+    Persistence(persistence::Arguments),
     /// What a key is, whose it is, when it was issued
     #[command(subcommand)]
     Key(key::Command),
@@ -249,6 +252,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
         Some(Command::Run(arguments)) => run::run(&arguments, &options),
         Some(Command::Explain { words }) => explain::run(&words),
+        Some(Command::Persistence(command)) => persistence::run(&command, &options),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
         Some(Command::Schema) => print(&render::json::schema()),

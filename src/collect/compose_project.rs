@@ -8,14 +8,15 @@ use super::repository::ReadFile;
 use super::{Request, compose_services, docker, network_mounts, shown};
 use crate::admin_key::InstanceSecret;
 use crate::compose::{
-    self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
+    self, Errors, FileError, Files, NameSource, Project, Service, Variable, VariableSource,
+    WarningKind,
 };
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
     EntryValue, EnvironmentEntry, SourceLine,
 };
-use crate::evidence::docker::SecretState;
+use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
 use crate::report::Columns;
 use crate::secret::{Fingerprint, Secret};
@@ -225,6 +226,7 @@ fn reduce(
         undecided: Vec::new(),
         network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
+        name_from_directory: project.name_source == NameSource::Directory,
         directory: project.directory.display().to_string(),
         files: project.files.iter().map(|path| path.display().to_string()).collect(),
         errors: Vec::new(),
@@ -252,10 +254,20 @@ fn reduce(
                 key: key.clone(),
                 name: volume.name.value.clone(),
                 external: volume.external,
+                used: project.volumes.contains_key(key),
+                fixed_name: volume.name.at.is_some() || volume.external,
+                backing: backing(volume),
                 at: place(&volume.at, directory),
             })
             .collect(),
     }
+}
+
+fn backing(volume: &compose::Volume) -> VolumeBacking {
+    let option = |name: &str| volume.driver_opts.get(name).map_or("", String::as_str);
+    let device = crate::secret::sanitize(option("device"));
+    let driver = volume.driver.as_deref().unwrap_or_default();
+    VolumeBacking::of(driver, option("type"), &device, volume.device_is_relative)
 }
 
 /// By its image, its entrypoint or its command; never by its name alone.
@@ -294,6 +306,8 @@ fn backend(
         source: None,
         target: entry.value.split(':').next().unwrap_or_default().to_owned(),
         read_only: false,
+        relative: false,
+        create_host_path: false,
         at: entry
             .at
             .as_ref()
@@ -325,6 +339,8 @@ fn backend(
                 source: mount.source.clone(),
                 target: mount.target.clone(),
                 read_only: mount.read_only,
+                relative: mount.relative,
+                create_host_path: mount.create_host_path,
                 at: place(&mount.at, directory),
             })
             .chain(tmpfs)

@@ -5,6 +5,7 @@ mod outlook;
 mod rank;
 mod sift;
 mod summary;
+pub mod survival;
 
 use std::collections::BTreeSet;
 
@@ -41,10 +42,11 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         }
     }
     let verdict = verdict(evidence, &findings);
+    let persistence = survival::operations(evidence);
     let summary = Summary {
         chain: short_chain,
         only: choices.only.clone(),
-        ..summary::summarise(evidence, verdict, &causes, &findings)
+        ..summary::summarise(evidence, verdict, &causes, &findings, &persistence)
     };
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
@@ -69,6 +71,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         rules,
         chain,
         tree: tree(evidence),
+        persistence,
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }

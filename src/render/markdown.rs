@@ -44,6 +44,11 @@ pub fn render(report: &Report) -> String {
     if !report.summary.not_seen.is_empty() {
         line(&mut out, &format!("Not seen: {}\n", escape(&report.summary.not_seen.join("; "))));
     }
+    if !report.persistence.is_empty() {
+        line(&mut out, "<details><summary>What keeps the keys and the data</summary>\n");
+        line(&mut out, &super::persistence::markdown(&report.persistence));
+        line(&mut out, "</details>\n");
+    }
     if !report.unknown.is_empty() {
         line(&mut out, "<details><summary>Checks that could not see</summary>\n");
         for unknown in &report.unknown {
@@ -137,7 +142,7 @@ fn line(out: &mut String, text: &str) {
 }
 
 /// Foreign text in a code span whose fence is longer than any run of backticks in it.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = clean(text).replace('\n', " ");
     let fence = fence(&text, 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -151,7 +156,7 @@ fn fence(text: &str, least: usize) -> String {
 }
 
 /// Text in which Markdown's and HTML's own characters, and mentions, mean themselves.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in clean(text).replace('\n', " ").chars() {
         match c {

@@ -86,7 +86,7 @@ impl Page {
             let left = format!("  {label:<9}{}", strict(text));
             let source = strict(source);
             let gap = self.width.saturating_sub(left.width() + source.width());
-            if gap >= 2 {
+            if gap >= 2 && !source.is_empty() {
                 self.line(&format!("{left}{}{}", " ".repeat(gap), source.dimmed()));
             } else {
                 self.line(&left);
@@ -206,6 +206,10 @@ impl Page {
     }
 
     fn verbose(&mut self, report: &Report) {
+        if !report.persistence.is_empty() {
+            self.line("");
+            self.out.push_str(&super::persistence::table(&report.persistence, self.width));
+        }
         if !report.passed.is_empty() {
             self.line("");
             self.hanging("passed: ", &report.passed.join(", "));

@@ -188,6 +188,22 @@ pub(crate) struct Played {
     directory: String,
 }
 
+/// The fixtures whose `expected.json` holds the whole table of what survives: each holds its data otherwise.
+const WITH_TABLE: [&str; 12] = [
+    "credentials-outside-volume",
+    "data-mount-wrong-path",
+    "data-on-tmpfs",
+    "data-volume-anonymous",
+    "data-volume-missing",
+    "data-volume-missing--pinned",
+    "data-volume-not-attached",
+    "docker-unreachable",
+    "healthy",
+    "healthy-bare-binary",
+    "healthy-bind-mount",
+    "sql-without-secret-persistence",
+];
+
 /// The sources that are taken away, each with the option that does it.
 const SOURCES: [(&str, &[&str]); 2] =
     [("without Docker", &["--no-docker"]), ("without the network", &["--no-network"])];
@@ -203,6 +219,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     let mut formats = Vec::new();
     for (what, options) in [
         ("text", &[][..]),
+        ("the table", &["persistence"]),
         ("all formats, verbose", &["-v", "--format", "text", "--format", "markdown"][..]),
     ] {
         formats.push(run(&stage, what, options).await);
@@ -358,13 +375,22 @@ impl Played {
             })
             .collect();
         findings.sort();
-        serde_json::json!({
+        let mut summary = serde_json::json!({
             "verdict": report["verdict"],
             "exit": self.main.code,
             "causes": causes,
             "findings": findings,
             "unknown": ids("unknown"),
-        })
+        });
+        if WITH_TABLE.contains(&self.fixture.name.as_str()) {
+            let operations = report["persistence"]["operations"].as_array().unwrap();
+            let rows = operations.iter().map(|one| {
+                let fates = format!("{} {}", text(one, "keys"), text(one, "data"));
+                (text(one, "id"), Value::from(fates))
+            });
+            summary["persistence"] = Value::Object(rows.collect());
+        }
+        summary
     }
 
     /// A location in a form that is the same in every run.

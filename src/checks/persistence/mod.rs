@@ -93,17 +93,15 @@ pub(crate) struct Elsewhere {
 impl Elsewhere {
     /// From the compose file and the container: what either of them shows counts, and a blank is no opinion.
     pub(crate) fn of(service: &BackendService, container: Option<&Container>) -> Self {
-        let set = |name: &str| service.variable(name).is_some_and(is_set);
         let pinned = |container: &Container| {
             container.secret.environment.seen().is_ok_and(|state| {
                 state.as_ref().is_some_and(|state| state.fingerprint().is_some())
             })
         };
         Self {
-            secret: set("INSTANCE_SECRET") || container.is_some_and(pinned),
-            documents: ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].into_iter().any(set)
-                || container.is_some_and(|container| container.uses_sql),
-            files: S3_BUCKETS.iter().all(|name| set(name))
+            secret: set(service, "INSTANCE_SECRET") || container.is_some_and(pinned),
+            documents: sql(service) || container.is_some_and(|container| container.uses_sql),
+            files: storage_elsewhere(service)
                 || container.is_some_and(|container| container.uses_s3),
         }
     }
@@ -142,6 +140,20 @@ const S3_BUCKETS: [&str; 5] = [
     "S3_STORAGE_FILES_BUCKET",
     "S3_STORAGE_SEARCH_BUCKET",
 ];
+
+/// Whether the compose file has the documents in SQL.
+pub(crate) fn sql(service: &BackendService) -> bool {
+    ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].into_iter().any(|name| set(service, name))
+}
+
+/// Whether the compose file has the stored files in S3.
+pub(crate) fn storage_elsewhere(service: &BackendService) -> bool {
+    S3_BUCKETS.iter().all(|name| set(service, name))
+}
+
+fn set(service: &BackendService, name: &str) -> bool {
+    service.variable(name).is_some_and(is_set)
+}
 
 fn is_set(entry: &EnvironmentEntry) -> bool {
     match &entry.value {

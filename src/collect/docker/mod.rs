@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::models::{ContainerSummary, Volume as ListedVolume};
+use bollard::models::{ContainerSummary, SystemVersion, Volume as ListedVolume};
 use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, LogsOptions};
 use futures_util::StreamExt;
 
@@ -43,9 +43,9 @@ pub use elsewhere::other_contexts;
 pub use ssh::SshTarget;
 
 use crate::evidence::Observation;
-use crate::evidence::docker::{DockerFacts, EngineFailure, LogFacts};
+use crate::evidence::docker::{DockerFacts, EngineFailure, EngineVersion, LogFacts};
 use crate::evidence::key::SecretPlace;
-use crate::secret::Secret;
+use crate::secret::{Secret, sanitize};
 use engine::Engine;
 use summary::{candidates, companions, published};
 
@@ -95,6 +95,7 @@ pub struct Listing {
     /// Helper containers of earlier runs that were killed, or of one that runs now.
     helpers: Vec<ContainerSummary>,
     volumes: Observation<Vec<ListedVolume>>,
+    version: Observation<EngineVersion>,
 }
 
 impl Listing {
@@ -134,13 +135,14 @@ pub struct Found {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Wave 1: the containers and the volumes, side by side. `env` is the process environment.
+/// Wave 1: the containers, the volumes and the engine's version, side by side. `env` is the process environment.
 pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<Listing, Unasked> {
     let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    let (containers, volumes) = tokio::join!(
+    let (containers, volumes, version) = tokio::join!(
         engine.call(engine.client.list_containers(Some(all))),
         engine.call(engine.client.list_volumes(None::<ListVolumesOptions>)),
+        engine.call(engine.client.version()),
     );
     let containers =
         containers.map_err(|error| failure::unasked(&error, &engine.target, engine.timeout))?;
@@ -150,7 +152,11 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
     };
     let is_helper = |summary: &ContainerSummary| summary::label(summary, helper::LABEL).is_some();
     let (helpers, containers) = containers.into_iter().partition(is_helper);
-    Ok(Listing { engine, containers, helpers, volumes })
+    let version = match version {
+        Ok(answer) => Observation::Seen(engine_version(answer)),
+        Err(error) => Observation::unavailable(format!("its version: {}", failure::words(&error))),
+    };
+    Ok(Listing { engine, containers, helpers, volumes, version })
 }
 
 /// Wave 2: the backends one by one, all side by side.
@@ -212,6 +218,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         other_contexts: None,
         volumes,
         absent_volumes,
+        engine: listing.version.clone(),
         backends,
         notes,
     };
@@ -255,5 +262,14 @@ pub async fn logs(listing: &Listing, container: &str, nonces: &[String]) -> Obse
         Err(error) => {
             Observation::unavailable(format!("the log of {container}: {}", failure::words(&error)))
         }
+    }
+}
+
+fn engine_version(answer: SystemVersion) -> EngineVersion {
+    let podman = |name: &str| name.to_ascii_lowercase().contains("podman");
+    EngineVersion {
+        podman: answer.components.iter().flatten().any(|part| podman(&part.name)),
+        version: sanitize(&answer.version.unwrap_or_default()),
+        api: sanitize(&answer.api_version.unwrap_or_default()),
     }
 }
