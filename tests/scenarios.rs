@@ -182,7 +182,8 @@ fn a_suppressed_error_is_green_and_counted() {
         };
         let expected = expected
             .map(|(id, reason, source)| (id.to_owned(), reason.to_owned(), source.to_owned()));
-        let verbose = &played.formats[1].stdout;
+        let verbose = played.formats.iter().find(|run| run.what == "all formats, verbose");
+        let verbose = &verbose.unwrap().stdout;
         let listed = first.as_ref().is_none_or(|(id, reason, source)| {
             text.contains("1 suppressed")
                 && verbose.contains(&format!("suppressed: {id}: {reason} ({source}"))
