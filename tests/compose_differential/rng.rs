@@ -1,0 +1,36 @@
+//! Random numbers from a seed: the same seed makes the same projects everywhere.
+
+/// `SplitMix64`.
+#[derive(Clone)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    /// The numbers of one project: those of its neighbours have nothing to do with them.
+    pub(crate) fn new(seed: u64, project: u64) -> Self {
+        let mut rng = Self(seed);
+        Self(rng.next() ^ project.wrapping_mul(0xD6E8_FEB8_6659_FD93))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
+    }
+
+    /// True in so many of a hundred cases.
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of these.
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+}
