@@ -104,7 +104,7 @@ pub enum WarningKind {
     MultipleFiles,
     /// A key without effect (`version`).
     Obsolete,
-    /// A key with a newer spelling (`external: {name: …}`).
+    /// A key or a word with a newer spelling (`external: {name: …}`, `yes` for `true`).
     Deprecated,
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::canonical;
+use super::cast::{self, Cast, Made};
 use super::discover::Reader;
 use super::environment::Environment;
 use super::error::{Error, ErrorKind, Errors, MOST_ERRORS, WarningKind};
@@ -136,7 +137,15 @@ struct Filling<'a, 'f> {
 impl Filling<'_, '_> {
     fn node(&mut self, node: &mut Node) {
         match &mut node.value {
-            Value::Text(text) if text.contains('$') => self.text(node),
+            Value::Text(text) => {
+                let cast = cast::at(&self.path);
+                if text.contains('$') && !self.text(node) {
+                    return;
+                }
+                if let Some(cast) = cast {
+                    self.cast(node, cast);
+                }
+            }
             Value::List(list) => {
                 self.path.push("[]".to_owned());
                 for item in list {
@@ -155,8 +164,29 @@ impl Filling<'_, '_> {
         }
     }
 
-    fn text(&mut self, node: &mut Node) {
-        let Value::Text(text) = &mut node.value else { return };
+    fn cast(&mut self, node: &mut Node, cast: Cast) {
+        let Value::Text(text) = &node.value else { return };
+        match cast::cast(text, cast) {
+            Ok(Made::Value(value)) => node.value = value,
+            Ok(Made::Old(value, warning)) => {
+                node.value = Value::Bool(value);
+                self.reader.warn(WarningKind::Deprecated, Some(node.pos), warning);
+            }
+            Err(why) if self.found.len() < MOST_ERRORS => {
+                let path = self.path.join(".");
+                let message = format!(
+                    "error while interpolating {path}: failed to cast to expected type: {why}"
+                );
+                let at = Some(self.reader.sources.at(node.pos));
+                self.found.push(Error { message, at, kind: ErrorKind::Invalid });
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Fills in a text; whether it could be.
+    fn text(&mut self, node: &mut Node) -> bool {
+        let Value::Text(text) = &mut node.value else { return false };
         let filled = match interpolate::fill(text, self.environment) {
             Ok(filled) if self.length + filled.text.len() > MOST_FILLED => Err(Refusal::TooLong),
             filled => filled,
@@ -170,6 +200,7 @@ impl Filling<'_, '_> {
                 let used: Vec<Used> = filled.used.into_iter().chain(unset).collect();
                 *text = filled.text;
                 node.used = (!used.is_empty()).then(|| used.into_boxed_slice());
+                return true;
             }
             Err(_) if self.found.len() >= MOST_ERRORS => {}
             Err(refusal) => {
@@ -195,6 +226,7 @@ impl Filling<'_, '_> {
                 self.found.push(Error { message, at, kind });
             }
         }
+        false
     }
 }
 

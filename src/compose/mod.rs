@@ -11,6 +11,7 @@
 //! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
 
 mod canonical;
+mod cast;
 mod discover;
 mod dotenv;
 mod duration;
@@ -26,6 +27,7 @@ mod number;
 mod port;
 mod resolve;
 mod schema;
+mod shapes;
 mod source;
 mod tree;
 mod words;

@@ -69,7 +69,8 @@ impl Case {
     /// Has Compose read what was written.
     pub(crate) fn ask(&self, compose: &Path, root: &Path) -> Said {
         let output = Command::new(compose)
-            .args(self.args())
+            // Apart from the plugin's `docker` it takes some values for the command.
+            .args(self.args.iter().map(|(flag, value)| format!("{flag}={value}")))
             .args(["config", "--format", "json"])
             .current_dir(root.join(&self.cwd))
             .env_clear()

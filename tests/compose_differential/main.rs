@@ -41,7 +41,7 @@ const VERSION: &str = "2.40.3";
 /// How many runs of Compose go on at once.
 const THREADS: usize = 2;
 /// How many differing projects are enough.
-const MOST_DIFFERENCES: usize = 10;
+const MOST_DIFFERENCES: usize = 30;
 
 /// How often Compose is asked before an answer is taken for its only one.
 const MOST_ASKED: usize = 4;
@@ -75,6 +75,10 @@ fn differs(case: &Case, compose: &Path, root: &Path) -> Result<Accepted, Differe
     let mut tries = 0;
     loop {
         let said = case.ask(compose, root);
+        if tries == 0 && std::env::var("COMPOSE_DIFFERENTIAL_SAY").is_ok() {
+            let line = said.stderr.lines().find(|line| !line.starts_with("time=")).unwrap_or("");
+            println!("SAID {line}");
+        }
         tries += 1;
         match case.difference(root, &said) {
             None => return Ok(Accepted(said.stdout.is_some())),
@@ -108,6 +112,9 @@ fn compare(seed: u64, count: u64) {
                 }
                 Err(first) => first,
             };
+            if std::env::var("NOSHRINK").is_ok_and(|it| it == "1") {
+                continue;
+            }
             let small = shrink::shrink(case, |case| {
                 differs(case, &compose, &root)
                     .is_err_and(|it| discriminant(&it) == discriminant(&first))

@@ -29,7 +29,7 @@ pub(crate) fn project(mut r: Rng) -> Case {
         case.files.insert(name.clone(), Text::Yaml(documents));
     }
     surroundings(r, &mut case, home);
-    if r.chance(35) {
+    if r.chance(25) {
         faults::inject(r, &mut case);
     }
     case
@@ -54,13 +54,14 @@ fn compose_files(r: &mut Rng, case: &mut Case, home: &str) -> Vec<String> {
             }
         }
         5 => {
-            names.extend(some(r, 3, |r| at(r.pick(&found))));
+            names.push(at(r.pick(&found)));
+            names.extend(some(r, 2, |r| at(r.pick(&found))));
             names.extend(some(r, 2, |r| at(r.pick(&over))));
         }
         6 | 7 => {
             for name in ["one.yaml", "two.yml", "sub/three.yaml"].iter().take(1 + r.below(3)) {
                 let path = if r.chance(50) { (*name).to_owned() } else { format!("./{name}") };
-                case.args.push(("-f".to_owned(), path));
+                case.args.push(("--file".to_owned(), path));
                 names.push(format!("{}/{name}", case.cwd));
             }
         }
@@ -85,7 +86,7 @@ fn compose_files(r: &mut Rng, case: &mut Case, home: &str) -> Vec<String> {
         names.clear();
     }
     if r.chance(1) {
-        case.args.push(("-f".to_owned(), "missing.yaml".to_owned()));
+        case.args.push(("--file".to_owned(), "missing.yaml".to_owned()));
     }
     names
 }
@@ -100,11 +101,11 @@ fn surroundings(r: &mut Rng, case: &mut Case, home: &str) {
         }
     }
     if r.chance(6) {
-        let name = r.pick(&["envname", "Bad Name", "", "_x", "x-1"]);
+        let name = r.form(&["envname", "✗Bad Name", "", "✗_x", "x-1"]);
         case.env.insert("COMPOSE_PROJECT_NAME".to_owned(), name.to_owned());
     }
     if r.chance(4) {
-        let word = r.pick(&["1", "true", "0", "", "T", "yes", "false"]);
+        let word = r.form(&["1", "true", "0", "✗", "T", "✗yes", "false"]);
         case.env.insert("COMPOSE_DISABLE_ENV_FILE".to_owned(), word.to_owned());
     }
     if r.chance(20) {
@@ -116,8 +117,8 @@ fn surroundings(r: &mut Rng, case: &mut Case, home: &str) {
         case.args.push(("--profile".to_owned(), profile.to_owned()));
     }
     if r.chance(6) {
-        let name = r.pick(&["flagname", "Bad", "", "x_y", "-x"]);
-        case.args.push(("-p".to_owned(), name.to_owned()));
+        let name = r.form(&["flagname", "✗Bad", "", "x_y", "✗-x"]);
+        case.args.push(("--project-name".to_owned(), name.to_owned()));
     }
     if r.chance(5) {
         let directory = r.pick(&[".", "sub", "..", "inc"]);
@@ -164,7 +165,7 @@ fn surroundings(r: &mut Rng, case: &mut Case, home: &str) {
         case.files.insert(path, Text::Lines(lines, ended));
     }
     for (path, level) in
-        [("sub/base.yaml", 1), ("inc/compose.yaml", 1), ("inc/more.yaml", 2), ("base.yaml", 1)]
+        [("sub/base.yaml", 1), ("inc/compose.yaml", 2), ("inc/more.yaml", 3), ("base.yaml", 1)]
     {
         let document = file(r, true, level);
         case.files.insert(format!("{home}/{path}"), Text::Yaml(vec![document]));
@@ -172,7 +173,7 @@ fn surroundings(r: &mut Rng, case: &mut Case, home: &str) {
 }
 
 fn volume(r: &mut Rng) -> Y {
-    raw(r.pick(&[
+    raw(r.form(&[
         "",
         "null",
         "{}",
@@ -187,16 +188,16 @@ fn volume(r: &mut Rng) -> Y {
         "{driver: local, driver_opts: {type: none, o: bind, device: ./d}}",
         "{labels: {a: b}}",
         "{labels: [a=b, c]}",
-        "{external: true, driver: x}",
+        "✗{external: true, driver: x}",
         "{external: '${U1:-true}'}",
         "{driver_opts: {o: bind, device: ./d}}",
         "{name: ''}",
         "{external: {}}",
-        "{external: {name: old}, name: new}",
-        "{foo: 1}",
+        "✗{external: {name: old}, name: new}",
+        "✗{foo: 1}",
         "{labels: {a: 1, b: null, c: true}}",
-        "[]",
-        "{external: true, labels: {a: b}}",
+        "✗[]",
+        "✗{external: true, labels: {a: b}}",
         "{driver_opts: {a: 1.50, b: 0123}}",
         "{x-a: 1}",
         "{driver: ''}",
@@ -204,7 +205,7 @@ fn volume(r: &mut Rng) -> Y {
 }
 
 fn network(r: &mut Rng) -> Y {
-    raw(r.pick(&[
+    raw(r.form(&[
         "",
         "null",
         "{}",
@@ -212,35 +213,37 @@ fn network(r: &mut Rng) -> Y {
         "{driver: bridge}",
         "{ipam: {config: [{subnet: 10.0.0.0/8}]}}",
         "{internal: true}",
-        "{ipam: {driver: x, config: [{foo: 1}]}}",
-        "{ipam: {config: [{subnet: 3}]}}",
+        "✗{ipam: {driver: x, config: [{foo: 1}]}}",
+        "✗{ipam: {config: [{subnet: 3}]}}",
         "{ipam: {options: {a: b}}}",
-        "{ipam: {foo: 1}}",
+        "✗{ipam: {foo: 1}}",
         "{ipam: {config: [{aux_addresses: {a: b}, gateway: x, ip_range: y}]}}",
-        "{ipam: {config: {}}}",
+        "✗{ipam: {config: {}}}",
         "{name: n}",
         "{attachable: true}",
         "{driver_opts: {a: 1}}",
         "{labels: [a=b]}",
         "{external: {name: old}}",
-        "{external: true, driver: x}",
+        "✗{external: true, driver: x}",
         "{enable_ipv6: true}",
         "{ipam: {config: []}}",
-        "{ipam: {options: {a: 1}}}",
-        "{internal: 'x'}",
-        "{ipam: {config: [null]}}",
-        "{ipam: null}",
+        "✗{ipam: {options: {a: 1}}}",
+        "✗{internal: 'x'}",
+        "✗{ipam: {config: [null]}}",
+        "✗{ipam: null}",
     ]))
 }
 
-/// A compose file: the first one, an override, or (`level` 1 and up) one that others name.
+/// A compose file: the first one, an override, or one that others extend from (`level` 1) or include
+/// (2 and 3).
 fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
     let mut top: Vec<(String, Y)> = Vec::new();
     if r.chance(8) {
-        top.push(("version".to_owned(), raw(r.pick(&["'3'", "\"3.8\"", "3", "''"]))));
+        top.push(("version".to_owned(), raw(r.form(&["'3'", "\"3.8\"", "✗3", "''"]))));
     }
     if r.chance(15) {
-        let name = r.pick(&["named", "Named.X", "${U1:-dflt}", "${A}", "", "a b", "null", "0123"]);
+        let name =
+            r.form(&["named", "Named.X", "${U1:-dflt}", "${A}", "", "a b", "✗null", "✗0123"]);
         top.push(("name".to_owned(), if r.chance(80) { text(r, name) } else { raw(name) }));
     }
     let shared = r.chance(12);
@@ -251,13 +254,17 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
             Y::Tagged("&common".to_owned(), Box::new(untagged(node))),
         ));
     }
-    if level < 2 && r.chance(if level == 0 { 12 } else { 4 }) {
+    if level != 1 && level < 3 && r.chance(if level == 0 { 12 } else { 4 }) {
         top.push(("include".to_owned(), include(r, level)));
     }
     let mut services: Vec<(String, Y)> = Vec::new();
     let wanted = if whole { 1 + r.below(3) } else { r.below(3) };
     for _ in 0..wanted {
-        let name = if level == 0 { r.pick(&SERVICES) } else { r.pick(&["a", "b", "inc1", "inc2"]) };
+        let name = match level {
+            0 => r.pick(&SERVICES),
+            1 => r.pick(&["a", "b", "web", "inc1"]),
+            _ => r.pick(&["inc1", "inc2", "inc3", "inc1", "inc2", "inc3", "b"]),
+        };
         if services.iter().any(|(known, _)| known == name) {
             continue;
         }
@@ -280,7 +287,15 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
         }
         services.push((name.to_owned(), node));
     }
-    if !services.is_empty() || r.chance(50) {
+    // What services refer to is mostly there.
+    if whole && level < 2 && r.chance(97) {
+        for name in SERVICES {
+            if !services.iter().any(|(known, _)| known == name) {
+                services.push((name.to_owned(), map([("image", raw("x"))])));
+            }
+        }
+    }
+    if !services.is_empty() || r.chance(10) {
         top.push(("services".to_owned(), Y::Map(services)));
     }
     if level == 0 && whole || r.chance(40) {
@@ -300,8 +315,8 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
         };
         top.push(("networks".to_owned(), networks));
     }
-    if level == 0 && whole || r.chance(10) {
-        let secret = r.pick(&[
+    if level == 0 && whole || r.chance(4) {
+        let secret = r.form(&[
             "{file: ./s.txt}",
             "{environment: A}",
             "{external: true}",
@@ -311,20 +326,20 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
             "{driver: x}",
             "{file: ''}",
         ]);
-        let secret = if r.chance(70) { "{file: ./s.txt}" } else { secret };
+        let secret = if r.chance(90) { "{file: ./s.txt}" } else { secret };
         top.push(("secrets".to_owned(), map([("s1", raw(secret))])));
-        let config = r.pick(&[
+        let config = r.form(&[
             "{file: ./c.txt}",
             "{content: 'a ${A}'}",
             "{environment: A}",
             "{external: true, name: o}",
-            "{content: x, file: y}",
+            "✗{content: x, file: y}",
         ]);
-        let config = if r.chance(70) { "{content: x}" } else { config };
+        let config = if r.chance(90) { "{content: x}" } else { config };
         top.push(("configs".to_owned(), map([("c1", raw(config))])));
     }
     if r.chance(5) {
-        let model = r.pick(&[
+        let model = r.form(&[
             "{model: x}",
             "{}",
             "{model: x, context_size: 5, runtime_flags: [a]}",
@@ -370,7 +385,7 @@ fn include(r: &mut Rng, level: usize) -> Y {
             ("path", raw(format!("[{file}, inc/more.yaml]"))),
             (
                 "env_file",
-                raw(r.pick(&["a.env", "[a.env, b.env]", "[]", "/dev/null", "missing.env", "''"])),
+                raw(r.form(&["a.env", "[a.env, b.env]", "[]", "/dev/null", "✗missing.env", "✗''"])),
             ),
         ]),
         2 => map([

@@ -1,5 +1,8 @@
 //! Random numbers from a seed: the same seed makes the same projects everywhere.
 
+/// Marks a form that Compose refuses: where each had the same odds, few projects would be accepted.
+pub(crate) const FAULTY: char = '✗';
+
 /// `SplitMix64`.
 #[derive(Clone)]
 pub(crate) struct Rng(u64);
@@ -27,6 +30,19 @@ impl Rng {
     /// True in so many of a hundred cases.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
+    }
+
+    /// One of these; those that begin with [`FAULTY`] seldom, and without it.
+    pub(crate) fn form(&mut self, from: &[&'static str]) -> &'static str {
+        let faulty = self.chance(2) && from.iter().any(|form| form.starts_with(FAULTY));
+        loop {
+            let form = self.pick(from);
+            match form.strip_prefix(FAULTY) {
+                Some(form) if faulty => return form,
+                None if !faulty => return form,
+                _ => {}
+            }
+        }
     }
 
     /// One of these.

@@ -87,7 +87,7 @@ fn command(r: &mut Rng) -> Y {
         2 => raw("[]"),
         3 => texts(r, 3, &["sh", "-c", "echo $$A", "", "a b", "it's"]),
         _ => {
-            let line = r.pick(&[
+            let line = r.form(&[
                 "run",
                 "sh -c 'a b'",
                 "a \"b c\" d",
@@ -103,8 +103,8 @@ fn command(r: &mut Rng) -> Y {
                 "  a   b ",
                 "a#b c",
                 "a\tb",
-                "open \"quote",
-                "a (b)",
+                "✗open \"quote",
+                "✗a (b)",
             ]);
             text(r, line)
         }
@@ -126,15 +126,26 @@ fn flag(r: &mut Rng) -> Y {
         "1",
         "maybe",
     ]);
-    raw(if r.chance(90) && (word == "maybe" || word == "1") { "true" } else { word })
+    raw(word)
 }
 
 fn mount(r: &mut Rng) -> Y {
     let target = r.pick(&["/data", "/convex/data", "/x/", "/data/.", "/y"]);
     if r.chance(60) {
-        let source = r.pick(&[
-            "data", "data", "logs", "ext", "./rel", "../up", "/abs", "~/home", ".", "./a/../b",
-            "d:/win", "data.x", "~",
+        let source = r.form(&[
+            "data",
+            "data",
+            "logs",
+            "ext",
+            "./rel",
+            "../up",
+            "/abs",
+            "~/home",
+            ".",
+            "./a/../b",
+            "d:/win",
+            "✗data.x",
+            "~",
         ]);
         let options =
             r.pick(&["ro", "rw", "z", "nocopy", "ro,Z", "cached", "rshared", "ro,nocopy,x"]);
@@ -153,7 +164,7 @@ fn mount(r: &mut Rng) -> Y {
     }
     let kind = r.pick(&["volume", "volume", "bind", "bind", "tmpfs", "image", "npipe"]);
     let mut fields = vec![("type".to_owned(), text(r, kind))];
-    if kind != "tmpfs" && r.chance(85) {
+    if kind != "tmpfs" && r.chance(97) {
         let source = if kind == "volume" {
             r.pick(&["data", "logs", "ext", "data"])
         } else {
@@ -161,7 +172,7 @@ fn mount(r: &mut Rng) -> Y {
         };
         fields.push(("source".to_owned(), text(r, source)));
     }
-    if r.chance(95) {
+    if r.chance(99) {
         fields.push(("target".to_owned(), text(r, target)));
     }
     if r.chance(30) {
@@ -222,7 +233,7 @@ fn options_of(r: &mut Rng, node: Y) -> Y {
 
 fn port(r: &mut Rng) -> Y {
     if r.chance(70) {
-        let spec = r.pick(&[
+        let spec = r.form(&[
             "80",
             "3210:3210",
             "3210:3210",
@@ -240,25 +251,25 @@ fn port(r: &mut Rng) -> Y {
             "22:22/TCP",
             "${U1:-99}:80",
             "${A:-1}:80",
-            "80:80-81",
-            "70000:1",
-            "a:b",
-            "1:2/xyz",
-            "::1:80:80",
+            "✗80:80-81",
+            "✗70000:1",
+            "✗a:b",
+            "✗1:2/xyz",
+            "✗::1:80:80",
             ":80",
-            "80:",
+            "✗80:",
             "0:80",
             "80-80:80",
-            "1.2.3:1:2",
+            "✗1.2.3:1:2",
             "08:80",
-            "80/tcp/udp",
-            "",
+            "✗80/tcp/udp",
+            "✗",
             "80/",
-            "1:2:3:4:5",
-            "+80:80",
-            "localhost:80:80",
-            "5-3:80",
-            "80:5-3",
+            "✗1:2:3:4:5",
+            "✗+80:80",
+            "✗localhost:80:80",
+            "✗5-3:80",
+            "✗80:5-3",
         ]);
         if spec.bytes().all(|byte| byte.is_ascii_digit()) && !spec.is_empty() && r.chance(60) {
             return raw(spec);
@@ -273,22 +284,30 @@ fn port(r: &mut Rng) -> Y {
     let mut fields = Vec::new();
     let mut put = |key: &str, value: Y| fields.push((key.to_owned(), value));
     if r.chance(95) {
-        let target =
-            raw(r.pick(&["80", "'80'", "3210", "${U1:-3210}", "'3210'", "x", "99999", "'90-91'"]));
+        let target = raw(r.form(&[
+            "80",
+            "'80'",
+            "3210",
+            "${U1:-3210}",
+            "'3210'",
+            "✗x",
+            "✗99999",
+            "✗'90-91'",
+        ]));
         put("target", if r.chance(85) { raw("3210") } else { target });
     }
     if r.chance(70) {
         put(
             "published",
-            raw(r.pick(&["80", "'80'", "'3210'", "3210", "'80-90'", "${U1:-81}", "0", "''", "x"])),
+            raw(r.form(&["80", "'80'", "'3210'", "3210", "'80-90'", "${U1:-81}", "0", "''", "✗x"])),
         );
     }
     if r.chance(30) {
-        let ip = r.pick(&["127.0.0.1", "::1", "''", "0.0.0.0", "notip"]);
+        let ip = r.form(&["127.0.0.1", "::1", "''", "0.0.0.0", "✗notip"]);
         put("host_ip", raw(format!("\"{}\"", ip.trim_matches('\''))));
     }
     if r.chance(30) {
-        put("protocol", raw(r.pick(&["tcp", "udp", "TCP", "xyz", "''"])));
+        put("protocol", raw(r.form(&["tcp", "udp", "TCP", "✗xyz", "''"])));
     }
     if r.chance(20) {
         put("mode", raw(r.pick(&["host", "ingress", "odd", "''"])));
@@ -411,10 +430,10 @@ fn build(r: &mut Rng) -> Y {
                 texts(r, 2, &["img:1", "img:2", "x"])
             }
             "platforms" => texts(r, 2, &["linux/amd64", "linux/arm64"]),
-            "shm_size" => raw(r.pick(&["64m", "1000", "'1g'", "1.5k"])),
+            "shm_size" => raw(r.form(&["64m", "1000", "'1g'", "✗1.5k"])),
             "extra_hosts" => hosts(r),
             "secrets" => raw(r.pick(&["[s1]", "[{source: s1, target: t}]", "[]"])),
-            "ssh" => raw(r.pick(&["[default]", "['k=./key']", "{k: /key}", "default"])),
+            "ssh" => raw(r.form(&["[default]", "['k=./key']", "{k: /key}", "✗default"])),
             "ulimits" => raw("{nofile: 10, nproc: {soft: 1, hard: 2}}"),
             "provenance" | "sbom" => raw(r.pick(&["true", "'mode=max'"])),
             "dockerfile_inline" => raw("FROM x\nRUN y"),
@@ -482,15 +501,15 @@ fn healthcheck(r: &mut Rng) -> Y {
                 3 => raw("[NONE]"),
                 4 => raw("[CMD, a, 'b c']"),
                 5 => raw("[CMD-SHELL, 'a || b']"),
-                6 => raw(r.pick(&["[a, b]", "[CMD]", "['CMD ', x]", "[cmd, x]"])),
+                6 => raw(r.form(&["✗[a, b]", "[CMD]", "✗['CMD ', x]", "✗[cmd, x]"])),
                 _ => text(r, "curl -f http://x || exit 1"),
             },
             "retries" => {
-                raw(r.pick(&["3", "'3'", "${U1:-5}", "0", "1.0", "1e1", "-1", "3.7", "'x'"]))
+                raw(r.form(&["3", "'3'", "${U1:-5}", "0", "1.0", "1e1", "✗-1", "✗3.7", "✗'x'"]))
             }
             "disable" => flag(r),
             _ => {
-                let it = r.pick(&[
+                let it = r.form(&[
                     "5s",
                     "90s",
                     "1m30s",
@@ -505,15 +524,15 @@ fn healthcheck(r: &mut Rng) -> Y {
                     "1h1m1.001s",
                     "-5s",
                     "'0'",
-                    "'5'",
-                    "5x",
-                    "''",
-                    "'1.s'",
+                    "✗'5'",
+                    "✗5x",
+                    "✗''",
+                    "✗'1.s'",
                     "'.5s'",
-                    "'1m 30s'",
-                    "9999999h",
-                    "1y",
-                    "1M",
+                    "✗'1m 30s'",
+                    "✗9999999h",
+                    "✗1y",
+                    "✗1M",
                     "1d12h",
                 ]);
                 raw(it)
@@ -569,11 +588,11 @@ fn fixed(r: &mut Rng, key: &str) -> Y {
             "container:x",
             "default",
             "''",
-            "service:nope",
+            "✗service:nope",
         ],
         "tmpfs" => &["/run", "[/run, /tmp]", "'/run:size=1m'", "[]", "['/tmp:mode=755', /tmp]"],
         "restart" => &["always", "no", "'no'", "unless-stopped", "on-failure:3", "''", "odd"],
-        "container_name" => &["c1", "'c-2.x'", "${U1:-c3}", "_x", "a", "a b", "''"],
+        "container_name" => &["c1", "'c-2.x'", "${U1:-c3}", "✗_x", "✗a", "a b", "✗''"],
         "logging" => &[
             "{driver: json-file, options: {max-size: 10m}}",
             "{driver: none}",
@@ -584,27 +603,27 @@ fn fixed(r: &mut Rng, key: &str) -> Y {
             "{nofile: 1024}",
             "{nofile: {soft: 1, hard: 2}}",
             "{}",
-            "{nofile: {soft: 1}}",
+            "✗{nofile: {soft: 1}}",
             "{nproc: '5'}",
         ],
         "dns" => &["1.1.1.1", "[1.1.1.1, 8.8.8.8]", "[]"],
         "extra_hosts" => return hosts(r),
         "sysctls" => &["{net.a: 1}", "['net.a=1']", "[]", "{net.b: '2'}"],
-        "cap_add" => &["[ALL]", "[A, B]", "[]", "[A, A]"],
-        "expose" => &["[80]", "['80', 90]", "['80-90']", "['80/udp']", "[]", "[80, 80]"],
-        "links" => &["[b]", "['b:alias']", "[web]", "[nope]"],
-        "volumes_from" => &["[b]", "['b:ro']", "['container:x']", "[nope]"],
+        "cap_add" => &["[ALL]", "[A, B]", "[]", "✗[A, A]"],
+        "expose" => &["[80]", "['80', 90]", "['80-90']", "['80/udp']", "[]", "✗[80, 80]"],
+        "links" => &["[b]", "['b:alias']", "[web]", "✗[nope]"],
+        "volumes_from" => &["[b]", "['b:ro']", "['container:x']", "✗[nope]"],
         "init" | "privileged" | "read_only" | "tty" | "stdin_open" | "oom_kill_disable" => {
             return flag(r);
         }
-        "user" => &["root", "'1000:1000'", "1000", "''"],
-        "stop_grace_period" => &["10s", "1m", "5", "x", "1h30m"],
-        "mem_limit" => &["512m", "1g", "1073741824", "1.5g", "x", "-1", "''"],
+        "user" => &["root", "'1000:1000'", "✗1000", "''"],
+        "stop_grace_period" => &["10s", "1m", "✗5", "✗x", "1h30m"],
+        "mem_limit" => &["512m", "1g", "1073741824", "1.5g", "✗x", "-1", "✗''"],
         "memswap_limit" => &["1g", "-1", "'-1'"],
-        "mem_swappiness" => &["60", "'60'", "x"],
-        "cpus" => &["0.5", "'1.5'", "2", "x"],
-        "cpu_shares" => &["10", "'10'", "1.5"],
-        "shm_size" => &["64m", "1000", "x"],
+        "mem_swappiness" => &["60", "'60'", "✗x"],
+        "cpus" => &["0.5", "'1.5'", "2", "✗x"],
+        "cpu_shares" => &["10", "'10'", "✗1.5"],
+        "shm_size" => &["64m", "1000", "✗x"],
         "pids_limit" => &["100", "'100'", "-1"],
         "devices" => &[
             "['/dev/x:/dev/y']",
@@ -627,11 +646,11 @@ fn fixed(r: &mut Rng, key: &str) -> Y {
             "{weight_device: [{path: /dev/x, weight: 1}]}",
             "{device_read_bps: [{path: /x, rate: 1m}]}",
             "{}",
-            "{foo: 1}",
-            "{weight: [1]}",
-            "{device_read_bps: [{path: 3}]}",
+            "✗{foo: 1}",
+            "✗{weight: [1]}",
+            "✗{device_read_bps: [{path: 3}]}",
             "{device_write_iops: [{path: /x, rate: '12'}]}",
-            "{weight_device: [{paht: /x}]}",
+            "✗{weight_device: [{paht: /x}]}",
             "{weight: '300'}",
         ],
         "develop" => &[
@@ -639,13 +658,13 @@ fn fixed(r: &mut Rng, key: &str) -> Y {
             "{watch: []}",
             "{}",
             "null",
-            "{foo: 1}",
-            "{watch: [{path: ./x}]}",
-            "{watch: [{path: ./x, action: odd}]}",
-            "{watch: [{action: rebuild}]}",
+            "✗{foo: 1}",
+            "✗{watch: [{path: ./x}]}",
+            "✗{watch: [{path: ./x, action: odd}]}",
+            "✗{watch: [{action: rebuild}]}",
             "{watch: [{path: ./x, action: rebuild, ignore: [a]}]}",
             "{watch: [{path: ./x, action: sync+exec, target: /y, exec: {command: x}}]}",
-            "{watch: [{path: 3, action: sync}]}",
+            "✗{watch: [{path: 3, action: sync}]}",
             "{watch: [{path: ./x, action: restart, include: a, initial_sync: true}]}",
         ],
         "models" => &[
@@ -661,27 +680,27 @@ fn fixed(r: &mut Rng, key: &str) -> Y {
             "{type: x}",
             "{type: x, options: {a: b}}",
             "{type: x, options: {a: [b, c]}}",
-            "{}",
-            "{type: 3}",
-            "{type: x, foo: 1}",
-            "{type: x, options: {a: {b: c}}}",
+            "✗{}",
+            "✗{type: 3}",
+            "✗{type: x, foo: 1}",
+            "✗{type: x, options: {a: {b: c}}}",
             "{type: x, options: {a: 1, b: true}}",
-            "{type: x, options: {a: null}}",
+            "✗{type: x, options: {a: null}}",
         ],
         "label_file" => {
-            &["./l.labels", "[./l.labels]", "[l.labels, m.labels]", "missing.labels", "[]"]
+            &["./l.labels", "[./l.labels]", "[l.labels, m.labels]", "✗missing.labels", "[]"]
         }
         "annotations" => return pairs(r, &["n1", "n2"]),
-        "hostname" => &["h", "'h.x'", "3", "''"],
+        "hostname" => &["h", "'h.x'", "✗3", "''"],
         "platform" => &["linux/amd64", "''", "x"],
         "pull_policy" => {
-            &["always", "missing", "odd", "''", "daily", "every_12h", "if_not_present"]
+            &["always", "missing", "✗odd", "✗''", "daily", "every_12h", "if_not_present"]
         }
         "ipc" => &["host", "service:b", "shareable"],
         "pid" => &["host", "'service:b'", "null", "container:x"],
         "uts" => &["host", "''"],
-        "cgroup" => &["host", "private", "odd"],
-        "scale" => &["2", "'2'", "0", "x"],
+        "cgroup" => &["host", "private", "✗odd"],
+        "scale" => &["2", "'2'", "0", "✗x"],
         "attach" => &["true", "false", "'x'"],
         "working_dir" => &["/w", "''"],
         "post_start" | "pre_stop" => &[
@@ -695,24 +714,24 @@ fn fixed(r: &mut Rng, key: &str) -> Y {
         "storage_opt" => &["{size: 1g}", "{size: 1}", "{}"],
         "userns_mode" => &["host", "''"],
         "group_add" => &["[1, a]", "[]"],
-        "use_api_socket" => &["true", "false", "'true'"],
+        "use_api_socket" => &["true", "false", "✗'true'"],
         "mac_address" => &["02:42:ac:11:65:43", "x"],
         "domainname" => &["d", "''"],
-        "oom_score_adj" => &["5", "-5", "x"],
+        "oom_score_adj" => &["5", "-5", "✗x"],
         _ => &["x"],
     };
-    raw(r.pick(forms))
+    raw(r.form(forms))
 }
 
 fn deploy(r: &mut Rng) -> Y {
-    raw(r.pick(&[
+    raw(r.form(&[
         "{replicas: 2}", "{replicas: '2'}", "{resources: {limits: {cpus: '0.5', memory: 1g}}}", "{}", "{mode: global}", "null",
         "{resources: {reservations: {devices: [{capabilities: [gpu], count: 1}]}}}", "{restart_policy: {condition: any, delay: 5s}}",
         "{update_config: {parallelism: 1, order: start-first}}", "{placement: {constraints: [a==b], preferences: [{spread: x}]}}",
-        "{labels: {a: b}}", "{labels: [a=b]}", "{endpoint_mode: vip}", "{replicas: x}", "{resources: {limits: {pids: 5}}}",
-        "{resources: {limits: {memory: x}}}", "{foo: 1}", "{resources: {limits: {cpus: x}}}", "{replicas: 1.5}",
-        "{resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: g, value: 1}}]}}}", "{restart_policy: {delay: x}}",
-        "{resources: {reservations: {devices: [{count: 1}]}}}", "{update_config: {delay: 5}}",
+        "{labels: {a: b}}", "{labels: [a=b]}", "{endpoint_mode: vip}", "✗{replicas: x}", "{resources: {limits: {pids: 5}}}",
+        "✗{resources: {limits: {memory: x}}}", "✗{foo: 1}", "✗{resources: {limits: {cpus: x}}}", "✗{replicas: 1.5}",
+        "{resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: g, value: 1}}]}}}", "✗{restart_policy: {delay: x}}",
+        "✗{resources: {reservations: {devices: [{count: 1}]}}}", "✗{update_config: {delay: 5}}",
         "{resources: {reservations: {devices: [{capabilities: [gpu], count: all, device_ids: ['1']}]}}}",
     ]))
 }
@@ -841,7 +860,7 @@ fn value(r: &mut Rng, key: &str) -> Y {
 /// A service of a file: of the first one whole, of an override only what it changes.
 pub(crate) fn service(r: &mut Rng, whole: bool) -> Y {
     let mut entries: Vec<(String, Y)> = Vec::new();
-    if whole && r.chance(95) {
+    if whole && r.chance(99) {
         entries.push(("image".to_owned(), value(r, "image")));
     }
     for _ in 0..r.below(6) {
@@ -870,7 +889,7 @@ pub(crate) fn service(r: &mut Rng, whole: bool) -> Y {
 
 /// `extends`, of a service of this file or of another.
 pub(crate) fn extends(r: &mut Rng, files: &[&str]) -> Y {
-    let service = if r.chance(3) { "nope" } else { r.pick(&SERVICES) };
+    let service = if r.chance(2) { "nope" } else { r.pick(&SERVICES) };
     if files.is_empty() || r.chance(40) {
         return if r.chance(50) { text(r, service) } else { map([("service", text(r, service))]) };
     }

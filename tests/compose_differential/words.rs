@@ -73,12 +73,12 @@ const ODD: [&str; 61] = [
 
 /// A text that a reader may make something else of.
 pub(crate) fn odd(r: &mut Rng) -> &'static str {
-    r.pick(&ODD)
+    r.form(&ODD)
 }
 
 /// A template around a text: every form that Compose fills in, seldom one that it refuses.
 pub(crate) fn template(r: &mut Rng, text: &str) -> String {
-    if r.chance(3) {
+    if r.chance(1) {
         let broken = [
             "${A",
             "${}",
@@ -206,9 +206,9 @@ fn value(r: &mut Rng) -> String {
         "\"a\\tb\\\\c\"",
         "x=y",
         "a\"b\"",
-        "'a'b",
+        "✗'a'b",
         "\"a\" # c",
-        "\"a\"b",
+        "✗\"a\"b",
         "\\n",
         "\"\\101\\0101\\x41\"",
         "$A$B",
@@ -217,12 +217,12 @@ fn value(r: &mut Rng) -> String {
         "'$$A'",
         "\"$$A\"",
         "a\\",
-        "\"a\\\\\"",
+        "✗\"a\\\\\"",
         "true",
         "0123",
         "a b c",
         "http://h:1/#x",
-        "'a' 'b'",
+        "✗'a' 'b'",
         "\"\"",
         "''",
         "v\t# c",
@@ -250,7 +250,7 @@ fn value(r: &mut Rng) -> String {
         "\"\\a\\b\\f\\v\\r\"",
     ];
     if r.chance(80) {
-        return r.pick(&fixed).to_owned();
+        return r.form(&fixed).to_owned();
     }
     template(r, "t")
 }
@@ -273,9 +273,9 @@ pub(crate) fn dotenv(r: &mut Rng, names: &[&str]) -> (Vec<String>, bool) {
             9 => format!("{name}-x={value}"),
             10 => format!("\t{name}={value}"),
             11 => format!("export{name}={value}"),
-            12 => format!("{name}  # c"),
+            12 if r.chance(10) => format!("{name}  # c"),
             13 => format!("{name} "),
-            14 if r.chance(30) => {
+            14 if r.chance(10) => {
                 let broken = [
                     "A B=c",
                     "A@=c",
@@ -309,5 +309,6 @@ pub(crate) fn dotenv(r: &mut Rng, names: &[&str]) -> (Vec<String>, bool) {
     if r.chance(2) {
         lines.insert(0, "\u{feff}A=bom".to_owned());
     }
-    (lines, r.chance(85))
+    let bare = lines.last().is_some_and(|line: &String| !line.contains('='));
+    (lines, r.chance(if bare { 98 } else { 85 }))
 }

@@ -74,6 +74,10 @@ impl Y {
             Self::Raw(text) if text.contains('\n') => {
                 out.push_str(&format!("{:?}", text.trim_end()));
             }
+            // A brace would end the collection.
+            Self::Raw(text) if text.contains("${") && !text.starts_with(['"', '\'', '{', '[']) => {
+                out.push_str(&format!("{text:?}"));
+            }
             Self::Raw(text) => out.push_str(text),
             Self::List(list) => {
                 out.push('[');

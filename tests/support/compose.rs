@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use convex_doctor::compose::{self, Errors, FileError, Files, Project, Request};
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
 /// The file system itself.
@@ -214,12 +215,22 @@ fn differing(place: &str, ours: &Value, theirs: &Value) -> String {
 
 /// Whether both refuse for the same reason.
 fn same_sentence(ours: &str, theirs: &str) -> bool {
-    // Compose quotes the text that cannot be filled in, which may hold a secret.
-    let theirs = match theirs.split_once("You may need to escape any $ with another $.") {
-        Some((before, _)) => before.trim_end(),
-        None => theirs,
-    };
-    // The line is ours: Compose counts some of its own one too low.
-    let bare = |text: &str| text.replace(|char: char| char.is_ascii_digit(), "");
     bare(ours).contains(&bare(theirs))
+}
+
+/// A sentence without what only Compose says: values, which may be secrets, and the line, which it counts one too low at
+/// times.
+fn bare(sentence: &str) -> String {
+    let mut text = sentence.to_owned();
+    for (quoted, left) in [
+        (r"(?s)(You may need to escape any \$ with another \$\.)\n.*", "$1"),
+        (r#"parsing "([^"\\]|\\.)*": "#, ""),
+        ("(?s)(invalid boolean|Invalid template): .*", "$1"),
+        (r#"(?s)(in variable name) ".*"#, "$1"),
+        (r"^decoding failed due to the following error\(s\):\n", ""),
+        ("[0-9]", ""),
+    ] {
+        text = Regex::new(quoted).unwrap().replace_all(&text, left).into_owned();
+    }
+    text
 }
