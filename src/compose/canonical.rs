@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::merge::{Conflict, context, dependencies, section};
+use super::merge::{Conflict, context, dependencies, go_type, named, section};
 use super::mount;
 use super::port;
 use super::source::{Pos, clean, join};
@@ -18,26 +18,205 @@ fn text(pos: Pos, text: impl Into<String>) -> Entry {
     entry(pos, Value::Text(text.into()))
 }
 
-/// Brings all services into the long forms.
-pub(super) fn canonical(root: &mut Node) -> Result<(), Conflict> {
-    let Some(services) = section(root, "services") else { return Ok(()) };
-    for (name, service) in services.iter_mut() {
+/// Brings a tree into the long forms; gives what Compose warns about, with its place.
+pub(super) fn canonical(root: &mut Node) -> Result<Vec<(Pos, String)>, Conflict> {
+    let mut warnings = Vec::new();
+    for (name, service) in section(root, "services").into_iter().flatten() {
         let Some(map) = service.node.as_map_mut() else { continue };
         for (key, entry) in map.iter_mut() {
+            let place = format!("services.{name}.{key}");
             match key.as_str() {
-                "build" => replace(&mut entry.node, context),
+                "build" => build(&mut entry.node, &place)?,
                 "depends_on" => replace(&mut entry.node, dependencies),
                 "env_file" => replace(&mut entry.node, env_files),
-                "volumes" => each(&mut entry.node, |item| volume(item).map(|one| vec![one]))?,
-                "ports" => {
-                    let place = format!("services.{name}.ports");
-                    each(&mut entry.node, |item| ports(item, &place))?;
+                "networks" => replace(&mut entry.node, named),
+                "dns" | "label_file" => replace(&mut entry.node, list),
+                "gpus" => replace(&mut entry.node, gpus),
+                "volumes" => {
+                    each(&mut entry.node, |item| volume(item, &place).map(|one| vec![one]))?
+                }
+                "ports" if !matches!(entry.node.value, Value::List(_)) => {
+                    return wrong_type(&entry.node, &place, "port");
+                }
+                "ports" => each(&mut entry.node, |item| ports(item, &place))?,
+                "ulimits" => ulimits(&entry.node, &place)?,
+                "scale" => {
+                    if let Value::Int(..0) = entry.node.value {
+                        let message = format!("{place}: must be greater than or equal to 0");
+                        return Err(Conflict { message, pos: entry.node.pos });
+                    }
+                }
+                "devices" => each(&mut entry.node, |item| device(item).map(|one| vec![one]))?,
+                "secrets" | "configs" => {
+                    each(&mut entry.node, |item| reference(item, &place).map(|one| vec![one]))?;
                 }
                 _ => {}
             }
         }
     }
+    for key in ["volumes", "networks", "secrets", "configs"] {
+        for (name, entry) in section(root, key).into_iter().flatten() {
+            external(&mut entry.node, &format!("{key}.{name}"), &mut warnings)?;
+        }
+    }
+    Ok(warnings)
+}
+
+/// `external: {name: X}` is the old way to say `name: X` and `external: true`.
+fn external(
+    node: &mut Node,
+    place: &str,
+    warnings: &mut Vec<(Pos, String)>,
+) -> Result<(), Conflict> {
+    let name = node.get("name").cloned();
+    let Some(map) = node.as_map_mut() else { return Ok(()) };
+    let Some(external) = map.get_mut("external").filter(|it| it.node.as_map().is_some()) else {
+        return Ok(());
+    };
+    let old = external.node.as_map_mut().and_then(|external| external.remove("name"));
+    external.node.value = Value::Bool(true);
+    let Some(old) = old else { return Ok(()) };
+    let pos = old.node.pos;
+    let message =
+        format!("{place}: external.name is deprecated. Please set name and external: true");
+    warnings.push((pos, message));
+    match name {
+        Some(name) if name != old.node => {
+            let message = format!("{place}: name and external.name conflict; only use name");
+            return Err(Conflict { message, pos });
+        }
+        Some(_) => {}
+        None => {
+            map.insert("name".to_owned(), old);
+        }
+    }
     Ok(())
+}
+
+fn wrong_type<T>(node: &Node, place: &str, what: &str) -> Result<T, Conflict> {
+    let message = format!("{place}: invalid type {} for {what}", go_type(&node.value));
+    Err(Conflict { message, pos: node.pos })
+}
+
+/// The long form of a build and of what is in it.
+fn build(node: &mut Node, place: &str) -> Result<(), Conflict> {
+    replace(node, context);
+    for (key, entry) in node.as_map_mut().into_iter().flatten() {
+        match key.as_str() {
+            "additional_contexts" => key_values(&mut entry.node, &format!("{place}.{key}"))?,
+            "secrets" => {
+                let place = format!("{place}.{key}");
+                each(&mut entry.node, |item| reference(item, &place).map(|one| vec![one]))?;
+            }
+            "ulimits" => ulimits(&entry.node, &format!("{place}.{key}"))?,
+            "ssh" => ssh(&mut entry.node, &format!("{place}.{key}"))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Each limit is a number or a mapping; a text only where it was cast.
+fn ulimits(node: &Node, place: &str) -> Result<(), Conflict> {
+    for (name, entry) in node.as_map().into_iter().flatten() {
+        if !matches!(entry.node.value, Value::Int(_) | Value::Map(_)) {
+            return wrong_type(&entry.node, &format!("{place}.{name}"), "external");
+        }
+    }
+    Ok(())
+}
+
+/// A list of `KEY=value` as the mapping it stands for.
+fn key_values(node: &mut Node, place: &str) -> Result<(), Conflict> {
+    let Value::List(list) = &node.value else { return Ok(()) };
+    let mut map = Map::new();
+    for item in list {
+        let Some((key, value)) = item.as_text().and_then(|text| text.split_once('=')) else {
+            let shown = item.scalar().unwrap_or_default();
+            let message = format!("{place}: invalid value {shown}, expected key=value");
+            return Err(Conflict { message, pos: item.pos });
+        };
+        map.insert(key.to_owned(), text(item.pos, value));
+    }
+    node.value = Value::Map(map);
+    Ok(())
+}
+
+fn ssh(node: &mut Node, place: &str) -> Result<(), Conflict> {
+    match &node.value {
+        Value::Map(_) | Value::Null => Ok(()),
+        Value::List(list) => {
+            let mut map = Map::new();
+            for item in list {
+                let Some(pair) = item.as_text() else {
+                    return wrong_type(item, place, "ssh key");
+                };
+                let (id, path) = pair.split_once('=').unwrap_or((pair, ""));
+                let value = if path.is_empty() {
+                    entry(item.pos, Value::Null)
+                } else {
+                    text(item.pos, path)
+                };
+                map.insert(id.to_owned(), value);
+            }
+            node.value = Value::Map(map);
+            Ok(())
+        }
+        _ => wrong_type(node, place, "ssh"),
+    }
+}
+
+/// A secret or config that a service uses, by its name alone or with a target.
+fn reference(node: Node, place: &str) -> Result<Node, Conflict> {
+    match &node.value {
+        Value::Map(_) => Ok(node),
+        Value::Text(_) => {
+            let pos = node.pos;
+            let map = Map::from([("source".to_owned(), Entry { key: pos, node })]);
+            Ok(Node::new(pos, Value::Map(map)))
+        }
+        _ => wrong_type(&node, place, "service secret or config"),
+    }
+}
+
+/// A text as a list of one.
+fn list(node: Node) -> Node {
+    let pos = node.pos;
+    match node.value {
+        Value::Text(_) => Node::new(pos, Value::List(vec![node])),
+        _ => node,
+    }
+}
+
+fn gpus(node: Node) -> Node {
+    let pos = node.pos;
+    match node.as_text() {
+        Some(_) => {
+            let map = Map::from([("count".to_owned(), Entry { key: pos, node })]);
+            Node::new(pos, Value::List(vec![Node::new(pos, Value::Map(map))]))
+        }
+        None => node,
+    }
+}
+
+/// `SOURCE[:TARGET[:PERMISSIONS]]`.
+fn device(node: Node) -> Result<Node, Conflict> {
+    let pos = node.pos;
+    let Some(spec) = node.as_text() else { return Ok(node) };
+    let parts: Vec<&str> = spec.split(':').collect();
+    let (source, target, permissions) = match parts.as_slice() {
+        [source] => (*source, *source, "rwm"),
+        [source, target] => (*source, *target, "rwm"),
+        [source, target, permissions] => (*source, *target, *permissions),
+        _ => {
+            let message = format!("confusing device mapping, please use long syntax: {spec}");
+            return Err(Conflict { message, pos });
+        }
+    };
+    let target = if target.is_empty() { source } else { target };
+    let map = [("source", source), ("target", target), ("permissions", permissions)];
+    let map = map.map(|(key, value)| (key.to_owned(), text(pos, value)));
+    Ok(Node::new(pos, Value::Map(Map::from(map))))
 }
 
 fn replace(node: &mut Node, change: impl FnOnce(Node) -> Node) {
@@ -76,7 +255,7 @@ fn env_files(node: Node) -> Node {
     Node::new(pos, Value::List(items.collect()))
 }
 
-fn volume(node: Node) -> Result<Node, Conflict> {
+fn volume(node: Node, place: &str) -> Result<Node, Conflict> {
     let pos = node.pos;
     let spec = match node.value {
         Value::Text(spec) => spec,
@@ -88,7 +267,7 @@ fn volume(node: Node) -> Result<Node, Conflict> {
             }
             return Ok(Node::new(pos, Value::Map(map)));
         }
-        value => return Ok(Node::new(pos, value)),
+        _ => return wrong_type(&node, place, "service volume mount"),
     };
     let short = mount::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
     let bind = short.is_bind();
@@ -134,7 +313,11 @@ fn ports(node: Node, place: &str) -> Result<Vec<Node>, Conflict> {
         }
         return Ok(vec![node]);
     }
-    let Some(spec) = node.scalar() else { return Ok(Vec::new()) };
+    let spec = match &node.value {
+        Value::Int(number) => number.to_string(),
+        Value::Text(spec) => spec.clone(),
+        _ => return wrong_type(&node, place, "port"),
+    };
     let ports = port::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
     let long = |port: port::Short| {
         let mut map = Map::new();
@@ -207,6 +390,15 @@ impl Place<'_> {
                     if let Value::List(list) = &mut entry.node.value {
                         for item in list {
                             self.field(item, "path", Place::file);
+                        }
+                    }
+                }
+                "label_file" => {
+                    if let Value::List(list) = &mut entry.node.value {
+                        for item in list {
+                            if let Value::Text(path) = &mut item.value {
+                                *path = self.file(path);
+                            }
                         }
                     }
                 }
@@ -294,7 +486,8 @@ impl Place<'_> {
 
     /// A build context: a path, unless it is a URL, a repository or another service's image.
     fn build(&self, path: &str) -> String {
-        let remote = path.contains("://")
+        let remote = path.is_empty()
+            || path.contains("://")
             || path.starts_with("git@")
             || path.starts_with("github.com/")
             || path.starts_with("service:");

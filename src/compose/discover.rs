@@ -61,6 +61,10 @@ impl Reader<'_> {
 
     /// A compose file's text and number.
     pub(super) fn read(&mut self, path: &Path) -> Result<(String, u32), Errors> {
+        if self.files.is_dir(path) {
+            let message = format!("read {}: is a directory", path.display());
+            return Err(Errors::one(ErrorKind::Unreadable, None, message));
+        }
         match self.files.read(path) {
             Ok(text) => Ok((text, self.sources.number(path))),
             Err(error) => {
@@ -142,11 +146,13 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
         })
     };
     load(&working(&directory, &files), &mut environment, reader)?;
+    let mut verb = "open";
     if files.is_empty()
         && let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty())
     {
         let separator = environment.get("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
         let separator = if separator.is_empty() { ":" } else { separator };
+        verb = "stat";
         files = list.split(separator).map(|path| absolute(cwd, Path::new(path))).collect();
     }
     if files.is_empty() {
@@ -156,7 +162,7 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
         .iter()
         .filter(|path| !reader.files.exists(path))
         .map(|path| Error {
-            message: format!("open {}: no such file or directory", path.display()),
+            message: format!("{verb} {}: no such file or directory", path.display()),
             at: None,
             kind: ErrorKind::Unreadable,
         })

@@ -16,6 +16,7 @@ use super::merge::{self, Conflict};
 use super::schema;
 use super::source::{Pos, join};
 use super::tree::{Document, Entry, Map, Node, Removal, Used, Value};
+use super::validate;
 
 /// How deep includes and extensions may go before it can only be a cycle.
 const DEEPEST_CHAIN: usize = 100;
@@ -70,6 +71,7 @@ pub(super) fn model(
         return Err(Errors::one(ErrorKind::Invalid, None, "empty compose file"));
     };
     canonical::defaults(&mut tree);
+    validate::check(&tree).map_err(|it| told(it, reader))?;
     canonical::resolve_paths(&mut tree, level.directory, level.home);
     Ok(tree)
 }
@@ -104,7 +106,10 @@ fn layer(
         );
         reader.warn(WarningKind::Obsolete, Some(entry.key), message);
     }
-    canonical::canonical(&mut tree).map_err(|it| conflict(it, reader))?;
+    let warnings = canonical::canonical(&mut tree).map_err(|it| conflict(it, reader))?;
+    for (pos, warning) in warnings {
+        reader.warn(WarningKind::Deprecated, Some(pos), warning);
+    }
     merge::unify(&mut tree).map_err(|it| conflict(it, reader))?;
     Ok(tree)
 }

@@ -24,23 +24,29 @@ enum Rule {
     DependsOn,
     Networks,
     Logging,
+    /// As a sequence, without what is there already.
+    Hosts,
+    /// Mappings by their `subnet`.
+    Subnets,
 }
 
 fn rule(path: &[String]) -> Rule {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["networks" | "volumes", _, "labels"] => Rule::Sequence,
+        ["networks", _, "ipam", "config"] => Rule::Subnets,
         ["services", _, rest @ ..] => match rest {
             ["build"] => Rule::Build,
             ["command" | "entrypoint"] | ["healthcheck", "test"] | ["ulimits", _] => Rule::Replace,
             ["depends_on"] => Rule::DependsOn,
             ["logging"] => Rule::Logging,
             ["networks" | "models"] => Rule::Networks,
+            ["extra_hosts"] | ["build", "extra_hosts"] => Rule::Hosts,
             [
                 "annotations" | "dns" | "dns_opt" | "dns_search" | "env_file" | "label_file"
-                | "environment" | "extra_hosts" | "labels" | "sysctls" | "tmpfs",
+                | "environment" | "labels" | "sysctls" | "tmpfs",
             ]
-            | ["build", "args" | "additional_contexts" | "extra_hosts" | "labels"]
+            | ["build", "args" | "additional_contexts" | "labels"]
             | ["deploy", "labels"] => Rule::Sequence,
             _ => Rule::Plain,
         },
@@ -58,6 +64,16 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<No
             list.extend(sequence(over));
             return Ok(Node::new(pos, Value::List(list)));
         }
+        Rule::Hosts => {
+            let mut list = sequence(base);
+            for host in sequence(over) {
+                if !list.contains(&host) {
+                    list.push(host);
+                }
+            }
+            return Ok(Node::new(pos, Value::List(list)));
+        }
+        Rule::Subnets => return subnets(base, over, path),
         Rule::Build => return plain(context(base), context(over), path),
         Rule::DependsOn => return plain(dependencies(base), dependencies(over), path),
         Rule::Networks => return plain(named(base), named(over), path),
@@ -71,6 +87,32 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<No
         Rule::Plain => {}
     }
     plain(base, over, path)
+}
+
+/// Compose lays each of the later over each of the earlier that has its subnet.
+fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
+    let pos = over.pos;
+    let (Value::List(configs), Value::List(others)) = (base.value, over.value) else {
+        return Err(Conflict { message: format!("{}: unexpected type", path.join(".")), pos });
+    };
+    let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
+    let mut merged: Vec<Node> = Vec::new();
+    for config in configs {
+        for other in &others {
+            let wanted = subnet(other);
+            let known = merged.iter().position(|node| subnet(node) == wanted);
+            if wanted != subnet(&config) && known.is_none() {
+                merged.push(other.clone());
+                continue;
+            }
+            let both = plain(config.clone(), other.clone(), path)?;
+            match merged.iter_mut().find(|node| subnet(node) == subnet(&both)) {
+                Some(known) => *known = both,
+                None => merged.push(both),
+            }
+        }
+    }
+    Ok(Node::new(pos, Value::List(merged)))
 }
 
 fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
@@ -110,32 +152,37 @@ fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, C
     Ok(map)
 }
 
-/// A map as a list of `KEY=value` (a null value as `KEY`), a text as a list of one.
+/// A map as a sorted list of `KEY=value` (a null value as `KEY`), a text as a list of one; of another scalar Compose makes
+/// nothing.
 pub(super) fn sequence(node: Node) -> Vec<Node> {
     match node.value {
         Value::List(list) => list,
-        Value::Map(map) => map
-            .into_iter()
-            .flat_map(|(key, entry)| {
-                let pos = entry.node.pos;
-                let pair = |value: &Node| match value.scalar() {
-                    Some(value) => format!("{key}={value}"),
-                    None => key.clone(),
-                };
-                let texts = match &entry.node.value {
-                    Value::List(list) => list.iter().map(pair).collect(),
-                    _ => vec![pair(&entry.node)],
-                };
-                let used = entry.node.used;
-                texts.into_iter().map(move |text| Node {
-                    pos,
-                    value: Value::Text(text),
-                    used: used.clone(),
+        Value::Map(map) => {
+            let mut list: Vec<Node> = map
+                .into_iter()
+                .flat_map(|(key, entry)| {
+                    let pos = entry.node.pos;
+                    let pair = |value: &Node| match value.scalar() {
+                        Some(value) => format!("{key}={value}"),
+                        None => key.clone(),
+                    };
+                    let texts = match &entry.node.value {
+                        Value::List(list) => list.iter().map(pair).collect(),
+                        _ => vec![pair(&entry.node)],
+                    };
+                    let used = entry.node.used;
+                    texts.into_iter().map(move |text| Node {
+                        pos,
+                        value: Value::Text(text),
+                        used: used.clone(),
+                    })
                 })
-            })
-            .collect(),
-        Value::Null => Vec::new(),
-        value => vec![Node { pos: node.pos, value, used: node.used }],
+                .collect();
+            list.sort_by(|one, other| one.as_text().cmp(&other.as_text()));
+            list
+        }
+        Value::Text(_) => vec![node],
+        _ => Vec::new(),
     }
 }
 
@@ -165,7 +212,8 @@ pub(super) fn dependencies(node: Node) -> Node {
     Node::new(pos, Value::Map(map.collect()))
 }
 
-fn named(node: Node) -> Node {
+/// A list of names as a mapping of nothing.
+pub(super) fn named(node: Node) -> Node {
     let pos = node.pos;
     let Value::List(list) = node.value else { return node };
     let map = list.into_iter().filter_map(|item| {
@@ -223,25 +271,41 @@ pub(super) fn unify(root: &mut Node) -> Result<(), Conflict> {
                 "annotations" | "cap_add" | "cap_drop" | "dns" | "dns_opt" | "dns_search"
                 | "environment" | "labels" | "links" | "profiles" | "sysctls" | "tmpfs" => pair,
                 "env_file" => env_file,
+                "devices" => device,
                 "expose" => exposed,
                 "ports" => port_index,
                 "volumes" => volume_index,
                 "secrets" => secret_index,
                 "configs" => config_index,
                 "build" => {
-                    for key in ["args", "additional_contexts", "labels", "tags"] {
-                        if let Some(entry) =
-                            entry.node.as_map_mut().and_then(|build| build.get_mut(key))
-                        {
-                            let place = format!("services.{name}.build.{key}");
-                            unify_list(&mut entry.node, &place, pair)?;
-                        }
+                    let keys = ["args", "additional_contexts", "labels", "tags"];
+                    unify_inside(&mut entry.node, &keys, &format!("services.{name}.build"))?;
+                    continue;
+                }
+                "deploy" => {
+                    unify_inside(&mut entry.node, &["labels"], &format!("services.{name}.deploy"))?;
+                    continue;
+                }
+                "networks" => {
+                    for (network, entry) in entry.node.as_map_mut().into_iter().flatten() {
+                        let place = format!("services.{name}.networks.{network}");
+                        let keys = ["aliases", "link_local_ips"];
+                        unify_inside(&mut entry.node, &keys, &place)?;
                     }
                     continue;
                 }
                 _ => continue,
             };
             unify_list(&mut entry.node, &format!("services.{name}.{key}"), index)?;
+        }
+    }
+    Ok(())
+}
+
+fn unify_inside(node: &mut Node, keys: &[&str], place: &str) -> Result<(), Conflict> {
+    for key in keys {
+        if let Some(entry) = node.as_map_mut().and_then(|map| map.get_mut(*key)) {
+            unify_list(&mut entry.node, &format!("{place}.{key}"), pair)?;
         }
     }
     Ok(())
@@ -282,18 +346,53 @@ fn pair_key(text: &str) -> &str {
 fn pair(node: &Node, place: &str) -> Result<String, String> {
     match node.as_text() {
         Some(text) => Ok(pair_key(text).to_owned()),
-        None => Err(format!("{place}: unexpected type")),
+        None => Err(format!("{place}: unexpected type {}", go_type(&node.value))),
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
-fn env_file(node: &Node, _: &str) -> Result<String, String> {
-    let path = node.get("path").unwrap_or(node);
-    Ok(path.scalar().unwrap_or_default())
+/// Go's name of a value's type.
+pub(super) fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::Float(_) => "float64",
+        Value::Timestamp(_) => "time.Time",
+        Value::Text(_) => "string",
+        Value::List(_) => "[]interface {}",
+        Value::Map(_) => "map[string]interface {}",
+    }
+}
+
+fn env_file(node: &Node, place: &str) -> Result<String, String> {
+    match &node.value {
+        Value::Map(map) if !map.contains_key("path") => {
+            Err(format!("environment path attribute {place} is missing"))
+        }
+        _ => Ok(node.get("path").unwrap_or(node).scalar().unwrap_or_default()),
+    }
+}
+
+fn device(node: &Node, place: &str) -> Result<String, String> {
+    match &node.value {
+        Value::Text(text) => {
+            let mut parts = text.split(':');
+            let source = parts.next().unwrap_or_default();
+            Ok(parts.next().unwrap_or(source).to_owned())
+        }
+        Value::Map(_) => match node.get("target").and_then(Node::as_text) {
+            Some(target) => Ok(target.to_owned()),
+            None => Err(format!("service device {place} is missing a mount target")),
+        },
+        _ => Ok(String::new()),
+    }
 }
 
 fn exposed(node: &Node, place: &str) -> Result<String, String> {
-    node.scalar().ok_or_else(|| format!("{place}: unsupported expose value"))
+    match &node.value {
+        Value::Int(_) | Value::Text(_) => Ok(node.scalar().unwrap_or_default()),
+        _ => Err(format!("{place}: unsupported expose value")),
+    }
 }
 
 fn volume_index(node: &Node, place: &str) -> Result<String, String> {
@@ -332,20 +431,21 @@ fn port_index(node: &Node, place: &str) -> Result<String, String> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
-fn secret_index(node: &Node, _: &str) -> Result<String, String> {
-    Ok(mounted(node, "/run/secrets"))
+fn secret_index(node: &Node, place: &str) -> Result<String, String> {
+    mounted(node, "/run/secrets", place)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
-fn config_index(node: &Node, _: &str) -> Result<String, String> {
-    Ok(mounted(node, ""))
+fn config_index(node: &Node, place: &str) -> Result<String, String> {
+    mounted(node, "", place)
 }
 
-fn mounted(node: &Node, base: &str) -> String {
+fn mounted(node: &Node, base: &str, place: &str) -> Result<String, String> {
+    if !matches!(node.value, Value::Text(_) | Value::Map(_)) {
+        return Err(format!("{place}: unsupported expose value"));
+    }
     let field = |key: &str| node.get(key).and_then(Node::scalar);
-    field("target").unwrap_or_else(|| {
+    Ok(field("target").unwrap_or_else(|| {
         let source = field("source").or_else(|| node.scalar()).unwrap_or_default();
         format!("{base}/{source}")
-    })
+    }))
 }

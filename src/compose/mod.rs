@@ -5,13 +5,15 @@
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
 //! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree` and `number` (YAML as Compose's reader
-//! sees it), `interpolate`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms, paths),
-//! `resolve` (names, environments, references).
+//! sees it), `interpolate` and `cast`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms,
+//! paths), `validate`, `decode` (types), `resolve` (names, environments), `consistent` (references).
 //!
 //! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
 
 mod canonical;
 mod cast;
+mod consistent;
+mod decode;
 mod discover;
 mod dotenv;
 mod duration;
@@ -28,8 +30,10 @@ mod port;
 mod resolve;
 mod schema;
 mod shapes;
+mod size;
 mod source;
 mod tree;
+mod validate;
 mod words;
 
 use std::collections::BTreeMap;
@@ -93,7 +97,8 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         stack: Vec::new(),
         extended: BTreeMap::new(),
     };
-    let tree = layers::model(parsed, &mut level, &mut reader)?;
+    let mut tree = layers::model(parsed, &mut level, &mut reader)?;
+    Errors::check(decode::decode(&mut tree, &mut reader))?;
     let resolved =
         resolve::resolve(&tree, &name.value, &found.profiles, &found.environment, &mut reader)?;
     let included_files =

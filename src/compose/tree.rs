@@ -400,7 +400,7 @@ impl<'t> Builder<'t> {
             let merge = plain && text == "<<";
             return Ok(Some((text, merge)));
         }
-        let shown = node.value.print().unwrap_or_else(|| "null".to_owned());
+        let shown = node.value.print().unwrap_or_else(|| "<nil>".to_owned());
         let message = if self.path.is_empty() {
             format!("non-string key at top level: {shown}")
         } else {

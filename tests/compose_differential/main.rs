@@ -44,7 +44,7 @@ const THREADS: usize = 2;
 const MOST_DIFFERENCES: usize = 30;
 
 /// How often Compose is asked before an answer is taken for its only one.
-const MOST_ASKED: usize = 4;
+const MOST_ASKED: usize = 3;
 
 /// Whether both took the project for a good one.
 struct Accepted(bool);
@@ -113,6 +113,7 @@ fn compare(seed: u64, count: u64) {
                 Err(first) => first,
             };
             if std::env::var("NOSHRINK").is_ok_and(|it| it == "1") {
+                println!("DIFF {number} {first}");
                 continue;
             }
             let small = shrink::shrink(case, |case| {

@@ -79,7 +79,7 @@ pub(crate) fn unescaped(value: Value) -> Value {
         Value::Array(list) => list.into_iter().map(unescaped).collect(),
         Value::Object(map) => map
             .into_iter()
-            .map(|(key, value)| (key, unescaped(value)))
+            .map(|(key, value)| (key.replace("$$", "$"), unescaped(value)))
             .collect::<Map<_, _>>()
             .into(),
         other => other,
@@ -227,6 +227,9 @@ fn bare(sentence: &str) -> String {
         (r#"parsing "([^"\\]|\\.)*": "#, ""),
         ("(?s)(invalid boolean|Invalid template): .*", "$1"),
         (r#"(?s)(in variable name) ".*"#, "$1"),
+        ("(?s)(unterminated quoted value) .*", "$1"),
+        // Which of the two is named is chance, and not its name.
+        (r"(?s)services\.\S+ (container name .* is already in use by) .*", "$1"),
         (r"^decoding failed due to the following error\(s\):\n", ""),
         ("[0-9]", ""),
     ] {
