@@ -255,17 +255,29 @@ impl<'t> Reader<'t> {
             self.advance(end);
             return Ok(Raw::Template(value.to_owned()));
         };
-        let bytes = rest.as_bytes();
-        let end = (1..bytes.len())
-            .find(|&at| bytes[at] == quote as u8 && bytes[at - 1] != b'\\')
-            .ok_or_else(|| self.fault("unterminated quoted value"))?;
-        let inside = &rest[1..end];
-        self.advance(end + 1);
-        Ok(if quote == '"' {
-            Raw::Template(expand_escapes(inside))
-        } else {
-            Raw::Literal(inside.replace("\\'", "'"))
-        })
+        // An escaped quote ends nothing; other escapes are kept for `expand_escapes`.
+        let mut inside = String::new();
+        let mut escaped = false;
+        for (index, char) in rest.char_indices().skip(1) {
+            if char == quote && !escaped {
+                self.advance(index + 1);
+                return Ok(if quote == '"' {
+                    Raw::Template(expand_escapes(&inside))
+                } else {
+                    Raw::Literal(inside)
+                });
+            }
+            if char == '\\' && !escaped {
+                escaped = true;
+                continue;
+            }
+            if escaped && char != quote {
+                inside.push('\\');
+            }
+            escaped = false;
+            inside.push(char);
+        }
+        Err(self.fault("unterminated quoted value"))
     }
 }
 
@@ -361,6 +373,8 @@ mod tests {
             ("A=1\r\nB=2\r\n", "1"),
             ("\u{feff}A=1", "1"),
             ("B=\"x\" A=y", "y"),
+            (r#"A="a\\""#, "a\\"),
+            (r"A='a\\'", r"a\\"),
             ("A=", ""),
             ("SHELL\nA=1", "1"),
         ] {

@@ -62,13 +62,17 @@ pub(super) fn model(
     reader: &mut Reader<'_>,
 ) -> Result<Node, Errors> {
     let mut tree: Option<Node> = None;
+    let file = files.first().map(|file| file.file);
     for file in files {
         for document in file.documents {
             tree = Some(layer(tree, document, &file.path, file.file, level, reader)?);
         }
     }
+    let first = file.map(|file| Pos { file, line: 1, column: 1 });
+    let tree = tree.filter(|tree| tree.as_map().is_some_and(|map| !map.is_empty()));
     let Some(mut tree) = tree else {
-        return Err(Errors::one(ErrorKind::Invalid, None, "empty compose file"));
+        let at = first.map(|pos| reader.sources.at(pos));
+        return Err(Errors::one(ErrorKind::Invalid, at, "empty compose file"));
     };
     canonical::defaults(&mut tree);
     validate::check(&tree).map_err(|it| told(it, reader))?;
@@ -252,6 +256,7 @@ fn extend_all(
         return Err(Errors::one(ErrorKind::Invalid, at, "services must be a mapping"));
     };
     let names: Vec<String> = services.keys().cloned().collect();
+    let mut found = Vec::new();
     for name in names {
         let node = services.get(&name).map(|entry| &entry.node);
         if let Some(node) = node.filter(|node| node.as_map().is_none() && !node.is_null()) {
@@ -261,10 +266,14 @@ fn extend_all(
         }
         if node.is_some_and(|node| node.get("extends").is_some()) {
             let mut extending = Extending { removals, level: &mut *level, reader: &mut *reader };
-            extending.service(&name, services, path, &mut Vec::new())?;
+            if let Err(errors) = extending.service(&name, services, path, &mut Vec::new()) {
+                found.extend(
+                    errors.iter().take(MOST_ERRORS - found.len().min(MOST_ERRORS)).cloned(),
+                );
+            }
         }
     }
-    Ok(())
+    Errors::check(found)
 }
 
 struct Extending<'a, 'e, 'f> {

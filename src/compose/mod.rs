@@ -51,7 +51,7 @@ use discover::Reader;
 use environment::Environment;
 use interpolate::Variables;
 use layers::Parsed;
-use tree::Node;
+use tree::{Node, Value};
 
 /// What to load: the options of `docker compose`, and its surroundings.
 #[derive(Clone, Default)]
@@ -98,6 +98,9 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         extended: BTreeMap::new(),
     };
     let mut tree = layers::model(parsed, &mut level, &mut reader)?;
+    if name.value.is_empty() {
+        return Err(Errors::one(ErrorKind::Invalid, name.at, discover::bad_name("")));
+    }
     Errors::check(decode::decode(&mut tree, &mut reader))?;
     let resolved =
         resolve::resolve(&tree, &name.value, &found.profiles, &found.environment, &mut reader)?;
@@ -140,26 +143,33 @@ fn project_name(
         }
         return Ok((Spanned { value: name.to_owned(), at }, source));
     }
+    for root in parsed.iter().filter_map(|file| Some(&file.documents.first()?.root)) {
+        let name = root.get("name").filter(|name| !matches!(name.value, Value::Text(_)));
+        let (node, into) = match (&root.value, name) {
+            (Value::Null, _) | (Value::Map(_), None) => continue,
+            (Value::Map(_), Some(name)) if name.as_list().is_none() && name.as_map().is_none() => {
+                continue;
+            }
+            (Value::Map(_), Some(name)) => (name, "string"),
+            _ => (root, "cli.named"),
+        };
+        let at = reader.sources.at(node.pos);
+        let what = format!("cannot unmarshal !!{} into {into}", node.value.yaml_type());
+        let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
+        return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
+    }
     let documents = parsed.iter().flat_map(|file| &file.documents);
-    let mut written: Option<Node> = documents
+    let written: Option<Node> = documents
         .filter_map(|document| document.root.get("name"))
         .rfind(|name| name.as_text().is_some_and(|name| !name.is_empty()))
         .cloned();
-    if let Some(name) = &mut written {
-        layers::fill(name, environment, reader)?;
-        let text = name.as_text().unwrap_or("");
-        let value = discover::normalize(text);
+    if let Some(mut name) = written {
+        layers::fill(&mut name, environment, reader)?;
+        // Without a name that is left the project is refused once its files are known to be right.
+        let value = discover::normalize(name.as_text().unwrap_or(""));
         let at = Some(reader.sources.at(name.pos));
-        if value.is_empty() && !text.is_empty() {
-            return Err(Errors::one(ErrorKind::Invalid, at, discover::bad_name("")));
-        }
-        if !value.is_empty() {
-            return Ok((Spanned { value, at }, NameSource::File));
-        }
+        return Ok((Spanned { value, at }, NameSource::File));
     }
     let value = discover::normalize(&discover::base(directory));
-    if value.is_empty() {
-        return Err(Errors::one(ErrorKind::Invalid, None, discover::bad_name("")));
-    }
     Ok((Spanned { value, at: None }, NameSource::Directory))
 }

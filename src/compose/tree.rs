@@ -37,6 +37,20 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// YAML's name of the type.
+    pub(super) fn yaml_type(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Float(_) => "float",
+            Self::Timestamp(_) => "timestamp",
+            Self::Text(_) => "str",
+            Self::List(_) => "seq",
+            Self::Map(_) => "map",
+        }
+    }
+
     /// Go's `%v` of a scalar; `None` for null and for collections.
     pub(super) fn print(&self) -> Option<String> {
         match self {
@@ -243,6 +257,15 @@ impl<'t> Builder<'t> {
                 theirs.clone_into(&mut message);
             }
         }
+        if message.contains("unknown anchor") {
+            let rest = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+            let rest: String = rest.chars().skip(column).collect();
+            let name = rest.trim_start_matches('*');
+            let end = name.find(|char: char| !(char.is_alphanumeric() || "_-".contains(char)));
+            let name = &name[..end.unwrap_or(name.len())];
+            let message = format!("yaml: unknown anchor '{name}' referenced");
+            return self.error(ErrorKind::Syntax, pos, message);
+        }
         // The parser says what it was doing; Compose does not.
         if message.starts_with("while ")
             && let Some((_, what)) = message.split_once(", ")
@@ -399,6 +422,12 @@ impl<'t> Builder<'t> {
         if let Value::Text(text) = node.value {
             let merge = plain && text == "<<";
             return Ok(Some((text, merge)));
+        }
+        if matches!(node.value, Value::List(_) | Value::Map(_)) {
+            let file = self.sources.path(self.file);
+            let message = format!("failed to parse {}: yaml: invalid map key", file.display());
+            self.note(pos, message);
+            return Ok(None);
         }
         let shown = node.value.print().unwrap_or_else(|| "<nil>".to_owned());
         let message = if self.path.is_empty() {

@@ -29,7 +29,7 @@ pub(crate) fn project(mut r: Rng) -> Case {
         case.files.insert(name.clone(), Text::Yaml(documents));
     }
     surroundings(r, &mut case, home);
-    if r.chance(25) {
+    if r.fault(25) {
         faults::inject(r, &mut case);
     }
     case
@@ -82,10 +82,10 @@ fn compose_files(r: &mut Rng, case: &mut Case, home: &str) -> Vec<String> {
             case.files.insert(format!("{}/.env", case.cwd), Text::Lines(lines, true));
         }
     }
-    if r.chance(1) {
+    if r.fault(1) {
         names.clear();
     }
-    if r.chance(1) {
+    if r.fault(1) {
         case.args.push(("--file".to_owned(), "missing.yaml".to_owned()));
     }
     names
@@ -131,7 +131,7 @@ fn surroundings(r: &mut Rng, case: &mut Case, home: &str) {
         2 => {
             case.env.insert("COMPOSE_ENV_FILES".to_owned(), "p.env,q.env".to_owned());
         }
-        3 if r.chance(20) => named.extend(["missing.env"]),
+        3 if r.fault(20) => named.extend(["missing.env"]),
         _ => {}
     }
     for name in named {
@@ -288,7 +288,7 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
         services.push((name.to_owned(), node));
     }
     // What services refer to is mostly there.
-    if whole && level < 2 && r.chance(97) {
+    if whole && level < 2 && !r.fault(2) {
         for name in SERVICES {
             if !services.iter().any(|(known, _)| known == name) {
                 services.push((name.to_owned(), map([("image", raw("x"))])));
@@ -378,7 +378,7 @@ fn untagged(node: Y) -> Y {
 
 fn include(r: &mut Rng, level: usize) -> Y {
     let file = if level == 0 { "inc/compose.yaml" } else { "more.yaml" };
-    let file = if r.chance(4) { "missing.yaml" } else { file };
+    let file = if r.fault(4) { "missing.yaml" } else { file };
     let item = match r.below(6) {
         0 => map([("path", text(r, file))]),
         1 => map([

@@ -5,18 +5,23 @@ pub(crate) const FAULTY: char = '✗';
 
 /// `SplitMix64`.
 #[derive(Clone)]
-pub(crate) struct Rng(u64);
+pub(crate) struct Rng {
+    state: u64,
+    /// Whether the project has its fault: with several it is chance which one Compose reports.
+    pub(crate) broken: bool,
+}
 
 impl Rng {
     /// The numbers of one project: those of its neighbours have nothing to do with them.
     pub(crate) fn new(seed: u64, project: u64) -> Self {
-        let mut rng = Self(seed);
-        Self(rng.next() ^ project.wrapping_mul(0xD6E8_FEB8_6659_FD93))
+        let mut rng = Self { state: seed, broken: false };
+        let state = rng.next() ^ project.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        Self { state, broken: false }
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
@@ -32,9 +37,18 @@ impl Rng {
         self.below(100) < percent
     }
 
+    /// True in so many of a hundred cases, of projects that have no fault yet; now it has.
+    pub(crate) fn fault(&mut self, percent: usize) -> bool {
+        let fault = !self.broken && self.chance(percent);
+        self.broken |= fault;
+        fault
+    }
+
     /// One of these; those that begin with [`FAULTY`] seldom, and without it.
     pub(crate) fn form(&mut self, from: &[&'static str]) -> &'static str {
-        let faulty = self.chance(2) && from.iter().any(|form| form.starts_with(FAULTY));
+        let any = from.iter().any(|form| form.starts_with(FAULTY));
+        let faulty = any && !self.broken && self.chance(3);
+        self.broken |= faulty;
         loop {
             let form = self.pick(from);
             match form.strip_prefix(FAULTY) {

@@ -164,7 +164,7 @@ fn mount(r: &mut Rng) -> Y {
     }
     let kind = r.pick(&["volume", "volume", "bind", "bind", "tmpfs", "image", "npipe"]);
     let mut fields = vec![("type".to_owned(), text(r, kind))];
-    if kind != "tmpfs" && r.chance(97) {
+    if kind != "tmpfs" && !r.fault(3) {
         let source = if kind == "volume" {
             r.pick(&["data", "logs", "ext", "data"])
         } else {
@@ -172,7 +172,7 @@ fn mount(r: &mut Rng) -> Y {
         };
         fields.push(("source".to_owned(), text(r, source)));
     }
-    if r.chance(99) {
+    if !r.fault(1) {
         fields.push(("target".to_owned(), text(r, target)));
     }
     if r.chance(30) {
@@ -323,7 +323,7 @@ fn port(r: &mut Rng) -> Y {
 }
 
 fn env_file(r: &mut Rng) -> Y {
-    let path = if r.chance(4) { "missing.env" } else { r.pick(&ENV_FILES) };
+    let path = if r.fault(4) { "missing.env" } else { r.pick(&ENV_FILES) };
     if r.chance(50) {
         return text(r, path);
     }
@@ -339,7 +339,7 @@ fn env_file(r: &mut Rng) -> Y {
         ));
     }
     if r.chance(30) {
-        let format = if r.chance(5) { "odd" } else { "raw" };
+        let format = if r.fault(5) { "odd" } else { "raw" };
         fields.push(("format".to_owned(), raw(format)));
     }
     let node = Y::Map(fields);
@@ -565,7 +565,7 @@ fn networks(r: &mut Rng) -> Y {
 }
 
 fn references(r: &mut Rng, name: &str) -> Y {
-    let name = if r.chance(3) { "nope" } else { name };
+    let name = if r.fault(3) { "nope" } else { name };
     raw(match r.below(6) {
         0 => format!("[{{source: {name}, target: t, mode: 0440}}]"),
         1 => format!("[{{source: {name}, uid: '1', gid: '2'}}]"),
@@ -860,7 +860,7 @@ fn value(r: &mut Rng, key: &str) -> Y {
 /// A service of a file: of the first one whole, of an override only what it changes.
 pub(crate) fn service(r: &mut Rng, whole: bool) -> Y {
     let mut entries: Vec<(String, Y)> = Vec::new();
-    if whole && r.chance(99) {
+    if whole && !r.fault(1) {
         entries.push(("image".to_owned(), value(r, "image")));
     }
     for _ in 0..r.below(6) {
@@ -889,11 +889,11 @@ pub(crate) fn service(r: &mut Rng, whole: bool) -> Y {
 
 /// `extends`, of a service of this file or of another.
 pub(crate) fn extends(r: &mut Rng, files: &[&str]) -> Y {
-    let service = if r.chance(2) { "nope" } else { r.pick(&SERVICES) };
+    let service = if r.fault(2) { "nope" } else { r.pick(&SERVICES) };
     if files.is_empty() || r.chance(40) {
         return if r.chance(50) { text(r, service) } else { map([("service", text(r, service))]) };
     }
-    let file = if r.chance(3) { "missing.yaml" } else { r.pick(files) };
+    let file = if r.fault(3) { "missing.yaml" } else { r.pick(files) };
     let node = map([("file", text(r, file)), ("service", text(r, service))]);
     styled(r, node)
 }

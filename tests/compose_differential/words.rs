@@ -78,7 +78,7 @@ pub(crate) fn odd(r: &mut Rng) -> &'static str {
 
 /// A template around a text: every form that Compose fills in, seldom one that it refuses.
 pub(crate) fn template(r: &mut Rng, text: &str) -> String {
-    if r.chance(1) {
+    if r.fault(1) {
         let broken = [
             "${A",
             "${}",
@@ -273,9 +273,9 @@ pub(crate) fn dotenv(r: &mut Rng, names: &[&str]) -> (Vec<String>, bool) {
             9 => format!("{name}-x={value}"),
             10 => format!("\t{name}={value}"),
             11 => format!("export{name}={value}"),
-            12 if r.chance(10) => format!("{name}  # c"),
+            12 if r.fault(10) => format!("{name}  # c"),
             13 => format!("{name} "),
-            14 if r.chance(10) => {
+            14 if r.fault(10) => {
                 let broken = [
                     "A B=c",
                     "A@=c",

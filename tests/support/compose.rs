@@ -160,11 +160,13 @@ pub(crate) fn difference(
                 .then(|| Difference::Warnings(format!("\n  ours   {ours:?}\n  theirs {theirs:?}")))
         }
         (Err(errors), Some(_)) => Some(Difference::Refused(errors.to_string())),
+        // Compose fell over: what it would have said is not known.
+        (_, None) if stderr.contains("panic: ") => None,
         (Ok(_), None) => Some(Difference::Accepted(complaint(stderr, directory))),
         (Err(errors), None) => {
-            let theirs = complaint(stderr, directory);
-            let ours = &errors.first().message;
-            (!same_sentence(ours, &theirs))
+            let ours: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+            let (ours, theirs) = (ours.join("\n"), complaint(stderr, directory));
+            (!same_fault(&ours, &theirs))
                 .then(|| Difference::Message(format!("\n  ours   {ours}\n  theirs {theirs}")))
         }
     }
@@ -213,27 +215,48 @@ fn differing(place: &str, ours: &Value, theirs: &Value) -> String {
     each.collect()
 }
 
-/// Whether both refuse for the same reason.
-fn same_sentence(ours: &str, theirs: &str) -> bool {
-    bare(ours).contains(&bare(theirs))
+/// Whether Compose's reason is one of ours, which stand below each other. Of several in one step it reports one, by chance
+/// of the order in which Go walks a map.
+fn same_fault(ours: &str, theirs: &str) -> bool {
+    let ours = bare(ours);
+    let theirs = bare(theirs);
+    if let Some((before, rest)) = theirs.split_once("additional properties ")
+        && let Some((keys, after)) = rest.split_once(" not allowed")
+    {
+        let one = |key| format!("{before}additional properties {key} not allowed{after}");
+        return keys.split(", ").any(|key| ours.contains(&one(key)));
+    }
+    match theirs.strip_prefix("decoding failed due to the following error(s):\n") {
+        Some(faults) => faults.lines().any(|fault| ours.contains(fault)),
+        None => ours.contains(&theirs),
+    }
 }
 
 /// A sentence without what only Compose says: values, which may be secrets, and the line, which it counts one too low at
 /// times.
 fn bare(sentence: &str) -> String {
     let mut text = sentence.to_owned();
-    for (quoted, left) in [
+    for (said, left) in [
         (r"(?s)(You may need to escape any \$ with another \$\.)\n.*", "$1"),
         (r#"parsing "([^"\\]|\\.)*": "#, ""),
-        ("(?s)(invalid boolean|Invalid template): .*", "$1"),
-        (r#"(?s)(in variable name) ".*"#, "$1"),
-        ("(?s)(unterminated quoted value) .*", "$1"),
+        ("(?s)(invalid boolean|Invalid template|invalid map key): .*", "$1"),
+        (r#"(in variable name) ".*"#, "$1"),
+        ("(unterminated quoted value) .*", "$1"),
+        ("(unsupported expose value) .*", "$1"),
+        ("(cannot unmarshal !!(str|int|float|bool)) `.*`", "$1"),
         // Which of the two is named is chance, and not its name.
-        (r"(?s)services\.\S+ (container name .* is already in use by) .*", "$1"),
-        (r"^decoding failed due to the following error\(s\):\n", ""),
+        (r"services\.\S+ (container name .* is already in use by) .*", "$1"),
+        // Before Compose reads the files it looks for a name in them.
+        (r"failed to parse \S+: yaml:", "yaml:"),
+        (r"yaml: line \d+: ", "yaml: "),
+        // Ours says what people look for: the tab.
+        (
+            "found a tab character that violates indentation",
+            "found character that cannot start any token",
+        ),
         ("[0-9]", ""),
     ] {
-        text = Regex::new(quoted).unwrap().replace_all(&text, left).into_owned();
+        text = Regex::new(said).unwrap().replace_all(&text, left).into_owned();
     }
     text
 }
