@@ -259,14 +259,7 @@ fn volume(node: Node, place: &str) -> Result<Node, Conflict> {
     let pos = node.pos;
     let spec = match node.value {
         Value::Text(spec) => spec,
-        Value::Map(mut map) => {
-            if let Some(target) = map.get_mut("target")
-                && let Value::Text(path) = &mut target.node.value
-            {
-                *path = clean(path);
-            }
-            return Ok(Node::new(pos, Value::Map(map)));
-        }
+        Value::Map(_) => return Ok(node),
         _ => return wrong_type(&node, place, "service volume mount"),
     };
     let short = mount::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
@@ -475,6 +468,9 @@ impl Place<'_> {
     }
 
     fn file(&self, path: &str) -> String {
+        if path.is_empty() {
+            return String::new();
+        }
         if let Some(expanded) = self.expand(path) {
             return expanded;
         }

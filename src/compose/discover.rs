@@ -9,7 +9,8 @@ use super::Request;
 use super::dotenv::{self, Sets};
 use super::environment::Environment;
 use super::error::{Error, ErrorKind, Errors, Warning, WarningKind};
-use super::source::{FileError, Files, Pos, Sources, clean, join};
+use super::interpolate::Variables;
+use super::source::{At, FileError, Files, Pos, Sources, clean, join};
 
 /// The names Compose looks for, in its order.
 const NAMES: [&str; 4] =
@@ -73,9 +74,17 @@ impl Reader<'_> {
                     _ => ErrorKind::Unreadable,
                 };
                 let message = format!("open {}: {error}", path.display());
-                Err(Errors::one(kind, None, message))
+                let there = !matches!(error, FileError::NotFound);
+                let at = there.then(|| self.start(path));
+                Err(Errors::one(kind, at, message))
             }
         }
+    }
+
+    /// The beginning of a file that is there: what is wrong with it as a whole is shown there.
+    pub(super) fn start(&mut self, path: &Path) -> At {
+        let file = self.sources.number(path);
+        self.sources.at(Pos { file, line: 1, column: 1 })
     }
 
     /// Reads `.env` files over each other.
@@ -86,12 +95,19 @@ impl Reader<'_> {
     ) -> Result<Sets, Errors> {
         let mut sets = Sets::new();
         for path in paths {
-            let text = self.files.read(path).map_err(|error| {
-                let message = match error {
-                    FileError::NotFound => format!("couldn't find env file: {}", path.display()),
-                    error => format!("failed to read {}: {error}", path.display()),
-                };
-                Errors::one(ErrorKind::Unreadable, None, message)
+            if self.files.is_dir(path) {
+                let message = format!("{} is a directory", path.display());
+                return Err(Errors::one(ErrorKind::Unreadable, None, message));
+            }
+            let text = self.files.read(path).map_err(|error| match error {
+                FileError::NotFound => {
+                    let message = format!("couldn't find env file: {}", path.display());
+                    Errors::one(ErrorKind::Unreadable, None, message)
+                }
+                error => {
+                    let message = format!("failed to read {}: {error}", path.display());
+                    Errors::one(ErrorKind::Unreadable, Some(self.start(path)), message)
+                }
             })?;
             let file = self.sources.number(path);
             let unset = dotenv::parse(&text, file, environment, &mut sets)
@@ -104,7 +120,7 @@ impl Reader<'_> {
     pub(super) fn env_fault(&self, path: &Path, file: u32, fault: &dotenv::Fault) -> Errors {
         let kind = if fault.required { ErrorKind::RequiredVariable } else { ErrorKind::Syntax };
         let pos = Pos { file, line: fault.line, column: fault.column };
-        let message = format!("failed to read {}: {}", path.display(), fault.message);
+        let message = format!("{} {}: {}", fault.verb, path.display(), fault.message);
         Errors::one(kind, Some(self.sources.at(pos)), message)
     }
 }
@@ -146,24 +162,26 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
         })
     };
     load(&working(&directory, &files), &mut environment, reader)?;
-    let mut verb = "open";
+    // Compose asks for the files of a list before it opens them.
+    let mut listed: Option<Option<Pos>> = None;
     if files.is_empty()
         && let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty())
     {
         let separator = environment.get("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
         let separator = if separator.is_empty() { ":" } else { separator };
-        verb = "stat";
+        listed = Some(environment.lookup("COMPOSE_FILE").and_then(|(_, pos)| pos));
         files = list.split(separator).map(|path| absolute(cwd, Path::new(path))).collect();
     }
     if files.is_empty() {
         files = search(&working(&directory, &files), reader)?;
     }
+    let verb = if listed.is_some() { "stat" } else { "open" };
     let missing: Vec<Error> = files
         .iter()
         .filter(|path| !reader.files.exists(path))
         .map(|path| Error {
             message: format!("{verb} {}: no such file or directory", path.display()),
-            at: None,
+            at: listed.flatten().map(|pos| reader.sources.at(pos)),
             kind: ErrorKind::Unreadable,
         })
         .collect();
@@ -171,15 +189,12 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
     let directory = directory.take().unwrap_or_else(|| working(&None, &files));
     load(&directory, &mut environment, reader)?;
     let profiles = if request.profiles.is_empty() {
-        environment.get("COMPOSE_PROFILES").unwrap_or("").split(',').map(str::to_owned).collect()
+        // Without a list that is the profile "", which a service may have.
+        let list = environment.get("COMPOSE_PROFILES").unwrap_or("");
+        list.split(',').map(|profile| profile.trim().to_owned()).collect()
     } else {
         request.profiles.clone()
     };
-    let profiles = profiles
-        .iter()
-        .map(|profile| profile.trim().to_owned())
-        .filter(|profile| !profile.is_empty())
-        .collect();
     Ok(Found { files, directory, environment, env_files, profiles })
 }
 

@@ -63,6 +63,10 @@ impl Errors {
         self.0.iter()
     }
 
+    pub(super) fn into_iter(self) -> impl Iterator<Item = Error> {
+        self.0.into_iter()
+    }
+
     /// Whether there is no compose file at all.
     pub fn is_not_found(&self) -> bool {
         self.first().kind == ErrorKind::NotFound

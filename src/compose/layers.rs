@@ -75,7 +75,8 @@ pub(super) fn model(
         return Err(Errors::one(ErrorKind::Invalid, at, "empty compose file"));
     };
     canonical::defaults(&mut tree);
-    validate::check(&tree).map_err(|it| told(it, reader))?;
+    let faults = validate::check(&tree).into_iter().take(MOST_ERRORS);
+    Errors::check(faults.flat_map(|it| told(it, reader).into_iter()).collect())?;
     canonical::resolve_paths(&mut tree, level.directory, level.home);
     Ok(tree)
 }
@@ -303,9 +304,13 @@ impl Extending<'_, '_, '_> {
             return Ok(node);
         };
         let pos = extends.key;
-        let reference = extends.node.get("service").unwrap_or(&extends.node).as_text();
-        let Some(reference) = reference.map(str::to_owned) else {
-            return self.fail(pos, format!("extends.{name}.service is required"));
+        let reference = match &extends.node.value {
+            Value::Map(map) => match map.get("service").and_then(|entry| entry.node.as_text()) {
+                Some(reference) => reference.to_owned(),
+                None => return self.fail(pos, format!("extends.{name}.service is required")),
+            },
+            Value::Text(reference) => reference.clone(),
+            _ => String::new(),
         };
         let link = (path.to_path_buf(), name.to_owned());
         if chain.contains(&link) || chain.len() > DEEPEST_CHAIN {
@@ -440,16 +445,27 @@ fn include_all(
             return Ok(());
         }
         let at = Some(reader.sources.at(include.node.pos));
-        return Err(Errors::one(ErrorKind::Invalid, at, "`include` must be a list"));
+        let message = format!("`include` must be a list, got {}", shown(&include.node));
+        return Err(Errors::one(ErrorKind::Invalid, at, message));
     };
     let mut stack = level.stack.clone();
     stack.push(path.to_path_buf());
     for item in items {
         let imported = include_one(&item, &stack, level, reader)
             .map_err(|errors| placed(errors, item.pos, reader))?;
-        import(imported, root).map_err(|it| told(it, reader))?;
+        let conflicts = import(imported, root);
+        let errors = conflicts.into_iter().flat_map(|it| told(it, reader).into_iter());
+        Errors::check(errors.take(MOST_ERRORS).collect())?;
     }
     Ok(())
+}
+
+/// Go's `%v` of what is no list, as far as it holds no value.
+fn shown(node: &Node) -> String {
+    match &node.value {
+        Value::Map(_) => "map[".to_owned(),
+        _ => node.scalar().unwrap_or_default(),
+    }
 }
 
 fn texts(node: Option<&Node>) -> Vec<String> {
@@ -471,12 +487,14 @@ fn include_one(
     let at = || Some(reader.sources.at(item.pos));
     let paths = match &item.value {
         Value::Text(path) => vec![path.clone()],
-        _ => texts(item.get("path")),
+        Value::Map(_) => texts(item.get("path")),
+        value => {
+            let what = format!("expected a map or struct, got {:?}", merge::go_type(value));
+            return Err(Errors::one(ErrorKind::Invalid, at(), what));
+        }
     };
     let paths: Vec<PathBuf> = paths.iter().map(|path| join(level.directory, path)).collect();
-    let Some(first) = paths.first() else {
-        return Err(Errors::one(ErrorKind::Invalid, at(), "include: `path` is required"));
-    };
+    let Some(first) = paths.first() else { return Ok(Node::new(item.pos, Value::Null)) };
     if stack.contains(first) || stack.len() > DEEPEST_CHAIN {
         let mut files = stack.iter().chain([first]).map(|path| path.display().to_string());
         let head = files.next().unwrap_or_default();
@@ -503,6 +521,10 @@ fn include_one(
     };
     if let Some(missing) = env_files.iter().find(|path| !reader.files.exists(path)) {
         let message = format!("stat {}: no such file or directory", missing.display());
+        return Err(Errors::one(ErrorKind::Unreadable, at(), message));
+    }
+    if let Some(directory) = env_files.iter().find(|path| reader.files.is_dir(path)) {
+        let message = format!("{} is not a file", directory.display());
         return Err(Errors::one(ErrorKind::Unreadable, at(), message));
     }
     let mut environment = level.environment.clone();
@@ -548,10 +570,11 @@ fn pass_through(tree: &mut Node, environment: &Environment) {
     }
 }
 
-/// Takes an included model's resources in; the same name twice is an error unless both are equal.
-fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
+/// Takes an included model's resources in; the same name twice is a conflict unless both are equal.
+fn import(imported: Node, root: &mut Node) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
     let (Value::Map(mut from), Some(to)) = (imported.value, root.as_map_mut()) else {
-        return Ok(());
+        return conflicts;
     };
     for key in ["services", "volumes", "networks", "secrets", "configs", "models"] {
         let Some(Entry { key: pos, node }) = from.remove(key) else { continue };
@@ -568,7 +591,7 @@ fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
                 Some(known) if known.node == entry.node => {}
                 Some(known) => {
                     let message = format!("{key}.{name} conflicts with imported resource");
-                    return Err(Conflict { message, pos: known.key });
+                    conflicts.push(Conflict { message, pos: known.key });
                 }
                 None => {
                     target.insert(name, entry);
@@ -576,5 +599,5 @@ fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
             }
         }
     }
-    Ok(())
+    conflicts
 }

@@ -399,7 +399,7 @@ fn volume_index(node: &Node, place: &str) -> Result<String, String> {
     match &node.value {
         Value::Text(text) => mount::parse_short(text).map(|mount| clean(&mount.target)),
         Value::Map(_) => match node.get("target").and_then(Node::as_text) {
-            Some(target) => Ok(clean(target)),
+            Some(target) => Ok(target.to_owned()),
             None => Err(format!("service volume {place} is missing a mount target")),
         },
         _ => Ok(String::new()),

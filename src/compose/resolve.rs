@@ -17,7 +17,7 @@ use super::merge::sequence;
 use super::model::{
     Dependency, Healthcheck, Mount, MountKind, Port, Service, Variable, VariableSource, Volume,
 };
-use super::source::{At, FileError, Pos, Spanned};
+use super::source::{At, FileError, Pos, Spanned, clean};
 use super::tree::{Map, Node, Used, Value};
 use super::words;
 
@@ -131,6 +131,11 @@ impl Resolver<'_, '_> {
         Some(Spanned { value: node.scalar()?, at: Some(self.at(node.pos)) })
     }
 
+    /// A text that is not empty.
+    fn filled(&self, node: &Node, key: &str) -> Option<Spanned<String>> {
+        self.spanned(node, key).filter(|text| !text.value.is_empty())
+    }
+
     fn block(&self, node: &Node, key: &str) -> Option<At> {
         node.as_map()?.get(key).map(|entry| self.at(entry.key))
     }
@@ -140,7 +145,7 @@ impl Resolver<'_, '_> {
         for (key, pos, node) in entries(tree.get("volumes")) {
             let at = self.at(pos);
             let external = flag(node.get("external"));
-            let name = self.spanned(node, "name").filter(|name| !name.value.is_empty());
+            let name = self.filled(node, "name");
             let name = name.unwrap_or_else(|| Spanned {
                 value: if external { key.clone() } else { format!("{project}_{key}") },
                 at: None,
@@ -172,7 +177,7 @@ impl Resolver<'_, '_> {
             .collect();
         Service {
             at: self.at(key),
-            image: self.spanned(node, "image"),
+            image: self.filled(node, "image"),
             build,
             build_args,
             entrypoint: self.command(name, node, "entrypoint"),
@@ -180,14 +185,14 @@ impl Resolver<'_, '_> {
             environment,
             volumes: items(node, "volumes").iter().map(|item| self.mount(item)).collect(),
             ports: self.ports(node),
-            network_mode: self.spanned(node, "network_mode").filter(|mode| !mode.value.is_empty()),
+            network_mode: self.filled(node, "network_mode"),
             tmpfs,
             profiles: list(node.get("profiles")),
             labels,
             depends_on: dependencies(node),
             healthcheck: self.healthcheck(node),
-            container_name: self.spanned(node, "container_name"),
-            restart: self.spanned(node, "restart"),
+            container_name: self.filled(node, "container_name"),
+            restart: self.filled(node, "restart"),
             environment_block: self.block(node, "environment"),
             volumes_block: self.block(node, "volumes"),
         }
@@ -222,7 +227,7 @@ impl Resolver<'_, '_> {
                     let pairs = pairs(Some(value)).into_iter();
                     pairs.map(|(key, value, _)| (key, Json::from(value))).collect()
                 }
-                "no_cache" | "pull" | "privileged" => Json::from(flag(Some(value))),
+                "no_cache" | "pull" | "privileged" if !flag(Some(value)) => Json::Null,
                 "context" if value.as_text() == Some("") => Json::Null,
                 "shm_size" | "provenance" | "sbom" => Json::from(value.scalar()),
                 "extra_hosts" => hosts(value).into(),
@@ -230,7 +235,10 @@ impl Resolver<'_, '_> {
                 "ssh" => list(Some(value)).into(),
                 _ => json(value),
             };
-            build.insert(key.clone(), json);
+            let empty = json.as_array().is_some_and(Vec::is_empty)
+                || json.as_object().is_some_and(JsonMap::is_empty)
+                || json.as_str() == Some("");
+            build.insert(key.clone(), if empty { Json::Null } else { json });
         }
         if !build.contains_key("dockerfile_inline") {
             build.entry("dockerfile").or_insert_with(|| Json::from("Dockerfile"));
@@ -342,7 +350,7 @@ impl Resolver<'_, '_> {
             at: self.at(node.pos),
             kind,
             source: field(node, "source").filter(|source| !source.is_empty()),
-            target: field(node, "target").unwrap_or_default(),
+            target: field(node, "target").map(|path| clean(&path)).unwrap_or_default(),
             read_only: flag(node.get("read_only")),
             no_copy: flag(inside("volume", "nocopy")),
             subpath: inside("volume", "subpath").and_then(Node::scalar),
@@ -449,6 +457,9 @@ impl Resolver<'_, '_> {
     fn named_file(&mut self, file: &Path, what: &str, at: &At, needed: bool) -> Option<String> {
         let path = file.display();
         let message = match self.reader.files.read(file) {
+            _ if self.reader.files.is_dir(file) => {
+                format!("failed to read {path}: read {path}: is a directory")
+            }
             Ok(text) => return Some(text),
             Err(FileError::NotFound) if !needed => return None,
             Err(FileError::NotFound) => {

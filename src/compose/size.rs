@@ -65,7 +65,7 @@ mod tests {
             ("1bb", "invalid suffix: 'bb'"),
             ("1.2.3", "strconv.ParseFloat: invalid syntax"),
         ] {
-            assert_eq!(bytes(text).as_deref(), Err(expected), "{text}");
+            assert_eq!(bytes(text), Err(expected.to_owned()), "{text}");
         }
     }
 }

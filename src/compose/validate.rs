@@ -8,8 +8,9 @@ use super::merge::Conflict;
 use super::resolve::{entries, items};
 use super::tree::Node;
 
-/// The first fault, in the order of the file.
-pub(super) fn check(tree: &Node) -> Result<(), Conflict> {
+/// All faults.
+pub(super) fn check(tree: &Node) -> Vec<Conflict> {
+    let mut found = Vec::new();
     for (section, ways) in [
         ("configs", &["file", "environment", "content"][..]),
         ("secrets", &["file", "environment"][..]),
@@ -27,7 +28,7 @@ pub(super) fn check(tree: &Node) -> Result<(), Conflict> {
                     format!("{section}.{name}: {ways} attributes are mutually exclusive")
                 }
             };
-            return Err(Conflict { message, pos: key });
+            found.push(Conflict { message, pos: key });
         }
     }
     for (name, _, service) in entries(tree.get("services")) {
@@ -36,14 +37,14 @@ pub(super) fn check(tree: &Node) -> Result<(), Conflict> {
             let text = ip.scalar().unwrap_or_default();
             if text.parse::<IpAddr>().is_err() {
                 let message = format!("services.{name}.ports.[]: invalid ip address: {text}");
-                return Err(Conflict { message, pos: ip.pos });
+                found.push(Conflict { message, pos: ip.pos });
             }
         }
         for watch in service.get("develop").map(|it| items(it, "watch")).unwrap_or_default() {
             if let Some(path) = watch.get("path").filter(|path| path.as_text() == Some("")) {
                 let message =
                     format!("services.{name}.develop.watch.[].path: value can't be blank");
-                return Err(Conflict { message, pos: path.pos });
+                found.push(Conflict { message, pos: path.pos });
             }
         }
         let reserved = ["deploy", "resources", "reservations"];
@@ -57,7 +58,7 @@ pub(super) fn check(tree: &Node) -> Result<(), Conflict> {
                     let message = format!(
                         "services.{name}.{place}.[]: \"count\" and \"device_ids\" attributes are exclusive"
                     );
-                    return Err(Conflict { message, pos: request.pos });
+                    found.push(Conflict { message, pos: request.pos });
                 }
             }
         }
@@ -71,9 +72,9 @@ pub(super) fn check(tree: &Node) -> Result<(), Conflict> {
                 let message = format!(
                     "volumes.{name}: conflicting parameters \"external\" and {key:?} specified"
                 );
-                return Err(Conflict { message, pos: value.pos });
+                found.push(Conflict { message, pos: value.pos });
             }
         }
     }
-    Ok(())
+    found
 }

@@ -160,8 +160,12 @@ pub(crate) fn difference(
                 .then(|| Difference::Warnings(format!("\n  ours   {ours:?}\n  theirs {theirs:?}")))
         }
         (Err(errors), Some(_)) => Some(Difference::Refused(errors.to_string())),
-        // Compose fell over: what it would have said is not known.
-        (_, None) if stderr.contains("panic: ") => None,
+        // Compose fell over, or cannot write what it read: what it would have said is not known.
+        (_, None)
+            if ["panic: ", "json: unsupported value"].iter().any(|it| stderr.contains(it)) =>
+        {
+            None
+        }
         (Ok(_), None) => Some(Difference::Accepted(complaint(stderr, directory))),
         (Err(errors), None) => {
             let ours: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
@@ -185,6 +189,23 @@ pub(crate) enum Difference {
     Accepted(String),
     /// Both refuse it, for other reasons.
     Message(String),
+}
+
+impl Difference {
+    /// Whether another difference is about the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let last = |text: &str| bare(text.lines().next_back().unwrap_or_default());
+        match (self, other) {
+            (Self::Content(one), Self::Content(other)) => {
+                one.lines().nth(1) == other.lines().nth(1)
+            }
+            (Self::Warnings(_), Self::Warnings(_)) => true,
+            (Self::Refused(one), Self::Refused(other))
+            | (Self::Accepted(one), Self::Accepted(other))
+            | (Self::Message(one), Self::Message(other)) => last(one) == last(other),
+            _ => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Difference {
@@ -240,7 +261,9 @@ fn bare(sentence: &str) -> String {
         (r"(?s)(You may need to escape any \$ with another \$\.)\n.*", "$1"),
         (r#"parsing "([^"\\]|\\.)*": "#, ""),
         ("(?s)(invalid boolean|Invalid template|invalid map key): .*", "$1"),
-        (r#"(in variable name) ".*"#, "$1"),
+        (r#"unexpected character ".*" in variable name ".*"#, "unexpected character"),
+        ("(variable) '.*' (contains whitespaces)", "$1 $2"),
+        ("(no variable name on line) '.*'", "$1"),
         ("(unterminated quoted value) .*", "$1"),
         ("(unsupported expose value) .*", "$1"),
         ("(cannot unmarshal !!(str|int|float|bool)) `.*`", "$1"),
