@@ -27,8 +27,20 @@ pub(super) fn canonical(root: &mut Node) -> Result<Vec<(Pos, String)>, Conflict>
             let place = format!("services.{name}.{key}");
             match key.as_str() {
                 "build" => build(&mut entry.node, &place)?,
-                "depends_on" => replace(&mut entry.node, dependencies),
-                "env_file" => replace(&mut entry.node, env_files),
+                "depends_on" => match &entry.node.value {
+                    Value::List(_) | Value::Map(_) => replace(&mut entry.node, dependencies),
+                    _ => return wrong_type(&entry.node, &place, "depend_on"),
+                },
+                "env_file" => match &entry.node.value {
+                    Value::List(_) | Value::Text(_) => replace(&mut entry.node, env_files),
+                    _ => return wrong_type(&entry.node, &place, "env_file"),
+                },
+                "gpus" if !matches!(entry.node.value, Value::List(_) | Value::Text(_)) => {
+                    return wrong_type(&entry.node, &place, "gpus");
+                }
+                "extends" if !matches!(entry.node.value, Value::Map(_) | Value::Text(_)) => {
+                    return wrong_type(&entry.node, &place, "extends");
+                }
                 "networks" => replace(&mut entry.node, named),
                 "dns" | "label_file" => replace(&mut entry.node, list),
                 "gpus" => replace(&mut entry.node, gpus),
@@ -46,7 +58,9 @@ pub(super) fn canonical(root: &mut Node) -> Result<Vec<(Pos, String)>, Conflict>
                         return Err(Conflict { message, pos: entry.node.pos });
                     }
                 }
-                "devices" => each(&mut entry.node, |item| device(item).map(|one| vec![one]))?,
+                "devices" => {
+                    each(&mut entry.node, |item| device(item, &place).map(|one| vec![one]))?
+                }
                 "secrets" | "configs" => {
                     each(&mut entry.node, |item| reference(item, &place).map(|one| vec![one]))?;
                 }
@@ -100,6 +114,9 @@ fn wrong_type<T>(node: &Node, place: &str, what: &str) -> Result<T, Conflict> {
 
 /// The long form of a build and of what is in it.
 fn build(node: &mut Node, place: &str) -> Result<(), Conflict> {
+    if !matches!(node.value, Value::Map(_) | Value::Text(_)) {
+        return wrong_type(node, place, "build");
+    }
     replace(node, context);
     for (key, entry) in node.as_map_mut().into_iter().flatten() {
         match key.as_str() {
@@ -144,7 +161,7 @@ fn key_values(node: &mut Node, place: &str) -> Result<(), Conflict> {
 
 fn ssh(node: &mut Node, place: &str) -> Result<(), Conflict> {
     match &node.value {
-        Value::Map(_) | Value::Null => Ok(()),
+        Value::Map(_) => Ok(()),
         Value::List(list) => {
             let mut map = Map::new();
             for item in list {
@@ -200,9 +217,13 @@ fn gpus(node: Node) -> Node {
 }
 
 /// `SOURCE[:TARGET[:PERMISSIONS]]`.
-fn device(node: Node) -> Result<Node, Conflict> {
+fn device(node: Node, place: &str) -> Result<Node, Conflict> {
     let pos = node.pos;
-    let Some(spec) = node.as_text() else { return Ok(node) };
+    let spec = match &node.value {
+        Value::Text(spec) => spec,
+        Value::Map(_) => return Ok(node),
+        _ => return wrong_type(&node, &format!("{place}.[]"), "service volume mount"),
+    };
     let parts: Vec<&str> = spec.split(':').collect();
     let (source, target, permissions) = match parts.as_slice() {
         [source] => (*source, *source, "rwm"),
@@ -260,7 +281,7 @@ fn volume(node: Node, place: &str) -> Result<Node, Conflict> {
     let spec = match node.value {
         Value::Text(spec) => spec,
         Value::Map(_) => return Ok(node),
-        _ => return wrong_type(&node, place, "service volume mount"),
+        _ => return wrong_type(&node, &format!("{place}.[]"), "service volume mount"),
     };
     let short = mount::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
     let bind = short.is_bind();
@@ -342,12 +363,14 @@ pub(super) fn defaults(root: &mut Node) {
 }
 
 /// Makes the relative paths of a tree absolute.
-pub(super) fn resolve_paths(root: &mut Node, directory: &Path, home: Option<&Path>) {
+pub(super) fn resolve_paths(
+    root: &mut Node,
+    directory: &Path,
+    home: Option<&Path>,
+) -> Result<(), Conflict> {
     let place = Place { directory, home };
-    if let Some(services) = section(root, "services") {
-        for service in services.values_mut() {
-            place.service(&mut service.node);
-        }
+    for service in section(root, "services").into_iter().flat_map(Map::values_mut) {
+        place.service(&mut service.node)?;
     }
     for key in ["secrets", "configs"] {
         for item in section(root, key).into_iter().flat_map(Map::values_mut) {
@@ -366,6 +389,7 @@ pub(super) fn resolve_paths(root: &mut Node, directory: &Path, home: Option<&Pat
             place.field(&mut options.node, "device", Place::host);
         }
     }
+    Ok(())
 }
 
 struct Place<'a> {
@@ -374,15 +398,15 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn service(&self, service: &mut Node) {
-        let Some(map) = service.as_map_mut() else { return };
+    fn service(&self, service: &mut Node) -> Result<(), Conflict> {
+        let Some(map) = service.as_map_mut() else { return Ok(()) };
         for (key, entry) in map.iter_mut() {
             match key.as_str() {
                 "build" => self.field(&mut entry.node, "context", Place::build),
                 "env_file" => {
                     if let Value::List(list) = &mut entry.node.value {
                         for item in list {
-                            self.field(item, "path", Place::file);
+                            self.field(item, "path", Place::named);
                         }
                     }
                 }
@@ -390,7 +414,7 @@ impl Place<'_> {
                     if let Value::List(list) = &mut entry.node.value {
                         for item in list {
                             if let Value::Text(path) = &mut item.value {
-                                *path = self.file(path);
+                                *path = self.named(path);
                             }
                         }
                     }
@@ -400,7 +424,16 @@ impl Place<'_> {
                         let binds = list.iter_mut().filter(|item| {
                             item.get("type").and_then(Node::as_text) == Some("bind")
                         });
-                        binds.for_each(|item| self.field(item, "source", Place::host));
+                        for item in binds {
+                            if item.get("source").and_then(Node::as_text).is_none() {
+                                let message = "invalid mount config for type \"bind\": field Source must not be empty";
+                                return Err(Conflict {
+                                    message: message.to_owned(),
+                                    pos: item.pos,
+                                });
+                            }
+                            self.field(item, "source", Place::host);
+                        }
                     }
                 }
                 _ => {}
@@ -413,6 +446,7 @@ impl Place<'_> {
         {
             self.contexts(&mut contexts.node);
         }
+        Ok(())
     }
 
     fn contexts(&self, node: &mut Node) {
@@ -467,10 +501,12 @@ impl Place<'_> {
         self.file(path)
     }
 
+    /// A file by its name; without one there is none.
+    fn named(&self, path: &str) -> String {
+        if path.is_empty() { String::new() } else { self.file(path) }
+    }
+
     fn file(&self, path: &str) -> String {
-        if path.is_empty() {
-            return String::new();
-        }
         if let Some(expanded) = self.expand(path) {
             return expanded;
         }

@@ -86,19 +86,14 @@ impl Check<'_> {
             }
         }
         for mount in &service.volumes {
-            match (&mount.kind, &mount.source) {
-                (MountKind::Bind, None) => {
-                    let message =
-                        "invalid mount config for type \"bind\": field Source must not be empty";
-                    self.say(mount.at.clone(), message.to_owned());
-                }
-                (MountKind::Volume, Some(source)) if !self.declared("volumes", source) => {
-                    let message = format!(
-                        "{quoted} refers to undefined volume {source}: invalid compose project"
-                    );
-                    self.say(mount.at.clone(), message);
-                }
-                _ => {}
+            if mount.kind == MountKind::Volume
+                && let Some(source) = &mount.source
+                && !self.declared("volumes", source)
+            {
+                let message = format!(
+                    "{quoted} refers to undefined volume {source}: invalid compose project"
+                );
+                self.say(mount.at.clone(), message);
             }
         }
         self.references(&quoted, node);

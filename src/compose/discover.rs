@@ -215,7 +215,7 @@ fn explicit_env_files(request: &Request) -> Option<Vec<PathBuf>> {
 /// `COMPOSE_DISABLE_ENV_FILE`, read as Go reads a boolean.
 fn env_files_disabled(request: &Request) -> Result<bool, Errors> {
     match request.environment.get("COMPOSE_DISABLE_ENV_FILE").map(String::as_str) {
-        None | Some("" | "0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
+        None | Some("0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
         Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
         Some(_) => Err(Errors::one(
             ErrorKind::Invalid,

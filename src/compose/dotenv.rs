@@ -77,7 +77,7 @@ pub(super) fn parse_raw(
         }
         let (key, value) = match trimmed.split_once('=') {
             Some((key, value)) => (key, Some(value)),
-            None => (trimmed.trim_end(), None),
+            None => (trimmed, None),
         };
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let column = column_of(line, line.len() - value.map_or(trimmed.len(), str::len));

@@ -77,7 +77,8 @@ pub(super) fn model(
     canonical::defaults(&mut tree);
     let faults = validate::check(&tree).into_iter().take(MOST_ERRORS);
     Errors::check(faults.flat_map(|it| told(it, reader).into_iter()).collect())?;
-    canonical::resolve_paths(&mut tree, level.directory, level.home);
+    canonical::resolve_paths(&mut tree, level.directory, level.home)
+        .map_err(|it| told(it, reader))?;
     Ok(tree)
 }
 
@@ -129,8 +130,17 @@ pub(super) fn fill(
     environment: &dyn Variables,
     reader: &mut Reader<'_>,
 ) -> Result<(), Errors> {
-    let mut filling =
-        Filling { environment, reader, path: Vec::new(), found: Vec::new(), length: 0 };
+    fill_at(Vec::new(), root, environment, reader)
+}
+
+/// Fills in all texts of what stands at a path.
+pub(super) fn fill_at(
+    path: Vec<String>,
+    root: &mut Node,
+    environment: &dyn Variables,
+    reader: &mut Reader<'_>,
+) -> Result<(), Errors> {
+    let mut filling = Filling { environment, reader, path, found: Vec::new(), length: 0 };
     filling.node(root);
     Errors::check(filling.found)
 }
@@ -266,7 +276,8 @@ fn extend_all(
             return Err(Errors::one(ErrorKind::Invalid, at, message));
         }
         if node.is_some_and(|node| node.get("extends").is_some()) {
-            let mut extending = Extending { removals, level: &mut *level, reader: &mut *reader };
+            let mut extending =
+                Extending { main: path, removals, level: &mut *level, reader: &mut *reader };
             if let Err(errors) = extending.service(&name, services, path, &mut Vec::new()) {
                 found.extend(
                     errors.iter().take(MOST_ERRORS - found.len().min(MOST_ERRORS)).cloned(),
@@ -278,6 +289,8 @@ fn extend_all(
 }
 
 struct Extending<'a, 'e, 'f> {
+    /// The file whose services are extended: Compose names it also for those of other files.
+    main: &'a Path,
     removals: &'a [Removal],
     level: &'a mut Level<'e>,
     reader: &'a mut Reader<'f>,
@@ -329,7 +342,7 @@ impl Extending<'_, '_, '_> {
             if !others.contains_key(&reference) {
                 let message = format!(
                     "cannot extend service {name:?} in {}: service {reference:?} not found in {file}",
-                    path.display()
+                    self.main.display()
                 );
                 return self.fail(pos, message);
             }
@@ -338,7 +351,7 @@ impl Extending<'_, '_, '_> {
             if !services.contains_key(&reference) {
                 let message = format!(
                     "cannot extend service {name:?} in {}: service {reference:?} not found",
-                    path.display()
+                    self.main.display()
                 );
                 return self.fail(pos, message);
             }
@@ -395,7 +408,8 @@ impl Extending<'_, '_, '_> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         // What a file of a file extends is relative to that file.
         absolute_extends(&mut tree, directory);
-        canonical::resolve_paths(&mut tree, directory, self.level.home);
+        canonical::resolve_paths(&mut tree, directory, self.level.home)
+            .map_err(|it| told(it, self.reader))?;
         let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
             return self.fail(pos, message + "no services section");
         };
@@ -450,8 +464,8 @@ fn include_all(
     };
     let mut stack = level.stack.clone();
     stack.push(path.to_path_buf());
-    for item in items {
-        let imported = include_one(&item, &stack, level, reader)
+    for (index, item) in items.into_iter().enumerate() {
+        let imported = include_one(&item, index, &stack, level, reader)
             .map_err(|errors| placed(errors, item.pos, reader))?;
         let conflicts = import(imported, root);
         let errors = conflicts.into_iter().flat_map(|it| told(it, reader).into_iter());
@@ -480,6 +494,7 @@ fn texts(node: Option<&Node>) -> Vec<String> {
 
 fn include_one(
     item: &Node,
+    index: usize,
     stack: &[PathBuf],
     level: &Level<'_>,
     reader: &mut Reader<'_>,
@@ -489,7 +504,8 @@ fn include_one(
         Value::Text(path) => vec![path.clone()],
         Value::Map(_) => texts(item.get("path")),
         value => {
-            let what = format!("expected a map or struct, got {:?}", merge::go_type(value));
+            let what = merge::go_type(value);
+            let what = format!("'[{index}]' expected a map or struct, got {what:?}");
             return Err(Errors::one(ErrorKind::Invalid, at(), what));
         }
     };
@@ -507,11 +523,24 @@ fn include_one(
         Some(directory) if !directory.is_empty() => join(level.directory, directory),
         _ => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
     };
-    let named: Vec<PathBuf> = texts(item.get("env_file"))
-        .iter()
-        .filter(|path| *path != "/dev/null")
-        .map(|path| join(level.directory, path))
-        .collect();
+    let mut named: Vec<PathBuf> = Vec::new();
+    for written in texts(item.get("env_file")).iter().filter(|path| *path != "/dev/null") {
+        let path = join(level.directory, written);
+        // Compose looks at relative ones alone.
+        let message = if written.starts_with('/') {
+            None
+        } else if reader.files.is_dir(&path) {
+            Some(format!("{} is not a file", path.display()))
+        } else if !reader.files.exists(&path) {
+            Some(format!("stat {}: no such file or directory", path.display()))
+        } else {
+            None
+        };
+        if let Some(message) = message {
+            return Err(Errors::one(ErrorKind::Unreadable, at(), message));
+        }
+        named.push(path);
+    }
     let env_files = if item.get("env_file").is_none() {
         let default = directory.join(".env");
         let present = reader.files.exists(&default) && !reader.files.is_dir(&default);
@@ -519,14 +548,6 @@ fn include_one(
     } else {
         named
     };
-    if let Some(missing) = env_files.iter().find(|path| !reader.files.exists(path)) {
-        let message = format!("stat {}: no such file or directory", missing.display());
-        return Err(Errors::one(ErrorKind::Unreadable, at(), message));
-    }
-    if let Some(directory) = env_files.iter().find(|path| reader.files.is_dir(path)) {
-        let message = format!("{} is not a file", directory.display());
-        return Err(Errors::one(ErrorKind::Unreadable, at(), message));
-    }
     let mut environment = level.environment.clone();
     let sets = reader.read_env(&env_files, &environment)?;
     environment.add(sets);

@@ -2,7 +2,7 @@
 //!
 //! Source: compose-go `override/merge.go` and `override/uncity.go` as Compose v2.40 carries them.
 
-use super::source::{Pos, clean};
+use super::source::Pos;
 use super::tree::{Entry, Map, Node, Removal, Value};
 use super::{mount, port};
 
@@ -96,6 +96,12 @@ fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Confl
         return Err(Conflict { message: format!("{}: unexpected type", path.join(".")), pos });
     };
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
+    let mapping = |node: Node| match node.value {
+        Value::Map(_) => node,
+        _ => Node::new(node.pos, Value::Map(Map::new())),
+    };
+    let configs: Vec<Node> = configs.into_iter().map(mapping).collect();
+    let others: Vec<Node> = others.into_iter().map(mapping).collect();
     let mut merged: Vec<Node> = Vec::new();
     for config in configs {
         for other in &others {
@@ -397,7 +403,7 @@ fn exposed(node: &Node, place: &str) -> Result<String, String> {
 
 fn volume_index(node: &Node, place: &str) -> Result<String, String> {
     match &node.value {
-        Value::Text(text) => mount::parse_short(text).map(|mount| clean(&mount.target)),
+        Value::Text(text) => mount::parse_short(text).map(|mount| mount.target),
         Value::Map(_) => match node.get("target").and_then(Node::as_text) {
             Some(target) => Ok(target.to_owned()),
             None => Err(format!("service volume {place} is missing a mount target")),

@@ -80,6 +80,11 @@ pub struct Request {
 /// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut reader = Reader { files, sources: source::Sources::default(), warnings: Vec::new() };
+    if let Some(name) = &request.project_name
+        && discover::normalize(name) != *name
+    {
+        return Err(Errors::one(ErrorKind::Invalid, None, discover::bad_name(name)));
+    }
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
@@ -158,17 +163,19 @@ fn project_name(
         let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
         return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
     }
-    let documents = parsed.iter().flat_map(|file| &file.documents);
-    let written: Option<Node> = documents
-        .filter_map(|document| document.root.get("name"))
-        .rfind(|name| name.as_text().is_some_and(|name| !name.is_empty()))
-        .cloned();
-    if let Some(mut name) = written {
-        layers::fill(&mut name, environment, reader)?;
+    let documents = parsed.iter().flat_map(|file| file.documents.iter().enumerate());
+    let written: Option<(usize, Node)> = documents
+        .filter_map(|(index, document)| Some((index, document.root.get("name")?)))
+        .rfind(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))
+        .map(|(index, name)| (index, name.clone()));
+    if let Some((index, mut name)) = written {
+        layers::fill_at(vec!["name".to_owned()], &mut name, environment, reader)?;
         // Without a name that is left the project is refused once its files are known to be right.
         let value = discover::normalize(name.as_text().unwrap_or(""));
-        let at = Some(reader.sources.at(name.pos));
-        return Ok((Spanned { value, at }, NameSource::File));
+        if !value.is_empty() || index == 0 {
+            let at = Some(reader.sources.at(name.pos));
+            return Ok((Spanned { value, at }, NameSource::File));
+        }
     }
     let value = discover::normalize(&discover::base(directory));
     Ok((Spanned { value, at: None }, NameSource::Directory))

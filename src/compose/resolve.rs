@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map as JsonMap, Value as Json};
+use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::consistent;
 use super::discover::Reader;
@@ -233,7 +233,7 @@ impl Resolver<'_, '_> {
                 "extra_hosts" => hosts(value).into(),
                 "secrets" => items(node, "secrets").iter().map(secret).collect(),
                 "ssh" => list(Some(value)).into(),
-                _ => json(value),
+                _ => to_json(value),
             };
             let empty = json.as_array().is_some_and(Vec::is_empty)
                 || json.as_object().is_some_and(JsonMap::is_empty)
@@ -326,21 +326,22 @@ impl Resolver<'_, '_> {
                 "bind" => fields(|key, node| match key {
                     // Go leaves a false out.
                     "create_host_path" => flag(Some(node)).then_some(Json::Bool(true)),
-                    _ => Some(json(node)),
+                    _ => Some(to_json(node)),
                 }),
                 "volume" => fields(|key, node| match key {
                     "nocopy" => flag(Some(node)).then_some(Json::Bool(true)),
                     "labels" => {
                         let pairs = pairs(Some(node)).into_iter();
-                        Some(pairs.map(|(key, value, _)| (key, Json::from(value))).collect())
+                        let shown = pairs.map(|(key, value, _)| (key, Json::from(value)));
+                        Some(Json::Object(shown.collect())).filter(|it| *it != json!({}))
                     }
-                    _ => Some(json(node)),
+                    _ => Some(to_json(node)),
                 }),
                 "tmpfs" => fields(|key, node| match key {
                     "size" => node.scalar().map(Json::from),
-                    _ => Some(json(node)),
+                    _ => Some(to_json(node)),
                 }),
-                "consistency" | "image" => json(value),
+                "consistency" | "image" => to_json(value),
                 _ => continue,
             };
             options.insert(key.clone(), shown);
@@ -373,8 +374,8 @@ impl Resolver<'_, '_> {
                 host_ip: text("host_ip"),
                 published: text("published"),
                 target,
-                protocol: text("protocol").unwrap_or_else(|| "tcp".to_owned()),
-                mode: text("mode").unwrap_or_else(|| "ingress".to_owned()),
+                protocol: field(node, "protocol").unwrap_or_else(|| "tcp".to_owned()),
+                mode: field(node, "mode").unwrap_or_else(|| "ingress".to_owned()),
                 name: text("name"),
                 app_protocol: text("app_protocol"),
             });
@@ -559,7 +560,7 @@ fn hosts(node: &Node) -> Vec<String> {
 
 /// A secret of a build; its target is its name.
 fn secret(node: &Node) -> Json {
-    let mut shown = json(node);
+    let mut shown = to_json(node);
     if let Json::Object(shown) = &mut shown
         && let Some(source) = shown.get("source").cloned()
     {
@@ -569,7 +570,7 @@ fn secret(node: &Node) -> Json {
 }
 
 /// A node as JSON.
-fn json(node: &Node) -> Json {
+fn to_json(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => Json::Bool(*value),
@@ -579,11 +580,11 @@ fn json(node: &Node) -> Json {
         },
         Value::Float(value) => Json::from(*value),
         Value::Text(text) | Value::Timestamp(text) => Json::from(text.as_str()),
-        Value::List(list) => list.iter().map(json).collect(),
+        Value::List(list) => list.iter().map(to_json).collect(),
         Value::Map(map) => json_map(map),
     }
 }
 
 fn json_map(map: &Map) -> Json {
-    map.iter().map(|(key, entry)| (key.clone(), json(&entry.node))).collect()
+    map.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect()
 }

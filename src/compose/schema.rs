@@ -4,6 +4,7 @@
 //! Of all that is wrong Compose reports what lies deepest, so that this comes first.
 
 use super::error::{Error, ErrorKind, MOST_ERRORS};
+use super::number;
 use super::shapes::{Mapping, ROOT, Rest, Shape, Type};
 use super::source::{Pos, Sources};
 use super::tree::{Map, Node, Value};
@@ -193,12 +194,40 @@ impl Check {
     fn unique(&mut self, pos: Pos, list: &[Node]) {
         let mut seen = std::collections::BTreeMap::new();
         for (index, item) in list.iter().enumerate() {
-            if let Some(first) = seen.insert(same(item), index) {
+            let mut first = seen.insert(same(item), index);
+            if list.len() <= PAIRS {
+                first = list.iter().take(index).position(|earlier| equal(item, earlier));
+            }
+            if let Some(first) = first {
                 let at = if item.as_text().is_some() { item.pos } else { pos };
                 self.say(at, &format!("items at {first} and {index} are equal"));
                 return;
             }
         }
+    }
+}
+
+/// Lists up to this length are compared as Compose does, each element with all before it.
+const PAIRS: usize = 100;
+
+/// Whether an element is equal to an earlier one: for Compose a number is equal to an earlier text of it, not the other way
+/// round.
+fn equal(later: &Node, earlier: &Node) -> bool {
+    match (&later.value, &earlier.value) {
+        (Value::List(one), Value::List(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
+        }
+        (Value::Map(one), Value::Map(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(key, entry)| {
+                    other.get(key).is_some_and(|other| equal(&entry.node, &other.node))
+                })
+        }
+        (Value::Int(_) | Value::Float(_), Value::Text(text)) => {
+            let number = number::resolve(text);
+            matches!(number, Value::Int(_) | Value::Float(_)) && number.print() == later.scalar()
+        }
+        _ => same(later) == same(earlier),
     }
 }
 

@@ -247,6 +247,14 @@ fn same_fault(ours: &str, theirs: &str) -> bool {
         let one = |key| format!("{before}additional properties {key} not allowed{after}");
         return keys.split(", ").any(|key| ours.contains(&one(key)));
     }
+    // Each parser has its own words for what is no YAML.
+    let syntax = |text: &str| {
+        let meaning = ["unmarshal errors", "unknown anchor", "invalid map key", "map merge"];
+        text.starts_with("yaml: ") && !meaning.iter().any(|it| text.contains(it))
+    };
+    if syntax(&theirs) {
+        return syntax(&ours);
+    }
     match theirs.strip_prefix("decoding failed due to the following error(s):\n") {
         Some(faults) => faults.lines().any(|fault| ours.contains(fault)),
         None => ours.contains(&theirs),
@@ -272,11 +280,7 @@ fn bare(sentence: &str) -> String {
         // Before Compose reads the files it looks for a name in them.
         (r"failed to parse \S+: yaml:", "yaml:"),
         (r"yaml: line \d+: ", "yaml: "),
-        // Ours says what people look for: the tab.
-        (
-            "found a tab character that violates indentation",
-            "found character that cannot start any token",
-        ),
+        (r#"(invalid project name) ".*":"#, "$1:"),
         ("[0-9]", ""),
     ] {
         text = Regex::new(said).unwrap().replace_all(&text, left).into_owned();
