@@ -18,62 +18,53 @@ fn text(pos: Pos, text: impl Into<String>) -> Entry {
     entry(pos, Value::Text(text.into()))
 }
 
-/// Brings a tree into the long forms; gives what Compose warns about, with its place.
-pub(super) fn canonical(root: &mut Node) -> Result<Vec<(Pos, String)>, Conflict> {
-    let mut warnings = Vec::new();
+/// Brings a tree into the long forms; gives what Compose warns about, with its place, and all that has no long form.
+pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<Conflict>) {
+    let (mut warnings, mut found) = (Vec::new(), Vec::new());
     for (name, service) in section(root, "services").into_iter().flatten() {
-        let Some(map) = service.node.as_map_mut() else { continue };
-        for (key, entry) in map.iter_mut() {
+        for (key, entry) in service.node.as_map_mut().into_iter().flatten() {
             let place = format!("services.{name}.{key}");
-            match key.as_str() {
-                "build" => build(&mut entry.node, &place)?,
-                "depends_on" => match &entry.node.value {
-                    Value::List(_) | Value::Map(_) => replace(&mut entry.node, dependencies),
-                    _ => return wrong_type(&entry.node, &place, "depend_on"),
-                },
-                "env_file" => match &entry.node.value {
-                    Value::List(_) | Value::Text(_) => replace(&mut entry.node, env_files),
-                    _ => return wrong_type(&entry.node, &place, "env_file"),
-                },
-                "gpus" if !matches!(entry.node.value, Value::List(_) | Value::Text(_)) => {
-                    return wrong_type(&entry.node, &place, "gpus");
-                }
-                "extends" if !matches!(entry.node.value, Value::Map(_) | Value::Text(_)) => {
-                    return wrong_type(&entry.node, &place, "extends");
-                }
-                "networks" => replace(&mut entry.node, named),
-                "dns" | "label_file" => replace(&mut entry.node, list),
-                "gpus" => replace(&mut entry.node, gpus),
-                "volumes" => {
-                    each(&mut entry.node, |item| volume(item, &place).map(|one| vec![one]))?
-                }
-                "ports" if !matches!(entry.node.value, Value::List(_)) => {
-                    return wrong_type(&entry.node, &place, "port");
-                }
-                "ports" => each(&mut entry.node, |item| ports(item, &place))?,
-                "ulimits" => ulimits(&entry.node, &place)?,
-                "scale" => {
-                    if let Value::Int(..0) = entry.node.value {
-                        let message = format!("{place}: must be greater than or equal to 0");
-                        return Err(Conflict { message, pos: entry.node.pos });
-                    }
-                }
-                "devices" => {
-                    each(&mut entry.node, |item| device(item, &place).map(|one| vec![one]))?
-                }
-                "secrets" | "configs" => {
-                    each(&mut entry.node, |item| reference(item, &place).map(|one| vec![one]))?;
-                }
-                _ => {}
-            }
+            found.extend(field(key, &mut entry.node, &place).err());
         }
     }
     for key in ["volumes", "networks", "secrets", "configs"] {
         for (name, entry) in section(root, key).into_iter().flatten() {
-            external(&mut entry.node, &format!("{key}.{name}"), &mut warnings)?;
+            found.extend(external(&mut entry.node, &format!("{key}.{name}"), &mut warnings).err());
         }
     }
-    Ok(warnings)
+    (warnings, found)
+}
+
+/// A field of a service.
+fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
+    let is_list = matches!(node.value, Value::List(_));
+    let is_map = matches!(node.value, Value::Map(_));
+    let is_text = matches!(node.value, Value::Text(_));
+    match key {
+        "build" => build(node, place)?,
+        "depends_on" if is_list || is_map => replace(node, dependencies),
+        "depends_on" => return wrong_type(node, place, "depend_on"),
+        "env_file" if is_list || is_text => replace(node, env_files),
+        "gpus" if is_list || is_text => replace(node, gpus),
+        "ports" if is_list => each(node, |item| ports(item, place))?,
+        "env_file" | "gpus" => return wrong_type(node, place, key),
+        "extends" if !is_map && !is_text => return wrong_type(node, place, key),
+        "ports" => return wrong_type(node, place, "port"),
+        "networks" => replace(node, named),
+        "dns" | "label_file" => replace(node, list),
+        "volumes" => each(node, |item| volume(item, place).map(|one| vec![one]))?,
+        "devices" => each(node, |item| device(item, place).map(|one| vec![one]))?,
+        "secrets" | "configs" => each(node, |item| reference(item, place).map(|one| vec![one]))?,
+        "ulimits" => ulimits(node, place)?,
+        "scale" => {
+            if let Value::Int(..0) = node.value {
+                let message = format!("{place}: must be greater than or equal to 0");
+                return Err(Conflict { message, pos: node.pos });
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// `external: {name: X}` is the old way to say `name: X` and `external: true`.

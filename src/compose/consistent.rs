@@ -109,12 +109,11 @@ impl Check<'_> {
             );
             self.invalid(build.pos, &what);
         }
-        let services = self.tree.get("services");
         for (context, _, target) in entries(build.get("additional_contexts")) {
             let text = target.scalar().unwrap_or_default();
             let Some(other) = text.strip_prefix("service:") else { continue };
-            let fault = match services.and_then(|services| services.get(other)) {
-                Some(known) if known.get("build").is_some() => continue,
+            let fault = match self.services.get(other) {
+                Some(known) if known.build.is_some() => continue,
                 Some(_) => "non-buildable",
                 None => "unknown",
             };

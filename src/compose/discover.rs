@@ -131,7 +131,7 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
     let mut environment = Environment::new(request.environment.clone());
     environment.set("PWD", cwd.display().to_string());
     let explicit = explicit_env_files(request);
-    let disabled = env_files_disabled(request)?;
+    let disabled = explicit.is_none() && env_files_disabled(request)?;
     let mut directory = request.project_directory.as_ref().map(|path| absolute(cwd, path));
     let mut files: Vec<PathBuf> = request.files.iter().map(|path| absolute(cwd, path)).collect();
     let mut env_files = Vec::new();
@@ -220,7 +220,7 @@ fn env_files_disabled(request: &Request) -> Result<bool, Errors> {
         Some(_) => Err(Errors::one(
             ErrorKind::Invalid,
             None,
-            "COMPOSE_DISABLE_ENV_FILE must be a boolean: invalid syntax",
+            "COMPOSE_DISABLE_ENV_FILE must be a boolean: strconv.ParseBool: invalid syntax",
         )),
     }
 }

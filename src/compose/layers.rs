@@ -16,6 +16,7 @@ use super::merge::{self, Conflict};
 use super::schema;
 use super::source::{Pos, join};
 use super::tree::{Document, Entry, Map, Node, Removal, Used, Value};
+use super::unify::unify;
 use super::validate;
 
 /// How deep includes and extensions may go before it can only be a cycle.
@@ -28,6 +29,11 @@ const MOST_FILLED: usize = 64 << 20;
 pub(super) struct Level<'e> {
     pub(super) environment: &'e Environment,
     pub(super) directory: &'e Path,
+    /// Where the `env_file`s of includes are looked for, when that is elsewhere: Compose takes those of included files from
+    /// the working directory, as if it were the project directory.
+    pub(super) env_files_from: Option<PathBuf>,
+    /// The working directory and the project directory.
+    pub(super) roots: (&'e Path, &'e Path),
     pub(super) home: Option<&'e Path>,
     /// The files whose include led here.
     pub(super) stack: Vec<PathBuf>,
@@ -57,26 +63,26 @@ pub(super) fn parse(path: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Erro
 
 /// Lays files over each other; the result is canonical, valid and has absolute paths.
 pub(super) fn model(
-    files: Vec<Parsed>,
+    files: Vec<Result<Parsed, Errors>>,
     level: &mut Level<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<Node, Errors> {
     let mut tree: Option<Node> = None;
-    let file = files.first().map(|file| file.file);
+    let mut first = None;
     for file in files {
+        let file = file?;
+        first = first.or(Some(Pos { file: file.file, line: 1, column: 1 }));
         for document in file.documents {
             tree = Some(layer(tree, document, &file.path, file.file, level, reader)?);
         }
     }
-    let first = file.map(|file| Pos { file, line: 1, column: 1 });
     let tree = tree.filter(|tree| tree.as_map().is_some_and(|map| !map.is_empty()));
     let Some(mut tree) = tree else {
         let at = first.map(|pos| reader.sources.at(pos));
         return Err(Errors::one(ErrorKind::Invalid, at, "empty compose file"));
     };
     canonical::defaults(&mut tree);
-    let faults = validate::check(&tree).into_iter().take(MOST_ERRORS);
-    Errors::check(faults.flat_map(|it| told(it, reader).into_iter()).collect())?;
+    told_all(validate::check(&tree), reader)?;
     canonical::resolve_paths(&mut tree, level.directory, level.home)
         .map_err(|it| told(it, reader))?;
     Ok(tree)
@@ -101,9 +107,8 @@ fn layer(
     let mut tree = base.unwrap_or_else(|| Node::new(root.pos, Value::Map(Map::new())));
     merge::remove(&mut tree, &removals);
     include_all(&mut root, path, level, reader)?;
-    let conflict = |conflict: Conflict, reader: &Reader<'_>| told(conflict, reader);
-    tree = merge::merge(tree, root, &mut Vec::new()).map_err(|it| conflict(it, reader))?;
-    merge::unify(&mut tree).map_err(|it| conflict(it, reader))?;
+    tree = merge::merge(tree, root, &mut Vec::new()).map_err(|it| told(it, reader))?;
+    told_all(unify(&mut tree), reader)?;
     Errors::check(schema::validate(&tree, file, &reader.sources))?;
     if let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("version")) {
         let message = format!(
@@ -112,16 +117,27 @@ fn layer(
         );
         reader.warn(WarningKind::Obsolete, Some(entry.key), message);
     }
-    let warnings = canonical::canonical(&mut tree).map_err(|it| conflict(it, reader))?;
-    for (pos, warning) in warnings {
-        reader.warn(WarningKind::Deprecated, Some(pos), warning);
-    }
-    merge::unify(&mut tree).map_err(|it| conflict(it, reader))?;
+    canonical(&mut tree, reader)?;
+    told_all(unify(&mut tree), reader)?;
     Ok(tree)
 }
 
 pub(super) fn told(conflict: Conflict, reader: &Reader<'_>) -> Errors {
     Errors::one(ErrorKind::Invalid, Some(reader.sources.at(conflict.pos)), conflict.message)
+}
+
+fn told_all(conflicts: Vec<Conflict>, reader: &Reader<'_>) -> Result<(), Errors> {
+    let told = conflicts.into_iter().take(MOST_ERRORS).flat_map(|it| told(it, reader).into_iter());
+    Errors::check(told.collect())
+}
+
+/// The long forms, with what Compose warns about.
+fn canonical(tree: &mut Node, reader: &mut Reader<'_>) -> Result<(), Errors> {
+    let (warnings, conflicts) = canonical::canonical(tree);
+    for (pos, warning) in warnings {
+        reader.warn(WarningKind::Deprecated, Some(pos), warning);
+    }
+    told_all(conflicts, reader)
 }
 
 /// Fills in all texts of a tree.
@@ -403,8 +419,8 @@ impl Extending<'_, '_, '_> {
         let Some(mut tree) = tree else {
             return self.fail(pos, message + "no services section");
         };
-        merge::unify(&mut tree).map_err(|it| told(it, self.reader))?;
-        canonical::canonical(&mut tree).map_err(|it| told(it, self.reader))?;
+        told_all(unify(&mut tree), self.reader)?;
+        canonical(&mut tree, self.reader)?;
         let directory = path.parent().unwrap_or(Path::new("/"));
         // What a file of a file extends is relative to that file.
         absolute_extends(&mut tree, directory);
@@ -467,9 +483,7 @@ fn include_all(
     for (index, item) in items.into_iter().enumerate() {
         let imported = include_one(&item, index, &stack, level, reader)
             .map_err(|errors| placed(errors, item.pos, reader))?;
-        let conflicts = import(imported, root);
-        let errors = conflicts.into_iter().flat_map(|it| told(it, reader).into_iter());
-        Errors::check(errors.take(MOST_ERRORS).collect())?;
+        told_all(import(imported, root), reader)?;
     }
     Ok(())
 }
@@ -525,14 +539,16 @@ fn include_one(
     };
     let mut named: Vec<PathBuf> = Vec::new();
     for written in texts(item.get("env_file")).iter().filter(|path| *path != "/dev/null") {
-        let path = join(level.directory, written);
+        let path = join(level.env_files_from.as_deref().unwrap_or(level.directory), written);
+        let relative = level.env_files_from.as_ref().and(path.strip_prefix(level.roots.0).ok());
+        let shown_path = relative.unwrap_or(&path);
         // Compose looks at relative ones alone.
         let message = if written.starts_with('/') {
             None
         } else if reader.files.is_dir(&path) {
-            Some(format!("{} is not a file", path.display()))
+            Some(format!("{} is not a file", shown_path.display()))
         } else if !reader.files.exists(&path) {
-            Some(format!("stat {}: no such file or directory", path.display()))
+            Some(format!("stat {}: no such file or directory", shown_path.display()))
         } else {
             None
         };
@@ -553,11 +569,13 @@ fn include_one(
     environment.add(sets);
     let mut parsed = Vec::new();
     for path in &paths {
-        parsed.push(parse(path, reader)?);
+        parsed.push(parse(path, reader));
     }
     let mut inner = Level {
         environment: &environment,
         directory: &directory,
+        env_files_from: directory.strip_prefix(level.roots.1).ok().map(|it| level.roots.0.join(it)),
+        roots: level.roots,
         home: level.home,
         stack: stack.to_vec(),
         extended: BTreeMap::new(),

@@ -1,10 +1,9 @@
-//! Laying one file over another: which keys replace, which grow, and what counts as the same element of a list.
+//! Laying one file over another: which keys replace, and which grow.
 //!
-//! Source: compose-go `override/merge.go` and `override/uncity.go` as Compose v2.40 carries them.
+//! Source: compose-go `override/merge.go` as Compose v2.40 carries it.
 
 use super::source::Pos;
 use super::tree::{Entry, Map, Node, Removal, Value};
-use super::{mount, port};
 
 /// Something that cannot be laid over something else.
 pub(super) struct Conflict {
@@ -267,93 +266,9 @@ fn take(node: &mut Node, path: &[String]) {
     }
 }
 
-/// Keeps the last of each element that means the same, at the place of the first.
-pub(super) fn unify(root: &mut Node) -> Result<(), Conflict> {
-    let Some(services) = section(root, "services") else { return Ok(()) };
-    for (name, entry) in services.iter_mut() {
-        let Some(service) = entry.node.as_map_mut() else { continue };
-        for (key, entry) in service.iter_mut() {
-            let index: fn(&Node, &str) -> Result<String, String> = match key.as_str() {
-                "annotations" | "cap_add" | "cap_drop" | "dns" | "dns_opt" | "dns_search"
-                | "environment" | "labels" | "links" | "profiles" | "sysctls" | "tmpfs" => pair,
-                "env_file" => env_file,
-                "devices" => device,
-                "expose" => exposed,
-                "ports" => port_index,
-                "volumes" => volume_index,
-                "secrets" => secret_index,
-                "configs" => config_index,
-                "build" => {
-                    let keys = ["args", "additional_contexts", "labels", "tags"];
-                    unify_inside(&mut entry.node, &keys, &format!("services.{name}.build"))?;
-                    continue;
-                }
-                "deploy" => {
-                    unify_inside(&mut entry.node, &["labels"], &format!("services.{name}.deploy"))?;
-                    continue;
-                }
-                "networks" => {
-                    for (network, entry) in entry.node.as_map_mut().into_iter().flatten() {
-                        let place = format!("services.{name}.networks.{network}");
-                        let keys = ["aliases", "link_local_ips"];
-                        unify_inside(&mut entry.node, &keys, &place)?;
-                    }
-                    continue;
-                }
-                _ => continue,
-            };
-            unify_list(&mut entry.node, &format!("services.{name}.{key}"), index)?;
-        }
-    }
-    Ok(())
-}
-
-fn unify_inside(node: &mut Node, keys: &[&str], place: &str) -> Result<(), Conflict> {
-    for key in keys {
-        if let Some(entry) = node.as_map_mut().and_then(|map| map.get_mut(*key)) {
-            unify_list(&mut entry.node, &format!("{place}.{key}"), pair)?;
-        }
-    }
-    Ok(())
-}
-
 /// A top-level section, when it is a map.
 pub(super) fn section<'n>(root: &'n mut Node, key: &str) -> Option<&'n mut Map> {
     root.as_map_mut()?.get_mut(key)?.node.as_map_mut()
-}
-
-fn unify_list(
-    node: &mut Node,
-    place: &str,
-    index: fn(&Node, &str) -> Result<String, String>,
-) -> Result<(), Conflict> {
-    let Value::List(list) = &mut node.value else { return Ok(()) };
-    let mut seen = std::collections::BTreeMap::new();
-    let mut kept: Vec<Node> = Vec::with_capacity(list.len());
-    for (number, item) in std::mem::take(list).into_iter().enumerate() {
-        let key = index(&item, &format!("{place}.[{number}]"))
-            .map_err(|message| Conflict { message, pos: item.pos })?;
-        match seen.get(&key) {
-            Some(&at) => kept[at] = item,
-            None => {
-                seen.insert(key, kept.len());
-                kept.push(item);
-            }
-        }
-    }
-    *list = kept;
-    Ok(())
-}
-
-fn pair_key(text: &str) -> &str {
-    text.split('=').next().unwrap_or(text)
-}
-
-fn pair(node: &Node, place: &str) -> Result<String, String> {
-    match node.as_text() {
-        Some(text) => Ok(pair_key(text).to_owned()),
-        None => Err(format!("{place}: unexpected type {}", go_type(&node.value))),
-    }
 }
 
 /// Go's name of a value's type.
@@ -368,90 +283,4 @@ pub(super) fn go_type(value: &Value) -> &'static str {
         Value::List(_) => "[]interface {}",
         Value::Map(_) => "map[string]interface {}",
     }
-}
-
-fn env_file(node: &Node, place: &str) -> Result<String, String> {
-    match &node.value {
-        Value::Map(map) if !map.contains_key("path") => {
-            Err(format!("environment path attribute {place} is missing"))
-        }
-        _ => Ok(node.get("path").unwrap_or(node).scalar().unwrap_or_default()),
-    }
-}
-
-fn device(node: &Node, place: &str) -> Result<String, String> {
-    match &node.value {
-        Value::Text(text) => {
-            let mut parts = text.split(':');
-            let source = parts.next().unwrap_or_default();
-            Ok(parts.next().unwrap_or(source).to_owned())
-        }
-        Value::Map(_) => match node.get("target").and_then(Node::as_text) {
-            Some(target) => Ok(target.to_owned()),
-            None => Err(format!("service device {place} is missing a mount target")),
-        },
-        _ => Ok(String::new()),
-    }
-}
-
-fn exposed(node: &Node, place: &str) -> Result<String, String> {
-    match &node.value {
-        Value::Int(_) | Value::Text(_) => Ok(node.scalar().unwrap_or_default()),
-        _ => Err(format!("{place}: unsupported expose value")),
-    }
-}
-
-fn volume_index(node: &Node, place: &str) -> Result<String, String> {
-    match &node.value {
-        Value::Text(text) => mount::parse_short(text).map(|mount| mount.target),
-        Value::Map(_) => match node.get("target").and_then(Node::as_text) {
-            Some(target) => Ok(target.to_owned()),
-            None => Err(format!("service volume {place} is missing a mount target")),
-        },
-        _ => Ok(String::new()),
-    }
-}
-
-fn port_index(node: &Node, place: &str) -> Result<String, String> {
-    match &node.value {
-        Value::Map(_) => {
-            let field = |key: &str, default: &str| {
-                node.get(key).and_then(Node::scalar).unwrap_or_else(|| default.to_owned())
-            };
-            if node.get("target").is_none() {
-                return Err(format!("service ports {place} is missing a target port"));
-            }
-            // Compose does not see that `published: 80` and `published: "80"` are the same port.
-            let published = match node.get("published").map(|node| &node.value) {
-                Some(Value::Int(number)) => format!("#{number}"),
-                _ => field("published", ""),
-            };
-            Ok(port::index(
-                &field("host_ip", "0.0.0.0"),
-                &published,
-                &field("target", ""),
-                &field("protocol", "tcp"),
-            ))
-        }
-        _ => Ok(node.scalar().unwrap_or_default()),
-    }
-}
-
-fn secret_index(node: &Node, place: &str) -> Result<String, String> {
-    mounted(node, "/run/secrets", place)
-}
-
-fn config_index(node: &Node, place: &str) -> Result<String, String> {
-    mounted(node, "", place)
-}
-
-fn mounted(node: &Node, base: &str, place: &str) -> Result<String, String> {
-    if !matches!(node.value, Value::Text(_) | Value::Map(_)) {
-        return Err(format!("{place}: unsupported expose value"));
-    }
-    let field = |key: &str| node.get(key).and_then(Node::scalar);
-    Ok(field("target").unwrap_or_else(|| {
-        let source = field("source").or_else(|| node.scalar()).unwrap_or_default();
-        format!("{base}/{source}")
-    }))
 }

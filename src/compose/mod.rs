@@ -33,6 +33,7 @@ mod shapes;
 mod size;
 mod source;
 mod tree;
+mod unify;
 mod validate;
 mod words;
 
@@ -88,7 +89,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
-        parsed.push(layers::parse(path, &mut reader)?);
+        parsed.push(layers::parse(path, &mut reader));
     }
     let (name, name_source) =
         project_name(request, &found.directory, &found.environment, &parsed, &mut reader)?;
@@ -98,6 +99,8 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut level = layers::Level {
         environment: &found.environment,
         directory: &found.directory,
+        env_files_from: None,
+        roots: (&request.directory, &found.directory),
         home: home.as_deref(),
         stack: Vec::new(),
         extended: BTreeMap::new(),
@@ -132,7 +135,7 @@ fn project_name(
     request: &Request,
     directory: &Path,
     environment: &Environment,
-    parsed: &[Parsed],
+    parsed: &[Result<Parsed, Errors>],
     reader: &mut Reader<'_>,
 ) -> Result<(Spanned<String>, NameSource), Errors> {
     let variable = environment.lookup("COMPOSE_PROJECT_NAME").filter(|(name, _)| !name.is_empty());
@@ -148,14 +151,23 @@ fn project_name(
         }
         return Ok((Spanned { value: name.to_owned(), at }, source));
     }
-    for root in parsed.iter().filter_map(|file| Some(&file.documents.first()?.root)) {
-        let name = root.get("name").filter(|name| !matches!(name.value, Value::Text(_)));
-        let (node, into) = match (&root.value, name) {
-            (Value::Null, _) | (Value::Map(_), None) => continue,
-            (Value::Map(_), Some(name)) if name.as_list().is_none() && name.as_map().is_none() => {
-                continue;
+    // Compose looks for a name first, up to the first file that has one: what is wrong there comes before all else.
+    for file in parsed {
+        let file = match file {
+            Ok(file) => file,
+            Err(errors) if errors.first().message.starts_with("yaml:") => {
+                return Err(errors.clone());
             }
-            (Value::Map(_), Some(name)) => (name, "string"),
+            Err(_) => continue,
+        };
+        let Some(root) = file.documents.first().map(|document| &document.root) else { continue };
+        let (node, into) = match (&root.value, root.get("name")) {
+            (Value::Null, _) | (Value::Map(_), None) => continue,
+            (Value::Map(_), Some(name)) => match &name.value {
+                Value::Text(text) if !text.is_empty() => break,
+                Value::List(_) | Value::Map(_) => (name, "string"),
+                _ => continue,
+            },
             _ => (root, "cli.named"),
         };
         let at = reader.sources.at(node.pos);
@@ -163,7 +175,8 @@ fn project_name(
         let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
         return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
     }
-    let documents = parsed.iter().flat_map(|file| file.documents.iter().enumerate());
+    let files = parsed.iter().filter_map(|file| file.as_ref().ok());
+    let documents = files.flat_map(|file| file.documents.iter().enumerate());
     let written: Option<(usize, Node)> = documents
         .filter_map(|(index, document)| Some((index, document.root.get("name")?)))
         .rfind(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))

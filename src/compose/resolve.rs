@@ -145,7 +145,7 @@ impl Resolver<'_, '_> {
         for (key, pos, node) in entries(tree.get("volumes")) {
             let at = self.at(pos);
             let external = flag(node.get("external"));
-            let name = self.filled(node, "name");
+            let name = self.spanned(node, "name");
             let name = name.unwrap_or_else(|| Spanned {
                 value: if external { key.clone() } else { format!("{project}_{key}") },
                 at: None,
@@ -335,6 +335,7 @@ impl Resolver<'_, '_> {
                         let shown = pairs.map(|(key, value, _)| (key, Json::from(value)));
                         Some(Json::Object(shown.collect())).filter(|it| *it != json!({}))
                     }
+                    "subpath" if node.as_text() == Some("") => None,
                     _ => Some(to_json(node)),
                 }),
                 "tmpfs" => fields(|key, node| match key {
@@ -555,7 +556,9 @@ fn hosts(node: &Node) -> Vec<String> {
         }
         None => host,
     };
-    list(Some(node)).into_iter().map(pair).collect()
+    let mut hosts: Vec<String> = list(Some(node)).into_iter().map(pair).collect();
+    hosts.sort();
+    hosts
 }
 
 /// A secret of a build; its target is its name.

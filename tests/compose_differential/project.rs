@@ -29,7 +29,7 @@ pub(crate) fn project(mut r: Rng) -> Case {
         case.files.insert(name.clone(), Text::Yaml(documents));
     }
     surroundings(r, &mut case, home);
-    if r.fault(25) {
+    if r.fault(18) {
         faults::inject(r, &mut case);
     }
     case
@@ -353,7 +353,7 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
         top.push(("x-any".to_owned(), scalar(r, "1_000")));
     }
     if top.is_empty() {
-        top.push(("services".to_owned(), raw(r.pick(&["{}", "null", ""]))));
+        top.push(("services".to_owned(), raw(r.form(&["{}", "✗null", "✗"]))));
     }
     if r.chance(10) {
         let last = top.len() - 1;

@@ -47,7 +47,7 @@ impl Rng {
     /// One of these; those that begin with [`FAULTY`] seldom, and without it.
     pub(crate) fn form(&mut self, from: &[&'static str]) -> &'static str {
         let any = from.iter().any(|form| form.starts_with(FAULTY));
-        let faulty = any && !self.broken && self.chance(3);
+        let faulty = any && !self.broken && self.chance(2);
         self.broken |= faulty;
         loop {
             let form = self.pick(from);

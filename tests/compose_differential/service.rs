@@ -876,7 +876,7 @@ pub(crate) fn service(r: &mut Rng, whole: bool) -> Y {
             }
             node = Y::Tagged(tag.to_owned(), Box::new(node));
         } else if r.chance(3) {
-            node = raw(r.pick(&["null", "", "[]", "{}", "''"]));
+            node = raw(r.form(&["✗null", "✗", "[]", "{}", "✗''"]));
         }
         entries.push((key.to_owned(), node));
     }

@@ -162,16 +162,20 @@ pub(crate) fn difference(
         (Err(errors), Some(_)) => Some(Difference::Refused(errors.to_string())),
         // Compose fell over, or cannot write what it read: what it would have said is not known.
         (_, None)
-            if ["panic: ", "json: unsupported value"].iter().any(|it| stderr.contains(it)) =>
+            if ["panic: ", "json: unsupported value", "json: error calling"]
+                .iter()
+                .any(|it| stderr.contains(it)) =>
         {
             None
         }
         (Ok(_), None) => Some(Difference::Accepted(complaint(stderr, directory))),
         (Err(errors), None) => {
             let ours: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
-            let (ours, theirs) = (ours.join("\n"), complaint(stderr, directory));
-            (!same_fault(&ours, &theirs))
-                .then(|| Difference::Message(format!("\n  ours   {ours}\n  theirs {theirs}")))
+            let theirs = complaint(stderr, directory);
+            let ours_shown = ours.join("\n");
+            let same = ours.iter().any(|fault| same_fault(fault, &theirs));
+            (!same)
+                .then(|| Difference::Message(format!("\n  ours   {ours_shown}\n  theirs {theirs}")))
         }
     }
 }
@@ -236,8 +240,8 @@ fn differing(place: &str, ours: &Value, theirs: &Value) -> String {
     each.collect()
 }
 
-/// Whether Compose's reason is one of ours, which stand below each other. Of several in one step it reports one, by chance
-/// of the order in which Go walks a map.
+/// Whether Compose's reason is this one of ours. Of several in one step it reports one, by chance of the order in which Go
+/// walks a map.
 fn same_fault(ours: &str, theirs: &str) -> bool {
     let ours = bare(ours);
     let theirs = bare(theirs);
@@ -281,6 +285,9 @@ fn bare(sentence: &str) -> String {
         (r"failed to parse \S+: yaml:", "yaml:"),
         (r"yaml: line \d+: ", "yaml: "),
         (r#"(invalid project name) ".*":"#, "$1:"),
+        // Rust and Go have different escapes.
+        (r"\\(u\{[0-9a-f]*\}|x[0-9a-f]{2}|[abfvrnt])", ""),
+        (r"[\\\r]", ""),
         ("[0-9]", ""),
     ] {
         text = Regex::new(said).unwrap().replace_all(&text, left).into_owned();
