@@ -506,6 +506,38 @@ fn texts(node: Option<&Node>) -> Vec<String> {
     }
 }
 
+/// What in an include is not of its type, in Compose's words.
+fn wrong_include(item: &Node, index: usize) -> Option<String> {
+    let place = format!("'[{index}]");
+    match &item.value {
+        Value::Text(_) | Value::Null => None,
+        Value::List(_) => Some(format!("{place}' expected a map or struct, got \"slice\"")),
+        Value::Map(map) => map.iter().find_map(|(key, entry)| {
+            let value = &entry.node.value;
+            let name = merge::go_type(value);
+            match (key.as_str(), value) {
+                (_, Value::Null | Value::Text(_)) | ("project_directory", Value::Int(_)) => None,
+                ("project_directory", _) => Some(format!(
+                    "{place}.{key}' expected type 'string', got unconvertible type '{name}'"
+                )),
+                ("path" | "env_file", Value::List(list))
+                    if list.iter().all(|item| item.as_text().is_some()) =>
+                {
+                    None
+                }
+                ("path" | "env_file", _) => {
+                    Some(format!("{place}.{key}' invalid type {name} for string list"))
+                }
+                _ => None,
+            }
+        }),
+        value => {
+            let name = merge::go_type(value);
+            Some(format!("{place}' expected a map or struct, got {name:?}"))
+        }
+    }
+}
+
 fn include_one(
     item: &Node,
     index: usize,
@@ -514,14 +546,12 @@ fn include_one(
     reader: &mut Reader<'_>,
 ) -> Result<Node, Errors> {
     let at = || Some(reader.sources.at(item.pos));
+    if let Some(what) = wrong_include(item, index) {
+        return Err(Errors::one(ErrorKind::Invalid, at(), what));
+    }
     let paths = match &item.value {
         Value::Text(path) => vec![path.clone()],
-        Value::Map(_) => texts(item.get("path")),
-        value => {
-            let what = merge::go_type(value);
-            let what = format!("'[{index}]' expected a map or struct, got {what:?}");
-            return Err(Errors::one(ErrorKind::Invalid, at(), what));
-        }
+        _ => texts(item.get("path")),
     };
     let paths: Vec<PathBuf> = paths.iter().map(|path| join(level.directory, path)).collect();
     let Some(first) = paths.first() else { return Ok(Node::new(item.pos, Value::Null)) };

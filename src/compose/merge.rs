@@ -123,9 +123,7 @@ fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Confl
 fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
     let pos = over.pos;
     match (base.value, over.value) {
-        (base_value @ (Value::Map(_) | Value::List(_)), Value::Null) => {
-            Ok(Node::new(base.pos, base_value))
-        }
+        (value, Value::Null) => Ok(Node { pos: base.pos, value, used: base.used }),
         (Value::Map(map), Value::Map(other)) => {
             Ok(Node::new(pos, Value::Map(merge_maps(map, other, path)?)))
         }
@@ -143,13 +141,13 @@ fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflic
 fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, Conflict> {
     for (key, entry) in other {
         match map.remove(&key) {
-            Some(old) if !key.starts_with("x-") => {
+            Some(old) => {
                 path.push(key);
                 let node = merge(old.node, entry.node, path)?;
                 let key = path.pop().unwrap_or_default();
                 map.insert(key, Entry { key: entry.key, node });
             }
-            _ => {
+            None => {
                 map.insert(key, entry);
             }
         }

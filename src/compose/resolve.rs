@@ -231,7 +231,6 @@ impl Resolver<'_, '_> {
                 "context" if value.as_text() == Some("") => Json::Null,
                 "shm_size" | "provenance" | "sbom" => Json::from(value.scalar()),
                 "extra_hosts" => hosts(value).into(),
-                "secrets" => items(node, "secrets").iter().map(secret).collect(),
                 "ssh" => list(Some(value)).into(),
                 _ => to_json(value),
             };
@@ -482,7 +481,10 @@ impl Resolver<'_, '_> {
             let at = self.at(item.pos);
             let Some(text) = self.named_file(&file, "label", &at, true) else { continue };
             let number = self.reader.sources.number(&file);
-            match dotenv::parse(&text, number, &Environment::default(), &mut sets) {
+            // What the files before set comes before what this one sets.
+            let mut outer = Environment::default();
+            outer.add(sets.clone());
+            match dotenv::parse(&text, number, &outer, &mut sets) {
                 Ok(unset) => self.reader.warn_unset(unset),
                 Err(fault) => {
                     let errors = self.reader.env_fault(&file, number, &fault);
@@ -559,17 +561,6 @@ fn hosts(node: &Node) -> Vec<String> {
     let mut hosts: Vec<String> = list(Some(node)).into_iter().map(pair).collect();
     hosts.sort();
     hosts
-}
-
-/// A secret of a build; its target is its name.
-fn secret(node: &Node) -> Json {
-    let mut shown = to_json(node);
-    if let Json::Object(shown) = &mut shown
-        && let Some(source) = shown.get("source").cloned()
-    {
-        shown.entry("target").or_insert(source);
-    }
-    shown
 }
 
 /// A node as JSON.
