@@ -189,7 +189,10 @@ fn a_refused_key_under_a_lost_volume_is_still_minted_anew() {
             }
             judged += 1;
             let remedies = root["remedies"].to_string();
-            assert!(remedies.contains("key mint --write") || remedies.contains("generate_admin_key"), "{name}, {what}: {remedies}");
+            assert!(
+                remedies.contains("key mint --write") || remedies.contains("generate_admin_key"),
+                "{name}, {what}: {remedies}"
+            );
         }
     }
     assert!(judged > 5 || std::env::var_os("SCENARIO").is_some(), "{judged}");

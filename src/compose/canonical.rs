@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::merge::{Conflict, context, dependencies, section};
+use super::merge::{Conflict, context, dependencies, go_type, named, section};
 use super::mount;
 use super::port;
 use super::source::{Pos, clean, join};
@@ -18,26 +18,217 @@ fn text(pos: Pos, text: impl Into<String>) -> Entry {
     entry(pos, Value::Text(text.into()))
 }
 
-/// Brings all services into the long forms.
-pub(super) fn canonical(root: &mut Node) -> Result<(), Conflict> {
-    let Some(services) = section(root, "services") else { return Ok(()) };
-    for (name, service) in services.iter_mut() {
-        let Some(map) = service.node.as_map_mut() else { continue };
-        for (key, entry) in map.iter_mut() {
-            match key.as_str() {
-                "build" => replace(&mut entry.node, context),
-                "depends_on" => replace(&mut entry.node, dependencies),
-                "env_file" => replace(&mut entry.node, env_files),
-                "volumes" => each(&mut entry.node, |item| volume(item).map(|one| vec![one]))?,
-                "ports" => {
-                    let place = format!("services.{name}.ports");
-                    each(&mut entry.node, |item| ports(item, &place))?;
-                }
-                _ => {}
+/// Brings a tree into the long forms; gives what Compose warns about, with its place, and all that has no long form.
+pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<Conflict>) {
+    let (mut warnings, mut found) = (Vec::new(), Vec::new());
+    for (name, service) in section(root, "services").into_iter().flatten() {
+        for (key, entry) in service.node.as_map_mut().into_iter().flatten() {
+            let place = format!("services.{name}.{key}");
+            found.extend(field(key, &mut entry.node, &place).err());
+        }
+    }
+    for key in ["volumes", "networks", "secrets", "configs"] {
+        for (name, entry) in section(root, key).into_iter().flatten() {
+            found.extend(external(&mut entry.node, &format!("{key}.{name}"), &mut warnings).err());
+        }
+    }
+    (warnings, found)
+}
+
+/// A field of a service.
+fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
+    let is_list = matches!(node.value, Value::List(_));
+    let is_map = matches!(node.value, Value::Map(_));
+    let is_text = matches!(node.value, Value::Text(_));
+    match key {
+        "build" => build(node, place)?,
+        "depends_on" if is_list || is_map => replace(node, dependencies),
+        "depends_on" => return wrong_type(node, place, "depend_on"),
+        "env_file" if is_list || is_text => replace(node, env_files),
+        "gpus" if is_list || is_text => replace(node, gpus),
+        "ports" if is_list => each(node, |item| ports(item, place))?,
+        "env_file" | "gpus" => return wrong_type(node, place, key),
+        "extends" if !is_map && !is_text => return wrong_type(node, place, key),
+        "ports" => return wrong_type(node, place, "port"),
+        "networks" => replace(node, named),
+        "dns" | "label_file" => replace(node, list),
+        "volumes" => each(node, |item| volume(item, place).map(|one| vec![one]))?,
+        "devices" => each(node, |item| device(item, place).map(|one| vec![one]))?,
+        "secrets" | "configs" => each(node, |item| reference(item, place).map(|one| vec![one]))?,
+        "ulimits" => ulimits(node, place)?,
+        "scale" => {
+            if let Value::Int(..0) = node.value {
+                let message = format!("{place}: must be greater than or equal to 0");
+                return Err(Conflict { message, pos: node.pos });
             }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `external: {name: X}` is the old way to say `name: X` and `external: true`.
+fn external(
+    node: &mut Node,
+    place: &str,
+    warnings: &mut Vec<(Pos, String)>,
+) -> Result<(), Conflict> {
+    let name = node.get("name").cloned();
+    let Some(map) = node.as_map_mut() else { return Ok(()) };
+    let Some(external) = map.get_mut("external").filter(|it| it.node.as_map().is_some()) else {
+        return Ok(());
+    };
+    let old = external.node.as_map_mut().and_then(|external| external.remove("name"));
+    external.node.value = Value::Bool(true);
+    let Some(old) = old else { return Ok(()) };
+    let pos = old.node.pos;
+    let message =
+        format!("{place}: external.name is deprecated. Please set name and external: true");
+    warnings.push((pos, message));
+    match name {
+        Some(name) if name != old.node => {
+            let message = format!("{place}: name and external.name conflict; only use name");
+            return Err(Conflict { message, pos });
+        }
+        Some(_) => {}
+        None => {
+            map.insert("name".to_owned(), old);
         }
     }
     Ok(())
+}
+
+fn wrong_type<T>(node: &Node, place: &str, what: &str) -> Result<T, Conflict> {
+    let message = format!("{place}: invalid type {} for {what}", go_type(&node.value));
+    Err(Conflict { message, pos: node.pos })
+}
+
+/// The long form of a build and of what is in it.
+fn build(node: &mut Node, place: &str) -> Result<(), Conflict> {
+    if !matches!(node.value, Value::Map(_) | Value::Text(_)) {
+        return wrong_type(node, place, "build");
+    }
+    replace(node, context);
+    for (key, entry) in node.as_map_mut().into_iter().flatten() {
+        match key.as_str() {
+            "additional_contexts" => key_values(&mut entry.node, &format!("{place}.{key}"))?,
+            "secrets" => {
+                let place = format!("{place}.{key}");
+                each(&mut entry.node, |item| reference(item, &place).map(|one| vec![one]))?;
+            }
+            "ulimits" => ulimits(&entry.node, &format!("{place}.{key}"))?,
+            "ssh" => ssh(&mut entry.node, &format!("{place}.{key}"))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Each limit is a number or a mapping; a text only where it was cast.
+fn ulimits(node: &Node, place: &str) -> Result<(), Conflict> {
+    for (name, entry) in node.as_map().into_iter().flatten() {
+        if !matches!(entry.node.value, Value::Int(_) | Value::Map(_)) {
+            return wrong_type(&entry.node, &format!("{place}.{name}"), "external");
+        }
+    }
+    Ok(())
+}
+
+/// A list of `KEY=value` as the mapping it stands for.
+fn key_values(node: &mut Node, place: &str) -> Result<(), Conflict> {
+    let Value::List(list) = &node.value else { return Ok(()) };
+    let mut map = Map::new();
+    for item in list {
+        let Some((key, value)) = item.as_text().and_then(|text| text.split_once('=')) else {
+            let shown = item.scalar().unwrap_or_default();
+            let message = format!("{place}: invalid value {shown}, expected key=value");
+            return Err(Conflict { message, pos: item.pos });
+        };
+        map.insert(key.to_owned(), text(item.pos, value));
+    }
+    node.value = Value::Map(map);
+    Ok(())
+}
+
+fn ssh(node: &mut Node, place: &str) -> Result<(), Conflict> {
+    match &node.value {
+        Value::Map(_) => Ok(()),
+        Value::List(list) => {
+            let mut map = Map::new();
+            for item in list {
+                let Some(pair) = item.as_text() else {
+                    return wrong_type(item, place, "ssh key");
+                };
+                let (id, path) = pair.split_once('=').unwrap_or((pair, ""));
+                let value = if path.is_empty() {
+                    entry(item.pos, Value::Null)
+                } else {
+                    text(item.pos, path)
+                };
+                map.insert(id.to_owned(), value);
+            }
+            node.value = Value::Map(map);
+            Ok(())
+        }
+        _ => wrong_type(node, place, "ssh"),
+    }
+}
+
+/// A secret or config that a service uses, by its name alone or with a target.
+fn reference(node: Node, place: &str) -> Result<Node, Conflict> {
+    match &node.value {
+        Value::Map(_) => Ok(node),
+        Value::Text(_) => {
+            let pos = node.pos;
+            let map = Map::from([("source".to_owned(), Entry { key: pos, node })]);
+            Ok(Node::new(pos, Value::Map(map)))
+        }
+        _ => wrong_type(&node, place, "service secret or config"),
+    }
+}
+
+/// A text as a list of one.
+fn list(node: Node) -> Node {
+    let pos = node.pos;
+    match node.value {
+        Value::Text(_) => Node::new(pos, Value::List(vec![node])),
+        _ => node,
+    }
+}
+
+fn gpus(node: Node) -> Node {
+    let pos = node.pos;
+    match node.as_text() {
+        Some(_) => {
+            let map = Map::from([("count".to_owned(), Entry { key: pos, node })]);
+            Node::new(pos, Value::List(vec![Node::new(pos, Value::Map(map))]))
+        }
+        None => node,
+    }
+}
+
+/// `SOURCE[:TARGET[:PERMISSIONS]]`.
+fn device(node: Node, place: &str) -> Result<Node, Conflict> {
+    let pos = node.pos;
+    let spec = match &node.value {
+        Value::Text(spec) => spec,
+        Value::Map(_) => return Ok(node),
+        _ => return wrong_type(&node, &format!("{place}.[]"), "service volume mount"),
+    };
+    let parts: Vec<&str> = spec.split(':').collect();
+    let (source, target, permissions) = match parts.as_slice() {
+        [source] => (*source, *source, "rwm"),
+        [source, target] => (*source, *target, "rwm"),
+        [source, target, permissions] => (*source, *target, *permissions),
+        _ => {
+            let message = format!("confusing device mapping, please use long syntax: {spec}");
+            return Err(Conflict { message, pos });
+        }
+    };
+    let target = if target.is_empty() { source } else { target };
+    let map = [("source", source), ("target", target), ("permissions", permissions)];
+    let map = map.map(|(key, value)| (key.to_owned(), text(pos, value)));
+    Ok(Node::new(pos, Value::Map(Map::from(map))))
 }
 
 fn replace(node: &mut Node, change: impl FnOnce(Node) -> Node) {
@@ -76,19 +267,12 @@ fn env_files(node: Node) -> Node {
     Node::new(pos, Value::List(items.collect()))
 }
 
-fn volume(node: Node) -> Result<Node, Conflict> {
+fn volume(node: Node, place: &str) -> Result<Node, Conflict> {
     let pos = node.pos;
     let spec = match node.value {
         Value::Text(spec) => spec,
-        Value::Map(mut map) => {
-            if let Some(target) = map.get_mut("target")
-                && let Value::Text(path) = &mut target.node.value
-            {
-                *path = clean(path);
-            }
-            return Ok(Node::new(pos, Value::Map(map)));
-        }
-        value => return Ok(Node::new(pos, value)),
+        Value::Map(_) => return Ok(node),
+        _ => return wrong_type(&node, &format!("{place}.[]"), "service volume mount"),
     };
     let short = mount::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
     let bind = short.is_bind();
@@ -134,7 +318,11 @@ fn ports(node: Node, place: &str) -> Result<Vec<Node>, Conflict> {
         }
         return Ok(vec![node]);
     }
-    let Some(spec) = node.scalar() else { return Ok(Vec::new()) };
+    let spec = match &node.value {
+        Value::Int(number) => number.to_string(),
+        Value::Text(spec) => spec.clone(),
+        _ => return wrong_type(&node, place, "port"),
+    };
     let ports = port::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
     let long = |port: port::Short| {
         let mut map = Map::new();
@@ -166,12 +354,14 @@ pub(super) fn defaults(root: &mut Node) {
 }
 
 /// Makes the relative paths of a tree absolute.
-pub(super) fn resolve_paths(root: &mut Node, directory: &Path, home: Option<&Path>) {
+pub(super) fn resolve_paths(
+    root: &mut Node,
+    directory: &Path,
+    home: Option<&Path>,
+) -> Result<(), Conflict> {
     let place = Place { directory, home };
-    if let Some(services) = section(root, "services") {
-        for service in services.values_mut() {
-            place.service(&mut service.node);
-        }
+    for service in section(root, "services").into_iter().flat_map(Map::values_mut) {
+        place.service(&mut service.node)?;
     }
     for key in ["secrets", "configs"] {
         for item in section(root, key).into_iter().flat_map(Map::values_mut) {
@@ -190,6 +380,7 @@ pub(super) fn resolve_paths(root: &mut Node, directory: &Path, home: Option<&Pat
             place.field(&mut options.node, "device", Place::host);
         }
     }
+    Ok(())
 }
 
 struct Place<'a> {
@@ -198,15 +389,24 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn service(&self, service: &mut Node) {
-        let Some(map) = service.as_map_mut() else { return };
+    fn service(&self, service: &mut Node) -> Result<(), Conflict> {
+        let Some(map) = service.as_map_mut() else { return Ok(()) };
         for (key, entry) in map.iter_mut() {
             match key.as_str() {
                 "build" => self.field(&mut entry.node, "context", Place::build),
                 "env_file" => {
                     if let Value::List(list) = &mut entry.node.value {
                         for item in list {
-                            self.field(item, "path", Place::file);
+                            self.field(item, "path", Place::named);
+                        }
+                    }
+                }
+                "label_file" => {
+                    if let Value::List(list) = &mut entry.node.value {
+                        for item in list {
+                            if let Value::Text(path) = &mut item.value {
+                                *path = self.named(path);
+                            }
                         }
                     }
                 }
@@ -215,7 +415,16 @@ impl Place<'_> {
                         let binds = list.iter_mut().filter(|item| {
                             item.get("type").and_then(Node::as_text) == Some("bind")
                         });
-                        binds.for_each(|item| self.field(item, "source", Place::host));
+                        for item in binds {
+                            if item.get("source").and_then(Node::as_text).is_none() {
+                                let message = "invalid mount config for type \"bind\": field Source must not be empty";
+                                return Err(Conflict {
+                                    message: message.to_owned(),
+                                    pos: item.pos,
+                                });
+                            }
+                            self.field(item, "source", Place::host);
+                        }
                     }
                 }
                 _ => {}
@@ -228,6 +437,7 @@ impl Place<'_> {
         {
             self.contexts(&mut contexts.node);
         }
+        Ok(())
     }
 
     fn contexts(&self, node: &mut Node) {
@@ -287,6 +497,11 @@ impl Place<'_> {
         self.file(path)
     }
 
+    /// A file by its name; without one there is none.
+    fn named(&self, path: &str) -> String {
+        if path.is_empty() { String::new() } else { self.file(path) }
+    }
+
     fn file(&self, path: &str) -> String {
         if let Some(expanded) = self.expand(path) {
             return expanded;
@@ -299,7 +514,8 @@ impl Place<'_> {
 
     /// A build context: a path, unless it is a URL, a repository or another service's image.
     fn build(&self, path: &str) -> String {
-        let remote = path.contains("://")
+        let remote = path.is_empty()
+            || path.contains("://")
             || path.starts_with("git@")
             || path.starts_with("github.com/")
             || path.starts_with("service:");

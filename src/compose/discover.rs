@@ -9,7 +9,8 @@ use super::Request;
 use super::dotenv::{self, Sets};
 use super::environment::Environment;
 use super::error::{Error, ErrorKind, Errors, Warning, WarningKind};
-use super::source::{FileError, Files, Pos, Sources, clean, join};
+use super::interpolate::Variables;
+use super::source::{At, FileError, Files, Pos, Sources, clean, join};
 
 /// The names Compose looks for, in its order.
 const NAMES: [&str; 4] =
@@ -61,6 +62,10 @@ impl Reader<'_> {
 
     /// A compose file's text and number.
     pub(super) fn read(&mut self, path: &Path) -> Result<(String, u32), Errors> {
+        if self.files.is_dir(path) {
+            let message = format!("read {}: is a directory", path.display());
+            return Err(Errors::one(ErrorKind::Unreadable, None, message));
+        }
         match self.files.read(path) {
             Ok(text) => Ok((text, self.sources.number(path))),
             Err(error) => {
@@ -69,9 +74,17 @@ impl Reader<'_> {
                     _ => ErrorKind::Unreadable,
                 };
                 let message = format!("open {}: {error}", path.display());
-                Err(Errors::one(kind, None, message))
+                let there = !matches!(error, FileError::NotFound);
+                let at = there.then(|| self.start(path));
+                Err(Errors::one(kind, at, message))
             }
         }
+    }
+
+    /// The beginning of a file that is there: what is wrong with it as a whole is shown there.
+    pub(super) fn start(&mut self, path: &Path) -> At {
+        let file = self.sources.number(path);
+        self.sources.at(Pos { file, line: 1, column: 1 })
     }
 
     /// Reads `.env` files over each other.
@@ -82,12 +95,19 @@ impl Reader<'_> {
     ) -> Result<Sets, Errors> {
         let mut sets = Sets::new();
         for path in paths {
-            let text = self.files.read(path).map_err(|error| {
-                let message = match error {
-                    FileError::NotFound => format!("couldn't find env file: {}", path.display()),
-                    error => format!("failed to read {}: {error}", path.display()),
-                };
-                Errors::one(ErrorKind::Unreadable, None, message)
+            if self.files.is_dir(path) {
+                let message = format!("{} is a directory", path.display());
+                return Err(Errors::one(ErrorKind::Unreadable, None, message));
+            }
+            let text = self.files.read(path).map_err(|error| match error {
+                FileError::NotFound => {
+                    let message = format!("couldn't find env file: {}", path.display());
+                    Errors::one(ErrorKind::Unreadable, None, message)
+                }
+                error => {
+                    let message = format!("failed to read {}: {error}", path.display());
+                    Errors::one(ErrorKind::Unreadable, Some(self.start(path)), message)
+                }
             })?;
             let file = self.sources.number(path);
             let unset = dotenv::parse(&text, file, environment, &mut sets)
@@ -100,7 +120,7 @@ impl Reader<'_> {
     pub(super) fn env_fault(&self, path: &Path, file: u32, fault: &dotenv::Fault) -> Errors {
         let kind = if fault.required { ErrorKind::RequiredVariable } else { ErrorKind::Syntax };
         let pos = Pos { file, line: fault.line, column: fault.column };
-        let message = format!("failed to read {}: {}", path.display(), fault.message);
+        let message = format!("{} {}: {}", fault.verb, path.display(), fault.message);
         Errors::one(kind, Some(self.sources.at(pos)), message)
     }
 }
@@ -111,7 +131,7 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
     let mut environment = Environment::new(request.environment.clone());
     environment.set("PWD", cwd.display().to_string());
     let explicit = explicit_env_files(request);
-    let disabled = env_files_disabled(request)?;
+    let disabled = explicit.is_none() && env_files_disabled(request)?;
     let mut directory = request.project_directory.as_ref().map(|path| absolute(cwd, path));
     let mut files: Vec<PathBuf> = request.files.iter().map(|path| absolute(cwd, path)).collect();
     let mut env_files = Vec::new();
@@ -142,22 +162,26 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
         })
     };
     load(&working(&directory, &files), &mut environment, reader)?;
+    // Compose asks for the files of a list before it opens them.
+    let mut listed: Option<Option<Pos>> = None;
     if files.is_empty()
         && let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty())
     {
         let separator = environment.get("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
         let separator = if separator.is_empty() { ":" } else { separator };
+        listed = Some(environment.lookup("COMPOSE_FILE").and_then(|(_, pos)| pos));
         files = list.split(separator).map(|path| absolute(cwd, Path::new(path))).collect();
     }
     if files.is_empty() {
         files = search(&working(&directory, &files), reader)?;
     }
+    let verb = if listed.is_some() { "stat" } else { "open" };
     let missing: Vec<Error> = files
         .iter()
         .filter(|path| !reader.files.exists(path))
         .map(|path| Error {
-            message: format!("open {}: no such file or directory", path.display()),
-            at: None,
+            message: format!("{verb} {}: no such file or directory", path.display()),
+            at: listed.flatten().map(|pos| reader.sources.at(pos)),
             kind: ErrorKind::Unreadable,
         })
         .collect();
@@ -165,15 +189,12 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
     let directory = directory.take().unwrap_or_else(|| working(&None, &files));
     load(&directory, &mut environment, reader)?;
     let profiles = if request.profiles.is_empty() {
-        environment.get("COMPOSE_PROFILES").unwrap_or("").split(',').map(str::to_owned).collect()
+        // Without a list that is the profile "", which a service may have.
+        let list = environment.get("COMPOSE_PROFILES").unwrap_or("");
+        list.split(',').map(|profile| profile.trim().to_owned()).collect()
     } else {
         request.profiles.clone()
     };
-    let profiles = profiles
-        .iter()
-        .map(|profile| profile.trim().to_owned())
-        .filter(|profile| !profile.is_empty())
-        .collect();
     Ok(Found { files, directory, environment, env_files, profiles })
 }
 
@@ -194,12 +215,12 @@ fn explicit_env_files(request: &Request) -> Option<Vec<PathBuf>> {
 /// `COMPOSE_DISABLE_ENV_FILE`, read as Go reads a boolean.
 fn env_files_disabled(request: &Request) -> Result<bool, Errors> {
     match request.environment.get("COMPOSE_DISABLE_ENV_FILE").map(String::as_str) {
-        None | Some("" | "0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
+        None | Some("0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
         Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
         Some(_) => Err(Errors::one(
             ErrorKind::Invalid,
             None,
-            "COMPOSE_DISABLE_ENV_FILE must be a boolean: invalid syntax",
+            "COMPOSE_DISABLE_ENV_FILE must be a boolean: strconv.ParseBool: invalid syntax",
         )),
     }
 }

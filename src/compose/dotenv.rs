@@ -21,12 +21,16 @@ pub(super) type Sets = BTreeMap<String, Set>;
 
 /// Why a file is no `.env` file. The sentence never quotes a value.
 pub(super) struct Fault {
+    /// What Compose says of the file.
+    pub(super) verb: &'static str,
     pub(super) message: String,
     pub(super) line: u32,
     pub(super) column: u32,
     /// A required variable is missing, rather than the grammar broken.
     pub(super) required: bool,
 }
+
+const READ: &str = "failed to read";
 
 /// Looks into the surroundings first, then into what the files set so far.
 struct Layered<'a> {
@@ -49,8 +53,8 @@ pub(super) fn parse(
     outer: &dyn Variables,
     sets: &mut Sets,
 ) -> Result<Vec<(String, Pos)>, Fault> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reader = Reader { text: &text, at: 0, line: 1, column: 1, file };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader { text, at: 0, line: 1, column: 1, file };
     let mut unset = Vec::new();
     while reader.next_statement() {
         reader.statement(outer, sets, &mut unset)?;
@@ -67,19 +71,24 @@ pub(super) fn parse_raw(
 ) -> Result<(), Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let trimmed = line.trim_start();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
         let (key, value) = match trimmed.split_once('=') {
             Some((key, value)) => (key, Some(value)),
-            None => (trimmed.trim_end(), None),
+            None => (trimmed, None),
         };
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let column = column_of(line, line.len() - value.map_or(trimmed.len(), str::len));
         if key.is_empty() || key.contains(char::is_whitespace) {
-            let message = format!("line {number}: variable name contains whitespaces or is empty");
-            return Err(Fault { message, line: number, column, required: false });
+            let message = match key {
+                "" => "no variable name on line",
+                _ => "variable contains whitespaces",
+            };
+            let (verb, message) = ("failed to parse env_file", message.to_owned());
+            return Err(Fault { verb, message, line: number, column, required: false });
         }
         let pos = Pos { file, line: number, column };
         match value {
@@ -143,7 +152,7 @@ impl<'t> Reader<'t> {
     fn fault(&self, what: &str) -> Fault {
         let pos = self.pos();
         let message = format!("line {}: {what}", pos.line);
-        Fault { message, line: pos.line, column: pos.column, required: false }
+        Fault { verb: READ, message, line: pos.line, column: pos.column, required: false }
     }
 
     /// Goes to the next thing that is neither blank nor comment; `false` at the end.
@@ -199,6 +208,7 @@ impl<'t> Reader<'t> {
                             Refusal::Missing(sentence) => (sentence, true),
                         };
                         return Err(Fault {
+                            verb: READ,
                             message,
                             line: pos.line,
                             column: pos.column,
@@ -255,17 +265,29 @@ impl<'t> Reader<'t> {
             self.advance(end);
             return Ok(Raw::Template(value.to_owned()));
         };
-        let bytes = rest.as_bytes();
-        let end = (1..bytes.len())
-            .find(|&at| bytes[at] == quote as u8 && bytes[at - 1] != b'\\')
-            .ok_or_else(|| self.fault("unterminated quoted value"))?;
-        let inside = &rest[1..end];
-        self.advance(end + 1);
-        Ok(if quote == '"' {
-            Raw::Template(expand_escapes(inside))
-        } else {
-            Raw::Literal(inside.replace("\\'", "'"))
-        })
+        // An escaped quote ends nothing; other escapes are kept for `expand_escapes`.
+        let mut inside = String::new();
+        let mut escaped = false;
+        for (index, char) in rest.char_indices().skip(1) {
+            if char == quote && !escaped {
+                self.advance(index + 1);
+                return Ok(if quote == '"' {
+                    Raw::Template(expand_escapes(&inside))
+                } else {
+                    Raw::Literal(inside)
+                });
+            }
+            if char == '\\' && !escaped {
+                escaped = true;
+                continue;
+            }
+            if escaped && char != quote {
+                inside.push('\\');
+            }
+            escaped = false;
+            inside.push(char);
+        }
+        Err(self.fault("unterminated quoted value"))
     }
 }
 
@@ -361,6 +383,8 @@ mod tests {
             ("A=1\r\nB=2\r\n", "1"),
             ("\u{feff}A=1", "1"),
             ("B=\"x\" A=y", "y"),
+            (r#"A="a\\""#, "a\\"),
+            (r"A='a\\'", r"a\\"),
             ("A=", ""),
             ("SHELL\nA=1", "1"),
         ] {

@@ -42,6 +42,10 @@ pub(super) fn normalize(text: &str) -> Result<String, String> {
         nanos += number * factor;
         rest = &rest[unit.len()..];
     }
+    // 2^63 nanoseconds are 292 years.
+    if nanos >= 9_223_372_036_854_775_808.0 {
+        return Err(invalid());
+    }
     #[expect(clippy::cast_possible_truncation, reason = "durations of Go are 64-bit nanoseconds")]
     let nanos = nanos.round() as i64;
     Ok(print(if negative { -nanos } else { nanos }))

@@ -63,6 +63,10 @@ impl Errors {
         self.0.iter()
     }
 
+    pub(super) fn into_iter(self) -> impl Iterator<Item = Error> {
+        self.0.into_iter()
+    }
+
     /// Whether there is no compose file at all.
     pub fn is_not_found(&self) -> bool {
         self.first().kind == ErrorKind::NotFound
@@ -104,7 +108,7 @@ pub enum WarningKind {
     MultipleFiles,
     /// A key without effect (`version`).
     Obsolete,
-    /// A key with a newer spelling (`external: {name: …}`).
+    /// A key or a word with a newer spelling (`external: {name: …}`, `yes` for `true`).
     Deprecated,
 }
 

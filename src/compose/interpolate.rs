@@ -84,12 +84,19 @@ fn walk(
     if out.text.len() > LONGEST { Err(Refusal::TooLong) } else { Ok(()) }
 }
 
-/// The brace that ends a `${` whose body begins here: only `${` opens another level.
+/// The brace that ends a `${` whose body begins here. After a bare name it is the next; after an operator every `{` opens
+/// another level, the character behind it is not looked at, and when the levels do not come out it is the line's last.
 fn closing(body: &str) -> Option<usize> {
-    let bytes = body.as_bytes();
+    let (name, rest) = split_name(body);
+    if rest.starts_with('}') {
+        return Some(name.len());
+    }
+    let line = body.split('\n').next().unwrap_or_default();
+    let last = line.rfind('}')?;
+    let bytes = line.as_bytes();
     let mut open = 1;
-    let mut at = 0;
-    while at < bytes.len() {
+    let mut at = 1;
+    while at <= last {
         match bytes[at] {
             b'}' => {
                 open -= 1;
@@ -97,7 +104,7 @@ fn closing(body: &str) -> Option<usize> {
                     return Some(at);
                 }
             }
-            b'$' if bytes.get(at + 1) == Some(&b'{') => {
+            b'{' => {
                 open += 1;
                 at += 1;
             }
@@ -105,7 +112,7 @@ fn closing(body: &str) -> Option<usize> {
         }
         at += 1;
     }
-    None
+    Some(last)
 }
 
 fn split_name(text: &str) -> (&str, &str) {
@@ -215,6 +222,9 @@ mod tests {
             ("${V?no}", "val"),
             ("${EMPTY?no}", ""),
             ("${U:-a}b}", "ab}"),
+            ("${U:-{a}b}", "{a}b"),
+            ("${U+{a}}", ""),
+            ("${U:-{}", "{"),
             ("${U:-}", ""),
             ("a$ b$1$(c)$", "a$ b$1$(c)$"),
             ("$v1", ""),

@@ -123,11 +123,11 @@ fn mount(mount: &Mount) -> Json {
 fn port(port: &Port) -> Json {
     present([
         ("name", json!(port.name)),
-        ("mode", json!(port.mode)),
+        ("mode", json!((!port.mode.is_empty()).then_some(&port.mode))),
         ("host_ip", json!(port.host_ip)),
         ("target", json!(port.target)),
         ("published", json!(port.published)),
-        ("protocol", json!(port.protocol)),
+        ("protocol", json!((!port.protocol.is_empty()).then_some(&port.protocol))),
         ("app_protocol", json!(port.app_protocol)),
     ])
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::canonical;
+use super::cast::{self, Cast, Made};
 use super::discover::Reader;
 use super::environment::Environment;
 use super::error::{Error, ErrorKind, Errors, MOST_ERRORS, WarningKind};
@@ -15,6 +16,8 @@ use super::merge::{self, Conflict};
 use super::schema;
 use super::source::{Pos, join};
 use super::tree::{Document, Entry, Map, Node, Removal, Used, Value};
+use super::unify::unify;
+use super::validate;
 
 /// How deep includes and extensions may go before it can only be a cycle.
 const DEEPEST_CHAIN: usize = 100;
@@ -26,6 +29,11 @@ const MOST_FILLED: usize = 64 << 20;
 pub(super) struct Level<'e> {
     pub(super) environment: &'e Environment,
     pub(super) directory: &'e Path,
+    /// Where the `env_file`s of includes are looked for, when that is elsewhere: Compose takes those of included files from
+    /// the working directory, as if it were the project directory.
+    pub(super) env_files_from: Option<PathBuf>,
+    /// The working directory and the project directory.
+    pub(super) roots: (&'e Path, &'e Path),
     pub(super) home: Option<&'e Path>,
     /// The files whose include led here.
     pub(super) stack: Vec<PathBuf>,
@@ -55,21 +63,28 @@ pub(super) fn parse(path: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Erro
 
 /// Lays files over each other; the result is canonical, valid and has absolute paths.
 pub(super) fn model(
-    files: Vec<Parsed>,
+    files: Vec<Result<Parsed, Errors>>,
     level: &mut Level<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<Node, Errors> {
     let mut tree: Option<Node> = None;
+    let mut first = None;
     for file in files {
+        let file = file?;
+        first = first.or(Some(Pos { file: file.file, line: 1, column: 1 }));
         for document in file.documents {
             tree = Some(layer(tree, document, &file.path, file.file, level, reader)?);
         }
     }
+    let tree = tree.filter(|tree| tree.as_map().is_some_and(|map| !map.is_empty()));
     let Some(mut tree) = tree else {
-        return Err(Errors::one(ErrorKind::Invalid, None, "empty compose file"));
+        let at = first.map(|pos| reader.sources.at(pos));
+        return Err(Errors::one(ErrorKind::Invalid, at, "empty compose file"));
     };
     canonical::defaults(&mut tree);
-    canonical::resolve_paths(&mut tree, level.directory, level.home);
+    told_all(validate::check(&tree), reader)?;
+    canonical::resolve_paths(&mut tree, level.directory, level.home)
+        .map_err(|it| told(it, reader))?;
     Ok(tree)
 }
 
@@ -92,9 +107,8 @@ fn layer(
     let mut tree = base.unwrap_or_else(|| Node::new(root.pos, Value::Map(Map::new())));
     merge::remove(&mut tree, &removals);
     include_all(&mut root, path, level, reader)?;
-    let conflict = |conflict: Conflict, reader: &Reader<'_>| told(conflict, reader);
-    tree = merge::merge(tree, root, &mut Vec::new()).map_err(|it| conflict(it, reader))?;
-    merge::unify(&mut tree).map_err(|it| conflict(it, reader))?;
+    tree = merge::merge(tree, root, &mut Vec::new()).map_err(|it| told(it, reader))?;
+    told_all(unify(&mut tree), reader)?;
     Errors::check(schema::validate(&tree, file, &reader.sources))?;
     if let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("version")) {
         let message = format!(
@@ -103,13 +117,27 @@ fn layer(
         );
         reader.warn(WarningKind::Obsolete, Some(entry.key), message);
     }
-    canonical::canonical(&mut tree).map_err(|it| conflict(it, reader))?;
-    merge::unify(&mut tree).map_err(|it| conflict(it, reader))?;
+    canonical(&mut tree, reader)?;
+    told_all(unify(&mut tree), reader)?;
     Ok(tree)
 }
 
 pub(super) fn told(conflict: Conflict, reader: &Reader<'_>) -> Errors {
     Errors::one(ErrorKind::Invalid, Some(reader.sources.at(conflict.pos)), conflict.message)
+}
+
+fn told_all(conflicts: Vec<Conflict>, reader: &Reader<'_>) -> Result<(), Errors> {
+    let told = conflicts.into_iter().take(MOST_ERRORS).flat_map(|it| told(it, reader).into_iter());
+    Errors::check(told.collect())
+}
+
+/// The long forms, with what Compose warns about.
+fn canonical(tree: &mut Node, reader: &mut Reader<'_>) -> Result<(), Errors> {
+    let (warnings, conflicts) = canonical::canonical(tree);
+    for (pos, warning) in warnings {
+        reader.warn(WarningKind::Deprecated, Some(pos), warning);
+    }
+    told_all(conflicts, reader)
 }
 
 /// Fills in all texts of a tree.
@@ -118,8 +146,17 @@ pub(super) fn fill(
     environment: &dyn Variables,
     reader: &mut Reader<'_>,
 ) -> Result<(), Errors> {
-    let mut filling =
-        Filling { environment, reader, path: Vec::new(), found: Vec::new(), length: 0 };
+    fill_at(Vec::new(), root, environment, reader)
+}
+
+/// Fills in all texts of what stands at a path.
+pub(super) fn fill_at(
+    path: Vec<String>,
+    root: &mut Node,
+    environment: &dyn Variables,
+    reader: &mut Reader<'_>,
+) -> Result<(), Errors> {
+    let mut filling = Filling { environment, reader, path, found: Vec::new(), length: 0 };
     filling.node(root);
     Errors::check(filling.found)
 }
@@ -136,7 +173,15 @@ struct Filling<'a, 'f> {
 impl Filling<'_, '_> {
     fn node(&mut self, node: &mut Node) {
         match &mut node.value {
-            Value::Text(text) if text.contains('$') => self.text(node),
+            Value::Text(text) => {
+                let cast = cast::at(&self.path);
+                if text.contains('$') && !self.text(node) {
+                    return;
+                }
+                if let Some(cast) = cast {
+                    self.cast(node, cast);
+                }
+            }
             Value::List(list) => {
                 self.path.push("[]".to_owned());
                 for item in list {
@@ -155,8 +200,29 @@ impl Filling<'_, '_> {
         }
     }
 
-    fn text(&mut self, node: &mut Node) {
-        let Value::Text(text) = &mut node.value else { return };
+    fn cast(&mut self, node: &mut Node, cast: Cast) {
+        let Value::Text(text) = &node.value else { return };
+        match cast::cast(text, cast) {
+            Ok(Made::Value(value)) => node.value = value,
+            Ok(Made::Old(value, warning)) => {
+                node.value = Value::Bool(value);
+                self.reader.warn(WarningKind::Deprecated, Some(node.pos), warning);
+            }
+            Err(why) if self.found.len() < MOST_ERRORS => {
+                let path = self.path.join(".");
+                let message = format!(
+                    "error while interpolating {path}: failed to cast to expected type: {why}"
+                );
+                let at = Some(self.reader.sources.at(node.pos));
+                self.found.push(Error { message, at, kind: ErrorKind::Invalid });
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Fills in a text; whether it could be.
+    fn text(&mut self, node: &mut Node) -> bool {
+        let Value::Text(text) = &mut node.value else { return false };
         let filled = match interpolate::fill(text, self.environment) {
             Ok(filled) if self.length + filled.text.len() > MOST_FILLED => Err(Refusal::TooLong),
             filled => filled,
@@ -170,6 +236,7 @@ impl Filling<'_, '_> {
                 let used: Vec<Used> = filled.used.into_iter().chain(unset).collect();
                 *text = filled.text;
                 node.used = (!used.is_empty()).then(|| used.into_boxed_slice());
+                return true;
             }
             Err(_) if self.found.len() >= MOST_ERRORS => {}
             Err(refusal) => {
@@ -195,6 +262,7 @@ impl Filling<'_, '_> {
                 self.found.push(Error { message, at, kind });
             }
         }
+        false
     }
 }
 
@@ -215,6 +283,7 @@ fn extend_all(
         return Err(Errors::one(ErrorKind::Invalid, at, "services must be a mapping"));
     };
     let names: Vec<String> = services.keys().cloned().collect();
+    let mut found = Vec::new();
     for name in names {
         let node = services.get(&name).map(|entry| &entry.node);
         if let Some(node) = node.filter(|node| node.as_map().is_none() && !node.is_null()) {
@@ -223,14 +292,21 @@ fn extend_all(
             return Err(Errors::one(ErrorKind::Invalid, at, message));
         }
         if node.is_some_and(|node| node.get("extends").is_some()) {
-            let mut extending = Extending { removals, level: &mut *level, reader: &mut *reader };
-            extending.service(&name, services, path, &mut Vec::new())?;
+            let mut extending =
+                Extending { main: path, removals, level: &mut *level, reader: &mut *reader };
+            if let Err(errors) = extending.service(&name, services, path, &mut Vec::new()) {
+                found.extend(
+                    errors.iter().take(MOST_ERRORS - found.len().min(MOST_ERRORS)).cloned(),
+                );
+            }
         }
     }
-    Ok(())
+    Errors::check(found)
 }
 
 struct Extending<'a, 'e, 'f> {
+    /// The file whose services are extended: Compose names it also for those of other files.
+    main: &'a Path,
     removals: &'a [Removal],
     level: &'a mut Level<'e>,
     reader: &'a mut Reader<'f>,
@@ -257,9 +333,13 @@ impl Extending<'_, '_, '_> {
             return Ok(node);
         };
         let pos = extends.key;
-        let reference = extends.node.get("service").unwrap_or(&extends.node).as_text();
-        let Some(reference) = reference.map(str::to_owned) else {
-            return self.fail(pos, format!("extends.{name}.service is required"));
+        let reference = match &extends.node.value {
+            Value::Map(map) => match map.get("service").and_then(|entry| entry.node.as_text()) {
+                Some(reference) => reference.to_owned(),
+                None => return self.fail(pos, format!("extends.{name}.service is required")),
+            },
+            Value::Text(reference) => reference.clone(),
+            _ => String::new(),
         };
         let link = (path.to_path_buf(), name.to_owned());
         if chain.contains(&link) || chain.len() > DEEPEST_CHAIN {
@@ -278,7 +358,7 @@ impl Extending<'_, '_, '_> {
             if !others.contains_key(&reference) {
                 let message = format!(
                     "cannot extend service {name:?} in {}: service {reference:?} not found in {file}",
-                    path.display()
+                    self.main.display()
                 );
                 return self.fail(pos, message);
             }
@@ -287,7 +367,7 @@ impl Extending<'_, '_, '_> {
             if !services.contains_key(&reference) {
                 let message = format!(
                     "cannot extend service {name:?} in {}: service {reference:?} not found",
-                    path.display()
+                    self.main.display()
                 );
                 return self.fail(pos, message);
             }
@@ -339,12 +419,13 @@ impl Extending<'_, '_, '_> {
         let Some(mut tree) = tree else {
             return self.fail(pos, message + "no services section");
         };
-        merge::unify(&mut tree).map_err(|it| told(it, self.reader))?;
-        canonical::canonical(&mut tree).map_err(|it| told(it, self.reader))?;
+        told_all(unify(&mut tree), self.reader)?;
+        canonical(&mut tree, self.reader)?;
         let directory = path.parent().unwrap_or(Path::new("/"));
         // What a file of a file extends is relative to that file.
         absolute_extends(&mut tree, directory);
-        canonical::resolve_paths(&mut tree, directory, self.level.home);
+        canonical::resolve_paths(&mut tree, directory, self.level.home)
+            .map_err(|it| told(it, self.reader))?;
         let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
             return self.fail(pos, message + "no services section");
         };
@@ -394,16 +475,25 @@ fn include_all(
             return Ok(());
         }
         let at = Some(reader.sources.at(include.node.pos));
-        return Err(Errors::one(ErrorKind::Invalid, at, "`include` must be a list"));
+        let message = format!("`include` must be a list, got {}", shown(&include.node));
+        return Err(Errors::one(ErrorKind::Invalid, at, message));
     };
     let mut stack = level.stack.clone();
     stack.push(path.to_path_buf());
-    for item in items {
-        let imported = include_one(&item, &stack, level, reader)
+    for (index, item) in items.into_iter().enumerate() {
+        let imported = include_one(&item, index, &stack, level, reader)
             .map_err(|errors| placed(errors, item.pos, reader))?;
-        import(imported, root).map_err(|it| told(it, reader))?;
+        told_all(import(imported, root), reader)?;
     }
     Ok(())
+}
+
+/// Go's `%v` of what is no list, as far as it holds no value.
+fn shown(node: &Node) -> String {
+    match &node.value {
+        Value::Map(_) => "map[".to_owned(),
+        _ => node.scalar().unwrap_or_default(),
+    }
 }
 
 fn texts(node: Option<&Node>) -> Vec<String> {
@@ -416,21 +506,55 @@ fn texts(node: Option<&Node>) -> Vec<String> {
     }
 }
 
+/// What in an include is not of its type, in Compose's words.
+fn wrong_include(item: &Node, index: usize) -> Option<String> {
+    let place = format!("'[{index}]");
+    match &item.value {
+        Value::Text(_) | Value::Null => None,
+        Value::List(_) => Some(format!("{place}' expected a map or struct, got \"slice\"")),
+        Value::Map(map) => map.iter().find_map(|(key, entry)| {
+            let value = &entry.node.value;
+            let name = merge::go_type(value);
+            match (key.as_str(), value) {
+                (_, Value::Null | Value::Text(_)) | ("project_directory", Value::Int(_)) => None,
+                ("project_directory", _) => Some(format!(
+                    "{place}.{key}' expected type 'string', got unconvertible type '{name}'"
+                )),
+                ("path" | "env_file", Value::List(list))
+                    if list.iter().all(|item| item.as_text().is_some()) =>
+                {
+                    None
+                }
+                ("path" | "env_file", _) => {
+                    Some(format!("{place}.{key}' invalid type {name} for string list"))
+                }
+                _ => None,
+            }
+        }),
+        value => {
+            let name = merge::go_type(value);
+            Some(format!("{place}' expected a map or struct, got {name:?}"))
+        }
+    }
+}
+
 fn include_one(
     item: &Node,
+    index: usize,
     stack: &[PathBuf],
     level: &Level<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<Node, Errors> {
     let at = || Some(reader.sources.at(item.pos));
+    if let Some(what) = wrong_include(item, index) {
+        return Err(Errors::one(ErrorKind::Invalid, at(), what));
+    }
     let paths = match &item.value {
         Value::Text(path) => vec![path.clone()],
         _ => texts(item.get("path")),
     };
     let paths: Vec<PathBuf> = paths.iter().map(|path| join(level.directory, path)).collect();
-    let Some(first) = paths.first() else {
-        return Err(Errors::one(ErrorKind::Invalid, at(), "include: `path` is required"));
-    };
+    let Some(first) = paths.first() else { return Ok(Node::new(item.pos, Value::Null)) };
     if stack.contains(first) || stack.len() > DEEPEST_CHAIN {
         let mut files = stack.iter().chain([first]).map(|path| path.display().to_string());
         let head = files.next().unwrap_or_default();
@@ -443,11 +567,26 @@ fn include_one(
         Some(directory) if !directory.is_empty() => join(level.directory, directory),
         _ => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
     };
-    let named: Vec<PathBuf> = texts(item.get("env_file"))
-        .iter()
-        .filter(|path| *path != "/dev/null")
-        .map(|path| join(level.directory, path))
-        .collect();
+    let mut named: Vec<PathBuf> = Vec::new();
+    for written in texts(item.get("env_file")).iter().filter(|path| *path != "/dev/null") {
+        let path = join(level.env_files_from.as_deref().unwrap_or(level.directory), written);
+        let relative = level.env_files_from.as_ref().and(path.strip_prefix(level.roots.0).ok());
+        let shown_path = relative.unwrap_or(&path);
+        // Compose looks at relative ones alone.
+        let message = if written.starts_with('/') {
+            None
+        } else if reader.files.is_dir(&path) {
+            Some(format!("{} is not a file", shown_path.display()))
+        } else if !reader.files.exists(&path) {
+            Some(format!("stat {}: no such file or directory", shown_path.display()))
+        } else {
+            None
+        };
+        if let Some(message) = message {
+            return Err(Errors::one(ErrorKind::Unreadable, at(), message));
+        }
+        named.push(path);
+    }
     let env_files = if item.get("env_file").is_none() {
         let default = directory.join(".env");
         let present = reader.files.exists(&default) && !reader.files.is_dir(&default);
@@ -455,20 +594,18 @@ fn include_one(
     } else {
         named
     };
-    if let Some(missing) = env_files.iter().find(|path| !reader.files.exists(path)) {
-        let message = format!("stat {}: no such file or directory", missing.display());
-        return Err(Errors::one(ErrorKind::Unreadable, at(), message));
-    }
     let mut environment = level.environment.clone();
     let sets = reader.read_env(&env_files, &environment)?;
     environment.add(sets);
     let mut parsed = Vec::new();
     for path in &paths {
-        parsed.push(parse(path, reader)?);
+        parsed.push(parse(path, reader));
     }
     let mut inner = Level {
         environment: &environment,
         directory: &directory,
+        env_files_from: directory.strip_prefix(level.roots.1).ok().map(|it| level.roots.0.join(it)),
+        roots: level.roots,
         home: level.home,
         stack: stack.to_vec(),
         extended: BTreeMap::new(),
@@ -502,10 +639,11 @@ fn pass_through(tree: &mut Node, environment: &Environment) {
     }
 }
 
-/// Takes an included model's resources in; the same name twice is an error unless both are equal.
-fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
+/// Takes an included model's resources in; the same name twice is a conflict unless both are equal.
+fn import(imported: Node, root: &mut Node) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
     let (Value::Map(mut from), Some(to)) = (imported.value, root.as_map_mut()) else {
-        return Ok(());
+        return conflicts;
     };
     for key in ["services", "volumes", "networks", "secrets", "configs", "models"] {
         let Some(Entry { key: pos, node }) = from.remove(key) else { continue };
@@ -522,7 +660,7 @@ fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
                 Some(known) if known.node == entry.node => {}
                 Some(known) => {
                     let message = format!("{key}.{name} conflicts with imported resource");
-                    return Err(Conflict { message, pos: known.key });
+                    conflicts.push(Conflict { message, pos: known.key });
                 }
                 None => {
                     target.insert(name, entry);
@@ -530,5 +668,5 @@ fn import(imported: Node, root: &mut Node) -> Result<(), Conflict> {
             }
         }
     }
-    Ok(())
+    conflicts
 }

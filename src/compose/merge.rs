@@ -1,10 +1,9 @@
-//! Laying one file over another: which keys replace, which grow, and what counts as the same element of a list.
+//! Laying one file over another: which keys replace, and which grow.
 //!
-//! Source: compose-go `override/merge.go` and `override/uncity.go` as Compose v2.40 carries them.
+//! Source: compose-go `override/merge.go` as Compose v2.40 carries it.
 
-use super::source::{Pos, clean};
+use super::source::Pos;
 use super::tree::{Entry, Map, Node, Removal, Value};
-use super::{mount, port};
 
 /// Something that cannot be laid over something else.
 pub(super) struct Conflict {
@@ -24,23 +23,29 @@ enum Rule {
     DependsOn,
     Networks,
     Logging,
+    /// As a sequence, without what is there already.
+    Hosts,
+    /// Mappings by their `subnet`.
+    Subnets,
 }
 
 fn rule(path: &[String]) -> Rule {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["networks" | "volumes", _, "labels"] => Rule::Sequence,
+        ["networks", _, "ipam", "config"] => Rule::Subnets,
         ["services", _, rest @ ..] => match rest {
             ["build"] => Rule::Build,
             ["command" | "entrypoint"] | ["healthcheck", "test"] | ["ulimits", _] => Rule::Replace,
             ["depends_on"] => Rule::DependsOn,
             ["logging"] => Rule::Logging,
             ["networks" | "models"] => Rule::Networks,
+            ["extra_hosts"] | ["build", "extra_hosts"] => Rule::Hosts,
             [
                 "annotations" | "dns" | "dns_opt" | "dns_search" | "env_file" | "label_file"
-                | "environment" | "extra_hosts" | "labels" | "sysctls" | "tmpfs",
+                | "environment" | "labels" | "sysctls" | "tmpfs",
             ]
-            | ["build", "args" | "additional_contexts" | "extra_hosts" | "labels"]
+            | ["build", "args" | "additional_contexts" | "labels"]
             | ["deploy", "labels"] => Rule::Sequence,
             _ => Rule::Plain,
         },
@@ -58,6 +63,16 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<No
             list.extend(sequence(over));
             return Ok(Node::new(pos, Value::List(list)));
         }
+        Rule::Hosts => {
+            let mut list = sequence(base);
+            for host in sequence(over) {
+                if !list.contains(&host) {
+                    list.push(host);
+                }
+            }
+            return Ok(Node::new(pos, Value::List(list)));
+        }
+        Rule::Subnets => return subnets(base, over, path),
         Rule::Build => return plain(context(base), context(over), path),
         Rule::DependsOn => return plain(dependencies(base), dependencies(over), path),
         Rule::Networks => return plain(named(base), named(over), path),
@@ -73,11 +88,43 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<No
     plain(base, over, path)
 }
 
+/// Compose lays each of the later over each of the earlier that has its subnet.
+fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
+    let pos = over.pos;
+    let (Value::List(configs), Value::List(others)) = (base.value, over.value) else {
+        return Err(Conflict { message: format!("{}: unexpected type", path.join(".")), pos });
+    };
+    let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
+    let mapping = |node: Node| match node.value {
+        Value::Map(_) => node,
+        _ => Node::new(node.pos, Value::Map(Map::new())),
+    };
+    let configs: Vec<Node> = configs.into_iter().map(mapping).collect();
+    let others: Vec<Node> = others.into_iter().map(mapping).collect();
+    let mut merged: Vec<Node> = Vec::new();
+    for config in configs {
+        for other in &others {
+            let wanted = subnet(other);
+            let known = merged.iter().position(|node| subnet(node) == wanted);
+            if wanted != subnet(&config) && known.is_none() {
+                merged.push(other.clone());
+                continue;
+            }
+            let both = plain(config.clone(), other.clone(), path)?;
+            match merged.iter_mut().find(|node| subnet(node) == subnet(&both)) {
+                Some(known) => *known = both,
+                None => merged.push(both),
+            }
+        }
+    }
+    Ok(Node::new(pos, Value::List(merged)))
+}
+
 fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
     let pos = over.pos;
     match (base.value, over.value) {
-        (base_value @ (Value::Map(_) | Value::List(_)), Value::Null) => {
-            Ok(Node::new(base.pos, base_value))
+        (value, Value::Null) => {
+            Ok(Node { pos: base.pos, value, used: base.used, relative: base.relative })
         }
         (Value::Map(map), Value::Map(other)) => {
             Ok(Node::new(pos, Value::Map(merge_maps(map, other, path)?)))
@@ -96,13 +143,13 @@ fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflic
 fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, Conflict> {
     for (key, entry) in other {
         match map.remove(&key) {
-            Some(old) if !key.starts_with("x-") => {
+            Some(old) => {
                 path.push(key);
                 let node = merge(old.node, entry.node, path)?;
                 let key = path.pop().unwrap_or_default();
                 map.insert(key, Entry { key: entry.key, node });
             }
-            _ => {
+            None => {
                 map.insert(key, entry);
             }
         }
@@ -110,33 +157,38 @@ fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, C
     Ok(map)
 }
 
-/// A map as a list of `KEY=value` (a null value as `KEY`), a text as a list of one.
+/// A map as a sorted list of `KEY=value` (a null value as `KEY`), a text as a list of one; of another scalar Compose makes
+/// nothing.
 pub(super) fn sequence(node: Node) -> Vec<Node> {
     match node.value {
         Value::List(list) => list,
-        Value::Map(map) => map
-            .into_iter()
-            .flat_map(|(key, entry)| {
-                let pos = entry.node.pos;
-                let pair = |value: &Node| match value.scalar() {
-                    Some(value) => format!("{key}={value}"),
-                    None => key.clone(),
-                };
-                let texts = match &entry.node.value {
-                    Value::List(list) => list.iter().map(pair).collect(),
-                    _ => vec![pair(&entry.node)],
-                };
-                let used = entry.node.used;
-                texts.into_iter().map(move |text| Node {
-                    pos,
-                    value: Value::Text(text),
-                    used: used.clone(),
-                    relative: false,
+        Value::Map(map) => {
+            let mut list: Vec<Node> = map
+                .into_iter()
+                .flat_map(|(key, entry)| {
+                    let pos = entry.node.pos;
+                    let pair = |value: &Node| match value.scalar() {
+                        Some(value) => format!("{key}={value}"),
+                        None => key.clone(),
+                    };
+                    let texts = match &entry.node.value {
+                        Value::List(list) => list.iter().map(pair).collect(),
+                        _ => vec![pair(&entry.node)],
+                    };
+                    let used = entry.node.used;
+                    texts.into_iter().map(move |text| Node {
+                        pos,
+                        value: Value::Text(text),
+                        used: used.clone(),
+                        relative: false,
+                    })
                 })
-            })
-            .collect(),
-        Value::Null => Vec::new(),
-        value => vec![Node { pos: node.pos, value, used: node.used, relative: node.relative }],
+                .collect();
+            list.sort_by(|one, other| one.as_text().cmp(&other.as_text()));
+            list
+        }
+        Value::Text(_) => vec![node],
+        _ => Vec::new(),
     }
 }
 
@@ -166,7 +218,8 @@ pub(super) fn dependencies(node: Node) -> Node {
     Node::new(pos, Value::Map(map.collect()))
 }
 
-fn named(node: Node) -> Node {
+/// A list of names as a mapping of nothing.
+pub(super) fn named(node: Node) -> Node {
     let pos = node.pos;
     let Value::List(list) = node.value else { return node };
     let map = list.into_iter().filter_map(|item| {
@@ -214,139 +267,21 @@ fn take(node: &mut Node, path: &[String]) {
     }
 }
 
-/// Keeps the last of each element that means the same, at the place of the first.
-pub(super) fn unify(root: &mut Node) -> Result<(), Conflict> {
-    let Some(services) = section(root, "services") else { return Ok(()) };
-    for (name, entry) in services.iter_mut() {
-        let Some(service) = entry.node.as_map_mut() else { continue };
-        for (key, entry) in service.iter_mut() {
-            let index: fn(&Node, &str) -> Result<String, String> = match key.as_str() {
-                "annotations" | "cap_add" | "cap_drop" | "dns" | "dns_opt" | "dns_search"
-                | "environment" | "labels" | "links" | "profiles" | "sysctls" | "tmpfs" => pair,
-                "env_file" => env_file,
-                "expose" => exposed,
-                "ports" => port_index,
-                "volumes" => volume_index,
-                "secrets" => secret_index,
-                "configs" => config_index,
-                "build" => {
-                    for key in ["args", "additional_contexts", "labels", "tags"] {
-                        if let Some(entry) =
-                            entry.node.as_map_mut().and_then(|build| build.get_mut(key))
-                        {
-                            let place = format!("services.{name}.build.{key}");
-                            unify_list(&mut entry.node, &place, pair)?;
-                        }
-                    }
-                    continue;
-                }
-                _ => continue,
-            };
-            unify_list(&mut entry.node, &format!("services.{name}.{key}"), index)?;
-        }
-    }
-    Ok(())
-}
-
 /// A top-level section, when it is a map.
 pub(super) fn section<'n>(root: &'n mut Node, key: &str) -> Option<&'n mut Map> {
     root.as_map_mut()?.get_mut(key)?.node.as_map_mut()
 }
 
-fn unify_list(
-    node: &mut Node,
-    place: &str,
-    index: fn(&Node, &str) -> Result<String, String>,
-) -> Result<(), Conflict> {
-    let Value::List(list) = &mut node.value else { return Ok(()) };
-    let mut seen = std::collections::BTreeMap::new();
-    let mut kept: Vec<Node> = Vec::with_capacity(list.len());
-    for (number, item) in std::mem::take(list).into_iter().enumerate() {
-        let key = index(&item, &format!("{place}.[{number}]"))
-            .map_err(|message| Conflict { message, pos: item.pos })?;
-        match seen.get(&key) {
-            Some(&at) => kept[at] = item,
-            None => {
-                seen.insert(key, kept.len());
-                kept.push(item);
-            }
-        }
+/// Go's name of a value's type.
+pub(super) fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::Float(_) => "float64",
+        Value::Timestamp(_) => "time.Time",
+        Value::Text(_) => "string",
+        Value::List(_) => "[]interface {}",
+        Value::Map(_) => "map[string]interface {}",
     }
-    *list = kept;
-    Ok(())
-}
-
-fn pair_key(text: &str) -> &str {
-    text.split('=').next().unwrap_or(text)
-}
-
-fn pair(node: &Node, place: &str) -> Result<String, String> {
-    match node.as_text() {
-        Some(text) => Ok(pair_key(text).to_owned()),
-        None => Err(format!("{place}: unexpected type")),
-    }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
-fn env_file(node: &Node, _: &str) -> Result<String, String> {
-    let path = node.get("path").unwrap_or(node);
-    Ok(path.scalar().unwrap_or_default())
-}
-
-fn exposed(node: &Node, place: &str) -> Result<String, String> {
-    node.scalar().ok_or_else(|| format!("{place}: unsupported expose value"))
-}
-
-fn volume_index(node: &Node, place: &str) -> Result<String, String> {
-    match &node.value {
-        Value::Text(text) => mount::parse_short(text).map(|mount| clean(&mount.target)),
-        Value::Map(_) => match node.get("target").and_then(Node::as_text) {
-            Some(target) => Ok(clean(target)),
-            None => Err(format!("service volume {place} is missing a mount target")),
-        },
-        _ => Ok(String::new()),
-    }
-}
-
-fn port_index(node: &Node, place: &str) -> Result<String, String> {
-    match &node.value {
-        Value::Map(_) => {
-            let field = |key: &str, default: &str| {
-                node.get(key).and_then(Node::scalar).unwrap_or_else(|| default.to_owned())
-            };
-            if node.get("target").is_none() {
-                return Err(format!("service ports {place} is missing a target port"));
-            }
-            // Compose does not see that `published: 80` and `published: "80"` are the same port.
-            let published = match node.get("published").map(|node| &node.value) {
-                Some(Value::Int(number)) => format!("#{number}"),
-                _ => field("published", ""),
-            };
-            Ok(port::index(
-                &field("host_ip", "0.0.0.0"),
-                &published,
-                &field("target", ""),
-                &field("protocol", "tcp"),
-            ))
-        }
-        _ => Ok(node.scalar().unwrap_or_default()),
-    }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
-fn secret_index(node: &Node, _: &str) -> Result<String, String> {
-    Ok(mounted(node, "/run/secrets"))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one of the indexers")]
-fn config_index(node: &Node, _: &str) -> Result<String, String> {
-    Ok(mounted(node, ""))
-}
-
-fn mounted(node: &Node, base: &str) -> String {
-    let field = |key: &str| node.get(key).and_then(Node::scalar);
-    field("target").unwrap_or_else(|| {
-        let source = field("source").or_else(|| node.scalar()).unwrap_or_default();
-        format!("{base}/{source}")
-    })
 }

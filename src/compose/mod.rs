@@ -5,8 +5,8 @@
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
 //! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree` and `number` (YAML as Compose's reader
-//! sees it), `interpolate`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms, paths),
-//! `resolve` (names, environments, references).
+//! sees it), `interpolate` and `cast`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms,
+//! paths), `validate`, `decode` (types), `resolve` (names, environments), `consistent` (references).
 //!
 //! Positions come from `granit-parser`'s events, which carry line and column; `tree` keeps them at every key and value, and merging,
 //! interpolation and `extends` move them along with what they belong to. `serde_yaml`, which the rest of the crate writes YAML with,
@@ -16,6 +16,9 @@
 //! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
 
 mod canonical;
+mod cast;
+mod consistent;
+mod decode;
 mod discover;
 mod dotenv;
 mod duration;
@@ -31,8 +34,12 @@ mod number;
 mod port;
 mod resolve;
 mod schema;
+mod shapes;
+mod size;
 mod source;
 mod tree;
+mod unify;
+mod validate;
 mod words;
 
 use std::collections::BTreeMap;
@@ -50,7 +57,7 @@ use discover::Reader;
 use environment::Environment;
 use interpolate::Variables;
 use layers::Parsed;
-use tree::Node;
+use tree::{Node, Value};
 
 /// What to load: the options of `docker compose`, and its surroundings.
 #[derive(Clone, Default)]
@@ -79,10 +86,15 @@ pub struct Request {
 /// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut reader = Reader { files, sources: source::Sources::default(), warnings: Vec::new() };
+    if let Some(name) = &request.project_name
+        && discover::normalize(name) != *name
+    {
+        return Err(Errors::one(ErrorKind::Invalid, None, discover::bad_name(name)));
+    }
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
-        parsed.push(layers::parse(path, &mut reader)?);
+        parsed.push(layers::parse(path, &mut reader));
     }
     let (name, name_source) =
         project_name(request, &found.directory, &found.environment, &parsed, &mut reader)?;
@@ -92,11 +104,17 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut level = layers::Level {
         environment: &found.environment,
         directory: &found.directory,
+        env_files_from: None,
+        roots: (&request.directory, &found.directory),
         home: home.as_deref(),
         stack: Vec::new(),
         extended: BTreeMap::new(),
     };
-    let tree = layers::model(parsed, &mut level, &mut reader)?;
+    let mut tree = layers::model(parsed, &mut level, &mut reader)?;
+    if name.value.is_empty() {
+        return Err(Errors::one(ErrorKind::Invalid, name.at, discover::bad_name("")));
+    }
+    Errors::check(decode::decode(&mut tree, &mut reader))?;
     let resolved =
         resolve::resolve(&tree, &name.value, &found.profiles, &found.environment, &mut reader)?;
     let included_files =
@@ -122,7 +140,7 @@ fn project_name(
     request: &Request,
     directory: &Path,
     environment: &Environment,
-    parsed: &[Parsed],
+    parsed: &[Result<Parsed, Errors>],
     reader: &mut Reader<'_>,
 ) -> Result<(Spanned<String>, NameSource), Errors> {
     let variable = environment.lookup("COMPOSE_PROJECT_NAME").filter(|(name, _)| !name.is_empty());
@@ -138,26 +156,45 @@ fn project_name(
         }
         return Ok((Spanned { value: name.to_owned(), at }, source));
     }
-    let documents = parsed.iter().flat_map(|file| &file.documents);
-    let mut written: Option<Node> = documents
-        .filter_map(|document| document.root.get("name"))
-        .rfind(|name| name.as_text().is_some_and(|name| !name.is_empty()))
-        .cloned();
-    if let Some(name) = &mut written {
-        layers::fill(name, environment, reader)?;
-        let text = name.as_text().unwrap_or("");
-        let value = discover::normalize(text);
-        let at = Some(reader.sources.at(name.pos));
-        if value.is_empty() && !text.is_empty() {
-            return Err(Errors::one(ErrorKind::Invalid, at, discover::bad_name("")));
-        }
-        if !value.is_empty() {
+    // Compose looks for a name first, up to the first file that has one: what is wrong there comes before all else.
+    for file in parsed {
+        let file = match file {
+            Ok(file) => file,
+            Err(errors) if errors.first().message.starts_with("yaml:") => {
+                return Err(errors.clone());
+            }
+            Err(_) => continue,
+        };
+        let Some(root) = file.documents.first().map(|document| &document.root) else { continue };
+        let (node, into) = match (&root.value, root.get("name")) {
+            (Value::Null, _) | (Value::Map(_), None) => continue,
+            (Value::Map(_), Some(name)) => match &name.value {
+                Value::Text(text) if !text.is_empty() => break,
+                Value::List(_) | Value::Map(_) => (name, "string"),
+                _ => continue,
+            },
+            _ => (root, "cli.named"),
+        };
+        let at = reader.sources.at(node.pos);
+        let what = format!("cannot unmarshal !!{} into {into}", node.value.yaml_type());
+        let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
+        return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
+    }
+    let files = parsed.iter().filter_map(|file| file.as_ref().ok());
+    let documents = files.flat_map(|file| file.documents.iter().enumerate());
+    let written: Option<(usize, Node)> = documents
+        .filter_map(|(index, document)| Some((index, document.root.get("name")?)))
+        .rfind(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))
+        .map(|(index, name)| (index, name.clone()));
+    if let Some((index, mut name)) = written {
+        layers::fill_at(vec!["name".to_owned()], &mut name, environment, reader)?;
+        // Without a name that is left the project is refused once its files are known to be right.
+        let value = discover::normalize(name.as_text().unwrap_or(""));
+        if !value.is_empty() || index == 0 {
+            let at = Some(reader.sources.at(name.pos));
             return Ok((Spanned { value, at }, NameSource::File));
         }
     }
     let value = discover::normalize(&discover::base(directory));
-    if value.is_empty() {
-        return Err(Errors::one(ErrorKind::Invalid, None, discover::bad_name("")));
-    }
     Ok((Spanned { value, at: None }, NameSource::Directory))
 }

@@ -29,11 +29,7 @@ pub(super) fn parse_short(spec: &str) -> Result<Vec<Short>, String> {
     };
     let protocol = protocol.to_lowercase();
     if container.is_empty() {
-        return Err(if spec.is_empty() {
-            "invalid proto: ".to_owned()
-        } else {
-            format!("no port specified: {spec}<empty>")
-        });
+        return Err("invalid proto: ".to_owned());
     }
     let host_ip = match ip {
         "" => None,

@@ -3,22 +3,23 @@
 //! Source: compose-go `loader/normalize.go`, `loader/validate.go` and `types/project.go` as Compose v2.40 carries them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Map as JsonMap, Value as Json};
+use serde_json::{Map as JsonMap, Value as Json, json};
 
+use super::consistent;
 use super::discover::Reader;
 use super::dotenv::{self, Sets};
 use super::environment::{Environment, Overlay};
-use super::error::{Error, ErrorKind, Errors, WarningKind};
+use super::error::{Error, ErrorKind, Errors};
 use super::interpolate::Variables;
 use super::merge::sequence;
 use super::model::{
     Dependency, Healthcheck, Mount, MountKind, Port, Service, Variable, VariableSource, Volume,
 };
-use super::source::{At, FileError, Pos, Spanned};
+use super::source::{At, FileError, Pos, Spanned, clean};
 use super::tree::{Map, Node, Used, Value};
-use super::{duration, words};
+use super::words;
 
 /// The services and volumes of a project.
 #[derive(Default)]
@@ -43,7 +44,6 @@ pub(super) fn resolve(
 ) -> Result<Resolved, Errors> {
     let mut resolver = Resolver { environment, reader, found: Vec::new() };
     let volumes = resolver.volumes(tree, project);
-    resolver.files(tree);
     resolver.stop()?;
     let mut resolved = Resolved::default();
     let mut env_files = Vec::new();
@@ -60,12 +60,16 @@ pub(super) fn resolve(
         resolved.services.insert(name.clone(), service);
     }
     resolver.stop()?;
-    resolver.consistent(tree, &resolved.services, &volumes);
-    resolver.cycles(&resolved.services);
-    resolver.stop()?;
-    for (name, node) in env_files {
-        if let Some(service) = resolved.services.get_mut(&name) {
+    Errors::check(consistent::check(tree, &resolved.services, &resolver.reader.sources))?;
+    for (name, node) in &env_files {
+        if let Some(service) = resolved.services.get_mut(name) {
             resolver.env_files(node, service);
+        }
+    }
+    resolver.stop()?;
+    for (name, node) in &env_files {
+        if let Some(service) = resolved.services.get_mut(name) {
+            resolver.label_files(node, service);
         }
     }
     resolver.stop()?;
@@ -84,24 +88,22 @@ pub(super) fn resolve(
     Ok(resolved)
 }
 
-fn entries(node: Option<&Node>) -> impl Iterator<Item = (&String, Pos, &Node)> {
+pub(super) fn entries(node: Option<&Node>) -> impl Iterator<Item = (&String, Pos, &Node)> {
     let map = node.and_then(Node::as_map);
     map.into_iter().flatten().map(|(name, entry)| (name, entry.key, &entry.node))
 }
 
-fn list(node: Option<&Node>) -> Vec<String> {
+pub(super) fn list(node: Option<&Node>) -> Vec<String> {
     let items = node.map(|node| sequence(node.clone())).unwrap_or_default();
     items.iter().filter_map(Node::scalar).collect()
 }
 
-/// A boolean or the word for one: what interpolation makes is text.
-fn flag(node: Option<&Node>) -> bool {
-    node.and_then(Node::scalar).is_some_and(|word| {
-        ["true", "yes", "y", "on", "1", "t"].contains(&word.to_lowercase().as_str())
-    })
+/// A boolean, false when there is none.
+pub(super) fn flag(node: Option<&Node>) -> bool {
+    node.is_some_and(|node| node.value == Value::Bool(true))
 }
 
-fn field(node: &Node, key: &str) -> Option<String> {
+pub(super) fn field(node: &Node, key: &str) -> Option<String> {
     node.get(key).and_then(Node::scalar)
 }
 
@@ -129,6 +131,11 @@ impl Resolver<'_, '_> {
         Some(Spanned { value: node.scalar()?, at: Some(self.at(node.pos)) })
     }
 
+    /// A text that is not empty.
+    fn filled(&self, node: &Node, key: &str) -> Option<Spanned<String>> {
+        self.spanned(node, key).filter(|text| !text.value.is_empty())
+    }
+
     fn block(&self, node: &Node, key: &str) -> Option<At> {
         node.as_map()?.get(key).map(|entry| self.at(entry.key))
     }
@@ -137,33 +144,8 @@ impl Resolver<'_, '_> {
         let mut volumes = BTreeMap::new();
         for (key, pos, node) in entries(tree.get("volumes")) {
             let at = self.at(pos);
-            let legacy = node.get("external").and_then(|external| external.get("name"));
-            let mut external = flag(node.get("external"));
-            let mut name = self.spanned(node, "name");
-            if let Some(legacy) = legacy {
-                let message = format!(
-                    "volumes.{key}: external.name is deprecated. Please set name and external: true"
-                );
-                self.reader.warn(WarningKind::Deprecated, Some(legacy.pos), message);
-                let other = legacy.scalar().unwrap_or_default();
-                if name.as_ref().is_some_and(|name| name.value != other) {
-                    let message =
-                        format!("volumes.{key}: name and external.name conflict; only use name");
-                    self.say(self.at(legacy.pos), message);
-                }
-                name = Some(Spanned { value: other, at: Some(self.at(legacy.pos)) });
-            }
-            external |= node.get("external").is_some_and(|node| node.as_map().is_some());
-            if external {
-                for other in ["driver", "driver_opts", "labels"] {
-                    if let Some(node) = node.get(other) {
-                        let message = format!(
-                            "volumes.{key}: conflicting parameters \"external\" and {other:?} specified"
-                        );
-                        self.say(self.at(node.pos), message);
-                    }
-                }
-            }
+            let external = flag(node.get("external"));
+            let name = self.spanned(node, "name");
             let name = name.unwrap_or_else(|| Spanned {
                 value: if external { key.clone() } else { format!("{project}_{key}") },
                 at: None,
@@ -192,24 +174,6 @@ impl Resolver<'_, '_> {
         volumes
     }
 
-    /// Secrets and configs must say where their content comes from.
-    fn files(&mut self, tree: &Node) {
-        for (section, ways) in [
-            ("secrets", &["file", "environment"][..]),
-            ("configs", &["file", "environment", "content"][..]),
-        ] {
-            for (name, key, node) in entries(tree.get(section)) {
-                let external = node.get("external");
-                let external = flag(external) || external.is_some_and(|it| it.as_map().is_some());
-                if !external && !ways.iter().any(|way| node.get(way).is_some()) {
-                    let ways = ways.join("|");
-                    let message = format!("{section}.{name}: one of {ways} must be set");
-                    self.say(self.at(key), message);
-                }
-            }
-        }
-    }
-
     fn service(&mut self, name: &str, key: Pos, node: &Node) -> Service {
         let (build, build_args) = self.build(node);
         let environment = self.variables(name, node.get("environment"));
@@ -224,7 +188,7 @@ impl Resolver<'_, '_> {
             .collect();
         Service {
             at: self.at(key),
-            image: self.spanned(node, "image"),
+            image: self.filled(node, "image"),
             build,
             build_args,
             entrypoint: self.command(name, node, "entrypoint"),
@@ -232,14 +196,14 @@ impl Resolver<'_, '_> {
             environment,
             volumes: items(node, "volumes").iter().map(|item| self.mount(item)).collect(),
             ports: self.ports(node),
-            network_mode: self.spanned(node, "network_mode"),
+            network_mode: self.filled(node, "network_mode"),
             tmpfs,
             profiles: list(node.get("profiles")),
             labels,
             depends_on: dependencies(node),
-            healthcheck: self.healthcheck(name, node),
-            container_name: self.spanned(node, "container_name"),
-            restart: self.spanned(node, "restart"),
+            healthcheck: self.healthcheck(node),
+            container_name: self.filled(node, "container_name"),
+            restart: self.filled(node, "restart"),
             environment_block: self.block(node, "environment"),
             volumes_block: self.block(node, "volumes"),
         }
@@ -270,34 +234,21 @@ impl Resolver<'_, '_> {
         for (key, _, value) in entries(Some(node)) {
             let json = match key.as_str() {
                 "args" => continue,
-                "context" if value.as_text() == Some("") => Json::Null,
                 "labels" | "additional_contexts" => {
                     let pairs = pairs(Some(value)).into_iter();
                     pairs.map(|(key, value, _)| (key, Json::from(value))).collect()
                 }
-                "no_cache" | "pull" | "privileged" => Json::from(flag(Some(value))),
-                "shm_size" => Json::from(bytes(&value.scalar().unwrap_or_default())),
-                "extra_hosts" => list(Some(value))
-                    .into_iter()
-                    .map(|host| match host.split_once('=').or_else(|| host.split_once(':')) {
-                        Some((name, address)) => format!("{name}={address}"),
-                        None => host,
-                    })
-                    .collect(),
-                "secrets" => items(node, "secrets")
-                    .iter()
-                    .map(|item| match item.as_text() {
-                        Some(source) => {
-                            let target = source.to_owned();
-                            Json::from_iter([("source", source.to_owned()), ("target", target)])
-                        }
-                        None => json(item),
-                    })
-                    .collect(),
+                "no_cache" | "pull" | "privileged" if !flag(Some(value)) => Json::Null,
+                "context" if value.as_text() == Some("") => Json::Null,
+                "shm_size" | "provenance" | "sbom" => Json::from(value.scalar()),
+                "extra_hosts" => hosts(value).into(),
                 "ssh" => list(Some(value)).into(),
-                _ => json(value),
+                _ => to_json(value),
             };
-            build.insert(key.clone(), json);
+            let empty = json.as_array().is_some_and(Vec::is_empty)
+                || json.as_object().is_some_and(JsonMap::is_empty)
+                || json.as_str() == Some("");
+            build.insert(key.clone(), if empty { Json::Null } else { json });
         }
         if !build.contains_key("dockerfile_inline") {
             build.entry("dockerfile").or_insert_with(|| Json::from("Dockerfile"));
@@ -385,21 +336,23 @@ impl Resolver<'_, '_> {
                 "bind" => fields(|key, node| match key {
                     // Go leaves a false out.
                     "create_host_path" => flag(Some(node)).then_some(Json::Bool(true)),
-                    _ => Some(json(node)),
+                    _ => Some(to_json(node)),
                 }),
                 "volume" => fields(|key, node| match key {
                     "nocopy" => flag(Some(node)).then_some(Json::Bool(true)),
                     "labels" => {
                         let pairs = pairs(Some(node)).into_iter();
-                        Some(pairs.map(|(key, value, _)| (key, Json::from(value))).collect())
+                        let shown = pairs.map(|(key, value, _)| (key, Json::from(value)));
+                        Some(Json::Object(shown.collect())).filter(|it| *it != json!({}))
                     }
-                    _ => Some(json(node)),
+                    "subpath" if node.as_text() == Some("") => None,
+                    _ => Some(to_json(node)),
                 }),
                 "tmpfs" => fields(|key, node| match key {
-                    "size" => Some(Json::from(bytes(&node.scalar()?))),
-                    _ => Some(json(node)),
+                    "size" => node.scalar().map(Json::from),
+                    _ => Some(to_json(node)),
                 }),
-                "consistency" | "image" => json(value),
+                "consistency" | "image" => to_json(value),
                 _ => continue,
             };
             options.insert(key.clone(), shown);
@@ -409,7 +362,7 @@ impl Resolver<'_, '_> {
             at: self.at(node.pos),
             kind,
             source: field(node, "source").filter(|source| !source.is_empty()),
-            target: field(node, "target").unwrap_or_default(),
+            target: field(node, "target").map(|path| clean(&path)).unwrap_or_default(),
             read_only: flag(node.get("read_only")),
             no_copy: flag(inside("volume", "nocopy")),
             subpath: inside("volume", "subpath").and_then(Node::scalar),
@@ -433,8 +386,8 @@ impl Resolver<'_, '_> {
                 host_ip: text("host_ip"),
                 published: text("published"),
                 target,
-                protocol: text("protocol").unwrap_or_else(|| "tcp".to_owned()),
-                mode: text("mode").unwrap_or_else(|| "ingress".to_owned()),
+                protocol: field(node, "protocol").unwrap_or_else(|| "tcp".to_owned()),
+                mode: field(node, "mode").unwrap_or_else(|| "ingress".to_owned()),
                 name: text("name"),
                 app_protocol: text("app_protocol"),
             });
@@ -442,19 +395,10 @@ impl Resolver<'_, '_> {
         ports
     }
 
-    fn healthcheck(&mut self, service: &str, node: &Node) -> Option<Healthcheck> {
+    fn healthcheck(&self, node: &Node) -> Option<Healthcheck> {
         let at = self.block(node, "healthcheck")?;
         let node = node.get("healthcheck")?;
-        let mut time = |key: &str| {
-            let text = field(node, key)?;
-            let place = node.get(key).map_or_else(|| at.clone(), |node| self.at(node.pos));
-            duration::normalize(&text)
-                .map_err(|message| {
-                    let message = format!("'services[{service}].healthcheck.{key}' {message}");
-                    self.say(place, message);
-                })
-                .ok()
-        };
+        let time = |key: &str| field(node, key);
         let (timeout, interval) = (time("timeout"), time("interval"));
         let (start_period, start_interval) = (time("start_period"), time("start_interval"));
         let test = node
@@ -464,13 +408,6 @@ impl Resolver<'_, '_> {
                 Value::Text(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
                 _ => list(Some(test)),
             });
-        if let Some(first) = test.as_ref().and_then(|test| test.first())
-            && !["CMD", "CMD-SHELL", "NONE"].contains(&first.as_str())
-        {
-            let message =
-                "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"";
-            self.say(at.clone(), message.to_owned());
-        }
         Some(Healthcheck {
             at: Some(at),
             test,
@@ -481,132 +418,6 @@ impl Resolver<'_, '_> {
             start_interval,
             disable: flag(node.get("disable")),
         })
-    }
-
-    /// Whether all that services refer to exists.
-    fn consistent(
-        &mut self,
-        tree: &Node,
-        services: &BTreeMap<String, Service>,
-        volumes: &BTreeMap<String, Volume>,
-    ) {
-        let all = tree.get("services").and_then(Node::as_map);
-        for (name, service) in services {
-            let Some(node) = all.and_then(|all| all.get(name)).map(|entry| &entry.node) else {
-                continue;
-            };
-            let quoted = format!("service {name:?}");
-            let image = service.image.as_ref().is_some_and(|image| !image.value.is_empty());
-            if !image && service.build.is_none() && node.get("provider").is_none() {
-                let message = format!(
-                    "{quoted} has neither an image nor a build context specified: invalid compose project"
-                );
-                self.say(service.at.clone(), message);
-            }
-            self.references(&quoted, name, node, tree);
-            for (other, dependency) in &service.depends_on {
-                let exists = all.is_some_and(|all| all.contains_key(other));
-                if services.contains_key(other) || (exists && !dependency.required) {
-                    continue;
-                }
-                let at = self.block(node, "depends_on").unwrap_or_else(|| service.at.clone());
-                let message = format!(
-                    "{quoted} depends on undefined service {other:?}: invalid compose project"
-                );
-                self.say(at, message);
-            }
-            for mount in service.volumes.iter().filter(|mount| mount.kind == MountKind::Bind) {
-                if mount.source.is_none() {
-                    let message =
-                        "invalid mount config for type \"bind\": field Source must not be empty";
-                    self.say(mount.at.clone(), message.to_owned());
-                }
-            }
-            for mount in service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume) {
-                if let Some(source) = &mount.source
-                    && !volumes.contains_key(source)
-                {
-                    let message = format!(
-                        "{quoted} refers to undefined volume {source}: invalid compose project"
-                    );
-                    self.say(mount.at.clone(), message);
-                }
-            }
-        }
-    }
-
-    /// Networks, secrets and configs.
-    fn references(&mut self, quoted: &str, name: &str, node: &Node, tree: &Node) {
-        let declared =
-            |section: &str, key: &str| tree.get(section).is_some_and(|map| map.get(key).is_some());
-        if let Some(networks) = node.get("networks") {
-            if node.get("network_mode").is_some() {
-                let message = format!(
-                    "service {name} declares mutually exclusive `network_mode` and `networks`: invalid compose project"
-                );
-                self.say(self.at(networks.pos), message);
-            }
-            let used: Vec<String> = match networks.as_map() {
-                Some(map) => map.keys().cloned().collect(),
-                None => list(Some(networks)),
-            };
-            for network in used {
-                if network != "default" && !declared("networks", &network) {
-                    let message = format!(
-                        "{quoted} refers to undefined network {network}: invalid compose project"
-                    );
-                    self.say(self.at(networks.pos), message);
-                }
-            }
-        }
-        for (section, word) in [("secrets", "secret"), ("configs", "config")] {
-            for item in items(node, section) {
-                let source = item.scalar().or_else(|| field(item, "source")).unwrap_or_default();
-                if !declared(section, &source) {
-                    let message = format!(
-                        "{quoted} refers to undefined {word} {source}: invalid compose project"
-                    );
-                    self.say(self.at(item.pos), message);
-                }
-            }
-        }
-    }
-
-    /// Whether services wait for each other in a circle. Each service is walked once.
-    fn cycles(&mut self, services: &BTreeMap<String, Service>) {
-        let mut done: BTreeSet<&str> = BTreeSet::new();
-        for start in services.keys() {
-            // A stack of services and of the dependencies of each that are still to be walked.
-            let mut path: Vec<(&str, Vec<&str>)> = Vec::new();
-            let waits = |name: &str| -> Vec<&str> {
-                let service = services.get(name);
-                service
-                    .map(|it| it.depends_on.keys().map(String::as_str).rev().collect())
-                    .unwrap_or_default()
-            };
-            if !done.contains(start.as_str()) {
-                path.push((start, waits(start)));
-            }
-            while let Some((name, rest)) = path.last_mut() {
-                let Some(next) = rest.pop() else {
-                    done.insert(name);
-                    path.pop();
-                    continue;
-                };
-                if let Some(from) = path.iter().position(|(name, _)| *name == next) {
-                    let mut round: Vec<&str> = path[from..].iter().map(|(name, _)| *name).collect();
-                    round.push(next);
-                    let message = format!("dependency cycle detected: {}", round.join(" -> "));
-                    if let Some(service) = services.get(next) {
-                        self.say(service.at.clone(), message);
-                    }
-                    return;
-                }
-                if !done.contains(next) {
-                    path.push((next, waits(next)));
-                }
-            }
-        }
     }
 
     /// Reads a service's `env_file`s below its `environment`.
@@ -621,25 +432,8 @@ impl Resolver<'_, '_> {
             let Some(path) = field(item, "path") else { continue };
             let at = self.at(item.get("path").map_or(item.pos, |node| node.pos));
             let file = PathBuf::from(&path);
-            let text = match self.reader.files.read(&file) {
-                Ok(text) => text,
-                Err(FileError::NotFound) => {
-                    if item.get("required").is_none() || flag(item.get("required")) {
-                        let message = format!(
-                            "env file {path} not found: stat {path}: no such file or directory"
-                        );
-                        let kind = ErrorKind::Unreadable;
-                        self.found.push(Error { message, at: Some(at), kind });
-                    }
-                    continue;
-                }
-                Err(error) => {
-                    let message = format!("failed to read {path}: {error}");
-                    let kind = ErrorKind::Unreadable;
-                    self.found.push(Error { message, at: Some(at), kind });
-                    continue;
-                }
-            };
+            let needed = item.get("required").is_none() || flag(item.get("required"));
+            let Some(text) = self.named_file(&file, "env", &at, needed) else { continue };
             let number = self.reader.sources.number(&file);
             let outer = Overlay { first: self.environment, second: &own };
             let read = match field(item, "format").as_deref() {
@@ -671,9 +465,53 @@ impl Resolver<'_, '_> {
             });
         }
     }
+
+    /// The text of a file that a service names; a missing one is a fault when it is needed.
+    fn named_file(&mut self, file: &Path, what: &str, at: &At, needed: bool) -> Option<String> {
+        let path = file.display();
+        let message = match self.reader.files.read(file) {
+            _ if self.reader.files.is_dir(file) => {
+                format!("failed to read {path}: read {path}: is a directory")
+            }
+            Ok(text) => return Some(text),
+            Err(FileError::NotFound) if !needed => return None,
+            Err(FileError::NotFound) => {
+                format!("{what} file {path} not found: stat {path}: no such file or directory")
+            }
+            Err(error) => format!("failed to read {path}: {error}"),
+        };
+        let kind = ErrorKind::Unreadable;
+        self.found.push(Error { message, at: Some(at.clone()), kind });
+        None
+    }
+
+    /// Reads a service's `label_file`s below its `labels`. Their variables are those that they set themselves.
+    fn label_files(&mut self, node: &Node, service: &mut Service) {
+        let mut sets = Sets::new();
+        for item in items(node, "label_file") {
+            let file = PathBuf::from(item.scalar().unwrap_or_default());
+            let at = self.at(item.pos);
+            let Some(text) = self.named_file(&file, "label", &at, true) else { continue };
+            let number = self.reader.sources.number(&file);
+            // What the files before set comes before what this one sets.
+            let mut outer = Environment::default();
+            outer.add(sets.clone());
+            match dotenv::parse(&text, number, &outer, &mut sets) {
+                Ok(unset) => self.reader.warn_unset(unset),
+                Err(fault) => {
+                    let errors = self.reader.env_fault(&file, number, &fault);
+                    self.found.extend(errors.iter().cloned());
+                }
+            }
+        }
+        for (name, set) in sets {
+            let at = Some(self.at(set.pos));
+            service.labels.entry(name).or_insert(Spanned { value: set.value, at });
+        }
+    }
 }
 
-fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+pub(super) fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
     node.get(key).and_then(Node::as_list).unwrap_or_default()
 }
 
@@ -723,30 +561,22 @@ fn dependencies(node: &Node) -> BTreeMap<String, Dependency> {
     waits
 }
 
-/// A size with its unit as bytes, in text: `1g` is `1073741824`. What is no size stays.
-fn bytes(size: &str) -> String {
-    let lower = size.trim().to_lowercase();
-    let number = lower.trim_end_matches(|char: char| char.is_ascii_alphabetic() || char == ' ');
-    let shift = match lower[number.len()..].trim().trim_end_matches('b').trim_end_matches('i') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        "p" => 50,
-        _ => return size.to_owned(),
+/// `NAME=ADDRESS` of each host, an IPv6 address without its brackets.
+fn hosts(node: &Node) -> Vec<String> {
+    let pair = |host: String| match host.split_once('=').or_else(|| host.split_once(':')) {
+        Some((name, address)) => {
+            let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            format!("{name}={}", bare.unwrap_or(address))
+        }
+        None => host,
     };
-    if let Some(whole) = number.parse::<u64>().ok().and_then(|it| it.checked_mul(1 << shift)) {
-        return whole.to_string();
-    }
-    match number.parse::<f64>() {
-        Ok(number) => format!("{:.0}", (number * f64::from(1 << shift.min(30))).trunc()),
-        Err(_) => size.to_owned(),
-    }
+    let mut hosts: Vec<String> = list(Some(node)).into_iter().map(pair).collect();
+    hosts.sort();
+    hosts
 }
 
 /// A node as JSON.
-fn json(node: &Node) -> Json {
+fn to_json(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => Json::Bool(*value),
@@ -756,11 +586,11 @@ fn json(node: &Node) -> Json {
         },
         Value::Float(value) => Json::from(*value),
         Value::Text(text) | Value::Timestamp(text) => Json::from(text.as_str()),
-        Value::List(list) => list.iter().map(json).collect(),
+        Value::List(list) => list.iter().map(to_json).collect(),
         Value::Map(map) => json_map(map),
     }
 }
 
 fn json_map(map: &Map) -> Json {
-    map.iter().map(|(key, entry)| (key.clone(), json(&entry.node))).collect()
+    map.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect()
 }

@@ -37,6 +37,20 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// YAML's name of the type.
+    pub(super) fn yaml_type(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Float(_) => "float",
+            Self::Timestamp(_) => "timestamp",
+            Self::Text(_) => "str",
+            Self::List(_) => "seq",
+            Self::Map(_) => "map",
+        }
+    }
+
     /// Go's `%v` of a scalar; `None` for null and for collections.
     pub(super) fn print(&self) -> Option<String> {
         match self {
@@ -164,6 +178,7 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Docu
         path: Vec::new(),
         removals: Vec::new(),
         problems: Vec::new(),
+        closed: 0,
     };
     let documents = builder.documents();
     let mut problems = builder.problems;
@@ -189,6 +204,8 @@ struct Builder<'t> {
     path: Vec<String>,
     removals: Vec<Removal>,
     problems: Vec<Error>,
+    /// How many `!override` and `!reset` are open: tags inside of them are not obeyed.
+    closed: usize,
 }
 
 /// What stands at a node's place once its tag is obeyed.
@@ -196,6 +213,21 @@ enum Built {
     Node(Node),
     /// `!reset`: nothing.
     Gone,
+}
+
+/// What a tag wants of the file below.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Reset,
+    Override,
+}
+
+fn tag_of(tag: &Option<std::borrow::Cow<'_, Tag>>) -> Option<Order> {
+    match tag.as_deref().map(Tag::suffix) {
+        Some("reset") => Some(Order::Reset),
+        Some("override") => Some(Order::Override),
+        _ => None,
+    }
 }
 
 impl<'t> Builder<'t> {
@@ -245,6 +277,15 @@ impl<'t> Builder<'t> {
                 theirs.clone_into(&mut message);
             }
         }
+        if message.contains("unknown anchor") {
+            let rest = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+            let rest: String = rest.chars().skip(column).collect();
+            let name = rest.trim_start_matches('*');
+            let end = name.find(|char: char| !(char.is_alphanumeric() || "_-".contains(char)));
+            let name = &name[..end.unwrap_or(name.len())];
+            let message = format!("yaml: unknown anchor '{name}' referenced");
+            return self.error(ErrorKind::Syntax, pos, message);
+        }
         // The parser says what it was doing; Compose does not.
         if message.starts_with("while ")
             && let Some((_, what)) = message.split_once(", ")
@@ -275,21 +316,20 @@ impl<'t> Builder<'t> {
             let message = format!("nested deeper than {DEEPEST} levels");
             return Err(self.error(ErrorKind::Limit, pos, message));
         }
+        let obeyed = |tag: &Option<_>| tag_of(tag).filter(|_| self.closed == 0);
         let (value, anchor, tag) = match event {
             Event::Alias(id) => return self.alias(id, pos).map(Built::Node),
             Event::Scalar(text, style, anchor, tag) => {
-                (scalar(&text, style, tag.as_deref()), anchor, tag)
+                (scalar(&text, style, tag.as_deref()), anchor, obeyed(&tag))
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.open.push(anchor);
-                let list = self.list()?;
-                self.open.pop();
+                let tag = obeyed(&tag);
+                let list = self.inside(anchor, tag, Self::list)?;
                 (Value::List(list), anchor, tag)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.open.push(anchor);
-                let map = self.map(pos)?;
-                self.open.pop();
+                let tag = obeyed(&tag);
+                let map = self.inside(anchor, tag, |builder| builder.map(pos))?;
                 (Value::Map(map), anchor, tag)
             }
             _ => (Value::Null, 0, None),
@@ -298,17 +338,37 @@ impl<'t> Builder<'t> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
-        match tag.as_deref().map(Tag::suffix) {
-            Some("reset") => {
+        match tag {
+            Some(Order::Reset) => {
                 self.removals.push(Removal(self.path.clone()));
                 Ok(Built::Gone)
             }
-            Some("override") => {
+            Some(Order::Override) => {
                 self.removals.push(Removal(self.path.clone()));
                 Ok(Built::Node(node))
             }
-            _ => Ok(Built::Node(node)),
+            None => Ok(Built::Node(node)),
         }
+    }
+
+    /// Builds what is in a collection.
+    fn inside<T>(
+        &mut self,
+        anchor: usize,
+        order: Option<Order>,
+        build: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let known = self.problems.len();
+        self.open.push(anchor);
+        self.closed += usize::from(order.is_some());
+        let built = build(self)?;
+        self.closed -= usize::from(order.is_some());
+        self.open.pop();
+        if order == Some(Order::Reset) {
+            // Compose does not look into what it drops.
+            self.problems.truncate(known);
+        }
+        Ok(built)
     }
 
     fn alias(&mut self, id: usize, pos: Pos) -> Result<Node, Error> {
@@ -402,7 +462,18 @@ impl<'t> Builder<'t> {
             let merge = plain && text == "<<";
             return Ok(Some((text, merge)));
         }
-        let shown = node.value.print().unwrap_or_else(|| "null".to_owned());
+        if matches!(node.value, Value::List(_) | Value::Map(_)) {
+            let file = self.sources.path(self.file);
+            let message = if self.path.is_empty() {
+                let what = format!("cannot unmarshal !!{} into string", node.value.yaml_type());
+                format!("yaml: unmarshal errors:\n  line {}: {what}", pos.line)
+            } else {
+                format!("failed to parse {}: yaml: invalid map key", file.display())
+            };
+            self.note(pos, message);
+            return Ok(None);
+        }
+        let shown = node.value.print().unwrap_or_else(|| "<nil>".to_owned());
         let message = if self.path.is_empty() {
             format!("non-string key at top level: {shown}")
         } else {
@@ -437,6 +508,8 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
         Some("str") => return Value::Text(text.to_owned()),
         Some("null") => return Value::Null,
         Some(_) => return number::resolve(text),
+        // A tag that YAML does not know, `!override` among them, makes a text of everything.
+        None if tag.is_some() => return Value::Text(text.to_owned()),
         None => {}
     }
     if style == ScalarStyle::Plain {
