@@ -42,16 +42,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 /// A warning; an error where nothing answers at a URL that means this machine: then the backend is to be looked for there.
-fn weight(evidence: &Evidence) -> (Level, Certainty) {
+fn level(evidence: &Evidence) -> Level {
     match selected(evidence) {
         Ok(Some(endpoint))
             if endpoint.invalid.is_none()
                 && is_loopback(&endpoint.host)
                 && convex_answers(endpoint) == Ok(false) =>
         {
-            (Level::Error, Certainty::Likely)
+            Level::Error
         }
-        _ => (Level::Warning, Certainty::Proven),
+        _ => Level::Warning,
     }
 }
 
@@ -61,7 +61,6 @@ fn tell(
     other: &OtherContext,
     containers: &[String],
 ) -> Finding {
-    let (level, certainty) = weight(evidence);
     let asked = match &docker.context {
         Some(context) => format!("the context `{context}`"),
         None => docker.address.clone(),
@@ -69,7 +68,7 @@ fn tell(
     let name = compose::shell_word(&other.name);
     DOCKER_OTHER_CONTEXT
         .finding(
-            certainty,
+            Certainty::Proven,
             format!(
                 "This shell's docker, and so this run, asks {asked}, which has no container of the project; the context `{}` \
                  has {}. What is said of containers, volumes and secrets here is said of the wrong engine.",
@@ -77,7 +76,7 @@ fn tell(
                 containers.join(", ")
             ),
         )
-        .level(level)
+        .level(level(evidence))
         .because("no container of the project", docker.address.clone())
         .because(format!("has {}", containers.join(", ")), other.address.clone())
         .at(Location::url(other.address.clone()))
@@ -124,7 +123,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::docker(&mut evidence).other_contexts = Some(vec![context("colima", has())]);
         build::unreachable(&mut evidence, Reach::Refused);
-        let missed = "docker-other-context error likely unix:///colima.sock";
+        let missed = "docker-other-context error proven unix:///colima.sock";
         assert_eq!(told(run(&evidence)), [missed]);
         build::endpoint(&mut evidence).host = "api.example.com".to_owned();
         assert_eq!(told(run(&evidence)), [found]);
