@@ -17,7 +17,6 @@ use std::sync::{LazyLock, Mutex};
 
 use serde_json::Value;
 use support::Fixture;
-use variants::VARIANTS;
 
 /// Edges that no fixture shows folded yet, by their cause, and why.
 const NOT_FOLDED: &[(&str, &[&str], &str)] = &[
@@ -27,11 +26,6 @@ const NOT_FOLDED: &[(&str, &[&str], &str)] = &[
         "http-proxy-intercepts",
         &["url-is-not-convex", "url-redirects"],
         "an answer came through the proxy, so that what answers is proven and the proxy only likely",
-    ),
-    (
-        "data-volume-missing-external",
-        &["backend-not-created"],
-        "volumes of other names are not listed, so that it is only likely that there is none",
     ),
 ];
 
@@ -52,7 +46,7 @@ static RUNS: LazyLock<Vec<(String, &'static str, Value)>> = LazyLock::new(|| {
     let mut fixtures = support::fixtures();
     if std::env::var_os("SCENARIO").is_none() {
         let variants =
-            VARIANTS.iter().map(|(base, name, _, changes)| Fixture::variant(base, name, changes));
+            variants::all().map(|(base, name, _, changes)| Fixture::variant(base, name, changes));
         fixtures.extend(variants);
     }
     let queue = Mutex::new(fixtures);
@@ -156,12 +150,12 @@ fn edges_join_causes() {
 #[test]
 fn the_first_cause_of_several_faults_is_the_root() {
     let mut complaints = Vec::new();
-    for (base, what, first, _) in VARIANTS {
+    for (base, what, first, _) in variants::all() {
         let name = format!("{base}, {what}");
         let runs = || RUNS.iter().filter(|(run, ..)| *run == name);
         let found = runs().find(|(_, what, _)| *what == "whole").map(|(.., report)| report);
         let cause = found.and_then(|report| report["causes"].get(0)).map(id);
-        if cause != Some(first) {
+        if cause != Some(*first) {
             complaints.push(format!("{name}: {cause:?} comes first, not {first}"));
         }
         if !runs().any(|(.., report)| roots(report).values().any(|folded| !folded.is_empty())) {

@@ -397,6 +397,8 @@ fn links_of(id: &str) -> &'static [usize] {
         "instance-name-unusable" | "project-renamed" => &[KEY],
         "credentials-outside-volume" | "sql-without-secret-persistence" => &[FILE],
         "data-volume-not-attached" => &[MOUNT],
+        "data-not-writable" | "origin-invalid" => &[PORT],
+        "container-differs-from-compose" => &[PORT, URL],
         id if id.starts_with("data-") => &[VOLUME],
         id if id.starts_with("key-") => &[KEY],
         "selection-missing"

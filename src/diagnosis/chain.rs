@@ -111,7 +111,15 @@ fn of_finding(scene: &Scene<'_>, id: &str) -> Option<Place> {
         "project-renamed" => Place::Key,
         "credentials-outside-volume" | "sql-without-secret-persistence" => Place::File,
         "data-volume-not-attached" => Place::Mount,
-        "url-port-not-published" if scene.published.is_none() => Place::Port,
+        // Of these the backend dies: what they speak of is there.
+        "data-not-writable" | "origin-invalid" => Place::Port,
+        "url-port-not-published" | "container-differs-from-compose"
+            if scene.published.is_none() =>
+        {
+            Place::Port
+        }
+        // It listens where the file had it before.
+        "container-differs-from-compose" => Place::Url,
         "url-reaches-another-backend" if !scene.leads_elsewhere() => Place::Port,
         "cli-too-old" | "cli-newer-than-backend" => return None,
         _ => match checks::family(id)? {

@@ -1,6 +1,9 @@
 //! Several faults at once, made from the fixtures of one. The most common combinations are fixtures of their own
 //! (`fixtures/several-…`).
 
+#[path = "deaths.rs"]
+mod deaths;
+
 use crate::support::Change;
 
 /// A fixture with something else wrong as well: its name, what is done to it, what is the first cause then, and how it is done.
@@ -24,13 +27,53 @@ const SILENT: [Change; 2] = [
     ("world.json", r#""engine""#, r#""arguments": ["--timeout", "400ms"], "engine""#),
 ];
 
+/// Whom the proxy asks by turns.
+const TURNS: &str = r#""to": [
+        "other",
+        "backend",
+        "other"
+      ]"#;
+
 /// The text of the key in the shell, where the file's is good.
 const fn shell(key: &'static str) -> Change {
     ("world.json", "{{key:before:convex-self-hosted}}", key)
 }
 
+/// Every variant.
+pub(crate) fn all() -> impl Iterator<Item = &'static Variant> {
+    VARIANTS.iter().chain(deaths::DEATHS.iter().copied().flatten())
+}
+
 /// Two and more faults at once, made from the fixtures of one: what is to be folded, and what is to stand alone.
-pub(crate) const VARIANTS: &[Variant] = &[
+const VARIANTS: &[Variant] = &[
+    // The container was made before the file was mended; what it died of says more.
+    (
+        "backend-crash-explained",
+        "and the file names another image since",
+        "backend-crash-explained",
+        &[("docker-compose.yml", "convex-backend:8d1b3e0", "convex-backend:3f5a0c1")],
+    ),
+    // It may get the lease yet: that it starts is surer.
+    (
+        "sql-lease-contended",
+        "waits for the lease",
+        "backend-starting",
+        &[
+            ("world.json", "exited", r#"running", "health": "starting"#),
+            (
+                "world.json",
+                "ERROR common::shutdown: Received a fatal error. Shutting down immediately",
+                "INFO postgres: attempting to acquire lease",
+            ),
+            CLOSES,
+        ],
+    ),
+    (
+        "docker-other-context",
+        "made there and never started",
+        "docker-other-context",
+        &[("world.json", "exited", "created")],
+    ),
     // The selection.
     (
         "empty-value-shadows",
@@ -240,6 +283,29 @@ pub(crate) const VARIANTS: &[Variant] = &[
                 "\"containers\": [{\"name\": \"third\", \"secret\": \"{{secret:third}}\", \"ports\": {\"3210\": \"{{port:third}}\"}},",
             ),
             ("world.json", "\"servers\": {", "\"servers\": {\"third\": {\"is\": \"nobody\"},"),
+        ],
+    ),
+    (
+        "several-backends-behind-url",
+        "the key of the other one",
+        "several-backends-behind-url",
+        &[
+            (".env.local", "{{key:app:", "{{key:other:"),
+            ("world.json", TURNS, r#""to": ["backend", "other", "backend"]"#),
+        ],
+    ),
+    (
+        "several-backends-behind-url",
+        "the key of the other one, which is on this engine",
+        "several-backends-behind-url",
+        &[
+            (".env.local", "{{key:app:", "{{key:other:"),
+            ("world.json", TURNS, r#""to": ["backend", "other", "backend"]"#),
+            (
+                "world.json",
+                "\"containers\": [",
+                "\"containers\": [{\"name\": \"old-backend-1\", \"project\": \"old\", \"secret\": \"{{secret:other}}\", \"ports\": {\"3210\": \"{{port:other}}\"}},",
+            ),
         ],
     ),
     ("url-port-not-published", "somebody closes", "url-port-not-published", &[CLOSES]),

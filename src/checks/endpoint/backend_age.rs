@@ -16,7 +16,7 @@ static BACKEND_TOO_OLD: Rule = Rule {
     title: "the backend is older than the CLI needs",
     explain: include_str!("backend-too-old.md"),
     is_cause: true,
-    causes: &["cli-newer-than-backend"],
+    causes: &[],
     since: "0.1.0",
 };
 
@@ -65,7 +65,7 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         BACKEND_TOO_OLD
             .finding(
                 if own { Certainty::Proven } else { Certainty::Likely },
-                format!("This backend is from before 2025-10-10; since 1.35 `npx convex dev` asks it for its URLs first. {cli}"),
+                format!("This backend is from before 2025-10-10; since 1.35 `npx convex dev` asks it for its URLs first, since 1.29.2 `deploy` posts to what it does not have. {cli}"),
             )
             .level(level)
             .because("answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))

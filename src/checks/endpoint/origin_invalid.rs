@@ -3,9 +3,9 @@
 
 use super::origins::{self, Which};
 use crate::checks::endpoint::{heed_200, selected};
+use crate::checks::engine::{DEATH, log_lines};
 use crate::checks::{Check, compose};
 use crate::evidence::compose::EntryValue;
-use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
@@ -14,8 +14,8 @@ static ORIGIN_INVALID: Rule = Rule {
     level: Level::Warning,
     title: "an origin of the backend is no URL",
     explain: include_str!("origin-invalid.md"),
-    is_cause: false,
-    causes: &[],
+    is_cause: true,
+    causes: DEATH,
     since: "0.1.0",
 };
 
@@ -38,15 +38,32 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
     let variable = which.variable();
+    let mended = |finding: Finding| {
+        let better = format!("the URL at which browsers reach port {}", which.port());
+        heed_200(evidence, origins::mend(evidence, finding, which, &better))
+    };
     let told = |level, certainty, what: String, proof: (String, String)| {
         let finding = ORIGIN_INVALID
             .finding(certainty, what)
             .level(level)
             .because(proof.0, proof.1)
             .at(origins::place(evidence, which));
-        let better = format!("the URL at which browsers reach port {}", which.port());
-        heed_200(evidence, origins::mend(evidence, finding, which, &better))
+        mended(finding)
     };
+    if let Ok(Some(logged)) = log_lines::told(evidence, ORIGIN_INVALID.id)
+        && logged.line.contains(complaint(which))
+    {
+        let mut finding = logged.finding(&ORIGIN_INVALID);
+        if let Some(text) = which.of_container(logged.container) {
+            let name = logged.container.name.clone();
+            finding = finding.because(format!("{variable} is `{text}`"), name);
+        }
+        if which.line(evidence).is_some() {
+            // It is mended there.
+            finding.locations.insert(0, origins::place(evidence, which));
+        }
+        return Ok(Some(mended(finding)));
+    }
     let stopped = origins::container(evidence).ok().flatten().filter(|it| !it.is_running());
     if let Some((container, text)) =
         stopped.and_then(|it| Some((it, which.of_container(it).filter(|text| stops(text))?)))
@@ -54,9 +71,8 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
         let what = format!(
             "{variable} is `{text}`. The backend takes nothing that does not begin with http:// or https://, and does not start."
         );
-        let certainty = if complains(container) { Certainty::Proven } else { Certainty::Likely };
         let proof = (format!("{variable} is `{text}`"), container.name.clone());
-        return Ok(Some(told(Level::Error, certainty, what, proof)));
+        return Ok(Some(told(Level::Error, Certainty::Likely, what, proof)));
     }
     if let Some(entry) = which.line(evidence)
         && let EntryValue::Plain(text) = &entry.value
@@ -92,9 +108,12 @@ fn stops(text: &str) -> bool {
     !text.is_empty() && !text.starts_with("http://") && !text.starts_with("https://")
 }
 
-fn complains(container: &Container) -> bool {
-    let said = |line: &String| line.contains("url should start with https:// or http://");
-    container.log.seen().is_ok_and(|log| log.tail.iter().any(said))
+/// By this the backend's complaint begins.
+fn complaint(which: Which) -> &'static str {
+    match which {
+        Which::Cloud => "Origin url should start",
+        Which::Site => "Site url should start",
+    }
 }
 
 /// What is wrong with an origin that the backend takes. Control characters were escaped when it was read.

@@ -11,14 +11,7 @@ static SEVERAL_BACKENDS_BEHIND_URL: Rule = Rule {
     title: "the URL leads to several backends by turns",
     explain: include_str!("several-backends-behind-url.md"),
     is_cause: true,
-    causes: &[
-        "url-reaches-another-backend",
-        "key-rejected",
-        "key-foreign",
-        "key-name-mismatch",
-        "key-from-another-instance",
-        "key-from-detached-volume",
-    ],
+    causes: &["key-rejected", "key-foreign", "key-from-another-instance"],
     since: "0.1.0",
 };
 

@@ -1,7 +1,7 @@
 //! The installed Convex CLI against what it meets: too old to know of self-hosting, or newer than the backend.
 
 use crate::checks::Check;
-use crate::checks::endpoint::{convex_answers, key_accepted, selected};
+use crate::checks::endpoint::{convex_answers, selected};
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
@@ -36,7 +36,7 @@ const SELF_HOSTED: Version = Version(1, 19, 2);
 /// `deploy` posts to `/api/deploy2/evaluate_push` (get-convex/convex-js#105).
 const EVALUATES: Version = Version(1, 29, 2);
 
-/// `dev` asks for `/api/v1/get_canonical_urls` first.
+/// `dev` asks for `/api/v1/get_canonical_urls` first: from here on it is `backend-too-old` that says so.
 const ASKS_FOR_URLS: Version = Version(1, 35, 0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +85,8 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((text, version)) = installed(evidence).filter(|(_, it)| *it >= EVALUATES) else {
+    let between = |version: &Version| (EVALUATES..ASKS_FOR_URLS).contains(version);
+    let Some((text, _)) = installed(evidence).filter(|(_, it)| between(it)) else {
         return Ok(vec![]);
     };
     let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
@@ -101,22 +102,15 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let own = first_call.body == Body::Empty && first_call.server.is_none();
-    let (certainty, what) = if version >= ASKS_FOR_URLS {
-        let certainty = if own { Certainty::Proven } else { Certainty::Likely };
-        (certainty, "`npx convex dev` asks for /api/v1/get_canonical_urls first, and gets 404")
-    } else {
-        // Not asked: it would have to be posted to. Images of that time do not have it.
-        let certainty = if own { Certainty::Likely } else { Certainty::Possible };
-        (
-            certainty,
-            "`npx convex deploy` posts to /api/deploy2/evaluate_push, which a backend from before 2025-10-10 does not have",
-        )
-    };
-    let works = key.status == 200 && version < ASKS_FOR_URLS;
+    // Not asked: it would have to be posted to. Images of that time do not have it.
+    let certainty = if own { Certainty::Likely } else { Certainty::Possible };
     Ok(vec![
         CLI_NEWER_THAN_BACKEND
-            .finding(certainty, format!("convex {text} is installed: {what}."))
-            .level(if works || key_accepted(evidence) { Level::Warning } else { Level::Error })
+            .finding(
+                certainty,
+                format!("convex {text} is installed: `npx convex deploy` posts to /api/deploy2/evaluate_push, which a backend from before 2025-10-10 does not have."),
+            )
+            .level(if key.status == 200 { Level::Warning } else { Level::Error })
             .because(format!("version {text}"), found_in())
             .because("answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
             .at(Location::line("package.json", 0))
@@ -168,7 +162,7 @@ mod tests {
     fn newer_than_the_backend() {
         let id = "cli-newer-than-backend";
         for (version, status, key, expected) in [
-            ("1.48.0", 404, 200, vec![format!("{id} error proven package.json")]),
+            ("1.48.0", 404, 200, vec![]),
             ("1.31.6", 404, 200, vec![format!("{id} warning likely package.json")]),
             ("1.31.6", 404, 401, vec![format!("{id} error likely package.json")]),
             ("1.24.0", 404, 200, vec![]),

@@ -20,19 +20,8 @@ static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule {
     title: "the container is not what the compose file says now",
     explain: include_str!("container-differs-from-compose.md"),
     is_cause: true,
-    causes: &[
-        "url-port-not-published",
-        "backend-crash-explained",
-        "sql-url-has-path",
-        "sql-tls",
-        "storage-switched",
-        "s3-incomplete",
-        "secret-invalid",
-        "beacon-variable-empty",
-        "backend-stopped",
-        "backend-restarting",
-        "url-refused",
-    ],
+    // Of what the log says the backend died of, it is no root: only likely, and the line says more.
+    causes: &["url-port-not-published"],
     since: "0.1.0",
 };
 

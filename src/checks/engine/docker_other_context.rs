@@ -1,5 +1,6 @@
 //! The project's containers are on the engine of another docker context than the one that was asked.
 
+use crate::checks::endpoint::{convex_answers, is_loopback, selected};
 use crate::checks::engine::asked;
 use crate::checks::{Check, compose};
 use crate::evidence::docker::OtherContext;
@@ -29,7 +30,7 @@ pub(super) fn holder(docker: &DockerFacts) -> Option<(&OtherContext, &[String])>
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let docker = asked(evidence)?;
     if let Some((other, containers)) = holder(docker) {
-        return Ok(vec![tell(docker, other, containers)]);
+        return Ok(vec![tell(evidence, docker, other, containers)]);
     }
     // None had it, as far as all could be asked.
     for other in docker.other_contexts.iter().flatten() {
@@ -40,7 +41,26 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![])
 }
 
-fn tell(docker: &DockerFacts, other: &OtherContext, containers: &[String]) -> Finding {
+/// A warning; an error where nothing answers at a URL that means this machine: then the backend is to be looked for there.
+fn level(evidence: &Evidence) -> Level {
+    match selected(evidence) {
+        Ok(Some(endpoint))
+            if endpoint.invalid.is_none()
+                && is_loopback(&endpoint.host)
+                && convex_answers(endpoint) == Ok(false) =>
+        {
+            Level::Error
+        }
+        _ => Level::Warning,
+    }
+}
+
+fn tell(
+    evidence: &Evidence,
+    docker: &DockerFacts,
+    other: &OtherContext,
+    containers: &[String],
+) -> Finding {
     let asked = match &docker.context {
         Some(context) => format!("the context `{context}`"),
         None => docker.address.clone(),
@@ -56,6 +76,7 @@ fn tell(docker: &DockerFacts, other: &OtherContext, containers: &[String]) -> Fi
                 containers.join(", ")
             ),
         )
+        .level(level(evidence))
         .because("no container of the project", docker.address.clone())
         .because(format!("has {}", containers.join(", ")), other.address.clone())
         .at(Location::url(other.address.clone()))
@@ -75,6 +96,7 @@ mod tests {
     use super::*;
     use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::endpoint::Reach;
 
     #[test]
     fn another_engine_has_them() {
@@ -99,6 +121,12 @@ mod tests {
             assert_eq!(told(run(&evidence)), expected);
         }
         let mut evidence = build::healthy();
+        build::docker(&mut evidence).other_contexts = Some(vec![context("colima", has())]);
+        build::unreachable(&mut evidence, Reach::Refused);
+        let missed = "docker-other-context error proven unix:///colima.sock";
+        assert_eq!(told(run(&evidence)), [missed]);
+        build::endpoint(&mut evidence).host = "api.example.com".to_owned();
+        assert_eq!(told(run(&evidence)), [found]);
         build::no_docker(&mut evidence);
         assert_eq!(told(run(&evidence)), ["unknown"]);
     }

@@ -80,17 +80,9 @@ pub fn claims(container: &Container, host_port: u16) -> bool {
     container.ports.iter().any(|port| port.host == Some(host_port))
 }
 
-/// What follows when the backend dies or never comes up.
-pub(crate) const DEATH: &[&str] = &[
-    "backend-stopped",
-    "backend-restarting",
-    "backend-starting",
-    "backend-unhealthy",
-    "url-refused",
-    "url-no-answer",
-    "url-timeout",
-    "proxy-error",
-];
+/// What follows when the backend dies or never comes up: the states in which its container is seen then. What its URL comes to follows
+/// from them.
+pub(crate) const DEATH: &[&str] = &["backend-stopped", "backend-restarting", "backend-starting"];
 
 /// How much a fault of the [`subject`] weighs: an error where nothing answers that it could be blamed for, a warning where a Convex
 /// answers all the same, worth knowing where even the key is accepted. Certain only where the URL means this machine: a laptop with a

@@ -35,7 +35,16 @@ pub async fn other_contexts(
         };
         OtherContext { name, address, containers }
     });
-    Some(futures_util::future::join_all(asked).await)
+    let mut asked = futures_util::future::join_all(asked).await;
+    asked.retain(|other| !is_courtesy(other, env) || other.containers.seen().is_ok());
+    Some(asked)
+}
+
+/// Whether it is the system's own socket beside a DOCKER_HOST, which is what docker itself then means by `default` (docker/cli,
+/// `cli/command/cli.go`, `resolveDefaultDockerEndpoint`): no context that could be missed. The socket of another user, or of an engine that
+/// is gone, is nobody's concern then.
+fn is_courtesy(other: &OtherContext, env: &BTreeMap<String, String>) -> bool {
+    other.name == "default" && env.get("DOCKER_HOST").is_some_and(|host| !host.is_empty())
 }
 
 /// The project's containers on one engine, those that run first.
@@ -58,6 +67,30 @@ async fn ask(
             containers.sort_by_key(|summary| state(summary) != "running");
             let ours = containers.iter().filter(|it| !one_off(it) && in_project(it, wanted));
             Observation::Seen(ours.map(name_of).take(8).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_a_docker_host_the_systems_socket_is_no_context() {
+        for (name, host, expected) in [
+            ("default", Some("unix:///run/user/1000/docker.sock"), true),
+            ("default", Some(""), false),
+            ("default", None, false),
+            ("colima", Some("unix:///run/user/1000/docker.sock"), false),
+        ] {
+            let other = OtherContext {
+                name: name.to_owned(),
+                address: "unix:///x.sock".to_owned(),
+                containers: Observation::unavailable("x"),
+            };
+            let set = host.map(|host| ("DOCKER_HOST".to_owned(), host.to_owned()));
+            let env = BTreeMap::from_iter(set);
+            assert_eq!(is_courtesy(&other, &env), expected, "{name} {host:?}");
         }
     }
 }

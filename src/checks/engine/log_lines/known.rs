@@ -100,17 +100,17 @@ pub(crate) static KNOWN: &[Known] = &[
         "error: the argument '--s3-storage' cannot be used with '--local-storage <LOCAL_STORAGE>'",
     ),
     dies(
-        EXPLAINED,
+        "origin-invalid",
         &["Origin url should start with https:// or http://"],
-        "CONVEX_CLOUD_ORIGIN has no scheme, or has quotes round it.",
-        "write CONVEX_CLOUD_ORIGIN=https://… without quotes, then recreate the container",
+        "CONVEX_CLOUD_ORIGIN does not begin with http:// or https://: it has no scheme, or quotes round it.",
+        "",
         "ERROR common::errors: Caught error error (x): Origin url should start with https:// or http:// but got 'api.example.com'",
     ),
     dies(
-        EXPLAINED,
+        "origin-invalid",
         &["Site url should start with https:// or http://"],
-        "CONVEX_SITE_ORIGIN has no scheme, or has quotes round it.",
-        "write CONVEX_SITE_ORIGIN=https://… without quotes, then recreate the container",
+        "CONVEX_SITE_ORIGIN does not begin with http:// or https://: it has no scheme, or quotes round it.",
+        "",
         "ERROR common::errors: Caught error error (x): Site url should start with https:// or http:// but got 'example.com'",
     ),
     dies(
