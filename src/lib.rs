@@ -4,7 +4,7 @@
 //!
 //! 6. `main.rs`, [`cli`], [`output`]: arguments in, exit code out; one story per command; the only writer of reports
 //! 5. [`collect`], [`diagnosis`], [`act`], [`demo`]: all looking; all judging together; all doing; the recorded world
-//! 4. [`selection`], [`checks`], [`topics`], [`render`], [`transcript`]: pure
+//! 4. [`selection`], [`checks`], [`topics`], [`fix`], [`render`], [`transcript`]: pure
 //! 3. [`evidence`]: plain data without secrets
 //! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
 //! 1. [`secret`], [`report`]: know nobody; [`mask`]: what to hide of a foreign text
@@ -18,6 +18,7 @@ pub mod compose;
 pub mod demo;
 pub mod diagnosis;
 pub mod evidence;
+pub mod fix;
 pub mod mask;
 pub mod output;
 pub mod render;

@@ -60,6 +60,13 @@ pub fn print(text: &str) -> Result<(), WriteError> {
     }
 }
 
+/// Writes a key to standard output, a line of its own: the one secret that is asked for by name, and so does not pass the scrubber.
+pub fn print_key(key: &secret::Secret) -> Result<(), WriteError> {
+    let mut out = io::stdout().lock();
+    let line = zeroize::Zeroizing::new(format!("{}\n", key.expose()));
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(WriteError::Stdout)
+}
+
 /// Writes a note to standard error, with a line end. Nobody can be told if that fails.
 pub fn note(text: &str) {
     let clean = secret::scrub(text);

@@ -198,7 +198,7 @@ fn answer(
         },
         (_, ["containers", name, "archive"]) if state.helpers.contains_key(*name) => {
             if fault == Fault::SilentArchive {
-                return (Duration::from_secs(60), 200, None, vec![]);
+                return (Duration::from_mins(1), 200, None, vec![]);
             }
             let binds = &state.helpers[*name];
             if binds.iter().any(|bind| bind.starts_with("broken_data:")) {

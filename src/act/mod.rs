@@ -2,3 +2,4 @@
 #![allow(clippy::disallowed_methods, reason = "what is done is done here")]
 
 pub mod child;
+pub mod edit;

@@ -1,4 +1,6 @@
-//! `convex-doctor key inspect`: what a key is, whose it is, when it was issued.
+//! `convex-doctor key inspect`: what a key is, whose it is, when it was issued; `key mint`: another.
+
+mod mint;
 
 use std::path::PathBuf;
 
@@ -24,6 +26,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         instance_name: Option<String>,
     },
+    /// A key for this deployment's instance, as `generate_admin_key.sh` would make it
+    Mint(mint::Arguments),
 }
 
 /// A key on the command line would stand in the shell's history and in every process list.
@@ -38,7 +42,12 @@ fn only_a_dash(text: &str) -> Result<String, String> {
 
 /// Carries out a command about keys.
 pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> {
-    let Command::Inspect { from_stdin, secret_file, instance_name } = command;
+    let (from_stdin, secret_file, instance_name) = match command {
+        Command::Inspect { from_stdin, secret_file, instance_name } => {
+            (from_stdin, secret_file, instance_name)
+        }
+        Command::Mint(arguments) => return mint::run(arguments, options),
+    };
     let request = options.request()?;
     let key = match from_stdin {
         Some(_) => Some(collect::stdin_line()?),

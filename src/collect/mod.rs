@@ -14,6 +14,7 @@ mod compose_project;
 mod compose_services;
 mod credentials;
 mod interrupt;
+pub mod minting;
 mod network_mounts;
 mod repository;
 mod selection;
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::admin_key::{Inspection, InstanceSecret};
+use crate::admin_key::Inspection;
 use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::endpoint::{Answer, DashboardPage};
 use crate::evidence::key::SecretPlace;
@@ -222,25 +223,14 @@ pub fn inspect_with_docker(
         };
         let wanted = compose_project::wanted(&project, &compose.facts);
         let found = docker::inspect(&listing, &wanted).await;
-        let running = |name: &str| {
-            found.facts.backend(name).is_some_and(super::evidence::docker::Container::is_running)
-        };
         let expected = found.facts.expected.as_deref();
         let backend = expected.or(match found.facts.backends.as_slice() {
             [only] => Some(only.name.as_str()),
             _ => None,
         });
-        let in_force = found.secrets.iter().find_map(|(secret, place)| match place {
-            SecretPlace::Process { container } if Some(container.as_str()) == backend => {
-                InstanceSecret::parse(secret).ok()
-            }
-            SecretPlace::File { container, .. }
-                if Some(container.as_str()) == backend && !running(container) =>
-            {
-                InstanceSecret::parse(secret).ok()
-            }
-            _ => None,
-        });
+        let in_force = backend
+            .and_then(|name| found.facts.backend(name))
+            .and_then(|container| minting::in_force(&found.secrets, container));
         let names =
             backend.and_then(|name| found.facts.backend(name)).map(|one| &one.instance_name);
         let name = instance_name.map(str::to_owned).or_else(|| {
@@ -630,6 +620,22 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
         }
     }
     urls
+}
+
+/// The random bytes of a key's nonce, from the operating system: the same twice under one secret would break its seal.
+fn nonce_bytes() -> anyhow::Result<[u8; 12]> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    Ok(bytes)
+}
+
+/// The text of an env file; `None` where there is none.
+pub fn env_text(path: &Path) -> anyhow::Result<Option<String>> {
+    match files::read(path) {
+        files::FileText::Text(text) => Ok(Some(text)),
+        files::FileText::Missing => Ok(None),
+        files::FileText::Unreadable(reason) => anyhow::bail!("{}: {reason}", path.display()),
+    }
 }
 
 /// Eight random hex digits for the User-Agent, by which a container's access log shows that our own probe reached it.

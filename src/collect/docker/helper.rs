@@ -187,9 +187,10 @@ async fn through_one(
             let look = async {
                 let mut contents = Vec::new();
                 for (at, _) in volumes.iter().enumerate() {
-                    contents.push(match there.iter().any(|(known, _)| *known == at) {
-                        true => content(engine, &helper.name, at).await,
-                        false => Err(Trouble::Other("the engine has it no more".to_owned())),
+                    contents.push(if there.iter().any(|(known, _)| *known == at) {
+                        content(engine, &helper.name, at).await
+                    } else {
+                        Err(Trouble::Other("the engine has it no more".to_owned()))
                     });
                 }
                 contents
@@ -216,7 +217,7 @@ async fn through_one(
 /// What the volume with that number holds.
 async fn content(engine: &Engine, helper: &str, at: usize) -> Result<Content, Trouble> {
     let base = format!("{BASE}/{at}");
-    if !head(engine, helper, &base).await?.is_some_and(|(mode, _)| mode & KINDS == DIRECTORY) {
+    if head(engine, helper, &base).await?.is_none_or(|(mode, _)| mode & KINDS != DIRECTORY) {
         return Err(Trouble::Other("the engine did not mount it".to_owned()));
     }
     let database_bytes = match head(engine, helper, &format!("{base}/{DATABASE}")).await? {

@@ -130,7 +130,8 @@ pub(super) fn look(_: &str, _: &str, _: Option<i64>) -> Result<Content, String> 
     Err("its directory is not on this machine".to_owned())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
     use std::path::PathBuf;

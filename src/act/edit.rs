@@ -1,0 +1,249 @@
+//! Writing a file so that at every moment either the old or the new one is there, whole.
+//!
+//! The new text goes into a file beside it, is synced and renamed over; the old one keeps a second name until the caller is content. A
+//! directory's lock keeps two doctors apart, and a file that changed since it was read is left alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Why a file was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// A link leads out of the project.
+    #[error("{} leads to {}, outside of the project: nothing was changed", path.display(), target.display())]
+    Outside {
+        /// The file as named.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// Somebody changed it since it was read.
+    #[error("{} was changed by somebody else meanwhile: nothing was changed", .0.display())]
+    Changed(PathBuf),
+    /// Another doctor is at work.
+    #[error("another convex-doctor changes {} just now: nothing was changed", .0.display())]
+    Busy(PathBuf),
+    /// The system refuses: a read-only disk, a full one, a missing right.
+    #[error("cannot write {}: {error}; nothing was changed", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// A change that was made and can still be taken back. Dropped without [`Edit::keep`], it is taken back.
+#[derive(Debug)]
+pub struct Edit {
+    /// The file, links followed.
+    target: PathBuf,
+    /// The old version under its second name; `None` where there was no file.
+    old: Option<PathBuf>,
+    kept: bool,
+    /// Held until the end.
+    _lock: File,
+}
+
+impl Edit {
+    /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`. The mode stays; a new file is
+    /// readable by its owner alone. A link is followed inside of `root`.
+    pub fn replace(
+        path: &Path,
+        root: &Path,
+        old: Option<&str>,
+        new: &str,
+    ) -> Result<Self, EditError> {
+        let target = inside(path, root)?;
+        let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
+        let directory = target.parent().unwrap_or(root).to_owned();
+        let lock = File::open(&directory).map_err(fail)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(EditError::Busy(path.to_owned())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(fail(error)),
+        }
+        if read(&target).map_err(fail)?.as_deref() != old.map(str::as_bytes) {
+            return Err(EditError::Changed(path.to_owned()));
+        }
+        let mut file = tempfile::Builder::new()
+            .prefix(".convex-doctor-")
+            .tempfile_in(&directory)
+            .map_err(fail)?;
+        if old.is_some() {
+            let mode = std::fs::metadata(&target).map_err(fail)?.permissions();
+            file.as_file().set_permissions(mode).map_err(fail)?;
+        }
+        file.write_all(new.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+        let second = old.map(|_| second_name(&target));
+        if let Some(second) = &second {
+            // Left by a doctor that was killed: the lock says that none is at work.
+            let _absent = std::fs::remove_file(second);
+            std::fs::hard_link(&target, second).map_err(fail)?;
+        }
+        // From here on it is taken back if anything fails: with the old name for the old version.
+        let mut edit = Self { target, old: second, kept: false, _lock: lock };
+        let persisted = match edit.old {
+            Some(_) => file.persist(&edit.target),
+            None => file.persist_noclobber(&edit.target),
+        };
+        if let Err(error) = persisted {
+            // A file that appeared in the meantime is somebody else's.
+            edit.kept = edit.old.is_none();
+            return Err(fail(error.error));
+        }
+        sync(&directory);
+        Ok(edit)
+    }
+
+    /// Ends well: the old version goes.
+    pub fn keep(mut self) {
+        self.kept = true;
+        self.forget();
+    }
+
+    fn forget(&self) {
+        if let Some(old) = &self.old {
+            let _absent = std::fs::remove_file(old);
+        }
+    }
+}
+
+impl Drop for Edit {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        let _gone = match &self.old {
+            Some(old) => std::fs::rename(old, &self.target),
+            None => std::fs::remove_file(&self.target),
+        };
+        if let Some(directory) = self.target.parent() {
+            sync(directory);
+        }
+    }
+}
+
+/// The name under which the old version stays while it may be needed.
+fn second_name(target: &Path) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!("{name}.before-convex-doctor"))
+}
+
+/// The file that `path` leads to, if it lies inside of `root`.
+fn inside(path: &Path, root: &Path) -> Result<PathBuf, EditError> {
+    let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
+    let root = std::fs::canonicalize(root).map_err(fail)?;
+    let target = match std::fs::canonicalize(path) {
+        Ok(target) => target,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if path.is_symlink() {
+                let target = std::fs::read_link(path).map_err(fail)?;
+                return Err(EditError::Outside { path: path.to_owned(), target });
+            }
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = std::fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(fail)?;
+            parent.join(path.file_name().unwrap_or_default())
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    if target.starts_with(&root) {
+        Ok(target)
+    } else {
+        Err(EditError::Outside { path: path.to_owned(), target })
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match OpenOptions::new().read(true).open(path) {
+        Ok(mut file) => {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(Some(bytes))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a rename last. A file system that cannot is none of ours to mend.
+fn sync(directory: &Path) {
+    let _unable = File::open(directory).and_then(|directory| directory.sync_all());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_change_is_kept_or_taken_back_and_leaves_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(".env.local");
+        let text = || std::fs::read_to_string(&path).ok();
+        let edit = Edit::replace(&path, root.path(), None, "A=1\n").unwrap();
+        assert_eq!(text().as_deref(), Some("A=1\n"));
+        drop(edit);
+        assert_eq!((text(), names(root.path())), (None, vec![]));
+
+        Edit::replace(&path, root.path(), None, "A=1\n").unwrap().keep();
+        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        mode(0o640);
+        let edit = Edit::replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap();
+        assert_eq!(names(root.path()), [".env.local", ".env.local.before-convex-doctor"]);
+        drop(edit);
+        assert_eq!(text().as_deref(), Some("A=1\n"));
+        Edit::replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap().keep();
+        assert_eq!(text().as_deref(), Some("A=2\n"));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(names(root.path()), [".env.local"]);
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a");
+        std::fs::write(&path, "now").unwrap();
+        let error = Edit::replace(&path, root.path(), Some("then"), "new").unwrap_err();
+        assert!(matches!(error, EditError::Changed(_)), "{error}");
+        let error = Edit::replace(&path, root.path(), None, "new").unwrap_err();
+        assert!(matches!(error, EditError::Changed(_)), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "now");
+        let first = Edit::replace(&path, root.path(), Some("now"), "one").unwrap();
+        let error = Edit::replace(&path, root.path(), Some("one"), "two").unwrap_err();
+        assert!(matches!(error, EditError::Busy(_)), "{error}");
+        first.keep();
+    }
+
+    #[test]
+    fn a_link_is_followed_inside_of_the_project_alone() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("theirs"), "x").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("real"), "x").unwrap();
+        symlink(root.path().join("real"), root.path().join("link")).unwrap();
+        symlink(outside.path().join("theirs"), root.path().join("out")).unwrap();
+        symlink(outside.path().join("none"), root.path().join("dangling")).unwrap();
+        let link = root.path().join("link");
+        Edit::replace(&link, root.path(), Some("x"), "y").unwrap().keep();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(root.path().join("real")).unwrap(), "y");
+        for (name, old) in [("out", Some("x")), ("dangling", None)] {
+            let error = Edit::replace(&root.path().join(name), root.path(), old, "y").unwrap_err();
+            assert!(matches!(error, EditError::Outside { .. }), "{error}");
+        }
+        assert_eq!(std::fs::read_to_string(outside.path().join("theirs")).unwrap(), "x");
+        assert_eq!(names(outside.path()), ["theirs"]);
+    }
+}

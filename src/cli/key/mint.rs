@@ -1,0 +1,202 @@
+//! `convex-doctor key mint`: a key for this deployment's own instance, as `generate_admin_key.sh` would make it, without running
+//! anything in the container.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Options};
+use crate::act::edit::Edit;
+use crate::admin_key;
+use crate::collect::minting::{self, Minted, Wish};
+use crate::collect::{self, Request};
+use crate::evidence::Evidence;
+use crate::evidence::endpoint::Body;
+use crate::evidence::selection::ValueSource;
+use crate::fix::env_file;
+use crate::output;
+use crate::secret::{Secret, sanitize};
+
+const KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
+const URL: &str = "CONVEX_SELF_HOSTED_URL";
+
+/// What to make.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  convex-doctor key mint --write     into .env.local, and tried on the backend\n  \
+                        convex-doctor key mint | pbcopy\n  \
+                        convex-doctor key mint --secret-file secret.txt --instance-name app\n\n\
+                        Earlier keys stay valid: minting revokes nothing."
+)]
+pub(in crate::cli) struct Arguments {
+    /// A key that may look and not push
+    #[arg(long)]
+    read_only: bool,
+    /// The member that the key names
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    member_id: u64,
+    /// Write the key into FILE (.env.local without one) instead of showing it, and try it
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = ".env.local")]
+    write: Option<PathBuf>,
+    /// A file that holds the instance secret; without it, Docker is asked
+    #[arg(long, value_name = "FILE", requires = "instance_name", conflicts_with = "secret_stdin")]
+    secret_file: Option<PathBuf>,
+    /// Read the instance secret from the standard input
+    #[arg(long, requires = "instance_name")]
+    secret_stdin: bool,
+    /// The name of the instance that the secret belongs to
+    #[arg(long, value_name = "NAME")]
+    instance_name: Option<String>,
+    /// Refused: it would stay in the shell's history
+    #[arg(long, visible_alias = "instance-secret", hide = true, value_parser = never, value_name = "-")]
+    secret: Option<String>,
+}
+
+/// A secret on the command line would stand in the shell's history and in every process list.
+fn never(text: &str) -> Result<String, String> {
+    drop(Secret::new(text));
+    Err("an instance secret is never an argument (it would stay in the shell's history and in every process list); \
+         use --secret-file FILE or --secret-stdin"
+        .to_owned())
+}
+
+/// Makes the key, and shows or writes it.
+pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
+    let wish = Wish { read_only: arguments.read_only, member_id: arguments.member_id };
+    let request = options.request()?;
+    let given = match (&arguments.secret_file, arguments.secret_stdin) {
+        (Some(path), _) => Some(collect::secret_file(path)?),
+        (None, true) => Some(collect::stdin_line()?),
+        (None, false) => None,
+    };
+    let made = match (&given, arguments.instance_name.as_deref()) {
+        (Some(secret), Some(name)) => minting::with_secret(secret, name, wish),
+        _ => minting::with_docker(&request, wish),
+    };
+    let minted = match made {
+        Ok(minted) => minted,
+        Err(error) => {
+            output::note(&format!("convex-doctor: no key was made: {error:#}"));
+            return Ok(Exit::Found);
+        }
+    };
+    match &arguments.write {
+        None => {
+            output::note(&described(&minted));
+            output::print_key(&minted.key)?;
+            Ok(Exit::Fine)
+        }
+        Some(file) => write(file, &minted, &request),
+    }
+}
+
+/// What the key is, for the reader on standard error.
+fn described(minted: &Minted) -> String {
+    let fingerprint = admin_key::fingerprint(&minted.key);
+    let whose = minted.container.as_ref().map_or_else(
+        || "the secret given".to_owned(),
+        |name| format!("the secret of {}", sanitize(name)),
+    );
+    format!(
+        "key {} for instance {}, made with {whose} ({}); earlier keys stay valid",
+        fingerprint.as_ref().map_or("", |it| it.as_str()),
+        sanitize(&minted.instance_name),
+        minted.secret
+    )
+}
+
+fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit> {
+    let root = request.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let path = root.join(file);
+    let old = collect::env_text(&path)?;
+    let before = collect::run_files_only(request)?;
+    let Some(quoted) = env_file::quoted(minted.key.expose()) else {
+        anyhow::bail!(
+            "the instance name holds a quote: no env file can hold its key; write it by hand"
+        );
+    };
+    let mut text = env_file::set(old.as_deref().unwrap_or_default(), KEY, &quoted);
+    output::note(&described(minted));
+    output::note(&format!("{}: {KEY} is set", sanitize(&file.display().to_string())));
+    if before.selection.url.is_none()
+        && let Some(url) = &minted.url
+    {
+        text = env_file::set(&text, URL, &format!("'{url}'"));
+        output::note(&format!("{}: {URL} is set to {url}", sanitize(&file.display().to_string())));
+    }
+    let edit = Edit::replace(&path, &root, old.as_deref(), &text)?;
+    let after = collect::run(request)?;
+    Ok(match tried(&after, &minted.key) {
+        Tried::Accepted => {
+            edit.keep();
+            output::note("the backend accepts it: npx convex can work");
+            warn_of_git(&after, file);
+            Exit::Fine
+        }
+        Tried::Refused => {
+            // Dropping the edit puts the old file back.
+            drop(edit);
+            output::note(
+                "the backend refuses it: the old file is back. The URL leads to another backend than the one the key is for; \
+                 see: convex-doctor",
+            );
+            Exit::Found
+        }
+        Tried::Shadowed(source) => {
+            edit.keep();
+            output::note(&format!(
+                "written, but the CLI will not read it: {source} comes before the file. Unset it"
+            ));
+            Exit::Found
+        }
+        Tried::Not(reason) => {
+            edit.keep();
+            output::note(&format!("written, and not tried: {}", sanitize(&reason)));
+            warn_of_git(&after, file);
+            Exit::Fine
+        }
+    })
+}
+
+/// What came of trying the key.
+enum Tried {
+    Accepted,
+    Refused,
+    /// Another source's value is what the CLI would use.
+    Shadowed(String),
+    Not(String),
+}
+
+fn tried(after: &Evidence, key: &Secret) -> Tried {
+    let selected = after.selection.admin_key.as_ref().and_then(|it| it.fingerprint.clone());
+    if selected.is_none() || selected != admin_key::fingerprint(key) {
+        return match &after.selection.admin_key_source {
+            Some(source @ (ValueSource::Env { .. } | ValueSource::Flag { .. })) => {
+                Tried::Shadowed(source.to_string())
+            }
+            Some(source) => Tried::Shadowed(source.to_string()),
+            None => Tried::Not("the URL is still missing".to_owned()),
+        };
+    }
+    let answer = match after.endpoint.seen() {
+        Ok(Some(endpoint)) => endpoint.check_admin_key.seen(),
+        Ok(None) => return Tried::Not("there is no URL".to_owned()),
+        Err(unseen) => return Tried::Not(unseen.reason),
+    };
+    match answer {
+        Ok(answer) if matches!(answer.body, Body::KeyAccepted { .. }) => Tried::Accepted,
+        Ok(answer) if matches!(answer.status, 401 | 403) => Tried::Refused,
+        Ok(answer) => Tried::Not(format!("the URL answers {}", answer.status)),
+        Err(unseen) => Tried::Not(unseen.reason),
+    }
+}
+
+fn warn_of_git(after: &Evidence, file: &Path) {
+    let name = file.display().to_string();
+    if let Ok(Some(git)) = after.surroundings.git.seen()
+        && git.not_ignored.contains(&name)
+    {
+        output::note(&format!(
+            "warning: git does not ignore {}: add it to .gitignore",
+            sanitize(&name)
+        ));
+    }
+}

@@ -1,0 +1,169 @@
+//! A key for the instance of this deployment, made with the secret that its own container has in force. The secret does not leave.
+
+use anyhow::bail;
+
+use super::{Request, compose_project, docker, look, nonce_bytes, runtime};
+use crate::admin_key::{self, Claims, InstanceSecret, Kind};
+use crate::evidence::docker::Container;
+use crate::evidence::key::SecretPlace;
+use crate::secret::{Fingerprint, Secret};
+
+/// What kind of key is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish {
+    /// A key that may only look.
+    pub read_only: bool,
+    /// The member it names; 0 in self-hosting, as `generate_admin_key.sh` has it.
+    pub member_id: u64,
+}
+
+/// A key, and where it comes from.
+pub struct Minted {
+    /// The key.
+    pub key: Secret,
+    /// The instance it is for.
+    pub instance_name: String,
+    /// The secret it was made with.
+    pub secret: Fingerprint,
+    /// The container that has that secret; `None` when it was given.
+    pub container: Option<String>,
+    /// The API of that container as this machine reaches it, where it publishes one here.
+    pub url: Option<String>,
+}
+
+/// Makes a key with a secret that was given.
+pub fn with_secret(secret: &Secret, instance_name: &str, wish: Wish) -> anyhow::Result<Minted> {
+    let secret = match InstanceSecret::parse(secret) {
+        Ok(secret) => secret,
+        Err(fault) => bail!("that is no instance secret: {fault}"),
+    };
+    make(&secret, instance_name, wish)
+}
+
+/// Makes a key for the backend behind the selected URL, or, where nothing is known of it, for the one that Compose runs here.
+pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
+    if request.no_docker {
+        bail!("without Docker the secret must be given: --secret-file FILE --instance-name NAME");
+    }
+    let runtime = runtime()?;
+    let minted = runtime.block_on(async {
+        let evidence = look(request, super::Scope::All).await?;
+        let facts = match evidence.docker.seen() {
+            Ok(facts) => facts,
+            Err(unseen) => bail!(
+                "{}; or give the secret: --secret-file FILE --instance-name NAME",
+                unseen.reason
+            ),
+        };
+        let name = chosen(facts, evidence.endpoint.seen().is_ok_and(Option::is_some))?;
+        // The evidence holds no secret: the engine is asked once more.
+        let (directory, environment) = (request.directory()?, request.environment());
+        let project = compose_project::load(request, &directory, &environment);
+        let compose =
+            compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
+        let listing = match docker::list(&request.docker_options(), &environment).await {
+            Ok(listing) => listing,
+            Err(unasked) => bail!("{}", unasked.reason),
+        };
+        let wanted = compose_project::wanted(&project, &compose.facts);
+        let found = docker::inspect(&listing, &wanted).await;
+        let Some(container) = found.facts.backend(&name) else { bail!("{name} is gone") };
+        let Some(secret) = in_force(&found.secrets, container) else {
+            bail!("the secret that {name} runs with could not be read");
+        };
+        let names = &container.instance_name;
+        let places = if container.is_running() {
+            [&names.process, &names.process]
+        } else {
+            [&names.environment, &names.file]
+        };
+        let instance = places.into_iter().find_map(|place| place.seen().ok()?.clone());
+        let Some(instance) = instance else {
+            bail!("the instance name of {name} could not be read")
+        };
+        let mut minted = make(&secret, &instance, wish)?;
+        minted.url = published(container, facts.local);
+        minted.container = Some(name);
+        Ok(minted)
+    });
+    runtime.shutdown_background();
+    minted
+}
+
+/// The container to make a key for: one that is proven to answer, or likely to; without a URL, the one that Compose runs here.
+fn chosen(facts: &crate::evidence::DockerFacts, url_is_selected: bool) -> anyhow::Result<String> {
+    let answering = facts.answering().map(|(container, _)| container.name.clone());
+    match (answering, &facts.expected) {
+        (Some(answering), Some(expected)) if answering != *expected => bail!(
+            "the selected URL leads to {answering}, and this project's backend is {expected}: a key for one is none for the other. \
+             Correct the URL, or say which with -p or --service"
+        ),
+        (Some(answering), _) => Ok(answering),
+        // Whatever the URL leads to, a key is asked for this project's own backend.
+        (None, Some(expected)) => Ok(expected.clone()),
+        (None, None) if url_is_selected => {
+            bail!("no container of this engine is known to stand behind the selected URL")
+        }
+        (None, None) => match facts.backends.as_slice() {
+            [only] => Ok(only.name.clone()),
+            [] => bail!("there is no Convex backend on {}", facts.address),
+            several => {
+                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
+                bail!(
+                    "there are several backends ({}): run this in the project's directory",
+                    names.join(", ")
+                )
+            }
+        },
+    }
+}
+
+/// The secret that a container runs with; that of its file where it does not run.
+pub(super) fn in_force(
+    secrets: &[(Secret, SecretPlace)],
+    container: &Container,
+) -> Option<InstanceSecret> {
+    let of = |wanted: &dyn Fn(&SecretPlace) -> bool| {
+        secrets
+            .iter()
+            .find(|(_, place)| wanted(place))
+            .and_then(|(secret, _)| InstanceSecret::parse(secret).ok())
+    };
+    let name = container.name.as_str();
+    if container.is_running() {
+        return of(
+            &|place| matches!(place, SecretPlace::Process { container } if container == name),
+        );
+    }
+    of(&|place| matches!(place, SecretPlace::Environment { container } if container == name))
+        .or_else(|| {
+            of(&|place| matches!(place, SecretPlace::File { container, .. } if container == name))
+        })
+}
+
+fn published(container: &Container, local: bool) -> Option<String> {
+    const API: u16 = 3210;
+    let port = container.ports.iter().find(|port| port.container == API)?.host?;
+    local.then(|| format!("http://127.0.0.1:{port}"))
+}
+
+fn make(secret: &InstanceSecret, instance_name: &str, wish: Wish) -> anyhow::Result<Minted> {
+    if instance_name.contains([':', '|', '\r', '\n']) || instance_name.is_empty() {
+        bail!(
+            "no key with the instance name {instance_name:?} is ever accepted: give the instance another one"
+        );
+    }
+    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1);
+    let claims = Claims {
+        member_id: Some(wish.member_id),
+        kind: Some(if wish.read_only { Kind::ReadOnly } else { Kind::Admin }),
+        ..Claims::of_member_zero(now, wish.read_only)
+    };
+    Ok(Minted {
+        key: admin_key::mint_claims(secret, Some(instance_name), &claims, nonce_bytes()?),
+        instance_name: instance_name.to_owned(),
+        secret: secret.fingerprint(),
+        container: None,
+        url: None,
+    })
+}

@@ -1,0 +1,3 @@
+//! Changes as text: what a file should hold afterwards. Nothing is written here.
+
+pub mod env_file;
