@@ -7,6 +7,7 @@ mod inspect;
 mod key;
 mod progress;
 mod run;
+mod version;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use crate::report::Level;
     name = "convex-doctor",
     version,
     disable_help_subcommand = true,
+    disable_version_flag = true,
     after_help = "Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong usage, 3 it could not do its \
                   job.\nBounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container, 5 s per probe (--timeout), \
                   30 s for all."
@@ -35,6 +37,9 @@ use crate::report::Level;
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Show the version; with -v those of the CLI, Node, Docker, Compose and the backend as well
+    #[arg(short = 'V', long)]
+    version: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -235,6 +240,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let options = arguments.options;
     output::set_color(options.color);
     let result = match arguments.command {
+        _ if arguments.version => version::run(&options),
         None | Some(Command::Diagnose) => diagnose::run(&options),
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
         Some(Command::Run(arguments)) => run::run(&arguments, &options),

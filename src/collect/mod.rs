@@ -21,6 +21,9 @@ mod selection;
 mod sql_url;
 mod surroundings;
 mod toolchain;
+mod versions;
+
+pub use versions::versions;
 
 use std::collections::BTreeMap;
 use std::future::Future;

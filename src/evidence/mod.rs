@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod key;
 pub mod selection;
 pub mod surroundings;
+pub mod versions;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,7 @@ pub mod json;
 pub mod key;
 pub mod markdown;
 pub mod text;
+pub mod versions;
 
 /// How much a person wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
