@@ -5,6 +5,7 @@ mod diagnose;
 mod explain;
 mod inspect;
 mod key;
+mod packaging;
 mod progress;
 mod run;
 mod version;
@@ -13,7 +14,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::collect;
 use crate::output::{self, Color};
@@ -30,9 +31,8 @@ use crate::report::Level;
     version,
     disable_help_subcommand = true,
     disable_version_flag = true,
-    after_help = "Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong usage, 3 it could not do its \
-                  job.\nBounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container, 5 s per probe (--timeout), \
-                  30 s for all."
+    max_term_width = 80,
+    after_help = packaging::HELP
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -136,12 +136,14 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Diagnose the deployment of the current directory (the default)
+    #[command(after_help = diagnose::HELP)]
     Diagnose,
     /// Serve a recorded broken deployment from inside the process, and diagnose it
     Demo(demo::Arguments),
     /// Run a command, and diagnose when it fails
     Run(run::Arguments),
     /// What a finding means, what proves it, how to mend it; or the answer to a question
+    #[command(after_help = explain::HELP)]
     Explain {
         /// A finding's id, a topic, or a question in your own words; without it, the list
         #[arg(value_name = "ID|TOPIC")]
@@ -156,11 +158,13 @@ enum Command {
     /// The JSON Schema of `--format json`
     Schema,
     /// Completions for a shell
+    #[command(after_help = packaging::COMPLETIONS_HELP)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// The manual page
+    #[command(after_help = packaging::MAN_HELP)]
     Man,
 }
 
@@ -248,18 +252,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
         Some(Command::Schema) => print(&render::json::schema()),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "convex-doctor", &mut script);
-            print(&String::from_utf8_lossy(&script))
-        }
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            match clap_mangen::Man::new(Arguments::command()).render(&mut page) {
-                Ok(()) => print(&String::from_utf8_lossy(&page)),
-                Err(error) => Err(error.into()),
-            }
-        }
+        Some(Command::Completions { shell }) => print(&packaging::completions(shell)),
+        Some(Command::Man) => packaging::man().map_err(Into::into).and_then(|page| print(&page)),
     };
     result.unwrap_or_else(|error| {
         output::note(&format!("convex-doctor: {error:#}"));
