@@ -6,6 +6,7 @@
     reason = "the one place that writes reports"
 )]
 
+use std::fs::{File, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -84,37 +85,95 @@ pub fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)).clamp(40, 120)
 }
 
-/// Checks that `path` can be written to, before any long work: its directory is there, and it is no directory itself.
+/// Checks that `path` can be written to, before any long work: a file is made beside it, and taken away again.
 pub fn check_writable(path: &Path) -> Result<(), WriteError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    let fail = |kind, text: &str| {
-        Err(WriteError::File {
-            path: path.to_owned(),
-            error: io::Error::new(kind, text.to_owned()),
-        })
+    let check = || -> io::Result<()> {
+        match target(path)? {
+            Target::File { parent, .. } if !parent.is_dir() => {
+                Err(io::Error::new(io::ErrorKind::NotFound, "its directory does not exist"))
+            }
+            Target::File { parent, .. } => tempfile::tempfile_in(parent).map(drop),
+            Target::Stream => Ok(()),
+        }
     };
-    if !parent.is_dir() {
-        return fail(io::ErrorKind::NotFound, "its directory does not exist");
-    }
-    if path.is_dir() {
-        return fail(io::ErrorKind::IsADirectory, "it is a directory");
-    }
-    Ok(())
+    check().map_err(|error| WriteError::File { path: path.to_owned(), error })
 }
 
-/// Writes a report to a file: a new file beside it, then a rename, so that no half report is ever read. Colour is left out.
+/// Writes a report to a file: a new file beside it, then a rename, so that no half report is ever read. Colour is left out. A link goes on
+/// pointing where it does, the mode of an old file stays, and into a pipe or a device it is written as it is.
 pub fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {
     let write = || -> io::Result<()> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
-        let clean = secret::scrub(text);
-        file.write_all(anstream::adapter::strip_str(&clean).to_string().as_bytes())?;
+        let clean = without_colour(text);
+        let Target::File { path, parent, mode } = target(path)? else {
+            return File::options().write(true).open(path)?.write_all(clean.as_bytes());
+        };
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        // A report holds no secret: everybody whom the umask lets may read it, as with any other program's output.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(parent)?;
+        if let Some(mode) = mode {
+            file.as_file().set_permissions(mode)?;
+        }
+        file.write_all(clean.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
     write().map_err(|error| WriteError::File { path: path.to_owned(), error })
+}
+
+/// The longest summary that GitHub shows of a step (<https://docs.github.com/actions/reference/limits>); of a longer one it shows nothing.
+const LONGEST_SUMMARY: u64 = 1024 * 1024;
+
+/// Adds to the summary of a step of GitHub Actions, where the runner names a file for it (GITHUB_STEP_SUMMARY).
+pub fn add_to_step_summary(text: &str) -> Result<(), WriteError> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let path = PathBuf::from(path);
+    let add = || -> io::Result<()> {
+        let clean = without_colour(text);
+        let mut file = File::options().append(true).create(true).open(&path)?;
+        if file.metadata()?.len() + clean.len() as u64 > LONGEST_SUMMARY {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a summary has at most 1 MiB"));
+        }
+        file.write_all(clean.as_bytes())
+    };
+    add().map_err(|error| WriteError::File { path: path.clone(), error })
+}
+
+fn without_colour(text: &str) -> String {
+    anstream::adapter::strip_str(&secret::scrub(text)).to_string()
+}
+
+/// What a path names.
+enum Target {
+    /// A regular file behind all links, and its mode where it is there.
+    File { path: PathBuf, parent: PathBuf, mode: Option<Permissions> },
+    /// A pipe or a device, which is never replaced.
+    Stream,
+}
+
+fn target(path: &Path) -> io::Result<Target> {
+    let found = match std::fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new(".")).to_owned();
+            return Ok(Target::File { path: path.to_owned(), parent, mode: None });
+        }
+        Err(error) => return Err(error),
+    };
+    if found.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if !found.is_file() {
+        return Ok(Target::Stream);
+    }
+    let path = std::fs::canonicalize(path)?;
+    let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
+    Ok(Target::File { path, parent, mode: Some(found.permissions()) })
 }
 
 /// Makes a panic pass the scrubber as well: its message may quote what it choked on.

@@ -4,6 +4,7 @@
 //! registry cannot be said.
 
 use std::fmt;
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -330,14 +331,20 @@ pub struct UnknownCheck {
 }
 
 /// A finding that somebody chose not to see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Suppressed {
     /// Its id.
     pub id: String,
     /// The reason given.
     pub reason: Option<String>,
+    /// The last day on which it is, `2027-01-31`.
+    pub until: Option<String>,
     /// Where it was suppressed: an option, a file and line.
     pub source: String,
+    /// Whether that is a comment in the very file, beside the line at fault.
+    pub in_source: bool,
+    /// The finding itself.
+    pub finding: Finding,
 }
 
 /// What a link of the chain of custody stands at.
@@ -367,6 +374,63 @@ pub struct Link {
     pub why: String,
 }
 
+/// What becomes of something by an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// The backend goes on with it.
+    Kept,
+    /// The backend goes on without it; it is still there, and can be had back.
+    Recoverable,
+    /// It is nowhere any more.
+    Lost,
+    /// Nobody could see, or the backend never starts.
+    Unknown,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "kept",
+            Self::Recoverable => "recoverable",
+            Self::Lost => "lost",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What an operation does to the keys and the data of this deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Operation {
+    /// Stable, for example `down_v_up`.
+    pub id: String,
+    /// What somebody types; behind a `#`, what was done before.
+    pub command: String,
+    /// Whether admin keys go on working: the instance secret and name.
+    pub keys: Fate,
+    /// Documents, stored files and deployed functions; the worst of them.
+    pub data: Fate,
+    /// Why.
+    pub why: String,
+}
+
+/// What a command line would do to this deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Foresight {
+    /// As it was understood.
+    pub command: String,
+    /// Whether admin keys would go on working.
+    pub keys: Fate,
+    /// Documents, stored files and deployed functions; the worst of them.
+    pub data: Fate,
+    /// Why.
+    pub why: String,
+    /// The volumes that would be deleted, in words.
+    pub deletes: Vec<String>,
+    /// What is to be known besides.
+    pub notes: Vec<String>,
+}
+
 /// The chain of custody in one line: what it begins with, and after each link what stands behind it. The first arrow points
 /// forward, to the secret, all others back to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -386,10 +450,43 @@ pub struct Summary {
     pub facts: Vec<(String, String, String)>,
     /// What could not be looked at, in a few words each.
     pub not_seen: Vec<String>,
+    /// The ids and families to which the report is confined; all when empty.
+    pub only: Vec<String>,
     /// The chain of custody in one line; `None` where there is none to draw.
     pub chain: Option<ShortChain>,
     /// How long the run took, in milliseconds.
     pub elapsed_ms: u64,
+}
+
+/// Where the files of a report lie: other programs know them by their paths from the repository's root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// The project's directory, absolute.
+    pub directory: String,
+    /// The root of the git work tree round it, absolute.
+    pub root: Option<String>,
+    /// The file that stands for a finding without one, where a format demands a file: the compose file, else the one that
+    /// selects the deployment, else `.env.local`.
+    pub main_file: String,
+}
+
+impl Tree {
+    /// The path from the repository's root of a file named from the project's directory. A file outside of the repository keeps
+    /// its absolute path; without a repository, paths start at the project's directory.
+    pub fn path(&self, file: &str) -> String {
+        let root = Path::new(self.root.as_ref().unwrap_or(&self.directory));
+        let mut path = PathBuf::new();
+        for part in Path::new(&self.directory).join(file).components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    path.pop();
+                }
+                part => path.push(part),
+            }
+        }
+        path.strip_prefix(root).unwrap_or(&path).display().to_string()
+    }
 }
 
 /// Everything the doctor has to say about one deployment.
@@ -415,6 +512,10 @@ pub struct Report {
     pub rules: Vec<&'static Rule>,
     /// The chain of custody.
     pub chain: Vec<Link>,
+    /// Where its files lie.
+    pub tree: Tree,
+    /// What survives which operation; empty where no backend was seen.
+    pub persistence: Vec<Operation>,
     /// The evidence, as JSON.
     pub evidence: serde_json::Value,
 }
@@ -423,5 +524,29 @@ impl Report {
     /// Whether there is a finding at or above `level`.
     pub fn reaches(&self, level: Level) -> bool {
         self.findings.iter().any(|finding| finding.level >= level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_start_at_the_root_of_the_repository() {
+        let tree = |root: Option<&str>| Tree {
+            directory: "/repo/apps/web".to_owned(),
+            root: root.map(str::to_owned),
+            main_file: String::new(),
+        };
+        for (root, file, expected) in [
+            (Some("/repo"), ".env.local", "apps/web/.env.local"),
+            (Some("/repo"), "../../docker-compose.yml", "docker-compose.yml"),
+            (Some("/repo"), "/repo/./infra/compose.yml", "infra/compose.yml"),
+            (Some("/repo"), "/etc/app/compose.yml", "/etc/app/compose.yml"),
+            (None, ".env.local", ".env.local"),
+            (None, "../.env", "/repo/apps/.env"),
+        ] {
+            assert_eq!(tree(root).path(file), expected, "{root:?}");
+        }
     }
 }

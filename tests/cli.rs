@@ -413,6 +413,69 @@ fn each_format_goes_to_its_own_file() {
 }
 
 #[test]
+fn text_for_the_reader_and_sarif_for_the_machine_in_one_run() {
+    let place = Place::new();
+    let run = place.run(&[
+        "demo",
+        "--format",
+        "text",
+        "--format",
+        "sarif",
+        "-o",
+        "-",
+        "-o",
+        "doctor.sarif",
+    ]);
+    assert_eq!(run.code, 1);
+    assert!(run.stdout.starts_with("BROKEN"), "{}", run.stdout);
+    let sarif = std::fs::read_to_string(place.path().join("doctor.sarif")).unwrap();
+    let sarif: Value = serde_json::from_str(&sarif).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing else is left: {left:?}");
+    let twice = place.run(&["demo", "--format", "json", "-o", "a", "--format", "sarif", "-o", "a"]);
+    assert_eq!((twice.code, twice.stdout.as_str()), (2, ""), "{}", twice.stderr);
+    assert!(!place.path().join("a").exists());
+}
+
+/// A link keeps pointing, an old file keeps its mode, and a device is written to and stays.
+#[cfg(unix)]
+#[test]
+fn a_report_is_put_where_the_name_leads() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let place = Place::new().with("real/report.json", "old");
+    let (link, real) = (place.path().join("link"), place.path().join("real/report.json"));
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("real/report.json", &link).unwrap();
+    let run = place.run(&["demo", "--format", "json", "-o", "link"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(link.is_symlink());
+    assert!(std::fs::read_to_string(&real).unwrap().starts_with('{'));
+    assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(place.run(&["demo", "-o", "/dev/null"]).code, 1);
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+}
+
+#[test]
+fn the_summary_of_a_github_step_is_added_to() {
+    let place = Place::new().with("summary.md", "before\n");
+    let read = || std::fs::read_to_string(place.path().join("summary.md")).unwrap();
+    let run = |format: &str, summary: &str| {
+        let mut command = place.doctor(&["demo", "--format", format]);
+        ran(command.env("GITHUB_STEP_SUMMARY", place.path().join(summary)))
+    };
+    assert_eq!(run("markdown", "summary.md").code, 1);
+    assert_eq!(read(), "before\n", "only for its own format");
+    let github = run("github", "summary.md");
+    assert_eq!(github.code, 1);
+    assert!(github.stdout.contains("\n::error file=.env.local,line="), "{}", github.stdout);
+    assert!(read().starts_with("before\n**BROKEN**"), "{}", read());
+    let nowhere = run("github", "no/such/directory");
+    assert_eq!(nowhere.code, 1, "the annotations are there");
+    assert!(nowhere.stderr.contains("no step summary"), "{}", nowhere.stderr);
+}
+
+#[test]
 fn what_is_ignored_or_not_asked_for_does_not_fail_the_run() {
     let place = Place::new();
     let ids = |arguments: &[&str]| {
@@ -531,4 +594,88 @@ fn packagers_get_completions_a_manual_page_and_a_schema() {
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{arguments:?}");
         assert!(run.stdout.contains(word), "{arguments:?}");
     }
+}
+
+/// A compose project with a backend, and no engine to ask.
+fn with_backend(lines: &str) -> Place {
+    let file = format!(
+        "services:\n  backend:\n    image: ghcr.io/get-convex/convex-backend:latest\n{lines}"
+    );
+    Place::app().with("docker-compose.yml", file)
+}
+
+#[test]
+fn persistence_predicts_from_the_file_and_says_that_it_does() {
+    let place = with_backend("    volumes: ['data:/convex/data']\nvolumes: {data: }\n");
+    let run = place.run(&["persistence", "--format", "json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("from the compose file alone"), "{}", run.stderr);
+    let json = run.json();
+    let operations = json["operations"].as_array().unwrap();
+    assert_eq!(operations.len(), 31);
+    let fates = |id: &str| {
+        let one = operations.iter().find(|one| one["id"] == id).unwrap();
+        assert!(one["command"].as_str().unwrap().contains("docker"), "{one}");
+        assert!(!one["why"].as_str().unwrap().is_empty(), "{one}");
+        (one["keys"].as_str().unwrap().to_owned(), one["data"].as_str().unwrap().to_owned())
+    };
+    let both = |word: &str| (word.to_owned(), word.to_owned());
+    assert_eq!(fates("down_up"), both("kept"));
+    assert_eq!(fates("down_v_up"), both("lost"));
+    assert_eq!(fates("down_dir_renamed_up"), both("recoverable"));
+    assert_eq!(fates("down_volprune_up"), both("unknown"), "the engine's version was not seen");
+    let report = place.run(&["--format", "json"]).json();
+    assert_eq!(report["persistence"], json, "the report has the same");
+
+    let text = place.run(&["persistence"]).stdout;
+    assert!(
+        text.contains("keys LOST, data LOST\n  docker compose down -v && docker compose up -d\n")
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let markdown = place.run(&["persistence", "--format", "markdown"]).stdout;
+    assert!(markdown.contains("| `docker compose restart` | kept | kept |"), "{markdown}");
+    assert!(place.run(&["-v"]).stdout.contains("keys LOST, data LOST"));
+    assert!(place.run(&["--format", "markdown"]).stdout.contains("| `docker compose restart` |"));
+}
+
+#[test]
+fn before_ends_with_1_when_something_is_lost_or_not_seen() {
+    let place = with_backend("    volumes: ['data:/convex/data']\nvolumes: {data: }\n");
+    for (line, code, says) in [
+        ("docker compose down", 0, "keys kept, data kept"),
+        ("docker compose up -d && docker compose restart", 0, "keys kept, data kept"),
+        ("docker compose -p other up -d", 0, "keys recoverable, data recoverable"),
+        ("docker compose down -v", 1, "keys LOST, data LOST"),
+        ("docker-compose -f docker-compose.yml down --volumes", 1, "keys LOST, data LOST"),
+        ("docker compose down; docker volume prune -f", 1, "keys unknown, data unknown"),
+        ("docker compose -f other.yml down -v", 1, "keys unknown, data unknown"),
+    ] {
+        let run = place.run(&["persistence", "--before", line]);
+        assert_eq!(run.code, code, "{line}: {}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains(says), "{line}: {}", run.stdout);
+    }
+    let run = place.run(&["persistence", "--before", "docker compose down -v", "--format", "json"]);
+    let json = run.json();
+    assert_eq!((run.code, &json["keys"], &json["data"]), (1, &"lost".into(), &"lost".into()));
+    assert!(json["deletes"][0].as_str().unwrap().ends_with("_data"), "{json}");
+
+    for line in ["rm -rf /", "docker compose explode", "docker rm -f $(docker ps -q)", ""] {
+        let run = place.run(&["persistence", "--before", line]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{line}");
+        assert!(run.stderr.contains("What is understood: docker compose"), "{}", run.stderr);
+    }
+    assert_eq!(place.run(&["persistence", "--before"]).code, 2);
+    let code = |arguments: &[&str]| place.run(arguments).code;
+    assert_eq!(code(&["persistence", "--require-docker"]), 3);
+}
+
+#[test]
+fn persistence_without_a_backend_has_nothing_to_predict() {
+    let place = Place::app();
+    let run = place.run(&["persistence"]);
+    assert_eq!(run.code, 0);
+    assert!(run.stdout.contains("nothing to predict"), "{}", run.stdout);
+    let json = place.run(&["persistence", "--format", "json"]).json();
+    assert_eq!(json, serde_json::json!({"operations": []}));
+    assert_eq!(place.run(&["persistence", "--before", "docker compose down -v"]).code, 1);
 }

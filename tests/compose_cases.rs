@@ -424,3 +424,46 @@ fn hostile_files_end_early() {
     let errors = load(&[("compose.yaml", &keys)]).unwrap_err();
     assert_eq!(errors.iter().count(), 100);
 }
+
+/// What moves along when the project's directory gets another name.
+#[test]
+fn a_relative_path_is_known_as_one_when_it_has_become_absolute() {
+    let file = "\
+include: [sub/inc.yml]
+services:
+  b:
+    image: x
+    extends: {file: sub/base.yml, service: base}
+    volumes:
+      - ./a:/a
+      - /b:/b
+      - ../c:/c
+      - {type: bind, source: d, target: /d}
+      - ${PLACE}/e:/e
+      - data:/f
+      - ./over:/over
+volumes:
+  data: {driver: local, driver_opts: {type: none, o: bind, device: ./store}}
+  far: {driver: local, driver_opts: {type: none, o: bind, device: /store}}
+";
+    let base = "services: {base: {image: x, volumes: ['./g:/g', '/h:/h', '/under:/over']}}\n";
+    let included = "services: {i: {image: x, volumes: ['./j:/j', '/k:/k', 'far:/l']}}\n\
+                    volumes: {far: {driver: local, driver_opts: {type: none, o: bind, device: /store}}}\n";
+    let files = [
+        ("compose.yaml", file),
+        ("sub/base.yml", base),
+        ("sub/inc.yml", included),
+        (".env", "PLACE=/place\n"),
+    ];
+    let project = load(&files).unwrap();
+    let relative = |service: &str| -> Vec<String> {
+        let mounts = project.services[service].volumes.iter().filter(|mount| mount.relative);
+        let mut targets: Vec<_> = mounts.map(|mount| mount.target.clone()).collect();
+        targets.sort();
+        targets
+    };
+    assert_eq!(relative("b"), ["/a", "/c", "/d", "/g", "/over"]);
+    assert_eq!(relative("i"), ["/j"]);
+    assert!(project.volumes["data"].device_is_relative);
+    assert!(!project.volumes["far"].device_is_relative);
+}

@@ -19,6 +19,7 @@ const WITH_EXAMPLES: &[&str] = &[
     "inspect",
     "key inspect",
     "key mint",
+    "persistence",
     "completions",
     "man",
 ];
@@ -89,6 +90,19 @@ fn examples(help: &str) -> Vec<String> {
         .collect()
 }
 
+/// A command line as a shell splits it, as far as single quotes go.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('\'').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
 #[test]
 fn examples_are_shown_and_taken_by_the_parser() {
     let mut checked = 0;
@@ -99,7 +113,7 @@ fn examples_are_shown_and_taken_by_the_parser() {
         for line in examples {
             let parts = line.split(" | ").flat_map(|part| part.split(" > ").take(1));
             for part in parts.filter(|part| part.starts_with("convex-doctor")) {
-                let parsed = Arguments::try_parse_from(part.split(' '));
+                let parsed = Arguments::try_parse_from(words(part));
                 assert!(parsed.is_ok(), "{path}: {part}: {}", parsed.unwrap_err());
                 checked += 1;
             }

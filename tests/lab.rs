@@ -11,6 +11,9 @@
     reason = "a test acts on the world, and fails by a panic"
 )]
 
+#[path = "lab/persistence.rs"]
+mod persistence;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -159,6 +159,41 @@ fn other_worlds_are_no_error() {
     none(&complaints);
 }
 
+/// An error that is suppressed fails nothing until its last day is over, and stays counted on the first screen.
+#[test]
+fn a_suppressed_error_is_green_and_counted() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let (name, report) = (played.fixture.name.as_str(), played.main.report());
+        let text = &played.formats.iter().find(|run| run.what == "text").unwrap().stdout;
+        let suppressed = report["suppressed"].as_array().unwrap();
+        let first = suppressed.first().map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap_or_default();
+            (text("id").to_owned(), text("reason").to_owned(), text("source").to_owned())
+        });
+        let expected = match name {
+            "suppression-expired--not" => {
+                Some(("data-volume-missing", "a throw-away instance", "convex-doctor.toml:2"))
+            }
+            "suppression-unused--not" => {
+                Some(("image-unpinned", "pulled on purpose every night", "docker-compose.yml:3"))
+            }
+            _ => None,
+        };
+        let expected = expected
+            .map(|(id, reason, source)| (id.to_owned(), reason.to_owned(), source.to_owned()));
+        let verbose = &played.formats[1].stdout;
+        let listed = first.as_ref().is_none_or(|(id, reason, source)| {
+            text.contains("1 suppressed")
+                && verbose.contains(&format!("suppressed: {id}: {reason} ({source}"))
+        });
+        if first != expected || !listed || (expected.is_some() && played.main.code != Some(0)) {
+            complaints.push(format!("{name}: {first:?}\n{text}\n{verbose}"));
+        }
+    }
+    none(&complaints);
+}
+
 /// No error and no warning in a healthy deployment, whatever was not seen; and nothing unknown where everything was.
 #[test]
 fn healthy_deployments_are_left_in_peace() {
@@ -397,7 +432,9 @@ fn the_chain_breaks_where_the_first_cause_says() {
         if chain.is_empty() && (selected || report["verdict"] != "unknown") {
             complaints.push(format!("{name}: no chain"));
         }
-        if report["verdict"] == "healthy" && !broken.is_empty() {
+        // The chain shows what somebody chose not to be told of.
+        let told = report["suppressed"].as_array().unwrap().is_empty();
+        if report["verdict"] == "healthy" && !broken.is_empty() && told {
             complaints.push(format!("{name} is healthy, and broken: {broken:?} {chain:#?}"));
         }
         let Some(first) = report["causes"].get(0) else { continue };
@@ -459,13 +496,13 @@ fn every_run_ends_soon_and_with_0_or_1() {
     none(&complaints);
 }
 
-/// Every id is judged in every fixture, once: it was found, it passed, or nobody could see.
+/// Every id is judged in every fixture, once: it was found (and perhaps suppressed), it passed, or nobody could see.
 #[test]
 fn every_check_runs_on_every_fixture() {
     let mut complaints = Vec::new();
     for played in ALL.iter() {
         let report = played.main.report();
-        let found = ids_of(&report, "findings");
+        let found = &ids_of(&report, "findings") | &ids_of(&report, "suppressed");
         let passed = strings(&report["passed"]);
         let unknown = ids_of(&report, "unknown");
         for rule in convex_doctor::checks::rules() {
@@ -476,6 +513,118 @@ fn every_check_runs_on_every_fixture() {
             let silent = silent && id != "key-accepted";
             if silent || passed.contains(id) && (found.contains(id) || unknown.contains(id)) {
                 complaints.push(format!("{}: {id} {places:?}", played.fixture.name));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// The id and the level of each finding, sorted; as SARIF, GitHub and GitLab have them too.
+fn listed(pairs: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let mut pairs: Vec<_> = pairs.into_iter().collect();
+    pairs.sort();
+    pairs
+}
+
+#[test]
+fn each_format_lists_the_findings_of_the_report() {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let report: Value = serde_json::from_str(played.file("json")).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let suppressed = report["suppressed"].as_array().unwrap();
+        // What is suppressed is listed too, and is never louder than a note.
+        let expected = |levels: [&str; 3]| {
+            let shown = findings.iter().map(|one| {
+                let level = match one["level"].as_str() {
+                    Some("error") => levels[0],
+                    Some("warning") => levels[1],
+                    _ => levels[2],
+                };
+                (text(&one["id"]), level.to_owned())
+            });
+            let hidden = suppressed.iter().map(|one| (text(&one["id"]), "suppressed".to_owned()));
+            listed(shown.chain(hidden))
+        };
+        let mut differs = |format: &str, found: Vec<(String, String)>, levels| {
+            let expected = expected(levels);
+            if found != expected {
+                let name = &played.fixture.name;
+                complaints.push(format!("{name}, {format}: {found:?}, not {expected:?}"));
+            }
+        };
+
+        let sarif: Value = serde_json::from_str(played.file("sarif")).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let found = listed(results.iter().map(|one| {
+            let is_shown = one["suppressions"].as_array().unwrap().is_empty();
+            let level = if is_shown { text(&one["level"]) } else { "suppressed".to_owned() };
+            (text(&one["ruleId"]), level)
+        }));
+        differs("sarif", found, ["error", "warning", "note"]);
+
+        let commands = played.file("github").lines().filter_map(|line| {
+            let (command, rest) = line.strip_prefix("::")?.split_once(' ')?;
+            let title = rest.split("title=").nth(1)?.split("::").next()?;
+            Some(match title.strip_suffix(" (suppressed)") {
+                Some(id) if command == "notice" => (id.to_owned(), "suppressed".to_owned()),
+                _ => (title.to_owned(), command.to_owned()),
+            })
+        });
+        differs("github", listed(commands), ["error", "warning", "notice"]);
+
+        let gitlab: Value = serde_json::from_str(played.file("gitlab")).unwrap();
+        let entries = gitlab.as_array().unwrap().iter();
+        let entries = entries.map(|one| {
+            let is_hidden =
+                text(&one["description"]).starts_with("Suppressed, ") && one["severity"] == "info";
+            let level = if is_hidden { "suppressed".to_owned() } else { text(&one["severity"]) };
+            (text(&one["check_name"]), level)
+        });
+        let found = listed(entries.filter(|(id, _)| id != "not-seen"));
+        differs("gitlab", found, ["critical", "minor", "info"]);
+
+        // GitHub and GitLab refuse or lose what has no path from the repository's root.
+        let uris = results.iter().flat_map(|one| one["locations"].as_array().unwrap());
+        let uris = uris.map(|one| text(&one["physicalLocation"]["artifactLocation"]["uri"]));
+        let paths = gitlab.as_array().unwrap().iter().map(|one| text(&one["location"]["path"]));
+        for path in uris.chain(paths).filter(|path| path.is_empty() || path.starts_with("./")) {
+            complaints.push(format!("{}: the path {path:?}", played.fixture.name));
+        }
+
+        // An id is one test case; that it fails says that one of its findings is an error.
+        let junit = quick_junit::Report::deserialize_from_str(played.file("junit")).unwrap();
+        let mut cases: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for case in &junit.test_suites[0].test_cases {
+            let place = match &case.status {
+                quick_junit::TestCaseStatus::NonSuccess { .. } => "failed",
+                quick_junit::TestCaseStatus::Skipped { .. } => "skipped",
+                quick_junit::TestCaseStatus::Success { .. } if case.system_out.is_some() => {
+                    "milder"
+                }
+                quick_junit::TestCaseStatus::Success { .. } => "passed",
+            };
+            cases.entry(place).or_default().insert(case.name.to_string());
+        }
+        let by = |error: bool| -> BTreeSet<String> {
+            let those = findings.iter().filter(|one| (one["level"] == "error") == error);
+            those.map(|one| text(&one["id"])).collect()
+        };
+        let failed = by(true);
+        let milder = &by(false) - &failed;
+        let skipped = &ids_of(&report, "unknown") | &ids_of(&report, "suppressed");
+        let skipped = &skipped - &ids_of(&report, "findings");
+        let passed: BTreeSet<String> = strings(&report["passed"]);
+        let expected =
+            [("failed", failed), ("milder", milder), ("skipped", skipped), ("passed", passed)];
+        for (place, ids) in expected {
+            let found = cases.remove(place).unwrap_or_default();
+            if found != ids {
+                complaints.push(format!(
+                    "{}, junit, {place}: {found:?}, not {ids:?}",
+                    played.fixture.name
+                ));
             }
         }
     }

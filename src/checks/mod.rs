@@ -10,9 +10,11 @@ pub mod engine;
 pub mod identity;
 pub mod key;
 pub mod key_shape;
+mod minting;
 pub mod persistence;
 pub mod selection;
 pub mod storage;
+pub mod suppression;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -38,6 +40,7 @@ pub static REGISTRY: &[(&str, &[&Check])] = &[
     ("engine", engine::CHECKS),
     ("compose", compose::CHECKS),
     ("storage", storage::CHECKS),
+    ("suppression", suppression::CHECKS),
 ];
 
 /// Ids that were renamed: the old one, and its successor. `--ignore old` goes on working.
@@ -80,6 +83,7 @@ pub fn heading(family: &str) -> &str {
         "persistence" => "What survives the next `down`",
         "engine" => "The backend's container and the Docker engine",
         "compose" => "The compose file",
+        "suppression" => "What is not to be shown, and no longer fits",
         "storage" => "Database and files elsewhere",
         other => other,
     }
@@ -93,8 +97,20 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 
 /// Runs every check under a guard: one that panics is an `unknown`, and the others go on.
 pub fn run_all(evidence: &Evidence) -> Outcome {
+    run_each(evidence, all())
+}
+
+/// The same without one family: for a check that judges what the others find.
+fn run_all_but(evidence: &Evidence, family: &str) -> Outcome {
+    run_each(evidence, all().filter(|(name, _)| *name != family))
+}
+
+fn run_each<'a>(
+    evidence: &Evidence,
+    checks: impl Iterator<Item = (&'a str, &'static Check)>,
+) -> Outcome {
     let mut outcome = Outcome::default();
-    for (_, check) in all() {
+    for (_, check) in checks {
         let result = catch_unwind(AssertUnwindSafe(|| (check.run)(evidence)));
         match result {
             Ok(Ok(findings)) => {

@@ -41,10 +41,12 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         return Ok(Exit::Usage);
     };
     let world = scenario.world()?;
-    let outputs = diagnose::outputs(options);
-    for path in outputs.iter().filter_map(|(_, path)| path.as_ref()) {
-        output::check_writable(path)?;
+    if let Err(problem) = diagnose::check(options) {
+        output::note(&format!("convex-doctor: {problem}"));
+        return Ok(Exit::Usage);
     }
+    let outputs = diagnose::outputs(options);
+    diagnose::check_outputs(&outputs)?;
     output::note(&format!(
         "demo {}: {}. Nothing of yours is looked at.\n",
         scenario.name, world.title

@@ -8,7 +8,7 @@ use crate::collect;
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::evidence::Evidence;
 use crate::output;
-use crate::render::{Detail, json, markdown, text};
+use crate::render::{Detail, github, gitlab, json, junit, markdown, sarif, text};
 use crate::report::Report;
 
 /// The end of its help.
@@ -21,16 +21,12 @@ Examples:
 
 /// Diagnoses the deployment that the options describe.
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
-    if let Err(problem) = check_names(options) {
+    if let Err(problem) = check(options) {
         output::note(&format!("convex-doctor: {problem}"));
         return Ok(Exit::Usage);
     }
     let outputs = outputs(options);
-    for (_, path) in &outputs {
-        if let Some(path) = path {
-            output::check_writable(path)?;
-        }
-    }
+    check_outputs(&outputs)?;
     let request = options.request()?;
     options.announce();
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
@@ -40,6 +36,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         None => collect::run(&request)?,
     };
     drop(progress);
+    if let Err(fault) = super::settings::check_comments(&evidence.asked.suppressions) {
+        output::note(&format!("convex-doctor: {}", fault.0));
+        return Ok(Exit::Usage);
+    }
     let report = diagnosis::diagnose(&evidence, &choices);
     write(options, &outputs, &report)?;
     if options.require_docker && evidence.docker.seen().is_err() {
@@ -58,8 +58,10 @@ fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Evidenc
     let mut said = None;
     collect::until(request, longest, &mut |evidence, waited| {
         // The caller's choices do not count: what is ignored still has to come up.
-        let report = diagnosis::diagnose(evidence, &Choices::default());
-        let outlook = diagnosis::outlook(evidence, &report);
+        let mut evidence = evidence.clone();
+        evidence.asked.suppressions.clear();
+        let report = diagnosis::diagnose(&evidence, &Choices::default());
+        let outlook = diagnosis::outlook(&evidence, &report);
         if let Outlook::Passing(what) = &outlook
             && said.as_ref() != Some(what)
         {
@@ -94,7 +96,17 @@ pub(super) fn write(
             Format::Text => text::render(report, output::width(), detail),
             Format::Json => json::render(report),
             Format::Markdown => markdown::render(report),
+            Format::Sarif => sarif::render(report),
+            Format::Junit => junit::render(report, options.fail_on.level()),
+            Format::Github => github::render(report),
+            Format::Gitlab => gitlab::render(report),
         };
+        if *format == Format::Github
+            && let Err(error) = output::add_to_step_summary(&markdown::render(report))
+        {
+            // The annotations say it all; the summary only says it more legibly.
+            output::note(&format!("note: no step summary: {error}"));
+        }
         match path {
             Some(path) => output::write_file(path, &page)?,
             None => output::print(&page)?,
@@ -125,18 +137,33 @@ pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
         .collect()
 }
 
-/// An id that does not exist suppresses nothing: better said at once.
-pub(super) fn check_names(options: &Options) -> Result<(), String> {
-    for name in options.ignore.iter().chain(&options.only) {
-        let known = crate::checks::rule(name).is_some()
-            || crate::checks::REGISTRY.iter().any(|(family, _)| family == name);
-        if !known {
-            let nearest = super::explain::nearest(name);
-            return Err(format!(
-                "there is no finding `{name}`; the nearest: {}",
-                nearest.join(", ")
-            ));
-        }
+/// Finds out before the long work whether every report can be written.
+pub(super) fn check_outputs(outputs: &[(Format, Option<PathBuf>)]) -> anyhow::Result<()> {
+    for path in outputs.iter().filter_map(|(_, path)| path.as_ref()) {
+        output::check_writable(path)?;
     }
     Ok(())
+}
+
+/// Whether there is a finding or a family of that name.
+pub(super) fn is_id_or_family(name: &str) -> bool {
+    crate::checks::rule(name).is_some()
+        || crate::checks::REGISTRY.iter().any(|(family, _)| *family == name)
+}
+
+/// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one file for two reports.
+pub(super) fn check(options: &Options) -> Result<(), String> {
+    for name in options.ignore.iter().chain(&options.only) {
+        if !is_id_or_family(name) {
+            let nearest = super::explain::nearest(name).join(", ");
+            return Err(format!("there is no finding `{name}`; the nearest: {nearest}"));
+        }
+    }
+    let outputs = outputs(options);
+    let mut paths: Vec<&PathBuf> = outputs.iter().filter_map(|(_, path)| path.as_ref()).collect();
+    paths.sort();
+    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("two reports cannot both go to {}", pair[0].display())),
+        None => Ok(()),
+    }
 }

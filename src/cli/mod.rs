@@ -6,17 +6,20 @@ mod explain;
 mod inspect;
 mod key;
 mod packaging;
+mod persistence;
 mod progress;
 mod run;
+mod settings;
 mod version;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::collect;
+use crate::evidence::suppression::Suppression;
 use crate::output::{self, Color};
 use crate::render;
 use crate::report::Level;
@@ -131,6 +134,9 @@ pub struct Options {
     /// Only the verdict
     #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
     quiet: bool,
+    /// What the settings file says is not to be shown.
+    #[arg(skip)]
+    suppressions: Vec<Suppression>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,6 +155,8 @@ enum Command {
         #[arg(value_name = "ID|TOPIC")]
         words: Vec<String>,
     },
+    /// What survives restart, up, down, down -v, prune, a rename, for this deployment
+    Persistence(persistence::Arguments),
     /// What a key is, whose it is, when it was issued
     #[command(subcommand)]
     Key(key::Command),
@@ -178,6 +186,14 @@ enum Format {
     Json,
     /// For a support thread.
     Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, a test case an id.
+    Junit,
+    /// Annotations of GitHub Actions; the Markdown report goes to the step's summary.
+    Github,
+    /// GitLab's Code Quality report.
+    Gitlab,
 }
 
 /// The level from which a finding fails the run.
@@ -231,15 +247,11 @@ impl Exit {
 
 /// Parses the arguments and carries out the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    hide_keys(&arguments, looks_like_key);
-    let arguments = match Arguments::try_parse_from(&arguments) {
+    let typed: Vec<OsString> = arguments.into_iter().collect();
+    hide_keys(&typed, looks_like_key);
+    let arguments = match understand(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // What clap did not take may be any secret; what it took may be a long path.
-            hide_keys(&arguments, |value| value.len() >= 64);
-            return usage(&error);
-        }
+        Err(exit) => return exit,
     };
     let options = arguments.options;
     output::set_color(options.color);
@@ -249,16 +261,48 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
         Some(Command::Run(arguments)) => run::run(&arguments, &options),
         Some(Command::Explain { words }) => explain::run(&words),
+        Some(Command::Persistence(command)) => persistence::run(&command, &options),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
         Some(Command::Schema) => print(&render::json::schema()),
         Some(Command::Completions { shell }) => print(&packaging::completions(shell)),
         Some(Command::Man) => packaging::man().map_err(Into::into).and_then(|page| print(&page)),
     };
-    result.unwrap_or_else(|error| {
-        output::note(&format!("convex-doctor: {error:#}"));
-        Exit::Failed
-    })
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+/// The arguments with the defaults of `convex-doctor.toml`, for the commands that look at a project.
+fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
+    let refuse = |error: clap::Error| {
+        // What clap did not take may be any secret; what it took may be a long path.
+        hide_keys(typed, |value| value.len() >= 64);
+        usage(&error.format(&mut Arguments::command()))
+    };
+    let matches = Arguments::command().try_get_matches_from(typed).map_err(refuse)?;
+    let arguments = Arguments::from_arg_matches(&matches).map_err(refuse)?;
+    let looks_at_a_project = matches!(
+        arguments.command,
+        None | Some(Command::Diagnose | Command::Run(_) | Command::Key(_) | Command::Inspect(_))
+    );
+    if arguments.version || !looks_at_a_project {
+        return Ok(arguments);
+    }
+    let file = collect::settings_file(arguments.options.directory.as_deref())
+        .map_err(|error| failed(&error))?;
+    let Some(file) = file else { return Ok(arguments) };
+    let settings = settings::parse(&file).map_err(|fault| {
+        output::note(&format!("convex-doctor: {}", fault.0));
+        Exit::Usage
+    })?;
+    let all = settings::with_defaults(typed, &matches, &settings);
+    let mut arguments = Arguments::try_parse_from(all).map_err(refuse)?;
+    arguments.options.suppressions = settings.suppressions;
+    Ok(arguments)
+}
+
+fn failed(error: &anyhow::Error) -> Exit {
+    output::note(&format!("convex-doctor: {error:#}"));
+    Exit::Failed
 }
 
 fn print(text: &str) -> anyhow::Result<Exit> {
@@ -333,6 +377,7 @@ impl Options {
             ephemeral: self.ephemeral,
             deep: self.deep,
             timeout: self.timeout,
+            suppressions: self.suppressions.clone(),
             ..collect::Request::default()
         })
     }

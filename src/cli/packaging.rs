@@ -18,7 +18,9 @@ Examples:
 Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong
 usage, 3 it could not do its job.
 Bounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container,
-5 s per probe (--timeout), 30 s for all.";
+5 s per probe (--timeout), 30 s for all.
+Settings: convex-doctor.toml, from the project's directory up to the root of its
+git repository, or `# convex-doctor: ignore[ID] reason` beside a line.";
 
 /// The end of the help on completions.
 pub(super) const COMPLETIONS_HELP: &str = "\

@@ -35,14 +35,12 @@ pub(super) struct Arguments {
 
 /// Runs it. The exit code is the command's own, or 1 when that hid a failure.
 pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
-    if let Err(problem) = diagnose::check_names(options) {
+    if let Err(problem) = diagnose::check(options) {
         output::note(&format!("convex-doctor: {problem}"));
         return Ok(Exit::Usage);
     }
     let outputs = diagnose::outputs(options);
-    for path in outputs.iter().filter_map(|(_, path)| path.as_ref()) {
-        output::check_writable(path)?;
-    }
+    diagnose::check_outputs(&outputs)?;
     let seen = invocation::read(&arguments.command);
     let heard = Arc::new(Mutex::new(Transcript::default()));
     let live = || {
@@ -116,6 +114,9 @@ fn tell(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> anyh
     request.overrides.clone_from(&seen.environment);
     let mut evidence = collect::run_apart(request)?;
     evidence.command = Some(facts);
+    if let Err(fault) = super::settings::check_comments(&evidence.asked.suppressions) {
+        output::note(&format!("note: {}", fault.0));
+    }
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
     let report = diagnosis::diagnose(&evidence, &choices);
     diagnose::write_beside(options, &report)

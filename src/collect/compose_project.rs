@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
 use super::repository::ReadFile;
-use super::{Request, compose_services, docker, network_mounts};
+use super::{Request, compose_services, docker, network_mounts, shown};
 use crate::admin_key::InstanceSecret;
 use crate::compose::{
-    self, Errors, FileError, Files, Project, Service, Variable, VariableSource, WarningKind,
+    self, Errors, FileError, Files, NameSource, Project, Service, Variable, VariableSource,
+    WarningKind,
 };
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
     EntryValue, EnvironmentEntry, SourceLine,
 };
-use crate::evidence::docker::SecretState;
+use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
 use crate::report::Columns;
 use crate::secret::{Fingerprint, Secret};
@@ -170,13 +171,23 @@ fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
     keys
 }
 
-/// The compose files and the `.env` files that were read, to be searched for secrets if git tracks them.
+/// The compose files and the `.env` files that were read; of a project in error, the files at fault.
 pub(super) fn files(project: &Result<Project, Errors>, directory: &Path) -> Vec<ReadFile> {
-    let Ok(project) = project else { return Vec::new() };
-    let yaml = project.files.iter().chain(&project.included_files).map(|path| (path, false));
-    let env = project.env_files.iter().map(|path| (path, true));
-    yaml.chain(env)
-        .filter(|(path, _)| path.starts_with(directory))
+    let paths: Vec<(&Path, bool)> = match project {
+        Ok(project) => {
+            let yaml = project.files.iter().chain(&project.included_files);
+            let env = project.env_files.iter().map(|path| (path.as_path(), true));
+            yaml.map(|path| (path.as_path(), false)).chain(env).collect()
+        }
+        Err(errors) => {
+            let places = errors.iter().filter_map(|error| error.at.as_ref());
+            let mut paths: Vec<_> = places.map(|at| (at.file.as_ref(), false)).collect();
+            paths.dedup();
+            paths
+        }
+    };
+    paths
+        .into_iter()
         .filter_map(|(path, is_env)| {
             let FileText::Text(text) = files::read(path) else { return None };
             Some(ReadFile { name: shown(path, directory), text, is_env })
@@ -215,6 +226,7 @@ fn reduce(
         undecided: Vec::new(),
         network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
+        name_from_directory: project.name_source == NameSource::Directory,
         directory: project.directory.display().to_string(),
         files: project.files.iter().map(|path| path.display().to_string()).collect(),
         errors: Vec::new(),
@@ -242,10 +254,20 @@ fn reduce(
                 key: key.clone(),
                 name: volume.name.value.clone(),
                 external: volume.external,
+                used: project.volumes.contains_key(key),
+                fixed_name: volume.name.at.is_some() || volume.external,
+                backing: backing(volume),
                 at: place(&volume.at, directory),
             })
             .collect(),
     }
+}
+
+fn backing(volume: &compose::Volume) -> VolumeBacking {
+    let option = |name: &str| volume.driver_opts.get(name).map_or("", String::as_str);
+    let device = crate::secret::sanitize(option("device"));
+    let driver = volume.driver.as_deref().unwrap_or_default();
+    VolumeBacking::of(driver, option("type"), &device, volume.device_is_relative)
 }
 
 /// By its image, its entrypoint or its command; never by its name alone.
@@ -284,6 +306,8 @@ fn backend(
         source: None,
         target: entry.value.split(':').next().unwrap_or_default().to_owned(),
         read_only: false,
+        relative: false,
+        create_host_path: false,
         at: entry
             .at
             .as_ref()
@@ -315,6 +339,8 @@ fn backend(
                 source: mount.source.clone(),
                 target: mount.target.clone(),
                 read_only: mount.read_only,
+                relative: mount.relative,
+                create_host_path: mount.create_host_path,
                 at: place(&mount.at, directory),
             })
             .chain(tmpfs)
@@ -401,9 +427,4 @@ fn is_plain(name: &str) -> bool {
 /// The place, its file relative to the directory where it lies inside.
 pub(super) fn place(at: &compose::At, directory: &Path) -> At {
     At { file: shown(&at.file, directory), line: at.line, column: at.column }
-}
-
-/// Relative to the directory where it lies inside.
-fn shown(path: &Path, directory: &Path) -> String {
-    path.strip_prefix(directory).unwrap_or(path).display().to_string()
 }

@@ -81,6 +81,11 @@ pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }
 
+/// The nearest directory upwards, this one included, that holds a `.git`: a directory, or the file of a work tree or submodule.
+pub fn repository_root(directory: &Path) -> Option<&Path> {
+    directory.ancestors().find(|above| above.join(".git").exists())
+}
+
 /// The names in a directory, sorted, at most `limit` of them; empty where it cannot be listed.
 pub fn names(directory: &Path, limit: usize) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(directory)

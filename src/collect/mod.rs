@@ -19,11 +19,14 @@ mod network_mounts;
 mod repository;
 mod selection;
 mod sql_url;
+mod suppressions;
 mod surroundings;
 mod toolchain;
 mod versions;
 
 pub use versions::versions;
+
+pub use suppressions::{SettingsFile, settings_file};
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -37,6 +40,7 @@ use crate::admin_key::Inspection;
 use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::endpoint::{Answer, DashboardPage};
 use crate::evidence::key::SecretPlace;
+use crate::evidence::suppression::Suppression;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{
     Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings, Timing,
@@ -79,6 +83,8 @@ pub struct Request {
     pub no_network: bool,
     /// `--ephemeral`.
     pub ephemeral: bool,
+    /// What is not to be shown, by the settings file.
+    pub suppressions: Vec<Suppression>,
     /// Look into the volumes that no running backend has, also where nothing is wrong.
     pub look_into_volumes: bool,
     /// `--deep`.
@@ -113,11 +119,7 @@ impl Request {
     }
 
     fn directory(&self) -> anyhow::Result<PathBuf> {
-        let directory = self.directory.as_deref().unwrap_or(Path::new("."));
-        let directory = std::fs::canonicalize(directory)
-            .with_context(|| format!("cannot look into the directory {}", directory.display()))?;
-        anyhow::ensure!(directory.is_dir(), "{} is no directory", directory.display());
-        Ok(directory)
+        real_directory(self.directory.as_deref())
     }
 
     fn docker_options(&self) -> docker::Options {
@@ -131,6 +133,20 @@ impl Request {
     fn timeout(&self) -> Duration {
         if self.timeout.is_zero() { Duration::from_secs(5) } else { self.timeout }
     }
+}
+
+/// The project's directory, absolute and without links; the current one by default.
+fn real_directory(directory: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let directory = directory.unwrap_or(Path::new("."));
+    let directory = std::fs::canonicalize(directory)
+        .with_context(|| format!("cannot look into the directory {}", directory.display()))?;
+    anyhow::ensure!(directory.is_dir(), "{} is no directory", directory.display());
+    Ok(directory)
+}
+
+/// A path as reports name it: from the project's directory where it lies inside.
+fn shown(path: &Path, directory: &Path) -> String {
+    path.strip_prefix(directory).unwrap_or(path).display().to_string()
 }
 
 /// One line from the standard input, without its line end: an admin key.
@@ -305,10 +321,12 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             service: request.service.clone(),
             no_docker: request.no_docker,
             no_network: request.no_network,
+            suppressions: request.suppressions.clone(),
         },
         selection: facts,
         surroundings: Surroundings {
             directory: directory.display().to_string(),
+            repository: files::repository_root(&directory).map(|root| root.display().to_string()),
             package_json: surroundings::package_json(&directory),
             cli_version: cli.version,
             cli_found: cli.found,
@@ -425,7 +443,12 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         };
     }
     evidence.docker = docker;
-    let read = selected.files.into_iter().chain(compose_project::files(&project, &directory));
+    let mut composed = compose_project::files(&project, &directory);
+    let comments = suppressions::comments(selected.files.iter().chain(&composed));
+    evidence.asked.suppressions.extend(comments);
+    // Git is asked of what Compose reads here: nothing outside of the directory, nothing of a project in error.
+    composed.retain(|file| project.is_ok() && !Path::new(&file.name).is_absolute());
+    let read = selected.files.into_iter().chain(composed);
     evidence.surroundings.git = clock
         .timed("git", git(&directory, read.collect(), &selected.selection, &secrets, timeout))
         .await;

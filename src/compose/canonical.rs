@@ -256,6 +256,7 @@ impl Place<'_> {
         if let Some(entry) = node.as_map_mut().and_then(|map| map.get_mut(key))
             && let Value::Text(path) = &mut entry.node.value
         {
+            entry.node.relative |= self.is_relative(path);
             *path = change(self, path);
         }
     }
@@ -267,6 +268,10 @@ impl Place<'_> {
     }
 
     /// A path of the host: `~` is the home directory, what is absolute stays as written.
+    fn is_relative(&self, path: &str) -> bool {
+        self.expand(path).is_none() && self.host(path) != path
+    }
+
     fn host(&self, path: &str) -> String {
         if let Some(expanded) = self.expand(path) {
             return expanded;

@@ -89,7 +89,7 @@ fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflic
         (Value::Map(_) | Value::List(_), _) => {
             Err(Conflict { message: format!("cannot override {}", path.join(".")), pos })
         }
-        (_, value) => Ok(Node { pos, value, used: over.used }),
+        (_, value) => Ok(Node { pos, value, used: over.used, relative: over.relative }),
     }
 }
 
@@ -131,11 +131,12 @@ pub(super) fn sequence(node: Node) -> Vec<Node> {
                     pos,
                     value: Value::Text(text),
                     used: used.clone(),
+                    relative: false,
                 })
             })
             .collect(),
         Value::Null => Vec::new(),
-        value => vec![Node { pos: node.pos, value, used: node.used }],
+        value => vec![Node { pos: node.pos, value, used: node.used, relative: node.relative }],
     }
 }
 

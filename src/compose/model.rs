@@ -178,6 +178,8 @@ pub struct Mount {
     pub no_copy: bool,
     /// `volume.subpath`.
     pub subpath: Option<String>,
+    /// Whether a host's path was written relative to the project directory.
+    pub relative: bool,
     /// `bind.create_host_path`: a missing host path becomes an empty directory.
     pub create_host_path: bool,
     /// The options as `docker compose config` shows them (`bind`, `volume`, `tmpfs`, `consistency`).
@@ -250,6 +252,8 @@ pub struct Volume {
     pub driver: Option<String>,
     /// The driver's options.
     pub driver_opts: BTreeMap<String, String>,
+    /// Whether the option `device` was written relative to the project directory.
+    pub device_is_relative: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -175,7 +175,18 @@ impl Resolver<'_, '_> {
             let labels = pairs(node.get("labels")).into_iter().map(|(key, value, _)| (key, value));
             let driver = field(node, "driver").filter(|driver| !driver.is_empty());
             let labels = labels.collect();
-            let volume = Volume { at, name, external, driver, driver_opts, labels };
+            let volume = Volume {
+                at,
+                name,
+                external,
+                driver,
+                driver_opts,
+                device_is_relative: node
+                    .get("driver_opts")
+                    .and_then(|options| options.get("device"))
+                    .is_some_and(|path| path.relative),
+                labels,
+            };
             volumes.insert(key.clone(), volume);
         }
         volumes
@@ -402,6 +413,7 @@ impl Resolver<'_, '_> {
             read_only: flag(node.get("read_only")),
             no_copy: flag(inside("volume", "nocopy")),
             subpath: inside("volume", "subpath").and_then(Node::scalar),
+            relative: node.get("source").is_some_and(|path| path.relative),
             create_host_path: flag(inside("bind", "create_host_path")),
             options,
         }

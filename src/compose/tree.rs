@@ -55,6 +55,8 @@ pub(super) struct Node {
     pub(super) pos: Pos,
     pub(super) value: Value,
     pub(super) used: Option<Box<[Used]>>,
+    /// A path that was relative before it was resolved.
+    pub(super) relative: bool,
 }
 
 impl PartialEq for Node {
@@ -82,7 +84,7 @@ impl PartialEq for Entry {
 
 impl Node {
     pub(super) fn new(pos: Pos, value: Value) -> Self {
-        Self { pos, value, used: None }
+        Self { pos, value, used: None, relative: false }
     }
 
     pub(super) fn as_text(&self) -> Option<&str> {

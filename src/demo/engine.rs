@@ -319,6 +319,9 @@ fn volume(volume: &super::world::Volume) -> Value {
             labels.insert(format!("com.docker.compose.{name}"), json!(value));
         }
     }
+    if volume.of_image {
+        labels.insert("com.docker.volume.anonymous".to_owned(), json!(""));
+    }
     let labels = if labels.is_empty() { Value::Null } else { Value::Object(labels) };
     json!({
         "Name": volume.name, "Driver": "local", "Mountpoint": format!("/var/lib/docker/volumes/{}/_data", volume.name),

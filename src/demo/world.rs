@@ -173,6 +173,9 @@ pub struct Volume {
     /// Its key in the compose file.
     #[serde(default)]
     pub key: Option<String>,
+    /// The image asked for it, so that it has the label by which it can be pruned.
+    #[serde(default)]
+    pub of_image: bool,
     /// RFC 3339.
     #[serde(default)]
     pub created: Option<String>,

@@ -3,7 +3,9 @@
 mod chain;
 mod outlook;
 mod rank;
+mod sift;
 mod summary;
+pub mod survival;
 
 use std::collections::BTreeSet;
 
@@ -13,7 +15,8 @@ use crate::checks;
 use crate::evidence::Evidence;
 use crate::evidence::command::SaidLine;
 use crate::evidence::endpoint::Body;
-use crate::report::{Finding, Level, Proof, Report, Summary, Suppressed, Verdict};
+use crate::evidence::selection::ValueSource;
+use crate::report::{Finding, Level, Proof, Report, Rule, Summary, Tree, Verdict};
 
 pub use outlook::{Outlook, outlook};
 
@@ -31,7 +34,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let outcome = checks::run_all(evidence);
     // The chain shows the deployment, whatever somebody chose not to see.
     let (chain, short_chain) = chain::draw(evidence, &rank::rank(outcome.findings.clone()).0);
-    let (kept, suppressed) = sift(outcome.findings, choices);
+    let (kept, suppressed) = sift::sift(outcome.findings, evidence, choices);
     let (mut causes, mut findings) = rank::rank(kept);
     if let Some(command) = &evidence.command {
         for line in &command.said {
@@ -39,14 +42,20 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         }
     }
     let verdict = verdict(evidence, &findings);
-    let summary =
-        Summary { chain: short_chain, ..summary::summarise(evidence, verdict, &causes, &findings) };
+    let persistence = survival::operations(evidence);
+    let summary = Summary {
+        chain: short_chain,
+        only: choices.only.clone(),
+        ..summary::summarise(evidence, verdict, &causes, &findings, &persistence)
+    };
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
     causes.retain(|finding| wanted(&finding.id));
     findings.retain(|finding| wanted(&finding.id));
     let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
-    let rules = checks::rules().filter(|rule| ids.contains(rule.id)).collect();
+    let ignored: BTreeSet<&str> = suppressed.iter().map(|one| one.id.as_str()).collect();
+    let met = |rule: &&Rule| ids.contains(rule.id) || ignored.contains(rule.id);
+    let rules = checks::rules().filter(met).collect();
     let mut unknown = outcome.unknown;
     unknown.retain(|unknown| wanted(&unknown.id));
     Report {
@@ -61,6 +70,8 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         suppressed,
         rules,
         chain,
+        tree: tree(evidence),
+        persistence,
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }
@@ -127,23 +138,25 @@ fn breaks_the_cli(finding: &Finding, works: bool) -> bool {
     is_cause && !is_risk
 }
 
-fn sift(findings: Vec<Finding>, choices: &Choices) -> (Vec<Finding>, Vec<Suppressed>) {
-    let mut suppressed = Vec::new();
-    let kept = findings
-        .into_iter()
-        .filter(|finding| {
-            let ignored = is_among(&finding.id, &choices.ignore);
-            if ignored {
-                suppressed.push(Suppressed {
-                    id: finding.id.clone(),
-                    reason: None,
-                    source: format!("--ignore {}", finding.id),
-                });
-            }
-            !ignored
-        })
-        .collect();
-    (kept, suppressed)
+fn tree(evidence: &Evidence) -> Tree {
+    let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
+    let composed = compose.and_then(|compose| {
+        let faulty = compose.errors.iter().find_map(|error| Some(&error.at.as_ref()?.file));
+        compose.files.first().or(faulty)
+    });
+    let selection = &evidence.selection;
+    let sources =
+        [selection.admin_key_source.as_ref(), selection.url.as_ref().map(|url| &url.source)];
+    let selecting = sources.into_iter().flatten().find_map(|source| match source {
+        ValueSource::File { file, .. } => Some(file),
+        ValueSource::Env { .. } | ValueSource::Flag { .. } => None,
+    });
+    let main_file = composed.or(selecting);
+    Tree {
+        directory: evidence.surroundings.directory.clone(),
+        root: evidence.surroundings.repository.clone(),
+        main_file: main_file.map_or_else(|| ".env.local".to_owned(), Clone::clone),
+    }
 }
 
 /// Whether `id`, its retired name or its family is one of `names`.

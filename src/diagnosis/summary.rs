@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, MountKind};
-use crate::report::{Certainty, Finding, Summary, Verdict};
+use crate::report::{Certainty, Fate, Finding, Operation, Summary, Verdict};
 
 /// Builds the summary.
 pub(super) fn summarise(
@@ -12,11 +12,13 @@ pub(super) fn summarise(
     verdict: Verdict,
     causes: &[Finding],
     findings: &[Finding],
+    persistence: &[Operation],
 ) -> Summary {
     Summary {
         headline: headline(evidence, verdict, causes, findings),
-        facts: facts(evidence),
+        facts: [facts(evidence), keeps(evidence, persistence)].concat(),
         not_seen: not_seen(evidence),
+        only: Vec::new(),
         chain: None,
         elapsed_ms: evidence
             .timings
@@ -117,6 +119,69 @@ fn facts(evidence: &Evidence) -> Vec<(String, String, String)> {
     facts
 }
 
+/// What the everyday operations keep, in one line or two.
+fn keeps(evidence: &Evidence, operations: &[Operation]) -> Vec<(String, String, String)> {
+    const EVERYDAY: [(&str, &str); 4] = [
+        ("restart", "restart"),
+        ("up_force_recreate", "up"),
+        ("down_up", "down"),
+        ("down_v_up", "down -v"),
+    ];
+    let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
+    for (id, word) in EVERYDAY {
+        let Some(one) = operations.iter().find(|one| one.id == id) else { continue };
+        let kept = what_is_kept(one.keys, one.data);
+        match groups.last_mut() {
+            Some((words, last)) if *last == kept => words.push(word),
+            _ => groups.push((vec![word], kept)),
+        }
+    }
+    // As many on a line as fit behind the label.
+    let mut lines: Vec<String> = Vec::new();
+    for (words, kept) in groups {
+        let text = format!("{}: {kept}", words.join(", "));
+        match lines.last_mut() {
+            Some(line) if line.len() + text.len() + 4 <= 69 => {
+                line.push_str(".   ");
+                line.push_str(&text);
+            }
+            _ => lines.push(text),
+        }
+    }
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(index, line)| {
+            let label = if index == 0 { "keeps" } else { "" };
+            let source = match evidence.docker.seen() {
+                Err(_) if index == 0 => "by the compose file".to_owned(),
+                _ => String::new(),
+            };
+            (label.to_owned(), line, source)
+        })
+        .collect()
+}
+
+/// Both columns in a few words.
+fn what_is_kept(keys: Fate, data: Fate) -> &'static str {
+    match (keys, data) {
+        (Fate::Kept, Fate::Kept) => "keys and data",
+        (Fate::Kept, Fate::Recoverable) => "keys (data recoverable)",
+        (Fate::Kept, Fate::Lost) => "keys only",
+        (Fate::Kept, Fate::Unknown) => "keys (data unknown)",
+        (Fate::Recoverable, Fate::Recoverable) => "recoverable",
+        (Fate::Recoverable, Fate::Kept) => "data (keys recoverable)",
+        (Fate::Recoverable, _) => "nothing (keys recoverable)",
+        (Fate::Lost, Fate::Kept) => "data only",
+        (Fate::Lost, Fate::Recoverable) => "nothing (data recoverable)",
+        (Fate::Lost, Fate::Lost) => "NOTHING",
+        (Fate::Lost | Fate::Unknown, Fate::Unknown) => "unknown",
+        (Fate::Unknown, Fate::Kept) => "data (keys unknown)",
+        (Fate::Unknown, Fate::Lost) => "no data (keys unknown)",
+        (Fate::Unknown, Fate::Recoverable) => "unknown",
+    }
+}
+
 fn place(evidence: &Evidence) -> String {
     let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
     compose
@@ -163,4 +228,45 @@ fn not_seen(evidence: &Evidence) -> Vec<String> {
         lines.push(format!("the compose file ({})", unseen.reason));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::key::build;
+
+    #[test]
+    fn what_is_kept_stands_on_a_line_or_two() {
+        use Fate::{Kept, Lost, Recoverable};
+        let lines = |fates: [(Fate, Fate); 4]| {
+            let ids = ["restart", "up_force_recreate", "down_up", "down_v_up"];
+            let operations = ids.into_iter().zip(fates).map(|(id, (keys, data))| Operation {
+                id: id.to_owned(),
+                command: String::new(),
+                keys,
+                data,
+                why: String::new(),
+            });
+            let operations: Vec<_> = operations.collect();
+            let facts = keeps(&build::healthy(), &operations);
+            facts.into_iter().map(|(_, text, _)| text).collect::<Vec<_>>()
+        };
+        let (kept, lost, back) = ((Kept, Kept), (Lost, Lost), (Recoverable, Recoverable));
+        assert_eq!(
+            lines([kept, kept, kept, lost]),
+            ["restart, up, down: keys and data.   down -v: NOTHING"]
+        );
+        assert_eq!(
+            lines([kept, kept, back, lost]),
+            ["restart, up: keys and data.   down: recoverable.   down -v: NOTHING"]
+        );
+        assert_eq!(
+            lines([kept, (Kept, Recoverable), (Kept, Lost), lost]),
+            [
+                "restart: keys and data.   up: keys (data recoverable)",
+                "down: keys only.   down -v: NOTHING"
+            ]
+        );
+        assert_eq!(keeps(&build::healthy(), &[]), []);
+    }
 }

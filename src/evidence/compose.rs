@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::docker::SecretState;
+use super::docker::{SecretState, VolumeBacking};
 use crate::report::Columns;
 
 /// A place in a file.
@@ -22,6 +22,9 @@ pub struct At {
 pub struct ComposeFacts {
     /// The project's name.
     pub project: String,
+    /// Whether that is the name of the directory, and changes with it.
+    #[serde(default)]
+    pub name_from_directory: bool,
     /// The project's directory, absolute.
     pub directory: String,
     /// The files read, absolute.
@@ -216,6 +219,12 @@ pub struct DeclaredMount {
     pub target: String,
     /// Whether read-only.
     pub read_only: bool,
+    /// Whether a host's path is written relative to the project's directory.
+    #[serde(default)]
+    pub relative: bool,
+    /// Whether a host's directory that is missing is made.
+    #[serde(default)]
+    pub create_host_path: bool,
     /// Where.
     pub at: At,
 }
@@ -229,6 +238,15 @@ pub struct DeclaredVolume {
     pub name: String,
     /// Whether Compose expects it to exist.
     pub external: bool,
+    /// Whether some enabled service uses it; `down -v` leaves it alone otherwise.
+    #[serde(default)]
+    pub used: bool,
+    /// Whether its name is given, and not made of the project's name and its key.
+    #[serde(default)]
+    pub fixed_name: bool,
+    /// Where its content is; of an external one, only the engine knows.
+    #[serde(default)]
+    pub backing: VolumeBacking,
     /// Where.
     pub at: At,
 }

@@ -58,6 +58,9 @@ pub struct DockerFacts {
     pub other_contexts: Option<Vec<OtherContext>>,
     /// Volumes that may belong to a Convex instance: attached to a backend, declared in the compose file, or named like one.
     pub volumes: Observation<Vec<Volume>>,
+    /// What the engine is: `volume prune` deletes other volumes before API 1.42 than since.
+    #[serde(default)]
+    pub engine: Observation<EngineVersion>,
     /// Volumes that the compose file declares and that this engine does not have, by their full names. Of no account where the list of
     /// volumes was not seen.
     #[serde(default)]
@@ -158,6 +161,10 @@ pub struct Container {
     pub ports: Vec<Port>,
     /// Everything mounted into it, tmpfs included.
     pub mounts: Vec<Mount>,
+    /// The targets whose volume its definition names, as after a recreate by Compose: the engine then takes even a volume of its
+    /// own naming for somebody's, and `rm -v` leaves it (moby `daemon/mounts.go`, `removeMountPoints`).
+    #[serde(default)]
+    pub volumes_by_name: Vec<String>,
     /// DATA_DIR as it is in force, `/convex/data` by default.
     pub data_dir: String,
     /// CREDENTIALS_DIR as it is in force, `<data_dir>/credentials` by default.
@@ -360,6 +367,12 @@ pub struct Volume {
     pub attached_to: Vec<String>,
     /// Whether the engine made its name.
     pub anonymous: bool,
+    /// Whether it has the label by which `volume prune` knows what it may delete, since API 1.42.
+    #[serde(default)]
+    pub prunable: bool,
+    /// Where its content is.
+    #[serde(default)]
+    pub backing: VolumeBacking,
     /// What is in it, where somebody looked: only where something is wrong, or on demand, and never where a running backend has it.
     #[serde(default)]
     pub content: Observation<VolumeContent>,
@@ -394,5 +407,58 @@ impl VolumeContent {
     /// Whether any of it is there.
     pub fn is_convex(&self) -> bool {
         self.secret.is_some() || self.database_bytes.is_some()
+    }
+}
+
+/// Where a volume's content is, and so what removing the volume means.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeBacking {
+    /// With the engine: it goes when the volume is removed.
+    #[default]
+    Engine,
+    /// Where the volume only points to, by the options of the local driver: it stays when the volume is removed.
+    Device {
+        /// A directory of the host, or a share.
+        path: String,
+        /// Whether the compose file has it relative to the project's directory.
+        relative: bool,
+    },
+    /// In memory: it goes when no running container uses it.
+    Memory,
+    /// With another driver, which decides.
+    Driver(String),
+}
+
+impl VolumeBacking {
+    /// From a volume's driver and its options `type` and `device`.
+    pub fn of(driver: &str, kind: &str, device: &str, relative: bool) -> Self {
+        match (driver, kind, device) {
+            ("" | "local", "tmpfs", _) => Self::Memory,
+            ("" | "local", _, "") => Self::Engine,
+            ("" | "local", ..) => Self::Device { path: device.to_owned(), relative },
+            (driver, ..) => Self::Driver(driver.to_owned()),
+        }
+    }
+}
+
+/// The engine's own words on what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EngineVersion {
+    /// For example `26.1.5`.
+    pub version: String,
+    /// The newest API version that it speaks, for example `1.45`.
+    pub api: String,
+    /// Whether it is Podman, which answers to the same calls.
+    pub podman: bool,
+}
+
+impl EngineVersion {
+    /// Whether `volume prune` deletes every unused volume, and not only those without a name: so before API 1.42 (Docker 23,
+    /// <https://docs.docker.com/reference/api/engine/version-history/#v142-api-changes>). `None` where that is not known.
+    pub fn prunes_named_volumes(&self) -> Option<bool> {
+        let (major, minor) = self.api.split_once('.')?;
+        let api: (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
+        (!self.podman).then_some(api < (1, 42))
     }
 }

@@ -10,6 +10,7 @@ pub mod docker;
 pub mod endpoint;
 pub mod key;
 pub mod selection;
+pub mod suppression;
 pub mod surroundings;
 pub mod versions;
 
@@ -108,6 +109,9 @@ pub struct Asked {
     pub no_docker: bool,
     /// `--no-network`.
     pub no_network: bool,
+    /// What is not to be shown, by `convex-doctor.toml` and by comments in the files that were read.
+    #[serde(default)]
+    pub suppressions: Vec<suppression::Suppression>,
 }
 
 /// One probe's duration.

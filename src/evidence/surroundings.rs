@@ -10,6 +10,9 @@ use super::Observation;
 pub struct Surroundings {
     /// The project's directory, absolute.
     pub directory: String,
+    /// The nearest directory upwards that holds a `.git`, absolute.
+    #[serde(default)]
+    pub repository: Option<String>,
     /// `package.json` of the directory.
     pub package_json: Observation<PackageJson>,
     /// The version of the Convex CLI that would run here; `None` where it is not known.

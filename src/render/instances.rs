@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::admin_key::{Claims, shape};
     use crate::evidence::Observation::Seen;
-    use crate::evidence::docker::VolumeContent;
+    use crate::evidence::docker::{VolumeBacking, VolumeContent};
     use crate::evidence::key::Trial;
     use crate::evidence::selection::ValueSource;
     use crate::secret::Secret;
@@ -213,6 +213,8 @@ mod tests {
             changed_at: Some(1_780_000_000),
             attached_to: attached_to.iter().map(|&name| name.to_owned()).collect(),
             anonymous: false,
+            prunable: false,
+            backing: VolumeBacking::Engine,
             content: content.unwrap_or_default(),
         }
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::evidence::Evidence;
-use crate::report::{Finding, Level, Link, Report, Suppressed, UnknownCheck, Verdict};
+use crate::report::{Finding, Level, Link, Operation, Report, Suppressed, UnknownCheck, Verdict};
 
 /// The whole document.
 #[derive(Serialize, JsonSchema)]
@@ -35,7 +35,7 @@ pub struct Document<'a> {
     /// The chain of custody from the key to the backend.
     chain: &'a [Link],
     /// What survives which operation.
-    persistence: Persistence,
+    persistence: Persistence<'a>,
     /// What was seen; secret-free.
     #[schemars(with = "Evidence")]
     evidence: &'a serde_json::Value,
@@ -63,11 +63,17 @@ struct RuleText {
     explanation: &'static str,
 }
 
-/// What survives which operation; empty until it is computed.
+/// What survives which operation; empty where no backend was seen.
 #[derive(Serialize, JsonSchema)]
-struct Persistence {
+pub struct Persistence<'a> {
     /// One entry an operation.
-    operations: Vec<serde_json::Value>,
+    operations: &'a [Operation],
+}
+
+impl<'a> From<&'a [Operation]> for Persistence<'a> {
+    fn from(operations: &'a [Operation]) -> Self {
+        Self { operations }
+    }
 }
 
 impl<'a> From<&'a Report> for Document<'a> {
@@ -94,7 +100,7 @@ impl<'a> From<&'a Report> for Document<'a> {
                 })
                 .collect(),
             chain: &report.chain,
-            persistence: Persistence { operations: Vec::new() },
+            persistence: report.persistence.as_slice().into(),
             evidence: &report.evidence,
         }
     }

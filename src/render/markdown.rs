@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use super::chain;
+use super::machine::{self, clean_lines as clean};
 use crate::report::{Finding, Level, Report, Verdict};
-use crate::secret::sanitize_lines as sanitize;
 
 /// The report as GitHub-flavoured Markdown.
 pub fn render(report: &Report) -> String {
@@ -44,10 +44,23 @@ pub fn render(report: &Report) -> String {
     if !report.summary.not_seen.is_empty() {
         line(&mut out, &format!("Not seen: {}\n", escape(&report.summary.not_seen.join("; "))));
     }
+    if !report.persistence.is_empty() {
+        line(&mut out, "<details><summary>What keeps the keys and the data</summary>\n");
+        line(&mut out, &super::persistence::markdown(&report.persistence));
+        line(&mut out, "</details>\n");
+    }
     if !report.unknown.is_empty() {
         line(&mut out, "<details><summary>Checks that could not see</summary>\n");
         for unknown in &report.unknown {
             line(&mut out, &format!("- `{}`: {}", unknown.id, escape(&unknown.reason)));
+        }
+        line(&mut out, "\n</details>\n");
+    }
+    if !report.suppressed.is_empty() {
+        line(&mut out, "<details><summary>Suppressed</summary>\n");
+        for one in &report.suppressed {
+            let title = escape(&one.finding.title);
+            line(&mut out, &format!("- `{}`, {title}: {}", one.id, escape(&machine::excuse(one))));
         }
         line(&mut out, "\n</details>\n");
     }
@@ -105,7 +118,7 @@ fn finding(out: &mut String, number: usize, finding: &Finding) {
         line(out, &format!("{}\n", escape(&remedy.title)));
         if !remedy.commands.is_empty() {
             let commands: Vec<String> =
-                remedy.commands.iter().map(|command| sanitize(command)).collect();
+                remedy.commands.iter().map(|command| clean(command)).collect();
             let commands = commands.join("\n");
             let fence = fence(&commands, 3);
             line(out, &format!("{fence}sh\n{commands}\n{fence}\n"));
@@ -129,8 +142,8 @@ fn line(out: &mut String, text: &str) {
 }
 
 /// Foreign text in a code span whose fence is longer than any run of backticks in it.
-fn code(text: &str) -> String {
-    let text = sanitize(text).replace('\n', " ");
+pub(super) fn code(text: &str) -> String {
+    let text = clean(text).replace('\n', " ");
     let fence = fence(&text, 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
@@ -143,9 +156,9 @@ fn fence(text: &str, least: usize) -> String {
 }
 
 /// Text in which Markdown's and HTML's own characters, and mentions, mean themselves.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in sanitize(text).replace('\n', " ").chars() {
+    for c in clean(text).replace('\n', " ").chars() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),

@@ -3,13 +3,20 @@
 mod chain;
 pub mod excerpt;
 pub mod explain;
+pub mod github;
+pub mod gitlab;
 pub mod inspect;
 pub mod instances;
 pub mod json;
+pub mod junit;
 pub mod key;
 pub mod markdown;
+pub mod persistence;
+pub mod sarif;
 pub mod text;
 pub mod versions;
+
+mod machine;
 
 /// How much a person wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

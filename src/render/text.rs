@@ -86,7 +86,7 @@ impl Page {
             let left = format!("  {label:<9}{}", strict(text));
             let source = strict(source);
             let gap = self.width.saturating_sub(left.width() + source.width());
-            if gap >= 2 {
+            if gap >= 2 && !source.is_empty() {
                 self.line(&format!("{left}{}{}", " ".repeat(gap), source.dimmed()));
             } else {
                 self.line(&left);
@@ -206,6 +206,10 @@ impl Page {
     }
 
     fn verbose(&mut self, report: &Report) {
+        if !report.persistence.is_empty() {
+            self.line("");
+            self.out.push_str(&super::persistence::table(&report.persistence, self.width));
+        }
         if !report.passed.is_empty() {
             self.line("");
             self.hanging("passed: ", &report.passed.join(", "));
@@ -217,7 +221,8 @@ impl Page {
             }
         }
         for suppressed in &report.suppressed {
-            self.hanging("suppressed: ", &format!("{} ({})", suppressed.id, suppressed.source));
+            let excuse = super::machine::excuse(suppressed);
+            self.hanging("suppressed: ", &format!("{}: {excuse}", suppressed.id));
         }
         if let Some(timings) = report.evidence.get("timings").and_then(|value| value.as_array()) {
             self.line("");
@@ -262,6 +267,16 @@ impl Page {
         } else {
             format!("{}{}", counts.join(", "), if detail == Detail::Verbose { "" } else { ": -v" })
         };
+        // Exit code 0 says that nothing was found, not that all was seen: the last line says what was not.
+        if !report.summary.only.is_empty() {
+            line = format!("only {} asked for: {line}", report.summary.only.join(", "));
+        }
+        let not_seen = report.summary.not_seen.iter();
+        let sources: Vec<&str> =
+            not_seen.map(|source| source.split(" (").next().unwrap_or_default()).collect();
+        if !sources.is_empty() {
+            let _infallible = write!(line, "; not looked at: {}", sources.join(", "));
+        }
         let _infallible = write!(
             line,
             " ({}.{:02} s)",
@@ -294,7 +309,7 @@ impl Page {
 }
 
 /// With a capital first letter, unless the first word is a name in code's spelling (`npx`, `CONVEX_…`, a host).
-fn sentence(title: &str) -> String {
+pub(super) fn sentence(title: &str) -> String {
     let word = title.split(' ').next().unwrap_or_default();
     if word.chars().all(|c| c.is_ascii_lowercase()) && word != "npx" {
         let mut chars = title.chars();

@@ -170,6 +170,8 @@ pub(crate) struct Played {
     pub(crate) main: Run,
     /// Other formats.
     pub(crate) formats: Vec<Run>,
+    /// One run in every format, each to a file of its own: the file's text is its standard output.
+    pub(crate) files: Vec<Run>,
     /// JSON runs with one source of evidence taken away.
     pub(crate) ablated: Vec<Run>,
     /// Every secret in the world.
@@ -186,6 +188,22 @@ pub(crate) struct Played {
     directory: String,
 }
 
+/// The fixtures whose `expected.json` holds the whole table of what survives: each holds its data otherwise.
+const WITH_TABLE: [&str; 12] = [
+    "credentials-outside-volume",
+    "data-mount-wrong-path",
+    "data-on-tmpfs",
+    "data-volume-anonymous",
+    "data-volume-missing",
+    "data-volume-missing--pinned",
+    "data-volume-not-attached",
+    "docker-unreachable",
+    "healthy",
+    "healthy-bare-binary",
+    "healthy-bind-mount",
+    "sql-without-secret-persistence",
+];
+
 /// The sources that are taken away, each with the option that does it.
 const SOURCES: [(&str, &[&str]); 2] =
     [("without Docker", &["--no-docker"]), ("without the network", &["--no-network"])];
@@ -201,10 +219,12 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     let mut formats = Vec::new();
     for (what, options) in [
         ("text", &[][..]),
+        ("the table", &["persistence"]),
         ("all formats, verbose", &["-v", "--format", "text", "--format", "markdown"][..]),
     ] {
         formats.push(run(&stage, what, options).await);
     }
+    let files = to_files(&stage).await;
     let mut ablated = Vec::new();
     for (what, options) in SOURCES {
         let options = [&["--format", "json"], options].concat();
@@ -229,6 +249,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     Played {
         main,
         formats,
+        files,
         ablated,
         touched,
         engine: stage.requests.lock().unwrap().clone(),
@@ -238,6 +259,31 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
         directory: root.display().to_string(),
         fixture,
     }
+}
+
+/// Every format that a program reads.
+const MACHINE_FORMATS: [&str; 5] = ["json", "sarif", "junit", "github", "gitlab"];
+
+/// One run that writes every machine format.
+async fn to_files(stage: &Stage) -> Vec<Run> {
+    let place = tempfile::tempdir().unwrap();
+    let path = |format: &str| place.path().join(format).to_str().unwrap().to_owned();
+    let paths = MACHINE_FORMATS.map(path);
+    let mut options = Vec::new();
+    for (format, path) in MACHINE_FORMATS.iter().zip(&paths) {
+        options.extend(["--format", format, "-o", path]);
+    }
+    let whole = run(stage, "all formats, to files", &options).await;
+    let file = |(what, path): (&'static str, &String)| Run {
+        what,
+        code: whole.code,
+        took: whole.took,
+        stdout: std::fs::read_to_string(path).unwrap(),
+        stderr: String::new(),
+    };
+    let mut runs: Vec<Run> = MACHINE_FORMATS.into_iter().zip(&paths).map(file).collect();
+    runs.push(whole);
+    runs
 }
 
 /// The reports of one fixture as a reader could get them: the whole one, and one without Docker.
@@ -289,7 +335,13 @@ async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> Run {
 impl Played {
     /// All runs.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
-        std::iter::once(&self.main).chain(&self.formats).chain(&self.ablated)
+        let formats = self.formats.iter().chain(&self.files);
+        std::iter::once(&self.main).chain(formats).chain(&self.ablated)
+    }
+
+    /// What the run that wrote every format wrote in this one.
+    pub(crate) fn file(&self, format: &str) -> &str {
+        &self.files.iter().find(|run| run.what == format).unwrap().stdout
     }
 
     /// The report of the main run, reduced to what does not depend on wording, ports and directories.
@@ -323,13 +375,22 @@ impl Played {
             })
             .collect();
         findings.sort();
-        serde_json::json!({
+        let mut summary = serde_json::json!({
             "verdict": report["verdict"],
             "exit": self.main.code,
             "causes": causes,
             "findings": findings,
             "unknown": ids("unknown"),
-        })
+        });
+        if WITH_TABLE.contains(&self.fixture.name.as_str()) {
+            let operations = report["persistence"]["operations"].as_array().unwrap();
+            let rows = operations.iter().map(|one| {
+                let fates = format!("{} {}", text(one, "keys"), text(one, "data"));
+                (text(one, "id"), Value::from(fates))
+            });
+            summary["persistence"] = Value::Object(rows.collect());
+        }
+        summary
     }
 
     /// A location in a form that is the same in every run.

@@ -33,25 +33,25 @@ pub fn project(evidence: &Evidence) -> Result<Option<&ComposeFacts>, Unseen> {
 
 /// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.
 pub fn command(evidence: &Evidence, arguments: &str) -> String {
+    format!("docker compose{} {arguments}", file_flags(evidence))
+}
+
+/// ` -f FILE` for each compose file, where Compose would not find them itself; the doctor takes the same.
+pub fn file_flags(evidence: &Evidence) -> String {
     const FOUND: &[&str] =
         &["compose", "docker-compose", "compose.override", "docker-compose.override"];
-    let mut command = "docker compose".to_owned();
-    if let Ok(Some(project)) = evidence.compose.seen() {
-        let inside = format!("{}/", project.directory.trim_end_matches('/'));
-        let files: Vec<_> =
-            project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
-        let found = |file: &&str| {
-            [".yml", ".yaml"]
-                .iter()
-                .any(|end| file.strip_suffix(end).is_some_and(|name| FOUND.contains(&name)))
-        };
-        if !files.iter().all(found) {
-            for file in files {
-                command = format!("{command} -f {}", shell_word(file));
-            }
-        }
+    let Ok(Some(project)) = evidence.compose.seen() else { return String::new() };
+    let inside = format!("{}/", project.directory.trim_end_matches('/'));
+    let files: Vec<_> =
+        project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
+    let found = |file: &&str| {
+        let stem = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml"));
+        stem.is_some_and(|stem| FOUND.contains(&stem))
+    };
+    if files.iter().all(found) {
+        return String::new();
     }
-    format!("{command} {arguments}")
+    files.into_iter().map(|file| format!(" -f {}", shell_word(file))).collect()
 }
 
 /// `text` as one word of a shell: names and hosts come from files that somebody else may have written.

@@ -6,7 +6,7 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{
     Answering, Container, DockerFacts, LogFacts, LoggedRefusal, Mount, MountKind, NamePlaces, Port,
-    SecretPlaces, SecretState, Volume,
+    SecretPlaces, SecretState, Volume, VolumeBacking,
 };
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts};
 use crate::evidence::key::{SecretPlace, Trial};
@@ -52,6 +52,8 @@ pub(crate) fn declared(kind: &str, source: Option<&str>, target: &str) -> Declar
         source: source.map(str::to_owned),
         target: target.to_owned(),
         read_only: false,
+        relative: false,
+        create_host_path: kind == "bind",
         at: at(7),
     }
 }
@@ -65,6 +67,8 @@ pub(crate) fn volume(name: &str, project: &str, attached_to: &[&str]) -> Volume 
         changed_at: Some(1_780_000_000),
         attached_to: attached_to.iter().map(|&name| name.to_owned()).collect(),
         anonymous: false,
+        prunable: false,
+        backing: VolumeBacking::Engine,
         content: unseen(),
     }
 }
@@ -160,6 +164,9 @@ pub(crate) fn healthy() -> Evidence {
                 key: "data".to_owned(),
                 name: "app_data".to_owned(),
                 external: false,
+                used: true,
+                fixed_name: false,
+                backing: VolumeBacking::Engine,
                 at: at(20),
             }],
             ..ComposeFacts::default()

@@ -174,7 +174,7 @@ mod tests {
         let found = &run(&evidence).unwrap()[0];
         assert!(found.locations.contains(&Location::volume("old_data")));
         assert_eq!(found.remedies.len(), 2);
-        assert!(found.remedies[1].commands[0].contains("generate_admin_key"));
+        assert!(found.remedies[1].commands[0].contains("convex-doctor key mint --write"));
         build::docker(&mut evidence).answering = None;
         let found = &run(&evidence).unwrap()[0];
         assert!(found.remedies.last().unwrap().commands.is_empty());

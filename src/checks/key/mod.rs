@@ -5,7 +5,7 @@
 //! `judgement` decides which.
 
 use super::Check;
-use super::persistence::{compose_command, word};
+use super::minting;
 use crate::admin_key::{Claims, Form};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::endpoint::Body;
@@ -226,25 +226,8 @@ pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
         },
     );
     let title = format!("{title}, and write it as CONVEX_SELF_HOSTED_ADMIN_KEY {put}");
-    match subject(evidence).filter(|subject| !subject.assumed) {
-        Some(subject) => Remedy::safe(title).run(mint_command(evidence, subject.container)),
-        None => Remedy::safe(format!(
-            "{title}: on the host (or in the terminal) of the backend behind the URL, \
-             `./generate_admin_key.sh 2>/dev/null`"
-        )),
-    }
-}
-
-/// `docker compose exec` for a container of this very project, else `docker exec`.
-pub(crate) fn mint_command(evidence: &Evidence, container: &Container) -> String {
-    let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected.as_deref());
-    match &container.service {
-        Some(service) if expected == Some(container.name.as_str()) => compose_command(
-            evidence,
-            &format!("exec -T {} ./generate_admin_key.sh 2>/dev/null", word(service)),
-        ),
-        _ => format!("docker exec {} ./generate_admin_key.sh 2>/dev/null", word(&container.name)),
-    }
+    let subject = subject(evidence).filter(|subject| !subject.assumed);
+    minting::remedy(evidence, &title, subject.map(|subject| subject.container))
 }
 
 /// The reason for an id that another id outdoes because not enough was seen.

@@ -93,17 +93,15 @@ pub(crate) struct Elsewhere {
 impl Elsewhere {
     /// From the compose file and the container: what either of them shows counts, and a blank is no opinion.
     pub(crate) fn of(service: &BackendService, container: Option<&Container>) -> Self {
-        let set = |name: &str| service.variable(name).is_some_and(is_set);
         let pinned = |container: &Container| {
             container.secret.environment.seen().is_ok_and(|state| {
                 state.as_ref().is_some_and(|state| state.fingerprint().is_some())
             })
         };
         Self {
-            secret: set("INSTANCE_SECRET") || container.is_some_and(pinned),
-            documents: ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].into_iter().any(set)
-                || container.is_some_and(|container| container.uses_sql),
-            files: S3_BUCKETS.iter().all(|name| set(name))
+            secret: set(service, "INSTANCE_SECRET") || container.is_some_and(pinned),
+            documents: sql(service) || container.is_some_and(|container| container.uses_sql),
+            files: storage_elsewhere(service)
                 || container.is_some_and(|container| container.uses_s3),
         }
     }
@@ -143,6 +141,20 @@ const S3_BUCKETS: [&str; 5] = [
     "S3_STORAGE_SEARCH_BUCKET",
 ];
 
+/// Whether the compose file has the documents in SQL.
+pub(crate) fn sql(service: &BackendService) -> bool {
+    ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].into_iter().any(|name| set(service, name))
+}
+
+/// Whether the compose file has the stored files in S3.
+pub(crate) fn storage_elsewhere(service: &BackendService) -> bool {
+    S3_BUCKETS.iter().all(|name| set(service, name))
+}
+
+fn set(service: &BackendService, name: &str) -> bool {
+    service.variable(name).is_some_and(is_set)
+}
+
 fn is_set(entry: &EnvironmentEntry) -> bool {
     match &entry.value {
         EntryValue::Unset | EntryValue::Blank => false,
@@ -152,7 +164,9 @@ fn is_set(entry: &EnvironmentEntry) -> bool {
     }
 }
 
-pub(crate) use crate::checks::compose::location as place;
+pub(crate) use crate::checks::compose::{
+    command as compose_command, location as place, shell_word as word,
+};
 
 /// That place, for the source of a proof.
 pub(crate) fn spot(at: &At) -> String {
@@ -238,51 +252,4 @@ pub(crate) fn then_mint(evidence: &Evidence, finding: Finding) -> Finding {
         None => "The key stays refused: mint another".to_owned(),
     };
     finding.remedy(key::mint(evidence, &title))
-}
-
-/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.
-pub(crate) fn compose_command(evidence: &Evidence, arguments: &str) -> String {
-    const FOUND: [&str; 4] =
-        ["compose", "docker-compose", "compose.override", "docker-compose.override"];
-    let mut command = "docker compose".to_owned();
-    if let Ok(Some(project)) = evidence.compose.seen() {
-        let inside = format!("{}/", project.directory.trim_end_matches('/'));
-        let files: Vec<_> =
-            project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
-        let is_found = |file: &&str| {
-            let stem = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml"));
-            stem.is_some_and(|stem| FOUND.contains(&stem))
-        };
-        if !files.iter().all(is_found) {
-            for file in files {
-                command = format!("{command} -f {}", word(file));
-            }
-        }
-    }
-    format!("{command} {arguments}")
-}
-
-/// `text` as one word of a shell: names and paths come from files and engines that somebody else may have filled.
-pub(crate) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{compose_command, word};
-    use crate::checks::key::build;
-
-    #[test]
-    fn a_name_cannot_become_a_command_and_other_files_are_named() {
-        assert_eq!(word("app-backend-1"), "app-backend-1");
-        assert_eq!(word("a$(id)'b"), r"'a$(id)'\''b'");
-        let mut evidence = build::healthy();
-        assert_eq!(compose_command(&evidence, "up -d"), "docker compose up -d");
-        build::compose(&mut evidence).files = vec![format!("{}/self host.yml", build::DIRECTORY)];
-        assert_eq!(compose_command(&evidence, "up -d"), "docker compose -f 'self host.yml' up -d");
-    }
 }

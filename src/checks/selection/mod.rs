@@ -8,7 +8,8 @@
     reason = "every check has one signature, also one that sees all it needs"
 )]
 
-use super::Check;
+pub(crate) use super::compose::shell_word as word;
+use super::{Check, minting};
 use crate::evidence::docker::{Container, DockerFacts};
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::{SelectionError, SelectionFacts, SelectionKind, ValueSource};
@@ -211,28 +212,7 @@ pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
         Observation::Seen(None) => docker.expected().filter(|it| fits_the_url(evidence, it)),
         _ => docker.answering().map(|(container, _)| container),
     });
-    let expected = engine(evidence).ok().and_then(|docker| docker.expected.as_deref());
-    let script = "./generate_admin_key.sh 2>/dev/null";
-    match container.filter(|container| container.is_running()) {
-        Some(container) if expected == Some(container.name.as_str()) => {
-            let service = container.service.as_deref().unwrap_or("backend");
-            let compose = compose_command(evidence);
-            Remedy::safe(title).run(format!("{compose} exec -T {} {script}", word(service)))
-        }
-        Some(container) => {
-            Remedy::safe(title).run(format!("docker exec {} {script}", word(&container.name)))
-        }
-        None => {
-            let chosen =
-                evidence.compose.seen().ok().and_then(|compose| compose.as_ref()?.backend());
-            let service = chosen.map_or("backend", |service| service.name.as_str());
-            Remedy::safe(format!(
-                "{title}, beside the compose file of the backend that the URL leads to: `docker compose \
-                 exec -T {} {script}`; without Compose, in the backend's terminal: `{script}`",
-                word(service)
-            ))
-        }
-    }
+    minting::remedy(evidence, title, container.filter(|container| container.is_running()))
 }
 
 /// Whether a URL that is typed without a key could lead to this container. None typed contradicts nothing.
@@ -244,28 +224,6 @@ fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
     let Some((host, port)) = rest.rsplit_once(':') else { return false };
     matches!(host, "127.0.0.1" | "localhost" | "[::1]")
         && container.ports.iter().any(|one| one.host.is_some() && one.host == port.parse().ok())
-}
-
-/// `docker compose` as it is to be typed in the project's directory.
-fn compose_command(evidence: &Evidence) -> String {
-    let mut command = "docker compose".to_owned();
-    if let Ok(Some(compose)) = evidence.compose.seen()
-        && compose.directory != evidence.surroundings.directory
-    {
-        for file in &compose.files {
-            command = format!("{command} -f {}", word(file));
-        }
-    }
-    command
-}
-
-/// `text` as one word of a shell.
-pub(crate) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// What takes a definition away: `unset` in this shell, or the line of its file, which is named and not touched.
@@ -289,7 +247,7 @@ mod tests {
 
     #[test]
     fn minting_needs_a_container_that_the_url_does_not_contradict() {
-        let in_compose = ["docker compose exec -T backend ./generate_admin_key.sh 2>/dev/null"];
+        let in_compose = ["convex-doctor key mint --write"];
         let none: [&str; 0] = [];
         for (local, expected) in [
             ("", &in_compose[..]),

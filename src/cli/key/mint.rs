@@ -116,9 +116,11 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
     let mut text = env_file::set(old.as_deref().unwrap_or_default(), KEY, &quoted);
     output::note(&described(minted));
     output::note(&format!("{}: {KEY} is set", sanitize(&file.display().to_string())));
-    if before.selection.url.is_none()
-        && let Some(url) = &minted.url
-    {
+    // Half a pair selects nothing, and its URL is there all the same.
+    let has_url = before.selection.variables.iter().any(|variable| {
+        variable.name == URL && variable.definitions.iter().any(|one| one.wins && !one.empty)
+    });
+    if !has_url && let Some(url) = &minted.url {
         text = env_file::set(&text, URL, &format!("'{url}'"));
         output::note(&format!("{}: {URL} is set to {url}", sanitize(&file.display().to_string())));
     }

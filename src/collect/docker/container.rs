@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerInspectResponse, ContainerTopResponse, MountPoint, PortMap};
+use bollard::models::{
+    ContainerInspectResponse, ContainerTopResponse, HostConfig, MountPoint, PortMap,
+};
 
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, Mount, MountKind, Port, SecretState};
@@ -112,6 +114,7 @@ pub(super) fn reduce(
             host.and_then(|host| host.tmpfs.as_ref()),
         ),
         uses_sql: SQL_VARIABLES.into_iter().any(|name| set(name).is_some()),
+        volumes_by_name: named_by_definition(host),
         uses_s3: BUCKETS.into_iter().all(|name| set(name).is_some()),
         sql_url: SQL_VARIABLES
             .into_iter()
@@ -297,6 +300,16 @@ fn ports(now: Option<&PortMap>, planned: Option<&PortMap>) -> Vec<Port> {
     ports.sort_by(|a, b| (a.container, a.host, &a.host_ip).cmp(&(b.container, b.host, &b.host_ip)));
     ports.dedup();
     ports
+}
+
+/// The targets whose volume the container's definition names.
+fn named_by_definition(host: Option<&HostConfig>) -> Vec<String> {
+    let Some(host) = host else { return Vec::new() };
+    let short = host.binds.iter().flatten().filter_map(|bind| bind.split(':').nth(1));
+    let long = host.mounts.iter().flatten().filter_map(|mount| {
+        mount.source.as_deref().filter(|source| !source.is_empty()).and(mount.target.as_deref())
+    });
+    short.chain(long).map(directory).collect()
 }
 
 /// The mounts, and the short form of tmpfs that stands elsewhere in the answer.

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::models::{ContainerSummary, Volume as ListedVolume};
+use bollard::models::{ContainerSummary, SystemVersion, Volume as ListedVolume};
 use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, LogsOptions};
 use futures_util::StreamExt;
 
@@ -45,9 +45,9 @@ pub use ssh::SshTarget;
 pub use versions::{Versions, versions};
 
 use crate::evidence::Observation;
-use crate::evidence::docker::{DockerFacts, EngineFailure, LogFacts};
+use crate::evidence::docker::{DockerFacts, EngineFailure, EngineVersion, LogFacts};
 use crate::evidence::key::SecretPlace;
-use crate::secret::Secret;
+use crate::secret::{Secret, sanitize};
 use engine::Engine;
 use summary::{candidates, companions, published};
 
@@ -97,6 +97,7 @@ pub struct Listing {
     /// Helper containers of earlier runs that were killed, or of one that runs now.
     helpers: Vec<ContainerSummary>,
     volumes: Observation<Vec<ListedVolume>>,
+    version: Observation<EngineVersion>,
 }
 
 impl Listing {
@@ -136,13 +137,14 @@ pub struct Found {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Wave 1: the containers and the volumes, side by side. `env` is the process environment.
+/// Wave 1: the containers, the volumes and the engine's version, side by side. `env` is the process environment.
 pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<Listing, Unasked> {
     let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    let (containers, volumes) = tokio::join!(
+    let (containers, volumes, version) = tokio::join!(
         engine.call(engine.client.list_containers(Some(all))),
         engine.call(engine.client.list_volumes(None::<ListVolumesOptions>)),
+        engine.call(engine.client.version()),
     );
     let containers =
         containers.map_err(|error| failure::unasked(&error, &engine.target, engine.timeout))?;
@@ -152,7 +154,11 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
     };
     let is_helper = |summary: &ContainerSummary| summary::label(summary, helper::LABEL).is_some();
     let (helpers, containers) = containers.into_iter().partition(is_helper);
-    Ok(Listing { engine, containers, helpers, volumes })
+    let version = match version {
+        Ok(answer) => Observation::Seen(engine_version(answer)),
+        Err(error) => Observation::unavailable(format!("its version: {}", failure::words(&error))),
+    };
+    Ok(Listing { engine, containers, helpers, volumes, version })
 }
 
 /// Wave 2: the backends one by one, all side by side.
@@ -214,6 +220,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         other_contexts: None,
         volumes,
         absent_volumes,
+        engine: listing.version.clone(),
         backends,
         notes,
     };
@@ -257,5 +264,14 @@ pub async fn logs(listing: &Listing, container: &str, nonces: &[String]) -> Obse
         Err(error) => {
             Observation::unavailable(format!("the log of {container}: {}", failure::words(&error)))
         }
+    }
+}
+
+fn engine_version(answer: SystemVersion) -> EngineVersion {
+    let podman = |name: &str| name.to_ascii_lowercase().contains("podman");
+    EngineVersion {
+        podman: answer.components.iter().flatten().any(|part| podman(&part.name)),
+        version: sanitize(&answer.version.unwrap_or_default()),
+        api: sanitize(&answer.api_version.unwrap_or_default()),
     }
 }

@@ -7,7 +7,8 @@ use bollard::models::{ContainerSummary, Volume as Listed};
 use super::Wanted;
 use super::container::{is_anonymous, seconds};
 use crate::evidence::Observation;
-use crate::evidence::docker::{Container, MountKind, Volume};
+use crate::evidence::docker::{Container, MountKind, Volume, VolumeBacking};
+use crate::secret::{sanitize, scrub};
 
 /// How many unattached volumes without a name are kept: the latest.
 const DANGLING_KEPT: usize = 50;
@@ -68,6 +69,8 @@ pub(super) fn reduce(
                 .map(|names| names.iter().cloned().collect())
                 .unwrap_or_default(),
             anonymous: is_anonymous(&volume.name),
+            prunable: volume.labels.contains_key("com.docker.volume.anonymous"),
+            backing: backing(volume),
             content: Observation::default(),
         })
         .collect();
@@ -85,6 +88,12 @@ pub(super) fn reduce(
         format!("{dangling} unnamed volumes are attached to nothing; the {DANGLING_KEPT} last changed are listed")
     });
     (kept, note)
+}
+
+fn backing(volume: &Listed) -> VolumeBacking {
+    let option = |name: &str| volume.options.get(name).map_or("", String::as_str);
+    let device = sanitize(&scrub(option("device")));
+    VolumeBacking::of(&sanitize(&volume.driver), option("type"), &device, false)
 }
 
 /// The declared volumes that the engine does not have.

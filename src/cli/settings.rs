@@ -1,0 +1,290 @@
+//! `convex-doctor.toml`: suppressions with a reason, and defaults for the options of the command line.
+//!
+//! ```toml
+//! fail-on = "warning"
+//! service = "backend"
+//! ignore = [
+//!   { id = "image-unpinned", reason = "pinned by Renovate in March", until = 2027-03-31 },
+//!   { id = "env-not-ignored", where = ".env.local", reason = "the key of a test instance" },
+//! ]
+//! ```
+//!
+//! A key is an option's long name. A text of the library's is never shown, for it quotes the line: the place is shown by our own
+//! excerpt, in which no value stands.
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, ValueHint};
+use toml::de::{DeTable, DeValue};
+
+use super::{Arguments, explain};
+use crate::collect::SettingsFile;
+use crate::evidence::compose::{At, SourceLine};
+use crate::evidence::suppression::{Suppression, is_day};
+use crate::mask::{excerpt, mask};
+use crate::render;
+use crate::report::Columns;
+use crate::secret::sanitize;
+
+/// Options that a file may not set: they say where to look, to write or to send a key, or open a door; a file may have come with a
+/// repository that somebody else wrote.
+const ONLY_TYPED: &[&str] = &["directory", "output", "url", "admin-key-stdin", "deep", "version"];
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// Each option's long name, and its arguments as they would be typed.
+    defaults: Vec<(String, Vec<OsString>)>,
+    /// What is not to be shown.
+    pub(super) suppressions: Vec<Suppression>,
+}
+
+/// What is wrong with the file, as it is to be shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault(pub(super) String);
+
+/// A fault on its way to a place: the bytes it is about.
+type Problem = (Range<usize>, String);
+
+type Entry<'a> = toml::Spanned<DeValue<'a>>;
+
+/// Understands the file.
+pub(super) fn parse(file: &SettingsFile) -> Result<Settings, Fault> {
+    let parsed = DeTable::parse(&file.text).map_err(|error| {
+        (error.span().unwrap_or(0..0), error.message().lines().collect::<Vec<_>>().join("; "))
+    });
+    parsed
+        .and_then(|table| {
+            let mut settings = Settings::default();
+            for (key, value) in table.get_ref() {
+                if key.get_ref() == "ignore" {
+                    settings.suppressions = ignore(file, value)?;
+                } else {
+                    let arguments = option(file, key, value)?;
+                    settings.defaults.push((key.get_ref().to_string(), arguments));
+                }
+            }
+            Ok(settings)
+        })
+        .map_err(|problem| show(file, problem))
+}
+
+fn show(file: &SettingsFile, (span, message): Problem) -> Fault {
+    let (line, column) = position(&file.text, span.start);
+    let found = excerpt(&file.text, line, column).map(|excerpt| SourceLine {
+        text: excerpt.text,
+        mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
+    });
+    let at = At { file: file.name.clone(), line, column };
+    let drawn = render::excerpt::of_issue(&at, found.as_ref(), crate::output::width());
+    Fault(format!("{}:{line}: {}\n{}", sanitize(&file.name), plain(&message), drawn.trim_end()))
+}
+
+/// Text of the file's or of a library's, fit to be shown.
+fn plain(text: &str) -> String {
+    sanitize(&mask(text))
+}
+
+/// Line and column of a byte, both from 1.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}
+
+/// `ignore = [{ id, reason, until, where }]`.
+fn ignore(file: &SettingsFile, value: &Entry<'_>) -> Result<Vec<Suppression>, Problem> {
+    let form = || {
+        let form = "`ignore` is a list: ignore = [{ id = \"…\", reason = \"…\" }]";
+        (value.span(), form.to_owned())
+    };
+    let entries = value.get_ref().as_array().ok_or_else(form)?;
+    entries
+        .iter()
+        .map(|entry| {
+            let table = entry.get_ref().as_table().ok_or_else(|| {
+                let form = "an entry is { id = \"…\", reason = \"…\" }: nothing is ignored without a reason";
+                (entry.span(), form.to_owned())
+            })?;
+            suppression(file, entry.span(), table)
+        })
+        .collect()
+}
+
+fn suppression(
+    file: &SettingsFile,
+    span: Range<usize>,
+    table: &DeTable<'_>,
+) -> Result<Suppression, Problem> {
+    let mut one = Suppression {
+        file: file.name.clone(),
+        line: position(&file.text, span.start).0,
+        ..Suppression::default()
+    };
+    for (key, value) in table {
+        let text = || {
+            let text = value.get_ref().as_str().filter(|text| !text.trim().is_empty());
+            text.map(|text| text.trim().to_owned())
+                .ok_or_else(|| (value.span(), format!("`{}` is a text", key.get_ref())))
+        };
+        match key.get_ref().as_ref() {
+            "id" => {
+                one.id = text()?;
+                one.line = position(&file.text, value.span().start).0;
+                known(&one.id).map_err(|problem| (value.span(), problem))?;
+            }
+            "reason" => one.reason = plain(&text()?),
+            "where" => one.places = places(file, &text()?),
+            "until" => {
+                let written = match value.get_ref() {
+                    DeValue::Datetime(day) => day.to_string(),
+                    DeValue::String(day) => day.to_string(),
+                    _ => String::new(),
+                };
+                if !is_day(&written) {
+                    return Err((value.span(), "`until` is a day: until = 2027-01-31".to_owned()));
+                }
+                one.until = Some(written);
+            }
+            other => {
+                let nearest = nearest(other, &["id", "reason", "until", "where"]);
+                let problem = format!("an entry has no `{other}`; the nearest: {nearest}");
+                return Err((key.span(), problem));
+            }
+        }
+    }
+    match (one.id.is_empty(), one.reason.is_empty()) {
+        (true, _) => Err((span, "the entry has no `id`".to_owned())),
+        (_, true) => Err((span, format!("{} is ignored without a `reason`", one.id))),
+        _ => Ok(one),
+    }
+}
+
+/// What is wrong with an id, if anything is.
+fn known(id: &str) -> Result<(), String> {
+    if crate::checks::rule(id).is_some() {
+        return Ok(());
+    }
+    Err(format!("there is no finding `{id}`; the nearest: {}", explain::nearest(id).join(", ")))
+}
+
+/// What `where` may mean: a name as it stands, and a path, which starts where the file lies.
+fn places(file: &SettingsFile, text: &str) -> Vec<String> {
+    let text = text.strip_prefix("./").unwrap_or(text);
+    let mut places = vec![text.to_owned()];
+    if file.directory != file.project {
+        let path = file.directory.join(text);
+        let path = path.strip_prefix(&file.project).unwrap_or(&path);
+        places.push(path.display().to_string());
+    }
+    places
+}
+
+/// An option's arguments as they would be typed.
+fn option(
+    file: &SettingsFile,
+    key: &toml::Spanned<std::borrow::Cow<'_, str>>,
+    value: &Entry<'_>,
+) -> Result<Vec<OsString>, Problem> {
+    let name = key.get_ref().as_ref();
+    let command = Arguments::command();
+    let typed = |arg: &&Arg| arg.get_long().is_some_and(|long| !ONLY_TYPED.contains(&long));
+    let Some(arg) = command.get_arguments().filter(typed).find(|arg| arg.get_long() == Some(name))
+    else {
+        if ONLY_TYPED.contains(&name) {
+            return Err((key.span(), format!("`{name}` is only for the command line")));
+        }
+        let mut names: Vec<&str> =
+            command.get_arguments().filter(typed).filter_map(Arg::get_long).collect();
+        names.push("ignore");
+        let nearest = nearest(name, &names);
+        return Err((key.span(), format!("there is no option `{name}`; the nearest: {nearest}")));
+    };
+    let arguments: Vec<OsString> = if matches!(arg.get_action(), ArgAction::SetTrue) {
+        let is_set = value.get_ref().as_bool();
+        let is_set = is_set.ok_or_else(|| (value.span(), format!("`{name}` is true or false")))?;
+        is_set.then(|| format!("--{name}").into()).into_iter().collect()
+    } else {
+        let takes_list = matches!(arg.get_action(), ArgAction::Append);
+        let values: Vec<&Entry<'_>> = match value.get_ref() {
+            DeValue::Array(values) if takes_list => values.iter().collect(),
+            _ => vec![value],
+        };
+        let text = |value: &Entry<'_>| {
+            let form = if takes_list { "a text, or a list of them" } else { "a text" };
+            let text = value.get_ref().as_str();
+            let text = text.ok_or_else(|| (value.span(), format!("`{name}` is {form}")))?;
+            if name == "only" && !super::diagnose::is_id_or_family(text) {
+                known(text).map_err(|problem| (value.span(), problem))?;
+            }
+            let mut argument = OsString::from(format!("--{name}="));
+            if arg.get_value_hint() == ValueHint::AnyPath && file.directory != file.project {
+                argument.push(file.directory.join(Path::new(text)));
+            } else {
+                argument.push(text);
+            }
+            Ok(argument)
+        };
+        values.into_iter().map(text).collect::<Result<_, Problem>>()?
+    };
+    // What the command line would say of such a value.
+    let typed = std::iter::once(OsString::from("convex-doctor")).chain(arguments.iter().cloned());
+    match Arguments::command().try_get_matches_from(typed) {
+        Ok(_) => Ok(arguments),
+        Err(error) => {
+            let text = error.render().to_string();
+            let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+            let text = lines.collect::<Vec<_>>().join(" ");
+            Err((value.span(), text.trim_start_matches("error: ").to_owned()))
+        }
+    }
+}
+
+/// The one most like `name`.
+fn nearest(name: &str, names: &[&str]) -> String {
+    let score = |other: &&&str| strsim::jaro_winkler(name, other);
+    let best = names.iter().max_by(|one, other| score(one).total_cmp(&score(other)));
+    best.map_or_else(String::new, |best| format!("`{best}`"))
+}
+
+/// The arguments as typed with those of the file before them, but for options that were typed: a typed one takes the place of what the
+/// file says.
+pub(super) fn with_defaults(
+    typed: &[OsString],
+    matches: &ArgMatches,
+    settings: &Settings,
+) -> Vec<OsString> {
+    let is_typed = |name: &str| {
+        let command = Arguments::command();
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name));
+        arg.is_some_and(|arg| {
+            matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+        })
+    };
+    let contradicts = |name: &str| match name {
+        "quiet" => is_typed("verbose"),
+        "verbose" => is_typed("quiet"),
+        _ => false,
+    };
+    let defaults =
+        settings.defaults.iter().filter(|(name, _)| !is_typed(name) && !contradicts(name));
+    let defaults = defaults.flat_map(|(_, arguments)| arguments.iter().cloned());
+    typed.iter().take(1).cloned().chain(defaults).chain(typed.iter().skip(1).cloned()).collect()
+}
+
+/// What is wrong with a comment in a file that was read, if anything is.
+pub(super) fn check_comments(suppressions: &[Suppression]) -> Result<(), Fault> {
+    for one in suppressions.iter().filter(|one| one.in_source) {
+        let problem = match &one.problem {
+            Some(problem) => Err(problem.clone()),
+            None => known(&one.id),
+        };
+        problem.map_err(|problem| {
+            Fault(format!("{}: {}", sanitize(&one.source()), plain(&problem)))
+        })?;
+    }
+    Ok(())
+}

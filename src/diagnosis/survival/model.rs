@@ -1,0 +1,207 @@
+//! The parts of a [`World`](super::world::World): places of bytes, volumes, containers, the compose file.
+
+/// What becomes of memory.
+pub(super) const EMPTIED: &str = "memory is emptied when the container stops";
+
+/// A place of bytes: an index into the world's places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Id(pub(super) usize);
+
+/// A place where bytes are.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) kind: Kind,
+    pub(super) state: State,
+}
+
+/// What kind of place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A volume, by its name, and whether the engine made that up.
+    Volume { name: String, anonymous: bool },
+    /// A directory of the host or a share.
+    Directory(String),
+    /// The writable layer of that container.
+    Layer(String),
+    /// Memory that is mounted into that container.
+    Memory(String),
+}
+
+/// What became of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its bytes are there.
+    There,
+    /// They are not; the text says what took them.
+    Gone(&'static str),
+    /// Nobody knows; the text says why.
+    Perhaps(&'static str),
+}
+
+/// A volume's entry on the engine.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) name: String,
+    pub(super) anonymous: bool,
+    /// Has the label by which newer engines prune.
+    pub(super) prunable: bool,
+    pub(super) content: Id,
+    pub(super) lives: Lives,
+    pub(super) others: Others,
+}
+
+/// Whether containers that are not of this project refer to a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    No,
+    Running,
+    /// They may be stopped, so that `system prune` takes them away first.
+    Perhaps,
+}
+
+/// What removing a volume does to its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lives {
+    /// It goes as well.
+    WithEngine,
+    /// It stays in that directory; the path as the volume's options have it.
+    At(String),
+    /// It is memory, and goes with the last container that uses it.
+    InMemory,
+    /// The driver decides, or nobody looked: [`Assumed::content_stays`].
+    NotSeen,
+}
+
+/// What stands behind a path of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A volume; `by_name`: the container's definition names it, so that `rm -v` leaves it.
+    Volume {
+        name: String,
+        by_name: bool,
+    },
+    Directory(Id),
+    Memory(Id),
+}
+
+/// A mount of a container.
+#[derive(Clone, Debug)]
+pub(super) struct Attached {
+    pub(super) target: String,
+    pub(super) source: Source,
+    pub(super) read_only: bool,
+}
+
+/// Where a backend keeps its things, and what its environment says of its secret.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) data_dir: String,
+    pub(super) credentials_dir: String,
+    pub(super) pin: Pin,
+}
+
+/// INSTANCE_SECRET in the environment, against the secret that is in force at first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Pin {
+    /// It is not set: the credentials file counts.
+    No,
+    /// It is the secret in force, and stays so; the text says where it is set.
+    Same(String),
+    /// It is, as long as something else stays as well; the text says what.
+    Partly(String),
+    /// It is another one, and overwrites the file.
+    Different(String),
+    /// Nobody can say whether the backend would start or which secret it would use; the text says why.
+    Unknown(String),
+}
+
+/// A container of the backend.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub(super) name: String,
+    /// The beginning of its id; empty for one that is only foreseen.
+    pub(super) id: String,
+    pub(super) project: Option<String>,
+    pub(super) service: Option<String>,
+    pub(super) running: bool,
+    pub(super) mounts: Vec<Attached>,
+    pub(super) layer: Id,
+    pub(super) settings: Settings,
+}
+
+/// What the compose file mounts.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    pub(super) target: String,
+    pub(super) source: PlannedSource,
+    pub(super) read_only: bool,
+}
+
+/// The source of a mount of the compose file.
+#[derive(Clone, Debug)]
+pub(super) enum PlannedSource {
+    /// The volume with that key.
+    Volume(String),
+    Anonymous,
+    Directory {
+        path: String,
+        relative: bool,
+        made: bool,
+    },
+    Memory,
+}
+
+/// A top-level volume of the compose file.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedVolume {
+    pub(super) key: String,
+    /// Its name, where that is not made of the project's.
+    pub(super) fixed: Option<String>,
+    pub(super) external: bool,
+    pub(super) used: bool,
+    pub(super) lives: Lives,
+    pub(super) relative: bool,
+}
+
+impl PlannedVolume {
+    pub(super) fn name(&self, project: &str) -> String {
+        self.fixed.clone().unwrap_or_else(|| format!("{project}_{}", self.key))
+    }
+}
+
+/// The compose file.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) project: String,
+    pub(super) name_from_directory: bool,
+    pub(super) directory: String,
+    pub(super) files: Vec<String>,
+    pub(super) service: String,
+    pub(super) mounts: Vec<Planned>,
+    pub(super) volumes: Vec<PlannedVolume>,
+    pub(super) settings: Settings,
+}
+
+/// What nobody could see is assumed, one way and the other: an outcome counts only where all ways lead to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Assumed {
+    /// `volume prune` deletes volumes with a name as well (before API 1.42).
+    pub(super) prunes_named: bool,
+    /// The image declares `/convex/data` as a volume.
+    pub(super) image_volume: bool,
+    /// A volume without a name that was not listed has the label by which newer engines prune.
+    pub(super) prunable: bool,
+    /// The content of a volume whose driver or options are not known stays when the volume is removed.
+    pub(super) content_stays: bool,
+    /// A volume without a name is mounted by that name.
+    pub(super) by_name: bool,
+}
+
+/// Why the backend is not up again at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The engine or Compose refuses.
+    Fails(String),
+    /// Nobody saw what would run.
+    NotSeen(String),
+}

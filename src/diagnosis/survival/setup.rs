@@ -1,0 +1,470 @@
+//! From evidence to a [`World`]: the container that is there with what is mounted into it now, the compose file for what comes
+//! after a recreate, and what nobody could see.
+
+use super::compose::Up;
+use super::fate::Outcome;
+use super::model::{
+    Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Plan, Planned, PlannedSource,
+    PlannedVolume, Settings, Source, State, Trouble,
+};
+use super::pin::pinned_now;
+use super::world::World;
+use crate::checks::persistence::{declared, sql, storage_elsewhere};
+use crate::evidence::Evidence;
+use crate::evidence::compose::{BackendService, ComposeFacts};
+use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeBacking};
+
+/// Something that is known, or why it is not.
+type Known = Result<bool, String>;
+
+/// The deployment that is predicted: its container, its compose file, or both.
+#[derive(Clone, Copy)]
+pub(super) struct Deployment<'a> {
+    evidence: &'a Evidence,
+    pub(super) container: Option<&'a Container>,
+    pub(super) compose: Option<(&'a ComposeFacts, &'a BackendService)>,
+}
+
+/// Where the documents are, when they are in SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Documents {
+    /// In the data directory.
+    Here,
+    /// In a database that is no part of the project.
+    Elsewhere,
+    /// In the database that this service of the project runs.
+    Service(String),
+    /// In a database whose host is not known.
+    NotSeen,
+}
+
+impl<'a> Deployment<'a> {
+    /// The backend of the compose project, else the container behind the URL; `None` where no backend was seen at all.
+    pub(super) fn of(evidence: &'a Evidence) -> Option<Self> {
+        let compose = declared(evidence).ok().flatten();
+        let docker = evidence.docker.seen().ok();
+        let container = match compose {
+            Some(_) => docker.and_then(DockerFacts::expected),
+            None => docker.and_then(DockerFacts::answering).map(|(container, _)| container),
+        };
+        (container.is_some() || compose.is_some()).then_some(Self { evidence, container, compose })
+    }
+
+    /// The reason of an outcome, and what it rests on where nobody saw the engine.
+    pub(super) fn in_words(&self, outcome: &Outcome) -> String {
+        let why = outcome.why();
+        match self.evidence.docker.seen() {
+            Ok(_) => why,
+            Err(_) => format!("by the compose file alone, as Docker was not seen: {why}"),
+        }
+    }
+
+    fn docker(&self) -> Option<&'a DockerFacts> {
+        self.evidence.docker.seen().ok()
+    }
+
+    fn volume(&self, name: &str) -> Option<&'a Volume> {
+        self.docker()?.volumes.seen().ok()?.iter().find(|volume| volume.name == name)
+    }
+
+    /// The name of the container that is, or would be.
+    pub(super) fn container_name(&self) -> String {
+        match (self.container, self.compose) {
+            (Some(container), _) => container.name.clone(),
+            (None, Some((compose, service))) => format!("{}-{}-1", compose.project, service.name),
+            (None, None) => "backend".to_owned(),
+        }
+    }
+
+    /// What the documents are kept in.
+    pub(super) fn documents(&self) -> Documents {
+        let (uses, url) = match (self.container, self.compose) {
+            (Some(container), _) => (container.uses_sql, container.sql_url.as_ref()),
+            (None, Some((compose, service))) => {
+                let mut urls = compose.sql_urls.iter().filter(|one| one.service == service.name);
+                (sql(service), urls.next().map(|one| &one.url))
+            }
+            (None, None) => (false, None),
+        };
+        let Some(host) = url.filter(|_| uses).and_then(|url| url.host.as_deref()) else {
+            return if uses { Documents::NotSeen } else { Documents::Here };
+        };
+        let services = self.compose.map(|(compose, _)| compose.services.as_slice());
+        let is_companion = |docker: &DockerFacts| {
+            docker
+                .companions
+                .iter()
+                .any(|one| one.name == host || one.service.as_deref() == Some(host))
+        };
+        if services.unwrap_or_default().iter().any(|service| service == host)
+            || self.docker().is_some_and(is_companion)
+        {
+            return Documents::Service(host.to_owned());
+        }
+        // Without a dot it is a name of some Docker network, unless it is this machine: of another project, where this one
+        // has no service that could go by it.
+        let is_outside = host.contains('.') || host.contains(':') || host == "localhost";
+        if is_outside || services.is_some_and(|_| self.has_no_other_service()) {
+            Documents::Elsewhere
+        } else {
+            Documents::NotSeen
+        }
+    }
+
+    /// Whether the project is backends and dashboards only.
+    fn has_no_other_service(&self) -> bool {
+        let Some((compose, _)) = self.compose else { return false };
+        let mut others = compose.services.iter().filter(|name| {
+            !compose.dashboards.iter().any(|dashboard| dashboard.name == **name)
+                && !compose.backends.iter().any(|backend| backend.name == **name)
+        });
+        others.next().is_none()
+    }
+
+    /// Whether stored files are kept in S3.
+    pub(super) fn files_elsewhere(&self) -> bool {
+        match (self.container, self.compose) {
+            (Some(container), _) => container.uses_s3,
+            (None, Some((_, service))) => storage_elsewhere(service),
+            (None, None) => false,
+        }
+    }
+
+    /// What decides outcomes and may not have been seen, each with the reason; in the order of [`assumed`].
+    pub(super) fn questions(&self) -> [Known; 5] {
+        let engine = match self.evidence.docker.seen() {
+            Ok(docker) => docker.engine.seen(),
+            Err(unseen) => Err(unseen),
+        };
+        let podman = engine.as_ref().is_ok_and(|engine| engine.podman);
+        let prunes_named = match engine {
+            Err(unseen) => Err(format!("the engine's version was not seen ({})", unseen.reason)),
+            Ok(engine) => engine.prunes_named_volumes().ok_or_else(|| {
+                format!("which volumes a prune deletes on engine {} is not known", engine.version)
+            }),
+        };
+        let by_name = if podman {
+            Err("how Podman tells volumes without a name apart is not known".to_owned())
+        } else {
+            Ok(false)
+        };
+        [prunes_named, self.image_volume(), self.prunable(), self.content_stays(), by_name]
+    }
+
+    /// The image declares its data directory a volume. A container without a mount there shows that its image does not.
+    fn image_volume(&self) -> Known {
+        if let Some(container) = self.container {
+            let at = |path: &str| container.mounts.iter().any(|mount| mount.target == path);
+            if !at(crate::checks::persistence::IMAGE_VOLUME) {
+                return Ok(false);
+            }
+        }
+        let image = match (self.container, self.compose) {
+            (Some(container), _) => Some(container.image.as_str()),
+            (None, Some((_, service))) => service.image.as_deref(),
+            (None, None) => None,
+        };
+        let upstream = image.is_some_and(|image| image.contains("convex-backend"))
+            || self.container.is_some_and(|container| container.upstream_entrypoint);
+        if upstream {
+            return Ok(true);
+        }
+        Err("whether its image makes a volume of its own for the data directory was not seen"
+            .to_owned())
+    }
+
+    fn prunable(&self) -> Known {
+        let mut unlisted = self.container.into_iter().flat_map(|one| &one.mounts).filter(|mount| {
+            mount.kind == MountKind::Anonymous
+                && mount.source.as_deref().is_none_or(|name| self.volume(name).is_none())
+        });
+        match unlisted.next() {
+            None => Ok(false),
+            Some(_) => Err("the label of its volume was not seen".to_owned()),
+        }
+    }
+
+    fn content_stays(&self) -> Known {
+        let mut named: Vec<String> = self
+            .container
+            .into_iter()
+            .flat_map(|container| &container.mounts)
+            .filter(|mount| mount.kind == MountKind::Named)
+            .filter_map(|mount| mount.source.clone())
+            .collect();
+        if let Some((compose, _)) = self.compose {
+            let external = compose.volumes.iter().filter(|volume| volume.external && volume.used);
+            named.extend(external.map(|volume| volume.name.clone()));
+        }
+        for name in named {
+            match self.volume(&name).map(|volume| &volume.backing) {
+                None => return Err(format!("volume {name} was not looked at")),
+                Some(VolumeBacking::Driver(driver)) => {
+                    return Err(format!("what volume {name} keeps is up to its driver {driver}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let by_driver = |backing: &VolumeBacking| matches!(backing, VolumeBacking::Driver(_));
+        match self.compose.and_then(|(compose, _)| {
+            compose.volumes.iter().find(|volume| volume.used && by_driver(&volume.backing))
+        }) {
+            None => Ok(false),
+            Some(volume) => Err(format!("what volume {} keeps is up to its driver", volume.name)),
+        }
+    }
+
+    /// The world under these assumptions, with the container up.
+    pub(super) fn raise(&self, assumed: Assumed) -> World {
+        let mut world = World {
+            assumed,
+            places: Vec::new(),
+            records: Vec::new(),
+            instances: Vec::new(),
+            plan: self.plan(),
+            no_plan: self.no_plan(),
+            changed: false,
+            current: None,
+            trouble: None,
+            started: Vec::new(),
+            swept: Vec::new(),
+            notes: Vec::new(),
+        };
+        self.list_volumes(&mut world);
+        list_directories(&mut world);
+        match self.container {
+            Some(container) => {
+                let instance = instance(container, &mut world);
+                world.current = Some(instance.name.clone());
+                world.instances.push(instance);
+            }
+            None => world.up(&Up::default()),
+        }
+        world.started.clear();
+        world
+    }
+
+    fn no_plan(&self) -> String {
+        match (self.evidence.compose.seen(), self.container.and_then(|one| one.project.as_ref())) {
+            (Err(unseen), _) => format!("the compose file was not seen ({})", unseen.reason),
+            (Ok(Some(compose)), _) if !compose.errors.is_empty() => {
+                "Compose cannot read the project".to_owned()
+            }
+            (Ok(_), Some(project)) => {
+                format!("the compose file of project {project} was not seen")
+            }
+            (Ok(_), None) => {
+                "Compose does not run this container; how it is run again was not seen".to_owned()
+            }
+        }
+    }
+
+    fn list_volumes(&self, world: &mut World) {
+        let seen = self.docker().and_then(|docker| Some((docker, docker.volumes.seen().ok()?)));
+        if let Some((docker, volumes)) = seen {
+            self.list_seen(docker, volumes, world);
+        }
+        // What is external is there, unless somebody saw that it is not.
+        let absent = seen.map(|(docker, _)| docker.absent_volumes.as_slice()).unwrap_or_default();
+        let external = world.plan.iter().flat_map(|plan| &plan.volumes);
+        let external: Vec<String> = external
+            .filter(|volume| volume.external && volume.used)
+            .filter_map(|volume| volume.fixed.clone())
+            .filter(|name| world.record(name).is_none() && !absent.contains(name))
+            .collect();
+        for name in external {
+            world.new_record(&name, false, false, Lives::NotSeen);
+        }
+    }
+
+    fn list_seen(&self, docker: &DockerFacts, volumes: &[Volume], world: &mut World) {
+        let project = match (self.container, self.compose) {
+            (Some(container), _) => container.project.as_deref(),
+            (None, compose) => compose.map(|(compose, _)| compose.project.as_str()),
+        };
+        for volume in volumes {
+            let mut others = Others::No;
+            for name in &volume.attached_to {
+                let backend = docker.backend(name);
+                let companion = docker.companions.iter().find(|one| one.name == *name);
+                let is_ours = self.container.is_some_and(|container| container.name == *name)
+                    || backend.is_some_and(|one| project.is_some() && one.project.as_deref() == project)
+                    // Companions are the project's, and dashboards, which have no volumes.
+                    || companion.is_some();
+                if !is_ours && others != Others::Running {
+                    others = if backend.is_some_and(Container::is_running) {
+                        Others::Running
+                    } else {
+                        Others::Perhaps
+                    };
+                }
+            }
+            world.new_record(
+                &volume.name,
+                volume.anonymous,
+                volume.prunable,
+                lives(&volume.backing),
+            );
+            if let Some(record) = world.records.last_mut() {
+                record.others = others;
+            }
+        }
+    }
+
+    fn plan(&self) -> Option<Plan> {
+        let (compose, service) = self.compose?;
+        let mounts = service.mounts.iter().map(|mount| Planned {
+            target: trimmed(&mount.target),
+            source: match (mount.kind.as_str(), &mount.source) {
+                ("tmpfs", _) => PlannedSource::Memory,
+                ("volume", Some(key)) => PlannedSource::Volume(key.clone()),
+                (_, Some(path)) => PlannedSource::Directory {
+                    path: path.clone(),
+                    relative: mount.relative,
+                    made: mount.create_host_path,
+                },
+                (_, None) => PlannedSource::Anonymous,
+            },
+            read_only: mount.read_only,
+        });
+        let volumes = compose.volumes.iter().map(|volume| PlannedVolume {
+            key: volume.key.clone(),
+            fixed: (volume.external || volume.fixed_name).then(|| volume.name.clone()),
+            external: volume.external,
+            used: volume.used,
+            lives: lives(&volume.backing),
+            relative: matches!(volume.backing, VolumeBacking::Device { relative: true, .. }),
+        });
+        Some(Plan {
+            project: compose.project.clone(),
+            name_from_directory: compose.name_from_directory,
+            directory: compose.directory.clone(),
+            files: compose.files.clone(),
+            service: service.name.clone(),
+            mounts: mounts.collect(),
+            volumes: volumes.collect(),
+            settings: Settings {
+                data_dir: service.data_dir.clone(),
+                credentials_dir: service.credentials_dir.clone(),
+                pin: self.pinned_by_file(service),
+            },
+        })
+    }
+}
+
+/// The container as it is.
+fn instance(container: &Container, world: &mut World) -> Instance {
+    let running = !matches!(container.state.as_str(), "exited" | "created" | "dead");
+    let mut mounts = Vec::new();
+    for mount in &container.mounts {
+        let name = mount.source.clone().unwrap_or_default();
+        let source = match mount.kind {
+            MountKind::Tmpfs => {
+                let id = world.place(Kind::Memory(container.name.clone()));
+                if !running {
+                    world.places[id.0].state = State::Gone(EMPTIED);
+                }
+                Source::Memory(id)
+            }
+            MountKind::Bind => Source::Directory(world.directory_or_new(&name)),
+            MountKind::Named | MountKind::Anonymous => {
+                let anonymous = mount.kind == MountKind::Anonymous;
+                if world.record(&name).is_none() {
+                    let lives = if anonymous { Lives::WithEngine } else { Lives::NotSeen };
+                    let prunable = world.assumed.prunable;
+                    world.new_record(&name, anonymous, prunable, lives);
+                }
+                let by_name = !anonymous
+                    || world.assumed.by_name
+                    || container.volumes_by_name.contains(&mount.target);
+                Source::Volume { name, by_name }
+            }
+        };
+        let target = mount.target.clone();
+        mounts.push(Attached { target, source, read_only: !mount.writable });
+    }
+    Instance {
+        name: container.name.clone(),
+        id: container.id.clone(),
+        project: container.project.clone(),
+        service: container.service.clone(),
+        running,
+        mounts,
+        layer: world.place(Kind::Layer(container.name.clone())),
+        settings: Settings {
+            data_dir: container.data_dir.clone(),
+            credentials_dir: container.credentials_dir.clone(),
+            pin: pinned_now(container),
+        },
+    }
+}
+
+/// The directories that the file speaks of are there.
+fn list_directories(world: &mut World) {
+    let Some(plan) = &world.plan else { return };
+    let binds = plan.mounts.iter().filter_map(|mount| match &mount.source {
+        PlannedSource::Directory { path, .. } => Some(path.clone()),
+        _ => None,
+    });
+    let devices = plan.volumes.iter().filter_map(|volume| match &volume.lives {
+        Lives::At(path) => Some(path.clone()),
+        _ => None,
+    });
+    for path in binds.chain(devices).collect::<Vec<_>>() {
+        world.directory_or_new(&path);
+    }
+}
+
+/// The answers as assumptions, in the order of [`Deployment::questions`].
+pub(super) fn assumed(answers: [bool; 5]) -> Assumed {
+    let [prunes_named, image_volume, prunable, content_stays, by_name] = answers;
+    Assumed { prunes_named, image_volume, prunable, content_stays, by_name }
+}
+
+/// The places of what is at stake, in the container as it is at first.
+#[derive(Clone, Debug)]
+pub(super) struct Stake {
+    pub(super) keys: Id,
+    pub(super) documents: Id,
+    pub(super) files: Id,
+}
+
+/// `Err` where the backend does not come up in the first place.
+pub(super) fn stake(world: &World) -> Result<Stake, String> {
+    if let Some(Trouble::Fails(reason) | Trouble::NotSeen(reason)) = &world.trouble {
+        return Err(format!("it does not come up: {reason}"));
+    }
+    let Some(instance) = world.current() else { return Err("no container".to_owned()) };
+    if let Some(reason) = cannot_write(instance) {
+        return Err(reason);
+    }
+    let Settings { data_dir, credentials_dir, .. } = &instance.settings;
+    Ok(Stake {
+        keys: world.behind(instance, credentials_dir),
+        documents: world.behind(instance, data_dir),
+        files: world.behind(instance, &format!("{}/storage", data_dir.trim_end_matches('/'))),
+    })
+}
+
+/// Why a backend never starts in that container: it writes to both directories first.
+pub(super) fn cannot_write(instance: &Instance) -> Option<String> {
+    let Settings { data_dir, credentials_dir, .. } = &instance.settings;
+    let path = [data_dir, credentials_dir].into_iter().find(|path| {
+        super::world::over(&instance.mounts, path).is_some_and(|mount| mount.read_only)
+    })?;
+    Some(format!("{path} is mounted read-only, so that the backend never starts"))
+}
+
+fn lives(backing: &VolumeBacking) -> Lives {
+    match backing {
+        VolumeBacking::Engine => Lives::WithEngine,
+        VolumeBacking::Device { path, .. } => Lives::At(path.clone()),
+        VolumeBacking::Memory => Lives::InMemory,
+        VolumeBacking::Driver(_) => Lives::NotSeen,
+    }
+}
+
+fn trimmed(path: &str) -> String {
+    let short = path.trim_end_matches('/');
+    if short.is_empty() { "/".to_owned() } else { short.to_owned() }
+}

@@ -1,0 +1,277 @@
+//! A small engine: where bytes are, what mounts them, and what each command does to both.
+//!
+//! Only what decides whether bytes survive is modelled, as it was measured on engines 20.10 and 26.1 (`facts/docker.md` §0 and §1)
+//! and as the engine's `daemon/mounts.go` (`removeMountPoints`) has it. What Compose does is in [`super::compose`].
+
+use super::model::{
+    Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Place, Plan, Record, Source,
+    State, Trouble,
+};
+
+/// The engine, the project's containers and its file.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) assumed: Assumed,
+    pub(super) places: Vec<Place>,
+    pub(super) records: Vec<Record>,
+    pub(super) instances: Vec<Instance>,
+    pub(super) plan: Option<Plan>,
+    /// Why there is no plan.
+    pub(super) no_plan: String,
+    /// The file or the image has changed since the container was made.
+    pub(super) changed: bool,
+    /// The container that stands for the deployment now.
+    pub(super) current: Option<String>,
+    pub(super) trouble: Option<Trouble>,
+    /// The containers whose entrypoint has run since the beginning.
+    pub(super) started: Vec<String>,
+    /// The volumes that were deleted.
+    pub(super) swept: Vec<String>,
+    /// What the engine refused, for the reader.
+    pub(super) notes: Vec<String>,
+}
+
+impl World {
+    pub(super) fn place(&mut self, kind: Kind) -> Id {
+        self.places.push(Place { kind, state: State::There });
+        Id(self.places.len() - 1)
+    }
+
+    pub(super) fn state(&self, id: Id) -> State {
+        self.places[id.0].state
+    }
+
+    /// The directory at that path of the host, where one is known.
+    pub(super) fn directory(&self, path: &str) -> Option<Id> {
+        let at = |place: &Place| place.kind == Kind::Directory(path.to_owned());
+        self.places.iter().position(at).map(Id)
+    }
+
+    pub(super) fn directory_or_new(&mut self, path: &str) -> Id {
+        self.directory(path).unwrap_or_else(|| self.place(Kind::Directory(path.to_owned())))
+    }
+
+    pub(super) fn record(&self, name: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.name == name)
+    }
+
+    /// A new volume; of one that only points somewhere, the content may be there already.
+    pub(super) fn new_record(
+        &mut self,
+        name: &str,
+        anonymous: bool,
+        prunable: bool,
+        lives: Lives,
+    ) -> Id {
+        let content = match &lives {
+            Lives::At(path) => self.directory_or_new(path),
+            _ => self.place(Kind::Volume { name: name.to_owned(), anonymous }),
+        };
+        self.records.push(Record {
+            name: name.to_owned(),
+            anonymous,
+            prunable,
+            content,
+            lives,
+            others: Others::No,
+        });
+        content
+    }
+
+    pub(super) fn instance(&self, name: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.name == name)
+    }
+
+    pub(super) fn current(&self) -> Option<&Instance> {
+        self.instance(self.current.as_deref()?)
+    }
+
+    /// What stands behind a path of a container: the mount with the longest target over it, or the container's own layer.
+    pub(super) fn behind(&self, instance: &Instance, path: &str) -> Id {
+        let Some(mount) = over(&instance.mounts, path) else { return instance.layer };
+        match &mount.source {
+            Source::Directory(id) | Source::Memory(id) => *id,
+            Source::Volume { name, .. } => {
+                self.record(name).map_or(instance.layer, |record| record.content)
+            }
+        }
+    }
+
+    fn is_used(&self, volume: &str, by: impl Fn(&Instance) -> bool) -> bool {
+        self.instances.iter().filter(|instance| by(instance)).any(|instance| {
+            instance
+                .mounts
+                .iter()
+                .any(|mount| matches!(&mount.source, Source::Volume { name, .. } if name == volume))
+        })
+    }
+
+    fn lose(&mut self, id: Id, by: &'static str) {
+        if self.places[id.0].state == State::There {
+            self.places[id.0].state = State::Gone(by);
+        }
+    }
+
+    /// Memory volumes that no running container uses are emptied.
+    fn release_memory(&mut self) {
+        for index in 0..self.records.len() {
+            let record = &self.records[index];
+            if record.lives == Lives::InMemory
+                && record.others == Others::No
+                && !self.is_used(&record.name, |instance| instance.running)
+            {
+                let (name, content) = (record.name.clone(), record.content);
+                self.lose(content, EMPTIED);
+                self.records[index].content = self.place(Kind::Volume { name, anonymous: false });
+            }
+        }
+    }
+
+    /// `stop` or `kill` of the containers that `which` picks.
+    pub(super) fn stop(&mut self, which: impl Fn(&Instance) -> bool) {
+        for index in 0..self.instances.len() {
+            if !which(&self.instances[index]) || !self.instances[index].running {
+                continue;
+            }
+            self.instances[index].running = false;
+            let name = self.instances[index].name.clone();
+            for at in 0..self.instances[index].mounts.len() {
+                if let Source::Memory(id) = self.instances[index].mounts[at].source {
+                    self.lose(id, EMPTIED);
+                    let new = self.place(Kind::Memory(name.clone()));
+                    self.instances[index].mounts[at].source = Source::Memory(new);
+                }
+            }
+        }
+        self.release_memory();
+    }
+
+    /// `start`.
+    pub(super) fn start(&mut self, which: impl Fn(&Instance) -> bool) {
+        for index in 0..self.instances.len() {
+            if which(&self.instances[index]) && !self.instances[index].running {
+                match self.missing_device(&self.instances[index].mounts) {
+                    Some(reason) => self.trouble = Some(Trouble::Fails(reason)),
+                    None => {
+                        self.instances[index].running = true;
+                        self.started.push(self.instances[index].name.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Removes the containers that `which` picks, with `volumes` also the volumes that the engine made for them.
+    pub(super) fn remove(&mut self, volumes: bool, which: impl Fn(&Instance) -> bool) {
+        self.stop(&which);
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.instances).into_iter().partition(|one| which(one));
+        self.instances = kept;
+        for instance in gone {
+            self.lose(instance.layer, "it goes with its container");
+            for mount in instance.mounts {
+                match mount.source {
+                    Source::Memory(id) => self.lose(id, "it goes with its container"),
+                    Source::Volume { name, by_name: false }
+                        if volumes && self.record(&name).is_some_and(|one| one.anonymous) =>
+                    {
+                        self.remove_volume(&name, "`-v` deletes it with its container");
+                    }
+                    _ => {}
+                }
+            }
+            if self.current.as_ref() == Some(&instance.name) {
+                self.current = None;
+            }
+        }
+        self.release_memory();
+    }
+
+    /// Whether the engine would delete the volume: it refuses while any container refers to it.
+    pub(super) fn is_free(&self, name: &str) -> bool {
+        self.record(name).is_some_and(|record| record.others == Others::No)
+            && !self.is_used(name, |_| true)
+    }
+
+    /// `docker volume rm`.
+    pub(super) fn remove_volume(&mut self, name: &str, by: &'static str) -> bool {
+        if !self.is_free(name) {
+            return false;
+        }
+        let Some(at) = self.records.iter().position(|record| record.name == name) else {
+            return false;
+        };
+        let record = self.records.remove(at);
+        self.swept.push(super::fate::describe(&Kind::Volume {
+            name: record.name,
+            anonymous: record.anonymous,
+        }));
+        let stays = match record.lives {
+            Lives::WithEngine | Lives::InMemory => false,
+            Lives::At(_) => true,
+            Lives::NotSeen => self.assumed.content_stays,
+        };
+        if !stays {
+            self.lose(record.content, by);
+        }
+        true
+    }
+
+    /// `docker volume prune`, with `all` also of those with a name.
+    pub(super) fn prune_volumes(&mut self, all: bool) {
+        let all = all || self.assumed.prunes_named;
+        let wanted = |record: &&Record| all || record.anonymous && record.prunable;
+        let names: Vec<_> =
+            self.records.iter().filter(wanted).map(|record| record.name.clone()).collect();
+        for name in names {
+            self.remove_volume(&name, "the prune deletes it, as nothing is attached to it then");
+        }
+    }
+
+    /// `docker system prune`, with `volumes` also of volumes.
+    pub(super) fn prune_system(&mut self, volumes: bool) {
+        self.prune_containers();
+        if volumes {
+            for index in 0..self.records.len() {
+                if self.records[index].others == Others::Perhaps {
+                    let record = &self.records[index];
+                    let wanted = self.assumed.prunes_named || record.anonymous && record.prunable;
+                    if wanted && !self.is_used(&record.name, |_| true) {
+                        let content = record.content.0;
+                        self.places[content].state = State::Perhaps(
+                            "another container refers to it, and is pruned first if it is stopped",
+                        );
+                    }
+                }
+            }
+            self.prune_volumes(false);
+        }
+    }
+
+    /// `docker container prune`.
+    pub(super) fn prune_containers(&mut self) {
+        self.remove(false, |instance| !instance.running);
+    }
+
+    /// The first volume whose directory is no longer where the volume's options say.
+    pub(super) fn missing_device(&self, mounts: &[Attached]) -> Option<String> {
+        mounts.iter().find_map(|mount| {
+            let Source::Volume { name, .. } = &mount.source else { return None };
+            let Lives::At(path) = &self.record(name)?.lives else { return None };
+            self.directory(path)
+                .is_none()
+                .then(|| format!("the directory {path} of volume {name} is not there"))
+        })
+    }
+}
+
+/// The mount with the longest target that is `path` or a parent of it.
+pub(super) fn over<'a>(mounts: &'a [Attached], path: &str) -> Option<&'a Attached> {
+    mounts
+        .iter()
+        .filter(|mount| {
+            let target = mount.target.trim_end_matches('/');
+            path.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+        .max_by_key(|mount| mount.target.trim_end_matches('/').len())
+}

@@ -1,0 +1,77 @@
+//! GitLab's Code Quality report (<https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>): one JSON array.
+//!
+//! GitLab takes no entry without a file and line: a finding about a container, a volume or a URL stands in the compose file, where there
+//! is none in the file that selects the deployment, and in `.env.local` as the last resort; at line 1. What is suppressed and what
+//! could not be seen have no form of their own there: both are `info`, and their text begins by saying so.
+
+use serde_json::{Value, json};
+
+use super::json::to_text;
+use super::machine::{self, Fingerprints, Place};
+use crate::report::{Level, Report};
+
+/// The report for GitLab's merge request widget.
+pub fn render(report: &Report) -> String {
+    let mut prints = Fingerprints::default();
+    let mut entries = Vec::new();
+    for finding in &report.findings {
+        let severity = match finding.level {
+            Level::Error => "critical",
+            Level::Warning => "minor",
+            Level::Info => "info",
+        };
+        let place = machine::first_file(report, finding);
+        let print = prints.of(report, finding);
+        entries.push(entry(
+            report,
+            &finding.id,
+            &format!("{} [{}]", machine::message(finding), finding.certainty),
+            &print,
+            severity,
+            place,
+        ));
+    }
+    for one in &report.suppressed {
+        let print = prints.of(report, &one.finding);
+        let text =
+            format!("Suppressed, {}: {}", machine::excuse(one), machine::message(&one.finding));
+        let place = machine::first_file(report, &one.finding);
+        entries.push(entry(report, &one.id, &text, &print, "info", place));
+    }
+    if let Some(text) = unseen(report) {
+        // One entry, named alike in every run: forty of them would hide the findings.
+        let print = "0".repeat(32);
+        entries.push(entry(report, "not-seen", &text, &print, "info", None));
+    }
+    to_text(&entries)
+}
+
+/// How many checks could not see, and why, each reason once.
+fn unseen(report: &Report) -> Option<String> {
+    let mut reasons: Vec<&str> =
+        report.unknown.iter().map(|unknown| unknown.reason.as_str()).collect();
+    let count = reasons.len();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let checks = if count == 1 { "check" } else { "checks" };
+    (count > 0)
+        .then(|| format!("Not seen: {count} {checks} without a verdict ({})", reasons.join("; ")))
+}
+
+fn entry(
+    report: &Report,
+    id: &str,
+    text: &str,
+    print: &str,
+    severity: &str,
+    place: Option<Place>,
+) -> Value {
+    let Place { path, line } = place.unwrap_or_else(|| machine::main_file(report));
+    json!({
+        "description": machine::clean(text),
+        "check_name": id,
+        "fingerprint": print,
+        "severity": severity,
+        "location": { "path": path, "lines": { "begin": line.map_or(1, |(line, _)| line) } },
+    })
+}
