@@ -109,6 +109,46 @@ fn version_and_help_say_what_is_promised() {
     }
 }
 
+/// What a support thread asks for: each part with its version and its place, or that it is not there.
+#[test]
+#[cfg(unix)]
+fn version_with_v_is_a_table_of_everything() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::app()
+        .with("node_modules/convex/package.json", r#"{"name": "convex", "version": "1.32.0"}"#)
+        .with("bin/node", "#!/bin/sh\necho v18.19.1\n")
+        .with("bin/docker", "#!/bin/sh\ntest \"$*\" = 'compose version --short' && echo 2.40.3\n")
+        .with("empty/file", "");
+    for program in ["node", "docker"] {
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(place.path().join("bin").join(program), mode).unwrap();
+    }
+    let bin = place.path().join("bin");
+    let run = ran(place.doctor(&["--version", "-v"]).env("PATH", &bin));
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines[0], concat!("convex-doctor  ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(lines[1], "Convex CLI     1.32.0        node_modules/convex/package.json");
+    assert_eq!(lines[2], format!("Node           18.19.1       {}", bin.join("node").display()));
+    assert!(lines[3].starts_with("Docker engine  not seen (unix://"), "{}", lines[3]);
+    assert_eq!(lines[4], "Compose        2.40.3        docker compose version");
+    assert_eq!(lines[5], "backend        not seen (no engine asked)");
+    assert!(lines[6].starts_with("system         "), "{}", lines[6]);
+
+    let arguments = ["-V", "--format", "json", "--no-docker", "-C", "empty"];
+    let bare = place.path().join("empty");
+    let json = ran(place.doctor(&arguments).env("PATH", &bare)).json();
+    for (part, expected) in [
+        ("node", serde_json::json!({ "seen": null })),
+        ("compose", serde_json::json!({ "seen": null })),
+        ("engine", serde_json::json!({"unavailable": {"reason": "--no-docker was given"}})),
+    ] {
+        assert_eq!(json[part], expected, "{part}");
+    }
+    assert_eq!(json["cli"]["seen"]["found"], "../node_modules/convex/package.json");
+    assert_eq!(json["doctor"], env!("CARGO_PKG_VERSION"));
+}
+
 #[test]
 fn wrong_usage_ends_with_2_and_says_so_on_stderr() {
     let place = Place::new();

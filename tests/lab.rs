@@ -25,6 +25,8 @@ use serde_json::Value;
 
 #[path = "lab/detached.rs"]
 mod detached;
+#[path = "lab/run.rs"]
+mod run;
 
 /// Upstream's compose file, as far as it concerns the scenarios.
 const COMPOSE: &str = include_str!("lab/docker-compose.yml");

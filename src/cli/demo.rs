@@ -8,6 +8,11 @@ use crate::output;
 
 /// Which recorded deployment.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  convex-doctor demo
+  convex-doctor demo --list
+  convex-doctor demo --format markdown")]
 pub(super) struct Arguments {
     /// The scenario; without it, a stale key
     scenario: Option<String>,

@@ -11,6 +11,14 @@ use crate::output;
 use crate::render::{Detail, github, gitlab, json, junit, markdown, sarif, text};
 use crate::report::Report;
 
+/// The end of its help.
+pub(super) const HELP: &str = "\
+Examples:
+  convex-doctor diagnose -C path/to/project
+  convex-doctor diagnose -f compose.prod.yml -p app
+  convex-doctor diagnose --no-docker --require-network
+  convex-doctor diagnose --only key --fail-on warning";
+
 /// Diagnoses the deployment that the options describe.
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     if let Err(problem) = check(options) {

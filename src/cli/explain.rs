@@ -7,6 +7,13 @@ use crate::render::explain::{self, Section};
 use crate::secret::sanitize;
 use crate::topics::{self, TOPICS, Topic};
 
+/// The end of its help.
+pub(super) const HELP: &str = "\
+Examples:
+  convex-doctor explain                    the list
+  convex-doctor explain key-foreign
+  convex-doctor explain why does my key change";
+
 /// Explains a finding by its id or answers a question, or lists all that can be explained.
 pub(super) fn run(words: &[String]) -> anyhow::Result<Exit> {
     let question = words.join(" ");

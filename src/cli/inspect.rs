@@ -15,6 +15,11 @@ use crate::selection::facts;
 
 /// What to show.
 #[derive(Clone, Copy, Debug, clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  convex-doctor inspect selection
+  convex-doctor inspect compose -f compose.prod.yml
+  convex-doctor inspect instances --format json")]
 pub(super) enum Command {
     /// The deployment that `npx convex` would use, and where each value comes from
     Selection,

@@ -15,6 +15,11 @@ use crate::secret::Secret;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// What this key is; the key on the standard input with `-`, else the selected one
+    #[command(after_help = "\
+Examples:
+  convex-doctor key inspect            the selected key
+  pbpaste | convex-doctor key inspect -
+  convex-doctor key inspect --secret-file secret.txt --instance-name app")]
     Inspect {
         /// `-` reads the key from the standard input; a key is never an argument
         #[arg(value_name = "-", value_parser = only_a_dash)]

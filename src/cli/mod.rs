@@ -5,10 +5,12 @@ mod diagnose;
 mod explain;
 mod inspect;
 mod key;
+mod packaging;
 mod persistence;
 mod progress;
 mod run;
 mod settings;
+mod version;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -31,14 +33,16 @@ use crate::report::Level;
     name = "convex-doctor",
     version,
     disable_help_subcommand = true,
-    after_help = "Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong usage, 3 it could not do its \
-                  job.\nBounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container, 5 s per probe (--timeout), \
-                  30 s for all.\nSettings: convex-doctor.toml, from the project's directory up to the root of its git repository, or \
-                  `# convex-doctor: ignore[ID] reason` beside a line."
+    disable_version_flag = true,
+    max_term_width = 80,
+    after_help = packaging::HELP
 )]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Show the version; with -v those of the CLI, Node, Docker, Compose and the backend as well
+    #[arg(short = 'V', long)]
+    version: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -138,12 +142,14 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Diagnose the deployment of the current directory (the default)
+    #[command(after_help = diagnose::HELP)]
     Diagnose,
     /// Serve a recorded broken deployment from inside the process, and diagnose it
     Demo(demo::Arguments),
     /// Run a command, and diagnose when it fails
     Run(run::Arguments),
     /// What a finding means, what proves it, how to mend it; or the answer to a question
+    #[command(after_help = explain::HELP)]
     Explain {
         /// A finding's id, a topic, or a question in your own words; without it, the list
         #[arg(value_name = "ID|TOPIC")]
@@ -160,11 +166,13 @@ enum Command {
     /// The JSON Schema of `--format json`
     Schema,
     /// Completions for a shell
+    #[command(after_help = packaging::COMPLETIONS_HELP)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// The manual page
+    #[command(after_help = packaging::MAN_HELP)]
     Man,
 }
 
@@ -248,6 +256,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let options = arguments.options;
     output::set_color(options.color);
     let result = match arguments.command {
+        _ if arguments.version => version::run(&options),
         None | Some(Command::Diagnose) => diagnose::run(&options),
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
         Some(Command::Run(arguments)) => run::run(&arguments, &options),
@@ -256,18 +265,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
         Some(Command::Schema) => print(&render::json::schema()),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "convex-doctor", &mut script);
-            print(&String::from_utf8_lossy(&script))
-        }
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            match clap_mangen::Man::new(Arguments::command()).render(&mut page) {
-                Ok(()) => print(&String::from_utf8_lossy(&page)),
-                Err(error) => Err(error.into()),
-            }
-        }
+        Some(Command::Completions { shell }) => print(&packaging::completions(shell)),
+        Some(Command::Man) => packaging::man().map_err(Into::into).and_then(|page| print(&page)),
     };
     result.unwrap_or_else(|error| failed(&error))
 }
@@ -285,7 +284,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
         arguments.command,
         None | Some(Command::Diagnose | Command::Run(_) | Command::Key(_) | Command::Inspect(_))
     );
-    if !looks_at_a_project {
+    if arguments.version || !looks_at_a_project {
         return Ok(arguments);
     }
     let file = collect::settings_file(arguments.options.directory.as_deref())

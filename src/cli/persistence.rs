@@ -9,6 +9,10 @@ use crate::report::Fate;
 
 /// What to predict.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  convex-doctor persistence
+  convex-doctor persistence --before 'docker compose down -v'")]
 pub(super) struct Arguments {
     /// Say what this command line would do to the keys and the data; exit with 1 when something would be lost, or when that
     /// cannot be told

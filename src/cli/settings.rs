@@ -31,7 +31,7 @@ use crate::secret::sanitize;
 
 /// Options that a file may not set: they say where to look, to write or to send a key, or open a door; a file may have come with a
 /// repository that somebody else wrote.
-const ONLY_TYPED: &[&str] = &["directory", "output", "url", "admin-key-stdin", "deep"];
+const ONLY_TYPED: &[&str] = &["directory", "output", "url", "admin-key-stdin", "deep", "version"];
 
 /// What the file says.
 #[derive(Debug, Default)]

@@ -21,6 +21,10 @@ mod selection;
 mod sql_url;
 mod suppressions;
 mod surroundings;
+mod toolchain;
+mod versions;
+
+pub use versions::versions;
 
 pub use suppressions::{SettingsFile, settings_file};
 
@@ -308,6 +312,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
     clock.lap("files");
 
+    let cli = toolchain::cli(&directory, &environment);
     let mut evidence = Evidence {
         collected_at: jiff::Timestamp::now().as_second(),
         asked: Asked {
@@ -323,7 +328,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             directory: directory.display().to_string(),
             repository: files::repository_root(&directory).map(|root| root.display().to_string()),
             package_json: surroundings::package_json(&directory),
-            cli_version: surroundings::cli_version(&directory),
+            cli_version: cli.version,
+            cli_found: cli.found,
             node_version: None,
             git: Observation::unavailable("not looked at"),
             env_files_elsewhere: surroundings::env_files_elsewhere(
@@ -407,7 +413,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
         .seen()
         .is_ok_and(|it| it.as_ref().is_some_and(|it| it.dead_first_address().is_some()))
     {
-        let asked = surroundings::node_version(&environment);
+        let asked = toolchain::node_version(&environment);
         evidence.surroundings.node_version = clock.timed("node", asked).await;
     }
     if let (Observation::Seen(docker), Some(listing)) = (&mut docker, &listing) {

@@ -1,10 +1,8 @@
-//! The project round the deployment: package.json, the CLI's version, env files that the CLI does not read from here.
+//! The project round the deployment: package.json, env files that the CLI does not read from here, the machine.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use super::files::{self, FileText};
 use crate::evidence::Observation;
@@ -89,35 +87,6 @@ fn children(directory: &Path) -> Vec<String> {
     found.extend(below);
     found.truncate(ENTRIES);
     found
-}
-
-/// The version of the npm package `convex` that is installed here.
-pub(super) fn cli_version(directory: &Path) -> Option<String> {
-    let mut at = Some(directory);
-    for _ in 0..LEVELS {
-        let path = at?.join("node_modules/convex/package.json");
-        if let FileText::Text(text) = files::read(&path) {
-            let package: serde_json::Value = serde_json::from_str(&text).ok()?;
-            return package.get("version")?.as_str().map(crate::secret::sanitize);
-        }
-        at = at?.parent();
-    }
-    None
-}
-
-/// The version of the `node` that npx would run.
-pub(super) async fn node_version(environment: &BTreeMap<String, String>) -> Option<String> {
-    let child = tokio::process::Command::new("node")
-        .arg("--version")
-        .env("PATH", environment.get("PATH")?)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(Duration::from_secs(1), child).await.ok()?.ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let version = text.trim().strip_prefix('v')?;
-    version.split('.').next()?.parse::<u32>().ok()?;
-    Some(crate::secret::sanitize(version)).filter(|version| version.len() < 40)
 }
 
 /// Env files that set the pair or half of it and that the CLI does not read from `directory`: in parents, in child packages, under

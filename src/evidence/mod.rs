@@ -12,6 +12,7 @@ pub mod key;
 pub mod selection;
 pub mod suppression;
 pub mod surroundings;
+pub mod versions;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

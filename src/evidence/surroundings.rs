@@ -15,8 +15,12 @@ pub struct Surroundings {
     pub repository: Option<String>,
     /// `package.json` of the directory.
     pub package_json: Observation<PackageJson>,
-    /// The version in `node_modules/convex/package.json`.
+    /// The version of the Convex CLI that would run here; `None` where it is not known.
     pub cli_version: Option<String>,
+    /// Where that CLI was found: a file relative to the directory, or an absolute path. `None` where none is installed, neither for this
+    /// project nor on PATH: `npx` then fetches the newest one.
+    #[serde(default)]
+    pub cli_found: Observation<Option<String>>,
     /// What `node --version` says, without the `v`; asked only where a check depends on it.
     #[serde(default)]
     pub node_version: Option<String>,

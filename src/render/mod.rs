@@ -14,6 +14,7 @@ pub mod markdown;
 pub mod persistence;
 pub mod sarif;
 pub mod text;
+pub mod versions;
 
 mod machine;
 

@@ -141,6 +141,8 @@ pub(in crate::checks) fn healthy() -> Evidence {
         ..Evidence::default()
     };
     evidence.surroundings.cli_version = Some("1.48.0".to_owned());
+    evidence.surroundings.cli_found =
+        Observation::Seen(Some("node_modules/convex/package.json".to_owned()));
     evidence
 }
 

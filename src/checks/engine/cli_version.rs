@@ -51,24 +51,25 @@ impl Version {
     }
 }
 
-fn installed(evidence: &Evidence) -> Option<(&str, Version)> {
-    let text = evidence.surroundings.cli_version.as_deref()?;
-    Some((text, Version::read(text)?))
-}
-
-fn found_in() -> &'static str {
-    "node_modules/convex/package.json"
+/// The CLI that would run here: its version, and where it was found. `None` where none is installed: then `npx` fetches the newest.
+fn installed(evidence: &Evidence) -> Result<Option<(&str, Version, &str)>, Unseen> {
+    let Some(place) = evidence.surroundings.cli_found.seen()?.as_deref() else { return Ok(None) };
+    let text = evidence.surroundings.cli_version.as_deref().unwrap_or_default();
+    let unknown = || Unseen { reason: format!("{place}: the version of the CLI is not known") };
+    Ok(Some((text, Version::read(text).ok_or_else(unknown)?, place)))
 }
 
 fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((text, version)) = installed(evidence) else { return Ok(vec![]) };
     let by_flag = |source: &ValueSource| matches!(source, ValueSource::Flag { .. });
     let url = evidence.selection.url.as_ref();
     // Both options were taken long before.
-    if version >= SELF_HOSTED
-        || evidence.selection.kind != SelectionKind::SelfHosted
+    if evidence.selection.kind != SelectionKind::SelfHosted
         || url.is_none_or(|url| by_flag(&url.source))
     {
+        return Ok(vec![]);
+    }
+    let Some((text, version, place)) = installed(evidence)? else { return Ok(vec![]) };
+    if version >= SELF_HOSTED {
         return Ok(vec![]);
     }
     Ok(vec![
@@ -77,7 +78,7 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Certainty::Proven,
                 format!("convex {text} is installed; CONVEX_SELF_HOSTED_URL and its key are read since 1.19.2, and are passed over here."),
             )
-            .because(format!("version {text}"), found_in())
+            .because(format!("version {text}"), place)
             .at(Location::line("package.json", 0))
             .remedy(Remedy::safe("take a newer CLI").run("npm install convex@latest"))
             .remedy(Remedy::safe("or give it --url and --admin-key, which it does know")),
@@ -85,10 +86,13 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+    let cli = installed(evidence);
+    // What is newer still meets `backend-too-old` with its first call.
     let between = |version: &Version| (EVALUATES..ASKS_FOR_URLS).contains(version);
-    let Some((text, _)) = installed(evidence).filter(|(_, it)| between(it)) else {
+    let is_other = |cli: &Option<(_, Version, _)>| cli.is_none_or(|(_, it, _)| !between(&it));
+    if cli.as_ref().is_ok_and(is_other) {
         return Ok(vec![]);
-    };
+    }
     let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
     if !endpoint.path.is_empty() || !convex_answers(endpoint)? {
         return Ok(vec![]);
@@ -101,6 +105,7 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if first_call.status != 404 || !convex {
         return Ok(vec![]);
     }
+    let Some((text, _, place)) = cli? else { return Ok(vec![]) };
     let own = first_call.body == Body::Empty && first_call.server.is_none();
     // Not asked: it would have to be posted to. Images of that time do not have it.
     let certainty = if own { Certainty::Likely } else { Certainty::Possible };
@@ -111,7 +116,7 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 format!("convex {text} is installed: `npx convex deploy` posts to /api/deploy2/evaluate_push, which a backend from before 2025-10-10 does not have."),
             )
             .level(if key.status == 200 { Level::Warning } else { Level::Error })
-            .because(format!("version {text}"), found_in())
+            .because(format!("version {text}"), place)
             .because("answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
             .at(Location::line("package.json", 0))
             .remedy(
@@ -125,6 +130,7 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::checks::endpoint::build;
+    use crate::evidence::Observation;
     use crate::evidence::selection::UrlFacts;
 
     #[test]
@@ -156,6 +162,26 @@ mod tests {
             assert_eq!(build::told(too_old(&evidence)), expected, "{version}");
         }
         assert_eq!(too_old(&build::healthy()), Ok(vec![]));
+    }
+
+    #[test]
+    fn an_unknown_version_is_no_pass_and_no_cli_is() {
+        let mut evidence = build::healthy();
+        evidence.selection.kind = SelectionKind::SelfHosted;
+        let source = ValueSource::File { file: ".env.local".to_owned(), line: 1 };
+        evidence.selection.url =
+            Some(UrlFacts { text: "http://127.0.0.1:3210".to_owned(), source });
+        build::endpoint(&mut evidence).first_call = build::answer(404, Body::Empty);
+        evidence.surroundings.cli_version = None;
+        evidence.surroundings.cli_found = Observation::Seen(Some(".pnp.cjs".to_owned()));
+        for check in [too_old, too_new] {
+            let unseen = check(&evidence).unwrap_err();
+            assert!(unseen.reason.contains(".pnp.cjs"), "{}", unseen.reason);
+        }
+        evidence.surroundings.cli_found = Observation::unavailable("permission denied");
+        assert!(too_old(&evidence).is_err() && too_new(&evidence).is_err());
+        evidence.surroundings.cli_found = Observation::Seen(None);
+        assert_eq!((too_old(&evidence), too_new(&evidence)), (Ok(vec![]), Ok(vec![])));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod recognise;
 mod ssh;
 mod summary;
 mod tls;
+mod versions;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub use dashboards::dashboards;
 pub use detached::look_into_volumes;
 pub use elsewhere::other_contexts;
 pub use ssh::SshTarget;
+pub use versions::{Versions, versions};
 
 use crate::evidence::Observation;
 use crate::evidence::docker::{DockerFacts, EngineFailure, EngineVersion, LogFacts};
