@@ -1,6 +1,6 @@
 //! The project's containers are on the engine of another docker context than the one that was asked.
 
-use crate::checks::endpoint::{convex_answers, is_loopback, selected};
+use crate::checks::endpoint::{convex_answers, is_engine_host, is_loopback, selected};
 use crate::checks::engine::asked;
 use crate::checks::{Check, compose};
 use crate::evidence::docker::OtherContext;
@@ -47,6 +47,7 @@ fn level(evidence: &Evidence) -> Level {
         Ok(Some(endpoint))
             if endpoint.invalid.is_none()
                 && is_loopback(&endpoint.host)
+                && is_engine_host(evidence, endpoint) == Ok(true)
                 && convex_answers(endpoint) == Ok(false) =>
         {
             Level::Error
@@ -125,6 +126,10 @@ mod tests {
         build::unreachable(&mut evidence, Reach::Refused);
         let missed = "docker-other-context error proven unix:///colima.sock";
         assert_eq!(told(run(&evidence)), [missed]);
+        // Of an engine elsewhere the loopback address says nothing.
+        build::docker(&mut evidence).local = false;
+        assert_eq!(told(run(&evidence)), [found]);
+        build::docker(&mut evidence).local = true;
         build::endpoint(&mut evidence).host = "api.example.com".to_owned();
         assert_eq!(told(run(&evidence)), [found]);
         build::no_docker(&mut evidence);
