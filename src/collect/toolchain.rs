@@ -200,7 +200,7 @@ fn locked(lock: &str, range: Option<&str>) -> Option<String> {
         let range = range?;
         let wanted = [format!("convex@{range}"), format!("convex@npm:{range}")];
         let is_wanted = |name: &&str| wanted.iter().any(|one| one == name);
-        versions.iter().find(|(names, _)| names.iter().any(|name| is_wanted(name)))?.1
+        versions.iter().find(|(names, _)| names.iter().any(&is_wanted))?.1
     };
     Some(sanitize(found)).filter(|found| found.len() <= LONGEST_VERSION)
 }
@@ -253,5 +253,6 @@ async fn answer_of(words: &[&str], environment: &BTreeMap<String, String>) -> Op
     Some(sanitize(version)).filter(|version| version.len() <= LONGEST_VERSION)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests;

@@ -222,8 +222,8 @@ enum Order {
     Override,
 }
 
-fn tag_of(tag: &Option<std::borrow::Cow<'_, Tag>>) -> Option<Order> {
-    match tag.as_deref().map(Tag::suffix) {
+fn tag_of(tag: Option<&std::borrow::Cow<'_, Tag>>) -> Option<Order> {
+    match tag.map(AsRef::as_ref).map(Tag::suffix) {
         Some("reset") => Some(Order::Reset),
         Some("override") => Some(Order::Override),
         _ => None,
@@ -316,7 +316,7 @@ impl<'t> Builder<'t> {
             let message = format!("nested deeper than {DEEPEST} levels");
             return Err(self.error(ErrorKind::Limit, pos, message));
         }
-        let obeyed = |tag: &Option<_>| tag_of(tag).filter(|_| self.closed == 0);
+        let obeyed = |tag: &Option<_>| tag_of(tag.as_ref()).filter(|_| self.closed == 0);
         let (value, anchor, tag) = match event {
             Event::Alias(id) => return self.alias(id, pos).map(Built::Node),
             Event::Scalar(text, style, anchor, tag) => {

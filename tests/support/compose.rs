@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "the tests read files"
 )]
+#![allow(dead_code, reason = "each of the tests uses a part of it")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
