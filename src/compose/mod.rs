@@ -5,8 +5,9 @@
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
 //! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree` and `number` (YAML as Compose's reader
-//! sees it), `interpolate` and `cast`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms,
-//! paths), `validate`, `decode` (types), `resolve` (names, environments), `consistent` (references).
+//! sees it), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`,
+//! `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names, environments), `consistent`
+//! (references).
 //!
 //! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
 
@@ -19,6 +20,7 @@ mod dotenv;
 mod duration;
 mod environment;
 mod error;
+mod include;
 mod interpolate;
 mod json;
 mod layers;
@@ -26,6 +28,7 @@ mod merge;
 mod model;
 mod mount;
 mod number;
+mod paths;
 mod port;
 mod resolve;
 mod schema;
@@ -106,6 +109,10 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         extended: BTreeMap::new(),
     };
     let mut tree = layers::model(parsed, &mut level, &mut reader)?;
+    if tree.as_map().is_none_or(BTreeMap::is_empty) {
+        let at = found.files.first().map(|path| reader.start(path));
+        return Err(Errors::one(ErrorKind::Invalid, at, "empty compose file"));
+    }
     if name.value.is_empty() {
         return Err(Errors::one(ErrorKind::Invalid, name.at, discover::bad_name("")));
     }
