@@ -2,6 +2,10 @@
 //! parser takes.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test starts the program")]
 
+#[path = "support/docs.rs"]
+#[allow(dead_code, reason = "not every test reads pages")]
+mod docs;
+
 use std::process::Command as Process;
 
 use clap::{Command, CommandFactory as _, Parser as _};
@@ -90,19 +94,6 @@ fn examples(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// A command line as a shell splits it, as far as single quotes go.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (at, part) in line.split('\'').enumerate() {
-        if at % 2 == 1 {
-            words.push(part.to_owned());
-        } else {
-            words.extend(part.split_whitespace().map(str::to_owned));
-        }
-    }
-    words
-}
-
 #[test]
 fn examples_are_shown_and_taken_by_the_parser() {
     let mut checked = 0;
@@ -111,10 +102,9 @@ fn examples_are_shown_and_taken_by_the_parser() {
         let promised = WITH_EXAMPLES.contains(&path.as_str());
         assert!(!promised || examples.len() > 1, "{path}: {examples:?}");
         for line in examples {
-            let parts = line.split(" | ").flat_map(|part| part.split(" > ").take(1));
-            for part in parts.filter(|part| part.starts_with("convex-doctor")) {
-                let parsed = Arguments::try_parse_from(words(part));
-                assert!(parsed.is_ok(), "{path}: {part}: {}", parsed.unwrap_err());
+            for words in docs::own_commands(&line) {
+                let parsed = Arguments::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{path}: {words:?}: {}", parsed.unwrap_err());
                 checked += 1;
             }
         }

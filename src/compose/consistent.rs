@@ -25,8 +25,24 @@ pub(super) fn check(
     }
     check.secrets();
     check.cycles();
-    check.container_names();
     check.found
+}
+
+/// Container names are unique.
+pub(super) fn container_names(services: &BTreeMap<String, Service>) -> Vec<Error> {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (name, service) in services {
+        let Some(own) = &service.container_name else { continue };
+        if let Some(other) = seen.insert(&own.value, name) {
+            let message = format!(
+                "services.{name}: container name {:?} is already in use by service {other}",
+                own.value
+            );
+            found.push(Error { message, at: own.at.clone(), kind: ErrorKind::Invalid });
+        }
+    }
+    found
 }
 
 struct Check<'a> {
@@ -263,9 +279,7 @@ impl Check<'_> {
         });
         for (target, place, at) in tmpfs.chain(volumes) {
             if let Some(first) = seen.get(target) {
-                let message = format!(
-                    "{place}: target {target} already mounted as {first}: invalid compose project"
-                );
+                let message = format!("{place}: target {target} already mounted as {first}");
                 self.say(at.unwrap_or_else(|| service.at.clone()), message);
             }
             seen.insert(target, place);
@@ -279,23 +293,6 @@ impl Check<'_> {
             if !external && !text("file") && !text("environment") {
                 let what = format!("secret {name:?} must declare either `file` or `environment`");
                 self.invalid(key, &what);
-            }
-        }
-    }
-
-    fn container_names(&mut self) {
-        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-        for (name, service) in self.services {
-            let Some(own) = service.container_name.as_ref().filter(|it| !it.value.is_empty())
-            else {
-                continue;
-            };
-            if let Some(other) = seen.insert(&own.value, name) {
-                let message = format!(
-                    "services.{name}: container name {:?} is already in use by service {other}",
-                    own.value
-                );
-                self.say(own.at.clone().unwrap_or_else(|| service.at.clone()), message);
             }
         }
     }

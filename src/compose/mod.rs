@@ -5,8 +5,9 @@
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
 //! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree` and `number` (YAML as Compose's reader
-//! sees it), `interpolate` and `cast`, `layers` (extends, include, overrides), `merge`, `schema`, `canonical` (long forms,
-//! paths), `validate`, `decode` (types), `resolve` (names, environments), `consistent` (references).
+//! sees it), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`,
+//! `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names, environments), `consistent`
+//! (references).
 //!
 //! Positions come from `granit-parser`'s events, which carry line and column; `tree` keeps them at every key and value, and merging,
 //! interpolation and `extends` move them along with what they belong to. `serde_yaml`, which the rest of the crate writes YAML with,
@@ -24,6 +25,7 @@ mod dotenv;
 mod duration;
 mod environment;
 mod error;
+mod include;
 mod interpolate;
 mod json;
 mod layers;
@@ -31,6 +33,7 @@ mod merge;
 mod model;
 mod mount;
 mod number;
+mod paths;
 mod port;
 mod resolve;
 mod schema;
@@ -111,6 +114,10 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         extended: BTreeMap::new(),
     };
     let mut tree = layers::model(parsed, &mut level, &mut reader)?;
+    if tree.as_map().is_none_or(BTreeMap::is_empty) {
+        let at = found.files.first().map(|path| reader.start(path));
+        return Err(Errors::one(ErrorKind::Invalid, at, "empty compose file"));
+    }
     if name.value.is_empty() {
         return Err(Errors::one(ErrorKind::Invalid, name.at, discover::bad_name("")));
     }

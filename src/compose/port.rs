@@ -31,6 +31,9 @@ pub(super) fn parse_short(spec: &str) -> Result<Vec<Short>, String> {
     if container.is_empty() {
         return Err("invalid proto: ".to_owned());
     }
+    if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
+        return Err(format!("invalid proto: {protocol}"));
+    }
     let host_ip = match ip {
         "" => None,
         ip => {
@@ -47,9 +50,6 @@ pub(super) fn parse_short(spec: &str) -> Result<Vec<Short>, String> {
         "" => None,
         host => Some(range(host).ok_or_else(|| format!("invalid hostPort: {host}"))?),
     };
-    if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
-        return Err(format!("invalid proto: {protocol}"));
-    }
     if let Some((host_start, host_end)) = host_range
         && host_end - host_start != end - start
         && start != end

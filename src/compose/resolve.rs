@@ -73,6 +73,7 @@ pub(super) fn resolve(
         }
     }
     resolver.stop()?;
+    Errors::check(consistent::container_names(&resolved.services))?;
     let used: BTreeSet<&str> = resolved
         .services
         .values()
@@ -352,6 +353,7 @@ impl Resolver<'_, '_> {
                     "size" => node.scalar().map(Json::from),
                     _ => Some(to_json(node)),
                 }),
+                "consistency" if value.as_text() == Some("") => continue,
                 "consistency" | "image" => to_json(value),
                 _ => continue,
             };

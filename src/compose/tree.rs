@@ -477,7 +477,7 @@ impl<'t> Builder<'t> {
         let message = if self.path.is_empty() {
             format!("non-string key at top level: {shown}")
         } else {
-            format!("non-string key in {}: {shown}", self.path.join("."))
+            format!("non-string key in {}: {shown}", self.path.join(".").replace(".[", "["))
         };
         self.note(pos, message);
         Ok(None)

@@ -40,9 +40,7 @@ fn compose_files(r: &mut Rng, case: &mut Case, home: &str) -> Vec<String> {
     let at = |name: &str| format!("{home}/{name}");
     let found = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
     let over = [
-        "compose.override.yml",
-        "compose.override.yaml",
-        "docker-compose.override.yml",
+        "compose.override.yml", "compose.override.yaml", "docker-compose.override.yml",
         "docker-compose.override.yaml",
     ];
     let mut names = Vec::new();
@@ -174,62 +172,26 @@ fn surroundings(r: &mut Rng, case: &mut Case, home: &str) {
 
 fn volume(r: &mut Rng) -> Y {
     raw(r.form(&[
-        "",
-        "null",
-        "{}",
-        "{name: other}",
-        "{name: '${U1:-named}'}",
-        "{external: true}",
-        "{external: true, name: o}",
-        "{external: {name: old}}",
-        "{driver: local}",
-        "{driver: nfs, driver_opts: {a: b, n: 1}}",
-        "{external: false}",
-        "{driver: local, driver_opts: {type: none, o: bind, device: ./d}}",
-        "{labels: {a: b}}",
-        "{labels: [a=b, c]}",
-        "✗{external: true, driver: x}",
-        "{external: '${U1:-true}'}",
-        "{driver_opts: {o: bind, device: ./d}}",
-        "{name: ''}",
-        "{external: {}}",
-        "✗{external: {name: old}, name: new}",
-        "✗{foo: 1}",
-        "{labels: {a: 1, b: null, c: true}}",
-        "✗[]",
-        "✗{external: true, labels: {a: b}}",
-        "{driver_opts: {a: 1.50, b: 0123}}",
-        "{x-a: 1}",
-        "{driver: ''}",
+        "", "null", "{}", "{name: other}", "{name: '${U1:-named}'}", "{external: true}",
+        "{external: true, name: o}", "{external: {name: old}}", "{driver: local}",
+        "{driver: nfs, driver_opts: {a: b, n: 1}}", "{external: false}",
+        "{driver: local, driver_opts: {type: none, o: bind, device: ./d}}", "{labels: {a: b}}",
+        "{labels: [a=b, c]}", "✗{external: true, driver: x}", "{external: '${U1:-true}'}",
+        "{driver_opts: {o: bind, device: ./d}}", "{name: ''}", "{external: {}}",
+        "✗{external: {name: old}, name: new}", "✗{foo: 1}", "{labels: {a: 1, b: null, c: true}}", "✗[]",
+        "✗{external: true, labels: {a: b}}", "{driver_opts: {a: 1.50, b: 0123}}", "{x-a: 1}", "{driver: ''}",
     ]))
 }
 
 fn network(r: &mut Rng) -> Y {
     raw(r.form(&[
-        "",
-        "null",
-        "{}",
-        "{external: true}",
-        "{driver: bridge}",
-        "{ipam: {config: [{subnet: 10.0.0.0/8}]}}",
-        "{internal: true}",
-        "✗{ipam: {driver: x, config: [{foo: 1}]}}",
-        "✗{ipam: {config: [{subnet: 3}]}}",
-        "{ipam: {options: {a: b}}}",
-        "✗{ipam: {foo: 1}}",
-        "{ipam: {config: [{aux_addresses: {a: b}, gateway: x, ip_range: y}]}}",
-        "✗{ipam: {config: {}}}",
-        "{name: n}",
-        "{attachable: true}",
-        "{driver_opts: {a: 1}}",
-        "{labels: [a=b]}",
-        "{external: {name: old}}",
-        "✗{external: true, driver: x}",
-        "{enable_ipv6: true}",
-        "{ipam: {config: []}}",
-        "✗{ipam: {options: {a: 1}}}",
-        "✗{internal: 'x'}",
-        "✗{ipam: {config: [null]}}",
+        "", "null", "{}", "{external: true}", "{driver: bridge}", "{ipam: {config: [{subnet: 10.0.0.0/8}]}}",
+        "{internal: true}", "✗{ipam: {driver: x, config: [{foo: 1}]}}", "✗{ipam: {config: [{subnet: 3}]}}",
+        "{ipam: {options: {a: b}}}", "✗{ipam: {foo: 1}}",
+        "{ipam: {config: [{aux_addresses: {a: b}, gateway: x, ip_range: y}]}}", "✗{ipam: {config: {}}}",
+        "{name: n}", "{attachable: true}", "{driver_opts: {a: 1}}", "{labels: [a=b]}",
+        "{external: {name: old}}", "✗{external: true, driver: x}", "{enable_ipv6: true}",
+        "{ipam: {config: []}}", "✗{ipam: {options: {a: 1}}}", "✗{internal: 'x'}", "✗{ipam: {config: [null]}}",
         "✗{ipam: null}",
     ]))
 }
@@ -317,22 +279,13 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
     }
     if level == 0 && whole || r.chance(4) {
         let secret = r.form(&[
-            "{file: ./s.txt}",
-            "{environment: A}",
-            "{external: true}",
-            "{}",
-            "{file: ~/s, environment: B}",
-            "{external: true, file: x}",
-            "{driver: x}",
-            "{file: ''}",
+            "{file: ./s.txt}", "{environment: A}", "{external: true}", "{}", "{file: ~/s, environment: B}",
+            "{external: true, file: x}", "{driver: x}", "{file: ''}",
         ]);
         let secret = if r.chance(90) { "{file: ./s.txt}" } else { secret };
         top.push(("secrets".to_owned(), map([("s1", raw(secret))])));
         let config = r.form(&[
-            "{file: ./c.txt}",
-            "{content: 'a ${A}'}",
-            "{environment: A}",
-            "{external: true, name: o}",
+            "{file: ./c.txt}", "{content: 'a ${A}'}", "{environment: A}", "{external: true, name: o}",
             "✗{content: x, file: y}",
         ]);
         let config = if r.chance(90) { "{content: x}" } else { config };
@@ -340,11 +293,7 @@ fn file(r: &mut Rng, whole: bool, level: usize) -> Y {
     }
     if r.chance(5) {
         let model = r.form(&[
-            "{model: x}",
-            "{}",
-            "{model: x, context_size: 5, runtime_flags: [a]}",
-            "{foo: 1}",
-            "null",
+            "{model: x}", "{}", "{model: x, context_size: 5, runtime_flags: [a]}", "{foo: 1}", "null",
             "{model: 3}",
         ]);
         top.push(("models".to_owned(), map([("m1", raw(model))])));

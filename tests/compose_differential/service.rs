@@ -1,5 +1,6 @@
 //! The fields of a service, each in all its forms.
 
+use crate::rare::{deploy, fixed, hosts};
 use crate::rng::Rng;
 use crate::words::{any, filled, odd, scalar, template, text};
 use crate::yaml::{Y, map, raw};
@@ -57,7 +58,7 @@ pub(crate) fn keyed(
 }
 
 /// A map, or a list of `KEY=value`.
-fn pairs(r: &mut Rng, keys: &[&str]) -> Y {
+pub(crate) fn pairs(r: &mut Rng, keys: &[&str]) -> Y {
     if r.chance(50) {
         return keyed(r, 4, keys, |r| match r.below(10) {
             0 => raw("null"),
@@ -88,43 +89,19 @@ fn command(r: &mut Rng) -> Y {
         3 => texts(r, 3, &["sh", "-c", "echo $$A", "", "a b", "it's"]),
         _ => {
             let line = r.form(&[
-                "run",
-                "sh -c 'a b'",
-                "a \"b c\" d",
-                "echo a; b",
-                "a && b",
-                "x > y",
-                "a\\ b",
-                "echo $$HOME",
-                "echo `a b`",
-                "a $$(b c) d",
-                "x 2>y",
-                "sh -c \"echo 'q'\"",
-                "  a   b ",
-                "a#b c",
-                "a\tb",
-                "✗open \"quote",
-                "✗a (b)",
+                "run", "sh -c 'a b'", "a \"b c\" d", "echo a; b", "a && b", "x > y", "a\\ b", "echo $$HOME",
+                "echo `a b`", "a $$(b c) d", "x 2>y", "sh -c \"echo 'q'\"", "  a   b ", "a#b c", "a\tb",
+                "✗open \"quote", "✗a (b)",
             ]);
             text(r, line)
         }
     }
 }
 
-fn flag(r: &mut Rng) -> Y {
+pub(crate) fn flag(r: &mut Rng) -> Y {
     let word = r.pick(&[
-        "true",
-        "false",
-        "true",
-        "false",
-        "'true'",
-        "yes",
-        "${U1:-true}",
-        "${U1:-no}",
-        "'on'",
-        "${A:+true}",
-        "1",
-        "maybe",
+        "true", "false", "true", "false", "'true'", "yes", "${U1:-true}", "${U1:-no}", "'on'", "${A:+true}",
+        "1", "maybe",
     ]);
     raw(word)
 }
@@ -133,19 +110,8 @@ fn mount(r: &mut Rng) -> Y {
     let target = r.pick(&["/data", "/convex/data", "/x/", "/data/.", "/y"]);
     if r.chance(60) {
         let source = r.form(&[
-            "data",
-            "data",
-            "logs",
-            "ext",
-            "./rel",
-            "../up",
-            "/abs",
-            "~/home",
-            ".",
-            "./a/../b",
-            "d:/win",
-            "✗data.x",
-            "~",
+            "data", "data", "logs", "ext", "./rel", "../up", "/abs", "~/home", ".", "./a/../b", "d:/win",
+            "✗data.x", "~",
         ]);
         let options =
             r.pick(&["ro", "rw", "z", "nocopy", "ro,Z", "cached", "rshared", "ro,nocopy,x"]);
@@ -234,42 +200,11 @@ fn options_of(r: &mut Rng, node: Y) -> Y {
 fn port(r: &mut Rng) -> Y {
     if r.chance(70) {
         let spec = r.form(&[
-            "80",
-            "3210:3210",
-            "3210:3210",
-            "8080:80/udp",
-            "127.0.0.1:84:85",
-            "90-91:92-93",
-            "7000-7003:3210",
-            "[::1]:86:87",
-            "127.0.0.1::88",
-            "94-95",
-            "0.0.0.0:1:2",
-            "3211:3210",
-            "53:53/tcp",
-            "53:53/udp",
-            "22:22/TCP",
-            "${U1:-99}:80",
-            "${A:-1}:80",
-            "✗80:80-81",
-            "✗70000:1",
-            "✗a:b",
-            "✗1:2/xyz",
-            "✗::1:80:80",
-            ":80",
-            "✗80:",
-            "0:80",
-            "80-80:80",
-            "✗1.2.3:1:2",
-            "08:80",
-            "✗80/tcp/udp",
-            "✗",
-            "80/",
-            "✗1:2:3:4:5",
-            "✗+80:80",
-            "✗localhost:80:80",
-            "✗5-3:80",
-            "✗80:5-3",
+            "80", "3210:3210", "3210:3210", "8080:80/udp", "127.0.0.1:84:85", "90-91:92-93", "7000-7003:3210",
+            "[::1]:86:87", "127.0.0.1::88", "94-95", "0.0.0.0:1:2", "3211:3210", "53:53/tcp", "53:53/udp",
+            "22:22/TCP", "${U1:-99}:80", "${A:-1}:80", "✗80:80-81", "✗70000:1", "✗a:b", "✗1:2/xyz",
+            "✗::1:80:80", ":80", "✗80:", "0:80", "80-80:80", "✗1.2.3:1:2", "08:80", "✗80/tcp/udp", "✗", "80/",
+            "✗1:2:3:4:5", "✗+80:80", "✗localhost:80:80", "✗5-3:80", "✗80:5-3",
         ]);
         if spec.bytes().all(|byte| byte.is_ascii_digit()) && !spec.is_empty() && r.chance(60) {
             return raw(spec);
@@ -285,14 +220,7 @@ fn port(r: &mut Rng) -> Y {
     let mut put = |key: &str, value: Y| fields.push((key.to_owned(), value));
     if r.chance(95) {
         let target = raw(r.form(&[
-            "80",
-            "'80'",
-            "3210",
-            "${U1:-3210}",
-            "'3210'",
-            "✗x",
-            "✗99999",
-            "✗'90-91'",
+            "80", "'80'", "3210", "${U1:-3210}", "'3210'", "✗x", "✗99999", "✗'90-91'",
         ]));
         put("target", if r.chance(85) { raw("3210") } else { target });
     }
@@ -361,49 +289,17 @@ fn env_files(r: &mut Rng) -> Y {
 
 fn build(r: &mut Rng) -> Y {
     let context = [
-        ".",
-        "./dir",
-        "../up",
-        "/abs",
-        "https://h/r.git",
-        "git@h:r",
-        "github.com/a/b",
-        "~/c",
-        "",
-        "dir",
+        ".", "./dir", "../up", "/abs", "https://h/r.git", "git@h:r", "github.com/a/b", "~/c", "", "dir",
     ];
     if r.chance(30) {
         let it = r.pick(&context);
         return text(r, it);
     }
     let keys = [
-        "context",
-        "context",
-        "context",
-        "dockerfile",
-        "args",
-        "args",
-        "target",
-        "labels",
-        "cache_from",
-        "no_cache",
-        "pull",
-        "additional_contexts",
-        "network",
-        "tags",
-        "shm_size",
-        "extra_hosts",
-        "secrets",
-        "ssh",
-        "platforms",
-        "privileged",
-        "dockerfile_inline",
-        "isolation",
-        "ulimits",
-        "entitlements",
-        "cache_to",
-        "provenance",
-        "sbom",
+        "context", "context", "context", "dockerfile", "args", "args", "target", "labels", "cache_from",
+        "no_cache", "pull", "additional_contexts", "network", "tags", "shm_size", "extra_hosts", "secrets",
+        "ssh", "platforms", "privileged", "dockerfile_inline", "isolation", "ulimits", "entitlements",
+        "cache_to", "provenance", "sbom",
     ];
     let mut entries: Vec<(String, Y)> = Vec::new();
     for _ in 0..r.below(5) {
@@ -446,18 +342,6 @@ fn build(r: &mut Rng) -> Y {
     styled(r, node)
 }
 
-fn hosts(r: &mut Rng) -> Y {
-    raw(r.pick(&[
-        "['h:1.2.3.4']",
-        "{h: 1.2.3.4}",
-        "['h=host-gateway', 'h:::1']",
-        "{h: [1.1.1.1, 2.2.2.2]}",
-        "['h=1.1.1.1', 'g:2.2.2.2']",
-        "['h=[::1]']",
-        "[]",
-    ]))
-}
-
 fn depends(r: &mut Rng) -> Y {
     if r.chance(50) {
         return texts(r, 2, &["b", "web", "db.1"]);
@@ -478,14 +362,7 @@ fn depends(r: &mut Rng) -> Y {
 
 fn healthcheck(r: &mut Rng) -> Y {
     let keys = [
-        "test",
-        "test",
-        "interval",
-        "timeout",
-        "retries",
-        "start_period",
-        "start_interval",
-        "disable",
+        "test", "test", "interval", "timeout", "retries", "start_period", "start_interval", "disable",
     ];
     let mut entries: Vec<(String, Y)> = Vec::new();
     for _ in 0..r.below(5) {
@@ -510,30 +387,9 @@ fn healthcheck(r: &mut Rng) -> Y {
             "disable" => flag(r),
             _ => {
                 let it = r.form(&[
-                    "5s",
-                    "90s",
-                    "1m30s",
-                    "1h",
-                    "500ms",
-                    "0s",
-                    "1.5s",
-                    "1d",
-                    "2w",
-                    "100us",
-                    "${U1:-7s}",
-                    "1h1m1.001s",
-                    "-5s",
-                    "'0'",
-                    "✗'5'",
-                    "✗5x",
-                    "✗''",
-                    "✗'1.s'",
-                    "'.5s'",
-                    "✗'1m 30s'",
-                    "✗9999999h",
-                    "✗1y",
-                    "✗1M",
-                    "1d12h",
+                    "5s", "90s", "1m30s", "1h", "500ms", "0s", "1.5s", "1d", "2w", "100us", "${U1:-7s}",
+                    "1h1m1.001s", "-5s", "'0'", "✗'5'", "✗5x", "✗''", "✗'1.s'", "'.5s'", "✗'1m 30s'",
+                    "✗9999999h", "✗1y", "✗1M", "1d12h",
                 ]);
                 raw(it)
             }
@@ -550,16 +406,9 @@ fn networks(r: &mut Rng) -> Y {
     }
     keyed(r, 2, &["front", "back", "default"], |r| {
         raw(r.pick(&[
-            "null",
-            "",
-            "{aliases: [x, y]}",
-            "{ipv4_address: 10.0.0.1}",
-            "{priority: 5}",
-            "{}",
-            "{aliases: [x], mac_address: a}",
-            "{driver_opts: {a: b}, gw_priority: 1}",
-            "{link_local_ips: [1.1.1.1]}",
-            "{interface_name: eth0}",
+            "null", "", "{aliases: [x, y]}", "{ipv4_address: 10.0.0.1}", "{priority: 5}", "{}",
+            "{aliases: [x], mac_address: a}", "{driver_opts: {a: b}, gw_priority: 1}",
+            "{link_local_ips: [1.1.1.1]}", "{interface_name: eth0}",
         ]))
     })
 }
@@ -576,238 +425,20 @@ fn references(r: &mut Rng, name: &str) -> Y {
     })
 }
 
-/// A field of a service that is not one of the six that most of the doctor's evidence comes from: fixed forms.
-fn fixed(r: &mut Rng, key: &str) -> Y {
-    let forms: &[&str] = match key {
-        "network_mode" => &[
-            "host",
-            "none",
-            "bridge",
-            "service:b",
-            "'service:web'",
-            "container:x",
-            "default",
-            "''",
-            "✗service:nope",
-        ],
-        "tmpfs" => &["/run", "[/run, /tmp]", "'/run:size=1m'", "[]", "['/tmp:mode=755', /tmp]"],
-        "restart" => &["always", "no", "'no'", "unless-stopped", "on-failure:3", "''", "odd"],
-        "container_name" => &["c1", "'c-2.x'", "${U1:-c3}", "✗_x", "✗a", "a b", "✗''"],
-        "logging" => &[
-            "{driver: json-file, options: {max-size: 10m}}",
-            "{driver: none}",
-            "{options: {a: 1, b: null}}",
-            "{}",
-        ],
-        "ulimits" => &[
-            "{nofile: 1024}",
-            "{nofile: {soft: 1, hard: 2}}",
-            "{}",
-            "✗{nofile: {soft: 1}}",
-            "{nproc: '5'}",
-        ],
-        "dns" => &["1.1.1.1", "[1.1.1.1, 8.8.8.8]", "[]"],
-        "extra_hosts" => return hosts(r),
-        "sysctls" => &["{net.a: 1}", "['net.a=1']", "[]", "{net.b: '2'}"],
-        "cap_add" => &["[ALL]", "[A, B]", "[]", "✗[A, A]"],
-        "expose" => &["[80]", "['80', 90]", "['80-90']", "['80/udp']", "[]", "✗[80, 80]"],
-        "links" => &["[b]", "['b:alias']", "[web]", "✗[nope]"],
-        "volumes_from" => &["[b]", "['b:ro']", "['container:x']", "✗[nope]"],
-        "init" | "privileged" | "read_only" | "tty" | "stdin_open" | "oom_kill_disable" => {
-            return flag(r);
-        }
-        "user" => &["root", "'1000:1000'", "✗1000", "''"],
-        "stop_grace_period" => &["10s", "1m", "✗5", "✗x", "1h30m"],
-        "mem_limit" => &["512m", "1g", "1073741824", "1.5g", "✗x", "-1", "✗''"],
-        "memswap_limit" => &["1g", "-1", "'-1'"],
-        "mem_swappiness" => &["60", "'60'", "✗x"],
-        "cpus" => &["0.5", "'1.5'", "2", "✗x"],
-        "cpu_shares" => &["10", "'10'", "✗1.5"],
-        "shm_size" => &["64m", "1000", "✗x"],
-        "pids_limit" => &["100", "'100'", "-1"],
-        "devices" => &[
-            "['/dev/x:/dev/y']",
-            "[/dev/x]",
-            "[{source: /dev/x, target: /y, permissions: r}]",
-            "[]",
-            "[{target: /y}]",
-        ],
-        "gpus" => &[
-            "all",
-            "[{driver: nvidia, count: 1}]",
-            "[{count: all, capabilities: [gpu]}]",
-            "none",
-            "[]",
-            "[{foo: 1}]",
-            "3",
-        ],
-        "blkio_config" => &[
-            "{weight: 300}",
-            "{weight_device: [{path: /dev/x, weight: 1}]}",
-            "{device_read_bps: [{path: /x, rate: 1m}]}",
-            "{}",
-            "✗{foo: 1}",
-            "✗{weight: [1]}",
-            "✗{device_read_bps: [{path: 3}]}",
-            "{device_write_iops: [{path: /x, rate: '12'}]}",
-            "✗{weight_device: [{paht: /x}]}",
-            "{weight: '300'}",
-        ],
-        "develop" => &[
-            "{watch: [{path: ./x, action: sync, target: /y}]}",
-            "{watch: []}",
-            "{}",
-            "null",
-            "✗{foo: 1}",
-            "✗{watch: [{path: ./x}]}",
-            "✗{watch: [{path: ./x, action: odd}]}",
-            "✗{watch: [{action: rebuild}]}",
-            "{watch: [{path: ./x, action: rebuild, ignore: [a]}]}",
-            "{watch: [{path: ./x, action: sync+exec, target: /y, exec: {command: x}}]}",
-            "✗{watch: [{path: 3, action: sync}]}",
-            "{watch: [{path: ./x, action: restart, include: a, initial_sync: true}]}",
-        ],
-        "models" => &[
-            "[m1]",
-            "{m1: {endpoint_var: X, model_var: Y}}",
-            "{m1: null}",
-            "{m1: {}}",
-            "[nope]",
-            "{m1: {foo: 1}}",
-            "{m1: 3}",
-        ],
-        "provider" => &[
-            "{type: x}",
-            "{type: x, options: {a: b}}",
-            "{type: x, options: {a: [b, c]}}",
-            "✗{}",
-            "✗{type: 3}",
-            "✗{type: x, foo: 1}",
-            "✗{type: x, options: {a: {b: c}}}",
-            "{type: x, options: {a: 1, b: true}}",
-            "✗{type: x, options: {a: null}}",
-        ],
-        "label_file" => {
-            &["./l.labels", "[./l.labels]", "[l.labels, m.labels]", "✗missing.labels", "[]"]
-        }
-        "annotations" => return pairs(r, &["n1", "n2"]),
-        "hostname" => &["h", "'h.x'", "✗3", "''"],
-        "platform" => &["linux/amd64", "''", "x"],
-        "pull_policy" => {
-            &["always", "missing", "✗odd", "✗''", "daily", "every_12h", "if_not_present"]
-        }
-        "ipc" => &["host", "service:b", "shareable"],
-        "pid" => &["host", "'service:b'", "null", "container:x"],
-        "uts" => &["host", "''"],
-        "cgroup" => &["host", "private", "✗odd"],
-        "scale" => &["2", "'2'", "0", "✗x"],
-        "attach" => &["true", "false", "'x'"],
-        "working_dir" => &["/w", "''"],
-        "post_start" | "pre_stop" => &[
-            "[{command: x}]",
-            "[{command: [a, b], user: root, environment: [A=1]}]",
-            "[]",
-            "[{user: x}]",
-        ],
-        "security_opt" => &["[no-new-privileges]", "['seccomp:x']", "[]"],
-        "credential_spec" => &["{file: x}", "{config: c1}", "{registry: y}", "{}"],
-        "storage_opt" => &["{size: 1g}", "{size: 1}", "{}"],
-        "userns_mode" => &["host", "''"],
-        "group_add" => &["[1, a]", "[]"],
-        "use_api_socket" => &["true", "false", "✗'true'"],
-        "mac_address" => &["02:42:ac:11:65:43", "x"],
-        "domainname" => &["d", "''"],
-        "oom_score_adj" => &["5", "-5", "✗x"],
-        _ => &["x"],
-    };
-    raw(r.form(forms))
-}
-
-fn deploy(r: &mut Rng) -> Y {
-    raw(r.form(&[
-        "{replicas: 2}", "{replicas: '2'}", "{resources: {limits: {cpus: '0.5', memory: 1g}}}", "{}", "{mode: global}", "null",
-        "{resources: {reservations: {devices: [{capabilities: [gpu], count: 1}]}}}", "{restart_policy: {condition: any, delay: 5s}}",
-        "{update_config: {parallelism: 1, order: start-first}}", "{placement: {constraints: [a==b], preferences: [{spread: x}]}}",
-        "{labels: {a: b}}", "{labels: [a=b]}", "{endpoint_mode: vip}", "✗{replicas: x}", "{resources: {limits: {pids: 5}}}",
-        "✗{resources: {limits: {memory: x}}}", "✗{foo: 1}", "✗{resources: {limits: {cpus: x}}}", "✗{replicas: 1.5}",
-        "{resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: g, value: 1}}]}}}", "✗{restart_policy: {delay: x}}",
-        "✗{resources: {reservations: {devices: [{count: 1}]}}}", "✗{update_config: {delay: 5}}",
-        "{resources: {reservations: {devices: [{capabilities: [gpu], count: all, device_ids: ['1']}]}}}",
-    ]))
-}
-
 /// Keys with the odds of each.
 const FIELDS: [(&str, usize); 70] = [
-    ("image", 30),
-    ("build", 12),
-    ("command", 10),
-    ("entrypoint", 8),
-    ("environment", 40),
-    ("env_file", 20),
-    ("volumes", 30),
-    ("ports", 25),
-    ("profiles", 8),
-    ("depends_on", 14),
-    ("healthcheck", 14),
-    ("labels", 12),
-    ("networks", 8),
-    ("deploy", 6),
-    ("secrets", 5),
-    ("configs", 5),
-    ("network_mode", 5),
-    ("tmpfs", 5),
-    ("restart", 5),
-    ("container_name", 5),
-    ("logging", 2),
-    ("ulimits", 1),
-    ("dns", 2),
-    ("extra_hosts", 2),
-    ("sysctls", 1),
-    ("cap_add", 1),
-    ("expose", 2),
-    ("links", 2),
-    ("volumes_from", 2),
-    ("init", 1),
-    ("privileged", 1),
-    ("read_only", 1),
-    ("tty", 1),
-    ("stdin_open", 1),
-    ("oom_kill_disable", 1),
-    ("user", 2),
-    ("stop_grace_period", 1),
-    ("mem_limit", 1),
-    ("memswap_limit", 1),
-    ("mem_swappiness", 1),
-    ("cpus", 1),
-    ("cpu_shares", 1),
-    ("shm_size", 1),
-    ("pids_limit", 1),
-    ("devices", 1),
-    ("gpus", 2),
-    ("blkio_config", 2),
-    ("develop", 2),
-    ("models", 2),
-    ("provider", 2),
-    ("label_file", 4),
-    ("annotations", 2),
-    ("hostname", 1),
-    ("platform", 1),
-    ("pull_policy", 1),
-    ("ipc", 1),
-    ("pid", 1),
-    ("uts", 1),
-    ("cgroup", 1),
-    ("scale", 1),
-    ("attach", 1),
-    ("working_dir", 1),
-    ("post_start", 1),
-    ("security_opt", 1),
-    ("credential_spec", 1),
-    ("storage_opt", 1),
-    ("userns_mode", 1),
-    ("group_add", 1),
-    ("use_api_socket", 1),
-    ("mac_address", 1),
+    ("image", 30), ("build", 12), ("command", 10), ("entrypoint", 8), ("environment", 40), ("env_file", 20),
+    ("volumes", 30), ("ports", 25), ("profiles", 8), ("depends_on", 14), ("healthcheck", 14), ("labels", 12),
+    ("networks", 8), ("deploy", 6), ("secrets", 5), ("configs", 5), ("network_mode", 5), ("tmpfs", 5),
+    ("restart", 5), ("container_name", 5), ("logging", 2), ("ulimits", 1), ("dns", 2), ("extra_hosts", 2),
+    ("sysctls", 1), ("cap_add", 1), ("expose", 2), ("links", 2), ("volumes_from", 2), ("init", 1),
+    ("privileged", 1), ("read_only", 1), ("tty", 1), ("stdin_open", 1), ("oom_kill_disable", 1), ("user", 2),
+    ("stop_grace_period", 1), ("mem_limit", 1), ("memswap_limit", 1), ("mem_swappiness", 1), ("cpus", 1),
+    ("cpu_shares", 1), ("shm_size", 1), ("pids_limit", 1), ("devices", 1), ("gpus", 2), ("blkio_config", 2),
+    ("develop", 2), ("models", 2), ("provider", 2), ("label_file", 4), ("annotations", 2), ("hostname", 1),
+    ("platform", 1), ("pull_policy", 1), ("ipc", 1), ("pid", 1), ("uts", 1), ("cgroup", 1), ("scale", 1),
+    ("attach", 1), ("working_dir", 1), ("post_start", 1), ("security_opt", 1), ("credential_spec", 1),
+    ("storage_opt", 1), ("userns_mode", 1), ("group_add", 1), ("use_api_socket", 1), ("mac_address", 1),
 ];
 
 fn field(r: &mut Rng) -> &'static str {
@@ -826,10 +457,7 @@ fn value(r: &mut Rng, key: &str) -> Y {
     match key {
         "image" => {
             let it = r.pick(&[
-                "x",
-                "ghcr.io/get-convex/convex-backend:latest",
-                "img:${TAG:-1}",
-                "x@sha256:abc",
+                "x", "ghcr.io/get-convex/convex-backend:latest", "img:${TAG:-1}", "x@sha256:abc",
             ]);
             text(r, it)
         }

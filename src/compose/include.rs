@@ -1,0 +1,226 @@
+//! `include`: other models, each with its own directory and `.env`, taken into a file.
+//!
+//! Source: compose-go `loader/include.go` as Compose v2.40 carries it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::discover::Reader;
+use super::environment::Environment;
+use super::error::{ErrorKind, Errors};
+use super::interpolate::Variables;
+use super::layers::{DEEPEST_CHAIN, Level, model, parse, placed, told_all};
+use super::merge::{self, Conflict};
+use super::source::join;
+use super::tree::{Entry, Map, Node, Used, Value};
+
+/// Obeys the top-level `include`.
+pub(super) fn obey(
+    root: &mut Node,
+    path: &Path,
+    level: &Level<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<(), Errors> {
+    let Some(include) = root.as_map_mut().and_then(|map| map.remove("include")) else {
+        return Ok(());
+    };
+    let Value::List(items) = include.node.value else {
+        if include.node.is_null() {
+            return Ok(());
+        }
+        let at = Some(reader.sources.at(include.node.pos));
+        let message = format!("`include` must be a list, got {}", shown(&include.node));
+        return Err(Errors::one(ErrorKind::Invalid, at, message));
+    };
+    let mut stack = level.stack.clone();
+    stack.push(path.to_path_buf());
+    for (index, item) in items.into_iter().enumerate() {
+        let imported = include_one(&item, index, &stack, level, reader)
+            .map_err(|errors| placed(errors, item.pos, reader))?;
+        told_all(import(imported, root), reader)?;
+    }
+    Ok(())
+}
+
+/// Go's `%v` of what is no list, as far as it holds no value.
+fn shown(node: &Node) -> String {
+    match &node.value {
+        Value::Map(_) => "map[".to_owned(),
+        _ => node.scalar().unwrap_or_default(),
+    }
+}
+
+fn texts(node: Option<&Node>) -> Vec<String> {
+    match node.map(|node| &node.value) {
+        Some(Value::Text(text)) => vec![text.clone()],
+        Some(Value::List(list)) => {
+            list.iter().filter_map(|item| item.as_text().map(str::to_owned)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What in an include is not of its type, in Compose's words.
+fn wrong_include(item: &Node, index: usize) -> Option<String> {
+    let place = format!("'[{index}]");
+    match &item.value {
+        Value::Text(_) | Value::Null => None,
+        Value::List(_) => Some(format!("{place}' expected a map or struct, got \"slice\"")),
+        Value::Map(map) => map.iter().find_map(|(key, entry)| {
+            let value = &entry.node.value;
+            let name = merge::go_type(value);
+            match (key.as_str(), value) {
+                (_, Value::Null | Value::Text(_)) | ("project_directory", Value::Int(_)) => None,
+                ("project_directory", _) => Some(format!(
+                    "{place}.{key}' expected type 'string', got unconvertible type '{name}'"
+                )),
+                ("path" | "env_file", Value::List(list))
+                    if list.iter().all(|item| item.as_text().is_some()) =>
+                {
+                    None
+                }
+                ("path" | "env_file", _) => {
+                    Some(format!("{place}.{key}' invalid type {name} for string list"))
+                }
+                _ => None,
+            }
+        }),
+        value => {
+            let name = merge::go_type(value);
+            Some(format!("{place}' expected a map or struct, got {name:?}"))
+        }
+    }
+}
+
+fn include_one(
+    item: &Node,
+    index: usize,
+    stack: &[PathBuf],
+    level: &Level<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<Node, Errors> {
+    let at = || Some(reader.sources.at(item.pos));
+    if let Some(what) = wrong_include(item, index) {
+        return Err(Errors::one(ErrorKind::Invalid, at(), what));
+    }
+    let paths = match &item.value {
+        Value::Text(path) => vec![path.clone()],
+        _ => texts(item.get("path")),
+    };
+    let paths: Vec<PathBuf> = paths.iter().map(|path| join(level.directory, path)).collect();
+    let Some(first) = paths.first() else { return Ok(Node::new(item.pos, Value::Null)) };
+    if stack.contains(first) || stack.len() > DEEPEST_CHAIN {
+        let mut files = stack.iter().chain([first]).map(|path| path.display().to_string());
+        let head = files.next().unwrap_or_default();
+        let rest: Vec<String> = files.collect();
+        let message =
+            format!("include cycle detected:\n{head}\n include {}", rest.join("\n include "));
+        return Err(Errors::one(ErrorKind::Invalid, at(), message));
+    }
+    let directory = match item.get("project_directory").and_then(Node::as_text) {
+        Some(directory) if !directory.is_empty() => join(level.directory, directory),
+        _ => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
+    };
+    let mut named: Vec<PathBuf> = Vec::new();
+    for written in texts(item.get("env_file")).iter().filter(|path| *path != "/dev/null") {
+        let path = join(level.env_files_from.as_deref().unwrap_or(level.directory), written);
+        let relative = level.env_files_from.as_ref().and(path.strip_prefix(level.roots.0).ok());
+        let shown_path = relative.unwrap_or(&path);
+        // Compose looks at relative ones alone.
+        let message = if written.starts_with('/') {
+            None
+        } else if reader.files.is_dir(&path) {
+            Some(format!("{} is not a file", shown_path.display()))
+        } else if !reader.files.exists(&path) {
+            Some(format!("stat {}: no such file or directory", shown_path.display()))
+        } else {
+            None
+        };
+        if let Some(message) = message {
+            return Err(Errors::one(ErrorKind::Unreadable, at(), message));
+        }
+        named.push(path);
+    }
+    let env_files = if texts(item.get("env_file")).is_empty() {
+        let default = directory.join(".env");
+        let present = reader.files.exists(&default) && !reader.files.is_dir(&default);
+        if present { vec![default] } else { Vec::new() }
+    } else {
+        named
+    };
+    let mut environment = level.environment.clone();
+    let sets = reader.read_env(&env_files, &environment)?;
+    environment.add(sets);
+    let mut parsed = Vec::new();
+    for path in &paths {
+        parsed.push(parse(path, reader));
+    }
+    let mut inner = Level {
+        environment: &environment,
+        directory: &directory,
+        env_files_from: directory.strip_prefix(level.roots.1).ok().map(|it| level.roots.0.join(it)),
+        roots: level.roots,
+        home: level.home,
+        stack: stack.to_vec(),
+        extended: BTreeMap::new(),
+    };
+    let mut tree = model(parsed, &mut inner, reader)?;
+    pass_through(&mut tree, &environment);
+    Ok(tree)
+}
+
+/// Bare names in an included file take their value from that file's environment.
+fn pass_through(tree: &mut Node, environment: &Environment) {
+    let Some(services) = merge::section(tree, "services") else { return };
+    for service in services.values_mut() {
+        let Some(entry) = service.node.as_map_mut().and_then(|map| map.get_mut("environment"))
+        else {
+            continue;
+        };
+        let mut list =
+            merge::sequence(std::mem::replace(&mut entry.node, Node::new(entry.key, Value::Null)));
+        for item in &mut list {
+            if let Value::Text(text) = &mut item.value
+                && !text.contains('=')
+                && let Some((value, origin)) = environment.lookup(text)
+            {
+                let used = Used { name: text.clone(), origin };
+                *text = format!("{text}={value}");
+                item.used = Some(Box::new([used]));
+            }
+        }
+        entry.node = Node::new(entry.key, Value::List(list));
+    }
+}
+
+/// Takes an included model's resources in; the same name twice is a conflict unless both are equal.
+fn import(imported: Node, root: &mut Node) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
+    let (Value::Map(mut from), Some(to)) = (imported.value, root.as_map_mut()) else {
+        return conflicts;
+    };
+    for key in ["services", "volumes", "networks", "secrets", "configs", "models"] {
+        let Some(Entry { key: pos, node }) = from.remove(key) else { continue };
+        let Value::Map(resources) = node.value else { continue };
+        let target = to
+            .entry(key.to_owned())
+            .or_insert_with(|| Entry { key: pos, node: Node::new(pos, Value::Map(Map::new())) });
+        if target.node.is_null() {
+            target.node.value = Value::Map(Map::new());
+        }
+        let Some(target) = target.node.as_map_mut() else { continue };
+        for (name, entry) in resources {
+            match target.get(&name) {
+                Some(known) if known.node == entry.node => {}
+                Some(known) => {
+                    let message = format!("{key}.{name} conflicts with imported resource");
+                    conflicts.push(Conflict { message, pos: known.key });
+                }
+                None => {
+                    target.insert(name, entry);
+                }
+            }
+        }
+    }
+    conflicts
+}
