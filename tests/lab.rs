@@ -23,8 +23,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "lab/ci.rs"]
+mod ci;
 #[path = "lab/detached.rs"]
 mod detached;
+#[path = "support/docs.rs"]
+#[allow(dead_code, reason = "not every test reads all of a page")]
+mod docs;
 #[path = "lab/run.rs"]
 mod run;
 

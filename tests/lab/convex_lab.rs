@@ -131,6 +131,10 @@ async fn serve(arguments: &Arguments, log: Log) -> anyhow::Result<ExitCode> {
     }
     backend.metrics = std::env::var("DISABLE_METRICS_ENDPOINT").as_deref() != Ok("true");
     backend.release = std::env::var("CONVEX_RELEASE_VERSION_DEV").ok();
+    // A big database is read for a while before anybody listens.
+    if let Some(seconds) = std::env::var("LAB_START_DELAY").ok().and_then(|it| it.parse().ok()) {
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+    }
     let address = |port| format!("{}:{port}", arguments.interface);
     let api = TcpListener::bind(address(arguments.port)).await?;
     let site = TcpListener::bind(address(arguments.site_proxy_port)).await?;
