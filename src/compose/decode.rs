@@ -87,7 +87,7 @@ pub(super) fn decode(root: &mut Node, reader: &mut Reader<'_>) -> Vec<Error> {
     let mut decoding = Decoding { reader, found: Vec::new() };
     for (path, kind) in FIELDS {
         let steps: Vec<&str> = path.split('.').collect();
-        decoding.walk(root, &steps, String::new(), *kind);
+        decoding.walk(root, &steps, "", *kind);
     }
     decoding.found
 }
@@ -98,25 +98,25 @@ struct Decoding<'a, 'f> {
 }
 
 impl Decoding<'_, '_> {
-    fn walk(&mut self, node: &mut Node, steps: &[&str], place: String, kind: Kind) {
+    fn walk(&mut self, node: &mut Node, steps: &[&str], place: &str, kind: Kind) {
         let Some((step, rest)) = steps.split_first() else {
-            return self.field(node, &place, kind);
+            return self.field(node, place, kind);
         };
         match &mut node.value {
             Value::Map(map) if *step == "*" => {
                 for (key, entry) in map.iter_mut() {
-                    self.walk(&mut entry.node, rest, format!("{place}[{key}]"), kind);
+                    self.walk(&mut entry.node, rest, &format!("{place}[{key}]"), kind);
                 }
             }
             Value::List(list) if *step == "*" => {
                 for (index, item) in list.iter_mut().enumerate() {
-                    self.walk(item, rest, format!("{place}[{index}]"), kind);
+                    self.walk(item, rest, &format!("{place}[{index}]"), kind);
                 }
             }
             Value::Map(map) => {
                 if let Some(entry) = map.get_mut(*step) {
                     let dot = if place.is_empty() { "" } else { "." };
-                    self.walk(&mut entry.node, rest, format!("{place}{dot}{step}"), kind);
+                    self.walk(&mut entry.node, rest, &format!("{place}{dot}{step}"), kind);
                 }
             }
             _ => {}

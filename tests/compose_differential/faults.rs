@@ -72,11 +72,10 @@ fn in_tree(r: &mut Rng, node: &mut Y) {
                 2 => drop(entries.remove(at)),
                 3 => entries.push(("foo".to_owned(), raw(r.pick(&["1", "null", "x"])))),
                 4 => {
-                    entries[at].0 = r
-                        .pick(&[
-                            "1", "true", "null", "''", "a b", "x-y", "\"q\"", "~", "1.5", "'1'",
-                        ])
-                        .to_owned()
+                    let key = r.pick(&[
+                        "1", "true", "null", "''", "a b", "x-y", "\"q\"", "~", "1.5", "'1'",
+                    ]);
+                    key.clone_into(&mut entries[at].0);
                 }
                 _ => entries[at].1 = raw(r.pick(&odd)),
             }
