@@ -277,7 +277,9 @@ fn volume(node: Node, place: &str) -> Result<Node, Conflict> {
     let mut map = Map::new();
     let kind = if bind { "bind" } else { "volume" };
     map.insert("type".to_owned(), text(pos, kind));
-    map.insert("target".to_owned(), text(pos, clean(&short.target)));
+    if !short.target.is_empty() {
+        map.insert("target".to_owned(), text(pos, clean(&short.target)));
+    }
     if short.read_only {
         map.insert("read_only".to_owned(), entry(pos, Value::Bool(true)));
     }

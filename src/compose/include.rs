@@ -11,7 +11,7 @@ use super::error::{ErrorKind, Errors};
 use super::interpolate::Variables;
 use super::layers::{DEEPEST_CHAIN, Level, model, parse, placed, told_all};
 use super::merge::{self, Conflict};
-use super::source::join;
+use super::source::{join, join_written, relative};
 use super::tree::{Entry, Map, Node, Used, Value};
 
 /// Obeys the top-level `include`.
@@ -107,7 +107,8 @@ fn include_one(
         Value::Text(path) => vec![path.clone()],
         _ => texts(item.get("path")),
     };
-    let paths: Vec<PathBuf> = paths.iter().map(|path| join(level.directory, path)).collect();
+    let paths: Vec<PathBuf> =
+        paths.iter().map(|path| join_written(level.directory, path)).collect();
     let Some(first) = paths.first() else { return Ok(Node::new(item.pos, Value::Null)) };
     if stack.contains(first) || stack.len() > DEEPEST_CHAIN {
         let mut files = stack.iter().chain([first]).map(|path| path.display().to_string());
@@ -158,6 +159,7 @@ fn include_one(
     let mut inner = Level {
         environment: &environment,
         directory: &directory,
+        way: relative(level.directory, &directory),
         env_files_from: directory.strip_prefix(level.roots.1).ok().map(|it| level.roots.0.join(it)),
         roots: level.roots,
         home: level.home,

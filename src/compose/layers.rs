@@ -16,7 +16,7 @@ use super::interpolate::{self, Refusal, Variables};
 use super::merge::{self, Conflict};
 use super::paths;
 use super::schema;
-use super::source::{Pos, join};
+use super::source::{Pos, join, join_written, relative};
 use super::tree::{Document, Map, Node, Removal, Used, Value};
 use super::unify::unify;
 use super::validate;
@@ -31,6 +31,9 @@ const MOST_FILLED: usize = 64 << 20;
 pub(super) struct Level<'e> {
     pub(super) environment: &'e Environment,
     pub(super) directory: &'e Path,
+    /// The way there from the model that includes this one: paths are absolute only in the end, because what is imported is
+    /// compared with what is there. For the project itself its directory.
+    pub(super) way: PathBuf,
     /// Where the `env_file`s of includes are looked for, when that is elsewhere: Compose takes those of included files from
     /// the working directory, as if it were the project directory.
     pub(super) env_files_from: Option<PathBuf>,
@@ -82,7 +85,7 @@ pub(super) fn model(
     let mut tree = tree.unwrap_or_else(|| Node::new(start, Value::Map(Map::new())));
     canonical::defaults(&mut tree);
     told_all(validate::check(&tree), reader)?;
-    paths::resolve(&mut tree, level.directory, level.home).map_err(|it| told(it, reader))?;
+    paths::resolve(&mut tree, &level.way, level.home).map_err(|it| told(it, reader))?;
     Ok(tree)
 }
 
@@ -351,7 +354,7 @@ impl Extending<'_, '_, '_> {
         chain.push(link);
         let file = extends.node.get("file").and_then(Node::as_text).map(str::to_owned);
         let mut base = if let Some(file) = file {
-            let other = join(self.level.directory, &file);
+            let other = join_written(self.level.directory, &file);
             let mut others = Map::clone(&*self.file(&other, name, pos)?);
             if !others.contains_key(&reference) {
                 let message = format!(
@@ -385,7 +388,8 @@ impl Extending<'_, '_, '_> {
                 .collect();
             merge::remove(&mut base, &here);
             let at = node.pos;
-            let mut place = vec!["services".to_owned(), name.to_owned()];
+            // Compose's name for a service whose own it does not know here.
+            let mut place = vec!["services".to_owned(), "x".to_owned()];
             node = merge::merge(base, node, &mut place).map_err(|it| told(it, self.reader))?;
             node.pos = at;
         }
@@ -422,8 +426,9 @@ impl Extending<'_, '_, '_> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         // What a file of a file extends is relative to that file.
         absolute_extends(&mut tree, directory);
-        paths::resolve(&mut tree, directory, self.level.home)
-            .map_err(|it| told(it, self.reader))?;
+        // Not absolute yet: they are compared with others that are not.
+        let way = relative(self.level.directory, directory);
+        paths::resolve(&mut tree, &way, self.level.home).map_err(|it| told(it, self.reader))?;
         let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
             return self.fail(pos, message + "no services section");
         };

@@ -107,6 +107,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut level = layers::Level {
         environment: &found.environment,
         directory: &found.directory,
+        way: found.directory.clone(),
         env_files_from: None,
         roots: (&request.directory, &found.directory),
         home: home.as_deref(),

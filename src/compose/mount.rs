@@ -43,7 +43,19 @@ pub(super) fn parse_short(spec: &str) -> Result<Short, String> {
     }
     let mut buffer = String::new();
     let mut target_set = false;
-    for char in spec.chars().map(Some).chain([None]) {
+    // In a `${` that is left over colons and the end mean nothing: without a `}` there is no target.
+    let mut open = 0_usize;
+    let mut chars = spec.chars().map(Some).chain([None]).peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            Some('$') if chars.peek() == Some(&Some('{')) => open += 1,
+            Some('}') => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > 0 {
+            buffer.extend(char);
+            continue;
+        }
         let drive = char == Some(':') && {
             let mut chars = buffer.chars();
             chars.next().is_some_and(char::is_alphabetic) && chars.next().is_none()

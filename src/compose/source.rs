@@ -1,7 +1,7 @@
 //! Where texts come from: the one trait this module reads files through, and the positions it hands out.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a file could not be read. The texts are the system's own, as Compose prints them.
@@ -118,6 +118,20 @@ pub(super) fn join(base: &Path, path: &str) -> PathBuf {
     PathBuf::from(clean(&format!("{}/{path}", base.display())))
 }
 
+/// Joins as [`join`] does; what is absolute stays as it is written.
+pub(super) fn join_written(base: &Path, path: &str) -> PathBuf {
+    if path.starts_with('/') { PathBuf::from(path) } else { join(base, path) }
+}
+
+/// The way from one directory to another, both absolute and clean: Go's `filepath.Rel`.
+pub(super) fn relative(from: &Path, to: &Path) -> PathBuf {
+    let common = from.components().zip(to.components()).take_while(|(one, other)| one == other);
+    let common = common.count();
+    let up = from.components().skip(common).map(|_| Component::ParentDir);
+    let way: PathBuf = up.chain(to.components().skip(common)).collect();
+    if way.as_os_str().is_empty() { PathBuf::from(".") } else { way }
+}
+
 /// Go's `path.Clean`.
 pub(super) fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
@@ -155,6 +169,11 @@ mod tests {
             ("d:/x/", "d:/x"),
         ] {
             assert_eq!(clean(path), expected, "{path}");
+        }
+        for (from, to, way) in
+            [("/p", "/p", "."), ("/p", "/p/q/r", "q/r"), ("/p/q", "/p/r", "../r"), ("/", "/a", "a")]
+        {
+            assert_eq!(relative(Path::new(from), Path::new(to)), PathBuf::from(way), "{from} {to}");
         }
         assert_eq!(join(Path::new("/p"), "../q"), PathBuf::from("/q"));
         assert_eq!(join(Path::new("/p"), "/q/"), PathBuf::from("/q"));

@@ -222,8 +222,8 @@ enum Order {
     Override,
 }
 
-fn tag_of(tag: Option<&std::borrow::Cow<'_, Tag>>) -> Option<Order> {
-    match tag.map(AsRef::as_ref).map(Tag::suffix) {
+fn order(tag: Option<&Tag>) -> Option<Order> {
+    match tag.map(Tag::suffix) {
         Some("reset") => Some(Order::Reset),
         Some("override") => Some(Order::Override),
         _ => None,
@@ -316,19 +316,20 @@ impl<'t> Builder<'t> {
             let message = format!("nested deeper than {DEEPEST} levels");
             return Err(self.error(ErrorKind::Limit, pos, message));
         }
-        let obeyed = |tag: &Option<_>| tag_of(tag.as_ref()).filter(|_| self.closed == 0);
+        let closed = self.closed > 0;
+        let obeyed = |tag: Option<&Tag>| order(tag).filter(|_| !closed);
         let (value, anchor, tag) = match event {
             Event::Alias(id) => return self.alias(id, pos).map(Built::Node),
             Event::Scalar(text, style, anchor, tag) => {
-                (scalar(&text, style, tag.as_deref()), anchor, obeyed(&tag))
+                (scalar(&text, style, tag.as_deref()), anchor, obeyed(tag.as_deref()))
             }
             Event::SequenceStart(_, anchor, tag) => {
-                let tag = obeyed(&tag);
+                let tag = obeyed(tag.as_deref());
                 let list = self.inside(anchor, tag, Self::list)?;
                 (Value::List(list), anchor, tag)
             }
             Event::MappingStart(_, anchor, tag) => {
-                let tag = obeyed(&tag);
+                let tag = obeyed(tag.as_deref());
                 let map = self.inside(anchor, tag, |builder| builder.map(pos))?;
                 (Value::Map(map), anchor, tag)
             }

@@ -72,10 +72,10 @@ fn in_tree(r: &mut Rng, node: &mut Y) {
                 2 => drop(entries.remove(at)),
                 3 => entries.push(("foo".to_owned(), raw(r.pick(&["1", "null", "x"])))),
                 4 => {
-                    let other = r.pick(&[
+                    let key = r.pick(&[
                         "1", "true", "null", "''", "a b", "x-y", "\"q\"", "~", "1.5", "'1'",
                     ]);
-                    other.clone_into(&mut entries[at].0);
+                    key.clone_into(&mut entries[at].0);
                 }
                 _ => entries[at].1 = raw(r.pick(&odd)),
             }

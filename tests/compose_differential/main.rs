@@ -116,7 +116,7 @@ fn compare(seed: u64, count: u64) {
                 Err(first) => first,
             };
             let small = shrink::shrink(case, |case| {
-                differs(case, &compose, &root).is_err_and(|it| it.is_like(&first))
+                differs(case, &compose, &root).is_err_and(|it| shrink::is_like(&it, &first))
             });
             let why = differs(&small, &compose, &root).err().unwrap_or(first);
             let name = format!("differs-{seed}-{number}");

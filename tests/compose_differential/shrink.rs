@@ -1,6 +1,7 @@
 //! Makes a differing project smaller while it still differs in the same way.
 
 use crate::case::{Case, Text};
+use crate::support::{Difference, bare};
 use crate::yaml::{Y, raw};
 
 /// How many smaller projects are tried: each costs a run of Compose.
@@ -32,6 +33,21 @@ pub(crate) fn shrink(mut case: Case, mut differs: impl FnMut(&Case) -> bool) -> 
         if !smaller {
             return case;
         }
+    }
+}
+
+/// Whether two differences are about the same: a smaller project may have another fault.
+pub(crate) fn is_like(one: &Difference, other: &Difference) -> bool {
+    let last = |text: &str| bare(text.lines().next_back().unwrap_or_default());
+    match (one, other) {
+        (Difference::Content(one), Difference::Content(other)) => {
+            one.lines().nth(1) == other.lines().nth(1)
+        }
+        (Difference::Warnings(_), Difference::Warnings(_)) => true,
+        (Difference::Refused(one), Difference::Refused(other))
+        | (Difference::Accepted(one), Difference::Accepted(other))
+        | (Difference::Message(one), Difference::Message(other)) => last(one) == last(other),
+        _ => false,
     }
 }
 

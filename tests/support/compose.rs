@@ -196,23 +196,6 @@ pub(crate) enum Difference {
     Message(String),
 }
 
-impl Difference {
-    /// Whether another difference is about the same.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let last = |text: &str| bare(text.lines().next_back().unwrap_or_default());
-        match (self, other) {
-            (Self::Content(one), Self::Content(other)) => {
-                one.lines().nth(1) == other.lines().nth(1)
-            }
-            (Self::Warnings(_), Self::Warnings(_)) => true,
-            (Self::Refused(one), Self::Refused(other))
-            | (Self::Accepted(one), Self::Accepted(other))
-            | (Self::Message(one), Self::Message(other)) => last(one) == last(other),
-            _ => false,
-        }
-    }
-}
-
 impl std::fmt::Display for Difference {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -268,7 +251,7 @@ fn same_fault(ours: &str, theirs: &str) -> bool {
 
 /// A sentence without what only Compose says: values, which may be secrets, and the line, which it counts one too low at
 /// times.
-fn bare(sentence: &str) -> String {
+pub(crate) fn bare(sentence: &str) -> String {
     let mut text = sentence.to_owned();
     for (said, left) in [
         (r"(?s)(You may need to escape any \$ with another \$\.)\n.*", "$1"),
