@@ -200,29 +200,25 @@ fn without_known(text: &str) -> String {
 }
 
 fn escape_controls(text: &str, keep_colour: bool) -> String {
+    let is_odd = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || is_invisible(c);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        if c == '\u{1b}'
-            && keep_colour
-            && let Some(length) = colour_sequence(rest)
-        {
+    while let Some(at) = rest.find(is_odd) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if keep_colour && let Some(length) = colour_sequence(rest) {
             out.push_str(&rest[..length]);
             rest = &rest[length..];
             continue;
         }
-        match c {
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || is_invisible(c) => {
-                let mut units = [0u16; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-            c => out.push(c),
+        let c = rest.chars().next().unwrap_or_default();
+        let mut units = [0u16; 2];
+        for unit in c.encode_utf16(&mut units) {
+            out.push_str(&format!("\\u{unit:04x}"));
         }
         rest = &rest[c.len_utf8()..];
     }
+    out.push_str(rest);
     out
 }
 

@@ -4,6 +4,8 @@
 //! Sources of the texts: the npm package `convex` 1.17 to 1.48, `src/cli/lib/utils/utils.ts` (`logAndHandleFetchError`),
 //! `src/cli/lib/deploymentSelection.ts`, `src/cli/lib/dev.ts`, as their releases printed them.
 
+use std::sync::LazyLock;
+
 use crate::evidence::command::SaidLine;
 use crate::mask;
 use crate::secret::sanitize;
@@ -280,6 +282,12 @@ pub static KNOWN: &[KnownLine] = &[
     ),
 ];
 
+/// Any of the patterns, in one search.
+static ANY: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
+    let patterns: Vec<String> = KNOWN.iter().map(|known| regex::escape(known.pattern)).collect();
+    regex::bytes::Regex::new(&patterns.join("|")).expect("escaped texts make a valid pattern")
+});
+
 /// What is known of a line, its colours already taken away.
 pub fn known(line: &str) -> Option<&'static KnownLine> {
     KNOWN.iter().find(|known| line.contains(known.pattern))
@@ -344,7 +352,8 @@ impl Transcript {
     }
 
     fn judge(&mut self, line: &[u8]) {
-        if line.len() < 10 {
+        // A build prints millions of lines; colours may stand inside of what is looked for.
+        if !line.contains(&0x1b) && !ANY.is_match(line) {
             return;
         }
         let text = String::from_utf8_lossy(line);
