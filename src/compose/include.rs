@@ -13,6 +13,7 @@ use super::layers::{DEEPEST_CHAIN, Level, model, parse, placed, told_all};
 use super::merge::{self, Conflict};
 use super::source::{join, join_written, relative};
 use super::tree::{Entry, Map, Node, Used, Value};
+use super::unify::is_unified;
 
 /// Obeys the top-level `include`.
 pub(super) fn obey(
@@ -195,6 +196,22 @@ fn pass_through(tree: &mut Node, environment: &Environment) {
     }
 }
 
+/// Whether there is an empty list that Compose finds different from an empty list: in what is imported only those lists that
+/// are unified are what they were.
+fn has_empty_list<'n>(node: &'n Node, path: &mut Vec<&'n str>) -> bool {
+    match &node.value {
+        Value::List(list) if list.is_empty() => !is_unified(path),
+        Value::List(list) => list.iter().any(|item| has_empty_list(item, &mut vec!["[]"])),
+        Value::Map(map) => map.iter().any(|(key, entry)| {
+            path.push(key);
+            let found = has_empty_list(&entry.node, path);
+            path.pop();
+            found
+        }),
+        _ => false,
+    }
+}
+
 /// Takes an included model's resources in; the same name twice is a conflict unless both are equal.
 fn import(imported: Node, root: &mut Node) -> Vec<Conflict> {
     let mut conflicts = Vec::new();
@@ -213,7 +230,9 @@ fn import(imported: Node, root: &mut Node) -> Vec<Conflict> {
         let Some(target) = target.node.as_map_mut() else { continue };
         for (name, entry) in resources {
             match target.get(&name) {
-                Some(known) if known.node == entry.node => {}
+                Some(known)
+                    if known.node == entry.node
+                        && !has_empty_list(&entry.node, &mut vec![key, &name]) => {}
                 Some(known) => {
                     let message = format!("{key}.{name} conflicts with imported resource");
                     conflicts.push(Conflict { message, pos: known.key });

@@ -25,11 +25,25 @@ pub(super) fn unify(root: &mut Node) -> Vec<Conflict> {
     found
 }
 
-type Index = fn(&Node, &str) -> Result<String, String>;
+/// Whether the list at a path is one of those.
+pub(super) fn is_unified(path: &[&str]) -> bool {
+    match path {
+        ["networks", _, "labels"] | ["networks", _, "ipam", "options"] => true,
+        ["services", _, key] => index(key).is_some(),
+        ["services", _, "build", key] => BUILD.contains(key),
+        ["services", _, "deploy", key] => *key == "labels",
+        ["services", _, "networks", _, key] => NETWORK.contains(key),
+        _ => false,
+    }
+}
 
-/// A field of a service.
-fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
-    let index: Index = match key {
+/// The lists of a build, and of a service's network.
+const BUILD: [&str; 4] = ["args", "additional_contexts", "labels", "tags"];
+const NETWORK: [&str; 2] = ["aliases", "link_local_ips"];
+
+/// What makes two elements of a service's list the same.
+fn index(key: &str) -> Option<Index> {
+    Some(match key {
         "annotations" | "cap_add" | "cap_drop" | "dns" | "dns_opt" | "dns_search"
         | "environment" | "labels" | "links" | "profiles" | "sysctls" | "tmpfs" => pair,
         "env_file" => env_file,
@@ -39,20 +53,25 @@ fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
         "volumes" => volume_index,
         "secrets" => secret_index,
         "configs" => config_index,
-        "build" => {
-            return inside(node, &["args", "additional_contexts", "labels", "tags"], place);
-        }
-        "deploy" => return inside(node, &["labels"], place),
+        _ => return None,
+    })
+}
+
+type Index = fn(&Node, &str) -> Result<String, String>;
+
+/// A field of a service.
+fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
+    match key {
+        "build" => inside(node, &BUILD, place),
+        "deploy" => inside(node, &["labels"], place),
         "networks" => {
             for (network, entry) in node.as_map_mut().into_iter().flatten() {
-                let place = format!("{place}.{network}");
-                inside(&mut entry.node, &["aliases", "link_local_ips"], &place)?;
+                inside(&mut entry.node, &NETWORK, &format!("{place}.{network}"))?;
             }
-            return Ok(());
+            Ok(())
         }
-        _ => return Ok(()),
-    };
-    list(node, place, index)
+        _ => index(key).map_or(Ok(()), |index| list(node, place, index)),
+    }
 }
 
 fn inside(node: &mut Node, keys: &[&str], place: &str) -> Result<(), Conflict> {
