@@ -324,11 +324,13 @@ fn backend(
             .ports
             .iter()
             .filter(|port| port.protocol == "tcp")
-            .map(|port| DeclaredPort {
-                container: port.target,
-                published: port.published.clone(),
-                host_ip: port.host_ip.clone(),
-                at: place(&port.at, directory),
+            .filter_map(|port| {
+                Some(DeclaredPort {
+                    container: u16::try_from(port.target).ok()?,
+                    published: port.published.clone(),
+                    host_ip: port.host_ip.clone(),
+                    at: place(&port.at, directory),
+                })
             })
             .collect(),
         mounts: service

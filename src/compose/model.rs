@@ -195,8 +195,8 @@ pub struct Port {
     pub host_ip: Option<String>,
     /// The port of the host, or a range; `None` when the engine chooses.
     pub published: Option<String>,
-    /// The port of the container.
-    pub target: u16,
+    /// The port of the container. Compose takes any number in the long form, and leaves it to the engine to refuse 99999.
+    pub target: u32,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// `ingress` or `host`.
