@@ -172,7 +172,7 @@ fn include_one(
     Ok(tree)
 }
 
-/// Bare names in an included file take their value from that file's environment.
+/// Bare names in the lists of an included file take their value from that file's environment.
 fn pass_through(tree: &mut Node, environment: &Environment) {
     let Some(services) = merge::section(tree, "services") else { return };
     for service in services.values_mut() {
@@ -180,9 +180,9 @@ fn pass_through(tree: &mut Node, environment: &Environment) {
         else {
             continue;
         };
-        let mut list =
-            merge::sequence(std::mem::replace(&mut entry.node, Node::new(entry.key, Value::Null)));
-        for item in &mut list {
+        // In a mapping Compose leaves them to the project.
+        let Value::List(list) = &mut entry.node.value else { continue };
+        for item in list {
             if let Value::Text(text) = &mut item.value
                 && !text.contains('=')
                 && let Some((value, origin)) = environment.lookup(text)
@@ -192,7 +192,6 @@ fn pass_through(tree: &mut Node, environment: &Environment) {
                 item.used = Some(Box::new([used]));
             }
         }
-        entry.node = Node::new(entry.key, Value::List(list));
     }
 }
 

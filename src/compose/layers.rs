@@ -295,7 +295,7 @@ fn extend_all(
         if node.is_some_and(|node| node.get("extends").is_some()) {
             let mut extending =
                 Extending { main: path, removals, level: &mut *level, reader: &mut *reader };
-            if let Err(errors) = extending.service(&name, services, path, &mut Vec::new()) {
+            if let Err(errors) = extending.service(&name, services, &mut Vec::new()) {
                 found.extend(
                     errors.iter().take(MOST_ERRORS - found.len().min(MOST_ERRORS)).cloned(),
                 );
@@ -323,7 +323,6 @@ impl Extending<'_, '_, '_> {
         &mut self,
         name: &str,
         services: &mut Map,
-        path: &Path,
         chain: &mut Vec<(PathBuf, String)>,
     ) -> Result<Node, Errors> {
         let Some(entry) = services.get(name) else {
@@ -342,16 +341,6 @@ impl Extending<'_, '_, '_> {
             Value::Text(reference) => reference.clone(),
             _ => String::new(),
         };
-        let link = (path.to_path_buf(), name.to_owned());
-        if chain.contains(&link) || chain.len() > DEEPEST_CHAIN {
-            let mut lines = vec!["Circular reference:".to_owned()];
-            for (index, (file, service)) in chain.iter().chain([&link]).enumerate() {
-                let verb = if index == 0 { "" } else { "extends " };
-                lines.push(format!("  {verb}{service} in {}", file.display()));
-            }
-            return self.fail(pos, lines.join("\n"));
-        }
-        chain.push(link);
         let file = extends.node.get("file").and_then(Node::as_text).map(str::to_owned);
         let mut base = if let Some(file) = file {
             let other = join_written(self.level.directory, &file);
@@ -363,7 +352,8 @@ impl Extending<'_, '_, '_> {
                 );
                 return self.fail(pos, message);
             }
-            self.service(&reference, &mut others, &other, chain)?
+            self.link(PathBuf::from(file), name, pos, chain)?;
+            self.service(&reference, &mut others, chain)?
         } else {
             if !services.contains_key(&reference) {
                 let message = format!(
@@ -372,7 +362,8 @@ impl Extending<'_, '_, '_> {
                 );
                 return self.fail(pos, message);
             }
-            self.service(&reference, services, path, chain)?
+            self.link(self.main.to_path_buf(), name, pos, chain)?;
+            self.service(&reference, services, chain)?
         };
         chain.pop();
         if base.as_map().is_some() {
@@ -397,6 +388,29 @@ impl Extending<'_, '_, '_> {
             entry.node = node.clone();
         }
         Ok(node)
+    }
+
+    /// Notes that a service extends another; twice the same is a circle. The file is, as with Compose, the one that the other
+    /// service is looked for in, as it is written.
+    fn link(
+        &self,
+        file: PathBuf,
+        name: &str,
+        pos: Pos,
+        chain: &mut Vec<(PathBuf, String)>,
+    ) -> Result<(), Errors> {
+        let link = (file, name.to_owned());
+        let round = chain.contains(&link) || chain.len() > DEEPEST_CHAIN;
+        chain.push(link);
+        if !round {
+            return Ok(());
+        }
+        let mut lines = vec!["Circular reference:".to_owned()];
+        for (index, (file, service)) in chain.iter().enumerate() {
+            let verb = if index == 0 { "" } else { "extends " };
+            lines.push(format!("  {verb}{service} in {}", file.display()));
+        }
+        self.fail(pos, lines.join("\n"))
     }
 
     /// The services of another file, filled in, canonical, with paths that start in its directory.
@@ -425,9 +439,9 @@ impl Extending<'_, '_, '_> {
         canonical(&mut tree, self.reader)?;
         let directory = path.parent().unwrap_or(Path::new("/"));
         // What a file of a file extends is relative to that file.
-        absolute_extends(&mut tree, directory);
-        // Not absolute yet: they are compared with others that are not.
         let way = relative(self.level.directory, directory);
+        extends_from(&mut tree, &way);
+        // Not absolute yet: they are compared with others that are not.
         paths::resolve(&mut tree, &way, self.level.home).map_err(|it| told(it, self.reader))?;
         let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
             return self.fail(pos, message + "no services section");
@@ -441,7 +455,7 @@ impl Extending<'_, '_, '_> {
     }
 }
 
-fn absolute_extends(tree: &mut Node, directory: &Path) {
+fn extends_from(tree: &mut Node, directory: &Path) {
     let Some(services) = merge::section(tree, "services") else { return };
     for service in services.values_mut() {
         if let Some(entry) = service.node.as_map_mut().and_then(|map| map.get_mut("extends"))

@@ -91,8 +91,10 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<No
 /// Compose lays each of the later over each of the earlier that has its subnet.
 fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
     let pos = over.pos;
+    // Compose names the type of the earlier, whichever is wrong.
+    let message = format!("{}: unexpected type {}", path.join("."), go_type(&base.value));
     let (Value::List(configs), Value::List(others)) = (base.value, over.value) else {
-        return Err(Conflict { message: format!("{}: unexpected type", path.join(".")), pos });
+        return Err(Conflict { message, pos });
     };
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
     let mapping = |node: Node| match node.value {

@@ -330,6 +330,7 @@ impl Resolver<'_, '_> {
             let fields = |change: fn(&str, &Node) -> Option<Json>| {
                 let fields = entries(Some(value));
                 fields
+                    .filter(|(_, _, node)| node.as_text() != Some(""))
                     .filter_map(|(key, _, node)| Some((key.clone(), change(key, node)?)))
                     .collect()
             };
@@ -346,7 +347,6 @@ impl Resolver<'_, '_> {
                         let shown = pairs.map(|(key, value, _)| (key, Json::from(value)));
                         Some(Json::Object(shown.collect())).filter(|it| *it != json!({}))
                     }
-                    "subpath" if node.as_text() == Some("") => None,
                     _ => Some(to_json(node)),
                 }),
                 "tmpfs" => fields(|key, node| match key {
