@@ -3,11 +3,15 @@
 //! Nothing here decides or looks at anything. A [`Finding`] can only be made from a [`Rule`], so that an id that is not in the
 //! registry cannot be said.
 
+mod remedy;
+
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use remedy::{Action, Edit, MountAt, Remedy, Safety, line_hash};
 
 /// How bad a finding is.
 #[derive(
@@ -235,76 +239,6 @@ impl fmt::Display for Location {
             Self::Environment { env } => write!(f, "${env} of the shell"),
         }
     }
-}
-
-/// What carrying out a remedy can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Safety {
-    /// Loses nothing and can be taken back.
-    Safe,
-    /// Changes behaviour or stops something; loses nothing.
-    Unsafe,
-    /// Gives something up.
-    Destructive,
-}
-
-/// One way to mend a finding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Remedy {
-    /// What it does, in a few words.
-    pub title: String,
-    /// Commands that may be run as they stand, in order.
-    pub commands: Vec<String>,
-    /// Changes of files.
-    pub edits: Vec<Edit>,
-    /// What carrying it out can do.
-    pub safety: Safety,
-    /// Where to read more.
-    pub docs: Option<String>,
-}
-
-impl Remedy {
-    /// A remedy that loses nothing.
-    pub fn safe(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            commands: Vec::new(),
-            edits: Vec::new(),
-            safety: Safety::Safe,
-            docs: None,
-        }
-    }
-
-    /// A remedy that stops or changes something.
-    pub fn careful(title: impl Into<String>) -> Self {
-        Self { safety: Safety::Unsafe, ..Self::safe(title) }
-    }
-
-    /// Adds a command.
-    pub fn run(mut self, command: impl Into<String>) -> Self {
-        self.commands.push(command.into());
-        self
-    }
-
-    /// Adds an edit.
-    pub fn edit(mut self, edit: Edit) -> Self {
-        self.edits.push(edit);
-        self
-    }
-}
-
-/// The change of one whole line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Edit {
-    /// The file, relative to the project's directory.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The fingerprint-like hash of the line to replace (first 16 hex digits of its SHA-256); `null` inserts before it.
-    pub line_hash: Option<String>,
-    /// The new line; a secret stands in it as `{key ab12cd34}`. `null` deletes the line.
-    pub new: Option<String>,
 }
 
 /// The whole deployment in one word.

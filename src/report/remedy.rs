@@ -1,0 +1,201 @@
+//! What mends a finding: words and commands for a person, edits and actions for `convex-doctor fix`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What carrying out a remedy can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Safety {
+    /// Loses nothing and can be taken back.
+    Safe,
+    /// Changes behaviour or stops something; loses nothing.
+    Unsafe,
+    /// Gives something up.
+    Destructive,
+}
+
+/// One way to mend a finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Remedy {
+    /// What it does, in a few words.
+    pub title: String,
+    /// Commands that may be run as they stand, in order.
+    pub commands: Vec<String>,
+    /// Changes of files.
+    pub edits: Vec<Edit>,
+    /// What `convex-doctor fix` does for it behind the edits, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
+    /// What carrying it out can do.
+    pub safety: Safety,
+    /// Where to read more.
+    pub docs: Option<String>,
+}
+
+impl Remedy {
+    /// A remedy that loses nothing.
+    pub fn safe(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            commands: Vec::new(),
+            edits: Vec::new(),
+            actions: Vec::new(),
+            safety: Safety::Safe,
+            docs: None,
+        }
+    }
+
+    /// A remedy that stops or changes something.
+    pub fn careful(title: impl Into<String>) -> Self {
+        Self { safety: Safety::Unsafe, ..Self::safe(title) }
+    }
+
+    /// Adds a command.
+    pub fn run(mut self, command: impl Into<String>) -> Self {
+        self.commands.push(command.into());
+        self
+    }
+
+    /// Adds edits.
+    pub fn edit(mut self, edits: impl IntoIterator<Item = Edit>) -> Self {
+        self.edits.extend(edits);
+        self
+    }
+
+    /// Adds something that `convex-doctor fix` does.
+    pub fn act(mut self, action: Action) -> Self {
+        self.actions.push(action);
+        self
+    }
+}
+
+/// The change of one whole line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Edit {
+    /// The file, relative to the project's directory.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The fingerprint-like hash of the line to replace (first 16 hex digits of its SHA-256); `null` inserts before it.
+    pub line_hash: Option<String>,
+    /// The new line; `null` deletes the line. What no report may hold stands in it as a placeholder, which applying fills in from
+    /// the old line: `{key ab12cd34}` the key with that fingerprint, freed of what was captured along with it; `{hex ab12cd34}` what
+    /// stands behind its `|`; `{rest}` all that stands behind the `=`; `{comment}` the comment at the end; `{line}` the whole line.
+    pub new: Option<String>,
+}
+
+/// The hash of a line without its end, by which [`Edit::line_hash`] knows it again.
+pub fn line_hash(line: &str) -> String {
+    hex::encode(&Sha256::digest(line.as_bytes())[..8])
+}
+
+/// What `convex-doctor fix` can do beside the change of single lines: intents, from which the plan makes diffs and calls of the engine.
+/// None of them deletes a volume, and each can be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// Makes an admin key for this deployment's own instance and writes it into an env file, the URL too where there is none.
+    MintKey {
+        /// The env file.
+        file: String,
+    },
+    /// Writes the secret that a container runs with into Compose's `.env`, as INSTANCE_SECRET: keys then outlive volumes.
+    PinSecret {
+        /// The container.
+        container: String,
+        /// The `.env` file.
+        file: String,
+    },
+    /// Writes a fresh INSTANCE_SECRET into Compose's `.env`: all keys so far are refused from the next start on.
+    NewSecret {
+        /// The `.env` file.
+        file: String,
+    },
+    /// Has git ignore a file.
+    Ignore {
+        /// The file, relative to the project's directory.
+        file: String,
+    },
+    /// Has a service of the compose file pass a variable on.
+    PassVariable {
+        /// The compose file.
+        file: String,
+        /// The service.
+        service: String,
+        /// The variable.
+        name: String,
+    },
+    /// Takes a variable out of a service's environment in the compose file.
+    RemoveVariable {
+        /// The compose file.
+        file: String,
+        /// The service.
+        service: String,
+        /// The variable.
+        name: String,
+    },
+    /// Has a service of the compose file mount a top-level volume.
+    MountVolume {
+        /// The compose file.
+        file: String,
+        /// The service.
+        service: String,
+        /// The volume's key.
+        key: String,
+        /// The path in the container.
+        target: String,
+    },
+    /// Declares a top-level volume in the compose file.
+    DeclareVolume {
+        /// The compose file.
+        file: String,
+        /// The volume's key.
+        key: String,
+        /// The existing volume that it is to be, as an external one; without, the project's own.
+        adopt: Option<String>,
+    },
+    /// Stops a container, so that its files are at rest.
+    Stop {
+        /// The container.
+        container: String,
+    },
+    /// Starts a container that is stopped or paused.
+    Start {
+        /// The container.
+        container: String,
+    },
+    /// Copies a volume, byte for byte, into a new one of the compose project. The old one stays as it is.
+    CopyVolume {
+        /// The volume to copy.
+        from: String,
+        /// The name of the new one.
+        to: String,
+        /// The compose project that gets it.
+        project: String,
+        /// Its key in the compose file.
+        key: String,
+    },
+    /// Puts in a container's place one made alike, with another volume at a path or with the INSTANCE_SECRET of a `.env`.
+    Replace {
+        /// The container.
+        container: String,
+        /// The volume, and the path where it is mounted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mount: Option<MountAt>,
+        /// The `.env` file whose INSTANCE_SECRET it gets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret_from: Option<String>,
+    },
+}
+
+/// A volume at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MountAt {
+    /// The volume's name.
+    pub volume: String,
+    /// The path in the container.
+    pub target: String,
+}
+
