@@ -23,11 +23,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 3: plain data
     ("evidence", &["secret", "report", "admin_key"]),
     // 4: pure
-    ("selection", &["secret", "admin_key", "evidence"]),
+    ("selection", &["secret", "report", "admin_key", "evidence"]),
     ("checks", &["secret", "report", "admin_key", "evidence"]),
     ("topics", &[]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
-    ("fix", &["selection"]),
+    ("fix", &["secret", "report", "admin_key", "compose", "evidence", "selection"]),
     ("transcript", &["secret", "mask", "evidence"]),
     // 5: looking, and judging together; neither knows the other
     ("collect", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),

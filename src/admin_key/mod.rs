@@ -8,6 +8,7 @@ mod cipher;
 mod claims;
 mod inspect;
 mod parse;
+mod repair;
 mod shape;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -15,6 +16,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 pub use claims::{Claims, Kind};
 pub use inspect::{Inspection, Opened, VerdictWord, inspect, inspect_json, refused};
 pub use parse::strip_one_line_end;
+pub use repair::repaired;
 pub use shape::{Form, Shape, ShapeFault, TypePrefix, fingerprint, shape};
 
 use crate::secret::{Fingerprint, Secret};

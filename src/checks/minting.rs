@@ -4,7 +4,7 @@ use super::compose;
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;
 use crate::evidence::selection::ValueSource;
-use crate::report::Remedy;
+use crate::report::{Action, Remedy};
 
 const ADMIN_KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
 const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
@@ -21,31 +21,34 @@ pub(crate) fn remedy(evidence: &Evidence, title: &str, container: Option<&Contai
             compose::shell_word(service)
         ));
     };
-    match own_command(evidence, container) {
-        Some(command) => Remedy::safe(title).run(command),
+    match own_file(evidence, container) {
+        Some(file) => {
+            let into = match file {
+                ".env.local" => String::new(),
+                file => format!("={}", compose::shell_word(file)),
+            };
+            let files = compose::file_flags(evidence);
+            Remedy::safe(title)
+                .run(format!("convex-doctor key mint --write{into}{files}"))
+                .act(Action::MintKey { file: file.to_owned() })
+        }
         None => Remedy::safe(title).run(by_hand(evidence, container)),
     }
 }
 
-/// The doctor's own command, for a container of this very project and a key that stands in a file or nowhere: it mints, writes, tries,
-/// and takes back what is refused.
-fn own_command(evidence: &Evidence, container: &Container) -> Option<String> {
+/// The file into which the doctor itself may write a key, for a container of this very project and a key that stands in a file or
+/// nowhere: it mints, writes, tries, and takes back what is refused.
+fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str> {
     if !is_expected(evidence, container) || !container.is_running() {
         return None;
     }
     let definitions = evidence.selection.definitions(ADMIN_KEY);
-    let file = match definitions.iter().find(|one| one.wins).map(|one| &one.source) {
-        None => ".env.local",
-        Some(ValueSource::File { file, .. }) => file.as_str(),
+    match definitions.iter().find(|one| one.wins).map(|one| &one.source) {
+        None => Some(".env.local"),
+        Some(ValueSource::File { file, .. }) => Some(file),
         // What a shell exports comes before every file.
-        Some(ValueSource::Env { .. } | ValueSource::Flag { .. }) => return None,
-    };
-    let into = match file {
-        ".env.local" => String::new(),
-        file => format!("={}", compose::shell_word(file)),
-    };
-    let files = compose::file_flags(evidence);
-    Some(format!("convex-doctor key mint --write{into}{files}"))
+        Some(ValueSource::Env { .. } | ValueSource::Flag { .. }) => None,
+    }
 }
 
 /// The script that every self-hosted backend's image carries: `docker compose exec` for a container of this very project, else
@@ -85,6 +88,7 @@ mod tests {
                 same_as_winner: true,
                 text: None,
                 key: None,
+                lines: None,
             };
             evidence.selection.variables =
                 vec![VariableFacts { name: ADMIN_KEY.to_owned(), definitions: vec![definition] }];

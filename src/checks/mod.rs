@@ -5,6 +5,7 @@
 //! [`REGISTRY`]. The tests at the bottom of this file and `tests/scenarios.rs` name what is missing.
 
 pub mod compose;
+pub(crate) mod edits;
 pub mod endpoint;
 pub mod engine;
 pub mod identity;

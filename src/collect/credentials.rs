@@ -30,6 +30,7 @@ pub(super) fn keys(selection: &Selection, found: &[(Secret, SecretPlace)]) -> Ve
                     .is_some_and(|selected| selected.source == definition.source),
                 fingerprint: admin_key::fingerprint(&key),
                 shape: admin_key::shape(&key),
+                repaired: admin_key::repaired(&key).as_ref().and_then(admin_key::fingerprint),
                 equals_secret_of: equals(&key, found),
                 trials: secrets.iter().map(|secret| secret.try_on(&key)).collect(),
             }

@@ -18,6 +18,9 @@ pub struct KeyFacts {
     pub fingerprint: Option<Fingerprint>,
     /// What its text says without any secret.
     pub shape: Shape,
+    /// The fingerprint of the key in it, where it is a whole one that only something was captured along with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<Fingerprint>,
     /// Where an instance secret was found that equals this text digit for digit.
     pub equals_secret_of: Option<SecretPlace>,
     /// Every distinct secret that was found, and whether it opens this key.

@@ -128,6 +128,18 @@ pub struct KeyFacts {
     pub empty: bool,
 }
 
+/// How an assignment stands in its file: what changing it needs, and nothing of its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Written {
+    /// The hash of each of its lines ([`crate::report::line_hash`]), the one with the name first. Only of lines that hold a whole key or
+    /// no secret: the hash of a password can be guessed at.
+    pub hashes: Vec<String>,
+    /// Whether `export` stands before the name.
+    pub export: bool,
+    /// Whether a comment follows on its last line.
+    pub comment: bool,
+}
+
 /// One place that defines a variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DefinitionFacts {
@@ -143,6 +155,9 @@ pub struct DefinitionFacts {
     pub text: Option<String>,
     /// For variables that hold a key.
     pub key: Option<KeyFacts>,
+    /// Its lines, where they may be named; of a file only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Written>,
 }
 
 /// A variable and all its definitions, the one that counts first, then what it hides.
@@ -178,6 +193,9 @@ pub struct NearMissFacts {
     pub source: ValueSource,
     /// Whether nothing is assigned to it.
     pub empty: bool,
+    /// Its lines, as of a definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Written>,
 }
 
 /// In which way a line is read otherwise than it looks.

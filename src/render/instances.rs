@@ -226,6 +226,7 @@ mod tests {
             selected: true,
             fingerprint: Some(Fingerprint::of_text("key")),
             shape: shape(&text),
+            repaired: None,
             equals_secret_of: None,
             trials: ["mine", "old"]
                 .map(|tried| Trial {

@@ -198,4 +198,3 @@ pub struct MountAt {
     /// The path in the container.
     pub target: String,
 }
-

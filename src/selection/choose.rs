@@ -11,14 +11,17 @@ use super::names::{
     ADMIN_KEY, DEPLOY_KEY, DEPLOYMENT, DEPLOYMENT_TOKEN, SELECTING, URL, holds_key, matters, meant,
     secret_parts,
 };
-use super::node_dotenv::{self, Assignment};
+use super::node_dotenv::{self, Assignment, Comment};
 use super::strict::{self, Misreading};
 pub use crate::evidence::selection::PackageJsonState as PackageJson;
-use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource};
+use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource, Written};
+use crate::report::line_hash;
 use crate::secret::Secret;
 
 /// Of one variable in one file, only the last few definitions are kept: a hostile file may have a million.
 const MOST_DEFINITIONS: usize = 64;
+/// A run of so many letters and digits was not chosen by a person, and cannot be guessed.
+const LEAST_RUN: usize = 24;
 /// As many near misses help nobody.
 const MOST_NEAR_MISSES: usize = 50;
 
@@ -104,6 +107,8 @@ pub struct Definition {
     pub value: Text,
     /// Whether this is the one that counts.
     pub wins: bool,
+    /// Its lines, where they may be named.
+    pub lines: Option<Written>,
 }
 
 /// A variable and all its definitions, in order of precedence; of one file, the last line comes first.
@@ -117,13 +122,15 @@ pub struct Variable {
 /// A name that the CLI does not read, and the one that was probably meant.
 pub struct NearMiss {
     /// As typed, such as `./CONVEX_SELF_HOSTED_URL`.
-    pub written: String,
+    pub name: String,
     /// One of the pair's names.
     pub meant: &'static str,
     /// Where.
     pub source: ValueSource,
     /// Whether nothing is assigned to it.
     pub empty: bool,
+    /// Its lines, where they may be named.
+    pub lines: Option<Written>,
 }
 
 /// The admin key in force.
@@ -451,29 +458,29 @@ impl<'a> World<'a> {
     /// Every definition of every variable that matters, whether the CLI takes its source into account or not.
     fn variables(&self, flags: Option<&Flags>) -> Vec<Variable> {
         let mut found: BTreeMap<(usize, &str), Vec<Definition>> = BTreeMap::new();
-        let mut add = |name, text: &str, source, counts: bool| {
+        let mut add = |name, text: &str, source, counts: bool, lines| {
             let rank = SELECTING.iter().position(|known| *known == name);
             let definitions = found.entry((rank.unwrap_or(SELECTING.len()), name)).or_default();
             let wins = counts && !definitions.iter().any(|definition| definition.wins);
-            definitions.push(Definition { source, value: Text::new(name, text), wins });
+            definitions.push(Definition { source, value: Text::new(name, text), wins, lines });
         };
         if let Some(flags) = flags {
             let flag = |flag: &str| ValueSource::Flag { flag: flag.to_owned() };
-            add(URL, flags.url.as_deref().unwrap_or_default(), flag("--url"), true);
+            add(URL, flags.url.as_deref().unwrap_or_default(), flag("--url"), true, None);
             let key = flags.admin_key.as_ref().map_or("", Secret::expose);
-            add(ADMIN_KEY, key, flag("--admin-key"), true);
+            add(ADMIN_KEY, key, flag("--admin-key"), true, None);
         }
         let (first, rest) =
             self.files.split_at(usize::from(self.exclusive && !self.env_file_missing));
-        for (assignment, source) in first.iter().flat_map(ReadFile::last_first) {
-            add(&assignment.name, assignment.value.expose(), source, flags.is_none());
+        for (assignment, source, lines) in first.iter().flat_map(ReadFile::last_first) {
+            add(&assignment.name, assignment.value.expose(), source, flags.is_none(), lines);
         }
         let counts = flags.is_none() && !self.exclusive;
         for (name, value) in self.process_env.iter().filter(|(name, _)| matters(name)) {
-            add(name, value, ValueSource::Env { env: name.clone() }, counts);
+            add(name, value, ValueSource::Env { env: name.clone() }, counts, None);
         }
-        for (assignment, source) in rest.iter().flat_map(ReadFile::last_first) {
-            add(&assignment.name, assignment.value.expose(), source, counts);
+        for (assignment, source, lines) in rest.iter().flat_map(ReadFile::last_first) {
+            add(&assignment.name, assignment.value.expose(), source, counts, lines);
         }
         found
             .into_iter()
@@ -488,7 +495,7 @@ impl<'a> World<'a> {
             if let Some(meant) = meant(name) {
                 let source = ValueSource::Env { env: name.clone() };
                 let empty = known_to_scrubber(value).is_empty();
-                found.push(NearMiss { written: name.clone(), meant, source, empty });
+                found.push(NearMiss { name: name.clone(), meant, source, empty, lines: None });
             }
         }
         for file in self.counting_files() {
@@ -496,7 +503,9 @@ impl<'a> World<'a> {
                 if let Some(meant) = meant(&assignment.name) {
                     let empty = known_to_scrubber(assignment.value.expose()).is_empty();
                     let source = file.source(assignment.line);
-                    found.push(NearMiss { written: assignment.name.clone(), meant, source, empty });
+                    let lines = written(&file.file.text, assignment, meant);
+                    let name = assignment.name.clone();
+                    found.push(NearMiss { name, meant, source, empty, lines });
                 }
                 if found.len() >= MOST_NEAR_MISSES {
                     return found;
@@ -525,14 +534,17 @@ impl ReadFile<'_> {
 
     /// The assignments that matter, the last one first because it counts; only so many of each name, and of the app's names
     /// all together, of which there may be any number.
-    fn last_first(&self) -> impl Iterator<Item = (&Assignment, ValueSource)> {
+    fn last_first(&self) -> impl Iterator<Item = (&Assignment, ValueSource, Option<Written>)> {
         let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
         self.read.iter().rev().filter(|assignment| matters(&assignment.name)).filter_map(
             move |assignment| {
                 let selecting = SELECTING.iter().find(|name| **name == assignment.name);
                 let number = kept.entry(selecting.copied().unwrap_or_default()).or_default();
                 *number += 1;
-                (*number <= MOST_DEFINITIONS).then(|| (assignment, self.source(assignment.line)))
+                (*number <= MOST_DEFINITIONS).then(|| {
+                    let lines = written(&self.file.text, assignment, &assignment.name);
+                    (assignment, self.source(assignment.line), lines)
+                })
             },
         )
     }
@@ -549,9 +561,34 @@ impl ReadFile<'_> {
                 let empty = known_to_scrubber(value.trim()).is_empty();
                 let meant = if misread.name == URL { URL } else { ADMIN_KEY };
                 let source = self.source(misread.line);
-                Some(NearMiss { written: format!("./{meant}"), meant, source, empty })
+                Some(NearMiss { name: format!("./{meant}"), meant, source, empty, lines: None })
             })
     }
+}
+
+/// The lines of an assignment, where naming them by a hash gives nothing away: of a key only where it is long enough to be one, of
+/// anything else only what is shown anyway.
+fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
+    let value = assignment.value.expose();
+    let tellable = if holds_key(name) {
+        value.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= LEAST_RUN)
+    } else {
+        secret_parts(value).is_empty()
+    };
+    let span = &assignment.span;
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let rest = &text[span.end..];
+    let end = span.end + rest.find('\n').unwrap_or(rest.len());
+    let lines: Vec<&str> = text[start..end].lines().collect();
+    // Behind a lone carriage return, or with `export` on a line of its own, nobody else would count the lines alike.
+    let odd = lines.iter().any(|line| line.contains('\r'))
+        || lines.len() != assignment.end_line + 1 - assignment.line
+        || lines.first().is_some_and(|line| line.starts_with('\u{feff}'));
+    (tellable && !odd).then(|| Written {
+        hashes: lines.iter().map(|line| line_hash(line)).collect(),
+        export: text[span.clone()].starts_with("export"),
+        comment: assignment.comment == Comment::Apart,
+    })
 }
 
 /// The value of a misnamed variable may be a key: it is not kept, but it must not be shown by anybody either.

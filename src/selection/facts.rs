@@ -44,10 +44,11 @@ pub fn facts(
             .near_misses
             .iter()
             .map(|miss| NearMissFacts {
-                written: miss.written.clone(),
+                written: miss.name.clone(),
                 meant: miss.meant.to_owned(),
                 source: miss.source.clone(),
                 empty: miss.empty,
+                lines: miss.lines.clone(),
             })
             .collect(),
         misreadings: selection
@@ -101,6 +102,7 @@ fn variable_facts(variable: &Variable, key_facts: &dyn Fn(&str) -> KeyFacts) -> 
             same_as_winner: winner.is_some_and(|winner| winner.value.expose() == value),
             text,
             key,
+            lines: definition.lines.clone(),
         }
     };
     VariableFacts {

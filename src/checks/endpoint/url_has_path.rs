@@ -1,10 +1,11 @@
 //! The CLI appends its own path to the URL as typed: a slash or a path at its end leads to addresses that do not exist.
 
 use crate::checks::Check;
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{cli_at_least, heed_200, selected, url_location};
 use crate::evidence::endpoint::Body;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Rule};
 
 static URL_HAS_PATH: Rule = Rule {
     id: "url-has-path",
@@ -54,9 +55,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!("{}/api/v1/get_canonical_urls", endpoint.url),
         );
     }
-    let finding = finding
-        .at(url_location(evidence))
-        .remedy(Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {without}")));
+    let finding =
+        finding.at(url_location(evidence)).remedy(set_url(&evidence.selection, without, ""));
     Ok(vec![heed_200(evidence, finding)])
 }
 

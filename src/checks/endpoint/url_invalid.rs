@@ -1,6 +1,7 @@
 //! The URL cannot be used as it is typed: nothing was sent anywhere.
 
 use crate::checks::Check;
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{is_loopback, selected, url_location};
 use crate::evidence::endpoint::UrlFault;
 use crate::evidence::{Evidence, Unseen};
@@ -38,7 +39,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         UrlFault::Unparsable(error) => format!("It cannot be read as a URL: {error}."),
     };
     let remedy = match meant(url, fault) {
-        Some(meant) => Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {meant}")),
+        Some(meant) => set_url(&evidence.selection, &meant, ""),
         None => Remedy::safe("set CONVEX_SELF_HOSTED_URL to the form http://HOST:PORT"),
     };
     Ok(vec![

@@ -2,6 +2,7 @@
 
 use super::answers::{self, is_gateway_error, is_login_wall, is_redirect};
 use crate::checks::Check;
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{convex_answers, heed_200, published_url, selected, url_location};
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
@@ -153,10 +154,10 @@ fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts, what: &str) -> Re
         Some(url) => Some(url.clone()),
         None => published_url(evidence).filter(|url| *url != endpoint.url),
     };
-    Remedy::safe(match known {
-        Some(url) => format!("set CONVEX_SELF_HOSTED_URL to {url}"),
-        None => format!("set CONVEX_SELF_HOSTED_URL to {what}"),
-    })
+    match known {
+        Some(url) => set_url(&evidence.selection, &url, ""),
+        None => Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {what}")),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! `localhost` means `::1` first, and the backend listens at 127.0.0.1 only: a Node that tries only the first address is refused.
 
 use crate::checks::Check;
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{convex_answers, selected, url_location};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Rule};
 
 static URL_LOCALHOST_IPV6: Rule = Rule {
     id: "url-localhost-ipv6",
@@ -56,7 +57,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .level(level)
             .because(format!("{dead} does not accept, {alive} does"), endpoint.url.clone())
             .at(url_location(evidence))
-            .remedy(Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {better}"))),
+            .remedy(set_url(&evidence.selection, &better, "")),
     ])
 }
 

@@ -1,5 +1,6 @@
 //! The URL is right somewhere else: inside the compose network, or on the host of this container.
 
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{
     API_PORT, convex_answers, is_loopback, published_url, selected, url_location,
 };
@@ -57,15 +58,12 @@ fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let url = published_url(evidence);
-    let remedy = Remedy::safe(match url {
-        Some(url) => {
-            format!("set CONVEX_SELF_HOSTED_URL to {url}, where the backend's port is published")
-        }
-        None => {
-            "set CONVEX_SELF_HOSTED_URL to the address at which the backend's port is published"
-                .into()
-        }
-    });
+    let remedy = match url {
+        Some(url) => set_url(&evidence.selection, &url, ", where the backend's port is published"),
+        None => Remedy::safe(
+            "set CONVEX_SELF_HOSTED_URL to the address at which the backend's port is published",
+        ),
+    };
     Ok(vec![
         URL_IN_NETWORK_NAME
             .finding(

@@ -1,5 +1,6 @@
 //! The backend runs, and not behind the port of the URL.
 
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{
     API_PORT, convex_answers, heed_200, is_engine_host, is_loopback, published_url, selected,
     url_location,
@@ -59,7 +60,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .iter()
         .any(|port| port.container == API_PORT && port.host.is_some() && reachable(&port.host_ip));
     let remedy = match published_url(evidence).filter(|_| usable) {
-        Some(url) => Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {url}")),
+        Some(url) => set_url(&evidence.selection, &url, ""),
         None => Remedy::careful(format!(
             "add `\"{}:{API_PORT}\"` under `ports:` of the backend service, then recreate it",
             endpoint.port

@@ -1,6 +1,7 @@
 //! The key is refused because another backend than this project's own answers at the URL.
 
 use super::who_answers::{self, Case};
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{
     API_PORT, is_engine_host, is_loopback, key_refused, selected, url_location,
 };
@@ -74,7 +75,7 @@ fn tell(
         .filter(|own| *own != port);
     if let Some(own) = own {
         let url = format!("http://127.0.0.1:{own}");
-        finding = finding.remedy(Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {url}")));
+        finding = finding.remedy(set_url(&evidence.selection, &url, ""));
     }
     let free = Remedy::careful(format!("free port {port}, then start this project's backend"));
     let free = match &case.other {

@@ -1,6 +1,7 @@
 //! No HTTP answer came back, and how far the connection got: seven faults that the CLI words alike (`fetch failed`).
 
 use super::url_tls_failure::{self, URL_TLS_FAILURE};
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{
     convex_answers, is_engine_host, is_loopback, selected, url_location,
 };
@@ -84,11 +85,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             ))),
         Reach::Tls { fault } => url_tls_failure::finding(endpoint, fault),
         Reach::PlainToTls => {
-            scheme("https", "The server speaks TLS, and the URL says http.", endpoint)
+            scheme("https", "The server speaks TLS, and the URL says http.", evidence, endpoint)
         }
-        Reach::TlsToPlain => {
-            scheme("http", "The server speaks plain HTTP, and the URL says https.", endpoint)
-        }
+        Reach::TlsToPlain => scheme(
+            "http",
+            "The server speaks plain HTTP, and the URL says https.",
+            evidence,
+            endpoint,
+        ),
     };
     Ok(vec![finding.at(url_location(evidence))])
 }
@@ -165,11 +169,13 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         )
 }
 
-fn scheme(right: &str, why: &str, endpoint: &EndpointFacts) -> Finding {
+fn scheme(right: &str, why: &str, evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
     let rest = endpoint.url.split_once("://").map_or(endpoint.url.as_str(), |(_, rest)| rest);
-    URL_SCHEME_MISMATCH
-        .finding(Certainty::Proven, why)
-        .remedy(Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {right}://{rest}")))
+    URL_SCHEME_MISMATCH.finding(Certainty::Proven, why).remedy(set_url(
+        &evidence.selection,
+        &format!("{right}://{rest}"),
+        "",
+    ))
 }
 
 #[cfg(test)]

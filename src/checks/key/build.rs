@@ -252,6 +252,7 @@ pub(crate) fn key(trials: Vec<Trial>) -> KeyFacts {
         selected: true,
         fingerprint: Some(secret("key")),
         shape: shape(&Secret::new(text)),
+        repaired: None,
         equals_secret_of: None,
         trials,
     }

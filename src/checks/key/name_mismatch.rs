@@ -2,7 +2,8 @@
 
 use super::judgement::{Case, case, outdone};
 use super::{called, capital, location, secret_in_force, stands, subject, trial};
-use crate::checks::Check;
+use crate::checks::selection::ADMIN_KEY;
+use crate::checks::{Check, edits};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -53,13 +54,26 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(at) = location(&key.source) {
         finding = finding.at(at);
     }
-    let write = name.map_or_else(
-        || "Write the name that `<URL>/instance_name` answers before the `|`".to_owned(),
-        |name| {
-            format!("Write {name} before the `|` in place of {own}; leave the hex part as it is")
-        },
-    );
-    Ok(vec![finding.remedy(Remedy::safe(write))])
+    let write = match &name {
+        None => Remedy::safe("Write the name that `<URL>/instance_name` answers before the `|`"),
+        Some(name) => Remedy::safe(format!(
+            "Write {name} before the `|` in place of {own}; leave the hex part as it is"
+        )),
+    };
+    let sure = opens || certainty == Certainty::Proven;
+    let write = match (&name, &key.fingerprint) {
+        (Some(name), Some(print)) if sure && key.selected && is_plain(name) => {
+            let value = format!("'{name}|{{hex {print}}}'");
+            write.edit(edits::set(&evidence.selection, ADMIN_KEY, &value))
+        }
+        _ => write,
+    };
+    Ok(vec![finding.remedy(write)])
+}
+
+/// Whether every reader of env files takes it as it is in single quotes.
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::{about, is_refused, replace, selected};
 use crate::admin_key::{Form, ShapeFault as Fault};
-use crate::checks::Check;
+use crate::checks::selection::ADMIN_KEY;
+use crate::checks::{Check, edits};
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -60,10 +61,20 @@ fn damaged(evidence: &Evidence, key: &KeyFacts) -> Finding {
         format!("In the text of the key: {what}. {effect}"),
     );
     if only_behind {
-        finding = finding.level(Level::Error).remedy(Remedy::safe(format!(
-            "write it again without what stands behind it ({}); the key itself is good",
-            key.source
-        )));
+        finding = finding.level(Level::Error);
+    }
+    if only_behind || key.repaired.is_some() {
+        let what = if only_behind {
+            "without what stands behind it"
+        } else {
+            "alone, without what came along; its digits are whole"
+        };
+        let mut remedy = Remedy::safe(format!("write the key again {what} ({})", key.source));
+        if let Some(print) = &key.repaired {
+            let value = format!("'{{key {print}}}'");
+            remedy = remedy.edit(edits::set(&evidence.selection, ADMIN_KEY, &value));
+        }
+        finding = finding.remedy(remedy);
     }
     finding.remedy(replace(evidence, key))
 }

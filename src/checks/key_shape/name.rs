@@ -2,7 +2,8 @@
 
 use super::{about, is_refused, replace, selected};
 use crate::admin_key::Form;
-use crate::checks::Check;
+use crate::checks::selection::ADMIN_KEY;
+use crate::checks::{Check, edits};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -43,6 +44,14 @@ fn prefix(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         "write the key without the prefix, from the instance name on ({})",
         key.source
     ));
+    let bare = match (&key.shape.name, &key.fingerprint) {
+        (Some(name), Some(print)) => bare.edit(edits::set(
+            &evidence.selection,
+            ADMIN_KEY,
+            &format!("'{name}|{{hex {print}}}'"),
+        )),
+        _ => bare,
+    };
     let finding = about(&KEY_PREFIX_REFUSED, evidence, key, Certainty::Proven, detail);
     Ok(vec![finding.remedy(bare)])
 }

@@ -1,6 +1,6 @@
 //! Evidence for the tests of this family and of `key_shape`, made from the texts of env files as a live run would make it.
 
-use crate::admin_key::{fingerprint, shape};
+use crate::admin_key::{fingerprint, repaired, shape};
 use crate::evidence::compose::{At, BackendService, ComposeFacts};
 use crate::evidence::docker::DockerFacts;
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts};
@@ -56,6 +56,7 @@ pub(crate) fn of(sources: &Sources) -> Evidence {
                 selected: definition.wins,
                 fingerprint: fingerprint(&text),
                 shape: shape(&text),
+                repaired: repaired(&text).as_ref().and_then(fingerprint),
                 equals_secret_of: None,
                 trials: Vec::new(),
             }

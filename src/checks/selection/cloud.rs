@@ -138,7 +138,7 @@ fn remove_all(mut finding: Finding, evidence: &Evidence, name: &str) -> Finding 
         if !definition.empty && super::counts(selection, &definition.source) {
             finding = super::at(finding, &definition.source)
                 .because(format!("{name} is set"), definition.source.to_string())
-                .remedy(super::without(name, &definition.source));
+                .remedy(super::without(name, definition));
         }
     }
     finding

@@ -45,7 +45,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .level(if elsewhere { Level::Warning } else { Level::Error })
             .because(format!("{name} is empty"), empty.source.to_string())
             .because(format!("{name} has a value"), hidden.source.to_string())
-            .remedy(super::without(name, &empty.source));
+            .remedy(super::without(name, empty));
         findings.push(super::at(super::at(finding, &empty.source), &hidden.source));
     }
     Ok(findings)

@@ -1,6 +1,6 @@
 //! A variable whose name is nearly one of the pair's: the CLI does not read it.
 
-use crate::checks::Check;
+use crate::checks::{Check, edits};
 use crate::evidence::selection::NearMissFacts;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -46,7 +46,12 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
         .level(if missing && !elsewhere { Level::Error } else { Level::Warning })
         .because(format!("{written} is set"), source.to_string())
         .remedy(if missing {
-            Remedy::safe(format!("rename it to {meant} ({source})"))
+            Remedy::safe(format!("rename it to {meant} ({source})")).edit(edits::rewrite(
+                source,
+                miss.lines.as_ref(),
+                meant,
+                "{rest}",
+            ))
         } else {
             Remedy::safe(format!("delete it ({source}), unless another program reads it"))
         });

@@ -9,10 +9,12 @@
 )]
 
 pub(crate) use super::compose::shell_word as word;
-use super::{Check, minting};
+use super::{Check, edits, minting};
 use crate::evidence::docker::{Container, DockerFacts};
 use crate::evidence::endpoint::Body;
-use crate::evidence::selection::{SelectionError, SelectionFacts, SelectionKind, ValueSource};
+use crate::evidence::selection::{
+    DefinitionFacts, SelectionError, SelectionFacts, SelectionKind, ValueSource,
+};
 use crate::evidence::surroundings::PackageJson;
 use crate::evidence::{Evidence, Observation, Unseen};
 use crate::report::{Finding, Location, Remedy};
@@ -227,10 +229,11 @@ fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
 }
 
 /// What takes a definition away: `unset` in this shell, or the line of its file, which is named and not touched.
-pub(crate) fn without(name: &str, source: &ValueSource) -> Remedy {
-    match source {
+pub(crate) fn without(name: &str, definition: &DefinitionFacts) -> Remedy {
+    match &definition.source {
         ValueSource::File { file, line } => {
             Remedy::safe(format!("delete line {line} of {file} ({name}), or put `#` before it"))
+                .edit(edits::comment_out(definition))
         }
         ValueSource::Env { env } => {
             Remedy::safe(format!("take {env} out of the shell")).run(format!("unset {}", word(env)))

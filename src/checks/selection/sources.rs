@@ -1,6 +1,6 @@
 //! Where the two values stand: in different places, or twice in one.
 
-use crate::checks::Check;
+use crate::checks::{Check, edits};
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -70,10 +70,17 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let mut finding = DUPLICATE_VARIABLE
             .finding(Certainty::Proven, detail)
             .level(if duplicate.equal { Level::Info } else { Level::Warning })
-            .remedy(Remedy::safe(format!(
-                "delete line {} of {file}, if line {last} is the one you mean",
-                numbers.join(", ")
-            )));
+            .remedy(
+                Remedy::safe(format!(
+                    "delete line {} of {file}, if line {last} is the one you mean",
+                    numbers.join(", ")
+                ))
+                .edit(evidence.selection.definitions(name).iter().flat_map(|definition| {
+                    let earlier = matches!(&definition.source, ValueSource::File { file: of, line }
+                        if of == file && earlier.contains(line));
+                    if earlier { edits::delete(definition) } else { vec![] }
+                })),
+            );
         for line in earlier.iter().chain([last]) {
             finding = finding.at(Location::line(file, *line));
         }
