@@ -3,6 +3,7 @@
 //! The new text goes into a file beside it, is synced and renamed over; the old one keeps a second name until the caller is content. A
 //! directory's lock keeps two doctors apart, and a file that changed since it was read is left alone.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -34,36 +35,38 @@ pub enum EditError {
     },
 }
 
-/// A change that was made and can still be taken back. Dropped without [`Edit::keep`], it is taken back.
+/// Changes of files that were made and can still be taken back, all together. Dropped without [`Changes::keep`], they are.
 #[derive(Debug)]
-pub struct Edit {
+pub struct Changes {
+    root: PathBuf,
+    /// Each directory's lock, held until the end.
+    locks: BTreeMap<PathBuf, File>,
+    /// In the order in which they were made.
+    made: Vec<Made>,
+}
+
+/// One file that was changed.
+#[derive(Debug)]
+struct Made {
     /// The file, links followed.
     target: PathBuf,
     /// The old version under its second name; `None` where there was no file.
     old: Option<PathBuf>,
-    kept: bool,
-    /// Held until the end.
-    _lock: File,
 }
 
-impl Edit {
+impl Changes {
+    /// None so far. Links are followed inside of `root`, the project's directory.
+    pub fn of(root: &Path) -> Self {
+        Self { root: root.to_owned(), locks: BTreeMap::new(), made: Vec::new() }
+    }
+
     /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`. The mode stays; a new file is
-    /// readable by its owner alone. A link is followed inside of `root`.
-    pub fn replace(
-        path: &Path,
-        root: &Path,
-        old: Option<&str>,
-        new: &str,
-    ) -> Result<Self, EditError> {
-        let target = inside(path, root)?;
+    /// readable by its owner alone.
+    pub fn replace(&mut self, path: &Path, old: Option<&str>, new: &str) -> Result<(), EditError> {
+        let target = inside(path, &self.root)?;
         let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
-        let directory = target.parent().unwrap_or(root).to_owned();
-        let lock = File::open(&directory).map_err(fail)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(EditError::Busy(path.to_owned())),
-            Err(std::fs::TryLockError::Error(error)) => return Err(fail(error)),
-        }
+        let directory = target.parent().unwrap_or(&self.root).to_owned();
+        self.lock(&directory, path)?;
         if read(&target).map_err(fail)?.as_deref() != old.map(str::as_bytes) {
             return Err(EditError::Changed(path.to_owned()));
         }
@@ -76,51 +79,69 @@ impl Edit {
             file.as_file().set_permissions(mode).map_err(fail)?;
         }
         file.write_all(new.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+        if self.made.iter().any(|made| made.target == target) {
+            // Changed once more: its first version has its second name.
+            file.persist(&target).map_err(|error| fail(error.error))?;
+            sync(&directory);
+            return Ok(());
+        }
         let second = old.map(|_| second_name(&target));
         if let Some(second) = &second {
             // Left by a doctor that was killed: the lock says that none is at work.
             let _absent = std::fs::remove_file(second);
             std::fs::hard_link(&target, second).map_err(fail)?;
         }
-        // From here on it is taken back if anything fails: with the old name for the old version.
-        let mut edit = Self { target, old: second, kept: false, _lock: lock };
-        let persisted = match edit.old {
-            Some(_) => file.persist(&edit.target),
-            None => file.persist_noclobber(&edit.target),
+        let persisted = match second {
+            Some(_) => file.persist(&target),
+            // A file that appeared in the meantime is somebody else's.
+            None => file.persist_noclobber(&target),
         };
         if let Err(error) = persisted {
-            // A file that appeared in the meantime is somebody else's.
-            edit.kept = edit.old.is_none();
+            if let Some(second) = &second {
+                let _absent = std::fs::remove_file(second);
+            }
             return Err(fail(error.error));
         }
+        self.made.push(Made { target, old: second });
         sync(&directory);
-        Ok(edit)
+        Ok(())
     }
 
-    /// Ends well: the old version goes.
+    fn lock(&mut self, directory: &Path, path: &Path) -> Result<(), EditError> {
+        if self.locks.contains_key(directory) {
+            return Ok(());
+        }
+        let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
+        let lock = File::open(directory).map_err(fail)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(EditError::Busy(path.to_owned())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(fail(error)),
+        }
+        self.locks.insert(directory.to_owned(), lock);
+        Ok(())
+    }
+
+    /// Ends well: the old versions go.
     pub fn keep(mut self) {
-        self.kept = true;
-        self.forget();
-    }
-
-    fn forget(&self) {
-        if let Some(old) = &self.old {
-            let _absent = std::fs::remove_file(old);
+        for made in self.made.drain(..) {
+            if let Some(old) = &made.old {
+                let _absent = std::fs::remove_file(old);
+            }
         }
     }
 }
 
-impl Drop for Edit {
+impl Drop for Changes {
     fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        let _gone = match &self.old {
-            Some(old) => std::fs::rename(old, &self.target),
-            None => std::fs::remove_file(&self.target),
-        };
-        if let Some(directory) = self.target.parent() {
-            sync(directory);
+        for made in self.made.drain(..).rev() {
+            let _gone = match &made.old {
+                Some(old) => std::fs::rename(old, &made.target),
+                None => std::fs::remove_file(&made.target),
+            };
+            if let Some(directory) = made.target.parent() {
+                sync(directory);
+            }
         }
     }
 }
@@ -186,25 +207,57 @@ mod tests {
         names
     }
 
+    /// One change, ready to be kept or dropped.
+    fn replace(
+        path: &Path,
+        root: &Path,
+        old: Option<&str>,
+        new: &str,
+    ) -> Result<Changes, EditError> {
+        let mut changes = Changes::of(root);
+        changes.replace(path, old, new).map(|()| changes)
+    }
+
+    #[test]
+    fn several_files_are_kept_or_taken_back_together() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let text = |name: &str| std::fs::read_to_string(at(name)).ok();
+        let make = || {
+            let mut changes = Changes::of(root.path());
+            changes.replace(&at("a"), Some("1"), "2").unwrap();
+            changes.replace(&at("b"), None, "new").unwrap();
+            changes.replace(&at("a"), Some("2"), "3").unwrap();
+            changes.replace(&at("b"), Some("new"), "newer").unwrap();
+            changes
+        };
+        std::fs::write(at("a"), "1").unwrap();
+        drop(make());
+        assert_eq!((text("a").as_deref(), names(root.path())), (Some("1"), vec!["a".to_owned()]));
+        make().keep();
+        assert_eq!((text("a").as_deref(), text("b").as_deref()), (Some("3"), Some("newer")));
+        assert_eq!(names(root.path()), ["a", "b"]);
+    }
+
     #[test]
     fn a_change_is_kept_or_taken_back_and_leaves_nothing_else() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(".env.local");
         let text = || std::fs::read_to_string(&path).ok();
-        let edit = Edit::replace(&path, root.path(), None, "A=1\n").unwrap();
+        let edit = replace(&path, root.path(), None, "A=1\n").unwrap();
         assert_eq!(text().as_deref(), Some("A=1\n"));
         drop(edit);
         assert_eq!((text(), names(root.path())), (None, vec![]));
 
-        Edit::replace(&path, root.path(), None, "A=1\n").unwrap().keep();
+        replace(&path, root.path(), None, "A=1\n").unwrap().keep();
         let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         mode(0o640);
-        let edit = Edit::replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap();
+        let edit = replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap();
         assert_eq!(names(root.path()), [".env.local", ".env.local.before-convex-doctor"]);
         drop(edit);
         assert_eq!(text().as_deref(), Some("A=1\n"));
-        Edit::replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap().keep();
+        replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap().keep();
         assert_eq!(text().as_deref(), Some("A=2\n"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(names(root.path()), [".env.local"]);
@@ -215,13 +268,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a");
         std::fs::write(&path, "now").unwrap();
-        let error = Edit::replace(&path, root.path(), Some("then"), "new").unwrap_err();
+        let error = replace(&path, root.path(), Some("then"), "new").unwrap_err();
         assert!(matches!(error, EditError::Changed(_)), "{error}");
-        let error = Edit::replace(&path, root.path(), None, "new").unwrap_err();
+        let error = replace(&path, root.path(), None, "new").unwrap_err();
         assert!(matches!(error, EditError::Changed(_)), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "now");
-        let first = Edit::replace(&path, root.path(), Some("now"), "one").unwrap();
-        let error = Edit::replace(&path, root.path(), Some("one"), "two").unwrap_err();
+        let first = replace(&path, root.path(), Some("now"), "one").unwrap();
+        let error = replace(&path, root.path(), Some("one"), "two").unwrap_err();
         assert!(matches!(error, EditError::Busy(_)), "{error}");
         first.keep();
     }
@@ -236,11 +289,11 @@ mod tests {
         symlink(outside.path().join("theirs"), root.path().join("out")).unwrap();
         symlink(outside.path().join("none"), root.path().join("dangling")).unwrap();
         let link = root.path().join("link");
-        Edit::replace(&link, root.path(), Some("x"), "y").unwrap().keep();
+        replace(&link, root.path(), Some("x"), "y").unwrap().keep();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read_to_string(root.path().join("real")).unwrap(), "y");
         for (name, old) in [("out", Some("x")), ("dangling", None)] {
-            let error = Edit::replace(&root.path().join(name), root.path(), old, "y").unwrap_err();
+            let error = replace(&root.path().join(name), root.path(), old, "y").unwrap_err();
             assert!(matches!(error, EditError::Outside { .. }), "{error}");
         }
         assert_eq!(std::fs::read_to_string(outside.path().join("theirs")).unwrap(), "x");

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Options};
-use crate::act::edit::Edit;
+use crate::act::edit::Changes;
 use crate::admin_key;
 use crate::collect::minting::{self, Minted, Wish};
 use crate::collect::{self, Request};
@@ -124,7 +124,8 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
         text = env_file::set(&text, URL, &format!("'{url}'"));
         output::note(&format!("{}: {URL} is set to {url}", sanitize(&file.display().to_string())));
     }
-    let edit = Edit::replace(&path, &root, old.as_deref(), &text)?;
+    let mut edit = Changes::of(&root);
+    edit.replace(&path, old.as_deref(), &text)?;
     let after = collect::run(request)?;
     Ok(match tried(&after, &minted.key) {
         Tried::Accepted => {
