@@ -3,7 +3,7 @@
 use super::{declared_secret, value_place, value_spot, whose};
 use crate::checks::Check;
 use crate::checks::key::secret_in_force;
-use crate::checks::persistence::for_a_throw_away;
+use crate::checks::persistence::{for_a_throw_away, mending};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -36,11 +36,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let entry =
         declared.as_ref().ok().and_then(|found| found.filter(|(_, own)| **own == published));
     let rotate = || {
-        Remedy::careful(
+        let by_hand = Remedy::careful(
             "Put a new secret into `.env` as INSTANCE_SECRET, recreate the container, and mint a key: \
              every old key stops working, the data stays",
         )
-        .run("openssl rand -hex 32")
+        .run("openssl rand -hex 32");
+        [mending::rotate(evidence, SECRET_PUBLIC.id), Some(by_hand)].into_iter().flatten()
     };
     if let Some(whose) = container
         && let Some((secret, how)) = secret_in_force(whose.container)
@@ -63,7 +64,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             finding = finding.at(value_place(entry));
         }
         let finding = for_a_throw_away(evidence, Some(whose.container), finding);
-        return Ok(vec![finding.remedy(rotate())]);
+        let mut finding = finding;
+        finding.remedies.extend(rotate());
+        return Ok(vec![finding]);
     }
     if let Some((entry, secret)) = entry {
         let finding = SECRET_PUBLIC
@@ -74,7 +77,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .because(format!("secret {secret}"), value_spot(entry))
             .at(value_place(entry));
-        return Ok(vec![for_a_throw_away(evidence, None, finding).remedy(rotate())]);
+        let mut finding = for_a_throw_away(evidence, None, finding);
+        finding.remedies.extend(rotate());
+        return Ok(vec![finding]);
     }
     let whose = whose?;
     declared?;

@@ -3,6 +3,7 @@
 use super::judgement::{Case, case, outdone};
 use super::{called, capital, day, issued, location, mint, stands};
 use crate::checks::Check;
+use crate::checks::persistence::mending::take_over;
 use crate::checks::persistence::{attach, bring_back, compose_command, holds};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Location, Remedy, Rule};
@@ -75,6 +76,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .run(compose_command(evidence, "up -d")),
         );
     } else {
+        finding.remedies.extend(take_over(evidence, volume, KEY_FROM_DETACHED_VOLUME.id));
         finding.remedies.extend(back);
         finding.remedies.extend(attach(evidence, volume));
     }

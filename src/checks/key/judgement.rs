@@ -33,6 +33,11 @@ pub(super) enum Case<'a> {
     Rejected { key: &'a KeyFacts, certainty: Certainty, reason: String },
 }
 
+/// Whether the selected key is that of a volume which no running backend has.
+pub(crate) fn is_of_detached_volume(evidence: &Evidence) -> bool {
+    matches!(case(evidence), Ok(Some(Case::DetachedVolume { .. })))
+}
+
 /// What is wrong with the selected key. `Ok(None)` only where it was seen to go through, where there is no key, or where the text is
 /// no key, which other ids say.
 pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {

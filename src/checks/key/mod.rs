@@ -23,6 +23,9 @@ pub mod detached_volume;
 pub mod foreign;
 pub mod issued_before;
 mod judgement;
+
+pub(crate) use judgement::is_of_detached_volume;
+
 pub mod name_mismatch;
 pub mod rejected;
 pub mod rights;

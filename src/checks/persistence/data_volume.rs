@@ -3,13 +3,15 @@
 //! One judgement, four ways to come there: no line at all, an anonymous one, one at another path, memory.
 
 use super::{
-    Elsewhere, IMAGE_VOLUME, declared, declared_over, for_a_throw_away, is_durable, keeps, move_in,
-    place, rescue, spot, then_mint,
+    Elsewhere, IMAGE_VOLUME, declared, declared_over, for_a_throw_away, is_durable, keeps, mending,
+    move_in, place, rescue, spot, then_mint,
 };
 use crate::checks::Check;
+use crate::checks::key::is_of_detached_volume;
 use crate::evidence::compose::{BackendService, DeclaredMount};
+use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows from a data directory that does not last: a new secret, and where the documents are in SQL, a secret that they
 /// outlive.
@@ -121,8 +123,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         };
         finding = finding
             .because(text, container.name.clone())
-            .at(crate::report::Location::container(&container.name))
-            .remedy(rescue(container));
+            .at(crate::report::Location::container(&container.name));
+        finding.remedies.extend(by_the_doctor(evidence, container, rule));
+        finding = finding.remedy(rescue(container));
     }
     let finding = for_a_throw_away(evidence, container, finding).remedy(move_in(
         evidence,
@@ -131,6 +134,18 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         container,
     ));
     Ok(vec![then_mint(evidence, finding)])
+}
+
+/// What the doctor itself can do: keep the keys where the data lies in memory, else bring the data into a volume. Where the key belongs to
+/// a volume that is attached no more, that is the one to bring back, and its own finding says how.
+fn by_the_doctor(evidence: &Evidence, container: &Container, rule: &Rule) -> Option<Remedy> {
+    if rule.id == DATA_ON_TMPFS.id {
+        return mending::pin(evidence, container);
+    }
+    if is_of_detached_volume(evidence) {
+        return None;
+    }
+    mending::keep_own(evidence, container, rule.id)
 }
 
 /// The rule, the line that is to blame, and the lines that mend it.

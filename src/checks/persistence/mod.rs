@@ -17,6 +17,7 @@ mod candidates;
 pub mod data_not_writable;
 pub mod data_volume;
 pub mod detached;
+pub(crate) mod mending;
 pub mod not_attached;
 pub mod project_renamed;
 pub mod shared;

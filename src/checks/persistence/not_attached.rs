@@ -2,8 +2,8 @@
 //! expects is nowhere.
 
 use super::{
-    compose_command, declared, declared_over, for_a_throw_away, keeps, move_in, place, rescue,
-    spot, then_mint, word,
+    compose_command, declared, declared_over, for_a_throw_away, keeps, mending, move_in, place,
+    rescue, spot, then_mint, word,
 };
 use crate::checks::Check;
 use crate::evidence::docker::MountKind;
@@ -68,7 +68,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let has = attached
         .and_then(|mount| mount.source.as_deref())
         .map_or_else(|| "nothing".to_owned(), |source| format!("volume {source}"));
-    let finding = DATA_VOLUME_NOT_ATTACHED
+    let by_the_doctor = (line.kind == "volume")
+        .then(|| {
+            let declared = (source, wanted);
+            mending::into_declared(evidence, container, declared, DATA_VOLUME_NOT_ATTACHED.id)
+        })
+        .flatten();
+    let mut finding = DATA_VOLUME_NOT_ATTACHED
         .finding(
             Certainty::Proven,
             format!(
@@ -80,7 +86,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .because(format!("mounts {wanted} at {}", line.target), spot(&line.at))
         .because(format!("has {has} at {}", container.data_dir), container.name.clone())
         .at(place(&line.at))
-        .at(Location::container(&container.name))
+        .at(Location::container(&container.name));
+    finding.remedies.extend(by_the_doctor);
+    let finding = finding
         .remedy(rescue(container))
         .remedy(move_in(
             evidence,

@@ -2,7 +2,7 @@
 //!
 //! Never where the key is accepted: every upstream project has a volume called `data`.
 
-use super::{bring_back, declared, look_for_candidates, place};
+use super::{bring_back, declared, look_for_candidates, mending, place};
 use crate::checks::Check;
 use crate::checks::key::{fits_unasked, is_accepted, issued, mint, selected, subject};
 use crate::evidence::compose::ComposeFacts;
@@ -104,10 +104,19 @@ fn with_way_back(
     project: &str,
     volume: Option<&str>,
 ) -> Finding {
-    match bring_back(evidence, volume.unwrap_or("the old volume"), Some(project)) {
-        Some(remedy) => finding.remedy(remedy),
-        None => finding,
+    let mut finding = finding;
+    // By name alone nobody takes a volume over: it may be a neighbour's.
+    if finding.certainty > Certainty::Possible
+        && let Some(volume) = volume
+    {
+        finding.remedies.extend(mending::take_over(evidence, volume, PROJECT_RENAMED.id));
     }
+    finding.remedies.extend(bring_back(
+        evidence,
+        volume.unwrap_or("the old volume"),
+        Some(project),
+    ));
+    finding
 }
 
 /// How the old project and this one belong together.

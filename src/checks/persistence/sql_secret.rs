@@ -1,7 +1,8 @@
 //! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data survives, every key dies.
 
 use super::{
-    Elsewhere, declared, declared_over, for_a_throw_away, inside, is_durable, keeps, place, spot,
+    Elsewhere, declared, declared_over, for_a_throw_away, inside, is_durable, keeps, mending,
+    place, spot,
 };
 use crate::checks::Check;
 use crate::evidence::compose::EntryValue;
@@ -77,6 +78,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
              (git must ignore that file), and pass INSTANCE_SECRET to the service",
         );
         let in_memory = container.mount_over(dir).is_some_and(|m| m.kind == MountKind::Tmpfs);
+        finding.remedies.extend(mending::pin(evidence, container));
         finding = finding.at(Location::container(&container.name)).remedy(if in_memory {
             copy
         } else {

@@ -141,6 +141,12 @@ fn remove_all(mut finding: Finding, evidence: &Evidence, name: &str) -> Finding 
                 .remedy(super::without(name, definition));
         }
     }
+    // One without the other changes nothing: the files' lines go together.
+    let mut all: Vec<_> =
+        finding.remedies.iter_mut().flat_map(|remedy| std::mem::take(&mut remedy.edits)).collect();
+    if let Some(first) = finding.remedies.iter_mut().find(|remedy| remedy.commands.is_empty()) {
+        first.edits.append(&mut all);
+    }
     finding
 }
 

@@ -2,9 +2,10 @@
 
 use super::{ADMIN_KEY, DEPLOY_KEYS};
 use crate::checks::Check;
+use crate::checks::persistence::mending;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Git does not ignore the env file that holds the admin key.
 pub static ENV_NOT_IGNORED: Rule = Rule {
@@ -46,7 +47,7 @@ fn not_ignored(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 .run(ignore)
                 .run(format!("git rm --cached {}", super::word(file)))
         } else {
-            Remedy::safe("ignore it").run(ignore)
+            Remedy::safe("ignore it").run(ignore).act(Action::Ignore { file: file.clone() })
         };
         let detail = format!(
             "{file} is not ignored, and {state}. An admin key is full access to the backend."
@@ -84,10 +85,12 @@ fn secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
              {access}.",
             found.file
         );
-        let finding = SECRET_IN_GIT
+        let mut finding = SECRET_IN_GIT
             .finding(Certainty::Proven, detail)
             .because(format!("the {} stands here literally", found.what), found.file.clone())
-            .at(Location::line(&found.file, found.line))
+            .at(Location::line(&found.file, found.line));
+        finding.remedies.extend(mending::rotate(evidence, SECRET_IN_GIT.id));
+        let finding = finding
             .remedy(
                 Remedy::careful(
                     "make a new instance secret, set it as INSTANCE_SECRET of the backend in a file that git \
