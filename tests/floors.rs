@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("checks", &["secret", "report", "admin_key", "evidence"]),
     ("topics", &[]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
-    ("fix", &["selection"]),
+    ("fix", &["report", "compose", "selection"]),
     ("transcript", &["secret", "mask", "evidence"]),
     // 5: looking, and judging together; neither knows the other
     ("collect", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),
