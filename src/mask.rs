@@ -188,7 +188,8 @@ fn is_guarded(lines: &[&str]) -> bool {
         }
         // A list may stand at its key's own indent.
         let is_parent = indent(line) < depth
-            || (indent(line) == depth
+            || (parents.is_empty()
+                && indent(line) == depth
                 && last.trim_start().starts_with('-')
                 && !line.trim_start().starts_with('-'));
         if is_parent {

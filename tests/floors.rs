@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("checks", &["secret", "report", "admin_key", "evidence"]),
     ("topics", &[]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
-    ("fix", &["secret", "report", "admin_key", "compose", "evidence", "selection"]),
+    ("fix", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),
     ("transcript", &["secret", "mask", "evidence"]),
     // 5: looking, and judging together; neither knows the other
     ("collect", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),

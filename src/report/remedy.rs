@@ -52,6 +52,11 @@ impl Remedy {
         Self { safety: Safety::Unsafe, ..Self::safe(title) }
     }
 
+    /// Whether `convex-doctor fix` can carry it out.
+    pub fn is_for_the_doctor(&self) -> bool {
+        !self.edits.is_empty() || !self.actions.is_empty()
+    }
+
     /// Adds a command.
     pub fn run(mut self, command: impl Into<String>) -> Self {
         self.commands.push(command.into());

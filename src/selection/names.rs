@@ -20,7 +20,7 @@ pub(super) fn matters(name: &str) -> bool {
 }
 
 /// Whether the value of this variable is a secret.
-pub(super) fn holds_key(name: &str) -> bool {
+pub fn holds_key(name: &str) -> bool {
     matches!(name, ADMIN_KEY | DEPLOY_KEY | DEPLOYMENT_TOKEN)
 }
 

@@ -1,0 +1,349 @@
+//! From a report to what `convex-doctor fix` would do: one fix a finding, each in steps, with the diff of every file. Nothing is
+//! written here; the texts of the files come in.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::placeholders::EnvText;
+use super::{compose_edit, env_file, git_ignore, lines, show};
+use crate::report::{Action, Certainty, Edit, Finding, Level, MountAt, Remedy, Report, Safety};
+use crate::secret::Secret;
+
+/// The text of a file; `Ok(None)` where there is none, `Err` where it cannot be read. It may hold secrets.
+pub type Texts<'a> = dyn Fn(&str) -> Result<Option<Zeroizing<String>>, String> + 'a;
+
+/// What would be done, and what is left to a person.
+#[derive(Default)]
+pub struct Plan {
+    /// In the order in which they are to be done.
+    pub fixes: Vec<Fix>,
+    /// Findings that no program mends, or that ask to be named.
+    pub by_hand: Vec<ByHand>,
+}
+
+/// One finding, and what mends it.
+pub struct Fix {
+    /// The finding.
+    pub finding: Finding,
+    /// What is done, in words.
+    pub title: String,
+    /// What it can do.
+    pub safety: Safety,
+    /// In order.
+    pub steps: Vec<Step>,
+    /// What shows that it helped.
+    pub goal: Goal,
+}
+
+/// What shows that a fix helped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// The finding is gone, and nothing is worse.
+    FindingGone,
+    /// Nothing is worse: it provides against what the finding warns of, and the finding stays.
+    NothingWorse,
+}
+
+/// A finding that is left to a person.
+pub struct ByHand {
+    /// The finding.
+    pub finding: Finding,
+    /// Why nothing is done for it; `None` where a remedy of words is all there is.
+    pub why: Option<String>,
+}
+
+/// One thing to do.
+pub enum Step {
+    /// A file gets another text.
+    Write(Change),
+    /// A value is made or read, and set in an env file. The diff shows where.
+    Set(Set),
+    /// Something is done on the engine.
+    Engine(Do),
+}
+
+/// A file and its texts.
+pub struct Change {
+    /// The file, relative to the project's directory.
+    pub file: String,
+    /// What it holds; `None` where there is none yet.
+    pub old: Option<Zeroizing<String>>,
+    /// What it is to hold.
+    pub new: Zeroizing<String>,
+    /// The change as a person may see it.
+    pub diff: String,
+}
+
+/// A secret value, made when it is written.
+pub struct Set {
+    /// The file, relative to the project's directory.
+    pub file: String,
+    /// What is set.
+    pub value: Value,
+    /// The change as a person may see it.
+    pub diff: String,
+}
+
+/// A value that no plan holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// An admin key for this deployment's instance.
+    Key,
+    /// The secret that a container runs with.
+    SecretOf(String),
+    /// A fresh secret.
+    NewSecret,
+}
+
+/// What is done on the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Do {
+    /// Stops a container.
+    Stop(String),
+    /// Starts a container, or lets a paused one go on.
+    Start(String),
+    /// Copies a volume into a new one.
+    Copy {
+        /// The volume to copy.
+        from: String,
+        /// The new one.
+        to: String,
+        /// The compose project that gets it.
+        project: String,
+        /// Its key in the compose file.
+        key: String,
+    },
+    /// Puts in a container's place one made alike.
+    Replace {
+        /// The container.
+        container: String,
+        /// Another volume at a path.
+        mount: Option<MountAt>,
+        /// A `.env` file whose INSTANCE_SECRET it gets.
+        secret_from: Option<String>,
+    },
+}
+
+const KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
+/// The variable that pins the secret.
+pub const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
+
+/// Plans for `wanted` ids, or for everything that may be done unasked.
+pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let folded: Vec<&str> =
+        report.causes.iter().flat_map(|cause| &cause.explains).map(String::as_str).collect();
+    for finding in &report.findings {
+        let named = wanted.contains(&finding.id);
+        // What follows from another is mended with it.
+        if !named && (!wanted.is_empty() || folded.contains(&finding.id.as_str())) {
+            continue;
+        }
+        let remedy = finding.remedies.iter().find(|remedy| remedy.is_for_the_doctor());
+        let Some(remedy) = remedy else {
+            if named || finding.level == Level::Error {
+                plan.by_hand.push(ByHand { finding: finding.clone(), why: None });
+            }
+            continue;
+        };
+        if !named && let Some(why) = asks_to_be_named(report, finding, remedy) {
+            if finding.level == Level::Error || remedy.safety == Safety::Destructive {
+                plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
+            }
+            continue;
+        }
+        match steps(remedy, texts) {
+            Ok(steps) => plan.fixes.push(Fix {
+                finding: finding.clone(),
+                title: remedy.title.clone(),
+                safety: remedy.safety,
+                steps,
+                goal: goal(remedy),
+            }),
+            Err(why) => plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) }),
+        }
+    }
+    plan
+}
+
+/// Why nobody does this unasked; `None` where it may be done.
+fn asks_to_be_named(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
+    let name_it = format!("`convex-doctor fix {} --apply` does it", finding.id);
+    if remedy.safety == Safety::Destructive {
+        return Some(format!("it gives up what works now, and so asks to be named: {name_it}"));
+    }
+    if finding.certainty == Certainty::Possible {
+        return Some(format!("it is only possible: {name_it}"));
+    }
+    if finding.level == Level::Info
+        || finding.level == Level::Warning && remedy.safety != Safety::Safe
+    {
+        return Some(format!("nothing is broken by it: {name_it}"));
+    }
+    let mints = remedy.actions.iter().any(|action| matches!(action, Action::MintKey { .. }));
+    let old = report.findings.iter().find(|other| other.id == "project-renamed");
+    if mints && old.is_some_and(|old| old.id != finding.id) {
+        return Some(format!(
+            "a new key is for the instance that answers, and older data may lie in another volume: see project-renamed; else {name_it}"
+        ));
+    }
+    None
+}
+
+/// Pinning keeps the keys; the data is where it was.
+fn goal(remedy: &Remedy) -> Goal {
+    let pins = remedy.actions.iter().any(|action| matches!(action, Action::PinSecret { .. }));
+    if pins { Goal::NothingWorse } else { Goal::FindingGone }
+}
+
+/// The files as the steps so far leave them.
+struct Files<'a> {
+    texts: &'a Texts<'a>,
+    /// What each held at the beginning, and what it is to hold; of those that were asked for.
+    known: BTreeMap<String, (Option<Zeroizing<String>>, Option<Zeroizing<String>>)>,
+    /// Changed since the last step.
+    pending: Vec<String>,
+    /// A value that the plan does not hold is set there: nothing may be planned on top of it.
+    closed: Vec<String>,
+}
+
+impl Files<'_> {
+    fn text(&mut self, file: &str) -> Result<Option<String>, String> {
+        if self.closed.iter().any(|closed| closed == file) {
+            return Err(format!("{file} would be changed twice"));
+        }
+        if !self.known.contains_key(file) {
+            let text = (self.texts)(file)?;
+            self.known.insert(file.to_owned(), (text.clone(), text));
+        }
+        Ok(self.known.get(file).and_then(|(_, now)| now.as_ref().map(|text| text.to_string())))
+    }
+
+    fn set(&mut self, file: &str, new: String) {
+        if let Some((_, now)) = self.known.get_mut(file) {
+            *now = Some(Zeroizing::new(new));
+            if !self.pending.iter().any(|pending| pending == file) {
+                self.pending.push(file.to_owned());
+            }
+        }
+    }
+
+    /// The steps that write what is pending.
+    fn write(&mut self) -> Vec<Step> {
+        let mut steps = vec![];
+        for file in std::mem::take(&mut self.pending) {
+            let Some((old, Some(new))) = self.known.get_mut(&file) else { continue };
+            if old.as_deref() == Some(new) {
+                continue;
+            }
+            let diff = show::diff(&file, old.as_ref().map_or("", |text| text.as_str()), new);
+            let change = Change { file, old: old.clone(), new: new.clone(), diff };
+            *old = Some(new.clone());
+            steps.push(Step::Write(change));
+        }
+        steps
+    }
+
+    /// A value that is set when it is known.
+    fn set_later(&mut self, file: &str, name: &str, value: Value) -> Result<Step, String> {
+        let old = self.text(file)?.unwrap_or_default();
+        let new = env_file::set(&old, name, "'***'");
+        self.closed.push(file.to_owned());
+        Ok(Step::Set(Set { file: file.to_owned(), value, diff: show::diff(file, &old, &new) }))
+    }
+}
+
+fn steps(remedy: &Remedy, texts: &Texts<'_>) -> Result<Vec<Step>, String> {
+    let mut files = Files { texts, known: BTreeMap::new(), pending: vec![], closed: vec![] };
+    let mut steps = vec![];
+    for file in named(&remedy.edits) {
+        let Some(text) = files.text(file)? else { return Err(format!("{file} is gone")) };
+        let edits: Vec<Edit> =
+            remedy.edits.iter().filter(|edit| edit.file == *file).cloned().collect();
+        let env = EnvText::read(&text);
+        let new = lines::apply(&text, &edits, &|edit, placeholder| env.fill(edit, placeholder))
+            .map_err(|conflict| format!("{file}: {conflict}"))?;
+        files.set(file, new);
+    }
+    for action in &remedy.actions {
+        match action {
+            Action::Ignore { file } => {
+                let (ignore, pattern) = beside(file, ".gitignore");
+                let old = files.text(&ignore)?;
+                files.set(&ignore, git_ignore::ignore(old.as_deref(), &pattern));
+            }
+            Action::PassVariable { file, .. }
+            | Action::RemoveVariable { file, .. }
+            | Action::MountVolume { file, .. }
+            | Action::DeclareVolume { file, .. } => {
+                let Some(text) = files.text(file)? else { return Err(format!("{file} is gone")) };
+                files.set(file, compose_edit(&text, action)?);
+            }
+            other => {
+                steps.append(&mut files.write());
+                steps.push(later(other, &mut files)?);
+            }
+        }
+    }
+    steps.append(&mut files.write());
+    Ok(steps)
+}
+
+/// A step that is more than the change of a file by a text that is known.
+fn later(action: &Action, files: &mut Files<'_>) -> Result<Step, String> {
+    Ok(match action {
+        Action::MintKey { file } => files.set_later(file, KEY, Value::Key)?,
+        Action::PinSecret { container, file } => {
+            files.set_later(file, INSTANCE_SECRET, Value::SecretOf(container.clone()))?
+        }
+        Action::NewSecret { file } => files.set_later(file, INSTANCE_SECRET, Value::NewSecret)?,
+        Action::Stop { container } => Step::Engine(Do::Stop(container.clone())),
+        Action::Start { container } => Step::Engine(Do::Start(container.clone())),
+        Action::CopyVolume { from, to, project, key } => Step::Engine(Do::Copy {
+            from: from.clone(),
+            to: to.clone(),
+            project: project.clone(),
+            key: key.clone(),
+        }),
+        Action::Replace { container, mount, secret_from } => Step::Engine(Do::Replace {
+            container: container.clone(),
+            mount: mount.clone(),
+            secret_from: secret_from.clone(),
+        }),
+        Action::Ignore { file }
+        | Action::PassVariable { file, .. }
+        | Action::RemoveVariable { file, .. }
+        | Action::MountVolume { file, .. }
+        | Action::DeclareVolume { file, .. } => return Err(format!("{file} has no later step")),
+    })
+}
+
+/// The files that the edits name, each once.
+fn named(edits: &[Edit]) -> Vec<&String> {
+    let mut files: Vec<&String> = vec![];
+    for edit in edits {
+        if !files.contains(&&edit.file) {
+            files.push(&edit.file);
+        }
+    }
+    files
+}
+
+/// The file `name` in the same directory, and how that calls the file.
+fn beside(file: &str, name: &str) -> (String, String) {
+    match file.rsplit_once('/') {
+        Some((directory, own)) => (format!("{directory}/{name}"), own.to_owned()),
+        None => (name.to_owned(), file.to_owned()),
+    }
+}
+
+/// The text of an env file with a value in it, once that is known. `None` where no quotes hold it.
+pub fn with_value(text: &str, value: &Value, secret: &Secret) -> Option<Zeroizing<String>> {
+    let name = match value {
+        Value::Key => KEY,
+        Value::SecretOf(_) | Value::NewSecret => INSTANCE_SECRET,
+    };
+    let quoted = Zeroizing::new(env_file::quoted(secret.expose())?);
+    Some(Zeroizing::new(env_file::set(text, name, &quoted)))
+}
