@@ -92,6 +92,7 @@ mod tests {
     use crate::checks::key::build::{self, container, file, opened};
     use crate::evidence::compose::EntryValue;
     use crate::evidence::key::SecretPlace;
+    use crate::report::Action;
     use crate::report::Certainty::{Likely, Proven};
 
     #[test]
@@ -126,10 +127,19 @@ mod tests {
         assert_eq!(found.certainty, Proven);
         assert_eq!(
             found.remedies[0].commands,
+            ["convex-doctor fix key-from-detached-volume --apply"]
+        );
+        let adopted = |action: &Action| {
+            matches!(action, Action::DeclareVolume { key, adopt: Some(volume), .. }
+                if key == "data" && volume == "old_data")
+        };
+        assert!(found.remedies[0].actions.iter().any(adopted), "{:?}", found.remedies[0].actions);
+        assert_eq!(
+            found.remedies[1].commands,
             ["docker compose -p app down && docker compose -p old up -d"]
         );
         let entry = r#"`data: { external: true, name: "old_data" }` in place of `data:`"#;
-        assert!(found.remedies[1].title.contains(entry), "{}", found.remedies[1].title);
+        assert!(found.remedies[2].title.contains(entry), "{}", found.remedies[2].title);
 
         let found = &run(&evidence("nobodys")).unwrap()[0];
         assert!(found.remedies[0].title.contains("nobodys"), "no project to go back to");
