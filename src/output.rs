@@ -75,6 +75,13 @@ pub fn note(text: &str) {
     let _gone = out.write_all(clean.as_bytes()).and_then(|()| out.write_all(b"\n"));
 }
 
+/// Asks on standard error; the answer comes on the same line.
+pub fn prompt(text: &str) {
+    let clean = secret::scrub(text);
+    let mut out = anstream::stderr().lock();
+    let _gone = out.write_all(clean.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Whether standard error is a terminal, so that progress may be drawn on it.
 pub fn notes_are_seen() -> bool {
     io::stderr().is_terminal()

@@ -3,6 +3,7 @@
 mod demo;
 mod diagnose;
 mod explain;
+mod fix;
 mod inspect;
 mod key;
 mod packaging;
@@ -157,6 +158,9 @@ enum Command {
     },
     /// What survives restart, up, down, down -v, prune, a rename, for this deployment
     Persistence(persistence::Arguments),
+    /// What would mend it, as diffs and steps; with --apply, do it, look again, and take back what did not help
+    #[command(after_help = fix::HELP)]
+    Fix(fix::Arguments),
     /// What a key is, whose it is, when it was issued
     #[command(subcommand)]
     Key(key::Command),
@@ -261,6 +265,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Demo(demo)) => demo::run(&demo, &options),
         Some(Command::Run(arguments)) => run::run(&arguments, &options),
         Some(Command::Explain { words }) => explain::run(&words),
+        Some(Command::Fix(command)) => fix::run(&command, &options),
         Some(Command::Persistence(command)) => persistence::run(&command, &options),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
@@ -282,7 +287,13 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
     let arguments = Arguments::from_arg_matches(&matches).map_err(refuse)?;
     let looks_at_a_project = matches!(
         arguments.command,
-        None | Some(Command::Diagnose | Command::Run(_) | Command::Key(_) | Command::Inspect(_))
+        None | Some(
+            Command::Diagnose
+                | Command::Fix(_)
+                | Command::Run(_)
+                | Command::Key(_)
+                | Command::Inspect(_)
+        )
     );
     if arguments.version || !looks_at_a_project {
         return Ok(arguments);

@@ -56,21 +56,8 @@ pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
             ),
         };
         let name = chosen(facts, evidence.endpoint.seen().is_ok_and(Option::is_some))?;
-        // The evidence holds no secret: the engine is asked once more.
-        let (directory, environment) = (request.directory()?, request.environment());
-        let project = compose_project::load(request, &directory, &environment);
-        let compose =
-            compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
-        let listing = match docker::list(&request.docker_options(), &environment).await {
-            Ok(listing) => listing,
-            Err(unasked) => bail!("{}", unasked.reason),
-        };
-        let wanted = compose_project::wanted(&project, &compose.facts);
-        let found = docker::inspect(&listing, &wanted).await;
-        let Some(container) = found.facts.backend(&name) else { bail!("{name} is gone") };
-        let Some(secret) = in_force(&found.secrets, container) else {
-            bail!("the secret that {name} runs with could not be read");
-        };
+        let (container, secret) = container_and_secret(request, &name).await?;
+        let container = &container;
         let names = &container.instance_name;
         let places = if container.is_running() {
             [&names.process, &names.process]
@@ -88,6 +75,43 @@ pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
     });
     runtime.shutdown_background();
     minted
+}
+
+/// The secret that a container has in force, in the text form that INSTANCE_SECRET takes.
+pub fn secret_in_force(request: &Request, container: &str) -> anyhow::Result<Secret> {
+    let runtime = runtime()?;
+    let found = runtime.block_on(container_and_secret(request, container));
+    runtime.shutdown_background();
+    Ok(found?.1.to_text())
+}
+
+/// A fresh secret, as the backend's own script draws one.
+pub fn fresh_secret() -> anyhow::Result<Secret> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    Ok(InstanceSecret::generate_from(*bytes).to_text())
+}
+
+/// A container and its secret. The evidence holds no secret: the engine is asked once more.
+async fn container_and_secret(
+    request: &Request,
+    name: &str,
+) -> anyhow::Result<(Container, InstanceSecret)> {
+    let (directory, environment) = (request.directory()?, request.environment());
+    let project = compose_project::load(request, &directory, &environment);
+    let compose =
+        compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
+    let listing = match docker::list(&request.docker_options(), &environment).await {
+        Ok(listing) => listing,
+        Err(unasked) => bail!("{}", unasked.reason),
+    };
+    let wanted = compose_project::wanted(&project, &compose.facts);
+    let found = docker::inspect(&listing, &wanted).await;
+    let Some(container) = found.facts.backend(name) else { bail!("{name} is gone") };
+    let Some(secret) = in_force(&found.secrets, container) else {
+        bail!("the secret that {name} runs with could not be read");
+    };
+    Ok((container.clone(), secret))
 }
 
 /// The container to make a key for: one that is proven to answer, or likely to; without a URL, the one that Compose runs here.

@@ -9,6 +9,8 @@ use super::placeholders::EnvText;
 use super::{compose_edit, env_file, git_ignore, lines, show};
 use crate::report::{Action, Certainty, Edit, Finding, Level, MountAt, Remedy, Report, Safety};
 use crate::secret::Secret;
+use crate::selection::names::{ADMIN_KEY as KEY, URL};
+use crate::selection::node_dotenv;
 
 /// The text of a file; `Ok(None)` where there is none, `Err` where it cannot be read. It may hold secrets.
 pub type Texts<'a> = dyn Fn(&str) -> Result<Option<Zeroizing<String>>, String> + 'a;
@@ -125,7 +127,6 @@ pub enum Do {
     },
 }
 
-const KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
 /// The variable that pins the secret.
 pub const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
 
@@ -338,12 +339,24 @@ fn beside(file: &str, name: &str) -> (String, String) {
     }
 }
 
-/// The text of an env file with a value in it, once that is known. `None` where no quotes hold it.
-pub fn with_value(text: &str, value: &Value, secret: &Secret) -> Option<Zeroizing<String>> {
+/// The text of an env file with a value in it, once that is known; beside a key, the URL where the text has none. `None` where no quotes
+/// hold it.
+pub fn with_value(
+    text: &str,
+    value: &Value,
+    secret: &Secret,
+    url: Option<&str>,
+) -> Option<Zeroizing<String>> {
     let name = match value {
         Value::Key => KEY,
         Value::SecretOf(_) | Value::NewSecret => INSTANCE_SECRET,
     };
     let quoted = Zeroizing::new(env_file::quoted(secret.expose())?);
-    Some(Zeroizing::new(env_file::set(text, name, &quoted)))
+    let mut new = Zeroizing::new(env_file::set(text, name, &quoted));
+    if let (Value::Key, Some(url)) = (value, url)
+        && node_dotenv::parse(text).iter().all(|one| one.name != URL)
+    {
+        new = Zeroizing::new(env_file::set(&new, URL, &env_file::quoted(url)?));
+    }
+    Some(new)
 }

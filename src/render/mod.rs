@@ -11,6 +11,7 @@ pub mod json;
 pub mod junit;
 pub mod key;
 pub mod markdown;
+pub mod mending;
 pub mod persistence;
 pub mod sarif;
 pub mod text;

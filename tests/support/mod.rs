@@ -78,6 +78,13 @@ impl Fixture {
         Self { name, path, world, files }
     }
 
+    /// The fixture's world, raised.
+    pub(crate) async fn raise(&self) -> Stage {
+        Stage::raise(&self.world, &self.files)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:#}", self.name))
+    }
+
     /// What this fixture's run is to come to; `None` before `UPDATE=1` has written it.
     pub(crate) fn expected(&self) -> Option<Value> {
         let inside = Some(self.in_container()).filter(|path| in_container() && path.exists());
@@ -123,7 +130,7 @@ fn in_container() -> bool {
 }
 
 /// Every file below a directory, by its path from there.
-fn snapshot(root: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn snapshot(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![root.to_owned()];
     while let Some(directory) = open.pop() {
@@ -210,9 +217,7 @@ const SOURCES: [(&str, &[&str]); 2] =
 
 /// Raises the fixture and runs the binary in it, once per format and once per source taken away.
 pub(crate) async fn play(fixture: Fixture) -> Played {
-    let stage = Stage::raise(&fixture.world, &fixture.files)
-        .await
-        .unwrap_or_else(|error| panic!("{}: {error:#}", fixture.name));
+    let stage = fixture.raise().await;
     let root = stage.project.clone();
     let before = snapshot(&root);
     let main = run(&stage, "json", &["--format", "json"]).await;
@@ -288,9 +293,7 @@ async fn to_files(stage: &Stage) -> Vec<Run> {
 
 /// The reports of one fixture as a reader could get them: the whole one, and one without Docker.
 pub(crate) async fn reports(fixture: &Fixture) -> Vec<(&'static str, Value)> {
-    let stage = Stage::raise(&fixture.world, &fixture.files)
-        .await
-        .unwrap_or_else(|error| panic!("{}: {error:#}", fixture.name));
+    let stage = fixture.raise().await;
     let mut reports = Vec::new();
     for (what, options) in [("whole", &[][..]), SOURCES[0]] {
         let options = [&["--format", "json"], options].concat();
@@ -308,7 +311,7 @@ fn is_compose(file: &str) -> bool {
 }
 
 /// The real binary in the stage's directory and in nothing but the stage's environment.
-async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> Run {
+pub(crate) async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> Run {
     let begun = Instant::now();
     let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
         .args(&stage.arguments)

@@ -90,6 +90,15 @@ pub struct Unasked {
     pub context: Option<String>,
 }
 
+/// The client of the engine, for whoever is asked to change something there, and the time for one call.
+pub fn client(
+    options: &Options,
+    env: &BTreeMap<String, String>,
+) -> Result<(bollard::Docker, Duration), Unasked> {
+    let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
+    Ok((engine.client, engine.timeout))
+}
+
 /// What the first wave brought.
 pub struct Listing {
     engine: Engine,

@@ -1,0 +1,256 @@
+//! `convex-doctor fix`: what would be done, as diffs and steps; with `--apply`, does it, looks again, and takes back what did not help.
+
+mod apply;
+mod told;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Exit, Format, Options};
+use crate::checks;
+use crate::collect::{self, Request, mending};
+use crate::diagnosis::{self, Choices, Outlook};
+use crate::evidence::Evidence;
+use crate::fix::plan::{self, Fix, Goal, Plan};
+use crate::output;
+use crate::render::mending::{self as render, ByHand, Outcome, State, Story};
+use crate::report::{Finding, Level, Report, Verdict};
+
+/// The end of its help.
+pub(super) const HELP: &str = "\
+Examples:
+  convex-doctor fix                       what would be done; nothing is changed
+  convex-doctor fix --apply               do it, asking before each
+  convex-doctor fix key-foreign --apply --yes
+  convex-doctor fix secret-public         the plan of a rotation
+
+Each file is changed by a text edit that leaves its other lines alone, and gets its old text back when the finding does not go \
+away by it or something is worse. No volume is ever deleted.";
+
+/// So long a container that was started may take until it answers.
+const START: Duration = Duration::from_secs(60);
+
+/// What to mend.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only these findings; also what is not done unasked
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Do it; off a terminal without asking
+    #[arg(long)]
+    apply: bool,
+    /// Do not ask
+    #[arg(short = 'y', long, requires = "apply")]
+    yes: bool,
+}
+
+/// Plans, and with `--apply` mends.
+pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
+    if let Err(problem) = check(arguments, options) {
+        output::note(&format!("convex-doctor: {problem}"));
+        return Ok(Exit::Usage);
+    }
+    let mut request = options.request()?;
+    // What is mended is looked into first, and to look into a volume is allowed to whoever may change it.
+    request.deep |= arguments.apply;
+    options.announce();
+    let evidence = collect::run(&request)?;
+    let (directory, root) = mending::directories(&request, &evidence)?;
+    let mending = Mending { arguments, options, request, directory, root };
+    let report = mending.judge(&evidence);
+    let story = if arguments.apply { mending.apply(report)? } else { mending.propose(&report) };
+    let page = match options.format.first() {
+        Some(Format::Json) => Some(render::json(&story)),
+        _ if arguments.apply => None,
+        _ => Some(render::plan(&story, output::width())),
+    };
+    if let Some(page) = page {
+        output::print(&page)?;
+    }
+    Ok(if story.is_well() { Exit::Fine } else { Exit::Found })
+}
+
+fn check(arguments: &Arguments, options: &Options) -> Result<(), String> {
+    for id in &arguments.ids {
+        if checks::rule(id).is_none() {
+            let nearest = super::explain::nearest(id).join(", ");
+            return Err(format!("there is no finding `{id}`; the nearest: {nearest}"));
+        }
+    }
+    match options.format.as_slice() {
+        [] | [Format::Text | Format::Json] => Ok(()),
+        _ => Err("fix writes text or json".to_owned()),
+    }
+}
+
+struct Mending<'a> {
+    arguments: &'a Arguments,
+    options: &'a Options,
+    request: Request,
+    /// The project's.
+    directory: PathBuf,
+    /// What changes stay inside of.
+    root: PathBuf,
+}
+
+impl Mending<'_> {
+    fn judge(&self, evidence: &Evidence) -> Report {
+        let choices =
+            Choices { ignore: self.options.ignore.clone(), only: self.options.only.clone() };
+        diagnosis::diagnose(evidence, &choices)
+    }
+
+    fn plan(&self, report: &Report) -> Plan {
+        plan::plan(report, &self.arguments.ids, &|file| mending::text(&self.directory, file))
+    }
+
+    fn begin(&self, report: &Report) -> Story {
+        Story {
+            applied: self.arguments.apply,
+            before: State::of(report),
+            after: None,
+            fixes: vec![],
+            by_hand: vec![],
+            not_found: missing(&self.arguments.ids, report),
+        }
+    }
+
+    /// What would be done.
+    fn propose(&self, report: &Report) -> Story {
+        let plan = self.plan(report);
+        Story {
+            fixes: plan.fixes.iter().map(|fix| told::told(fix, Outcome::Planned)).collect(),
+            by_hand: plan
+                .by_hand
+                .iter()
+                .map(|one| ByHand::of(&one.finding, one.why.clone()))
+                .collect(),
+            ..self.begin(report)
+        }
+    }
+
+    /// Mends one finding after the other, and looks again after each.
+    fn apply(&self, report: Report) -> anyhow::Result<Story> {
+        let mut story = self.begin(&report);
+        let says = self.options.format.first() != Some(&Format::Json);
+        let show = |text: &str| if says { output::print(text) } else { Ok(()) };
+        show(&render::opening(&story))?;
+        let mut tried: Vec<String> = vec![];
+        let mut report = report;
+        let by_hand = loop {
+            let plan = self.plan(&report);
+            let next = plan.fixes.into_iter().find(|fix| !tried.contains(&subject(&fix.finding)));
+            let Some(fix) = next else { break plan.by_hand };
+            tried.push(subject(&fix.finding));
+            let number = story.fixes.len() + 1;
+            show(&render::fix(number, &told::told(&fix, Outcome::Planned), output::width()))?;
+            let outcome =
+                if self.is_wanted() { self.mend(&fix, &mut report)? } else { Outcome::Skipped };
+            show(&render::outcome(&outcome, output::width()))?;
+            story.fixes.push(told::told(&fix, outcome));
+        };
+        story.after = Some(State::of(&report));
+        // What was tried and failed is said there already.
+        story.by_hand = by_hand
+            .iter()
+            .filter(|one| !tried.contains(&subject(&one.finding)))
+            .map(|one| ByHand::of(&one.finding, one.why.clone()))
+            .collect();
+        show(&render::closing(&story, output::width()))?;
+        Ok(story)
+    }
+
+    /// Whether the person at the terminal wants it; off a terminal there is nobody to ask.
+    fn is_wanted(&self) -> bool {
+        if self.arguments.yes || !mending::is_asked_at_a_terminal() {
+            return true;
+        }
+        output::prompt("Do it? [y/N] ");
+        mending::answer().is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
+    }
+
+    fn mend(&self, fix: &Fix, report: &mut Report) -> anyhow::Result<Outcome> {
+        let interrupt = collect::interrupt::Interrupt::watch();
+        let Some(_hold) = interrupt.hold() else { return Ok(Outcome::Skipped) };
+        let world =
+            apply::World { request: &self.request, directory: &self.directory, root: &self.root };
+        let done = match apply::apply(fix, &world) {
+            Ok(done) => done,
+            Err(error) => return Ok(Outcome::Failed { why: format!("{error:#}") }),
+        };
+        let evidence = match done.waits() {
+            true => {
+                collect::until(&self.request, START, &mut |evidence, _| self.comes_up(evidence))
+            }
+            false => collect::run(&self.request),
+        };
+        let after = match evidence {
+            Ok(evidence) => self.judge(&evidence),
+            Err(error) => {
+                let notes = done.take_back();
+                return Ok(Outcome::TakenBack { why: format!("{error:#}"), notes });
+            }
+        };
+        if let Err(why) = helped(fix, report, &after) {
+            let notes = done.take_back();
+            return Ok(Outcome::TakenBack { why, notes });
+        }
+        let notes = done.keep();
+        *report = after;
+        Ok(Outcome::Applied { notes })
+    }
+
+    /// Whether it is still on its way.
+    fn comes_up(&self, evidence: &Evidence) -> bool {
+        let report = self.judge(evidence);
+        matches!(diagnosis::outlook(evidence, &report), Outlook::Passing(_))
+    }
+}
+
+/// The same finding at the same place.
+fn subject(finding: &Finding) -> String {
+    let at = finding.locations.first().map(ToString::to_string).unwrap_or_default();
+    format!("{} {at}", finding.id)
+}
+
+/// The ids asked for that were not found.
+fn missing(ids: &[String], report: &Report) -> Vec<String> {
+    let found = |id: &&String| report.findings.iter().any(|finding| finding.id == **id);
+    ids.iter().filter(|id| !found(id)).cloned().collect()
+}
+
+/// Whether the finding went away and nothing is worse; else, why it did not help.
+fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
+    let id = fix.finding.id.as_str();
+    let count = |report: &Report| report.findings.iter().filter(|one| one.id == id).count();
+    if fix.goal == Goal::FindingGone && count(after) >= count(before) {
+        return Err(format!("{id} is still found"));
+    }
+    if rank(after.verdict) > rank(before.verdict) {
+        return Err(format!("it is worse than before: {}", after.summary.headline));
+    }
+    // Another URL that leads nowhere is no better than this one.
+    let leads_nowhere = |report: &Report, other: &str| {
+        report.findings.iter().any(|one| one.id == other && one.level == Level::Error)
+    };
+    let family = checks::family(id);
+    let new = after.findings.iter().find(|one| {
+        family == Some("endpoint")
+            && checks::family(&one.id) == family
+            && leads_nowhere(after, &one.id)
+            && !leads_nowhere(before, &one.id)
+    });
+    match new {
+        Some(new) => Err(format!("then {} is found: {}", new.id, new.title)),
+        None => Ok(()),
+    }
+}
+
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Healthy => 0,
+        Verdict::AtRisk => 1,
+        Verdict::Unknown => 2,
+        Verdict::Broken => 3,
+    }
+}

@@ -1,0 +1,56 @@
+//! A fix in the words of its report.
+
+use crate::fix::plan::{Do, Fix, Step, Value};
+use crate::render::mending::{self, Outcome, Told};
+
+/// What is done, and what came of it.
+pub(super) fn told(fix: &Fix, outcome: Outcome) -> Told {
+    Told {
+        id: fix.finding.id.clone(),
+        finding: fix.finding.title.clone(),
+        title: fix.title.clone(),
+        steps: fix.steps.iter().map(step).collect(),
+        outcome,
+    }
+}
+
+fn step(step: &Step) -> mending::Step {
+    match step {
+        Step::Write(change) => {
+            mending::Step::File { file: change.file.clone(), diff: change.diff.clone(), note: None }
+        }
+        Step::Set(set) => mending::Step::File {
+            file: set.file.clone(),
+            diff: set.diff.clone(),
+            note: Some(match &set.value {
+                Value::Key => {
+                    "a new key of this deployment's instance; it is tried on the backend".to_owned()
+                }
+                Value::SecretOf(container) => {
+                    format!("the secret that {container} runs with; it is shown nowhere")
+                }
+                Value::NewSecret => "a fresh secret; it is shown nowhere".to_owned(),
+            }),
+        },
+        Step::Engine(what) => mending::Step::Engine { text: words(what) },
+    }
+}
+
+fn words(what: &Do) -> String {
+    match what {
+        Do::Stop(container) => format!("stop {container}, so that its files are at rest"),
+        Do::Start(container) => format!("start {container}"),
+        Do::Copy { from, to, .. } => {
+            format!("copy volume {from} into the new volume {to}; {from} stays as it is")
+        }
+        Do::Replace { container, mount, secret_from } => {
+            let mut with: Vec<String> = vec![];
+            with.extend(mount.as_ref().map(|it| format!("{} at {}", it.volume, it.target)));
+            with.extend(secret_from.as_ref().map(|file| format!("INSTANCE_SECRET of {file}")));
+            format!(
+                "make {container} anew with {}; the old one is kept, stopped, until the new one works",
+                with.join(" and ")
+            )
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What a fix needs to see beyond the evidence: the texts of files, secrets on their way from one place to another, the engine's client,
+//! and the answer of whoever sits at the terminal.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::{Request, docker, env_text};
+use crate::evidence::Evidence;
+use crate::secret::Secret;
+use crate::selection::node_dotenv;
+
+/// The project's directory, and the one that changes stay inside of: the directory of the compose project where that lies above.
+pub fn directories(request: &Request, evidence: &Evidence) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let directory = request.directory()?;
+    let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
+    let above = compose
+        .map(|compose| PathBuf::from(&compose.directory))
+        .filter(|above| directory.starts_with(above) && above.components().count() > 1);
+    let root = above.unwrap_or_else(|| directory.clone());
+    Ok((directory, root))
+}
+
+/// The text of a file named from the project's directory; `Ok(None)` where there is none.
+pub fn text(directory: &Path, file: &str) -> Result<Option<Zeroizing<String>>, String> {
+    match env_text(&directory.join(file)) {
+        Ok(text) => Ok(text.map(Zeroizing::new)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The value that a file of variables has last for a name.
+pub fn value_in(directory: &Path, file: &str, name: &str) -> Result<Option<Secret>, String> {
+    let Some(text) = text(directory, file)? else { return Ok(None) };
+    let assignments = node_dotenv::parse(&text);
+    let last = assignments.iter().rfind(|one| one.name == name);
+    Ok(last.map(|one| Secret::new(one.value.expose())))
+}
+
+/// The client of the engine, and the time for one call.
+pub fn engine(request: &Request) -> anyhow::Result<(bollard::Docker, Duration)> {
+    docker::client(&request.docker_options(), &request.environment())
+        .map_err(|unasked| anyhow::anyhow!(unasked.reason))
+}
+
+/// Whether somebody sits at the standard input.
+pub fn is_asked_at_a_terminal() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// The next line of the standard input; `None` at its end.
+pub fn answer() -> Option<String> {
+    let mut line = String::new();
+    match std::io::stdin().lock().read_line(&mut line) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(line.trim().to_owned()),
+    }
+}

@@ -1,0 +1,288 @@
+//! What `convex-doctor fix` would do or did: for a terminal as it goes, or as one JSON object at the end.
+
+use std::fmt::Write as _;
+
+use owo_colors::OwoColorize as _;
+use serde::Serialize;
+
+use super::text::{sentence, wrap};
+use crate::report::{Finding, Report, Verdict};
+use crate::secret::sanitize;
+
+/// A run of `fix`.
+#[derive(Debug, Serialize)]
+pub struct Story {
+    /// Whether it was to be done, and not only shown.
+    pub applied: bool,
+    /// The state that was found.
+    pub before: State,
+    /// The state that it was left in; `None` where nothing was to be done.
+    pub after: Option<State>,
+    /// One after the other.
+    pub fixes: Vec<Told>,
+    /// What is left to a person.
+    pub by_hand: Vec<ByHand>,
+    /// Ids that were asked for and not found.
+    pub not_found: Vec<String>,
+}
+
+/// The deployment in one line.
+#[derive(Clone, Debug, Serialize)]
+pub struct State {
+    /// In one word.
+    pub verdict: Verdict,
+    /// In one sentence.
+    pub headline: String,
+    /// Whether a finding of level error stands.
+    pub has_errors: bool,
+}
+
+impl State {
+    /// Of a report.
+    pub fn of(report: &Report) -> Self {
+        Self {
+            verdict: report.verdict,
+            headline: report.summary.headline.clone(),
+            has_errors: report.reaches(crate::report::Level::Error),
+        }
+    }
+}
+
+/// One fix.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    /// The finding's id.
+    pub id: String,
+    /// The finding's title.
+    pub finding: String,
+    /// What is done.
+    pub title: String,
+    /// In order.
+    pub steps: Vec<Step>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// One thing that is done.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Step {
+    /// A file is changed.
+    File {
+        /// Which.
+        file: String,
+        /// How, without secrets, as `diff -u` shows it.
+        diff: String,
+        /// What a person should know who sees only the diff.
+        note: Option<String>,
+    },
+    /// Something is done on the engine.
+    Engine {
+        /// What, in words.
+        text: String,
+    },
+}
+
+/// What came of a fix.
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing was done yet.
+    Planned,
+    /// The person did not want it.
+    Skipped,
+    /// Done, looked at again, and kept.
+    Applied {
+        /// What should be known.
+        notes: Vec<String>,
+    },
+    /// Done, and taken back: it did not help.
+    TakenBack {
+        /// Why.
+        why: String,
+        /// What should be known.
+        notes: Vec<String>,
+    },
+    /// It could not be done; everything is as before.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A finding that is left to a person.
+#[derive(Debug, Serialize)]
+pub struct ByHand {
+    /// The finding's id.
+    pub id: String,
+    /// Its title.
+    pub finding: String,
+    /// Why nothing is done for it.
+    pub why: Option<String>,
+    /// What to do: words, and commands.
+    pub remedies: Vec<(String, Vec<String>)>,
+}
+
+impl ByHand {
+    /// Of a finding.
+    pub fn of(finding: &Finding, why: Option<String>) -> Self {
+        let remedy =
+            |remedy: &crate::report::Remedy| (remedy.title.clone(), remedy.commands.clone());
+        Self {
+            id: finding.id.clone(),
+            finding: finding.title.clone(),
+            why,
+            remedies: finding.remedies.iter().map(remedy).collect(),
+        }
+    }
+}
+
+impl Story {
+    /// Whether nothing was to be mended, or all of it is, and no error is left.
+    pub fn is_well(&self) -> bool {
+        let done = |fix: &Told| matches!(fix.outcome, Outcome::Applied { .. });
+        let left = self.after.as_ref().unwrap_or(&self.before).has_errors;
+        self.fixes.iter().all(done) && self.by_hand.is_empty() && !left
+    }
+}
+
+/// The whole story as one JSON object.
+pub fn json(story: &Story) -> String {
+    super::json::to_text(story)
+}
+
+/// A plan, for a terminal.
+pub fn plan(story: &Story, width: usize) -> String {
+    let mut out = opening(story);
+    for (index, told) in story.fixes.iter().enumerate() {
+        out.push_str(&fix(index + 1, told, width));
+        out.push('\n');
+    }
+    out.push_str(&closing(story, width));
+    out
+}
+
+/// How it stands at the beginning.
+pub fn opening(story: &Story) -> String {
+    let mut out = format!("{}\n\n", state(&story.before));
+    for id in &story.not_found {
+        let _ = writeln!(out, "{id} is not found here.\n");
+    }
+    out
+}
+
+/// One fix: the finding, what is done, and each step.
+pub fn fix(number: usize, told: &Told, width: usize) -> String {
+    let mut out = format!("{number} {} [{}]\n", sentence(&sanitize(&told.finding)).bold(), told.id);
+    for line in wrap(&sentence(&sanitize(&told.title)), width.saturating_sub(2)) {
+        let _ = writeln!(out, "  {line}");
+    }
+    for step in &told.steps {
+        match step {
+            Step::File { diff, note, .. } => {
+                for line in diff.lines() {
+                    let _ = writeln!(out, "    {}", coloured(line));
+                }
+                if let Some(note) = note {
+                    let _ = writeln!(out, "    {}", format!("({note})").dimmed());
+                }
+            }
+            Step::Engine { text } => {
+                for (at, line) in wrap(&sanitize(text), width.saturating_sub(6)).iter().enumerate()
+                {
+                    let _ = writeln!(out, "    {} {line}", if at == 0 { "*" } else { " " });
+                }
+            }
+        }
+    }
+    out
+}
+
+fn coloured(line: &str) -> String {
+    match line.as_bytes().first() {
+        Some(b'+') if !line.starts_with("+++") => line.green().to_string(),
+        Some(b'-') if !line.starts_with("---") => line.red().to_string(),
+        Some(b'@') => line.cyan().to_string(),
+        _ => line.to_owned(),
+    }
+}
+
+/// What came of a fix.
+pub fn outcome(outcome: &Outcome, width: usize) -> String {
+    let (word, why, notes) = match outcome {
+        Outcome::Planned => return String::new(),
+        Outcome::Skipped => ("skipped", None, &[][..]),
+        Outcome::Applied { notes } => ("done: the finding is gone", None, notes.as_slice()),
+        Outcome::TakenBack { why, notes } => {
+            ("taken back, it did not help", Some(why), notes.as_slice())
+        }
+        Outcome::Failed { why } => ("nothing was changed", Some(why), &[][..]),
+    };
+    let text = match why {
+        Some(why) => format!("{word}: {}", sanitize(why)),
+        None => word.to_owned(),
+    };
+    let mut out = String::new();
+    for (at, line) in wrap(&text, width.saturating_sub(4)).iter().enumerate() {
+        let _ = writeln!(out, "{}{line}", if at == 0 { "  → " } else { "    " });
+    }
+    for note in notes {
+        for line in wrap(&sanitize(note), width.saturating_sub(4)) {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    out.push('\n');
+    out
+}
+
+/// What is left, and how it stands at the end.
+pub fn closing(story: &Story, width: usize) -> String {
+    let mut out = String::new();
+    if !story.by_hand.is_empty() {
+        let _ = writeln!(out, "By hand:");
+    }
+    for left in &story.by_hand {
+        let _ = writeln!(out, "- {} [{}]", sentence(&sanitize(&left.finding)).bold(), left.id);
+        if let Some(why) = &left.why {
+            for line in wrap(&sentence(&sanitize(why)), width.saturating_sub(2)) {
+                let _ = writeln!(out, "  {line}");
+            }
+        }
+        for (title, commands) in &left.remedies {
+            for line in wrap(&sentence(&sanitize(title)), width.saturating_sub(2)) {
+                let _ = writeln!(out, "  {line}");
+            }
+            for command in commands {
+                let _ = writeln!(out, "      {}", sanitize(command));
+            }
+        }
+    }
+    if !story.by_hand.is_empty() {
+        out.push('\n');
+    }
+    match &story.after {
+        Some(after) => {
+            let _ = writeln!(out, "before  {}\nafter   {}", state(&story.before), state(after));
+        }
+        None if story.fixes.is_empty() && story.by_hand.is_empty() => {
+            let _ = writeln!(out, "Nothing to mend.");
+        }
+        None if story.fixes.is_empty() => {
+            let _ = writeln!(out, "Nothing that could be done without a person.");
+        }
+        None => {
+            let _ = writeln!(out, "Nothing was changed. Do it:  convex-doctor fix --apply");
+        }
+    }
+    out
+}
+
+fn state(state: &State) -> String {
+    let word = match state.verdict {
+        Verdict::Healthy => "HEALTHY".green().bold().to_string(),
+        Verdict::Broken => "BROKEN".red().bold().to_string(),
+        Verdict::AtRisk => "AT RISK".yellow().bold().to_string(),
+        Verdict::Unknown => "UNKNOWN".yellow().bold().to_string(),
+    };
+    format!("{word}  {}", sanitize(&state.headline))
+}
