@@ -578,7 +578,7 @@ fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
     let span = &assignment.span;
     let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let rest = &text[span.end..];
-    let end = span.end + rest.find('\n').unwrap_or(rest.len());
+    let end = span.end + rest.find('\n').map_or(rest.len(), |at| at + 1);
     let lines: Vec<&str> = text[start..end].lines().collect();
     // Behind a lone carriage return, or with `export` on a line of its own, nobody else would count the lines alike.
     let odd = lines.iter().any(|line| line.contains('\r'))
