@@ -55,10 +55,12 @@ fn own_command(evidence: &Evidence, container: &Container) -> Option<String> {
 /// `docker exec`.
 pub(crate) fn by_hand(evidence: &Evidence, container: &Container) -> String {
     match &container.service {
-        Some(service) if is_expected(evidence, container) => compose::command(
-            evidence,
-            &format!("exec -T {} {SCRIPT}", compose::shell_word(service)),
-        ),
+        Some(service) if is_expected(evidence, container) && place::is_compose_s(container) => {
+            compose::command(
+                evidence,
+                &format!("exec -T {} {SCRIPT}", compose::shell_word(service)),
+            )
+        }
         _ => format!("docker exec {} {SCRIPT}", compose::shell_word(&container.name)),
     }
 }

@@ -5,9 +5,10 @@ use super::{Place, behind_url, of_project};
 use crate::evidence::Evidence;
 use crate::report::{Finding, Remedy};
 
-/// The remedy that mints in the place behind the URL; `None` where that is not known to be one without Compose.
+/// The remedy that mints in the place behind the URL, or where the compose file is a panel's in that panel; `None` where neither is known
+/// to be a place without Compose.
 pub(crate) fn mint_behind_url(evidence: &Evidence, title: &str) -> Option<Remedy> {
-    let step = behind_url(evidence)?.mint()?;
+    let step = behind_url(evidence).or_else(|| of_project(evidence))?.mint()?;
     Some(said(Remedy::safe(title), vec![step]))
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn fit(evidence: &Evidence, mut finding: Finding) -> Finding {
 
 fn speaks_of_compose(remedy: &Remedy) -> bool {
     remedy.title.contains("`.env`")
-        || remedy.title.contains("docker compose")
+        || remedy.title.contains("`docker compose up -d`")
         || remedy.commands.iter().any(|command| subcommand(command).is_some())
 }
 
@@ -61,11 +62,11 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
         }
     };
     if let Some(directory) = to_keep
-        && !remedy.edits.is_empty()
+        && (!remedy.edits.is_empty() || remedy.title.contains("`volumes:`"))
     {
         add(place.storage(directory));
     }
-    let names_env = remedy.title.contains("`.env`") || remedy.title.contains("docker compose");
+    let only_says_so = remedy.commands.is_empty();
     let mut kept = Vec::new();
     let mut created_only = false;
     for command in std::mem::take(&mut remedy.commands) {
@@ -91,7 +92,7 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
             None => kept.push(command),
         }
     }
-    if names_env && kept.is_empty() {
+    if only_says_so {
         add(place.redeploy());
     }
     remedy.commands = kept;

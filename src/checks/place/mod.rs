@@ -71,6 +71,11 @@ pub(crate) fn of_project(evidence: &Evidence) -> Option<Place> {
     }
 }
 
+/// Whether `docker compose` runs this container, as far as is seen: else its commands are for nothing.
+pub(crate) fn is_compose_s(container: &Container) -> bool {
+    of_container(container).is_none_or(|place| place == Place::Compose)
+}
+
 /// By the labels and paths that a container carries.
 fn of_container(container: &Container) -> Option<Place> {
     let label = |name: &str| container.managed_by.get(name).cloned();
