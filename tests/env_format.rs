@@ -1,9 +1,12 @@
 //! `--format env`: what a shell evaluates and an env file holds; nothing in a value becomes a command, and no key is shown unasked.
+#![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "a test starts the program and a shell"
 )]
+
+mod support;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -110,6 +113,29 @@ fn a_minted_key_goes_through_eval_and_into_a_file() {
     assert_eq!(selected["kind"], "self-hosted");
     assert_eq!(selected["admin_key"]["source"]["line"], 3, "{text}");
     assert_eq!(selected["admin_key"]["fingerprint"].as_str().unwrap().len(), 8);
+}
+
+/// With an engine at hand: the selected URL where it leads to the container, else the container's own.
+#[test]
+fn a_key_of_a_container_comes_with_a_url_that_leads_to_it() {
+    const URL_LINE: &str = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:{{port:backend}}";
+    const ELSEWHERE: &str = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:1";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (case, changes, note) in [
+        ("the URL leads there", &[][..], None),
+        ("no URL", &[(".env.local", URL_LINE, "# none")], None),
+        ("nobody there", &[(".env.local", URL_LINE, ELSEWHERE)], Some("not known to lead to it")),
+    ] {
+        let fixture = support::Fixture::variant("stale-key", case, changes);
+        let ran = runtime.block_on(support::asked(&fixture, &["key", "mint", "--format", "env"]));
+        assert_eq!(ran.code, Some(0), "{case}: {}", ran.stderr);
+        let read = read_by_node(&ran.stdout);
+        assert!(read[KEY_NAME].starts_with("convex-self-hosted|01"), "{case}");
+        let url = &read[URL_NAME];
+        assert!(url.starts_with("http://127.0.0.1:") && url.len() > 20, "{case}: {url}");
+        assert_eq!(ran.stderr.contains("the URL is"), note.is_some(), "{case}: {}", ran.stderr);
+        assert!(note.is_none_or(|note| ran.stderr.contains(note)), "{case}: {}", ran.stderr);
+    }
 }
 
 #[test]

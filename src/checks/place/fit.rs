@@ -56,7 +56,7 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
     let mut steps: Vec<Step> = Vec::new();
     let mut add = |step: Option<Step>| {
         if let Some(step) = step
-            && !steps.iter().any(|one| *one == step)
+            && !steps.contains(&step)
         {
             steps.push(step);
         }
@@ -72,7 +72,7 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
     for command in std::mem::take(&mut remedy.commands) {
         match subcommand(&command) {
             Some(words) if words.starts_with("exec ") && words.contains(SCRIPT) => {
-                add(place.mint())
+                add(place.mint());
             }
             Some(words) if words.starts_with("up --no-start") => {
                 created_only = true;
@@ -82,7 +82,7 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
                 add(place.redeploy());
             }
             Some(words) if words.starts_with("logs") || words.starts_with("ps") => {
-                add(place.logs())
+                add(place.logs());
             }
             Some(words) => add(Some(Step::words(format!("there, as Compose's `{words}` does")))),
             // What it would fill is another container after a deployment.

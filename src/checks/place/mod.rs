@@ -136,8 +136,7 @@ fn of_endpoint(endpoint: &EndpointFacts) -> Option<Place> {
     if host.ends_with(".up.railway.app") || header("x-railway-") || server(&of_railway) {
         return Some(Place::Railway);
     }
-    let in_cluster = host.ends_with(".svc.cluster.local") || host.ends_with(".svc");
-    in_cluster.then_some(Place::Kubernetes { pod: None })
+    host.ends_with(".svc.cluster.local").then_some(Place::Kubernetes { pod: None })
 }
 
 #[cfg(test)]
