@@ -63,9 +63,14 @@ pub fn print(text: &str) -> Result<(), WriteError> {
 
 /// Writes a key to standard output, a line of its own: the one secret that is asked for by name, and so does not pass the scrubber.
 pub fn print_key(key: &secret::Secret) -> Result<(), WriteError> {
+    print_asked_for(&zeroize::Zeroizing::new(format!("{}\n", key.expose())))
+}
+
+/// Writes text that holds a secret asked for by name to standard output, as it is: `key mint`, and what `--format env` gives a shell
+/// or a file, where a changed sign would be another value.
+pub fn print_asked_for(text: &zeroize::Zeroizing<String>) -> Result<(), WriteError> {
     let mut out = io::stdout().lock();
-    let line = zeroize::Zeroizing::new(format!("{}\n", key.expose()));
-    out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(WriteError::Stdout)
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(WriteError::Stdout)
 }
 
 /// Writes a note to standard error, with a line end. Nobody can be told if that fails.

@@ -1,6 +1,6 @@
 //! The remedy that half of all findings about keys share: a new key for the backend that answers, and where to put it.
 
-use super::compose;
+use super::{compose, place};
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;
 use crate::evidence::selection::ValueSource;
@@ -13,6 +13,9 @@ const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
 /// one more foreign key (catalogue §0.1).
 pub(crate) fn remedy(evidence: &Evidence, title: &str, container: Option<&Container>) -> Remedy {
     let Some(container) = container else {
+        if let Some(remedy) = place::mint_behind_url(evidence, title) {
+            return remedy;
+        }
         let backend = evidence.compose.seen().ok().and_then(|it| it.as_ref()?.backend());
         let service = backend.map_or("backend", |service| service.name.as_str());
         return Remedy::safe(format!(
@@ -55,10 +58,12 @@ fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str
 /// `docker exec`.
 pub(crate) fn by_hand(evidence: &Evidence, container: &Container) -> String {
     match &container.service {
-        Some(service) if is_expected(evidence, container) => compose::command(
-            evidence,
-            &format!("exec -T {} {SCRIPT}", compose::shell_word(service)),
-        ),
+        Some(service) if is_expected(evidence, container) && place::is_compose_s(container) => {
+            compose::command(
+                evidence,
+                &format!("exec -T {} {SCRIPT}", compose::shell_word(service)),
+            )
+        }
         _ => format!("docker exec {} {SCRIPT}", compose::shell_word(&container.name)),
     }
 }

@@ -13,6 +13,7 @@ pub mod key;
 pub mod key_shape;
 mod minting;
 pub mod persistence;
+mod place;
 pub mod selection;
 pub mod storage;
 pub mod suppression;
@@ -120,7 +121,9 @@ fn run_each<'a>(
                         outcome.passed.push(rule.id.to_owned());
                     }
                 }
-                outcome.findings.extend(findings);
+                outcome
+                    .findings
+                    .extend(findings.into_iter().map(|finding| place::fit(evidence, finding)));
             }
             Ok(Err(unseen)) => {
                 outcome.unknown.extend(check.rules.iter().map(|rule| UnknownCheck {

@@ -18,11 +18,16 @@ use crate::selection::facts;
 #[command(after_help = "\
 Examples:
   convex-doctor inspect selection
+  eval \"$(convex-doctor inspect selection --format env --show-secrets)\"
   convex-doctor inspect compose -f compose.prod.yml
   convex-doctor inspect instances --format json")]
 pub(super) enum Command {
     /// The deployment that `npx convex` would use, and where each value comes from
-    Selection,
+    Selection {
+        /// With `--format env`: the line with the key itself
+        #[arg(long)]
+        show_secrets: bool,
+    },
     /// The compose project as Docker Compose resolves it
     Compose,
     /// Every Convex instance on the Docker engine
@@ -33,7 +38,10 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> {
     let request = options.request()?;
     match command {
-        Command::Selection => {
+        Command::Selection { show_secrets } if options.wants_env() => {
+            super::env::selection(&request, *show_secrets)
+        }
+        Command::Selection { .. } => {
             let evidence = collect::run_files_only(&request)?;
             let value = facts::inspect_json(&evidence.selection);
             let text = text::selection(&evidence.selection);

@@ -2,6 +2,7 @@
 
 mod demo;
 mod diagnose;
+mod env;
 mod explain;
 mod fix;
 mod inspect;
@@ -198,6 +199,8 @@ enum Format {
     Github,
     /// GitLab's Code Quality report.
     Gitlab,
+    /// Lines for a shell's `eval`: `key mint` and `inspect selection` alone.
+    Env,
 }
 
 /// The level from which a finding fails the run.
@@ -259,6 +262,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let options = arguments.options;
     output::set_color(options.color);
+    if let Err(problem) = env::check(arguments.command.as_ref(), &options) {
+        output::note(&format!("convex-doctor: {problem}"));
+        return Exit::Usage;
+    }
     let result = match arguments.command {
         _ if arguments.version => version::run(&options),
         None | Some(Command::Diagnose) => diagnose::run(&options),
@@ -301,10 +308,13 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
     let file = collect::settings_file(arguments.options.directory.as_deref())
         .map_err(|error| failed(&error))?;
     let Some(file) = file else { return Ok(arguments) };
-    let settings = settings::parse(&file).map_err(|fault| {
+    let mut settings = settings::parse(&file).map_err(|fault| {
         output::note(&format!("convex-doctor: {}", fault.0));
         Exit::Usage
     })?;
+    if matches!(arguments.command, Some(Command::Key(key::Command::Mint(_)))) {
+        settings.forget("format");
+    }
     let all = settings::with_defaults(typed, &matches, &settings);
     let mut arguments = Arguments::try_parse_from(all).map_err(refuse)?;
     arguments.options.suppressions = settings.suppressions;
@@ -407,5 +417,10 @@ impl Options {
     /// Whether the first format asked for is JSON: what `key inspect` and `inspect` go by.
     fn wants_json(&self) -> bool {
         self.format.first() == Some(&Format::Json)
+    }
+
+    /// Whether lines for a shell are asked for.
+    fn wants_env(&self) -> bool {
+        self.format.contains(&Format::Env)
     }
 }

@@ -42,6 +42,13 @@ pub(super) struct Settings {
     pub(super) suppressions: Vec<Suppression>,
 }
 
+impl Settings {
+    /// Leaves out the default of an option that means something else to the command at hand.
+    pub(super) fn forget(&mut self, option: &str) {
+        self.defaults.retain(|(name, _)| name != option);
+    }
+}
+
 /// What is wrong with the file, as it is to be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault(pub(super) String);

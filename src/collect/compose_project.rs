@@ -224,6 +224,7 @@ fn reduce(
         databases: compose_services::databases(project, directory),
         dashboards: compose_services::dashboards(project, directory),
         undecided: Vec::new(),
+        panel_marks: compose_services::panel_marks(project),
         network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
         name_from_directory: project.name_source == NameSource::Directory,

@@ -94,6 +94,34 @@ pub(super) fn dashboards(project: &Project, directory: &Path) -> Vec<DashboardSe
         .collect()
 }
 
+/// Names in a project that only a panel fills. Coolify: `SERVICE_FQDN_BACKEND_3210` and its like, used or passed through and set nowhere
+/// (<https://coolify.io/docs/knowledge-base/docker/compose>); names that others use as well (`SERVICE_USER_…`) do not count. Dokploy: the
+/// network of its proxy (<https://docs.dokploy.com/docs/core/docker-compose/domains>).
+pub(super) fn panel_marks(project: &Project) -> Vec<String> {
+    let is_coolify = |name: &str| {
+        let Some(rest) = name.strip_prefix("SERVICE_") else { return false };
+        let ends_in_port = rest.rsplit('_').next().is_some_and(|end| end.parse::<u16>().is_ok());
+        ["FQDN_", "BASE64_", "REALBASE64_", "HEX_"].iter().any(|kind| rest.starts_with(kind))
+            || (rest.starts_with("URL_") && ends_in_port)
+    };
+    let unset = project.warnings.iter().filter_map(|warning| match &warning.kind {
+        compose::WarningKind::UnsetVariable { name } => Some(name.as_str()),
+        _ => None,
+    });
+    let passed = project.services.values().flat_map(|service| &service.environment);
+    let passed = passed.filter(|(_, entry)| entry.value.as_deref().is_none_or(str::is_empty));
+    let names: BTreeSet<&str> = unset
+        .chain(passed.map(|(name, _)| name.as_str()))
+        .filter(|name| is_coolify(name))
+        .collect();
+    let labels = project.services.values().flat_map(|service| &service.labels);
+    let network = labels
+        .filter(|(name, _)| name.starts_with("traefik."))
+        .find(|(_, value)| value.value == "dokploy-network")
+        .map(|(_, value)| value.value.as_str());
+    names.into_iter().chain(network).map(sanitize).collect()
+}
+
 /// The places of images, ports and variables of the backends whose text holds a variable that is set neither in the environment nor
 /// in a `.env` that was read.
 pub(super) fn undecided(

@@ -29,6 +29,8 @@ pub struct Minted {
     pub container: Option<String>,
     /// The API of that container as this machine reaches it, where it publishes one here.
     pub url: Option<String>,
+    /// Whether the selected URL is known to lead to that container.
+    pub answers: bool,
 }
 
 /// Makes a key with a secret that was given.
@@ -70,6 +72,7 @@ pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
         };
         let mut minted = make(&secret, &instance, wish)?;
         minted.url = published(container, facts.local);
+        minted.answers = facts.answering().is_some_and(|(answering, _)| answering.name == name);
         minted.container = Some(name);
         Ok(minted)
     });
@@ -189,5 +192,6 @@ fn make(secret: &InstanceSecret, instance_name: &str, wish: Wish) -> anyhow::Res
         secret: secret.fingerprint(),
         container: None,
         url: None,
+        answers: false,
     })
 }

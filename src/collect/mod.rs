@@ -279,10 +279,14 @@ pub fn compose_issues(
     Ok(compose_project::issues(errors, &request.directory()?))
 }
 
+/// What the CLI would use, with its secrets: for what is asked for by name.
+pub fn selected(request: &Request) -> anyhow::Result<crate::selection::Selection> {
+    Ok(selection::select(request, &request.directory()?, &request.environment()).selection)
+}
+
 /// The selected key, if there is one.
 pub fn selected_key(request: &Request) -> anyhow::Result<Option<Secret>> {
-    let selected = selection::select(request, &request.directory()?, &request.environment());
-    Ok(selected.selection.admin_key.map(|key| key.as_read))
+    Ok(selected(request)?.admin_key.map(|key| key.as_read))
 }
 
 /// The text of a file that the caller named as one that holds an instance secret, one line end removed.

@@ -149,6 +149,8 @@ impl State {
                 labels.insert(format!("com.docker.compose.{name}"), json!(value));
             }
         }
+        let own = container.labels.iter();
+        labels.extend(own.map(|(name, value)| (name.clone(), json!(value))));
         Value::Object(labels)
     }
 
@@ -177,6 +179,7 @@ impl State {
     fn inspected(&self, container: &Container) -> Value {
         let running = state(container) == "running";
         let created = container.created.as_deref().unwrap_or("2026-03-01T09:00:00Z");
+        let network = container.network_mode.as_deref().unwrap_or("bridge");
         let bindings: serde_json::Map<String, Value> = container
             .ports
             .iter()
@@ -240,7 +243,7 @@ impl State {
                 "Tty": false,
                 "Labels": self.labels(container),
             },
-            "NetworkSettings": {"Ports": live, "Networks": {"bridge": {"IPAddress": ""}}},
+            "NetworkSettings": {"Ports": live, "Networks": {network: {"IPAddress": ""}}},
         })
     }
 

@@ -129,6 +129,9 @@ pub struct Container {
     /// Port inside to the port on the host (a text, so that it can be a placeholder).
     #[serde(default)]
     pub ports: BTreeMap<u16, String>,
+    /// Labels beside those of Compose.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// `bridge` by default.
     #[serde(default)]
     pub network_mode: Option<String>,

@@ -57,6 +57,9 @@ pub struct ComposeFacts {
     /// Sources of mounts (a volume's key, a directory) that lie on another machine.
     #[serde(default)]
     pub network_mounts: Vec<NetworkMount>,
+    /// Names that only a panel fills: Coolify's variables (`SERVICE_FQDN_BACKEND_3210`), Dokploy's network.
+    #[serde(default)]
+    pub panel_marks: Vec<String>,
 }
 
 /// What the URL of a SQL server says, apart from who may come in.

@@ -1,5 +1,7 @@
 //! What the Docker engine shows: the Convex backends on it, their mounts, and where the instance secret stands.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +194,12 @@ pub struct Container {
     /// The variables of SQL and S3 that are set in its environment, by name.
     #[serde(default)]
     pub storage_variables: Vec<String>,
+    /// Of its labels those by which a panel or a cluster marks what it runs (`coolify.*`, `com.docker.swarm.*`, `io.kubernetes.*`).
+    #[serde(default)]
+    pub managed_by: BTreeMap<String, String>,
+    /// The names of the engine's networks that it is on.
+    #[serde(default)]
+    pub networks: Vec<String>,
     /// What its log says; looked at only when something is wrong.
     pub log: Observation<LogFacts>,
 }

@@ -65,6 +65,9 @@ pub struct EndpointFacts {
     /// The scheme of a `www-authenticate` header (`Basic`, …), which no Convex backend sends: a login in front of it.
     #[serde(default)]
     pub login: Option<String>,
+    /// Headers by which the proxy of a platform is known (`fly-request-id`, `x-railway-edge`), in any of the answers.
+    #[serde(default)]
+    pub edge_headers: Vec<String>,
     /// How long the host's name took to resolve, in milliseconds.
     #[serde(default)]
     pub resolve_ms: Option<u64>,

@@ -1,12 +1,50 @@
-//! One variable of an env file, set so that Node's dotenv, a shell and Compose read it alike, and nothing else touched.
+//! One variable of an env file, set so that Node's dotenv, a shell and Compose read it alike, and nothing else touched; or as a line
+//! that a shell evaluates.
+
+use zeroize::Zeroizing;
 
 use crate::selection::node_dotenv::{Comment, parse};
 
-/// The value in quotes that all three readers take away and look into for nothing; `None` where there are none: a quote or a line end
-/// in it.
+/// The value in quotes that all three readers take away and look into for nothing; `None` where there are none.
+///
+/// Within `'…'` nothing means anything to any of them, but that Node's dotenv and Compose take `\'` for a quote inside; within `"…"`
+/// the four signs mean something to one of them at least. A carriage return becomes a line feed in Node's, whatever is around it.
 pub fn quoted(value: &str) -> Option<String> {
-    let plain = !value.contains(['\'', '\n', '\r', '\0']);
-    plain.then(|| format!("'{value}'"))
+    if value.contains(['\r', '\0']) {
+        None
+    } else if !value.contains('\'') && !value.ends_with('\\') {
+        Some(format!("'{value}'"))
+    } else if !value.contains(['"', '$', '`', '\\']) {
+        Some(format!("\"{value}\""))
+    } else {
+        None
+    }
+}
+
+/// A variable as a line for a shell's `eval`.
+pub struct Exported {
+    /// `export NAME='…'` with its line end. It may hold a secret.
+    pub line: Zeroizing<String>,
+    /// Whether an env file may hold the line as well: Node's dotenv and Compose read the same value from it.
+    pub fits_a_file: bool,
+}
+
+/// The line that gives `name` this value and does nothing else, whatever the value is; `None` for a value that no variable can have.
+///
+/// With `export`, for without it the value would stay in the shell and never reach `npx convex`. Both readers of files skip the word:
+/// <https://github.com/motdotla/dotenv/blob/v16.6.1/lib/main.js> (`LINE`),
+/// <https://github.com/compose-spec/compose-go/blob/main/dotenv/parser.go> (`exportPrefix`).
+pub fn exported(name: &str, value: &str) -> Option<Exported> {
+    if value.contains('\0') {
+        return None;
+    }
+    let in_quotes = quoted(value).map(Zeroizing::new);
+    let fits_a_file = in_quotes.is_some();
+    // A shell alone takes a quote from between two quoted texts.
+    let in_quotes =
+        in_quotes.unwrap_or_else(|| Zeroizing::new(format!("'{}'", value.replace('\'', r"'\''"))));
+    let line = Zeroizing::new(format!("export {name}={}\n", in_quotes.as_str()));
+    Some(Exported { line, fits_a_file })
 }
 
 /// The text with `name` set to `quoted` where its assignment that counts stands, else on a line of its own at the end. Other lines,
@@ -66,18 +104,27 @@ mod tests {
 
     #[test]
     fn what_cannot_be_quoted_is_not() {
-        assert_eq!(quoted("a|01$b #\"`\\"), Some("'a|01$b #\"`\\'".to_owned()));
-        assert_eq!(quoted("it's"), None);
-        assert_eq!(quoted("a\r"), None);
+        for (value, expected) in [
+            ("a|01$b #\"`\\n", Some("'a|01$b #\"`\\n'")),
+            ("two\nlines", Some("'two\nlines'")),
+            ("it's", Some("\"it's\"")),
+            ("it's $5", None),
+            // Both readers would take the quote behind it for one inside.
+            ("a$\\", None),
+            ("a\r", None),
+        ] {
+            assert_eq!(quoted(value).as_deref(), expected, "{value:?}");
+        }
     }
 
     proptest! {
         #[test]
         fn the_value_is_read_back_and_the_others_stay(
             text in "([A-C ]{0,3}[=:]?[a-z'\"`# ]{0,6}[\r\n]{0,2}){0,6}",
-            key in "[a-z|$# \"`\\\\]{1,12}",
+            key in "[a-z|$# \"`\\\\]{0,11}[a-z|$# \"`]",
         ) {
             let key = key.trim();
+            prop_assume!(!key.ends_with('\\'));
             let new = set(&text, KEY, &quoted(key).unwrap());
             let value_of = |text: &str, name: &str| {
                 let all = parse(text);

@@ -171,6 +171,15 @@ pub struct Selection {
     pub misreadings: Vec<(String, Misreading)>,
 }
 
+impl Selection {
+    /// The URL variable's value that counts, also where half a pair selects nothing; with its source, unless it is empty.
+    pub fn url_in_force(&self) -> Option<(&str, &ValueSource)> {
+        let variable = self.variables.iter().find(|variable| variable.name == URL)?;
+        let winner = variable.definitions.iter().find(|definition| definition.wins)?;
+        (!winner.value.is_empty()).then(|| (winner.value.expose(), &winner.source))
+    }
+}
+
 /// Applies the CLI's order to `sources`.
 pub fn select(sources: &Sources) -> Selection {
     let world = World::read(sources);

@@ -302,6 +302,14 @@ pub(crate) async fn reports(fixture: &Fixture) -> Vec<(&'static str, Value)> {
     reports
 }
 
+/// What one command says in the fixture's world.
+pub(crate) async fn asked(fixture: &Fixture, arguments: &[&str]) -> Run {
+    let stage = Stage::raise(&fixture.world, &fixture.files)
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error:#}", fixture.name));
+    run(&stage, "asked", arguments).await
+}
+
 fn is_compose(file: &str) -> bool {
     let path = Path::new(file);
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();

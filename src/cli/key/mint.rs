@@ -23,6 +23,7 @@ const URL: &str = "CONVEX_SELF_HOSTED_URL";
 #[command(
     after_help = "Examples:\n  convex-doctor key mint --write     into .env.local, and tried on the backend\n  \
                         convex-doctor key mint | pbcopy\n  \
+                        eval \"$(convex-doctor key mint --format env)\"\n  \
                         convex-doctor key mint --secret-file secret.txt --instance-name app\n\n\
                         Earlier keys stay valid: minting revokes nothing."
 )]
@@ -35,7 +36,7 @@ pub(in crate::cli) struct Arguments {
     member_id: u64,
     /// Write the key into FILE (.env.local without one) instead of showing it, and try it
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = ".env.local")]
-    write: Option<PathBuf>,
+    pub(in crate::cli) write: Option<PathBuf>,
     /// A file that holds the instance secret; without it, Docker is asked
     #[arg(long, value_name = "FILE", requires = "instance_name", conflicts_with = "secret_stdin")]
     secret_file: Option<PathBuf>,
@@ -79,6 +80,10 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         }
     };
     match &arguments.write {
+        None if options.wants_env() => {
+            output::note(&described(&minted));
+            crate::cli::env::minted(&minted, &request)
+        }
         None => {
             output::note(&described(&minted));
             output::print_key(&minted.key)?;

@@ -1,6 +1,6 @@
 //! One container as the engine shows it, reduced to facts: pure, and every secret met is taken into custody on the way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
     ContainerInspectResponse, ContainerTopResponse, HostConfig, MountPoint, PortMap,
@@ -129,6 +129,15 @@ pub(super) fn reduce(
         cloud_origin: set("CONVEX_CLOUD_ORIGIN").map(sanitize),
         site_origin: set("CONVEX_SITE_ORIGIN").map(sanitize),
         revision: label("org.opencontainers.image.revision"),
+        managed_by: labels.map(managed_by).unwrap_or_default(),
+        networks: network
+            .and_then(|network| network.networks.as_ref())
+            .map(|networks| {
+                let mut names: Vec<String> = networks.keys().map(|name| sanitize(name)).collect();
+                names.sort();
+                names
+            })
+            .unwrap_or_default(),
         data_dir,
         credentials_dir,
         ..Container::default()
@@ -262,6 +271,24 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
 fn directory(path: &str) -> String {
     let trimmed = path.trim_end_matches('/');
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
+}
+
+/// The labels by which panels and clusters mark what they run: coolify `bootstrap/helpers/docker.php`, moby
+/// `daemon/cluster/executor/container/container.go`, kubernetes `pkg/kubelet/types/labels.go`.
+fn managed_by(labels: &HashMap<String, String>) -> BTreeMap<String, String> {
+    const MARKS: [&str; 7] = [
+        "coolify.managed",
+        "coolify.type",
+        "com.docker.stack.namespace",
+        "com.docker.swarm.service.name",
+        "io.kubernetes.container.name",
+        "io.kubernetes.pod.name",
+        "io.kubernetes.pod.namespace",
+    ];
+    MARKS
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), sanitize(labels.get(name)?))))
+        .collect()
 }
 
 /// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not tell (`facts/docker.md`, 5).

@@ -12,7 +12,7 @@ mod tls;
 pub mod url;
 mod way;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,8 +185,10 @@ async fn ask(route: &Route, typed: &Typed, request: &Request<'_>, facts: &mut En
 
     let mut reaches = Vec::new();
     let mut logins = Vec::new();
+    let mut edges = BTreeSet::new();
     let mut enter = |got: Result<Got, Reach>| {
         reaches.push(got.as_ref().map_or_else(Clone::clone, |_| Reach::Answered));
+        edges.extend(got.iter().flat_map(|got| got.edge.clone()));
         let (observation, login) = observed(got);
         logins.extend(login);
         observation
@@ -199,6 +201,7 @@ async fn ask(route: &Route, typed: &Typed, request: &Request<'_>, facts: &mut En
     facts.first_call = first.map_or_else(Observation::unavailable, &mut enter);
     facts.websocket = enter(websocket);
     facts.login = logins.into_iter().next();
+    facts.edge_headers = edges.into_iter().map(str::to_owned).collect();
     let answered = reaches.contains(&Reach::Answered);
     let reach = reaches.into_iter().next().unwrap_or_default();
     facts.reach = if answered { Reach::Answered } else { reach };

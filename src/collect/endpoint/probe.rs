@@ -28,12 +28,17 @@ pub(super) struct Route {
     timeout: Duration,
 }
 
-/// What came back, with the one fact of its head that [`Answer`] has no place for.
+/// Headers that the proxies of platforms put into every answer.
+const EDGE_HEADERS: [&str; 3] = ["fly-request-id", "x-railway-edge", "x-railway-request-id"];
+
+/// What came back, with the facts of its head that [`Answer`] has no place for.
 pub(super) struct Got {
     /// The answer.
     pub(super) answer: Answer,
     /// The scheme of `www-authenticate`, which no Convex backend sends.
     pub(super) login: Option<String>,
+    /// Which headers of a platform's proxy stand in it.
+    pub(super) edge: Vec<&'static str>,
 }
 
 /// How a route is to be taken.
@@ -184,6 +189,8 @@ async fn read(mut response: Response, url: &Url, asked: &str, ms: u64, deadline:
         .flatten()
         .and_then(|target| url.join(target).ok())
         .map(|target| line(&format!("{}{}", target.origin().ascii_serialization(), target.path())));
+    let edge =
+        EDGE_HEADERS.into_iter().filter(|name| response.headers().contains_key(*name)).collect();
     let mut body = Vec::new();
     if status != 101 {
         while let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await {
@@ -195,7 +202,7 @@ async fn read(mut response: Response, url: &Url, asked: &str, ms: u64, deadline:
         }
     }
     let body = classify::body(asked, status, content_type.as_deref(), &body);
-    Got { answer: Answer { status, content_type, server, location, body, ms }, login }
+    Got { answer: Answer { status, content_type, server, location, body, ms }, login, edge }
 }
 
 /// Whether the bytes that answered a TLS greeting were none of TLS, or none came: perhaps a plain server.

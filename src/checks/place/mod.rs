@@ -1,0 +1,258 @@
+//! Where a backend runs that nobody drives with `docker compose`: a panel, a cluster, a platform; and what to do there in its place.
+//!
+//! A place is only named by a mark that it leaves itself: a label or a path of its own on the container, its variables in the compose
+//! file, its name or its proxy's headers at the URL. Without one nothing changes: the remedies speak of Compose.
+
+mod fit;
+mod steps;
+
+pub(super) use fit::fit;
+pub(crate) use fit::mint_behind_url;
+
+use crate::evidence::Evidence;
+use crate::evidence::docker::Container;
+use crate::evidence::endpoint::{Answer, EndpointFacts};
+
+/// Who runs the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `docker compose` itself, by the container's labels: its commands work.
+    Compose,
+    /// <https://github.com/coollabsio/coolify>, `bootstrap/helpers/docker.php` (`defaultLabels`).
+    Coolify,
+    /// <https://docs.dokploy.com/docs/core/docker-compose>: its files lie in `/etc/dokploy`.
+    Dokploy,
+    /// <https://caprover.com>: a Swarm service `srv-captain--NAME`.
+    CapRover,
+    /// <https://docs.portainer.io>: the files of a stack lie in `/data/compose/NUMBER`.
+    Portainer,
+    /// A service of a Swarm.
+    Swarm {
+        /// Label `com.docker.swarm.service.name`.
+        service: String,
+    },
+    /// A pod of Kubernetes.
+    Kubernetes {
+        /// Its namespace and its name, where the container is seen.
+        pod: Option<(String, String)>,
+    },
+    /// <https://docs.railway.com>
+    Railway,
+    /// <https://fly.io/docs>
+    Fly {
+        /// The app, from `APP.fly.dev`.
+        app: Option<String>,
+    },
+}
+
+/// The place of the backend behind the selected URL.
+pub(crate) fn behind_url(evidence: &Evidence) -> Option<Place> {
+    let docker = evidence.docker.seen().ok();
+    if let Some((container, _)) = docker.and_then(|docker| docker.answering()) {
+        return of_container(container);
+    }
+    of_endpoint(evidence.endpoint.seen().ok()?.as_ref()?)
+}
+
+/// The place of this project's backend: that of the container, else of the compose file; where there is neither, the backend is the one
+/// behind the URL.
+pub(crate) fn of_project(evidence: &Evidence) -> Option<Place> {
+    let docker = evidence.docker.seen().ok();
+    if let Some(container) = docker.and_then(|docker| docker.expected()) {
+        return of_container(container);
+    }
+    match evidence.compose.seen().ok()? {
+        Some(project) if !project.panel_marks.is_empty() => {
+            let mark = project.panel_marks.first()?;
+            Some(if mark.starts_with("SERVICE_") { Place::Coolify } else { Place::Dokploy })
+        }
+        Some(project) if project.backend().is_some() || !project.errors.is_empty() => None,
+        _ => behind_url(evidence),
+    }
+}
+
+/// Whether `docker compose` runs this container, as far as is seen: else its commands are for nothing.
+pub(crate) fn is_compose_s(container: &Container) -> bool {
+    of_container(container).is_none_or(|place| place == Place::Compose)
+}
+
+/// By the labels and paths that a container carries.
+fn of_container(container: &Container) -> Option<Place> {
+    let label = |name: &str| container.managed_by.get(name).cloned();
+    if let Some(pod) = label("io.kubernetes.pod.name") {
+        let namespace =
+            label("io.kubernetes.pod.namespace").unwrap_or_else(|| "default".to_owned());
+        return Some(Place::Kubernetes { pod: Some((namespace, pod)) });
+    }
+    let directory = container.working_dir.as_deref().unwrap_or_default();
+    let is_stack = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    if container.managed_by.keys().any(|name| name.starts_with("coolify."))
+        || directory.starts_with("/data/coolify/")
+    {
+        return Some(Place::Coolify);
+    }
+    if directory.starts_with("/etc/dokploy/") {
+        return Some(Place::Dokploy);
+    }
+    if directory.strip_prefix("/data/compose/").is_some_and(is_stack) {
+        return Some(Place::Portainer);
+    }
+    if let Some(service) = label("com.docker.swarm.service.name") {
+        return Some(if service.starts_with("srv-captain--") {
+            Place::CapRover
+        } else if container.networks.iter().any(|network| network == "dokploy-network") {
+            Place::Dokploy
+        } else {
+            Place::Swarm { service }
+        });
+    }
+    container.service.is_some().then_some(Place::Compose)
+}
+
+/// By the host's name, and by what the platform's proxy puts into each answer.
+fn of_endpoint(endpoint: &EndpointFacts) -> Option<Place> {
+    let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
+    let app = host.strip_suffix(".fly.dev").map(str::to_owned);
+    let answers = [
+        &endpoint.root,
+        &endpoint.instance_name,
+        &endpoint.version,
+        &endpoint.without_key,
+        &endpoint.check_admin_key,
+    ];
+    let server = |wanted: &dyn Fn(&str) -> bool| {
+        answers
+            .into_iter()
+            .filter_map(|answer| {
+                answer.seen().ok().and_then(|Answer { server, .. }| server.as_deref())
+            })
+            .any(|server| wanted(&server.to_ascii_lowercase()))
+    };
+    let header = |prefix: &str| endpoint.edge_headers.iter().any(|name| name.starts_with(prefix));
+    if app.is_some() || header("fly-") || server(&|it| it.starts_with("fly/")) {
+        return Some(Place::Fly { app });
+    }
+    let of_railway = |it: &str| matches!(it, "railway-edge" | "railway-hikari");
+    if host.ends_with(".up.railway.app") || header("x-railway-") || server(&of_railway) {
+        return Some(Place::Railway);
+    }
+    host.ends_with(".svc.cluster.local").then_some(Place::Kubernetes { pod: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Observation;
+
+    fn labelled(labels: &[(&str, &str)], directory: Option<&str>, network: &str) -> Container {
+        Container {
+            service: directory.map(|_| "backend".to_owned()),
+            working_dir: directory.map(str::to_owned),
+            networks: vec![network.to_owned()],
+            managed_by: labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            ..Container::default()
+        }
+    }
+
+    #[test]
+    fn a_container_says_who_runs_it_and_a_look_alike_does_not() {
+        let swarm = |service: &str| Some(Place::Swarm { service: service.to_owned() });
+        let pod = Some(("prod".to_owned(), "convex-0".to_owned()));
+        let task = [("com.docker.swarm.service.name", "app_backend")];
+        let captain = [("com.docker.swarm.service.name", "srv-captain--convex")];
+        let in_pod =
+            [("io.kubernetes.pod.name", "convex-0"), ("io.kubernetes.pod.namespace", "prod")];
+        for (case, container, expected) in [
+            (
+                "coolify's label",
+                labelled(&[("coolify.managed", "true")], Some("/x"), "k8cw"),
+                Some(Place::Coolify),
+            ),
+            (
+                "its directory",
+                labelled(&[], Some("/data/coolify/services/k8cw"), "k8cw"),
+                Some(Place::Coolify),
+            ),
+            (
+                "a directory like it",
+                labelled(&[], Some("/home/me/data/coolify/x"), "x"),
+                Some(Place::Compose),
+            ),
+            (
+                "dokploy's directory",
+                labelled(&[], Some("/etc/dokploy/compose/app-x1/code"), "d"),
+                Some(Place::Dokploy),
+            ),
+            (
+                "its network by hand",
+                labelled(&[], Some("/srv/app"), "dokploy-network"),
+                Some(Place::Compose),
+            ),
+            ("its application", labelled(&task, None, "dokploy-network"), Some(Place::Dokploy)),
+            (
+                "a stack of Portainer's",
+                labelled(&[], Some("/data/compose/12"), "b"),
+                Some(Place::Portainer),
+            ),
+            (
+                "a directory like it",
+                labelled(&[], Some("/data/compose/app"), "b"),
+                Some(Place::Compose),
+            ),
+            (
+                "caprover",
+                labelled(&captain, None, "captain-overlay-network"),
+                Some(Place::CapRover),
+            ),
+            ("a task of a swarm", labelled(&task, None, "app_default"), swarm("app_backend")),
+            ("a pod", labelled(&in_pod, None, "none"), Some(Place::Kubernetes { pod })),
+            ("compose", labelled(&[], Some("/srv/app"), "app_default"), Some(Place::Compose)),
+            ("docker run", labelled(&[], None, "bridge"), None),
+        ] {
+            assert_eq!(of_container(&container), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_url_says_whose_platform_it_is_and_a_look_alike_does_not() {
+        let answer = |server: &str| Answer {
+            status: 200,
+            content_type: None,
+            server: Some(server.to_owned()),
+            location: None,
+            body: crate::evidence::endpoint::Body::ConvexRoot,
+            ms: 1,
+        };
+        let fly = |app: Option<&str>| Some(Place::Fly { app: app.map(str::to_owned) });
+        let cluster = Some(Place::Kubernetes { pod: None });
+        for (host, server, header, expected) in [
+            ("my-app.fly.dev", "", "", fly(Some("my-app"))),
+            ("convex.example.com", "Fly/0bc70000 (2026-08-16)", "", fly(None)),
+            ("convex.example.com", "cloudflare", "fly-request-id", fly(None)),
+            ("backend-production.up.railway.app", "", "", Some(Place::Railway)),
+            ("convex.example.com", "railway-edge", "", Some(Place::Railway)),
+            ("convex.example.com", "cloudflare", "x-railway-edge", Some(Place::Railway)),
+            ("convex.prod.svc.cluster.local", "", "", cluster),
+            ("fly.dev.example.com", "", "", None),
+            ("notfly.dev", "", "", None),
+            ("railway.app.example.com", "nginx", "", None),
+            ("fly.example.com", "flyway/1", "", None),
+            ("127.0.0.1", "", "", None),
+        ] {
+            let endpoint = EndpointFacts {
+                host: host.to_owned(),
+                root: if server.is_empty() {
+                    Observation::unavailable("not asked")
+                } else {
+                    Observation::Seen(answer(server))
+                },
+                edge_headers: Some(header.to_owned())
+                    .filter(|it| !it.is_empty())
+                    .into_iter()
+                    .collect(),
+                ..EndpointFacts::default()
+            };
+            assert_eq!(of_endpoint(&endpoint), expected, "{host} {server} {header}");
+        }
+    }
+}
