@@ -168,11 +168,20 @@ pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
     plan
 }
 
+/// Findings of which nobody but the person knows which way out is meant.
+const CHOICES: &[(&str, &str)] = &[(
+    "key-from-another-instance",
+    "either the URL is meant for the instance of the key, or a key is to be made for the one that answers",
+)];
+
 /// Why nobody does this unasked; `None` where it may be done.
 fn asks_to_be_named(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
     let name_it = format!("`convex-doctor fix {} --apply` does it", finding.id);
     if remedy.safety == Safety::Destructive {
         return Some(format!("it gives up what works now, and so asks to be named: {name_it}"));
+    }
+    if let Some((_, why)) = CHOICES.iter().find(|(id, _)| *id == finding.id) {
+        return Some(format!("{why}; {name_it}"));
     }
     if finding.certainty == Certainty::Possible {
         return Some(format!("it is only possible: {name_it}"));

@@ -151,7 +151,9 @@ impl Page {
             Safety::Destructive => " (gives something up)",
             Safety::Safe | Safety::Unsafe => "",
         };
-        let colon = if remedy.commands.is_empty() && remedy.edits.is_empty() { "" } else { ":" };
+        // The command of a remedy for the doctor is the doctor's own, if it has one at all.
+        let offered = remedy.is_for_the_doctor() && remedy.commands.is_empty();
+        let colon = if remedy.commands.is_empty() && !offered { "" } else { ":" };
         let title = remedy.title.trim_end_matches([':', '.']);
         let mark = if remedy.title.starts_with('!') { "  " } else { "  → " };
         self.hanging(mark, &format!("{title}{warning}{colon}"));
@@ -159,20 +161,9 @@ impl Page {
             // Never wrapped: it is there to be copied.
             self.line(&format!("      {}", sanitize(command).cyan()));
         }
-        for edit in &remedy.edits {
-            match &edit.new {
-                Some(new) => self.line(&format!(
-                    "      {}:{}  {}",
-                    sanitize(&edit.file),
-                    edit.line,
-                    sanitize(new).cyan()
-                )),
-                None => self.line(&format!(
-                    "      {}:{}  (delete the line)",
-                    sanitize(&edit.file),
-                    edit.line
-                )),
-            }
+        if offered {
+            let command = "convex-doctor fix --apply".cyan();
+            self.line(&format!("      {command}   {}", "# shows the change, and asks".dimmed()));
         }
     }
 

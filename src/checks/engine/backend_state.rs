@@ -4,7 +4,7 @@ use crate::checks::engine::{asked, command, log_lines, place, subject, weight};
 use crate::checks::{Check, endpoint};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Action, Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows when nobody serves behind the URL.
 /// What a URL comes to behind which no process answers.
@@ -143,7 +143,10 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
     if let Some(error) = &container.start_error {
         finding = finding.because(error.clone(), "the engine's last start of it");
     }
-    finding.remedy(Remedy::safe("start it").run(command("start", &container.name))).remedy(
+    let start = Remedy::safe("start it")
+        .run(command("start", &container.name))
+        .act(Action::Start { container: container.name.clone() });
+    finding.remedy(start).remedy(
         Remedy::safe("if it ends again, its log says why")
             .run(command("logs --tail 50", &container.name)),
     )

@@ -3,7 +3,7 @@
 use super::steps::{SCRIPT, Step};
 use super::{Place, behind_url, of_project};
 use crate::evidence::Evidence;
-use crate::report::{Finding, Remedy};
+use crate::report::{Action, Finding, Remedy};
 
 /// The remedy that mints in the place behind the URL, or where the compose file is a panel's in that panel; `None` where neither is known
 /// to be a place without Compose.
@@ -15,7 +15,7 @@ pub(crate) fn mint_behind_url(evidence: &Evidence, title: &str) -> Option<Remedy
 /// The finding with remedies that can be carried out where the project's backend runs.
 pub(crate) fn fit(evidence: &Evidence, mut finding: Finding) -> Finding {
     // Most findings have no such remedy, and the place need not be looked for.
-    if !finding.remedies.iter().any(speaks_of_compose) {
+    if !finding.remedies.iter().any(|it| speaks_of_compose(it) || changes_the_project(it)) {
         return finding;
     }
     let Some(place) = of_project(evidence).filter(|place| *place != Place::Compose) else {
@@ -25,9 +25,18 @@ pub(crate) fn fit(evidence: &Evidence, mut finding: Finding) -> Finding {
     let directory = data_dir(evidence);
     let to_keep = keeps.then_some(directory.as_str());
     let remedies = std::mem::take(&mut finding.remedies);
-    finding.remedies =
-        remedies.into_iter().map(|remedy| translated(remedy, &place, to_keep)).collect();
+    // The compose file here is not the one that the place goes by, and its next deployment makes the container anew.
+    let fitting = remedies.into_iter().filter(|remedy| !changes_the_project(remedy));
+    finding.remedies = fitting.map(|remedy| translated(remedy, &place, to_keep)).collect();
     finding
+}
+
+/// Whether the doctor itself would change the compose project or a container for it.
+fn changes_the_project(remedy: &Remedy) -> bool {
+    let elsewhere = |action: &Action| {
+        matches!(action, Action::MintKey { .. } | Action::Ignore { .. } | Action::Start { .. })
+    };
+    !remedy.actions.iter().all(elsewhere)
 }
 
 fn speaks_of_compose(remedy: &Remedy) -> bool {
