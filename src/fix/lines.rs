@@ -381,7 +381,9 @@ mod tests {
             new: new.map(str::to_owned),
         };
         let changed = |line| Err(Conflict::Changed { line });
-        let apply = |edits: &[Edit]| apply("a\nb\n", edits, &|name| (name == "key ab12cd34").then(|| "K".to_owned()));
+        let apply = |edits: &[Edit]| {
+            apply("a\nb\n", edits, &|name| (name == "key ab12cd34").then(|| "K".to_owned()))
+        };
         assert_eq!(apply(&[edit(1, Some("x"), None)]), changed(1));
         assert_eq!(apply(&[edit(3, Some("a"), None)]), changed(3));
         assert_eq!(apply(&[edit(0, None, Some("x"))]), changed(0));
