@@ -1,5 +1,6 @@
 //! Changes as text: what a file should hold afterwards, and the plan of a fix. Nothing is written here.
 
+pub mod compose_file;
 pub mod env_file;
 pub mod git_ignore;
 pub mod lines;
@@ -7,9 +8,29 @@ pub mod placeholders;
 pub mod plan;
 pub mod show;
 
+use compose_file::NoSafeEdit;
+
 use crate::report::Action;
 
-/// The compose file with what the action wants of it.
-fn compose_edit(_text: &str, action: &Action) -> Result<String, String> {
-    Err(format!("not yet: {action:?}"))
+/// The text of a compose file with what the action wants of it; why there is no safe edit, with what to write by hand.
+fn compose_edit(file: &str, text: &str, action: &Action) -> Result<String, String> {
+    let told = |no: NoSafeEdit| no.told(file);
+    match action {
+        Action::PassVariable { service, name, .. } => {
+            // A literal value goes where the variable comes from.
+            compose_file::pass_variable(text, service, name)
+                .or_else(|_| compose_file::interpolate_variable(text, service, name))
+                .map_err(told)
+        }
+        Action::RemoveVariable { service, name, .. } => {
+            compose_file::remove_variable(text, service, name).map_err(told)
+        }
+        Action::MountVolume { service, key, target, .. } => {
+            compose_file::mount_volume(text, service, key, target).map_err(told)
+        }
+        Action::DeclareVolume { key, adopt, .. } => {
+            compose_file::declare_volume(text, key, adopt.as_deref()).map_err(told)
+        }
+        _ => Err(format!("{file} is not changed by that")),
+    }
 }

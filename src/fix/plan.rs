@@ -288,7 +288,7 @@ fn steps(remedy: &Remedy, texts: &Texts<'_>) -> Result<Vec<Step>, String> {
             | Action::MountVolume { file, .. }
             | Action::DeclareVolume { file, .. } => {
                 let Some(text) = files.text(file)? else { return Err(format!("{file} is gone")) };
-                files.set(file, compose_edit(&text, action)?);
+                files.set(file, compose_edit(file, &text, action)?);
             }
             other => {
                 steps.append(&mut files.write());

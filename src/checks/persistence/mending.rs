@@ -75,15 +75,14 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
         Some(key) => key,
         None => free_key(compose, docker)?,
     };
-    let mut actions = vec![];
+    let mut actions = vec![Action::DeclareVolume {
+        file: declared_in(compose, service, &key),
+        key: key.clone(),
+        adopt: Some(volume.to_owned()),
+    }];
     if named.is_none() {
         actions.push(mount(service, &key));
     }
-    actions.push(Action::DeclareVolume {
-        file: declared_in(compose, service, &key),
-        key,
-        adopt: Some(volume.to_owned()),
-    });
     actions.push(replace(&container.name, volume, service));
     Some(with(
         evidence,
@@ -230,8 +229,8 @@ fn copied(
             project: compose.project.clone(),
             key: key.to_owned(),
         },
-        mount(service, key),
         Action::DeclareVolume { file: service.at.file.clone(), key: key.to_owned(), adopt: None },
+        mount(service, key),
         replace(container, &to, service),
     ]
 }
