@@ -65,11 +65,21 @@ pub struct Excerpt {
 /// in them; of an environment, a command, a `.env` file and of lines without a key only the names are shown, because any value in them
 /// may be secret.
 pub fn excerpt(text: &str, line: usize, column: usize) -> Option<Excerpt> {
+    shown(text, line, column, true)
+}
+
+/// The line as [`excerpt`] has it, of a file that was read and understood: its secrets are known, and what else is hidden (an origin, a
+/// port) may be shown in other places.
+pub fn of_known_file(text: &str, line: usize) -> Option<String> {
+    shown(text, line, 1, false).map(|excerpt| excerpt.text)
+}
+
+fn shown(text: &str, line: usize, column: usize, remember: bool) -> Option<Excerpt> {
     let lines: Vec<&str> = text.lines().take(line).collect();
-    let shown = *lines.get(line.checked_sub(1)?)?;
-    let shown = shown.strip_prefix('\u{feff}').unwrap_or(shown);
+    let whole = *lines.get(line.checked_sub(1)?)?;
+    let whole = whole.strip_prefix('\u{feff}').unwrap_or(whole);
     let guarded = is_guarded(&lines);
-    let pieces = pieces(shown, guarded);
+    let pieces = pieces(whole, guarded);
     let mut out = String::new();
     let mut mark = None;
     let mut columns = 0;
@@ -78,7 +88,9 @@ pub fn excerpt(text: &str, line: usize, column: usize) -> Option<Excerpt> {
         let start = out.chars().count();
         let wanted = column.checked_sub(columns + 1).filter(|offset| *offset < width);
         if hidden {
-            drop(Secret::new(piece));
+            if remember {
+                drop(Secret::new(piece));
+            }
             out.push_str("***");
             if wanted.is_some() {
                 mark = Some(start);

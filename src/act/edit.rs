@@ -4,9 +4,13 @@
 //! directory's lock keeps two doctors apart, and a file that changed since it was read is left alone.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// So long another doctor's lock is waited for.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Why a file was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,8 @@ pub struct Changes {
     locks: BTreeMap<PathBuf, File>,
     /// In the order in which they were made.
     made: Vec<Made>,
+    /// Called between any two things that the disk could keep: there a test ends the process.
+    step: fn(&str),
 }
 
 /// One file that was changed.
@@ -57,7 +63,15 @@ struct Made {
 impl Changes {
     /// None so far. Links are followed inside of `root`, the project's directory.
     pub fn of(root: &Path) -> Self {
-        Self { root: root.to_owned(), locks: BTreeMap::new(), made: Vec::new() }
+        Self { root: root.to_owned(), locks: BTreeMap::new(), made: Vec::new(), step: |_| () }
+    }
+
+    /// For tests.
+    #[cfg(test)]
+    fn stepping(root: &Path, step: fn(&str)) -> Self {
+        let mut changes = Self::of(root);
+        changes.step = step;
+        changes
     }
 
     /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`. The mode stays; a new file is
@@ -70,6 +84,7 @@ impl Changes {
         if read(&target).map_err(fail)?.as_deref() != old.map(str::as_bytes) {
             return Err(EditError::Changed(path.to_owned()));
         }
+        (self.step)("locked");
         let mut file = tempfile::Builder::new()
             .prefix(".convex-doctor-")
             .tempfile_in(&directory)
@@ -79,6 +94,7 @@ impl Changes {
             file.as_file().set_permissions(mode).map_err(fail)?;
         }
         file.write_all(new.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+        (self.step)("written beside");
         if self.made.iter().any(|made| made.target == target) {
             // Changed once more: its first version has its second name.
             file.persist(&target).map_err(|error| fail(error.error))?;
@@ -91,6 +107,7 @@ impl Changes {
             let _absent = std::fs::remove_file(second);
             std::fs::hard_link(&target, second).map_err(fail)?;
         }
+        (self.step)("the old one has a second name");
         let persisted = match second {
             Some(_) => file.persist(&target),
             // A file that appeared in the meantime is somebody else's.
@@ -102,8 +119,10 @@ impl Changes {
             }
             return Err(fail(error.error));
         }
+        (self.step)("renamed");
         self.made.push(Made { target, old: second });
         sync(&directory);
+        (self.step)("made");
         Ok(())
     }
 
@@ -113,10 +132,17 @@ impl Changes {
         }
         let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
         let lock = File::open(directory).map_err(fail)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(EditError::Busy(path.to_owned())),
-            Err(std::fs::TryLockError::Error(error)) => return Err(fail(error)),
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // A process that is just being started holds a copy of every lock for a moment.
+                Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                    std::thread::sleep(PATIENCE / 20);
+                }
+                Err(TryLockError::WouldBlock) => return Err(EditError::Busy(path.to_owned())),
+                Err(TryLockError::Error(error)) => return Err(fail(error)),
+            }
         }
         self.locks.insert(directory.to_owned(), lock);
         Ok(())
@@ -128,6 +154,7 @@ impl Changes {
             if let Some(old) = &made.old {
                 let _absent = std::fs::remove_file(old);
             }
+            (self.step)("kept");
         }
     }
 }
@@ -142,6 +169,7 @@ impl Drop for Changes {
             if let Some(directory) = made.target.parent() {
                 sync(directory);
             }
+            (self.step)("taken back");
         }
     }
 }
@@ -194,109 +222,4 @@ fn sync(directory: &Path) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    /// One change, ready to be kept or dropped.
-    fn replace(
-        path: &Path,
-        root: &Path,
-        old: Option<&str>,
-        new: &str,
-    ) -> Result<Changes, EditError> {
-        let mut changes = Changes::of(root);
-        changes.replace(path, old, new).map(|()| changes)
-    }
-
-    #[test]
-    fn several_files_are_kept_or_taken_back_together() {
-        let root = tempfile::tempdir().unwrap();
-        let at = |name: &str| root.path().join(name);
-        let text = |name: &str| std::fs::read_to_string(at(name)).ok();
-        let make = || {
-            let mut changes = Changes::of(root.path());
-            changes.replace(&at("a"), Some("1"), "2").unwrap();
-            changes.replace(&at("b"), None, "new").unwrap();
-            changes.replace(&at("a"), Some("2"), "3").unwrap();
-            changes.replace(&at("b"), Some("new"), "newer").unwrap();
-            changes
-        };
-        std::fs::write(at("a"), "1").unwrap();
-        drop(make());
-        assert_eq!((text("a").as_deref(), names(root.path())), (Some("1"), vec!["a".to_owned()]));
-        make().keep();
-        assert_eq!((text("a").as_deref(), text("b").as_deref()), (Some("3"), Some("newer")));
-        assert_eq!(names(root.path()), ["a", "b"]);
-    }
-
-    #[test]
-    fn a_change_is_kept_or_taken_back_and_leaves_nothing_else() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join(".env.local");
-        let text = || std::fs::read_to_string(&path).ok();
-        let edit = replace(&path, root.path(), None, "A=1\n").unwrap();
-        assert_eq!(text().as_deref(), Some("A=1\n"));
-        drop(edit);
-        assert_eq!((text(), names(root.path())), (None, vec![]));
-
-        replace(&path, root.path(), None, "A=1\n").unwrap().keep();
-        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        mode(0o640);
-        let edit = replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap();
-        assert_eq!(names(root.path()), [".env.local", ".env.local.before-convex-doctor"]);
-        drop(edit);
-        assert_eq!(text().as_deref(), Some("A=1\n"));
-        replace(&path, root.path(), Some("A=1\n"), "A=2\n").unwrap().keep();
-        assert_eq!(text().as_deref(), Some("A=2\n"));
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(names(root.path()), [".env.local"]);
-    }
-
-    #[test]
-    fn what_somebody_else_changed_is_left_alone() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("a");
-        std::fs::write(&path, "now").unwrap();
-        let error = replace(&path, root.path(), Some("then"), "new").unwrap_err();
-        assert!(matches!(error, EditError::Changed(_)), "{error}");
-        let error = replace(&path, root.path(), None, "new").unwrap_err();
-        assert!(matches!(error, EditError::Changed(_)), "{error}");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "now");
-        let first = replace(&path, root.path(), Some("now"), "one").unwrap();
-        let error = replace(&path, root.path(), Some("one"), "two").unwrap_err();
-        assert!(matches!(error, EditError::Busy(_)), "{error}");
-        first.keep();
-    }
-
-    #[test]
-    fn a_link_is_followed_inside_of_the_project_alone() {
-        let outside = tempfile::tempdir().unwrap();
-        std::fs::write(outside.path().join("theirs"), "x").unwrap();
-        let root = tempfile::tempdir().unwrap();
-        std::fs::write(root.path().join("real"), "x").unwrap();
-        symlink(root.path().join("real"), root.path().join("link")).unwrap();
-        symlink(outside.path().join("theirs"), root.path().join("out")).unwrap();
-        symlink(outside.path().join("none"), root.path().join("dangling")).unwrap();
-        let link = root.path().join("link");
-        replace(&link, root.path(), Some("x"), "y").unwrap().keep();
-        assert!(link.is_symlink());
-        assert_eq!(std::fs::read_to_string(root.path().join("real")).unwrap(), "y");
-        for (name, old) in [("out", Some("x")), ("dangling", None)] {
-            let error = replace(&root.path().join(name), root.path(), old, "y").unwrap_err();
-            assert!(matches!(error, EditError::Outside { .. }), "{error}");
-        }
-        assert_eq!(std::fs::read_to_string(outside.path().join("theirs")).unwrap(), "x");
-        assert_eq!(names(outside.path()), ["theirs"]);
-    }
-}
+mod tests;

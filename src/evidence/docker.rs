@@ -360,6 +360,15 @@ pub struct Published {
     pub container: String,
 }
 
+/// A volume's name as a person reads it: 64 digits that the engine made up are cut short, as Docker itself does.
+pub fn short_volume(name: &str) -> String {
+    let nameless = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match name.get(..12) {
+        Some(start) if nameless => format!("{start}…"),
+        _ => name.to_owned(),
+    }
+}
+
 /// A volume that may belong to a Convex instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Volume {

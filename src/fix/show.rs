@@ -16,7 +16,7 @@ pub fn diff(file: &str, old: &str, new: &str) -> String {
             env_line(text)
         } else {
             let whole = if is_new { new } else { old };
-            mask::excerpt(whole, line, 1).map_or_else(|| "***".to_owned(), |it| it.text)
+            mask::of_known_file(whole, line).unwrap_or_else(|| "***".to_owned())
         };
         sanitize(&shown)
     };

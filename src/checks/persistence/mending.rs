@@ -6,7 +6,7 @@ use crate::checks::compose;
 use crate::checks::selection::ADMIN_KEY;
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts};
-use crate::evidence::docker::{Container, DockerFacts, MountKind};
+use crate::evidence::docker::{Container, DockerFacts, MountKind, short_volume};
 use crate::evidence::selection::ValueSource;
 use crate::report::{Action, MountAt, Remedy, Safety};
 
@@ -62,7 +62,8 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
             id,
             actions,
             &format!(
-                "Get it back: copy {volume} into volume {}, add the lines, and make {} anew with it ({})",
+                "Get it back: copy {} into volume {}, add the lines, and make {} anew with it ({})",
+                short_volume(volume),
                 name_of(compose, &key),
                 container.name,
                 stays(container)
@@ -277,7 +278,7 @@ fn name_of(compose: &ComposeFacts, key: &str) -> String {
 fn stays(container: &Container) -> String {
     let now = container.mount_over(&container.data_dir).and_then(|mount| mount.source.as_deref());
     match now {
-        Some(now) => format!("{now}, which it has now, stays as it is"),
+        Some(now) => format!("{}, which it has now, stays as it is", short_volume(now)),
         None => "what it has now lies in the container itself, which is kept under another name"
             .to_owned(),
     }

@@ -1,5 +1,6 @@
 //! A fix in the words of its report.
 
+use crate::evidence::docker::short_volume;
 use crate::fix::plan::{Do, Fix, Step, Value};
 use crate::render::mending::{self, Outcome, Told};
 
@@ -41,11 +42,16 @@ fn words(what: &Do) -> String {
         Do::Stop(container) => format!("stop {container}, so that its files are at rest"),
         Do::Start(container) => format!("start {container}"),
         Do::Copy { from, to, .. } => {
-            format!("copy volume {from} into the new volume {to}; {from} stays as it is")
+            format!(
+                "copy volume {} into the new volume {to}; the old one stays as it is",
+                short_volume(from)
+            )
         }
         Do::Replace { container, mount, secret_from } => {
             let mut with: Vec<String> = vec![];
-            with.extend(mount.as_ref().map(|it| format!("{} at {}", it.volume, it.target)));
+            with.extend(
+                mount.as_ref().map(|it| format!("{} at {}", short_volume(&it.volume), it.target)),
+            );
             with.extend(secret_from.as_ref().map(|file| format!("INSTANCE_SECRET of {file}")));
             format!(
                 "make {container} anew with {}; the old one is kept, stopped, until the new one works",
