@@ -103,8 +103,6 @@ impl Changes {
         }
         let second = old.map(|_| second_name(&target));
         if let Some(second) = &second {
-            // Left by a doctor that was killed: the lock says that none is at work.
-            let _absent = std::fs::remove_file(second);
             std::fs::hard_link(&target, second).map_err(fail)?;
         }
         (self.step)("the old one has a second name");
@@ -174,10 +172,18 @@ impl Drop for Changes {
     }
 }
 
-/// The name under which the old version stays while it may be needed.
+/// What stands behind a file's name in the name of its old version.
+pub const SECOND_NAME: &str = ".before-convex-doctor";
+
+/// The name under which the old version stays while it may be needed; another one where a doctor that was killed left one.
 fn second_name(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!("{name}.before-convex-doctor"))
+    let numbered = (2..).map(|number| format!("{name}{SECOND_NAME}.{number}"));
+    std::iter::once(format!("{name}{SECOND_NAME}"))
+        .chain(numbered)
+        .map(|name| target.with_file_name(name))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| target.to_owned())
 }
 
 /// The file that `path` leads to, if it lies inside of `root`.

@@ -3,11 +3,14 @@
 mod apply;
 mod told;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Exit, Format, Options};
+use crate::act::edit::SECOND_NAME;
 use crate::checks;
+use crate::checks::compose::shell_word;
 use crate::collect::{self, Request, mending};
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::evidence::Evidence;
@@ -15,6 +18,7 @@ use crate::fix::plan::{self, Fix, Goal, Plan};
 use crate::output;
 use crate::render::mending::{self as render, ByHand, Outcome, State, Story};
 use crate::report::{Finding, Level, Report, Verdict};
+use crate::secret::sanitize;
 
 /// The end of its help.
 pub(super) const HELP: &str = "\
@@ -56,6 +60,12 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     options.announce();
     let evidence = collect::run(&request)?;
     let (directory, root) = mending::directories(&request, &evidence)?;
+    for left in mending::left_behind(&[&directory, &root], SECOND_NAME) {
+        output::note(&format!(
+            "note: {} is what a change was made from that was cut short: compare it with the file, then delete it",
+            sanitize(&left.display().to_string())
+        ));
+    }
     let mending = Mending { arguments, options, request, directory, root };
     let report = mending.judge(&evidence);
     let story = if arguments.apply { mending.apply(report)? } else { mending.propose(&report) };
@@ -112,7 +122,21 @@ impl Mending<'_> {
             fixes: vec![],
             by_hand: vec![],
             not_found: missing(&self.arguments.ids, report),
+            command: self.command(),
         }
+    }
+
+    /// What applies the same plan.
+    fn command(&self) -> String {
+        let mut command = "convex-doctor fix".to_owned();
+        for id in &self.arguments.ids {
+            let _infallible = write!(command, " {id}");
+        }
+        command.push_str(" --apply");
+        for file in &self.options.files {
+            let _infallible = write!(command, " -f {}", shell_word(&file.display().to_string()));
+        }
+        command
     }
 
     /// What would be done.

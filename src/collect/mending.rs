@@ -31,6 +31,21 @@ pub fn text(directory: &Path, file: &str) -> Result<Option<Zeroizing<String>>, S
     }
 }
 
+/// The files in the project's directories whose names end in `ending`, or in that and a number.
+pub fn left_behind(directories: &[&Path], ending: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = directories
+        .iter()
+        .filter_map(|directory| std::fs::read_dir(directory).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(ending)))
+        .take(20)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// The value that a file of variables has last for a name.
 pub fn value_in(directory: &Path, file: &str, name: &str) -> Result<Option<Secret>, String> {
     let Some(text) = text(directory, file)? else { return Ok(None) };

@@ -24,6 +24,8 @@ pub struct Story {
     pub by_hand: Vec<ByHand>,
     /// Ids that were asked for and not found.
     pub not_found: Vec<String>,
+    /// What does what is planned.
+    pub command: String,
 }
 
 /// The deployment in one line.
@@ -271,7 +273,7 @@ pub fn closing(story: &Story, width: usize) -> String {
             let _ = writeln!(out, "Nothing that could be done without a person.");
         }
         None => {
-            let _ = writeln!(out, "Nothing was changed. Do it:  convex-doctor fix --apply");
+            let _ = writeln!(out, "Nothing was changed. Do it:  {}", story.command.cyan());
         }
     }
     out
