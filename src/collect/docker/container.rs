@@ -6,6 +6,7 @@ use bollard::models::{
     ContainerInspectResponse, ContainerTopResponse, HostConfig, MountPoint, PortMap,
 };
 
+use crate::docker::is_anonymous;
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, Mount, MountKind, Port, SecretState};
 use crate::evidence::key::SecretPlace;
@@ -262,11 +263,6 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
 fn directory(path: &str) -> String {
     let trimmed = path.trim_end_matches('/');
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
-}
-
-/// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not tell (`facts/docker.md`, 5).
-pub(super) fn is_anonymous(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// All addresses of the host are written as an empty one.

@@ -1,6 +1,6 @@
 //! Ctrl-C while something of ours lies on the engine: that is taken away first, and then the process ends as the signal wants.
 //!
-//! Watched only by runs that put something there (`--deep`); every other run dies at once, as it should.
+//! Watched only by runs that put something there (`--deep`, `fix --apply`); every other run dies at once, as it should.
 #![allow(clippy::disallowed_methods, reason = "signals end the process")]
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,17 +14,17 @@ static WATCH: OnceLock<Interrupt> = OnceLock::new();
 
 /// Whether a signal came, and how much is still to be taken away.
 #[derive(Clone)]
-pub(super) struct Interrupt {
+pub struct Interrupt {
     came: Arc<tokio::sync::watch::Sender<bool>>,
     held: Arc<Mutex<usize>>,
 }
 
 /// Something that has to be taken away; dropped when it is.
-pub(super) struct Hold(Interrupt);
+pub struct Hold(Interrupt);
 
 impl Interrupt {
     /// Watches from now on. When this returns, the signals are in its hands.
-    pub(super) fn watch() -> Self {
+    pub fn watch() -> Self {
         let start = || {
             let new = Self {
                 came: Arc::new(tokio::sync::watch::Sender::new(false)),
@@ -44,7 +44,7 @@ impl Interrupt {
     }
 
     /// Announces something that will have to be taken away; `None` when a signal came, and nothing may be begun any more.
-    pub(super) fn hold(&self) -> Option<Hold> {
+    pub fn hold(&self) -> Option<Hold> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if *self.came.borrow() {
             return None;
@@ -54,13 +54,18 @@ impl Interrupt {
     }
 
     /// Ends when a signal comes.
-    pub(super) async fn happened(&self) {
+    pub async fn happened(&self) {
         let mut came = self.came.subscribe();
         let _never_closed = came.wait_for(|came| *came).await;
     }
 
+    /// Whether a signal came.
+    pub fn came(&self) -> bool {
+        *self.came.borrow()
+    }
+
     /// Goes no further when a signal came: the watch is about to end the process.
-    pub(super) async fn end_here(&self) {
+    pub async fn end_here(&self) {
         if *self.came.borrow() {
             std::future::pending::<()>().await;
         }
