@@ -18,7 +18,7 @@ use futures_util::{Stream, StreamExt};
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Engine, STANDSTILL, Trouble, begin, compare, found};
+use super::{Engine, Trouble, begin, compare, found};
 use crate::docker::helper::{self, COPIES_INTO};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::words;
@@ -68,7 +68,7 @@ impl Engine {
     /// When it returns `Ok`, both volumes were read again and hold the same. On any failure the new volume is removed.
     ///
     /// # Errors
-    /// Refused: `from` is not there, is another driver's, or is mounted by a container that runs; `to` is there. Else a full disk, an
+    /// Refused: the engine is Podman; `from` is not there, is another driver's, or is mounted by a container that runs; `to` is there. Else a full disk, an
     /// engine that stops answering, a copy that differs.
     pub async fn copy_volume(
         &self,
@@ -233,8 +233,8 @@ impl Copy<'_> {
             self.pass(progress).await?;
             self.engine.step("copy: everything has passed").await;
             let copied = compare::compare(
-                moving(self.archive(&self.reader), self.standstill()),
-                moving(self.archive(&self.writer), self.standstill()),
+                moving(self.archive(&self.reader), self.engine.standstill),
+                moving(self.archive(&self.writer), self.engine.standstill),
             );
             let copied = copied.await.map_err(|reason| {
                 Trouble::Failed(format!("the copy could not be verified: {reason}"))
@@ -253,10 +253,6 @@ impl Copy<'_> {
             // What was asked for and not answered yet is looked for longer when it is taken away.
             () = interrupt.happened() => Err(Trouble::Interrupted),
         }
-    }
-
-    fn standstill(&self) -> Duration {
-        self.engine.timeout.max(STANDSTILL)
     }
 
     /// Makes a helper that has `volume`, also wherever its image wants one.
@@ -280,7 +276,7 @@ impl Copy<'_> {
             ..CreateContainerOptions::default()
         };
         let made = self.engine.client.create_container(Some(options), body);
-        let made = self.engine.call_for(self.standstill(), made).await;
+        let made = self.engine.call_for(self.engine.standstill, made).await;
         made.map(|_| ())
             .map_err(|error| Trouble::Failed(format!("no helper container: {}", words(&error))))
     }
@@ -302,7 +298,7 @@ impl Copy<'_> {
             ..VolumeCreateRequest::default()
         };
         let made =
-            self.engine.call_for(self.standstill(), self.engine.client.create_volume(request));
+            self.engine.call_for(self.engine.standstill, self.engine.client.create_volume(request));
         let made = made.await.map_err(|error| {
             Trouble::Failed(format!("no volume {}: {}", sanitize(self.to), words(&error)))
         })?;
@@ -335,8 +331,8 @@ impl Copy<'_> {
         );
         let mut upload = std::pin::pin!(upload);
 
-        let read = Box::pin(moving(self.archive(&self.reader), self.standstill()));
-        let pump = pump(read, to, self.standstill(), progress);
+        let read = Box::pin(moving(self.archive(&self.reader), self.engine.standstill));
+        let pump = pump(read, to, self.engine.standstill, progress);
         let written = |result: Result<(), Error>| {
             result.map_err(|error| {
                 let said = words(&error);
@@ -353,7 +349,7 @@ impl Copy<'_> {
                 pumped = &mut pump => pumped.map_err(Trouble::Failed)?,
             }
         }
-        let last = tokio::time::timeout(self.standstill(), upload).await;
+        let last = tokio::time::timeout(self.engine.standstill, upload).await;
         written(last.unwrap_or(Err(Error::RequestTimeoutError)))
     }
 
@@ -364,7 +360,7 @@ impl Copy<'_> {
         let there = there.map_err(|error| self.left("volume", self.to, &error))?;
         if there.is_some_and(|volume| volume.labels.get(COPY) == Some(&self.nonce)) {
             let removed = self.engine.client.remove_volume(self.to, None::<RemoveVolumeOptions>);
-            let removed = found(self.engine.call_for(self.standstill(), removed).await);
+            let removed = found(self.engine.call_for(self.engine.standstill, removed).await);
             removed.map_err(|error| self.left("volume", self.to, &error))?;
         }
         self.remove_helper(&self.reader).await

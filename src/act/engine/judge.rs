@@ -62,7 +62,7 @@ pub(super) fn would_be_lost(container: &ContainerInspectResponse) -> Option<Stri
 }
 
 /// Why a container must not be replaced.
-pub(super) fn refusal(container: &ContainerInspectResponse, podman: bool) -> Option<String> {
+pub(super) fn refusal(container: &ContainerInspectResponse) -> Option<String> {
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
     for (label, _) in labels.into_iter().flatten() {
         if let Some((_, whose)) = KEEPERS.iter().find(|(start, _)| label.starts_with(start)) {
@@ -71,10 +71,6 @@ pub(super) fn refusal(container: &ContainerInspectResponse, podman: bool) -> Opt
         if label == helper::LABEL {
             return Some("is a helper container of convex-doctor".to_owned());
         }
-    }
-    let mode = container.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
-    if podman && mode.is_some_and(|mode| mode.starts_with("container:")) {
-        return Some("belongs to a pod of Podman: change the pod".to_owned());
     }
     if [NEW, SET_ASIDE].iter().any(|suffix| name_of(container).ends_with(suffix)) {
         return Some("is itself left from an earlier fix".to_owned());
@@ -160,30 +156,28 @@ mod tests {
             {"Type": "volume", "Name": "v", "Destination": "/convex/data"}]});
         let elsewhere = json!({"HostConfig": {"Tmpfs": {"/srv": ""}},
             "Config": {"Env": ["DATA_DIR=/srv/cx/"]}});
-        for (fields, podman, said) in [
-            (labelled("com.docker.swarm.service.id"), false, "Swarm"),
-            (labelled("io.kubernetes.pod.name"), false, "Kubernetes"),
-            (labelled("com.docker.compose.project"), false, ""),
-            (labelled(helper::LABEL), false, "helper"),
-            (json!({"HostConfig": {"AutoRemove": true}}), false, "--rm"),
-            (json!({"HostConfig": {"NetworkMode": "container:ab"}}), true, "pod of Podman"),
-            (json!({"HostConfig": {"NetworkMode": "container:ab"}}), false, ""),
-            (json!({"Name": "/x.before-convex-doctor", "HostConfig": {}}), false, "earlier fix"),
-            (state("paused"), false, "unpause"),
-            (state("dead"), false, "being removed"),
-            (state("running"), false, ""),
-            (tmpfs("/convex/data"), false, "in memory"),
-            (tmpfs("/convex"), false, "in memory"),
-            (tmpfs("/convex/data/storage/"), false, "in memory"),
-            (tmpfs("/convex/data/tmp"), false, ""),
-            (tmpfs("/convex/database"), false, ""),
-            (tmpfs("/tmp"), false, ""),
-            (long("/convex/data"), false, "in memory"),
-            (long("/tmp"), false, ""),
-            (over_tmpfs, false, ""),
-            (elsewhere, false, "in memory"),
+        for (fields, said) in [
+            (labelled("com.docker.swarm.service.id"), "Swarm"),
+            (labelled("io.kubernetes.pod.name"), "Kubernetes"),
+            (labelled("com.docker.compose.project"), ""),
+            (labelled(helper::LABEL), "helper"),
+            (json!({"HostConfig": {"AutoRemove": true}}), "--rm"),
+            (json!({"Name": "/x.before-convex-doctor", "HostConfig": {}}), "earlier fix"),
+            (state("paused"), "unpause"),
+            (state("dead"), "being removed"),
+            (state("running"), ""),
+            (tmpfs("/convex/data"), "in memory"),
+            (tmpfs("/convex"), "in memory"),
+            (tmpfs("/convex/data/storage/"), "in memory"),
+            (tmpfs("/convex/data/tmp"), ""),
+            (tmpfs("/convex/database"), ""),
+            (tmpfs("/tmp"), ""),
+            (long("/convex/data"), "in memory"),
+            (long("/tmp"), ""),
+            (over_tmpfs, ""),
+            (elsewhere, "in memory"),
         ] {
-            let found = refusal(&container(fields.clone()), podman);
+            let found = refusal(&container(fields.clone()));
             assert_eq!(found.is_some(), !said.is_empty(), "{fields}: {found:?}");
             assert!(found.as_deref().unwrap_or_default().contains(said), "{fields}: {found:?}");
         }

@@ -95,6 +95,7 @@ pub struct Engine {
     /// For calls that are over soon: the client's own deadline is never reached.
     client: Docker,
     timeout: Duration,
+    standstill: Duration,
     /// Where a test lets it stand still as if it had been killed there.
     halt: Option<(&'static str, tokio::sync::watch::Sender<bool>)>,
 }
@@ -102,7 +103,19 @@ pub struct Engine {
 impl Engine {
     /// Makes one of a client of whatever transport. `timeout` is for each call; streams get as long as something moves.
     pub fn new(client: Docker, timeout: Duration) -> Self {
-        Self { client: client.with_timeout(NEVER), timeout, halt: None }
+        Self {
+            client: client.with_timeout(NEVER),
+            timeout,
+            standstill: timeout.max(STANDSTILL),
+            halt: None,
+        }
+    }
+
+    /// For tests: what stands still is given up sooner.
+    #[doc(hidden)]
+    pub fn giving_up_after(mut self, standstill: Duration) -> Self {
+        self.standstill = standstill;
+        self
     }
 
     /// For tests: goes no further at `step`, as if killed there. [`Engine::halted`] tells when that is.
@@ -158,6 +171,22 @@ impl Engine {
         })
     }
 
+    /// Podman (4.3 was tried) shows a container otherwise than it takes one, and its archives give everything to root: nothing could be
+    /// made alike, nor could anybody tell.
+    async fn must_be_docker(&self) -> Result<(), Trouble> {
+        let version = self.call(self.client.version()).await;
+        let version = version
+            .map_err(|error| Trouble::Failed(format!("the engine's version: {}", words(&error))))?;
+        let is_podman = |name: &str| name.to_ascii_lowercase().contains("podman");
+        if version.components.iter().flatten().any(|part| is_podman(&part.name)) {
+            return Err(Trouble::Refused(
+                "the engine is Podman, where containers and volumes are best changed by hand"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// A container that has to be there.
     async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse, Trouble> {
         match self.find(container).await {
@@ -177,8 +206,11 @@ impl Engine {
 
     async fn started(&self, container: &str) -> Result<(), Error> {
         let options = None::<StartContainerOptions>;
-        self.call_for(self.timeout + STANDSTILL, self.client.start_container(container, options))
-            .await
+        self.call_for(
+            self.timeout + self.standstill,
+            self.client.start_container(container, options),
+        )
+        .await
     }
 
     async fn stopped(&self, container: &ContainerInspectResponse) -> Result<(), Error> {
@@ -186,7 +218,7 @@ impl Engine {
         let grace = asked.unwrap_or_default().clamp(GRACE, 600);
         let options =
             StopContainerOptions { signal: None, t: Some(i32::try_from(grace).unwrap_or(30)) };
-        let patience = Duration::from_secs(grace.unsigned_abs()) + STANDSTILL;
+        let patience = Duration::from_secs(grace.unsigned_abs()) + self.standstill;
         let id = container.id.as_deref().unwrap_or_default();
         self.call_for(self.timeout + patience, self.client.stop_container(id, Some(options))).await
     }
@@ -194,7 +226,7 @@ impl Engine {
     /// Removes a container that does not run, and none of its volumes; one that is not there is fine.
     async fn removed(&self, container: &str) -> Result<(), Error> {
         let options = RemoveContainerOptions { v: false, force: false, link: false };
-        let patience = self.timeout + STANDSTILL;
+        let patience = self.timeout + self.standstill;
         let removed =
             self.call_for(patience, self.client.remove_container(container, Some(options)));
         found(removed.await).map(|_| ())

@@ -16,7 +16,7 @@ use bollard::query_parameters::{
 use super::alike::{self, Alike, alike};
 use super::change::{Change, Value};
 use super::judge::{self, name_of};
-use super::{Engine, KEPT, NEW, SET_ASIDE, STANDSTILL, Trouble, begin, found};
+use super::{Engine, KEPT, NEW, SET_ASIDE, Trouble, begin, found};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::{helper, is_anonymous, words};
 use crate::secret::sanitize;
@@ -79,7 +79,7 @@ impl Engine {
     /// old one is kept, stopped, as `<name>` + [`SET_ASIDE`]; the engine does not restart it meanwhile.
     ///
     /// # Errors
-    /// Refused, with nothing changed: a container that others keep (Swarm, Kubernetes, a pod), that `--rm` or memory would lose, whose
+    /// Refused, with nothing changed: Podman's engine, a container that others keep (Swarm, Kubernetes), that `--rm` or memory would lose, whose
     /// network another one shares, whose image is gone; a volume or a network that is not there. Else, with everything put back, what
     /// the engine says: a port in use, a mount that fails.
     pub async fn replace(&self, container: &str, change: &Change) -> Result<Replaced<'_>, Trouble> {
@@ -119,11 +119,8 @@ impl Engine {
         let failed = |what: &str, error: &Error| {
             Trouble::Failed(format!("{what}: {}: nothing was changed", words(error)))
         };
-        let version = self.call(self.client.version()).await;
-        let version = version.map_err(|error| failed("the engine's version", &error))?;
-        let is_podman = |name: &str| name.to_ascii_lowercase().contains("podman");
-        let podman = version.components.iter().flatten().any(|part| is_podman(&part.name));
-        if let Some(why) = judge::refusal(old, podman) {
+        self.must_be_docker().await?;
+        if let Some(why) = judge::refusal(old) {
             return refuse(format!("{shown} {why}"));
         }
         for suffix in [NEW, SET_ASIDE] {
@@ -289,7 +286,7 @@ impl<'a> Swap<'a> {
             ..CreateContainerOptions::default()
         };
         let made = engine.client.create_container(Some(options), plan.body);
-        let made = engine.call_for(engine.timeout + STANDSTILL, made).await;
+        let made = engine.call_for(engine.timeout + engine.standstill, made).await;
         let made =
             made.map_err(|error| fail(format!("no container like {shown} can be made"), &error))?;
         notes.extend(made.warnings.iter().map(|warning| hide.in_text(&sanitize(warning))));
@@ -344,7 +341,7 @@ impl<'a> Swap<'a> {
         let old = engine.find(&self.old).await.map_err(|error| fail("", &error))?;
         let Some(old) = old else { return Ok(Kept::Removed) };
         let changes = engine.client.container_changes(&self.old);
-        let why = match engine.call_for(engine.timeout + STANDSTILL, changes).await {
+        let why = match engine.call_for(engine.timeout + engine.standstill, changes).await {
             Ok(changes) => judge::in_layer(&old, &changes.unwrap_or_default())
                 .map(|path| format!("{} lies in no volume", sanitize(&path))),
             Err(error) => {
