@@ -13,6 +13,12 @@ use crate::secret::{sanitize, scrub};
 /// Foreign error texts are cut at this length, in characters.
 const LONGEST: usize = 300;
 
+/// What follows the name of a container that was set aside while its successor is not yet accepted.
+pub const SET_ASIDE: &str = ".before-convex-doctor";
+
+/// What follows the name of one that was replaced and could not be removed, because data lies in itself.
+pub const KEPT: &str = ".kept-by-convex-doctor";
+
 /// A failed call in few words, safe to show.
 pub fn words(error: &Error) -> String {
     let text = match error {

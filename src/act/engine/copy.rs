@@ -43,6 +43,15 @@ pub struct Copied {
     pub bytes: u64,
 }
 
+/// How far a copy is: it is made, then both volumes are read again and compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many bytes of the old volume's archive have passed.
+    Copied(u64),
+    /// So many have been compared; in the end as many.
+    Compared(u64),
+}
+
 /// One copy that is under way.
 struct Copy<'a> {
     engine: &'a Engine,
@@ -63,7 +72,7 @@ impl<'a> Copy<'a> {
 
 impl Engine {
     /// Copies all of the volume `from` into the new volume `to`, which is made here with `labels` and one more. Owner, mode, time,
-    /// links stay; sockets are left out. `progress` hears of the bytes of the archive that have passed.
+    /// links stay; sockets are left out. `progress` hears of every piece.
     ///
     /// When it returns `Ok`, both volumes were read again and hold the same. On any failure the new volume is removed.
     ///
@@ -75,7 +84,7 @@ impl Engine {
         from: &str,
         to: &str,
         labels: &BTreeMap<String, String>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Copied, Trouble> {
         self.copy_volume_with(from, to, labels, BTreeMap::new(), progress).await
     }
@@ -88,7 +97,7 @@ impl Engine {
         to: &str,
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Copied, Trouble> {
         let (interrupt, hold) = begin()?;
         let mut random = [0; 8];
@@ -219,7 +228,7 @@ impl Copy<'_> {
         image: &Image,
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress),
         interrupt: &Interrupt,
     ) -> Result<Copied, Trouble> {
         let work = async {
@@ -232,8 +241,13 @@ impl Copy<'_> {
             self.engine.step("copy: the writer is there").await;
             self.pass(progress).await?;
             self.engine.step("copy: everything has passed").await;
+            let mut read = 0;
+            let old = moving(self.archive(&self.reader), self.engine.standstill);
             let copied = compare::compare(
-                moving(self.archive(&self.reader), self.engine.standstill),
+                old.inspect(|piece| {
+                    read += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+                    progress(Progress::Compared(read));
+                }),
                 moving(self.archive(&self.writer), self.engine.standstill),
             );
             let copied = copied.await.map_err(|reason| {
@@ -317,7 +331,7 @@ impl Copy<'_> {
     }
 
     /// The stream from one archive into the other.
-    async fn pass(&self, progress: &mut dyn FnMut(u64)) -> Result<(), Trouble> {
+    async fn pass(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), Trouble> {
         let (to, mut from) = mpsc::channel::<std::io::Result<Bytes>>(IN_FLIGHT);
         let body = futures_util::stream::poll_fn(move |context| from.poll_recv(context));
         let options = UploadToContainerOptions {
@@ -394,7 +408,7 @@ async fn pump(
     mut read: impl Stream<Item = Result<Bytes, Error>> + Unpin,
     to: mpsc::Sender<std::io::Result<Bytes>>,
     standstill: Duration,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<(), String> {
     let mut passed = 0;
     while let Some(piece) = read.next().await {
@@ -409,7 +423,7 @@ async fn pump(
         };
         passed += piece.len() as u64;
         match tokio::time::timeout(standstill, to.send(Ok(piece))).await {
-            Ok(Ok(())) => progress(passed),
+            Ok(Ok(())) => progress(Progress::Copied(passed)),
             Ok(Err(_)) => return Ok(()),
             Err(_) => return Err("the engine takes no more of the copy".to_owned()),
         }

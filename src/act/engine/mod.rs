@@ -27,19 +27,15 @@ use bollard::query_parameters::{
 };
 
 pub use change::{Change, Value};
-pub use copy::Copied;
+pub use copy::{Copied, Progress};
 pub use recover::Recovered;
 pub use replace::{Kept, Replaced};
+
+pub use crate::docker::{KEPT, SET_ASIDE};
 
 use crate::docker::interrupt::Interrupt;
 use crate::docker::words;
 use crate::secret::sanitize;
-
-/// What a container is called beside its old name while its successor is not yet accepted.
-pub const SET_ASIDE: &str = ".before-convex-doctor";
-
-/// What an old container is called for good where removing it would lose data that lies in itself.
-pub const KEPT: &str = ".kept-by-convex-doctor";
 
 /// What a successor is called before it has the name.
 const NEW: &str = ".new-by-convex-doctor";
@@ -63,7 +59,7 @@ pub enum Trouble {
     #[error("{0}")]
     Failed(String),
     /// Somebody interrupted it (Ctrl-C), and everything is as it was before.
-    #[error("interrupted: everything is as it was")]
+    #[error("interrupted")]
     Interrupted,
     /// It failed, and so did putting everything back; [`Engine::recover`] tries again.
     #[error("{what}; and not everything could be put back: {left}")]

@@ -3,6 +3,7 @@
 //! labels say whom it replaces.
 
 use std::fmt;
+use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::{
@@ -43,7 +44,8 @@ pub struct Replaced<'a> {
 pub enum Kept {
     /// It is removed; its volumes are all there.
     Removed,
-    /// Data lies in the container itself, so that it was not removed.
+    /// Data lies in the container itself, so that it was not removed. It still bears the labels of its Compose project: whoever says
+    /// `docker compose down`, or `up`, removes it.
     SetAside {
         /// What it is called now.
         container: String,
@@ -413,16 +415,24 @@ impl<'a> Swap<'a> {
         Ok(())
     }
 
-    /// The new container: by its id, or, where the engine has not answered, by its name and whom it replaces.
+    /// The new container: by its id, or, where the engine has not answered, by its name and its labels: another doctor's has the name too.
     async fn find_new(&self) -> Result<Option<ContainerInspectResponse>, Error> {
         if let Some(new) = &self.new {
             return self.engine.find(new).await;
         }
-        let found = self.engine.find(&self.beside(NEW)).await?;
-        Ok(found.filter(|new| {
+        let is_ours = |new: &ContainerInspectResponse| {
             let labels = new.config.as_ref().and_then(|config| config.labels.as_ref());
-            labels.and_then(|labels| labels.get(REPLACES)) == Some(&self.old)
-        }))
+            let label = |name: &str| labels.and_then(|labels| labels.get(name)).cloned();
+            label(REPLACES).as_ref() == Some(&self.old) && label(FIX) == Some(helper::maker())
+        };
+        // What the engine has not answered for may still come to be.
+        for wait in [0, 100, 300] {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            if let Some(new) = self.engine.find(&self.beside(NEW)).await? {
+                return Ok(Some(new).filter(is_ours));
+            }
+        }
+        Ok(None)
     }
 
     async fn connect(
