@@ -7,7 +7,8 @@
 //! 4. [`selection`], [`checks`], [`topics`], [`fix`], [`render`], [`transcript`]: pure
 //! 3. [`evidence`]: plain data without secrets
 //! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
-//! 1. [`secret`], [`report`]: know nobody; [`mask`]: what to hide of a foreign text
+//! 1. [`secret`], [`report`]: know nobody; [`mask`]: what to hide of a foreign text; [`docker`]: what looking and doing on an engine
+//!    have in common
 
 pub mod act;
 pub mod admin_key;
@@ -17,6 +18,7 @@ pub mod collect;
 pub mod compose;
 pub mod demo;
 pub mod diagnosis;
+pub mod docker;
 pub mod evidence;
 pub mod fix;
 pub mod mask;

@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("report", &[]),
     ("mask", &["secret"]),
+    ("docker", &["secret"]),
     // 2: libraries that could be crates of their own
     ("admin_key", &["secret"]),
     ("compose", &[]),
@@ -30,9 +31,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("fix", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),
     ("transcript", &["secret", "mask", "evidence"]),
     // 5: looking, and judging together; neither knows the other
-    ("collect", &["secret", "mask", "report", "admin_key", "compose", "evidence", "selection"]),
+    (
+        "collect",
+        &["secret", "mask", "docker", "report", "admin_key", "compose", "evidence", "selection"],
+    ),
     ("diagnosis", &["secret", "report", "evidence", "checks"]),
-    ("act", &["transcript"]),
+    ("act", &["secret", "docker", "transcript"]),
     ("demo", &["secret", "admin_key"]),
     // 6
     ("output", &["secret"]),
@@ -61,7 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Where the outside is touched: files, the environment, processes, clocks, sockets, the terminal.
-const MAY_DO_IO: &[&str] = &["collect", "act", "demo", "output", "main"];
+const MAY_DO_IO: &[&str] = &["docker", "collect", "act", "demo", "output", "main"];
 
 /// What touches the outside, as it stands in a source.
 const OUTSIDE: &[&str] = &[

@@ -3,3 +3,4 @@
 
 pub mod child;
 pub mod edit;
+pub mod engine;

@@ -13,6 +13,7 @@ use crate::checks;
 use crate::checks::compose::shell_word;
 use crate::collect::{self, Request, mending};
 use crate::diagnosis::{self, Choices, Outlook};
+use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
 use crate::fix::plan::{self, Fix, Goal, Plan};
 use crate::output;
@@ -159,8 +160,29 @@ impl Mending<'_> {
         let says = self.options.format.first() != Some(&Format::Json);
         let show = |text: &str| if says { output::print(text) } else { Ok(()) };
         show(&render::opening(&story))?;
+        let interrupt = Interrupt::watch();
+        let engine = std::cell::OnceCell::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let world = apply::World {
+            request: &self.request,
+            directory: &self.directory,
+            root: &self.root,
+            interrupt: &interrupt,
+            runtime: &runtime,
+            engine: &engine,
+        };
         let mut tried: Vec<String> = vec![];
         let mut report = report;
+        if !self.request.no_docker {
+            let works = rank(report.verdict) <= rank(Verdict::AtRisk);
+            let notes = apply::take_up(&world, works);
+            if !notes.is_empty() {
+                for note in notes {
+                    output::note(&format!("note: {}", sanitize(&note)));
+                }
+                report = self.judge(&collect::run(&self.request)?);
+            }
+        }
         let by_hand = loop {
             let plan = self.plan(&report);
             let next = plan.fixes.into_iter().find(|fix| !tried.contains(&subject(&fix.finding)));
@@ -168,8 +190,11 @@ impl Mending<'_> {
             tried.push(subject(&fix.finding));
             let number = story.fixes.len() + 1;
             show(&render::fix(number, &told::told(&fix, Outcome::Planned), output::width()))?;
-            let outcome =
-                if self.is_wanted() { self.mend(&fix, &mut report)? } else { Outcome::Skipped };
+            let outcome = if self.is_wanted() {
+                self.mend(&fix, &world, &mut report)?
+            } else {
+                Outcome::Skipped
+            };
             show(&render::outcome(&outcome, output::width()))?;
             story.fixes.push(told::told(&fix, outcome));
         };
@@ -193,20 +218,24 @@ impl Mending<'_> {
         mending::answer().is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
     }
 
-    fn mend(&self, fix: &Fix, report: &mut Report) -> anyhow::Result<Outcome> {
-        let interrupt = collect::interrupt::Interrupt::watch();
+    fn mend(
+        &self,
+        fix: &Fix,
+        world: &apply::World<'_>,
+        report: &mut Report,
+    ) -> anyhow::Result<Outcome> {
+        let interrupt = world.interrupt;
         let Some(_hold) = interrupt.hold() else { return Ok(Outcome::Skipped) };
-        let world =
-            apply::World { request: &self.request, directory: &self.directory, root: &self.root };
-        let done = match apply::apply(fix, &world) {
+        let done = match apply::apply(fix, world) {
             Ok(done) => done,
             Err(error) => return Ok(Outcome::Failed { why: format!("{error:#}") }),
         };
-        let evidence = match done.waits() {
-            true => {
-                collect::until(&self.request, START, &mut |evidence, _| self.comes_up(evidence))
-            }
-            false => collect::run(&self.request),
+        let evidence = if done.waits() {
+            collect::until(&self.request, START, &mut |evidence, _| {
+                !interrupt.came() && self.comes_up(evidence)
+            })
+        } else {
+            collect::run(&self.request)
         };
         let after = match evidence {
             Ok(evidence) => self.judge(&evidence),
@@ -215,7 +244,12 @@ impl Mending<'_> {
                 return Ok(Outcome::TakenBack { why: format!("{error:#}"), notes });
             }
         };
-        if let Err(why) = helped(fix, report, &after) {
+        let verdict = if interrupt.came() {
+            Err("interrupted".to_owned())
+        } else {
+            helped(fix, report, &after)
+        };
+        if let Err(why) = verdict {
             let notes = done.take_back();
             return Ok(Outcome::TakenBack { why, notes });
         }

@@ -13,7 +13,6 @@ mod beside;
 mod compose_project;
 mod compose_services;
 mod credentials;
-pub mod interrupt;
 pub mod mending;
 pub mod minting;
 mod network_mounts;

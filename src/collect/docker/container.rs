@@ -6,6 +6,7 @@ use bollard::models::{
     ContainerInspectResponse, ContainerTopResponse, HostConfig, MountPoint, PortMap,
 };
 
+use crate::docker::is_anonymous;
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, Mount, MountKind, Port, SecretState};
 use crate::evidence::key::SecretPlace;
@@ -289,11 +290,6 @@ fn managed_by(labels: &HashMap<String, String>) -> BTreeMap<String, String> {
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), sanitize(labels.get(name)?))))
         .collect()
-}
-
-/// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not tell (`facts/docker.md`, 5).
-pub(super) fn is_anonymous(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// All addresses of the host are written as an empty one.

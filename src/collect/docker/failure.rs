@@ -9,11 +9,8 @@ use bollard::errors::Error;
 
 use super::ssh::Complaint;
 use super::{Target, Transport, Unasked, tls};
+pub(super) use crate::docker::words;
 use crate::evidence::docker::EngineFailure;
-use crate::secret::{sanitize, scrub};
-
-/// Foreign error texts are cut at this length.
-const LONGEST: usize = 300;
 
 /// Why the engine could not be asked, from the error of its first call.
 pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unasked {
@@ -78,38 +75,6 @@ pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unas
         None => what,
     };
     Unasked { failure, reason, address: address.clone(), context: target.context.clone() }
-}
-
-/// A failed call in few words, safe to show.
-pub(super) fn words(error: &Error) -> String {
-    let text = match error {
-        Error::RequestTimeoutError => "no answer in time".to_owned(),
-        Error::DockerResponseServerError { status_code, message } => {
-            format!("the engine answers {status_code}: {}", message.trim())
-        }
-        // serde quotes the value that it stumbled over, which may be anything.
-        Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
-            "the answer could not be understood".to_owned()
-        }
-        error => {
-            let mut text = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                let cause_text = cause.to_string();
-                if !text.contains(&cause_text) {
-                    text = format!("{text}: {cause_text}");
-                }
-                source = cause.source();
-            }
-            text
-        }
-    };
-    let mut text = sanitize(&scrub(&text));
-    if let Some((at, _)) = text.char_indices().nth(LONGEST) {
-        text.truncate(at);
-        text.push('…');
-    }
-    text
 }
 
 /// What a connection of our own failed at.

@@ -1,44 +1,31 @@
 //! A helper container: made, never started, looked into through the engine's archive, removed. The only thing that this collector
 //! changes on an engine, and only with `--deep`.
 //!
-//! The rules were measured (`facts/docker.md` §2.4): an image that is there already; read-only mounts with `nocopy`, or the engine would
-//! fill an empty volume from the image; something at every path that the image declares as a volume, or the engine would make one; only
-//! volumes that exist, or the engine would make those too. Never removed with `v=1`: Podman then deletes every nameless volume of the
-//! container, those among them that it was made to look into (Docker spares what was given by name). What the engine made for the
-//! helper all the same is removed by its name.
+//! The recipe, and what was measured for it, is in [`crate::docker::helper`]. What the engine made for the helper all the same is
+//! removed by its name.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig};
+use bollard::models::{ContainerCreateBody, ContainerSummary};
 use bollard::query_parameters::{
     ContainerArchiveInfoOptions, CreateContainerOptions, ListImagesOptions, RemoveContainerOptions,
     RemoveVolumeOptions,
 };
 
-use super::container::is_anonymous;
 use super::engine::Engine;
 use super::mountpoint::{Content, DATABASE, LARGEST_FILE};
 use super::summary::{label, name_of, sight, state};
 use super::{Target, archive, failure, recognise};
-use crate::collect::interrupt::{Hold, Interrupt};
-
-/// The label of every helper container; its value names the process that made it.
-pub(super) const LABEL: &str = "convex-doctor.helper";
+use crate::docker::interrupt::{Hold, Interrupt};
+use crate::docker::{helper, is_anonymous};
 
 /// Where the volumes are mounted, by their number.
 const BASE: &str = "/convex-doctor";
 
-/// What stands as its entrypoint: no such program, so that nobody starts it by mistake.
-const ENTRYPOINT: &str = "/convex-doctor-helper-is-never-started";
-
 /// The time for all the looking through one helper.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Nobody's run takes longer: a helper of this age was left behind.
-const ABANDONED: i64 = 300;
 
 /// The bits of Go's `os.FileMode` that say what a path is; a regular file has none of them.
 const KINDS: u32 = DIRECTORY | 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
@@ -165,21 +152,7 @@ async fn through_one(
         .iter()
         .map(|(at, volume)| format!("{volume}:{BASE}/{at}:ro,nocopy"))
         .chain(image.volumes.iter().map(|path| format!("{first}:{path}:ro,nocopy")));
-    let body = ContainerCreateBody {
-        image: Some(image.id.clone()),
-        entrypoint: Some(vec![ENTRYPOINT.to_owned()]),
-        cmd: Some(Vec::new()),
-        labels: Some(HashMap::from([(LABEL.to_owned(), own_label())])),
-        network_disabled: Some(true),
-        host_config: Some(HostConfig {
-            binds: Some(binds.collect()),
-            network_mode: Some("none".to_owned()),
-            readonly_rootfs: Some(true),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    };
+    let body = helper::body(&image.id, binds.collect(), &[]);
     // Never cut short by a signal: only when the engine has answered is it known whether there is something to remove.
     let made = helper.make(engine, body, volumes).await;
     let contents = match &made {
@@ -397,43 +370,11 @@ pub(super) async fn sweep(engine: &Engine, helpers: &[ContainerSummary], now: i6
     notes
 }
 
-/// Whether nobody can be looking through it any more: its process is gone from this machine, or it is old. One that was started is
-/// none of ours.
+/// Whether nobody can be looking through it any more. One that was started is none of ours; one that copies is not for looking.
 fn is_abandoned(helper: &ContainerSummary, now: i64) -> bool {
-    let old = helper.created.is_some_and(|created| now - created > ABANDONED);
-    let maker = label(helper, LABEL).and_then(|label| label.rsplit_once('/'));
-    let dead = maker.is_some_and(|(machine, process)| {
-        machine == this_machine() && process.parse().is_ok_and(|process| !lives(process))
-    });
-    state(helper) == "created" && (old || dead)
-}
-
-/// `MACHINE/PROCESS`.
-fn own_label() -> String {
-    format!("{}/{}", this_machine(), std::process::id())
-}
-
-#[cfg(unix)]
-fn this_machine() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(unix)]
-fn lives(process: i32) -> bool {
-    let dead = Err(rustix::io::Errno::SRCH);
-    rustix::process::Pid::from_raw(process)
-        .is_none_or(|process| rustix::process::test_kill_process(process) != dead)
-}
-
-#[cfg(not(unix))]
-fn this_machine() -> String {
-    "unknown".to_owned()
-}
-
-/// Not known: then the helper's age tells.
-#[cfg(not(unix))]
-fn lives(_: i32) -> bool {
-    true
+    state(helper) == "created"
+        && label(helper, helper::COPIES_INTO).is_none()
+        && helper::is_abandoned(helper, helper::LABEL, now, helper::LOOKS_AT_MOST)
 }
 
 #[cfg(test)]
@@ -441,21 +382,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_helper_is_abandoned_when_its_process_is_gone_or_it_is_old() {
-        let me = own_label();
-        let gone = format!("{}/{}", this_machine(), i32::MAX);
-        for (case, label, state, age, expected) in [
-            ("my own", me.as_str(), "created", 10, false),
-            ("of a process that is gone", &gone, "created", 10, cfg!(unix)),
-            ("of another machine", "elsewhere/1", "created", 10, false),
-            ("old", "elsewhere/1", "created", 1000, true),
-            ("started by somebody", &gone, "running", 1000, false),
+    fn only_what_was_never_started_and_copies_nothing_is_swept_away() {
+        for (state, further, expected) in [
+            ("created", "other", true),
+            ("running", "other", false),
+            ("created", helper::COPIES_INTO, false),
         ] {
-            let helper = serde_json::from_value(serde_json::json!({
-                "Labels": {LABEL: label}, "State": state, "Created": 5000 - age
-            }))
-            .unwrap();
-            assert_eq!(is_abandoned(&helper, 5000), expected, "{case}");
+            let labels = serde_json::json!({helper::LABEL: "elsewhere/1", further: "x"});
+            let summary = serde_json::json!({"Labels": labels, "State": state, "Created": 1000});
+            let summary = serde_json::from_value(summary).unwrap();
+            assert_eq!(is_abandoned(&summary, 5000), expected, "{state} {further}");
         }
     }
 }

@@ -44,6 +44,7 @@ pub use elsewhere::other_contexts;
 pub use ssh::SshTarget;
 pub use versions::{Versions, versions};
 
+use crate::docker::helper::LABEL;
 use crate::evidence::Observation;
 use crate::evidence::docker::{DockerFacts, EngineFailure, EngineVersion, LogFacts};
 use crate::evidence::key::SecretPlace;
@@ -161,7 +162,7 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
         Ok(answer) => Observation::Seen(answer.volumes.unwrap_or_default()),
         Err(error) => Observation::unavailable(format!("the volumes: {}", failure::words(&error))),
     };
-    let is_helper = |summary: &ContainerSummary| summary::label(summary, helper::LABEL).is_some();
+    let is_helper = |summary: &ContainerSummary| summary::label(summary, LABEL).is_some();
     let (helpers, containers) = containers.into_iter().partition(is_helper);
     let version = match version {
         Ok(answer) => Observation::Seen(engine_version(answer)),

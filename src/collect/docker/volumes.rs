@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models::{ContainerSummary, Volume as Listed};
 
 use super::Wanted;
-use super::container::{is_anonymous, seconds};
+use super::container::seconds;
+use crate::docker::is_anonymous;
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, MountKind, Volume, VolumeBacking};
 use crate::secret::{sanitize, scrub};

@@ -1,0 +1,112 @@
+//! What shall be different about a container.
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+/// What shall be different; everything else stays as it is.
+#[derive(Default)]
+pub struct Change {
+    /// Volumes that exist already, and where they go (absolute paths in the container). Each takes the place of whatever is mounted
+    /// at that path or below it.
+    pub mounts: Vec<(String, String)>,
+    /// Paths whose mounts are taken away, each exactly that one. The engine makes a nameless volume where the image declares one.
+    pub drop_mounts: Vec<String>,
+    /// Variables with their new values; `None` takes the variable away, even one that the image sets.
+    pub environment: Vec<(String, Option<Value>)>,
+}
+
+/// The value of a variable.
+pub enum Value {
+    /// One that anybody may see.
+    Plain(String),
+    /// One that nobody may.
+    Secret(Secret),
+}
+
+impl Value {
+    /// The text, for the engine.
+    pub(super) fn expose(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Secret(secret) => secret.expose(),
+        }
+    }
+}
+
+/// Without any value: whoever prints a change shall not have to think of its secrets.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Change")
+            .field("mounts", &self.mounts)
+            .field("drop_mounts", &self.drop_mounts)
+            .field("environment", &names)
+            .finish()
+    }
+}
+
+impl Change {
+    /// Why it cannot be carried out, whatever the container.
+    pub(super) fn fault(&self) -> Option<String> {
+        let targets = self.mounts.iter().map(|(_, target)| target).chain(&self.drop_mounts);
+        if let Some(target) = targets.clone().find(|target| !is_plain_path(target)) {
+            return Some(format!("{target:?} is no absolute path in a container"));
+        }
+        let mut targets: Vec<_> = targets.map(|target| target.trim_end_matches('/')).collect();
+        targets.sort_unstable();
+        if let Some(pair) = targets.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Some(format!("{} is named twice", pair[0]));
+        }
+        let is_name = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
+        let odd = self.environment.iter().find(|(name, _)| !is_name(name));
+        odd.map(|(name, _)| format!("{name:?} is no name of a variable"))
+    }
+}
+
+/// Absolute, not the root, and without `.` and `..`.
+fn is_plain_path(path: &str) -> bool {
+    let parts = path.strip_prefix('/').map(|rest| rest.trim_end_matches('/').split('/'));
+    parts.is_some_and(|mut parts| parts.all(|part| !matches!(part, "" | "." | "..")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_makes_no_sense_is_refused() {
+        let mount = |targets: &[&str]| Change {
+            mounts: targets.iter().map(|target| ("v".to_owned(), (*target).to_owned())).collect(),
+            ..Change::default()
+        };
+        for (targets, fault) in [
+            (&["/convex/data"][..], None),
+            (&["/convex/data/"], None),
+            (&["convex/data"], Some("no absolute path")),
+            (&["/"], Some("no absolute path")),
+            (&["/a/../b"], Some("no absolute path")),
+            (&["/a", "/b", "/a/"], Some("/a is named twice")),
+        ] {
+            let found = mount(targets).fault();
+            assert_eq!(found.is_some(), fault.is_some(), "{targets:?}: {found:?}");
+            assert!(found.unwrap_or_default().contains(fault.unwrap_or_default()));
+        }
+        let named =
+            |name: &str| Change { environment: vec![(name.to_owned(), None)], ..Change::default() };
+        assert_eq!(named("A").fault(), None);
+        assert!(named("A=b").fault().is_some());
+        assert!(named("").fault().is_some());
+    }
+
+    #[test]
+    fn no_value_is_ever_printed() {
+        let environment = vec![
+            ("A".to_owned(), Some(Value::Secret(Secret::new("hunter2hunter2")))),
+            ("B".to_owned(), Some(Value::Plain("nobody's business".to_owned()))),
+        ];
+        let printed = format!("{:?}", Change { environment, ..Change::default() });
+        assert!(printed.contains("\"A\"") && printed.contains("\"B\""), "{printed}");
+        assert!(!printed.contains("hunter2") && !printed.contains("business"), "{printed}");
+    }
+}
