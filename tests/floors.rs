@@ -55,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "render",
             "transcript",
             "fix",
+            "docker",
             "collect",
             "diagnosis",
             "act",
