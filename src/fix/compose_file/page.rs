@@ -212,7 +212,7 @@ impl Page {
         let last = entries.get(index).ok_or_else(unusual)?;
         let end = self.entry_end(last);
         let (splice, value) = if map.flow {
-            let (text, value) = self.in_flow(new).ok_or_else(unusual)?;
+            let (text, value) = in_flow(new).ok_or_else(unusual)?;
             ((end..end, format!(", {key}: {text}")), value)
         } else {
             let column = self.column(&last.0);
@@ -335,7 +335,7 @@ impl Page {
                 (vec![(gone, String::new()), self.lines_behind(colon, &lines)], value)
             }
             _ => {
-                let (text, value) = self.in_flow(new).ok_or_else(unusual)?;
+                let (text, value) = in_flow(new).ok_or_else(unusual)?;
                 (vec![(gone, format!(" {text}"))], value)
             }
         };
@@ -427,38 +427,6 @@ impl Page {
         }
     }
 
-    /// A new value within braces or behind a key.
-    fn in_flow(&self, new: &New) -> Option<(String, Node)> {
-        match new {
-            New::Text(text, style) => {
-                let (shown, style) = written(text, *style, Form::Flow)?;
-                Some((shown, Node::scalar(text, style)))
-            }
-            New::True => Some(("true".to_owned(), Node::scalar("true", Style::Plain))),
-            New::Nothing => Some(("{}".to_owned(), Node::new(Kind::Map(Vec::new())))),
-            New::Map(entries) => {
-                let mut shown = Vec::new();
-                let mut nodes = Vec::new();
-                for (key, value) in entries {
-                    let (text, node) = self.in_flow(value)?;
-                    shown.push(format!("{key}: {text}"));
-                    nodes.push((Node::scalar(key, Style::Plain), node));
-                }
-                Some((format!("{{{}}}", shown.join(", ")), Node::new(Kind::Map(nodes))))
-            }
-            New::List(items) => {
-                let mut shown = Vec::new();
-                let mut nodes = Vec::new();
-                for (text, style) in items {
-                    let (text_shown, style) = written(text, *style, Form::Flow)?;
-                    shown.push(text_shown);
-                    nodes.push(Node::scalar(text, style));
-                }
-                Some((format!("[{}]", shown.join(", ")), Node::new(Kind::List(nodes))))
-            }
-        }
-    }
-
     /// The lines of a new entry at a column. Lists are indented as those of `near` are.
     fn in_block(
         &self,
@@ -501,6 +469,38 @@ impl Page {
                 }
                 Some((lines, Node::new(Kind::List(nodes))))
             }
+        }
+    }
+}
+
+/// A new value within braces or behind a key.
+fn in_flow(new: &New) -> Option<(String, Node)> {
+    match new {
+        New::Text(text, style) => {
+            let (shown, style) = written(text, *style, Form::Flow)?;
+            Some((shown, Node::scalar(text, style)))
+        }
+        New::True => Some(("true".to_owned(), Node::scalar("true", Style::Plain))),
+        New::Nothing => Some(("{}".to_owned(), Node::new(Kind::Map(Vec::new())))),
+        New::Map(entries) => {
+            let mut shown = Vec::new();
+            let mut nodes = Vec::new();
+            for (key, value) in entries {
+                let (text, node) = in_flow(value)?;
+                shown.push(format!("{key}: {text}"));
+                nodes.push((Node::scalar(key, Style::Plain), node));
+            }
+            Some((format!("{{{}}}", shown.join(", ")), Node::new(Kind::Map(nodes))))
+        }
+        New::List(items) => {
+            let mut shown = Vec::new();
+            let mut nodes = Vec::new();
+            for (text, style) in items {
+                let (text_shown, style) = written(text, *style, Form::Flow)?;
+                shown.push(text_shown);
+                nodes.push(Node::scalar(text, style));
+            }
+            Some((format!("[{}]", shown.join(", ")), Node::new(Kind::List(nodes))))
         }
     }
 }

@@ -33,16 +33,24 @@ pub(super) enum Change<'c> {
 /// Compares the projects of two texts.
 pub(super) fn check(old: &str, new: &str, change: &Change<'_>) -> Result<(), Refusal> {
     let names = variables(old);
-    let mut guesses = [None, Some("1"), Some("a"), Some("/a"), Some("1s")].into_iter();
-    let loaded = guesses.find_map(|value| {
-        let environment: BTreeMap<String, String> = match value {
-            None => BTreeMap::new(),
-            Some(value) => names.iter().map(|name| (name.clone(), value.to_owned())).collect(),
+    let guessed = |text: &str| {
+        let mut guesses = [None, Some("1"), Some("a"), Some("/a"), Some("1s")].into_iter();
+        guesses.find_map(|value| {
+            let environment: BTreeMap<String, String> = match value {
+                None => BTreeMap::new(),
+                Some(value) => names.iter().map(|name| (name.clone(), value.to_owned())).collect(),
+            };
+            Some((load(text, &environment, change).ok()?, environment))
+        })
+    };
+    let without_effect = || Refusal::at(1, "the change would not have the effect that is meant");
+    let Some((before, environment)) = guessed(old) else {
+        // An empty `volumes:` is refused by Compose: the edit may be what makes the file one of Compose's.
+        return match guessed(new) {
+            Some((after, _)) if !holds(None, &after, change) => Err(without_effect()),
+            _ => without_project(new),
         };
-        let project = load(old, &environment, change).ok()?;
-        Some((project, environment))
-    });
-    let Some((before, environment)) = loaded else { return without_project(new) };
+    };
     let after = load(new, &environment, change).map_err(|errors| {
         let first = errors.first();
         let line = first.at.as_ref().map_or(1, |at| at.line);
@@ -51,10 +59,7 @@ pub(super) fn check(old: &str, new: &str, change: &Change<'_>) -> Result<(), Ref
     if shown(&before, change) != shown(&after, change) {
         return Err(Refusal::at(1, "more than that would change in the project"));
     }
-    if !holds(&before, &after, change) {
-        return Err(Refusal::at(1, "the change would not have the effect that is meant"));
-    }
-    Ok(())
+    if holds(Some(&before), &after, change) { Ok(()) } else { Err(without_effect()) }
 }
 
 /// What Compose says to a text that is no YAML: it knows better than the parser where a tab stands.
@@ -213,28 +218,28 @@ fn declared(volume: &Volume) -> Json {
 }
 
 /// Whether the new project has what is meant.
-fn holds(before: &Project, after: &Project, change: &Change<'_>) -> bool {
+fn holds(before: Option<&Project>, after: &Project, change: &Change<'_>) -> bool {
     let variable = |service: &str, name: &str| {
         after.services.get(service).map(|service| service.environment.get(name))
     };
     match change {
         Change::Mount { service, key, target } => {
-            let (Some(was), Some(is)) =
-                (before.services.get(*service), after.services.get(*service))
-            else {
-                return false;
-            };
+            let Some(is) = after.services.get(*service) else { return false };
+            let was = before.and_then(|before| before.services.get(*service));
             let over: Vec<&Mount> =
                 is.volumes.iter().filter(|mount| mount.target == *target).collect();
             let [mount] = over.as_slice() else { return false };
             let elsewhere =
                 |mount: &&Mount| mount.target != *target && mount.source.as_deref() == Some(key);
             // A mount elsewhere is an old one.
-            let old = was.volumes.iter().filter(elsewhere).map(|mount| &mount.target);
-            let old: BTreeSet<&String> = old.collect();
+            let is_old = |mount: &Mount| {
+                was.is_none_or(|was| {
+                    was.volumes.iter().filter(elsewhere).any(|old| old.target == mount.target)
+                })
+            };
             mount.kind == MountKind::Volume
                 && mount.source.as_deref() == Some(key)
-                && is.volumes.iter().filter(elsewhere).all(|mount| old.contains(&mount.target))
+                && is.volumes.iter().filter(elsewhere).all(is_old)
         }
         Change::Declare { key, adopt } => {
             let volumes = [&after.volumes, &after.unused_volumes];

@@ -215,6 +215,8 @@ fn a_mount_that_is_not_sure_is_refused() {
         "service b is written in one line (compose.yml:2); write by hand: `- data:/convex/data` under `volumes:` of service b"
     );
     let text = "services:\n  b:\n    image: x\n";
+    let one_letter = mount_volume(text, "b", "d", "/d").unwrap_err();
+    assert!(one_letter.why.contains("drive"), "{one_letter}");
     for (key, target) in [("a:b", "/d"), ("", "/d"), ("a", "d"), ("a", "/"), ("a", "/d:ro")] {
         assert!(mount_volume(text, "b", key, target).is_err(), "{key} {target}");
     }

@@ -81,18 +81,6 @@ impl Mounts {
         self.service.iter().copied().chain(block).chain(rest.iter().copied()).collect()
     }
 
-    /// The one entry of these, if there is one.
-    fn one<'m>(&self, found: &[&'m Mount], what: &str) -> Result<Option<&'m Mount>, Refusal> {
-        match found {
-            [] => Ok(None),
-            [one] if matches!(one.form, Form::Alias) => {
-                Err(Refusal::at(one.line, format!("{what} is an alias (`*…`)")))
-            }
-            [one] => Ok(Some(one)),
-            [_, second, ..] => Err(Refusal::at(second.line, format!("{what} is there twice"))),
-        }
-    }
-
     fn over(&self, target: &str) -> Result<Option<&Mount>, Refusal> {
         if let Some(unsure) = self.entries.iter().find(|mount| mount.target.contains('$')) {
             let why = format!("whether an entry mounts over {target} depends on a variable");
@@ -100,7 +88,19 @@ impl Mounts {
         }
         let found: Vec<&Mount> =
             self.entries.iter().filter(|mount| mount.is_over(target)).collect();
-        self.one(&found, &format!("the mount over {target}"))
+        one(&found, &format!("the mount over {target}"))
+    }
+}
+
+/// The one entry of these, if there is one.
+fn one<'m>(found: &[&'m Mount], what: &str) -> Result<Option<&'m Mount>, Refusal> {
+    match found {
+        [] => Ok(None),
+        [one] if matches!(one.form, Form::Alias) => {
+            Err(Refusal::at(one.line, format!("{what} is an alias (`*…`)")))
+        }
+        [one] => Ok(Some(one)),
+        [_, second, ..] => Err(Refusal::at(second.line, format!("{what} is there twice"))),
     }
 }
 
@@ -136,6 +136,9 @@ pub(super) fn mount_over(
     key: &str,
     target: &str,
 ) -> Result<String, Refusal> {
+    if key.len() == 1 {
+        return Err(Refusal::at(1, format!("Compose takes {key}:{target} for a path on a drive")));
+    }
     let mounts = Mounts::read(text, name)?;
     let page = &mounts.page;
     let node = page.own(&mounts.service)?;
@@ -223,7 +226,7 @@ pub(super) fn retarget(text: &str, name: &str, key: &str, target: &str) -> Resul
     let page = &mounts.page;
     let found: Vec<&Mount> =
         mounts.entries.iter().filter(|mount| mount.source.as_deref() == Some(key)).collect();
-    let Some(old) = mounts.one(&found, &format!("the mount of {key}"))? else {
+    let Some(old) = one(&found, &format!("the mount of {key}"))? else {
         let line = page.line_of(page.own(&mounts.service)?);
         return Err(Refusal::at(line, format!("service {name} mounts no volume {key}")));
     };
@@ -300,7 +303,11 @@ fn take(text: &str, path: &[usize], name: &str) -> Result<String, Refusal> {
             _ => key.starts_with("x-"),
         };
         if !is_usual {
-            let why = format!("`{key}` stands there and may not beside `external`");
+            let why = match key {
+                "name" => "its `name` is made of variables".to_owned(),
+                "external" => "its `external` is not just `true` or `false`".to_owned(),
+                key => format!("`{key}` and `external` exclude each other"),
+            };
             return Err(Refusal::at(line, why));
         }
     }
