@@ -20,6 +20,7 @@ use convex_doctor::fix::compose_file::{
     retarget_volume, set_project_name,
 };
 use convex_doctor::fix::lines;
+use convex_doctor::report::Edit;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{Disk, request};
@@ -90,7 +91,7 @@ fn differing(place: &str, old: &Value, new: &Value, found: &mut BTreeSet<String>
 /// What one edit did to the lines: those replaced or deleted, and those that came.
 fn touched(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
     let edits = lines::edits("f", old, new);
-    let keep = |placeholder: &str| Some(format!("{{{placeholder}}}"));
+    let keep = |_: &Edit, placeholder: &str| Some(format!("{{{placeholder}}}"));
     assert_eq!(lines::apply(old, &edits, &keep).as_deref(), Ok(new));
     let olds: Vec<&str> = old.split('\n').map(|line| line.trim_end_matches('\r')).collect();
     let gone = edits.iter().filter(|edit| edit.line_hash.is_some());
@@ -257,7 +258,7 @@ fn other_peoples_files_change_where_they_are_meant_to() {
             };
             changed += 1;
             let (lines_gone, lines_come) = touched(&text, &new);
-            let shown_diff = || lines::unified("f", &text, &new, &str::to_owned);
+            let shown_diff = || lines::unified("f", &text, &new, &|_, _, line| line.to_owned());
             for line in &lines_gone {
                 let is_meant = gone.iter().any(|word| line.contains(word));
                 assert!(is_meant, "{what}\n{}", shown_diff());

@@ -30,6 +30,8 @@ mod detached;
 #[path = "support/docs.rs"]
 #[allow(dead_code, reason = "not every test reads all of a page")]
 mod docs;
+#[path = "lab/mend.rs"]
+mod mend;
 #[path = "lab/mend_engine.rs"]
 mod mend_engine;
 #[path = "lab/run.rs"]

@@ -148,6 +148,10 @@ pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
             }
             continue;
         };
+        if let Some(why) = refused(report, remedy) {
+            plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
+            continue;
+        }
         if !named && let Some(why) = asks_to_be_named(report, finding, remedy) {
             if finding.level == Level::Error || remedy.safety == Safety::Destructive {
                 plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
@@ -173,6 +177,21 @@ const CHOICES: &[(&str, &str)] = &[(
     "key-from-another-instance",
     "either the URL is meant for the instance of the key, or a key is to be made for the one that answers",
 )];
+
+/// Findings by which a backend that is stopped does not come back as it was.
+const DRIFTS: &[&str] = &["secret-drift", "name-drift", "secret-invalid"];
+
+/// Why nobody does this now, asked or not: a backend that would be stopped for it, and would not come back as it was.
+fn refused(report: &Report, remedy: &Remedy) -> Option<String> {
+    let stops = remedy.actions.iter().any(|action| matches!(action, Action::Stop { .. }));
+    let drift = report.findings.iter().find(|other| DRIFTS.contains(&other.id.as_str()));
+    drift.filter(|_| stops).map(|drift| {
+        format!(
+            "the backend would be stopped for it, and its next start is not like this one: see {} first",
+            drift.id
+        )
+    })
+}
 
 /// Why nobody does this unasked; `None` where it may be done.
 fn asks_to_be_named(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
