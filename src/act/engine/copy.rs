@@ -371,11 +371,11 @@ impl Copy<'_> {
     async fn take_away(&self) -> Result<(), String> {
         self.remove_helper(&self.writer).await?;
         let there = found(self.engine.call(self.engine.client.inspect_volume(self.to)).await);
-        let there = there.map_err(|error| self.left("volume", self.to, &error))?;
+        let there = there.map_err(|error| left("volume", self.to, &error))?;
         if there.is_some_and(|volume| volume.labels.get(COPY) == Some(&self.nonce)) {
             let removed = self.engine.client.remove_volume(self.to, None::<RemoveVolumeOptions>);
             let removed = found(self.engine.call_for(self.engine.standstill, removed).await);
-            removed.map_err(|error| self.left("volume", self.to, &error))?;
+            removed.map_err(|error| left("volume", self.to, &error))?;
         }
         self.remove_helper(&self.reader).await
     }
@@ -386,13 +386,9 @@ impl Copy<'_> {
         self.remove_helper(&self.reader).await
     }
 
-    fn left(&self, what: &str, name: &str, error: &Error) -> String {
-        format!("the {what} {} is left ({})", sanitize(name), words(error))
-    }
-
     /// Removes a helper. What the engine has not answered for may still come to be: then it is looked for a little longer.
     async fn remove_helper(&self, name: &str) -> Result<(), String> {
-        let fail = |error: Error| self.left("helper container", name, &error);
+        let fail = |error: Error| left("helper container", name, &error);
         for wait in [0, 100, 300] {
             tokio::time::sleep(Duration::from_millis(wait)).await;
             if self.engine.find(name).await.map_err(fail)?.is_some() {
@@ -401,6 +397,10 @@ impl Copy<'_> {
         }
         Ok(())
     }
+}
+
+fn left(what: &str, name: &str, error: &Error) -> String {
+    format!("the {what} {} is left ({})", sanitize(name), words(error))
 }
 
 /// Passes an archive on and tells how much has passed. Ends quietly when nobody takes it: whoever does says why.
