@@ -151,6 +151,7 @@ impl Copy<'_> {
             return refuse(format!("{odd:?} is no name of a volume"));
         }
         let engine = self.engine;
+        engine.must_be_docker().await?;
         let find =
             |name| async move { found(engine.call(engine.client.inspect_volume(name)).await) };
         let fail = |error: Error| Trouble::Failed(format!("the volumes: {}", words(&error)));
