@@ -77,8 +77,8 @@ impl Engine {
     /// When it returns `Ok`, both volumes were read again and hold the same. On any failure the new volume is removed.
     ///
     /// # Errors
-    /// Refused: the engine is Podman; `from` is not there, is another driver's, or is mounted by a container that runs; `to` is there. Else a full disk, an
-    /// engine that stops answering, a copy that differs.
+    /// Refused: the engine is Podman; `from` is not there, is another driver's, or is mounted by a container that runs; `to` is there.
+    /// Else a full disk, an engine that stops answering, a copy that differs.
     pub async fn copy_volume(
         &self,
         from: &str,
