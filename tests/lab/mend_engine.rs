@@ -70,7 +70,7 @@ fn kill<T>(engine: &Engine, future: impl Future<Output = T>) {
         tokio::select! {
             _ = future => panic!("it came to its end"),
             () = engine.halted() => {}
-            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("it never came there"),
+            () = tokio::time::sleep(Duration::from_mins(1)) => panic!("it never came there"),
         }
     });
 }

@@ -2,8 +2,8 @@
 //!
 //! What the engine shows is what was asked for when the container was made, plus what it chose itself (a short id as host name and
 //! alias, addresses, the names of nameless volumes) and what the image added. The first and the last are asked for again; of the
-//! second only the volumes, which are carried over by name as Compose does. A fixed MAC address is not kept: the engine shows a
-//! chosen one and its own in the same place.
+//! second only the volumes, which are carried over by name as Compose does. A MAC address is kept where the container runs and it is
+//! not the one that follows from the IP address; engines before 25 do not take it back, and may show one that the client does not read.
 
 use std::collections::HashMap;
 
@@ -272,7 +272,11 @@ fn asked_for(settings: EndpointSettings, short: &str) -> EndpointSettings {
             || set(&ipam.ipv6_address)
             || ipam.link_local_ips.as_ref().is_some_and(|ips| !ips.is_empty())
     };
+    let derived = settings.ip_address.as_deref().and_then(derived_mac_address);
     EndpointSettings {
+        mac_address: settings
+            .mac_address
+            .filter(|address| !address.is_empty() && Some(address) != derived.as_ref()),
         ipam_config: settings.ipam_config.filter(is_set),
         links: settings.links,
         aliases: settings
@@ -282,6 +286,13 @@ fn asked_for(settings: EndpointSettings, short: &str) -> EndpointSettings {
         gw_priority: settings.gw_priority,
         ..EndpointSettings::default()
     }
+}
+
+/// The MAC address that the engine makes of an IP address where none was asked for (until Docker 28).
+fn derived_mac_address(ip: &str) -> Option<String> {
+    let octets = ip.parse::<std::net::Ipv4Addr>().ok()?.octets();
+    let octets: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    Some(format!("02:42:{}", octets.join(":")))
 }
 
 #[cfg(test)]
@@ -478,6 +489,19 @@ mod tests {
         assert_eq!(body["HostConfig"]["NetworkMode"], "rich_front");
         assert!(body["NetworkingConfig"]["EndpointsConfig"]["rich_front"].is_object());
         assert_eq!(further, []);
+    }
+
+    #[test]
+    fn a_mac_address_is_kept_where_it_was_chosen() {
+        for (shown, kept) in [
+            ("02:42:ac:1f:00:03", None),
+            ("02:11:22:33:44:55", Some("02:11:22:33:44:55")),
+            ("", None),
+        ] {
+            let settings = json!({"MacAddress": shown, "IPAddress": "172.31.0.3"});
+            let settings = serde_json::from_value(settings).unwrap();
+            assert_eq!(asked_for(settings, "").mac_address.as_deref(), kept);
+        }
     }
 
     #[test]

@@ -55,8 +55,9 @@ impl Change {
         }
         let mut targets: Vec<_> = targets.map(|target| target.trim_end_matches('/')).collect();
         targets.sort_unstable();
-        if let Some(pair) = targets.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Some(format!("{} is named twice", pair[0]));
+        let twice = targets.iter().zip(targets.iter().skip(1)).find(|(a, b)| a == b);
+        if let Some((target, _)) = twice {
+            return Some(format!("{target} is named twice"));
         }
         let is_name = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
         let odd = self.environment.iter().find(|(name, _)| !is_name(name));

@@ -267,7 +267,7 @@ mod tests {
             archive(
                 move |header, path| {
                     if path == wanted {
-                        change(header)
+                        change(header);
                     }
                 },
                 &content,

@@ -77,8 +77,8 @@ impl Engine {
     /// When it returns `Ok`, both volumes were read again and hold the same. On any failure the new volume is removed.
     ///
     /// # Errors
-    /// Refused: the engine is Podman; `from` is not there, is another driver's, or is mounted by a container that runs; `to` is there. Else a full disk, an
-    /// engine that stops answering, a copy that differs.
+    /// Refused: the engine is Podman; `from` is not there, is another driver's, or is mounted by a container that runs; `to` is there.
+    /// Else a full disk, an engine that stops answering, a copy that differs.
     pub async fn copy_volume(
         &self,
         from: &str,
@@ -151,6 +151,7 @@ impl Copy<'_> {
             return refuse(format!("{odd:?} is no name of a volume"));
         }
         let engine = self.engine;
+        engine.must_be_docker().await?;
         let find =
             |name| async move { found(engine.call(engine.client.inspect_volume(name)).await) };
         let fail = |error: Error| Trouble::Failed(format!("the volumes: {}", words(&error)));
@@ -371,11 +372,11 @@ impl Copy<'_> {
     async fn take_away(&self) -> Result<(), String> {
         self.remove_helper(&self.writer).await?;
         let there = found(self.engine.call(self.engine.client.inspect_volume(self.to)).await);
-        let there = there.map_err(|error| self.left("volume", self.to, &error))?;
+        let there = there.map_err(|error| left("volume", self.to, &error))?;
         if there.is_some_and(|volume| volume.labels.get(COPY) == Some(&self.nonce)) {
             let removed = self.engine.client.remove_volume(self.to, None::<RemoveVolumeOptions>);
             let removed = found(self.engine.call_for(self.engine.standstill, removed).await);
-            removed.map_err(|error| self.left("volume", self.to, &error))?;
+            removed.map_err(|error| left("volume", self.to, &error))?;
         }
         self.remove_helper(&self.reader).await
     }
@@ -386,13 +387,9 @@ impl Copy<'_> {
         self.remove_helper(&self.reader).await
     }
 
-    fn left(&self, what: &str, name: &str, error: &Error) -> String {
-        format!("the {what} {} is left ({})", sanitize(name), words(error))
-    }
-
     /// Removes a helper. What the engine has not answered for may still come to be: then it is looked for a little longer.
     async fn remove_helper(&self, name: &str) -> Result<(), String> {
-        let fail = |error: Error| self.left("helper container", name, &error);
+        let fail = |error: Error| left("helper container", name, &error);
         for wait in [0, 100, 300] {
             tokio::time::sleep(Duration::from_millis(wait)).await;
             if self.engine.find(name).await.map_err(fail)?.is_some() {
@@ -401,6 +398,10 @@ impl Copy<'_> {
         }
         Ok(())
     }
+}
+
+fn left(what: &str, name: &str, error: &Error) -> String {
+    format!("the {what} {} is left ({})", sanitize(name), words(error))
 }
 
 /// Passes an archive on and tells how much has passed. Ends quietly when nobody takes it: whoever does says why.

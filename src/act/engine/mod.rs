@@ -44,10 +44,10 @@ const NEW: &str = ".new-by-convex-doctor";
 const GRACE: i64 = 30;
 
 /// A stream that stands still for this long is over, unless a call may take longer.
-const STANDSTILL: Duration = Duration::from_secs(60);
+const STANDSTILL: Duration = Duration::from_mins(1);
 
 /// No client's own deadline; ours are shorter.
-const NEVER: Duration = Duration::from_secs(7 * 24 * 3600);
+const NEVER: Duration = Duration::from_hours(7 * 24);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
