@@ -16,6 +16,9 @@ const LONGEST: usize = 300;
 /// What follows the name of a container that was set aside while its successor is not yet accepted.
 pub const SET_ASIDE: &str = ".before-convex-doctor";
 
+/// What a successor is called before it has the name.
+pub const NEW: &str = ".new-by-convex-doctor";
+
 /// What follows the name of one that was replaced and could not be removed, because data lies in itself.
 pub const KEPT: &str = ".kept-by-convex-doctor";
 

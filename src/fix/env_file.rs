@@ -69,6 +69,22 @@ pub fn set(text: &str, name: &str, quoted: &str) -> String {
     format!("{before}{export}{name}={quoted}{comment}{}", &after[end..])
 }
 
+/// `new`, which [`set`] made of `text`, with the line of `name` that it replaced above it as a comment. A value over several lines, or
+/// none at all, is not kept.
+pub fn with_old_line(text: &str, new: &str, name: &str) -> String {
+    let kept = || {
+        let assignments = parse(text);
+        let last = assignments.iter().rfind(|one| one.name == name)?;
+        let (old, value) = (text.get(last.span.clone())?, last.value.expose());
+        let start = text[..last.span.start].rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        let before = new.get(..start)?;
+        let plain = !value.is_empty() && !old.contains(['\n', '\r']);
+        let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        plain.then(|| format!("{before}# {old}{ending}{}", &new[start..]))
+    };
+    kept().unwrap_or_else(|| new.to_owned())
+}
+
 fn append(text: &str, name: &str, quoted: &str) -> String {
     let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let gap = if text.is_empty() || text.ends_with(['\n', '\r']) { "" } else { ending };
@@ -99,6 +115,19 @@ mod tests {
             ("\u{feff}K=1\n", "\u{feff}K='v'\n"),
         ] {
             assert_eq!(set(text, "K", "'v'"), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_old_line_stays_as_a_comment() {
+        for (text, expected) in [
+            ("A=1\nK=old # why\nB=2\n", "A=1\n# K=old\nK='v' # why\nB=2\n"),
+            ("A=1\r\nexport K='old'", "A=1\r\n# export K='old'\r\nexport K='v'"),
+            ("K=\n", "K='v'\n"),
+            ("A=1\n", "A=1\nK='v'\n"),
+            ("K='a\nb'\n", "K='v'\n"),
+        ] {
+            assert_eq!(with_old_line(text, &set(text, "K", "'v'"), "K"), expected, "{text:?}");
         }
     }
 

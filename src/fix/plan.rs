@@ -91,7 +91,10 @@ pub struct Set {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// An admin key for this deployment's instance.
-    Key,
+    Key {
+        /// Whether the old line stays above it as a comment: it may be the only trace of older data.
+        keep_old: bool,
+    },
     /// The secret that a container runs with.
     SecretOf(String),
     /// A fresh secret.
@@ -152,13 +155,15 @@ pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
             plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
             continue;
         }
-        if !named && let Some(why) = asks_to_be_named(report, finding, remedy) {
+        if !named && let Some(why) = asks_to_be_named(finding, remedy) {
             if finding.level == Level::Error || remedy.safety == Safety::Destructive {
                 plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
             }
             continue;
         }
-        match steps(remedy, texts) {
+        // By the old key alone can anybody tell later which volume it belongs to.
+        let keep_old = report.findings.iter().any(|other| other.id == "project-renamed");
+        match steps(remedy, keep_old, texts) {
             Ok(steps) => plan.fixes.push(Fix {
                 finding: finding.clone(),
                 title: remedy.title.clone(),
@@ -194,7 +199,7 @@ fn refused(report: &Report, remedy: &Remedy) -> Option<String> {
 }
 
 /// Why nobody does this unasked; `None` where it may be done.
-fn asks_to_be_named(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
+fn asks_to_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
     let name_it = format!("`convex-doctor fix {} --apply` does it", finding.id);
     if remedy.safety == Safety::Destructive {
         return Some(format!("it gives up what works now, and so asks to be named: {name_it}"));
@@ -209,13 +214,6 @@ fn asks_to_be_named(report: &Report, finding: &Finding, remedy: &Remedy) -> Opti
         || finding.level == Level::Warning && remedy.safety != Safety::Safe
     {
         return Some(format!("nothing is broken by it: {name_it}"));
-    }
-    let mints = remedy.actions.iter().any(|action| matches!(action, Action::MintKey { .. }));
-    let old = report.findings.iter().find(|other| other.id == "project-renamed");
-    if mints && old.is_some_and(|old| old.id != finding.id) {
-        return Some(format!(
-            "a new key is for the instance that answers, and older data may lie in another volume: see project-renamed; else {name_it}"
-        ));
     }
     None
 }
@@ -275,15 +273,15 @@ impl Files<'_> {
     }
 
     /// A value that is set when it is known.
-    fn set_later(&mut self, file: &str, name: &str, value: Value) -> Result<Step, String> {
+    fn set_later(&mut self, file: &str, value: Value) -> Result<Step, String> {
         let old = self.text(file)?.unwrap_or_default();
-        let new = env_file::set(&old, name, "'***'");
+        let new = value.set_in(&old, "'***'");
         self.closed.push(file.to_owned());
         Ok(Step::Set(Set { file: file.to_owned(), value, diff: show::diff(file, &old, &new) }))
     }
 }
 
-fn steps(remedy: &Remedy, texts: &Texts<'_>) -> Result<Vec<Step>, String> {
+fn steps(remedy: &Remedy, keep_old: bool, texts: &Texts<'_>) -> Result<Vec<Step>, String> {
     let mut files = Files { texts, known: BTreeMap::new(), pending: vec![], closed: vec![] };
     let mut steps = vec![];
     for file in named(&remedy.edits) {
@@ -311,7 +309,7 @@ fn steps(remedy: &Remedy, texts: &Texts<'_>) -> Result<Vec<Step>, String> {
             }
             other => {
                 steps.append(&mut files.write());
-                steps.push(later(other, &mut files)?);
+                steps.push(later(other, keep_old, &mut files)?);
             }
         }
     }
@@ -320,13 +318,13 @@ fn steps(remedy: &Remedy, texts: &Texts<'_>) -> Result<Vec<Step>, String> {
 }
 
 /// A step that is more than the change of a file by a text that is known.
-fn later(action: &Action, files: &mut Files<'_>) -> Result<Step, String> {
+fn later(action: &Action, keep_old: bool, files: &mut Files<'_>) -> Result<Step, String> {
     Ok(match action {
-        Action::MintKey { file } => files.set_later(file, KEY, Value::Key)?,
+        Action::MintKey { file } => files.set_later(file, Value::Key { keep_old })?,
         Action::PinSecret { container, file } => {
-            files.set_later(file, INSTANCE_SECRET, Value::SecretOf(container.clone()))?
+            files.set_later(file, Value::SecretOf(container.clone()))?
         }
-        Action::NewSecret { file } => files.set_later(file, INSTANCE_SECRET, Value::NewSecret)?,
+        Action::NewSecret { file } => files.set_later(file, Value::NewSecret)?,
         Action::Stop { container } => Step::Engine(Do::Stop(container.clone())),
         Action::Start { container } => Step::Engine(Do::Start(container.clone())),
         Action::CopyVolume { from, to, project, key } => Step::Engine(Do::Copy {
@@ -367,24 +365,39 @@ fn beside(file: &str, name: &str) -> (String, String) {
     }
 }
 
-/// The text of an env file with a value in it, once that is known; beside a key, the URL where the text has none. `None` where no quotes
-/// hold it.
-pub fn with_value(
-    text: &str,
-    value: &Value,
-    secret: &Secret,
-    url: Option<&str>,
-) -> Option<Zeroizing<String>> {
-    let name = match value {
-        Value::Key => KEY,
-        Value::SecretOf(_) | Value::NewSecret => INSTANCE_SECRET,
-    };
-    let quoted = Zeroizing::new(env_file::quoted(secret.expose())?);
-    let mut new = Zeroizing::new(env_file::set(text, name, &quoted));
-    if let (Value::Key, Some(url)) = (value, url)
-        && node_dotenv::parse(text).iter().all(|one| one.name != URL)
-    {
-        new = Zeroizing::new(env_file::set(&new, URL, &env_file::quoted(url)?));
+impl Value {
+    /// The variable that gets it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => KEY,
+            Self::SecretOf(_) | Self::NewSecret => INSTANCE_SECRET,
+        }
     }
-    Some(new)
+
+    /// The text of an env file with the value in it, which is quoted already.
+    fn set_in(&self, text: &str, quoted: &str) -> String {
+        let new = env_file::set(text, self.name(), quoted);
+        match self {
+            Self::Key { keep_old: true } => env_file::with_old_line(text, &new, self.name()),
+            _ => new,
+        }
+    }
+
+    /// The text of an env file with the value in it, once that is known; beside a key, the URL where the text has none. `None` where no
+    /// quotes hold it.
+    pub fn written(
+        &self,
+        text: &str,
+        secret: &Secret,
+        url: Option<&str>,
+    ) -> Option<Zeroizing<String>> {
+        let quoted = Zeroizing::new(env_file::quoted(secret.expose())?);
+        let mut new = Zeroizing::new(self.set_in(text, &quoted));
+        if let (Self::Key { .. }, Some(url)) = (self, url)
+            && node_dotenv::parse(text).iter().all(|one| one.name != URL)
+        {
+            new = Zeroizing::new(env_file::set(&new, URL, &env_file::quoted(url)?));
+        }
+        Some(new)
+    }
 }

@@ -34,11 +34,8 @@ pub use replace::{Kept, Replaced};
 pub use crate::docker::{KEPT, SET_ASIDE};
 
 use crate::docker::interrupt::Interrupt;
-use crate::docker::words;
+use crate::docker::{NEW, words};
 use crate::secret::sanitize;
-
-/// What a successor is called before it has the name.
-const NEW: &str = ".new-by-convex-doctor";
 
 /// The time a container gets to end by itself: SQLite writes its log back.
 const GRACE: i64 = 30;

@@ -4,6 +4,7 @@ use crate::checks::endpoint::{heed_200, is_engine_host, selected};
 use crate::checks::engine::{asked, command, place, port_taken};
 use crate::checks::{Check, compose};
 use crate::evidence::docker::{Container, Port};
+use crate::evidence::endpoint::Reach;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -39,6 +40,17 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
         .published
         .iter()
         .find(|entry| entry.host_port == port && entry.container != expected.name);
+    // The engine keeps the words of the last start; whoever had the port may have let go of it since.
+    let is_free = holder.is_none()
+        && selected(evidence)
+            .ok()
+            .flatten()
+            .is_some_and(|endpoint| endpoint.port == port && endpoint.reach == Reach::Refused)
+        && selected(evidence).ok().flatten().map(|it| is_engine_host(evidence, it))
+            == Some(Ok(true));
+    if is_free {
+        return None;
+    }
     let mut finding = SEVERAL_BACKENDS_ON_PORT
         .finding(
             Certainty::Proven,
@@ -139,6 +151,9 @@ mod tests {
             container.state = "created".to_owned();
             container.start_error = Some(error.to_owned());
             assert_eq!(!run(&evidence).unwrap().is_empty(), found, "{error}");
+            // Nobody listens there by now: what the last start met is over.
+            build::unreachable(&mut evidence, Reach::Refused);
+            assert_eq!(run(&evidence), Ok(vec![]), "{error}");
         }
     }
 }

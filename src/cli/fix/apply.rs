@@ -14,7 +14,7 @@ use crate::collect::minting::{self, Wish};
 use crate::collect::{Request, mending};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::docker::short_volume;
-use crate::fix::plan::{self, Change, Do, Fix, INSTANCE_SECRET, Set, Step, Value};
+use crate::fix::plan::{Change, Do, Fix, INSTANCE_SECRET, Set, Step, Value};
 use crate::output;
 
 /// Where it is done.
@@ -115,7 +115,7 @@ fn put(set: &Set, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> 
     let old = mending::text(world.directory, &set.file).map_err(anyhow::Error::msg)?;
     let mut url = None;
     let secret = match &set.value {
-        Value::Key => {
+        Value::Key { .. } => {
             let minted = minting::with_docker(world.request, Wish::default())?;
             url = minted.url;
             minted.key
@@ -124,7 +124,7 @@ fn put(set: &Set, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> 
         Value::NewSecret => minting::fresh_secret()?,
     };
     let text = old.as_ref().map_or("", |text| text.as_str());
-    let Some(new) = plan::with_value(text, &set.value, &secret, url.as_deref()) else {
+    let Some(new) = set.value.written(text, &secret, url.as_deref()) else {
         bail!("no quotes of an env file hold the value");
     };
     let path = world.directory.join(&set.file);

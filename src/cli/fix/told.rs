@@ -24,8 +24,13 @@ fn step(step: &Step) -> mending::Step {
             file: set.file.clone(),
             diff: set.diff.clone(),
             note: Some(match &set.value {
-                Value::Key => {
+                Value::Key { keep_old: false } => {
                     "a new key of this deployment's instance; it is tried on the backend".to_owned()
+                }
+                Value::Key { keep_old: true } => {
+                    "a new key of this deployment's instance; the old one stays as a comment, by which older data in another \
+                     volume can still be found (project-renamed)"
+                        .to_owned()
                 }
                 Value::SecretOf(container) => {
                     format!("the secret that {container} runs with; it is shown nowhere")

@@ -45,6 +45,7 @@ pub use ssh::SshTarget;
 pub use versions::{Versions, versions};
 
 use crate::docker::helper::LABEL;
+use crate::docker::{NEW, SET_ASIDE};
 use crate::evidence::Observation;
 use crate::evidence::docker::{DockerFacts, EngineFailure, EngineVersion, LogFacts};
 use crate::evidence::key::SecretPlace;
@@ -106,6 +107,8 @@ pub struct Listing {
     containers: Vec<ContainerSummary>,
     /// Helper containers of earlier runs that were killed, or of one that runs now.
     helpers: Vec<ContainerSummary>,
+    /// Containers that a fix set aside, or did not put in place yet.
+    of_a_fix: Vec<String>,
     volumes: Observation<Vec<ListedVolume>>,
     version: Observation<EngineVersion>,
 }
@@ -163,17 +166,29 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
         Err(error) => Observation::unavailable(format!("the volumes: {}", failure::words(&error))),
     };
     let is_helper = |summary: &ContainerSummary| summary::label(summary, LABEL).is_some();
-    let (helpers, containers) = containers.into_iter().partition(is_helper);
+    let (helpers, containers): (Vec<_>, Vec<_>) = containers.into_iter().partition(is_helper);
+    // What a fix sets aside bears the labels of the one that takes its place, and is none of the project's meanwhile.
+    let of_a_fix = |summary: &ContainerSummary| {
+        let name = summary::name_of(summary);
+        [SET_ASIDE, NEW].iter().any(|ending| name.ends_with(ending))
+    };
+    let (of_a_fix, containers): (Vec<_>, Vec<_>) = containers.into_iter().partition(of_a_fix);
+    let of_a_fix = of_a_fix.iter().map(summary::name_of).collect();
     let version = match version {
         Ok(answer) => Observation::Seen(engine_version(answer)),
         Err(error) => Observation::unavailable(format!("its version: {}", failure::words(&error))),
     };
-    Ok(Listing { engine, containers, helpers, volumes, version })
+    Ok(Listing { engine, containers, helpers, of_a_fix, volumes, version })
 }
 
 /// Wave 2: the backends one by one, all side by side.
 pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
     let mut notes = listing.engine.target.notes.clone();
+    notes.extend(listing.of_a_fix.iter().map(|name| {
+        format!(
+            "{name} is of a fix that is under way or was cut short: `convex-doctor fix --apply` takes up what is left of it"
+        )
+    }));
     let mut candidates = candidates(&listing.containers, wanted);
     if candidates.len() > MOST_INSPECTED {
         notes.push(format!(
