@@ -98,7 +98,7 @@ fn layer(
     level: &mut Level<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<Node, Errors> {
-    let Document { mut root, removals } = document;
+    let Document { mut root, removals, .. } = document;
     if root.as_map().is_none() {
         let at = Some(reader.sources.at(root.pos));
         return Err(Errors::one(ErrorKind::Invalid, at, "top-level object must be a mapping"));

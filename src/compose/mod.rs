@@ -173,32 +173,35 @@ fn project_name(
             }
             Err(_) => continue,
         };
-        let Some(root) = file.documents.first().map(|document| &document.root) else { continue };
+        let Some(document) = file.documents.first() else { continue };
+        let root = &document.root;
         let (node, into) = match (&root.value, root.get("name")) {
             (Value::Null, _) | (Value::Map(_), None) => continue,
             (Value::Map(_), Some(name)) => match &name.value {
-                Value::Text(text) if !text.is_empty() => break,
                 Value::List(_) | Value::Map(_) => (name, "string"),
+                _ if name.scalar().is_some_and(|name| !name.is_empty()) => break,
                 _ => continue,
             },
             _ => (root, "cli.named"),
         };
         let at = reader.sources.at(node.pos);
-        let what = format!("cannot unmarshal !!{} into {into}", node.value.yaml_type());
+        let what = format!("cannot unmarshal {} into {into}", document.type_of(node));
         let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
         return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
     }
     let files = parsed.iter().filter_map(|file| file.as_ref().ok());
     let documents = files.flat_map(|file| file.documents.iter().enumerate());
-    let written: Option<(usize, Node)> = documents
-        .filter_map(|(index, document)| Some((index, document.root.get("name")?)))
-        .rfind(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))
-        .map(|(index, name)| (index, name.clone()));
-    if let Some((index, mut name)) = written {
+    let mut written: Vec<(usize, Node)> = documents
+        .filter_map(|(index, document)| Some((index, document.root.get("name")?.clone())))
+        .filter(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))
+        .collect();
+    // A name in the first document of any file keeps the directory from giving one.
+    let named = written.iter().any(|(index, _)| *index == 0);
+    if let Some((_, mut name)) = written.pop() {
         layers::fill_at(vec!["name".to_owned()], &mut name, environment, reader)?;
         // Without a name that is left the project is refused once its files are known to be right.
         let value = discover::normalize(name.as_text().unwrap_or(""));
-        if !value.is_empty() || index == 0 {
+        if !value.is_empty() || named {
             let at = Some(reader.sources.at(name.pos));
             return Ok((Spanned { value, at }, NameSource::File));
         }

@@ -7,6 +7,14 @@ use super::tree::Value;
 
 /// Reads a plain scalar.
 pub(super) fn resolve(text: &str) -> Value {
+    if is_timestamp(text) {
+        return Value::Timestamp(text.to_owned());
+    }
+    resolve_no_time(text)
+}
+
+/// Reads a scalar that is said to be of another type than a time.
+pub(super) fn resolve_no_time(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
@@ -20,9 +28,6 @@ pub(super) fn resolve(text: &str) -> Value {
     }
     if !text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
         return Value::Text(text.to_owned());
-    }
-    if is_timestamp(text) {
-        return Value::Timestamp(text.to_owned());
     }
     let plain = text.replace('_', "");
     if let Some(int) = integer(&plain) {

@@ -108,6 +108,17 @@ pub(super) fn field(node: &Node, key: &str) -> Option<String> {
     node.get(key).and_then(Node::scalar)
 }
 
+/// A file that a service names.
+struct Wanted<'a> {
+    path: &'a Path,
+    /// What it holds, in Compose's word.
+    what: &'a str,
+    /// How Compose begins to say that it cannot be read.
+    verb: &'a str,
+    /// Whether it is a fault when it is not there.
+    needed: bool,
+}
+
 struct Resolver<'a, 'f> {
     environment: &'a Environment,
     reader: &'a mut Reader<'f>,
@@ -177,7 +188,7 @@ impl Resolver<'_, '_> {
 
     fn service(&mut self, name: &str, key: Pos, node: &Node) -> Service {
         let (build, build_args) = self.build(node);
-        let environment = self.variables(name, node.get("environment"));
+        let environment = self.variables(node.get("environment"));
         let labels = pairs(node.get("labels"))
             .into_iter()
             .map(|(key, value, pos)| (key, Spanned { value, at: Some(self.at(pos)) }))
@@ -228,7 +239,7 @@ impl Resolver<'_, '_> {
         let Some(node) = service.get("build").filter(|node| !node.is_null()) else {
             return (None, BTreeMap::new());
         };
-        let mut args = self.variables("", node.get("args"));
+        let mut args = self.variables(node.get("args"));
         // Unlike an environment's, an argument that is set nowhere is not passed at all.
         args.retain(|_, variable| variable.value.is_some());
         let mut build = JsonMap::new();
@@ -258,7 +269,7 @@ impl Resolver<'_, '_> {
     }
 
     /// The entries of an `environment` (or `args`), each with its value and where it comes from.
-    fn variables(&mut self, service: &str, node: Option<&Node>) -> BTreeMap<String, Variable> {
+    fn variables(&self, node: Option<&Node>) -> BTreeMap<String, Variable> {
         let mut variables = BTreeMap::new();
         match node.map(|node| &node.value) {
             Some(Value::Map(map)) => {
@@ -277,12 +288,6 @@ impl Resolver<'_, '_> {
                         None => (text.as_str(), None),
                     };
                     let at = self.at(item.pos);
-                    if !service.is_empty() && name.ends_with(' ') {
-                        let message = format!(
-                            "'services[{service}].environment' environment variable {name} is declared with a trailing space"
-                        );
-                        self.say(at.clone(), message);
-                    }
                     let variable = self.variable(name, value, at, item.used.as_deref());
                     variables.insert(name.to_owned(), variable);
                 }
@@ -435,18 +440,21 @@ impl Resolver<'_, '_> {
             let at = self.at(item.get("path").map_or(item.pos, |node| node.pos));
             let file = PathBuf::from(&path);
             let needed = item.get("required").is_none() || flag(item.get("required"));
-            let Some(text) = self.named_file(&file, "env", &at, needed) else { continue };
+            let format = field(item, "format").unwrap_or_default();
+            if !["", "raw"].contains(&format.as_str()) && self.reader.files.exists(&file) {
+                self.say(at, format!("unsupported env_file format {format:?}"));
+                continue;
+            }
+            // The parser of a format of its own opens the file itself.
+            let verb = if format.is_empty() { "failed to read" } else { "failed to parse env_file" };
+            let wanted = Wanted { path: &file, what: "env", verb, needed };
+            let Some(text) = self.named_file(&wanted, &at) else { continue };
             let number = self.reader.sources.number(&file);
             let outer = Overlay { first: self.environment, second: &own };
-            let read = match field(item, "format").as_deref() {
-                None | Some("") => dotenv::parse(&text, number, &outer, &mut sets),
-                Some("raw") => {
-                    dotenv::parse_raw(&text, number, &outer, &mut sets).map(|()| Vec::new())
-                }
-                Some(format) => {
-                    self.say(at, format!("unsupported env_file format {format:?}"));
-                    continue;
-                }
+            let read = if format.is_empty() {
+                dotenv::parse(&text, number, &outer, &mut sets)
+            } else {
+                dotenv::parse_raw(&text, number, &outer, &mut sets).map(|()| Vec::new())
             };
             match read {
                 Ok(unset) => self.reader.warn_unset(unset),
@@ -469,18 +477,19 @@ impl Resolver<'_, '_> {
     }
 
     /// The text of a file that a service names; a missing one is a fault when it is needed.
-    fn named_file(&mut self, file: &Path, what: &str, at: &At, needed: bool) -> Option<String> {
+    fn named_file(&mut self, wanted: &Wanted<'_>, at: &At) -> Option<String> {
+        let Wanted { path: file, what, verb, needed } = wanted;
         let path = file.display();
         let message = match self.reader.files.read(file) {
             _ if self.reader.files.is_dir(file) => {
-                format!("failed to read {path}: read {path}: is a directory")
+                format!("{verb} {path}: read {path}: is a directory")
             }
             Ok(text) => return Some(text),
             Err(FileError::NotFound) if !needed => return None,
             Err(FileError::NotFound) => {
                 format!("{what} file {path} not found: stat {path}: no such file or directory")
             }
-            Err(error) => format!("failed to read {path}: {error}"),
+            Err(error) => format!("{verb} {path}: {error}"),
         };
         let kind = ErrorKind::Unreadable;
         self.found.push(Error { message, at: Some(at.clone()), kind });
@@ -493,7 +502,9 @@ impl Resolver<'_, '_> {
         for item in items(node, "label_file") {
             let file = PathBuf::from(item.scalar().unwrap_or_default());
             let at = self.at(item.pos);
-            let Some(text) = self.named_file(&file, "label", &at, true) else { continue };
+            let wanted =
+                Wanted { path: &file, what: "label", verb: "failed to read", needed: true };
+            let Some(text) = self.named_file(&wanted, &at) else { continue };
             let number = self.reader.sources.number(&file);
             // What the files before set comes before what this one sets.
             let mut outer = Environment::default();

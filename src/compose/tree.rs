@@ -161,6 +161,16 @@ pub(super) struct Document {
     pub(super) root: Node,
     /// Where `!reset` and `!override` stand.
     pub(super) removals: Vec<Removal>,
+    /// The tags of the root and of what stands at its keys.
+    tags: Vec<(Pos, String)>,
+}
+
+impl Document {
+    /// The tag of the root or of what stands at one of its keys: the one that is written, or that of the value's type.
+    pub(super) fn type_of(&self, node: &Node) -> String {
+        let written = self.tags.iter().find(|(pos, _)| *pos == node.pos);
+        written.map_or_else(|| format!("!!{}", node.value.yaml_type()), |(_, tag)| tag.clone())
+    }
 }
 
 /// Reads all documents of a text; an empty text has none.
@@ -177,6 +187,7 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Docu
         aliased: 0,
         path: Vec::new(),
         removals: Vec::new(),
+        tags: Vec::new(),
         problems: Vec::new(),
         closed: 0,
     };
@@ -203,6 +214,8 @@ struct Builder<'t> {
     aliased: usize,
     path: Vec<String>,
     removals: Vec<Removal>,
+    /// Those of [`Document`].
+    tags: Vec<(Pos, String)>,
     problems: Vec<Error>,
     /// How many `!override` and `!reset` are open: tags inside of them are not obeyed.
     closed: usize,
@@ -242,8 +255,9 @@ impl<'t> Builder<'t> {
                     self.anchors.clear();
                     let built = self.node(event, pos)?;
                     let removals = std::mem::take(&mut self.removals);
+                    let tags = std::mem::take(&mut self.tags);
                     if let Built::Node(root) = built {
-                        documents.push(Document { root, removals });
+                        documents.push(Document { root, removals, tags });
                     }
                 }
             }
@@ -318,10 +332,21 @@ impl<'t> Builder<'t> {
         }
         let closed = self.closed > 0;
         let obeyed = |tag: Option<&Tag>| order(tag).filter(|_| !closed);
+        if self.path.len() <= 1
+            && let Event::Scalar(_, _, _, Some(tag))
+            | Event::SequenceStart(_, _, Some(tag))
+            | Event::MappingStart(_, _, Some(tag)) = &event
+        {
+            self.tags.push((pos, short(tag)));
+        }
         let (value, anchor, tag) = match event {
             Event::Alias(id) => return self.alias(id, pos).map(Built::Node),
             Event::Scalar(text, style, anchor, tag) => {
-                (scalar(&text, style, tag.as_deref()), anchor, obeyed(tag.as_deref()))
+                let value = scalar(&text, style, tag.as_deref()).unwrap_or_else(|what| {
+                    self.note(pos, self.undecodable(&what));
+                    Value::Null
+                });
+                (value, anchor, obeyed(tag.as_deref()))
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let tag = obeyed(tag.as_deref());
@@ -339,7 +364,9 @@ impl<'t> Builder<'t> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
-        match tag {
+        // A whole file is dropped only where there is something to drop it from.
+        let root = self.path.is_empty() && node.as_map().is_none();
+        match tag.filter(|_| !root) {
             Some(Order::Reset) => {
                 self.removals.push(Removal(self.path.clone()));
                 Ok(Built::Gone)
@@ -490,6 +517,14 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Of the root and of the name Compose learns when it looks for a name, without the file's.
+    fn undecodable(&self, what: &str) -> String {
+        if self.path.is_empty() || self.path == ["name"] {
+            return format!("yaml: {what}");
+        }
+        format!("failed to parse {}: yaml: {what}", self.sources.path(self.file).display())
+    }
+
     fn duplicate(&mut self, key: &str, first: Pos, pos: Pos) {
         let what = format!(
             "line {}: mapping key {key:?} already defined at line {}",
@@ -504,19 +539,68 @@ impl<'t> Builder<'t> {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
-    match tag.and_then(Tag::core_suffix) {
-        Some("str") => return Value::Text(text.to_owned()),
-        Some("null") => return Value::Null,
-        Some(_) => return number::resolve(text),
-        // A tag that YAML does not know, `!override` among them, makes a text of everything.
-        None if tag.is_some() => return Value::Text(text.to_owned()),
-        None => {}
+/// The namespace of YAML's own tags.
+const YAML: &str = "tag:yaml.org,2002:";
+
+/// A tag as it is written.
+fn short(tag: &Tag) -> String {
+    match tag.suffix_in_namespace(YAML) {
+        Some(name) => format!("!!{name}"),
+        None => format!("{}{}", tag.handle(), tag.suffix()),
     }
-    if style == ScalarStyle::Plain {
-        return number::resolve(text);
+}
+
+/// The value of a scalar; what Compose says of one that is not what its tag says, without the text.
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
+    let name = tag.and_then(|tag| tag.suffix_in_namespace(YAML));
+    match name.as_deref() {
+        Some("binary") => binary(text),
+        Some(wanted @ ("bool" | "int" | "float" | "null" | "timestamp")) => {
+            let found = if wanted == "timestamp" {
+                number::resolve(text)
+            } else {
+                number::resolve_no_time(text)
+            };
+            match found {
+                #[expect(clippy::cast_precision_loss, reason = "as Go converts it")]
+                Value::Int(number) if wanted == "float" => Ok(Value::Float(number as f64)),
+                found if found.yaml_type() == wanted => Ok(found),
+                found => Err(format!("cannot decode !!{} as a !!{wanted}", found.yaml_type())),
+            }
+        }
+        // A tag that makes no other type, `!override` among them, makes a text of everything.
+        None if tag.is_none() && style == ScalarStyle::Plain => Ok(number::resolve(text)),
+        _ => Ok(Value::Text(text.to_owned())),
     }
-    Value::Text(text.to_owned())
+}
+
+/// The text behind a `!!binary`, in base64 with any line ends.
+fn binary(text: &str) -> Result<Value, String> {
+    let invalid = || "!!binary value contains invalid base64 data".to_owned();
+    let digits: Vec<u8> = text.bytes().filter(|byte| !b"\r\n".contains(byte)).collect();
+    let padding = digits.iter().rev().take_while(|byte| **byte == b'=').count();
+    if !digits.len().is_multiple_of(4) || padding > 2 {
+        return Err(invalid());
+    }
+    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
+    let (mut bits, mut held) = (0_u32, 0);
+    for digit in digits.iter().take(digits.len() - padding) {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return Err(invalid()),
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from(bits >> held & 0xff).unwrap_or_default());
+        }
+    }
+    Ok(Value::Text(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 #[cfg(test)]

@@ -262,7 +262,9 @@ pub(crate) fn bare(sentence: &str) -> String {
         ("(no variable name on line) '.*'", "$1"),
         ("(unterminated quoted value) .*", "$1"),
         ("(unsupported expose value) .*", "$1"),
-        ("(cannot unmarshal !!(str|int|float|bool)) `.*`", "$1"),
+        (r"(?s)(cannot unmarshal \S+) `.*?`", "$1"),
+        (r"(?s)(cannot decode !!\w+) `.*` (as a)", "$1 $2"),
+        ("(?s)(environment variable) .*?(is declared with a trailing space)", "$1 $2"),
         // Which of the two is named is chance, and not its name.
         (r"services\.\S+ (container name .* is already in use by) .*", "$1"),
         // Before Compose reads the files it looks for a name in them.
