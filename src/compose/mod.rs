@@ -4,8 +4,8 @@
 //! them through [`Files`], and gives a [`Project`] in which every value knows its place, or [`Errors`] close to Compose's
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
-//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree` and `number` (YAML as Compose's reader
-//! sees it), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`,
+//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree`, `number` and `time` (YAML as Compose's
+//! reader sees it), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`,
 //! `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names, environments), `consistent`
 //! (references).
 //!
@@ -40,6 +40,7 @@ mod schema;
 mod shapes;
 mod size;
 mod source;
+mod time;
 mod tree;
 mod unify;
 mod validate;
@@ -143,35 +144,17 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     })
 }
 
-/// `-p`, else `COMPOSE_PROJECT_NAME`, else the last `name:`, else the directory. Only the last two are normalised.
-fn project_name(
-    request: &Request,
-    directory: &Path,
-    environment: &Environment,
-    parsed: &[Result<Parsed, Errors>],
-    reader: &mut Reader<'_>,
-) -> Result<(Spanned<String>, NameSource), Errors> {
-    let variable = environment.lookup("COMPOSE_PROJECT_NAME").filter(|(name, _)| !name.is_empty());
-    let given = match (&request.project_name, variable) {
-        (Some(name), _) if !name.is_empty() => Some((name.as_str(), None, NameSource::Flag)),
-        (_, Some((name, pos))) => Some((name, pos, NameSource::Variable)),
-        _ => None,
-    };
-    if let Some((name, pos, source)) = given {
-        let at = pos.map(|pos| reader.sources.at(pos));
-        if discover::normalize(name) != name {
-            return Err(Errors::one(ErrorKind::Invalid, at, discover::bad_name(name)));
-        }
-        return Ok((Spanned { value: name.to_owned(), at }, source));
-    }
-    // Compose looks for a name first, up to the first file that has one: what is wrong there comes before all else.
+/// Compose looks for a name before all else unless `-p` gives one, up to the first file that has one: what is wrong there is
+/// told first.
+fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Result<(), Errors> {
     for file in parsed {
         let file = match file {
             Ok(file) => file,
-            Err(errors) if errors.first().message.starts_with("yaml:") => {
-                return Err(errors.clone());
+            Err(errors) => {
+                let syntax = errors.iter().filter(|error| error.message.starts_with("yaml:"));
+                Errors::check(syntax.cloned().collect())?;
+                continue;
             }
-            Err(_) => continue,
         };
         let Some(document) = file.documents.first() else { continue };
         let root = &document.root;
@@ -188,6 +171,34 @@ fn project_name(
         let what = format!("cannot unmarshal {} into {into}", document.type_of(node));
         let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
         return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
+    }
+    Ok(())
+}
+
+/// `-p`, else `COMPOSE_PROJECT_NAME`, else the last `name:`, else the directory. Only the last two are normalised.
+fn project_name(
+    request: &Request,
+    directory: &Path,
+    environment: &Environment,
+    parsed: &[Result<Parsed, Errors>],
+    reader: &mut Reader<'_>,
+) -> Result<(Spanned<String>, NameSource), Errors> {
+    let flag = request.project_name.as_deref().filter(|name| !name.is_empty());
+    if flag.is_none() {
+        unreadable_name(parsed, reader)?;
+    }
+    let variable = environment.lookup("COMPOSE_PROJECT_NAME").filter(|(name, _)| !name.is_empty());
+    let given = match (flag, variable) {
+        (Some(name), _) => Some((name, None, NameSource::Flag)),
+        (_, Some((name, pos))) => Some((name, pos, NameSource::Variable)),
+        _ => None,
+    };
+    if let Some((name, pos, source)) = given {
+        let at = pos.map(|pos| reader.sources.at(pos));
+        if discover::normalize(name) != name {
+            return Err(Errors::one(ErrorKind::Invalid, at, discover::bad_name(name)));
+        }
+        return Ok((Spanned { value: name.to_owned(), at }, source));
     }
     let files = parsed.iter().filter_map(|file| file.as_ref().ok());
     let documents = files.flat_map(|file| file.documents.iter().enumerate());

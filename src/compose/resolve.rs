@@ -359,7 +359,8 @@ impl Resolver<'_, '_> {
                     _ => Some(to_json(node)),
                 }),
                 "consistency" if value.as_text() == Some("") => continue,
-                "consistency" | "image" => to_json(value),
+                "image" => fields(|_, node| Some(to_json(node))),
+                "consistency" => to_json(value),
                 _ => continue,
             };
             options.insert(key.clone(), shown);
@@ -446,7 +447,8 @@ impl Resolver<'_, '_> {
                 continue;
             }
             // The parser of a format of its own opens the file itself.
-            let verb = if format.is_empty() { "failed to read" } else { "failed to parse env_file" };
+            let verb =
+                if format.is_empty() { "failed to read" } else { "failed to parse env_file" };
             let wanted = Wanted { path: &file, what: "env", verb, needed };
             let Some(text) = self.named_file(&wanted, &at) else { continue };
             let number = self.reader.sources.number(&file);

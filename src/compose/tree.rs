@@ -30,6 +30,7 @@ pub(super) enum Value {
     Bool(bool),
     Int(i128),
     Float(f64),
+    /// A time, as Go prints it.
     Timestamp(String),
     Text(String),
     List(Vec<Node>),
