@@ -85,7 +85,7 @@ pub(super) fn model(
     let mut tree = tree.unwrap_or_else(|| Node::new(start, Value::Map(Map::new())));
     canonical::defaults(&mut tree);
     told_all(validate::check(&tree), reader)?;
-    paths::resolve(&mut tree, &level.way, level.home).map_err(|it| told(it, reader))?;
+    told_all(paths::resolve(&mut tree, &level.way, level.home), reader)?;
     Ok(tree)
 }
 
@@ -108,7 +108,7 @@ fn layer(
     let mut tree = base.unwrap_or_else(|| Node::new(root.pos, Value::Map(Map::new())));
     merge::remove(&mut tree, &removals);
     include::obey(&mut root, path, level, reader)?;
-    tree = merge::merge(tree, root, &mut Vec::new()).map_err(|it| told(it, reader))?;
+    tree = merged(tree, root, &mut Vec::new(), reader)?;
     told_all(unify(&mut tree), reader)?;
     Errors::check(schema::validate(&tree, file, &reader.sources))?;
     if let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("version")) {
@@ -130,6 +130,18 @@ pub(super) fn told(conflict: Conflict, reader: &Reader<'_>) -> Errors {
 pub(super) fn told_all(conflicts: Vec<Conflict>, reader: &Reader<'_>) -> Result<(), Errors> {
     let told = conflicts.into_iter().take(MOST_ERRORS).flat_map(|it| told(it, reader).into_iter());
     Errors::check(told.collect())
+}
+
+fn merged(
+    base: Node,
+    over: Node,
+    path: &mut Vec<String>,
+    reader: &Reader<'_>,
+) -> Result<Node, Errors> {
+    merge::merge(base, over, path).or_else(|conflicts| {
+        told_all(conflicts, reader)?;
+        Ok(Node::new(Pos { file: u32::MAX, line: 1, column: 1 }, Value::Null))
+    })
 }
 
 /// The long forms, with what Compose warns about.
@@ -381,7 +393,7 @@ impl Extending<'_, '_, '_> {
             let at = node.pos;
             // Compose's name for a service whose own it does not know here.
             let mut place = vec!["services".to_owned(), "x".to_owned()];
-            node = merge::merge(base, node, &mut place).map_err(|it| told(it, self.reader))?;
+            node = merged(base, node, &mut place, self.reader)?;
             node.pos = at;
         }
         if let Some(entry) = services.get_mut(name) {
@@ -427,7 +439,7 @@ impl Extending<'_, '_, '_> {
                 None => root,
                 Some(mut base) => {
                     merge::remove(&mut base, &document.removals);
-                    merge::merge(base, root, &mut Vec::new()).map_err(|it| told(it, self.reader))?
+                    merged(base, root, &mut Vec::new(), self.reader)?
                 }
             });
         }
@@ -442,7 +454,7 @@ impl Extending<'_, '_, '_> {
         let way = relative(self.level.directory, directory);
         extends_from(&mut tree, &way);
         // Not absolute yet: they are compared with others that are not.
-        paths::resolve(&mut tree, &way, self.level.home).map_err(|it| told(it, self.reader))?;
+        told_all(paths::resolve(&mut tree, &way, self.level.home), self.reader)?;
         let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
             return self.fail(pos, message + "no services section");
         };

@@ -4,7 +4,7 @@
 //! them through [`Files`], and gives a [`Project`] in which every value knows its place, or [`Errors`] close to Compose's
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
-//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree`, `number` and `time` (YAML as Compose's
+//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree`, `tabs`, `number` and `time` (YAML as Compose's
 //! reader sees it), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`,
 //! `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names, environments), `consistent`
 //! (references).
@@ -40,6 +40,7 @@ mod schema;
 mod shapes;
 mod size;
 mod source;
+mod tabs;
 mod time;
 mod tree;
 mod unify;

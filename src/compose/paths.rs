@@ -8,15 +8,12 @@ use super::merge::{Conflict, section};
 use super::source::{clean, join};
 use super::tree::{Map, Node, Value};
 
-/// Makes the relative paths of a tree absolute.
-pub(super) fn resolve(
-    root: &mut Node,
-    directory: &Path,
-    home: Option<&Path>,
-) -> Result<(), Conflict> {
+/// Makes the relative paths of a tree absolute; gives the services in which one is missing.
+pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) -> Vec<Conflict> {
     let place = Place { directory, home };
+    let mut found = Vec::new();
     for service in section(root, "services").into_iter().flat_map(Map::values_mut) {
-        place.service(&mut service.node)?;
+        found.extend(place.service(&mut service.node).err());
     }
     for key in ["secrets", "configs"] {
         for item in section(root, key).into_iter().flat_map(Map::values_mut) {
@@ -35,7 +32,7 @@ pub(super) fn resolve(
             place.field(&mut options.node, "device", Place::host);
         }
     }
-    Ok(())
+    found
 }
 
 struct Place<'a> {

@@ -10,6 +10,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::number;
 use super::source::{Pos, Sources};
+use super::tabs;
 
 /// How deep collections may nest, as in `serde_yaml`.
 const DEEPEST: usize = 128;
@@ -177,6 +178,12 @@ impl Document {
 /// Reads all documents of a text; an empty text has none.
 pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Document>, Vec<Error>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let settled = tabs::settle(text).map_err(|tab| {
+        let pos = place(file, tab.line, tab.column);
+        let message = format!("yaml: line {}: {}", tab.line, tab.message);
+        vec![Error { message, at: Some(sources.at(pos)), kind: ErrorKind::Syntax }]
+    })?;
+    let text = &*settled;
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder {
         parser: Parser::new_from_str_with_options(text, options),
@@ -202,6 +209,12 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Docu
             Err(problems)
         }
     }
+}
+
+/// A place as the parser counts it: lines from 1, columns from 0.
+fn place(file: u32, line: usize, column: usize) -> Pos {
+    let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Pos { file, line: short(line.max(1)), column: short(column + 1) }
 }
 
 struct Builder<'t> {
@@ -274,14 +287,13 @@ impl<'t> Builder<'t> {
     }
 
     fn pos(&self, line: usize, column: usize) -> Pos {
-        let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Pos { file: self.file, line: short(line.max(1)), column: short(column + 1) }
+        place(self.file, line, column)
     }
 
     /// The parser's complaint in the words Compose's own parser has for it. Neither quotes the text.
     fn syntax(&self, error: &ScanError) -> Error {
         let (line, column) = (error.marker().line(), error.marker().col());
-        let mut pos = self.pos(line, column);
+        let pos = self.pos(line, column);
         let mut message = error.kind().to_string();
         for (ours, theirs) in [
             ("unclosed bracket '{'", "did not find expected ',' or '}'"),
@@ -306,18 +318,6 @@ impl<'t> Builder<'t> {
             && let Some((_, what)) = message.split_once(", ")
         {
             message = what.to_owned();
-        }
-        // The parser points to where the value before the tab begins; the tab is in an indent below.
-        let mut indents = self.text.lines().enumerate().skip(line.saturating_sub(1)).take(100);
-        let tab = indents.find_map(|(index, line)| {
-            let indent = line.len() - line.trim_start().len();
-            Some((index + 1, line[..indent].find('\t')?))
-        });
-        if let Some((tab_line, tab_column)) = tab
-            && (message.contains("tab") || tab_line == line)
-        {
-            pos = self.pos(tab_line, tab_column);
-            "found a tab character that violates indentation".clone_into(&mut message);
         }
         self.error(ErrorKind::Syntax, pos, format!("yaml: line {}: {message}", pos.line))
     }

@@ -4,7 +4,7 @@
 pub(crate) const FAULTY: char = '✗';
 
 /// Of a hundred projects so many have no fault at all: what they come to is compared.
-const SOUND: usize = 64;
+const SOUND: usize = 50;
 /// And so many have as many faults as chance gives them. The rest has one.
 const WILD: usize = 4;
 
