@@ -10,6 +10,7 @@ use super::error::{Error, ErrorKind, MOST_ERRORS, WarningKind};
 use super::merge::go_type;
 use super::size;
 use super::tree::{Node, Value};
+use super::words;
 
 /// The type of a field.
 #[derive(Clone, Copy)]
@@ -30,6 +31,8 @@ enum Kind {
     Hosts,
     /// `NAME=VALUE` in a list, or a mapping.
     Environment,
+    /// Words, or a line of them.
+    Command,
 }
 
 /// The fields that are not what the schema leaves of them; `*` is any key or element.
@@ -48,6 +51,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("services.*.build.pull", Kind::Boolean),
     ("services.*.build.secrets.*.mode", Kind::Mode),
     ("services.*.build.shm_size", Kind::Size),
+    ("services.*.command", Kind::Command),
     ("services.*.configs.*.mode", Kind::Mode),
     ("services.*.depends_on.*.restart", Kind::Boolean),
     ("services.*.deploy.resources.limits.cpus", Kind::Processors),
@@ -61,7 +65,9 @@ const FIELDS: &[(&str, Kind)] = &[
     ("services.*.deploy.rollback_config.monitor", Kind::Duration),
     ("services.*.deploy.update_config.delay", Kind::Duration),
     ("services.*.deploy.update_config.monitor", Kind::Duration),
+    ("services.*.develop.watch.*.exec.command", Kind::Command),
     ("services.*.develop.watch.*.exec.environment", Kind::Environment),
+    ("services.*.entrypoint", Kind::Command),
     ("services.*.env_file.*.required", Kind::Boolean),
     ("services.*.environment", Kind::Environment),
     ("services.*.extra_hosts", Kind::Hosts),
@@ -77,8 +83,10 @@ const FIELDS: &[(&str, Kind)] = &[
     ("services.*.mem_swappiness", Kind::Size),
     ("services.*.memswap_limit", Kind::Size),
     ("services.*.ports.*.target", Kind::Unsigned("uint32")),
+    ("services.*.post_start.*.command", Kind::Command),
     ("services.*.post_start.*.environment", Kind::Environment),
     ("services.*.post_start.*.privileged", Kind::Boolean),
+    ("services.*.pre_stop.*.command", Kind::Command),
     ("services.*.pre_stop.*.environment", Kind::Environment),
     ("services.*.pre_stop.*.privileged", Kind::Boolean),
     ("services.*.secrets.*.mode", Kind::Mode),
@@ -182,6 +190,7 @@ impl Decoding<'_, '_> {
                 Err(unconvertible("string", other))
             }
             (Kind::Hosts, Value::List(list)) => hosts(list),
+            (Kind::Command, Value::Text(line)) => words(line, node),
             (Kind::Environment, Value::List(list)) => {
                 match list.iter().find_map(|item| trailing_space(item).map(|what| (item, what))) {
                     Some((item, what)) => return self.say(&item.clone(), place, &what),
@@ -210,6 +219,12 @@ fn hosts(list: &[Node]) -> Result<Value, String> {
         }
     }
     Ok(Value::List(list.to_vec()))
+}
+
+fn words(line: &str, node: &Node) -> Result<Value, String> {
+    let words = words::split(line).ok_or_else(|| words::INVALID.to_owned())?;
+    let each = words.into_iter().map(|word| Node::new(node.pos, Value::Text(word)));
+    Ok(Value::List(each.collect()))
 }
 
 /// What is wrong with an entry whose name ends in a space. Go looks at the last byte, also where it is the last one of a

@@ -19,7 +19,6 @@ use super::model::{
 };
 use super::source::{At, FileError, Pos, Spanned, clean};
 use super::tree::{Map, Node, Used, Value};
-use super::words;
 
 /// The services and volumes of a project.
 #[derive(Default)]
@@ -55,7 +54,7 @@ pub(super) fn resolve(
             resolved.disabled.insert(name.clone());
             continue;
         }
-        let service = resolver.service(name, key, node);
+        let service = resolver.service(key, node);
         env_files.push((name.clone(), node));
         resolved.services.insert(name.clone(), service);
     }
@@ -186,7 +185,7 @@ impl Resolver<'_, '_> {
         volumes
     }
 
-    fn service(&mut self, name: &str, key: Pos, node: &Node) -> Service {
+    fn service(&mut self, key: Pos, node: &Node) -> Service {
         let (build, build_args) = self.build(node);
         let environment = self.variables(node.get("environment"));
         let labels = pairs(node.get("labels"))
@@ -203,8 +202,8 @@ impl Resolver<'_, '_> {
             image: self.filled(node, "image"),
             build,
             build_args,
-            entrypoint: self.command(name, node, "entrypoint"),
-            command: self.command(name, node, "command"),
+            entrypoint: self.command(node, "entrypoint"),
+            command: self.command(node, "command"),
             environment,
             volumes: items(node, "volumes").iter().map(|item| self.mount(item)).collect(),
             ports: self.ports(node),
@@ -221,21 +220,12 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn command(&mut self, service: &str, node: &Node, key: &str) -> Option<Spanned<Vec<String>>> {
+    fn command(&self, node: &Node, key: &str) -> Option<Spanned<Vec<String>>> {
         let node = node.get(key).filter(|node| !node.is_null())?;
-        let at = self.at(node.pos);
-        let value = match &node.value {
-            Value::Text(line) => words::split(line).unwrap_or_else(|| {
-                let message = format!("'services[{service}].{key}' {}", words::INVALID);
-                self.say(at.clone(), message);
-                Vec::new()
-            }),
-            _ => list(Some(node)),
-        };
-        Some(Spanned { value, at: Some(at) })
+        Some(Spanned { value: list(Some(node)), at: Some(self.at(node.pos)) })
     }
 
-    fn build(&mut self, service: &Node) -> (Option<Build>, BTreeMap<String, Variable>) {
+    fn build(&self, service: &Node) -> (Option<Build>, BTreeMap<String, Variable>) {
         let Some(node) = service.get("build").filter(|node| !node.is_null()) else {
             return (None, BTreeMap::new());
         };
