@@ -56,7 +56,7 @@ pub(super) struct Parsed {
 /// Reads and parses a file.
 pub(super) fn parse(path: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
     let (text, file) = reader.read(path)?;
-    match super::tree::parse(&text, file, &reader.sources) {
+    match super::yaml::parse(&text, file, &reader.sources) {
         Ok(documents) => Ok(Parsed { path: path.to_path_buf(), file, documents }),
         Err(found) => Errors::check(found).map(|()| Parsed {
             path: path.to_path_buf(),

@@ -4,12 +4,12 @@
 //! them through [`Files`], and gives a [`Project`] in which every value knows its place, or [`Errors`] close to Compose's
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
-//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree`, `tabs`, `number` and `time` (YAML as Compose's
-//! reader sees it), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`,
-//! `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names, environments), `consistent`
-//! (references).
+//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tabs`, `yaml`, `scalar`, `number` and `time` (YAML as
+//! Compose's reader sees it, into a `tree`), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`,
+//! `schema` and `shapes`, `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names), `service` and
+//! `env_files` (environments), `consistent` (references).
 //!
-//! Positions come from `granit-parser`'s events, which carry line and column; `tree` keeps them at every key and value, and merging,
+//! Positions come from `granit-parser`'s events, which carry line and column; the `tree` keeps them at every key and value, and merging,
 //! interpolation and `extends` move them along with what they belong to. `serde_yaml`, which the rest of the crate writes YAML with,
 //! does not read the documents: its values have no positions, it drops the place of a duplicate key, and 100,000 open brackets keep it
 //! busy for ten seconds.
@@ -23,6 +23,7 @@ mod decode;
 mod discover;
 mod dotenv;
 mod duration;
+mod env_files;
 mod environment;
 mod error;
 mod include;
@@ -36,7 +37,9 @@ mod number;
 mod paths;
 mod port;
 mod resolve;
+mod scalar;
 mod schema;
+mod service;
 mod shapes;
 mod size;
 mod source;
@@ -46,6 +49,7 @@ mod tree;
 mod unify;
 mod validate;
 mod words;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
