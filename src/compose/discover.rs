@@ -60,10 +60,10 @@ impl Reader<'_> {
         }
     }
 
-    /// A compose file's text and number.
-    pub(super) fn read(&mut self, path: &Path) -> Result<(String, u32), Errors> {
+    /// A compose file's text and number; `shown` is how Compose names it.
+    pub(super) fn read(&mut self, path: &Path, shown: &Path) -> Result<(String, u32), Errors> {
         if self.files.is_dir(path) {
-            let message = format!("read {}: is a directory", path.display());
+            let message = format!("read {}: is a directory", shown.display());
             return Err(Errors::one(ErrorKind::Unreadable, None, message));
         }
         match self.files.read(path) {
@@ -73,7 +73,7 @@ impl Reader<'_> {
                     FileError::TooLarge => ErrorKind::Limit,
                     _ => ErrorKind::Unreadable,
                 };
-                let message = format!("open {}: {error}", path.display());
+                let message = format!("open {}: {error}", shown.display());
                 let there = !matches!(error, FileError::NotFound);
                 let at = there.then(|| self.start(path));
                 Err(Errors::one(kind, at, message))

@@ -37,13 +37,23 @@ pub(super) struct Level<'e> {
     /// Where the `env_file`s of includes are looked for, when that is elsewhere: Compose takes those of included files from
     /// the working directory, as if it were the project directory.
     pub(super) env_files_from: Option<PathBuf>,
-    /// The working directory and the project directory.
-    pub(super) roots: (&'e Path, &'e Path),
+    /// The working directory.
+    pub(super) cwd: &'e Path,
+    /// Whether Compose has the directory as a way from the working directory, and names files so.
+    pub(super) seen_from_cwd: bool,
     pub(super) home: Option<&'e Path>,
     /// The files whose include led here.
     pub(super) stack: Vec<PathBuf>,
     /// The services of files that are extended from, read once each.
     pub(super) extended: BTreeMap<PathBuf, Rc<Map>>,
+}
+
+impl Level<'_> {
+    /// A file as Compose names it.
+    pub(super) fn shown<'p>(&self, path: &'p Path) -> &'p Path {
+        let way = path.strip_prefix(self.cwd).ok();
+        way.filter(|_| self.seen_from_cwd).unwrap_or(path)
+    }
 }
 
 /// A parsed file.
@@ -53,9 +63,9 @@ pub(super) struct Parsed {
     pub(super) documents: Vec<Document>,
 }
 
-/// Reads and parses a file.
-pub(super) fn parse(path: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
-    let (text, file) = reader.read(path)?;
+/// Reads and parses a file, which Compose names in one way or another.
+pub(super) fn parse(path: &Path, shown: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
+    let (text, file) = reader.read(path, shown)?;
     match super::yaml::parse(&text, file, &reader.sources) {
         Ok(documents) => Ok(Parsed { path: path.to_path_buf(), file, documents }),
         Err(found) => Errors::check(found).map(|()| Parsed {
@@ -430,7 +440,9 @@ impl Extending<'_, '_, '_> {
         if let Some(known) = self.level.extended.get(path) {
             return Ok(Rc::clone(known));
         }
-        let parsed = parse(path, self.reader).map_err(|errors| placed(errors, pos, self.reader))?;
+        let shown = self.level.shown(path);
+        let parsed =
+            parse(path, shown, self.reader).map_err(|errors| placed(errors, pos, self.reader))?;
         let mut tree: Option<Node> = None;
         for document in parsed.documents {
             let mut root = document.root;
@@ -443,7 +455,7 @@ impl Extending<'_, '_, '_> {
                 }
             });
         }
-        let message = format!("cannot extend service {name:?} in {}: ", path.display());
+        let message = format!("cannot extend service {name:?} in {}: ", shown.display());
         let Some(mut tree) = tree else {
             return self.fail(pos, message + "no services section");
         };

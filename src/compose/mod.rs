@@ -103,7 +103,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
-        parsed.push(layers::parse(path, &mut reader));
+        parsed.push(layers::parse(path, path, &mut reader));
     }
     let (name, name_source) =
         project_name(request, &found.directory, &found.environment, &parsed, &mut reader)?;
@@ -115,7 +115,8 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         directory: &found.directory,
         way: found.directory.clone(),
         env_files_from: None,
-        roots: (&request.directory, &found.directory),
+        cwd: &request.directory,
+        seen_from_cwd: false,
         home: home.as_deref(),
         stack: Vec::new(),
         extended: BTreeMap::new(),

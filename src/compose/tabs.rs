@@ -12,7 +12,7 @@ pub(super) struct Misplaced {
     pub(super) message: &'static str,
 }
 
-const NO_TOKEN: &str = "found character that cannot start any token";
+const NO_TOKEN: &str = "found character that cannot start any token: a tab";
 const INDENTATION: &str = "found a tab character that violates indentation";
 const BLOCK: &str = "found a tab character where an indentation space is expected";
 

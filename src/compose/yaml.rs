@@ -38,6 +38,7 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Docu
         aliased: 0,
         path: Vec::new(),
         removals: Vec::new(),
+        overrides: Vec::new(),
         tags: Vec::new(),
         problems: Vec::new(),
         closed: 0,
@@ -65,17 +66,27 @@ struct Builder<'t> {
     text: &'t str,
     file: u32,
     sources: &'t Sources,
-    anchors: BTreeMap<usize, Node>,
+    anchors: BTreeMap<usize, Anchored>,
     /// Anchors whose node is not complete yet: an alias to one is a cycle.
     open: Vec<usize>,
     aliased: usize,
     path: Vec<String>,
     removals: Vec<Removal>,
+    /// Where of those an `!override` stands.
+    overrides: Vec<Vec<String>>,
     /// Those of [`Document`].
     tags: Vec<(Pos, String)>,
     problems: Vec<Error>,
     /// How many `!override` and `!reset` are open: tags inside of them are not obeyed.
     closed: usize,
+}
+
+/// A node with an anchor. What is reset in it is gone when an alias comes to it, what overrides does so there too.
+struct Anchored {
+    node: Node,
+    order: Option<Order>,
+    /// Where in the node an `!override` stands.
+    overrides: Vec<Vec<String>>,
 }
 
 /// What stands at a node's place once its tag is obeyed.
@@ -183,8 +194,9 @@ impl<'t> Builder<'t> {
         {
             self.tags.push((pos, short(tag)));
         }
+        let known = self.overrides.len();
         let (value, anchor, tag) = match event {
-            Event::Alias(id) => return self.alias(id, pos).map(Built::Node),
+            Event::Alias(id) => return self.alias(id, pos),
             Event::Scalar(text, style, anchor, tag) => {
                 let value = scalar(&text, style, tag.as_deref()).unwrap_or_else(|what| {
                     self.note(pos, self.undecodable(&what));
@@ -205,21 +217,31 @@ impl<'t> Builder<'t> {
             _ => (Value::Null, 0, None),
         };
         let node = Node::new(pos, value);
-        if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
-        }
         // A whole file is dropped only where there is something to drop it from.
         let root = self.path.is_empty() && node.as_map().is_none();
-        match tag.filter(|_| !root) {
+        let order = tag.filter(|_| !root);
+        if anchor != 0 {
+            let depth = self.path.len();
+            let inside = self.overrides.iter().skip(known);
+            let overrides = inside.map(|path| path.iter().skip(depth).cloned().collect()).collect();
+            self.anchors.insert(anchor, Anchored { node: node.clone(), order, overrides });
+        }
+        Ok(self.obey(order, node))
+    }
+
+    /// Notes what a tag wants, and leaves what it leaves.
+    fn obey(&mut self, order: Option<Order>, node: Node) -> Built {
+        match order {
             Some(Order::Reset) => {
                 self.removals.push(Removal(self.path.clone()));
-                Ok(Built::Gone)
+                Built::Gone
             }
             Some(Order::Override) => {
+                self.overrides.push(self.path.clone());
                 self.removals.push(Removal(self.path.clone()));
-                Ok(Built::Node(node))
+                Built::Node(node)
             }
-            None => Ok(Built::Node(node)),
+            None => Built::Node(node),
         }
     }
 
@@ -243,8 +265,8 @@ impl<'t> Builder<'t> {
         Ok(built)
     }
 
-    fn alias(&mut self, id: usize, pos: Pos) -> Result<Node, Error> {
-        let Some(node) = self.anchors.get(&id) else {
+    fn alias(&mut self, id: usize, pos: Pos) -> Result<Built, Error> {
+        let Some(Anchored { node, order, overrides }) = self.anchors.get(&id) else {
             let message = format!(
                 "failed to parse {}: cycle detected: node at path {} references itself",
                 self.sources.path(self.file).display(),
@@ -257,7 +279,16 @@ impl<'t> Builder<'t> {
             let message = "document contains excessive aliasing".to_owned();
             return Err(self.error(ErrorKind::Limit, pos, message));
         }
-        Ok(node.clone())
+        let (node, order) = (node.clone(), *order);
+        if self.closed > 0 {
+            return Ok(Built::Node(node));
+        }
+        for inside in overrides {
+            let path: Vec<String> = self.path.iter().chain(inside).cloned().collect();
+            self.overrides.push(path.clone());
+            self.removals.push(Removal(path));
+        }
+        Ok(self.obey(order, node))
     }
 
     fn list(&mut self) -> Result<Vec<Node>, Error> {
