@@ -60,20 +60,17 @@ impl Level<'_> {
 pub(super) struct Parsed {
     pub(super) path: PathBuf,
     pub(super) file: u32,
+    /// Those before the first that is broken: Compose reads one after the other.
     pub(super) documents: Vec<Document>,
+    pub(super) broken: Option<Errors>,
 }
 
 /// Reads and parses a file, which Compose names in one way or another.
 pub(super) fn parse(path: &Path, shown: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
     let (text, file) = reader.read(path, shown)?;
-    match super::yaml::parse(&text, file, &reader.sources) {
-        Ok(documents) => Ok(Parsed { path: path.to_path_buf(), file, documents }),
-        Err(found) => Errors::check(found).map(|()| Parsed {
-            path: path.to_path_buf(),
-            file,
-            documents: Vec::new(),
-        }),
-    }
+    let (documents, found) = super::yaml::parse(&text, file, &reader.sources);
+    let broken = Errors::check(found).err();
+    Ok(Parsed { path: path.to_path_buf(), file, documents, broken })
 }
 
 /// Lays files over each other; the result is canonical, valid and has absolute paths.
@@ -90,6 +87,7 @@ pub(super) fn model(
         for document in file.documents {
             tree = Some(layer(tree, document, &file.path, file.file, level, reader)?);
         }
+        file.broken.map_or(Ok(()), Err)?;
     }
     let start = first.unwrap_or(Pos { file: u32::MAX, line: 1, column: 1 });
     let mut tree = tree.unwrap_or_else(|| Node::new(start, Value::Map(Map::new())));
@@ -455,6 +453,7 @@ impl Extending<'_, '_, '_> {
                 }
             });
         }
+        parsed.broken.map_or(Ok(()), |broken| Err(placed(broken, pos, self.reader)))?;
         let message = format!("cannot extend service {name:?} in {}: ", shown.display());
         let Some(mut tree) = tree else {
             return self.fail(pos, message + "no services section");

@@ -154,15 +154,13 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
 /// told first.
 fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Result<(), Errors> {
     for file in parsed {
-        let file = match file {
-            Ok(file) => file,
-            Err(errors) => {
-                let syntax = errors.iter().filter(|error| error.message.starts_with("yaml:"));
-                Errors::check(syntax.cloned().collect())?;
-                continue;
-            }
+        let Ok(file) = file else { continue };
+        let Some(document) = file.documents.first() else {
+            let broken = file.broken.iter().flat_map(Errors::iter);
+            let syntax = broken.filter(|error| error.message.starts_with("yaml:"));
+            Errors::check(syntax.cloned().collect())?;
+            continue;
         };
-        let Some(document) = file.documents.first() else { continue };
         let root = &document.root;
         let (node, into) = match (&root.value, root.get("name")) {
             (Value::Null, _) | (Value::Map(_), None) => continue,

@@ -18,14 +18,17 @@ const DEEPEST: usize = 128;
 /// How many nodes aliases may add to one file.
 const MOST_ALIASED: usize = 500_000;
 
-/// Reads all documents of a text; an empty text has none.
-pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Document>, Vec<Error>> {
+/// Reads the documents of a text, up to the first that is broken, and what is wrong there; an empty text has none.
+pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> (Vec<Document>, Vec<Error>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let settled = tabs::settle(text).map_err(|tab| {
-        let pos = place(file, tab.line, tab.column);
-        let message = format!("yaml: line {}: {}", tab.line, tab.message);
-        vec![Error { message, at: Some(sources.at(pos)), kind: ErrorKind::Syntax }]
-    })?;
+    let settled = match tabs::settle(text) {
+        Ok(settled) => settled,
+        Err(tab) => {
+            let at = Some(sources.at(place(file, tab.line, tab.column)));
+            let message = format!("yaml: line {}: {}", tab.line, tab.message);
+            return (Vec::new(), vec![Error { message, at, kind: ErrorKind::Syntax }]);
+        }
+    };
     let text = &*settled;
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder {
@@ -43,16 +46,11 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Result<Vec<Docu
         problems: Vec::new(),
         closed: 0,
     };
-    let documents = builder.documents();
-    let mut problems = builder.problems;
-    match documents {
-        Ok(documents) if problems.is_empty() => Ok(documents),
-        Ok(_) => Err(problems),
-        Err(error) => {
-            problems.push(error);
-            Err(problems)
-        }
+    let mut documents = Vec::new();
+    if let Err(error) = builder.documents(&mut documents) {
+        builder.problems.push(error);
     }
+    (documents, builder.problems)
 }
 
 /// A place as the parser counts it: lines from 1, columns from 0.
@@ -112,16 +110,18 @@ fn order(tag: Option<&Tag>) -> Option<Order> {
 }
 
 impl<'t> Builder<'t> {
-    fn documents(&mut self) -> Result<Vec<Document>, Error> {
-        let mut documents = Vec::new();
+    fn documents(&mut self, documents: &mut Vec<Document>) -> Result<(), Error> {
         loop {
             let (event, pos) = self.next()?;
             match event {
-                Event::StreamEnd => return Ok(documents),
+                Event::StreamEnd => return Ok(()),
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 event => {
                     self.anchors.clear();
                     let built = self.node(event, pos)?;
+                    if !self.problems.is_empty() {
+                        return Ok(());
+                    }
                     let removals = std::mem::take(&mut self.removals);
                     let tags = std::mem::take(&mut self.tags);
                     if let Built::Node(root) = built {
@@ -422,7 +422,8 @@ mod tests {
     fn read(text: &str) -> Result<Vec<Document>, Vec<Error>> {
         let mut sources = Sources::default();
         let file = sources.number(Path::new("/p/compose.yaml"));
-        parse(text, file, &sources)
+        let (documents, found) = parse(text, file, &sources);
+        if found.is_empty() { Ok(documents) } else { Err(found) }
     }
 
     fn error(text: &str) -> (String, usize) {
