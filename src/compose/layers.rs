@@ -20,6 +20,7 @@ use super::source::{Pos, join, join_written, relative};
 use super::tree::{Document, Map, Node, Removal, Used, Value};
 use super::unify::unify;
 use super::validate;
+use super::yaml::{self, Stream};
 
 /// How deep includes and extensions may go before it can only be a cycle.
 pub(super) const DEEPEST_CHAIN: usize = 100;
@@ -60,17 +61,21 @@ impl Level<'_> {
 pub(super) struct Parsed {
     pub(super) path: PathBuf,
     pub(super) file: u32,
-    /// Those before the first that is broken: Compose reads one after the other.
-    pub(super) documents: Vec<Document>,
-    pub(super) broken: Option<Errors>,
+    pub(super) stream: Stream,
+}
+
+impl Parsed {
+    /// What is wrong with the document behind the last good one.
+    pub(super) fn check(&self) -> Result<(), Errors> {
+        Errors::check(self.stream.problems.clone())
+    }
 }
 
 /// Reads and parses a file, which Compose names in one way or another.
 pub(super) fn parse(path: &Path, shown: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
     let (text, file) = reader.read(path, shown)?;
-    let (documents, found) = super::yaml::parse(&text, file, &reader.sources);
-    let broken = Errors::check(found).err();
-    Ok(Parsed { path: path.to_path_buf(), file, documents, broken })
+    let stream = yaml::parse(&text, file, &reader.sources);
+    Ok(Parsed { path: path.to_path_buf(), file, stream })
 }
 
 /// Lays files over each other; the result is canonical, valid and has absolute paths.
@@ -84,10 +89,11 @@ pub(super) fn model(
     for file in files {
         let file = file?;
         first = first.or(Some(Pos { file: file.file, line: 1, column: 1 }));
-        for document in file.documents {
+        let checked = file.check();
+        for document in file.stream.documents {
             tree = Some(layer(tree, document, &file.path, file.file, level, reader)?);
         }
-        file.broken.map_or(Ok(()), Err)?;
+        checked?;
     }
     let start = first.unwrap_or(Pos { file: u32::MAX, line: 1, column: 1 });
     let mut tree = tree.unwrap_or_else(|| Node::new(start, Value::Map(Map::new())));
@@ -442,7 +448,8 @@ impl Extending<'_, '_, '_> {
         let parsed =
             parse(path, shown, self.reader).map_err(|errors| placed(errors, pos, self.reader))?;
         let mut tree: Option<Node> = None;
-        for document in parsed.documents {
+        let checked = parsed.check().map_err(|errors| placed(errors, pos, self.reader));
+        for document in parsed.stream.documents {
             let mut root = document.root;
             fill(&mut root, self.level.environment, self.reader)?;
             tree = Some(match tree {
@@ -453,7 +460,7 @@ impl Extending<'_, '_, '_> {
                 }
             });
         }
-        parsed.broken.map_or(Ok(()), |broken| Err(placed(broken, pos, self.reader)))?;
+        checked?;
         let message = format!("cannot extend service {name:?} in {}: ", shown.display());
         let Some(mut tree) = tree else {
             return self.fail(pos, message + "no services section");

@@ -155,12 +155,14 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
 fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Result<(), Errors> {
     for file in parsed {
         let Ok(file) = file else { continue };
-        let Some(document) = file.documents.first() else {
-            let broken = file.broken.iter().flat_map(Errors::iter);
-            let syntax = broken.filter(|error| error.message.starts_with("yaml:"));
-            Errors::check(syntax.cloned().collect())?;
-            continue;
-        };
+        let stream = &file.stream;
+        if stream.documents.is_empty() {
+            let problems = stream.problems.iter();
+            let first = problems.filter(|error| error.message.starts_with("yaml:"));
+            Errors::check(first.cloned().collect())?;
+        }
+        let document = stream.documents.first().or(stream.broken.as_ref());
+        let Some(document) = document else { continue };
         let root = &document.root;
         let (node, into) = match (&root.value, root.get("name")) {
             (Value::Null, _) | (Value::Map(_), None) => continue,
@@ -205,7 +207,7 @@ fn project_name(
         return Ok((Spanned { value: name.to_owned(), at }, source));
     }
     let files = parsed.iter().filter_map(|file| file.as_ref().ok());
-    let documents = files.flat_map(|file| file.documents.iter().enumerate());
+    let documents = files.flat_map(|file| file.stream.documents.iter().enumerate());
     let mut written: Vec<(usize, Node)> = documents
         .filter_map(|(index, document)| Some((index, document.root.get("name")?.clone())))
         .filter(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))

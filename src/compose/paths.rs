@@ -4,11 +4,12 @@
 
 use std::path::Path;
 
-use super::merge::{Conflict, section};
+use super::merge::{Conflict, go_type, section};
+use super::resolve::items;
 use super::source::{clean, join};
 use super::tree::{Map, Node, Value};
 
-/// Makes the relative paths of a tree absolute; gives the services in which one is missing.
+/// Makes the relative paths of a tree absolute; gives what is wrong with those of services.
 pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) -> Vec<Conflict> {
     let place = Place { directory, home };
     let mut found = Vec::new();
@@ -35,6 +36,18 @@ pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) ->
     found
 }
 
+/// Whether what is to become absolute is a text, or texts: files that others extend from are seen by no schema before.
+fn only_texts(node: &Node) -> Result<(), Conflict> {
+    match &node.value {
+        Value::Text(_) => Ok(()),
+        Value::List(list) => list.iter().try_for_each(only_texts),
+        value => {
+            let message = format!("unexpected type {}", go_type(value));
+            Err(Conflict { message, pos: node.pos })
+        }
+    }
+}
+
 struct Place<'a> {
     directory: &'a Path,
     home: Option<&'a Path>,
@@ -56,10 +69,16 @@ impl Place<'_> {
                 "label_file" => {
                     if let Value::List(list) = &mut entry.node.value {
                         for item in list {
+                            only_texts(item)?;
                             if let Value::Text(path) = &mut item.value {
                                 *path = self.named(path);
                             }
                         }
+                    }
+                }
+                "develop" => {
+                    for watch in items(&entry.node, "watch") {
+                        watch.get("path").map_or(Ok(()), only_texts)?;
                     }
                 }
                 "volumes" => {

@@ -18,15 +18,27 @@ const DEEPEST: usize = 128;
 /// How many nodes aliases may add to one file.
 const MOST_ALIASED: usize = 500_000;
 
-/// Reads the documents of a text, up to the first that is broken, and what is wrong there; an empty text has none.
-pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> (Vec<Document>, Vec<Error>) {
+/// What was read of a text; an empty one has no document.
+#[derive(Default)]
+pub(super) struct Stream {
+    /// The documents before the first that is broken: Compose reads one after the other.
+    pub(super) documents: Vec<Document>,
+    /// The broken one, as far as it is YAML.
+    pub(super) broken: Option<Document>,
+    /// What is wrong with it.
+    pub(super) problems: Vec<Error>,
+}
+
+/// Reads the documents of a text.
+pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Stream {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let settled = match tabs::settle(text) {
         Ok(settled) => settled,
         Err(tab) => {
             let at = Some(sources.at(place(file, tab.line, tab.column)));
             let message = format!("yaml: line {}: {}", tab.line, tab.message);
-            return (Vec::new(), vec![Error { message, at, kind: ErrorKind::Syntax }]);
+            let problems = vec![Error { message, at, kind: ErrorKind::Syntax }];
+            return Stream { problems, ..Stream::default() };
         }
     };
     let text = &*settled;
@@ -46,11 +58,12 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> (Vec<Document>,
         problems: Vec::new(),
         closed: 0,
     };
-    let mut documents = Vec::new();
-    if let Err(error) = builder.documents(&mut documents) {
+    let mut stream = Stream::default();
+    if let Err(error) = builder.documents(&mut stream) {
         builder.problems.push(error);
     }
-    (documents, builder.problems)
+    stream.problems = builder.problems;
+    stream
 }
 
 /// A place as the parser counts it: lines from 1, columns from 0.
@@ -110,7 +123,7 @@ fn order(tag: Option<&Tag>) -> Option<Order> {
 }
 
 impl<'t> Builder<'t> {
-    fn documents(&mut self, documents: &mut Vec<Document>) -> Result<(), Error> {
+    fn documents(&mut self, stream: &mut Stream) -> Result<(), Error> {
         loop {
             let (event, pos) = self.next()?;
             match event {
@@ -119,14 +132,15 @@ impl<'t> Builder<'t> {
                 event => {
                     self.anchors.clear();
                     let built = self.node(event, pos)?;
-                    if !self.problems.is_empty() {
-                        return Ok(());
-                    }
                     let removals = std::mem::take(&mut self.removals);
                     let tags = std::mem::take(&mut self.tags);
-                    if let Built::Node(root) = built {
-                        documents.push(Document { root, removals, tags });
+                    let Built::Node(root) = built else { continue };
+                    let document = Document { root, removals, tags };
+                    if !self.problems.is_empty() {
+                        stream.broken = Some(document);
+                        return Ok(());
                     }
+                    stream.documents.push(document);
                 }
             }
         }
@@ -392,9 +406,13 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Of the root and of the name Compose learns when it looks for a name, without the file's.
+    /// Whether this is the root or its name, which Compose looks at before it reads the files, without naming them.
+    fn is_looked_at(&self) -> bool {
+        self.path.is_empty() || self.path == ["name"]
+    }
+
     fn undecodable(&self, what: &str) -> String {
-        if self.path.is_empty() || self.path == ["name"] {
+        if self.is_looked_at() {
             return format!("yaml: {what}");
         }
         format!("failed to parse {}: yaml: {what}", self.sources.path(self.file).display())
@@ -405,7 +423,7 @@ impl<'t> Builder<'t> {
             "line {}: mapping key {key:?} already defined at line {}",
             pos.line, first.line
         );
-        let message = if self.path.is_empty() {
+        let message = if self.is_looked_at() {
             format!("yaml: unmarshal errors:\n  {what}")
         } else {
             format!("failed to parse {}: {what}", self.sources.path(self.file).display())
@@ -422,8 +440,8 @@ mod tests {
     fn read(text: &str) -> Result<Vec<Document>, Vec<Error>> {
         let mut sources = Sources::default();
         let file = sources.number(Path::new("/p/compose.yaml"));
-        let (documents, found) = parse(text, file, &sources);
-        if found.is_empty() { Ok(documents) } else { Err(found) }
+        let stream = parse(text, file, &sources);
+        if stream.problems.is_empty() { Ok(stream.documents) } else { Err(stream.problems) }
     }
 
     fn error(text: &str) -> (String, usize) {
