@@ -95,11 +95,6 @@ pub struct Request {
 /// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut reader = Reader { files, sources: source::Sources::default(), warnings: Vec::new() };
-    if let Some(name) = &request.project_name
-        && discover::normalize(name) != *name
-    {
-        return Err(Errors::one(ErrorKind::Invalid, None, discover::bad_name(name)));
-    }
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
