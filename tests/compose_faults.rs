@@ -52,7 +52,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         files: &[("compose.yaml", "services:\n  b:\n\timage: x\n")],
-        says: "found a tab character that violates indentation",
+        says: "found character that cannot start any token: a tab",
         place: "compose.yaml:3:1",
         line: "3 | →image: x",
         marks: "  | ^",

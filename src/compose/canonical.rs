@@ -256,12 +256,12 @@ fn env_files(node: Node) -> Node {
         _ => vec![node],
     };
     let items = items.into_iter().map(|item| match item.value {
-        Value::Map(_) => item,
-        _ => {
+        Value::Text(_) => {
             let pos = item.pos;
             let map = Map::from([("path".to_owned(), Entry { key: pos, node: item })]);
             Node::new(pos, Value::Map(map))
         }
+        _ => item,
     });
     Node::new(pos, Value::List(items.collect()))
 }

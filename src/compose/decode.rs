@@ -10,6 +10,7 @@ use super::error::{Error, ErrorKind, MOST_ERRORS, WarningKind};
 use super::merge::go_type;
 use super::size;
 use super::tree::{Node, Value};
+use super::words;
 
 /// The type of a field.
 #[derive(Clone, Copy)]
@@ -28,6 +29,10 @@ enum Kind {
     Text,
     /// `NAME=ADDRESS` in a list, or a mapping.
     Hosts,
+    /// `NAME=VALUE` in a list, or a mapping.
+    Environment,
+    /// Words, or a line of them.
+    Command,
 }
 
 /// The fields that are not what the schema leaves of them; `*` is any key or element.
@@ -39,12 +44,14 @@ const FIELDS: &[(&str, Kind)] = &[
     ("services.*.blkio_config.device_write_iops.*.rate", Kind::Size),
     ("services.*.blkio_config.weight", Kind::Unsigned("uint16")),
     ("services.*.blkio_config.weight_device.*.weight", Kind::Unsigned("uint16")),
+    ("services.*.build.args", Kind::Environment),
     ("services.*.build.extra_hosts", Kind::Hosts),
     ("services.*.build.no_cache", Kind::Boolean),
     ("services.*.build.privileged", Kind::Boolean),
     ("services.*.build.pull", Kind::Boolean),
     ("services.*.build.secrets.*.mode", Kind::Mode),
     ("services.*.build.shm_size", Kind::Size),
+    ("services.*.command", Kind::Command),
     ("services.*.configs.*.mode", Kind::Mode),
     ("services.*.depends_on.*.restart", Kind::Boolean),
     ("services.*.deploy.resources.limits.cpus", Kind::Processors),
@@ -58,7 +65,11 @@ const FIELDS: &[(&str, Kind)] = &[
     ("services.*.deploy.rollback_config.monitor", Kind::Duration),
     ("services.*.deploy.update_config.delay", Kind::Duration),
     ("services.*.deploy.update_config.monitor", Kind::Duration),
+    ("services.*.develop.watch.*.exec.command", Kind::Command),
+    ("services.*.develop.watch.*.exec.environment", Kind::Environment),
+    ("services.*.entrypoint", Kind::Command),
     ("services.*.env_file.*.required", Kind::Boolean),
+    ("services.*.environment", Kind::Environment),
     ("services.*.extra_hosts", Kind::Hosts),
     ("services.*.gpus.*.count", Kind::Devices),
     ("services.*.group_add.*", Kind::Text),
@@ -72,7 +83,11 @@ const FIELDS: &[(&str, Kind)] = &[
     ("services.*.mem_swappiness", Kind::Size),
     ("services.*.memswap_limit", Kind::Size),
     ("services.*.ports.*.target", Kind::Unsigned("uint32")),
+    ("services.*.post_start.*.command", Kind::Command),
+    ("services.*.post_start.*.environment", Kind::Environment),
     ("services.*.post_start.*.privileged", Kind::Boolean),
+    ("services.*.pre_stop.*.command", Kind::Command),
+    ("services.*.pre_stop.*.environment", Kind::Environment),
     ("services.*.pre_stop.*.privileged", Kind::Boolean),
     ("services.*.secrets.*.mode", Kind::Mode),
     ("services.*.shm_size", Kind::Size),
@@ -175,6 +190,13 @@ impl Decoding<'_, '_> {
                 Err(unconvertible("string", other))
             }
             (Kind::Hosts, Value::List(list)) => hosts(list),
+            (Kind::Command, Value::Text(line)) => words(line, node),
+            (Kind::Environment, Value::List(list)) => {
+                match list.iter().find_map(|item| trailing_space(item).map(|what| (item, what))) {
+                    Some((item, what)) => return self.say(&item.clone(), place, &what),
+                    None => return,
+                }
+            }
             _ => return,
         };
         match made {
@@ -197,4 +219,23 @@ fn hosts(list: &[Node]) -> Result<Value, String> {
         }
     }
     Ok(Value::List(list.to_vec()))
+}
+
+fn words(line: &str, node: &Node) -> Result<Value, String> {
+    let words = words::split(line).ok_or_else(|| words::INVALID.to_owned())?;
+    let each = words.into_iter().map(|word| Node::new(node.pos, Value::Text(word)));
+    Ok(Value::List(each.collect()))
+}
+
+/// What is wrong with an entry whose name ends in a space. Go looks at the last byte, also where it is the last one of a
+/// letter. A name that variables made may be a value: it is not shown.
+fn trailing_space(item: &Node) -> Option<String> {
+    let text = item.scalar()?;
+    let name = text.split('=').next().unwrap_or_default();
+    let last = name.bytes().next_back()?;
+    if !matches!(last, b'\t'..=b'\r' | b' ' | 0x85 | 0xa0) {
+        return None;
+    }
+    let shown = if item.used.is_none() { format!(" {name}") } else { String::new() };
+    Some(format!("environment variable{shown} is declared with a trailing space"))
 }

@@ -60,10 +60,10 @@ impl Reader<'_> {
         }
     }
 
-    /// A compose file's text and number.
-    pub(super) fn read(&mut self, path: &Path) -> Result<(String, u32), Errors> {
+    /// A compose file's text and number; `shown` is how Compose names it.
+    pub(super) fn read(&mut self, path: &Path, shown: &Path) -> Result<(String, u32), Errors> {
         if self.files.is_dir(path) {
-            let message = format!("read {}: is a directory", path.display());
+            let message = format!("read {}: is a directory", shown.display());
             return Err(Errors::one(ErrorKind::Unreadable, None, message));
         }
         match self.files.read(path) {
@@ -73,7 +73,7 @@ impl Reader<'_> {
                     FileError::TooLarge => ErrorKind::Limit,
                     _ => ErrorKind::Unreadable,
                 };
-                let message = format!("open {}: {error}", path.display());
+                let message = format!("open {}: {error}", shown.display());
                 let there = !matches!(error, FileError::NotFound);
                 let at = there.then(|| self.start(path));
                 Err(Errors::one(kind, at, message))
@@ -172,8 +172,16 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
         listed = Some(environment.lookup("COMPOSE_FILE").and_then(|(_, pos)| pos));
         files = list.split(separator).map(|path| absolute(cwd, Path::new(path))).collect();
     }
+    // `-p` is looked at once the `.env` files are read, and before a file is missed that is not of a list.
+    let named = match &request.project_name {
+        Some(name) if normalize(name) != *name => {
+            Err(Errors::one(ErrorKind::Invalid, None, bad_name(name)))
+        }
+        _ => Ok(()),
+    };
     if files.is_empty() {
-        files = search(&working(&directory, &files), reader)?;
+        let found = search(&working(&directory, &files), reader);
+        files = found.or_else(|missing| named.clone().and(Err(missing)))?;
     }
     let verb = if listed.is_some() { "stat" } else { "open" };
     let missing: Vec<Error> = files
@@ -185,9 +193,13 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
             kind: ErrorKind::Unreadable,
         })
         .collect();
-    Errors::check(missing)?;
+    let missing = Errors::check(missing);
+    if listed.is_some() {
+        missing.clone()?;
+    }
     let directory = directory.take().unwrap_or_else(|| working(&None, &files));
     load(&directory, &mut environment, reader)?;
+    named.and(missing)?;
     let profiles = if request.profiles.is_empty() {
         // Without a list that is the profile "", which a service may have.
         let list = environment.get("COMPOSE_PROFILES").unwrap_or("");

@@ -119,14 +119,32 @@ fn include_one(
             format!("include cycle detected:\n{head}\n include {}", rest.join("\n include "));
         return Err(Errors::one(ErrorKind::Invalid, at(), message));
     }
-    let directory = match item.get("project_directory").and_then(Node::as_text) {
-        Some(directory) if !directory.is_empty() => join(level.directory, directory),
-        _ => first.parent().unwrap_or(Path::new("/")).to_path_buf(),
+    let looked_from = level.env_files_from.as_deref().unwrap_or(level.directory);
+    let given = item.get("project_directory").and_then(Node::as_text).unwrap_or_default();
+    let seen_from_cwd = if given.is_empty() {
+        level.seen_from_cwd
+    } else {
+        !given.starts_with('/') && level.env_files_from.is_some()
+    };
+    let (directory, way) = if given.starts_with('/') {
+        (join(looked_from, given), PathBuf::from(given))
+    } else if given.is_empty() {
+        let directory = first.parent().unwrap_or(Path::new("/")).to_path_buf();
+        let way = relative(level.directory, &directory);
+        (directory, way)
+    } else {
+        // Of what is no directory Compose takes the parent, for paths alone.
+        let mut base = join(level.directory, given);
+        if !reader.files.is_dir(&base) {
+            let above = Path::new(given).parent().unwrap_or(Path::new(""));
+            base = join(level.directory, &above.display().to_string());
+        }
+        (join(looked_from, given), relative(level.directory, &base))
     };
     let mut named: Vec<PathBuf> = Vec::new();
     for written in texts(item.get("env_file")).iter().filter(|path| *path != "/dev/null") {
-        let path = join(level.env_files_from.as_deref().unwrap_or(level.directory), written);
-        let relative = level.env_files_from.as_ref().and(path.strip_prefix(level.roots.0).ok());
+        let path = join(looked_from, written);
+        let relative = level.env_files_from.as_ref().and(path.strip_prefix(level.cwd).ok());
         let shown_path = relative.unwrap_or(&path);
         // Compose looks at relative ones alone.
         let message = if written.starts_with('/') {
@@ -155,14 +173,15 @@ fn include_one(
     environment.add(sets);
     let mut parsed = Vec::new();
     for path in &paths {
-        parsed.push(parse(path, reader));
+        parsed.push(parse(path, level.shown(path), reader));
     }
     let mut inner = Level {
         environment: &environment,
         directory: &directory,
-        way: relative(level.directory, &directory),
-        env_files_from: directory.strip_prefix(level.roots.1).ok().map(|it| level.roots.0.join(it)),
-        roots: level.roots,
+        env_files_from: Some(join(level.cwd, &way.display().to_string())),
+        way,
+        cwd: level.cwd,
+        seen_from_cwd,
         home: level.home,
         stack: stack.to_vec(),
         extended: BTreeMap::new(),

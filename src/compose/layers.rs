@@ -20,6 +20,7 @@ use super::source::{Pos, join, join_written, relative};
 use super::tree::{Document, Map, Node, Removal, Used, Value};
 use super::unify::unify;
 use super::validate;
+use super::yaml::{self, Stream};
 
 /// How deep includes and extensions may go before it can only be a cycle.
 pub(super) const DEEPEST_CHAIN: usize = 100;
@@ -37,8 +38,10 @@ pub(super) struct Level<'e> {
     /// Where the `env_file`s of includes are looked for, when that is elsewhere: Compose takes those of included files from
     /// the working directory, as if it were the project directory.
     pub(super) env_files_from: Option<PathBuf>,
-    /// The working directory and the project directory.
-    pub(super) roots: (&'e Path, &'e Path),
+    /// The working directory.
+    pub(super) cwd: &'e Path,
+    /// Whether Compose has the directory as a way from the working directory, and names files so.
+    pub(super) seen_from_cwd: bool,
     pub(super) home: Option<&'e Path>,
     /// The files whose include led here.
     pub(super) stack: Vec<PathBuf>,
@@ -46,24 +49,33 @@ pub(super) struct Level<'e> {
     pub(super) extended: BTreeMap<PathBuf, Rc<Map>>,
 }
 
+impl Level<'_> {
+    /// A file as Compose names it.
+    pub(super) fn shown<'p>(&self, path: &'p Path) -> &'p Path {
+        let way = path.strip_prefix(self.cwd).ok();
+        way.filter(|_| self.seen_from_cwd).unwrap_or(path)
+    }
+}
+
 /// A parsed file.
 pub(super) struct Parsed {
     pub(super) path: PathBuf,
     pub(super) file: u32,
-    pub(super) documents: Vec<Document>,
+    pub(super) stream: Stream,
 }
 
-/// Reads and parses a file.
-pub(super) fn parse(path: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
-    let (text, file) = reader.read(path)?;
-    match super::tree::parse(&text, file, &reader.sources) {
-        Ok(documents) => Ok(Parsed { path: path.to_path_buf(), file, documents }),
-        Err(found) => Errors::check(found).map(|()| Parsed {
-            path: path.to_path_buf(),
-            file,
-            documents: Vec::new(),
-        }),
+impl Parsed {
+    /// What is wrong with the document behind the last good one.
+    pub(super) fn check(&self) -> Result<(), Errors> {
+        Errors::check(self.stream.problems.clone())
     }
+}
+
+/// Reads and parses a file, which Compose names in one way or another.
+pub(super) fn parse(path: &Path, shown: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
+    let (text, file) = reader.read(path, shown)?;
+    let stream = yaml::parse(&text, file, &reader.sources);
+    Ok(Parsed { path: path.to_path_buf(), file, stream })
 }
 
 /// Lays files over each other; the result is canonical, valid and has absolute paths.
@@ -77,15 +89,17 @@ pub(super) fn model(
     for file in files {
         let file = file?;
         first = first.or(Some(Pos { file: file.file, line: 1, column: 1 }));
-        for document in file.documents {
+        let checked = file.check();
+        for document in file.stream.documents {
             tree = Some(layer(tree, document, &file.path, file.file, level, reader)?);
         }
+        checked?;
     }
     let start = first.unwrap_or(Pos { file: u32::MAX, line: 1, column: 1 });
     let mut tree = tree.unwrap_or_else(|| Node::new(start, Value::Map(Map::new())));
     canonical::defaults(&mut tree);
     told_all(validate::check(&tree), reader)?;
-    paths::resolve(&mut tree, &level.way, level.home).map_err(|it| told(it, reader))?;
+    told_all(paths::resolve(&mut tree, &level.way, level.home), reader)?;
     Ok(tree)
 }
 
@@ -98,7 +112,7 @@ fn layer(
     level: &mut Level<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<Node, Errors> {
-    let Document { mut root, removals } = document;
+    let Document { mut root, removals, .. } = document;
     if root.as_map().is_none() {
         let at = Some(reader.sources.at(root.pos));
         return Err(Errors::one(ErrorKind::Invalid, at, "top-level object must be a mapping"));
@@ -108,7 +122,7 @@ fn layer(
     let mut tree = base.unwrap_or_else(|| Node::new(root.pos, Value::Map(Map::new())));
     merge::remove(&mut tree, &removals);
     include::obey(&mut root, path, level, reader)?;
-    tree = merge::merge(tree, root, &mut Vec::new()).map_err(|it| told(it, reader))?;
+    tree = merged(tree, root, &mut Vec::new(), reader)?;
     told_all(unify(&mut tree), reader)?;
     Errors::check(schema::validate(&tree, file, &reader.sources))?;
     if let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("version")) {
@@ -130,6 +144,18 @@ pub(super) fn told(conflict: Conflict, reader: &Reader<'_>) -> Errors {
 pub(super) fn told_all(conflicts: Vec<Conflict>, reader: &Reader<'_>) -> Result<(), Errors> {
     let told = conflicts.into_iter().take(MOST_ERRORS).flat_map(|it| told(it, reader).into_iter());
     Errors::check(told.collect())
+}
+
+fn merged(
+    base: Node,
+    over: Node,
+    path: &mut Vec<String>,
+    reader: &Reader<'_>,
+) -> Result<Node, Errors> {
+    merge::merge(base, over, path).or_else(|conflicts| {
+        told_all(conflicts, reader)?;
+        Ok(Node::new(Pos { file: u32::MAX, line: 1, column: 1 }, Value::Null))
+    })
 }
 
 /// The long forms, with what Compose warns about.
@@ -381,7 +407,7 @@ impl Extending<'_, '_, '_> {
             let at = node.pos;
             // Compose's name for a service whose own it does not know here.
             let mut place = vec!["services".to_owned(), "x".to_owned()];
-            node = merge::merge(base, node, &mut place).map_err(|it| told(it, self.reader))?;
+            node = merged(base, node, &mut place, self.reader)?;
             node.pos = at;
         }
         if let Some(entry) = services.get_mut(name) {
@@ -418,20 +444,24 @@ impl Extending<'_, '_, '_> {
         if let Some(known) = self.level.extended.get(path) {
             return Ok(Rc::clone(known));
         }
-        let parsed = parse(path, self.reader).map_err(|errors| placed(errors, pos, self.reader))?;
+        let shown = self.level.shown(path);
+        let parsed =
+            parse(path, shown, self.reader).map_err(|errors| placed(errors, pos, self.reader))?;
         let mut tree: Option<Node> = None;
-        for document in parsed.documents {
+        let checked = parsed.check().map_err(|errors| placed(errors, pos, self.reader));
+        for document in parsed.stream.documents {
             let mut root = document.root;
             fill(&mut root, self.level.environment, self.reader)?;
             tree = Some(match tree {
                 None => root,
                 Some(mut base) => {
                     merge::remove(&mut base, &document.removals);
-                    merge::merge(base, root, &mut Vec::new()).map_err(|it| told(it, self.reader))?
+                    merged(base, root, &mut Vec::new(), self.reader)?
                 }
             });
         }
-        let message = format!("cannot extend service {name:?} in {}: ", path.display());
+        checked?;
+        let message = format!("cannot extend service {name:?} in {}: ", shown.display());
         let Some(mut tree) = tree else {
             return self.fail(pos, message + "no services section");
         };
@@ -442,7 +472,7 @@ impl Extending<'_, '_, '_> {
         let way = relative(self.level.directory, directory);
         extends_from(&mut tree, &way);
         // Not absolute yet: they are compared with others that are not.
-        paths::resolve(&mut tree, &way, self.level.home).map_err(|it| told(it, self.reader))?;
+        told_all(paths::resolve(&mut tree, &way, self.level.home), self.reader)?;
         let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
             return self.fail(pos, message + "no services section");
         };

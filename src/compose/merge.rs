@@ -53,8 +53,8 @@ fn rule(path: &[String]) -> Rule {
     }
 }
 
-/// Lays `over` over `base`.
-pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
+/// Lays `over` over `base`; or all that cannot be, of which Compose reports any.
+pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<Conflict>> {
     let pos = over.pos;
     match rule(path) {
         Rule::Replace => return Ok(over),
@@ -89,12 +89,12 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<No
 }
 
 /// Compose lays each of the later over each of the earlier that has its subnet.
-fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
+fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<Conflict>> {
     let pos = over.pos;
     // Compose names the type of the earlier, whichever is wrong.
     let message = format!("{}: unexpected type {}", path.join("."), go_type(&base.value));
     let (Value::List(configs), Value::List(others)) = (base.value, over.value) else {
-        return Err(Conflict { message, pos });
+        return Err(vec![Conflict { message, pos }]);
     };
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
     let mapping = |node: Node| match node.value {
@@ -122,7 +122,7 @@ fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Confl
     Ok(Node::new(pos, Value::List(merged)))
 }
 
-fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflict> {
+fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<Conflict>> {
     let pos = over.pos;
     match (base.value, over.value) {
         (value, Value::Null) => {
@@ -136,27 +136,31 @@ fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Conflic
             Ok(Node::new(pos, Value::List(list)))
         }
         (Value::Map(_) | Value::List(_), _) => {
-            Err(Conflict { message: format!("cannot override {}", path.join(".")), pos })
+            Err(vec![Conflict { message: format!("cannot override {}", path.join(".")), pos }])
         }
         (_, value) => Ok(Node { pos, value, used: over.used, relative: over.relative }),
     }
 }
 
-fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, Conflict> {
+fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, Vec<Conflict>> {
+    let mut found = Vec::new();
     for (key, entry) in other {
         match map.remove(&key) {
             Some(old) => {
                 path.push(key);
-                let node = merge(old.node, entry.node, path)?;
+                let merged = merge(old.node, entry.node, path);
                 let key = path.pop().unwrap_or_default();
-                map.insert(key, Entry { key: entry.key, node });
+                match merged {
+                    Ok(node) => drop(map.insert(key, Entry { key: entry.key, node })),
+                    Err(conflicts) => found.extend(conflicts),
+                }
             }
             None => {
                 map.insert(key, entry);
             }
         }
     }
-    Ok(map)
+    if found.is_empty() { Ok(map) } else { Err(found) }
 }
 
 /// A map as a sorted list of `KEY=value` (a null value as `KEY`), a text as a list of one; of another scalar Compose makes

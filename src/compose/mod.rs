@@ -4,12 +4,12 @@
 //! them through [`Files`], and gives a [`Project`] in which every value knows its place, or [`Errors`] close to Compose's
 //! own. [`to_json`] shows a project as `docker compose config --format json` does.
 //!
-//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tree` and `number` (YAML as Compose's reader
-//! sees it), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`,
-//! `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names, environments), `consistent`
-//! (references).
+//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tabs`, `yaml`, `scalar`, `number` and `time` (YAML as
+//! Compose's reader sees it, into a `tree`), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`,
+//! `schema` and `shapes`, `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names), `service` and
+//! `env_files` (environments), `consistent` (references).
 //!
-//! Positions come from `granit-parser`'s events, which carry line and column; `tree` keeps them at every key and value, and merging,
+//! Positions come from `granit-parser`'s events, which carry line and column; the `tree` keeps them at every key and value, and merging,
 //! interpolation and `extends` move them along with what they belong to. `serde_yaml`, which the rest of the crate writes YAML with,
 //! does not read the documents: its values have no positions, it drops the place of a duplicate key, and 100,000 open brackets keep it
 //! busy for ten seconds.
@@ -23,6 +23,7 @@ mod decode;
 mod discover;
 mod dotenv;
 mod duration;
+mod env_files;
 mod environment;
 mod error;
 mod include;
@@ -36,14 +37,19 @@ mod number;
 mod paths;
 mod port;
 mod resolve;
+mod scalar;
 mod schema;
+mod service;
 mod shapes;
 mod size;
 mod source;
+mod tabs;
+mod time;
 mod tree;
 mod unify;
 mod validate;
 mod words;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,15 +95,10 @@ pub struct Request {
 /// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut reader = Reader { files, sources: source::Sources::default(), warnings: Vec::new() };
-    if let Some(name) = &request.project_name
-        && discover::normalize(name) != *name
-    {
-        return Err(Errors::one(ErrorKind::Invalid, None, discover::bad_name(name)));
-    }
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
-        parsed.push(layers::parse(path, &mut reader));
+        parsed.push(layers::parse(path, path, &mut reader));
     }
     let (name, name_source) =
         project_name(request, &found.directory, &found.environment, &parsed, &mut reader)?;
@@ -109,7 +110,8 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         directory: &found.directory,
         way: found.directory.clone(),
         env_files_from: None,
-        roots: (&request.directory, &found.directory),
+        cwd: &request.directory,
+        seen_from_cwd: false,
         home: home.as_deref(),
         stack: Vec::new(),
         extended: BTreeMap::new(),
@@ -143,6 +145,37 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     })
 }
 
+/// Compose looks for a name before all else unless `-p` gives one, up to the first file that has one: what is wrong there is
+/// told first.
+fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Result<(), Errors> {
+    for file in parsed {
+        let Ok(file) = file else { continue };
+        let stream = &file.stream;
+        if stream.documents.is_empty() {
+            let problems = stream.problems.iter();
+            let first = problems.filter(|error| error.message.starts_with("yaml:"));
+            Errors::check(first.cloned().collect())?;
+        }
+        let document = stream.documents.first().or(stream.broken.as_ref());
+        let Some(document) = document else { continue };
+        let root = &document.root;
+        let (node, into) = match (&root.value, root.get("name")) {
+            (Value::Null, _) | (Value::Map(_), None) => continue,
+            (Value::Map(_), Some(name)) => match &name.value {
+                Value::List(_) | Value::Map(_) => (name, "string"),
+                _ if name.scalar().is_some_and(|name| !name.is_empty()) => break,
+                _ => continue,
+            },
+            _ => (root, "cli.named"),
+        };
+        let at = reader.sources.at(node.pos);
+        let what = format!("cannot unmarshal {} into {into}", document.type_of(node));
+        let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
+        return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
+    }
+    Ok(())
+}
+
 /// `-p`, else `COMPOSE_PROJECT_NAME`, else the last `name:`, else the directory. Only the last two are normalised.
 fn project_name(
     request: &Request,
@@ -151,9 +184,13 @@ fn project_name(
     parsed: &[Result<Parsed, Errors>],
     reader: &mut Reader<'_>,
 ) -> Result<(Spanned<String>, NameSource), Errors> {
+    let flag = request.project_name.as_deref().filter(|name| !name.is_empty());
+    if flag.is_none() {
+        unreadable_name(parsed, reader)?;
+    }
     let variable = environment.lookup("COMPOSE_PROJECT_NAME").filter(|(name, _)| !name.is_empty());
-    let given = match (&request.project_name, variable) {
-        (Some(name), _) if !name.is_empty() => Some((name.as_str(), None, NameSource::Flag)),
+    let given = match (flag, variable) {
+        (Some(name), _) => Some((name, None, NameSource::Flag)),
         (_, Some((name, pos))) => Some((name, pos, NameSource::Variable)),
         _ => None,
     };
@@ -164,41 +201,19 @@ fn project_name(
         }
         return Ok((Spanned { value: name.to_owned(), at }, source));
     }
-    // Compose looks for a name first, up to the first file that has one: what is wrong there comes before all else.
-    for file in parsed {
-        let file = match file {
-            Ok(file) => file,
-            Err(errors) if errors.first().message.starts_with("yaml:") => {
-                return Err(errors.clone());
-            }
-            Err(_) => continue,
-        };
-        let Some(root) = file.documents.first().map(|document| &document.root) else { continue };
-        let (node, into) = match (&root.value, root.get("name")) {
-            (Value::Null, _) | (Value::Map(_), None) => continue,
-            (Value::Map(_), Some(name)) => match &name.value {
-                Value::Text(text) if !text.is_empty() => break,
-                Value::List(_) | Value::Map(_) => (name, "string"),
-                _ => continue,
-            },
-            _ => (root, "cli.named"),
-        };
-        let at = reader.sources.at(node.pos);
-        let what = format!("cannot unmarshal !!{} into {into}", node.value.yaml_type());
-        let message = format!("yaml: unmarshal errors:\n  line {}: {what}", at.line);
-        return Err(Errors::one(ErrorKind::Invalid, Some(at), message));
-    }
     let files = parsed.iter().filter_map(|file| file.as_ref().ok());
-    let documents = files.flat_map(|file| file.documents.iter().enumerate());
-    let written: Option<(usize, Node)> = documents
-        .filter_map(|(index, document)| Some((index, document.root.get("name")?)))
-        .rfind(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))
-        .map(|(index, name)| (index, name.clone()));
-    if let Some((index, mut name)) = written {
+    let documents = files.flat_map(|file| file.stream.documents.iter().enumerate());
+    let mut written: Vec<(usize, Node)> = documents
+        .filter_map(|(index, document)| Some((index, document.root.get("name")?.clone())))
+        .filter(|(_, name)| name.as_text().is_some_and(|name| !name.is_empty()))
+        .collect();
+    // A name in the first document of any file keeps the directory from giving one.
+    let named = written.iter().any(|(index, _)| *index == 0);
+    if let Some((_, mut name)) = written.pop() {
         layers::fill_at(vec!["name".to_owned()], &mut name, environment, reader)?;
         // Without a name that is left the project is refused once its files are known to be right.
         let value = discover::normalize(name.as_text().unwrap_or(""));
-        if !value.is_empty() || index == 0 {
+        if !value.is_empty() || named {
             let at = Some(reader.sources.at(name.pos));
             return Ok((Spanned { value, at }, NameSource::File));
         }

@@ -3,10 +3,19 @@
 //! `0123` is 83, `1_000` is 1000, `1.50` is 1.5: a value that looks like text in the file is another text in the
 //! container (facts: `docker compose config` v2.40.3). `yes`, `on` and `y` stay text.
 
+use super::time;
 use super::tree::Value;
 
 /// Reads a plain scalar.
 pub(super) fn resolve(text: &str) -> Value {
+    match time::print(text) {
+        Some(shown) => Value::Timestamp(shown),
+        None => resolve_no_time(text),
+    }
+}
+
+/// Reads a scalar that is said to be of another type than a time.
+pub(super) fn resolve_no_time(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
@@ -20,9 +29,6 @@ pub(super) fn resolve(text: &str) -> Value {
     }
     if !text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
         return Value::Text(text.to_owned());
-    }
-    if is_timestamp(text) {
-        return Value::Timestamp(text.to_owned());
     }
     let plain = text.replace('_', "");
     if let Some(int) = integer(&plain) {
@@ -83,24 +89,6 @@ fn float(text: &str) -> Option<f64> {
     // What overflows stays text.
     let value = if well_formed && exponent_formed { text.parse().ok() } else { None };
     value.filter(|value: &f64| value.is_finite())
-}
-
-/// A date alone (`2024-01-31`) or with a time: Compose's reader makes a time of it, which no key takes.
-fn is_timestamp(text: &str) -> bool {
-    let mut parts = text.splitn(3, '-');
-    let (Some(year), Some(month), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let end = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
-    let (day, time) = rest.split_at(end);
-    let number = |text: &str, most: u32| {
-        (1..=2).contains(&text.len()) && text.parse().is_ok_and(|n: u32| (1..=most).contains(&n))
-    };
-    year.len() == 4
-        && year.bytes().all(|byte| byte.is_ascii_digit())
-        && number(month, 12)
-        && number(day, 31)
-        && (time.is_empty() || (time.starts_with(['T', 't', ' ']) && time.contains(':')))
 }
 
 /// Go's `%v` of a float: the shortest digits, with an exponent below 1e-4 and from 1e6 on.

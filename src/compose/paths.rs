@@ -4,19 +4,17 @@
 
 use std::path::Path;
 
-use super::merge::{Conflict, section};
+use super::merge::{Conflict, go_type, section};
+use super::resolve::items;
 use super::source::{clean, join};
 use super::tree::{Map, Node, Value};
 
-/// Makes the relative paths of a tree absolute.
-pub(super) fn resolve(
-    root: &mut Node,
-    directory: &Path,
-    home: Option<&Path>,
-) -> Result<(), Conflict> {
+/// Makes the relative paths of a tree absolute; gives what is wrong with those of services.
+pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) -> Vec<Conflict> {
     let place = Place { directory, home };
+    let mut found = Vec::new();
     for service in section(root, "services").into_iter().flat_map(Map::values_mut) {
-        place.service(&mut service.node)?;
+        found.extend(place.service(&mut service.node).err());
     }
     for key in ["secrets", "configs"] {
         for item in section(root, key).into_iter().flat_map(Map::values_mut) {
@@ -35,7 +33,19 @@ pub(super) fn resolve(
             place.field(&mut options.node, "device", Place::host);
         }
     }
-    Ok(())
+    found
+}
+
+/// Whether what is to become absolute is a text, or texts: files that others extend from are seen by no schema before.
+fn only_texts(node: &Node) -> Result<(), Conflict> {
+    match &node.value {
+        Value::Text(_) => Ok(()),
+        Value::List(list) => list.iter().try_for_each(only_texts),
+        value => {
+            let message = format!("unexpected type {}", go_type(value));
+            Err(Conflict { message, pos: node.pos })
+        }
+    }
 }
 
 struct Place<'a> {
@@ -59,10 +69,16 @@ impl Place<'_> {
                 "label_file" => {
                     if let Value::List(list) = &mut entry.node.value {
                         for item in list {
+                            only_texts(item)?;
                             if let Value::Text(path) = &mut item.value {
                                 *path = self.named(path);
                             }
                         }
+                    }
+                }
+                "develop" => {
+                    for watch in items(&entry.node, "watch") {
+                        watch.get("path").map_or(Ok(()), only_texts)?;
                     }
                 }
                 "volumes" => {

@@ -25,6 +25,12 @@ mod yaml;
 #[rustfmt::skip]
 mod faults;
 #[rustfmt::skip]
+mod file;
+#[rustfmt::skip]
+mod forms;
+#[rustfmt::skip]
+mod mounts;
+#[rustfmt::skip]
 mod project;
 #[rustfmt::skip]
 mod rare;
@@ -53,8 +59,13 @@ const MOST_DIFFERENCES: usize = 10;
 /// How often Compose is asked before an answer is taken for its only one.
 const MOST_ASKED: usize = 3;
 
-/// Whether both took the project for a good one.
-struct Accepted(bool);
+/// What both make of a project.
+enum Agreed {
+    Accepted,
+    Refused,
+    /// Compose fell over: what it would have said is not known.
+    Unknown,
+}
 
 /// The plugin's binary: run by itself it is faster than behind `docker`.
 fn compose() -> PathBuf {
@@ -76,7 +87,7 @@ fn compose() -> PathBuf {
 }
 
 /// Whether a project differs. Compose reports one of several faults, not always the same: it is asked again.
-fn differs(case: &Case, compose: &Path, root: &Path) -> Result<Accepted, Difference> {
+fn differs(case: &Case, compose: &Path, root: &Path) -> Result<Agreed, Difference> {
     drop(std::fs::remove_dir_all(root));
     case.write(root);
     let mut tries = 0;
@@ -84,7 +95,9 @@ fn differs(case: &Case, compose: &Path, root: &Path) -> Result<Accepted, Differe
         let said = case.ask(compose, root);
         tries += 1;
         match case.difference(root, &said) {
-            None => return Ok(Accepted(said.stdout.is_some())),
+            None if said.stdout.is_some() => return Ok(Agreed::Accepted),
+            None if support::fell_over(&said.stderr) => return Ok(Agreed::Unknown),
+            None => return Ok(Agreed::Refused),
             Some(found) if tries == MOST_ASKED => return Err(found),
             Some(_) => {}
         }
@@ -97,7 +110,8 @@ fn compare(seed: u64, count: u64) {
     let directory = tempfile::tempdir().unwrap();
     let directory = std::fs::canonicalize(directory.path()).unwrap();
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compose-differences");
-    let (next, accepted, roots) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (next, roots) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let (accepted, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let found: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let start = Instant::now();
     let work = || {
@@ -109,8 +123,13 @@ fn compare(seed: u64, count: u64) {
             }
             let case = project::project(Rng::new(seed, number));
             let first = match differs(&case, &compose, &root) {
-                Ok(Accepted(shown)) => {
-                    accepted.fetch_add(usize::from(shown), Ordering::Relaxed);
+                Ok(agreed) => {
+                    let count = match agreed {
+                        Agreed::Accepted => &accepted,
+                        Agreed::Refused => &refused,
+                        Agreed::Unknown => continue,
+                    };
+                    count.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
                 Err(first) => first,
@@ -131,8 +150,9 @@ fn compare(seed: u64, count: u64) {
     });
     let found = found.into_inner().unwrap();
     println!(
-        "seed {seed}: {count} projects, {} accepted by both, {} differ, in {:?}",
+        "seed {seed}: {count} projects, {} accepted by both, {} refused by both, {} differ, in {:?}",
         accepted.into_inner(),
+        refused.into_inner(),
         found.len(),
         start.elapsed()
     );

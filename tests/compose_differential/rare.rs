@@ -1,19 +1,18 @@
 //! The fields of a service that few files have: each in some fixed forms.
 
 use crate::rng::Rng;
-use crate::service::{flag, pairs};
+use crate::forms::{flag, pairs};
 use crate::yaml::{Y, raw};
 
 /// One of the forms of a field.
 pub(crate) fn fixed(r: &mut Rng, key: &str) -> Y {
     let forms: &[&str] = match key {
         "network_mode" => &[
-            "host", "none", "bridge", "service:b", "'service:web'", "container:x", "default", "''",
+            "host", "none", "bridge", "service:z", "✗'service:web'", "container:x", "default", "''",
             "✗service:nope",
         ],
-        "tmpfs" => &["/run", "[/run, /tmp]", "'/run:size=1m'", "[]", "['/tmp:mode=755', /tmp]"],
+        "tmpfs" => &["/run", "[/run, /tmp]", "'/t1:size=1m'", "[]", "✗['/tmp:mode=755', /tmp]"],
         "restart" => &["always", "no", "'no'", "unless-stopped", "on-failure:3", "''", "odd"],
-        "container_name" => &["c1", "'c-2.x'", "${U1:-c3}", "✗_x", "✗a", "a b", "✗''"],
         "logging" => &[
             "{driver: json-file, options: {max-size: 10m}}", "{driver: none}", "{options: {a: 1, b: null}}",
             "{}",
@@ -26,15 +25,15 @@ pub(crate) fn fixed(r: &mut Rng, key: &str) -> Y {
         "sysctls" => &["{net.a: 1}", "['net.a=1']", "[]", "{net.b: '2'}"],
         "cap_add" => &["[ALL]", "[A, B]", "[]", "✗[A, A]"],
         "expose" => &["[80]", "['80', 90]", "['80-90']", "['80/udp']", "[]", "✗[80, 80]"],
-        "links" => &["[b]", "['b:alias']", "[web]", "✗[nope]"],
-        "volumes_from" => &["[b]", "['b:ro']", "['container:x']", "✗[nope]"],
+        "links" => &["[z]", "['z:alias']", "✗[web]", "✗[nope]"],
+        "volumes_from" => &["[z]", "['z:ro']", "['container:x']", "✗[nope]"],
         "init" | "privileged" | "read_only" | "tty" | "stdin_open" | "oom_kill_disable" => {
             return flag(r);
         }
         "user" => &["root", "'1000:1000'", "✗1000", "''"],
         "stop_grace_period" => &["10s", "1m", "✗5", "✗x", "1h30m"],
         "mem_limit" => &["512m", "1g", "1073741824", "1.5g", "✗x", "-1", "✗''"],
-        "memswap_limit" => &["1g", "-1", "'-1'"],
+        "memswap_limit" => &["1g", "-1", "✗'-1'"],
         "mem_swappiness" => &["60", "'60'", "✗x"],
         "cpus" => &["0.5", "'1.5'", "2", "✗x"],
         "cpu_shares" => &["10", "'10'", "✗1.5"],
@@ -42,17 +41,17 @@ pub(crate) fn fixed(r: &mut Rng, key: &str) -> Y {
         "pids_limit" => &["100", "'100'", "-1"],
         "devices" => &[
             "['/dev/x:/dev/y']", "[/dev/x]", "[{source: /dev/x, target: /y, permissions: r}]", "[]",
-            "[{target: /y}]",
+            "✗[{target: /y}]",
         ],
         "gpus" => &[
-            "all", "[{driver: nvidia, count: 1}]", "[{count: all, capabilities: [gpu]}]", "none", "[]",
-            "[{foo: 1}]", "3",
+            "all", "[{driver: nvidia, count: 1}]", "[{count: all, capabilities: [gpu]}]", "✗none", "[]",
+            "✗[{foo: 1}]", "✗3",
         ],
         "blkio_config" => &[
             "{weight: 300}", "{weight_device: [{path: /dev/x, weight: 1}]}",
             "{device_read_bps: [{path: /x, rate: 1m}]}", "{}", "✗{foo: 1}", "✗{weight: [1]}",
             "✗{device_read_bps: [{path: 3}]}", "{device_write_iops: [{path: /x, rate: '12'}]}",
-            "✗{weight_device: [{paht: /x}]}", "{weight: '300'}",
+            "✗{weight_device: [{paht: /x}]}", "✗{weight: '300'}",
         ],
         "develop" => &[
             "{watch: [{path: ./x, action: sync, target: /y}]}", "{watch: []}", "{}", "null", "✗{foo: 1}",
@@ -63,8 +62,8 @@ pub(crate) fn fixed(r: &mut Rng, key: &str) -> Y {
             "{watch: [{path: ./x, action: restart, include: a, initial_sync: true}]}",
         ],
         "models" => &[
-            "[m1]", "{m1: {endpoint_var: X, model_var: Y}}", "{m1: null}", "{m1: {}}", "[nope]",
-            "{m1: {foo: 1}}", "{m1: 3}",
+            "[m1]", "{m1: {endpoint_var: X, model_var: Y}}", "✗{m1: null}", "{m1: {}}", "✗[nope]",
+            "✗{m1: {foo: 1}}", "✗{m1: 3}",
         ],
         "provider" => &[
             "{type: x}", "{type: x, options: {a: b}}", "{type: x, options: {a: [b, c]}}", "✗{}", "✗{type: 3}",
@@ -80,15 +79,15 @@ pub(crate) fn fixed(r: &mut Rng, key: &str) -> Y {
         "pull_policy" => {
             &["always", "missing", "✗odd", "✗''", "daily", "every_12h", "if_not_present"]
         }
-        "ipc" => &["host", "service:b", "shareable"],
-        "pid" => &["host", "'service:b'", "null", "container:x"],
+        "ipc" => &["host", "service:z", "shareable", "✗service:b"],
+        "pid" => &["host", "'service:z'", "null", "container:x"],
         "uts" => &["host", "''"],
         "cgroup" => &["host", "private", "✗odd"],
         "scale" => &["2", "'2'", "0", "✗x"],
-        "attach" => &["true", "false", "'x'"],
+        "attach" => &["true", "false", "✗'x'"],
         "working_dir" => &["/w", "''"],
         "post_start" | "pre_stop" => &[
-            "[{command: x}]", "[{command: [a, b], user: root, environment: [A=1]}]", "[]", "[{user: x}]",
+            "[{command: x}]", "[{command: [a, b], user: root, environment: [A=1]}]", "[]", "✗[{user: x}]",
         ],
         "security_opt" => &["[no-new-privileges]", "['seccomp:x']", "[]"],
         "credential_spec" => &["{file: x}", "{config: c1}", "{registry: y}", "{}"],
@@ -113,7 +112,7 @@ pub(crate) fn deploy(r: &mut Rng) -> Y {
         "✗{resources: {limits: {memory: x}}}", "✗{foo: 1}", "✗{resources: {limits: {cpus: x}}}", "✗{replicas: 1.5}",
         "{resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: g, value: 1}}]}}}", "✗{restart_policy: {delay: x}}",
         "✗{resources: {reservations: {devices: [{count: 1}]}}}", "✗{update_config: {delay: 5}}",
-        "{resources: {reservations: {devices: [{capabilities: [gpu], count: all, device_ids: ['1']}]}}}",
+        "✗{resources: {reservations: {devices: [{capabilities: [gpu], count: all, device_ids: ['1']}]}}}",
     ]))
 }
 

@@ -10,7 +10,7 @@ pub(crate) const SET: [&str; 6] = ["A", "B", "C", "EMPTY", "TAG", "a_b"];
 const ODD: [&str; 61] = [
     "x", "one", "a b", "http://h:3210", "v-1.2", "it's", "#no", "a#b", "a #b", "a: b", "100%", "é", "*x",
     "&y", "!z", "@at", "`q`", "{a}", "[b]", "- d", "true", "no", "on", "1", "0123", "1_000", "1e3", "0x1F",
-    "12:30", "2024-01-01", "1.50", "~", "null", "", "=", "a=b", "a\\nb", "~/x", "a\tb", "-", "<<", ".5", "+1",
+    "12:30", "✗2024-01-01", "1.50", "~", "null", "", "=", "a=b", "a\\nb", "~/x", "a\tb", "-", "<<", ".5", "+1",
     "0o17", "0b1", "1.", ".nan", ".inf", "yes", "y", "a,b", "\"q\"", "0.1.2", "-5", "123456789.5", "1.0",
     "False", " lead", "trail ", "99999999999999999999", "a:",
 ];
@@ -42,8 +42,11 @@ pub(crate) fn template(r: &mut Rng, text: &str) -> String {
         11 => format!("${{EMPTY:+y}}{text}"),
         12 => format!("${{U1:-${{U2:-{text}}}}}"),
         13 => format!("${{U1:-${{{set}}}/{text}}}"),
-        14 => format!("${{{set}:?need {set}}}"),
-        15 => format!("${{{set}?}}"),
+        14 => {
+            let name = if r.fault(30) { set } else { "HOME" };
+            format!("${{{name}:?need {set}}}")
+        }
+        15 => format!("${{{}?}}", if r.fault(30) { set } else { "HOME" }),
         16 => format!("$${text}"),
         17 => format!("$${{{set}}}{text}"),
         18 => format!("${{U1}}{text}"),
@@ -59,6 +62,35 @@ pub(crate) fn template(r: &mut Rng, text: &str) -> String {
         30 => format!("${{A:+${{B:+{text}}}}}"),
         _ => format!("${{{set}}}${{{set}}}$PWD"),
     }
+}
+
+/// A template that comes to the text itself: for what has to be a name, a path, a number.
+fn same(r: &mut Rng, text: &str) -> String {
+    if r.fault(1) {
+        return template(r, text);
+    }
+    match r.below(12) {
+        0..3 => format!("${{U1:-{text}}}"),
+        3 => format!("${{U1-{text}}}"),
+        4 | 5 => format!("${{U1:-${{U2:-{text}}}}}"),
+        6 => format!("${{HOME:+{text}}}"),
+        7 => format!("${{HOME+{text}}}"),
+        8 => format!("${{U1}}{text}"),
+        9 => format!("{text}${{U1:-}}"),
+        10 => format!("{text}$U2"),
+        _ => format!("${{U1:+x}}{text}"),
+    }
+}
+
+/// A text that has to stay what it is, as it is or with variables in it.
+pub(crate) fn kept(r: &mut Rng, text: &str) -> String {
+    if r.chance(12) { same(r, text) } else { text.to_owned() }
+}
+
+/// A scalar that has to be this text.
+pub(crate) fn name(r: &mut Rng, text: &str) -> Y {
+    let text = kept(r, text);
+    plain_or_quoted(r, &text)
 }
 
 /// A text as it is, or with variables in it.
@@ -96,10 +128,14 @@ pub(crate) fn scalar(r: &mut Rng, text: &str) -> Y {
 /// A scalar that is a text whatever stands in it, with or without variables.
 pub(crate) fn text(r: &mut Rng, text: &str) -> Y {
     let text = filled(r, text);
+    plain_or_quoted(r, &text)
+}
+
+fn plain_or_quoted(r: &mut Rng, text: &str) -> Y {
     let words = ["true", "false", "null", "True", "False", "~"];
     let number = text.starts_with(|first: char| first.is_ascii_digit() || "+-.~<".contains(first));
-    if number || words.contains(&text.as_str()) || !plain_safe(&text) || r.chance(20) {
-        quoted(r, &text)
+    if number || words.contains(&text) || !plain_safe(text) || r.chance(20) {
+        quoted(r, text)
     } else {
         raw(text)
     }
@@ -127,6 +163,15 @@ fn value(r: &mut Rng) -> String {
         return r.form(&fixed).to_owned();
     }
     template(r, "t")
+}
+
+/// The lines of an `env_file` that is read raw.
+pub(crate) fn raw_env(r: &mut Rng) -> Vec<String> {
+    let lines = [
+        "A='x' $y", "B=\"q\"", "# c", "C=a b", "D=", "", "A=${B}", "TAG", "LOG=a # b", "E=\\n", "F=a=b", "G= lead ",
+        "  # c", "H=é", "✗A B=c", "✗=x", "I='a", "J=$$x", "A",
+    ];
+    (0..r.below(6)).map(|_| r.form(&lines).to_owned()).collect()
 }
 
 /// The statements of a `.env` file, and whether the last line is ended.

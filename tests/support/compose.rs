@@ -161,14 +161,7 @@ pub(crate) fn difference(
                 .then(|| Difference::Warnings(format!("\n  ours   {ours:?}\n  theirs {theirs:?}")))
         }
         (Err(errors), Some(_)) => Some(Difference::Refused(errors.to_string())),
-        // Compose fell over, or cannot write what it read: what it would have said is not known.
-        (_, None)
-            if ["panic: ", "json: unsupported value", "json: error calling"]
-                .iter()
-                .any(|it| stderr.contains(it)) =>
-        {
-            None
-        }
+        (_, None) if fell_over(stderr) => None,
         (Ok(_), None) => Some(Difference::Accepted(complaint(stderr, directory))),
         (Err(errors), None) => {
             let ours: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
@@ -179,6 +172,13 @@ pub(crate) fn difference(
                 .then(|| Difference::Message(format!("\n  ours   {ours_shown}\n  theirs {theirs}")))
         }
     }
+}
+
+/// Whether Compose fell over, or could not write what it read: what it would have said is not known.
+pub(crate) fn fell_over(stderr: &str) -> bool {
+    ["panic: ", "json: unsupported value", "json: error calling"]
+        .iter()
+        .any(|it| stderr.contains(it))
 }
 
 /// In what way a project is read differently.
@@ -262,7 +262,9 @@ pub(crate) fn bare(sentence: &str) -> String {
         ("(no variable name on line) '.*'", "$1"),
         ("(unterminated quoted value) .*", "$1"),
         ("(unsupported expose value) .*", "$1"),
-        ("(cannot unmarshal !!(str|int|float|bool)) `.*`", "$1"),
+        (r"(?s)(cannot unmarshal \S+) `.*?`", "$1"),
+        (r"(?s)(cannot decode !!\w+) `.*` (as a)", "$1 $2"),
+        ("(?s)(environment variable) .*?(is declared with a trailing space)", "$1 $2"),
         // Which of the two is named is chance, and not its name.
         (r"services\.\S+ (container name .* is already in use by) .*", "$1"),
         // Before Compose reads the files it looks for a name in them.

@@ -1,117 +1,15 @@
-//! What keys a Compose file may have and what may stand at them: the Compose specification's schema, as tables.
-//!
-//! Source: compose-spec `schema/compose-spec.json` as Compose v2.40 carries it.
+//! A service.
 
-/// What may stand at a place.
-pub(super) enum Shape {
-    Any,
-    Scalar(&'static [Type]),
-    /// An integer in these bounds.
-    Within(i128, i128),
-    OneOf(&'static [&'static str]),
-    ContainerName,
-    PullPolicy,
-    /// A list; the flag says that no element may occur twice.
-    List(&'static Shape, bool),
-    Map(Mapping),
-    /// One of these.
-    Or(&'static [&'static Shape]),
-}
+use super::Rest::{Closed, Keys, Names, Open};
+use super::Shape::{ContainerName, List, Map, OneOf, Or, PullPolicy, Scalar, Within};
+use super::Type::{Boolean, Null, Number, String as Str};
+use super::common::{
+    AMOUNT, COMMAND, COUNT, FILE_REFERENCES, FLAG, HOSTS, NUMBER, PAIRS, PURE_FLAG, SET, TEXT,
+    TEXT_OR_LIST, TEXTS, ULIMITS,
+};
+use super::deploy::{DEPLOY, GPUS};
+use super::{Mapping, Shape, any, object, or_else, requiring};
 
-/// A mapping.
-pub(super) struct Mapping {
-    /// Scalars that may stand in its place.
-    pub(super) also: &'static [Type],
-    /// The keys that have a meaning.
-    pub(super) keys: Fields,
-    /// What else it may hold.
-    pub(super) rest: Rest,
-    /// The keys that have to be there.
-    pub(super) required: &'static [&'static str],
-}
-
-/// The keys of a mapping that are not listed. A flag says whether what is not of the kind is refused.
-pub(super) enum Rest {
-    /// None.
-    Closed,
-    /// `x-…`.
-    Extensions,
-    /// Any, whatever stands there.
-    Open,
-    /// Names: `[a-zA-Z0-9._-]+`.
-    Names(&'static Shape, bool),
-    /// Any that is not empty.
-    Keys(&'static Shape, bool),
-    /// `[a-z]+`, and others with anything.
-    Lower(&'static Shape),
-}
-
-/// A scalar's type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
-    Boolean,
-    Integer,
-    Null,
-    Number,
-    String,
-}
-
-/// Keys and what may stand at them.
-pub(super) type Fields = &'static [(&'static str, &'static Shape)];
-
-use Rest::{Closed, Extensions, Keys, Lower, Names, Open};
-use Shape::{ContainerName, List, Map, OneOf, Or, PullPolicy, Scalar, Within};
-use Type::{Boolean, Integer, Null, Number, String as Str};
-
-/// A mapping of these keys and extensions.
-const fn object(keys: Fields) -> Shape {
-    Map(Mapping { also: &[], keys, rest: Extensions, required: &[] })
-}
-
-/// An object some of whose keys have to be there.
-const fn requiring(required: &'static [&'static str], keys: Fields) -> Shape {
-    Map(Mapping { also: &[], keys, rest: Extensions, required })
-}
-
-/// An object, or one of these scalars.
-const fn or_else(also: &'static [Type], keys: Fields) -> Shape {
-    Map(Mapping { also, keys, rest: Extensions, required: &[] })
-}
-
-/// A mapping whose keys are free.
-const fn any(rest: Rest) -> Shape {
-    Map(Mapping { also: &[], keys: &[], rest, required: &[] })
-}
-
-static TEXT: Shape = Scalar(&[Str]);
-static FLAG: Shape = Scalar(&[Boolean, Str]);
-static PURE_FLAG: Shape = Scalar(&[Boolean]);
-static COUNT: Shape = Scalar(&[Integer, Str]);
-static AMOUNT: Shape = Scalar(&[Number, Str]);
-static NUMBER: Shape = Scalar(&[Number]);
-static TEXTS: Shape = List(&TEXT, false);
-static SET: Shape = List(&TEXT, true);
-static TEXT_OR_LIST: Shape = Or(&[&TEXT, &SET]);
-static PAIRS: Shape = Or(&[&any(Keys(&Scalar(&[Str, Number, Boolean, Null]), true)), &SET]);
-static COMMAND: Shape = Or(&[&Scalar(&[Null]), &TEXT, &TEXTS]);
-static HOSTS: Shape = Or(&[&any(Keys(&Or(&[&TEXT, &List(&TEXT, false)]), true)), &SET]);
-static ULIMITS: Shape = any(Lower(&Or(&[
-    &COUNT,
-    &requiring(&["soft", "hard"], &[("hard", &COUNT), ("soft", &COUNT)]),
-])));
-static FILE_REFERENCES: Shape = List(
-    &Or(&[
-        &TEXT,
-        &object(&[
-            ("gid", &TEXT),
-            ("mode", &AMOUNT),
-            ("source", &TEXT),
-            ("target", &TEXT),
-            ("uid", &TEXT),
-        ]),
-    ]),
-    false,
-);
 static ENV_FILES: Shape = Or(&[
     &TEXT,
     &List(
@@ -171,104 +69,6 @@ static DEVELOP: Shape = or_else(
         ),
     )],
 );
-static GENERIC_RESOURCES: Shape = List(
-    &object(&[("discrete_resource_spec", &object(&[("kind", &TEXT), ("value", &AMOUNT)]))]),
-    false,
-);
-static DEVICE_REQUESTS: Shape = List(
-    &requiring(
-        &["capabilities"],
-        &[
-            ("capabilities", &SET),
-            ("count", &COUNT),
-            ("device_ids", &SET),
-            ("driver", &TEXT),
-            ("options", &PAIRS),
-        ],
-    ),
-    false,
-);
-static DEPLOY: Shape = or_else(
-    &[Null],
-    &[
-        ("endpoint_mode", &TEXT),
-        ("labels", &PAIRS),
-        ("mode", &TEXT),
-        (
-            "placement",
-            &object(&[
-                ("constraints", &TEXTS),
-                ("max_replicas_per_node", &COUNT),
-                ("preferences", &List(&object(&[("spread", &TEXT)]), false)),
-            ]),
-        ),
-        ("replicas", &COUNT),
-        (
-            "resources",
-            &object(&[
-                ("limits", &object(&[("cpus", &AMOUNT), ("memory", &TEXT), ("pids", &COUNT)])),
-                (
-                    "reservations",
-                    &object(&[
-                        ("cpus", &AMOUNT),
-                        ("devices", &DEVICE_REQUESTS),
-                        ("generic_resources", &GENERIC_RESOURCES),
-                        ("memory", &TEXT),
-                    ]),
-                ),
-            ]),
-        ),
-        (
-            "restart_policy",
-            &object(&[
-                ("condition", &TEXT),
-                ("delay", &TEXT),
-                ("max_attempts", &COUNT),
-                ("window", &TEXT),
-            ]),
-        ),
-        (
-            "rollback_config",
-            &object(&[
-                ("delay", &TEXT),
-                ("failure_action", &TEXT),
-                ("max_failure_ratio", &AMOUNT),
-                ("monitor", &TEXT),
-                ("order", &OneOf(&["start-first", "stop-first"])),
-                ("parallelism", &COUNT),
-            ]),
-        ),
-        (
-            "update_config",
-            &object(&[
-                ("delay", &TEXT),
-                ("failure_action", &TEXT),
-                ("max_failure_ratio", &AMOUNT),
-                ("monitor", &TEXT),
-                ("order", &OneOf(&["start-first", "stop-first"])),
-                ("parallelism", &COUNT),
-            ]),
-        ),
-    ],
-);
-static GPUS: Shape = Or(&[
-    &OneOf(&["all"]),
-    &List(
-        &Map(Mapping {
-            also: &[],
-            keys: &[
-                ("capabilities", &SET),
-                ("count", &COUNT),
-                ("device_ids", &SET),
-                ("driver", &TEXT),
-                ("options", &PAIRS),
-            ],
-            rest: Open,
-            required: &[],
-        }),
-        false,
-    ),
-]);
 static BLKIO_LIMIT: Shape = Map(Mapping {
     also: &[],
     keys: &[("path", &TEXT), ("rate", &COUNT)],
@@ -281,103 +81,7 @@ static BLKIO_WEIGHT: Shape = Map(Mapping {
     rest: Closed,
     required: &[],
 });
-static INCLUDE: Shape = Or(&[
-    &TEXT,
-    &Map(Mapping {
-        also: &[],
-        keys: &[("env_file", &TEXT_OR_LIST), ("path", &TEXT_OR_LIST), ("project_directory", &TEXT)],
-        rest: Closed,
-        required: &[],
-    }),
-]);
-static NETWORK: Shape = or_else(
-    &[Null],
-    &[
-        ("attachable", &FLAG),
-        ("driver", &TEXT),
-        ("driver_opts", &any(Keys(&AMOUNT, false))),
-        ("enable_ipv4", &FLAG),
-        ("enable_ipv6", &FLAG),
-        ("external", &or_else(&[Boolean, Str], &[("name", &TEXT)])),
-        ("internal", &FLAG),
-        (
-            "ipam",
-            &object(&[
-                (
-                    "config",
-                    &List(
-                        &object(&[
-                            ("aux_addresses", &any(Keys(&TEXT, true))),
-                            ("gateway", &TEXT),
-                            ("ip_range", &TEXT),
-                            ("subnet", &TEXT),
-                        ]),
-                        false,
-                    ),
-                ),
-                ("driver", &TEXT),
-                ("options", &any(Keys(&TEXT, true))),
-            ]),
-        ),
-        ("labels", &PAIRS),
-        ("name", &TEXT),
-    ],
-);
-static VOLUME: Shape = or_else(
-    &[Null],
-    &[
-        ("driver", &TEXT),
-        ("driver_opts", &any(Keys(&AMOUNT, false))),
-        ("external", &or_else(&[Boolean, Str], &[("name", &TEXT)])),
-        ("labels", &PAIRS),
-        ("name", &TEXT),
-    ],
-);
-static SECRET: Shape = object(&[
-    ("driver", &TEXT),
-    ("driver_opts", &any(Keys(&AMOUNT, false))),
-    ("environment", &TEXT),
-    (
-        "external",
-        &Map(Mapping {
-            also: &[Boolean, Str],
-            keys: &[("name", &TEXT)],
-            rest: Open,
-            required: &[],
-        }),
-    ),
-    ("file", &TEXT),
-    ("labels", &PAIRS),
-    ("name", &TEXT),
-    ("template_driver", &TEXT),
-]);
-static CONFIG: Shape = object(&[
-    ("content", &TEXT),
-    ("environment", &TEXT),
-    (
-        "external",
-        &Map(Mapping {
-            also: &[Boolean, Str],
-            keys: &[("name", &TEXT)],
-            rest: Open,
-            required: &[],
-        }),
-    ),
-    ("file", &TEXT),
-    ("labels", &PAIRS),
-    ("name", &TEXT),
-    ("template_driver", &TEXT),
-]);
-static MODEL: Shape = requiring(
-    &["model"],
-    &[
-        ("context_size", &Scalar(&[Integer])),
-        ("model", &TEXT),
-        ("name", &TEXT),
-        ("runtime_flags", &TEXTS),
-    ],
-);
-static SERVICE: Shape = object(&[
+pub(super) static SERVICE: Shape = object(&[
     ("annotations", &PAIRS),
     ("attach", &FLAG),
     (
@@ -677,16 +381,4 @@ static SERVICE: Shape = object(&[
     ),
     ("volumes_from", &SET),
     ("working_dir", &TEXT),
-]);
-/// A whole file.
-pub(super) static ROOT: Shape = object(&[
-    ("configs", &any(Names(&CONFIG, true))),
-    ("include", &List(&INCLUDE, false)),
-    ("models", &any(Names(&MODEL, false))),
-    ("name", &TEXT),
-    ("networks", &any(Names(&NETWORK, false))),
-    ("secrets", &any(Names(&SECRET, true))),
-    ("services", &any(Names(&SERVICE, true))),
-    ("version", &TEXT),
-    ("volumes", &any(Names(&VOLUME, true))),
 ]);

@@ -1,0 +1,124 @@
+//! The files that a service names: `env_file` below its `environment`, `label_file` below its `labels`.
+//!
+//! Source: compose-go `types/project.go` as Compose v2.40 carries it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::dotenv::{self, Sets};
+use super::environment::{Environment, Overlay};
+use super::error::{Error, ErrorKind};
+use super::model::{Service, Variable, VariableSource};
+use super::resolve::{Resolver, field, flag, items};
+use super::source::{At, FileError, Spanned};
+use super::tree::Node;
+
+/// A file that a service names.
+struct Wanted<'a> {
+    path: &'a Path,
+    /// What it holds, in Compose's word.
+    what: &'a str,
+    /// How Compose begins to say that it cannot be read.
+    verb: &'a str,
+    /// Whether it is a fault when it is not there.
+    needed: bool,
+}
+
+impl Resolver<'_, '_> {
+    /// Reads a service's `env_file`s below its `environment`.
+    pub(super) fn env_files(&mut self, node: &Node, service: &mut Service) {
+        let own: BTreeMap<String, String> = service
+            .environment
+            .iter()
+            .filter_map(|(name, variable)| Some((name.clone(), variable.value.clone()?)))
+            .collect();
+        let mut sets = Sets::new();
+        for item in items(node, "env_file") {
+            let Some(path) = field(item, "path") else { continue };
+            let at = self.at(item.get("path").map_or(item.pos, |node| node.pos));
+            let file = PathBuf::from(&path);
+            let needed = item.get("required").is_none() || flag(item.get("required"));
+            let format = field(item, "format").unwrap_or_default();
+            if !["", "raw"].contains(&format.as_str()) && self.reader.files.exists(&file) {
+                self.say(at, format!("unsupported env_file format {format:?}"));
+                continue;
+            }
+            // The parser of a format of its own opens the file itself.
+            let verb =
+                if format.is_empty() { "failed to read" } else { "failed to parse env_file" };
+            let wanted = Wanted { path: &file, what: "env", verb, needed };
+            let Some(text) = self.named_file(&wanted, &at) else { continue };
+            let number = self.reader.sources.number(&file);
+            let outer = Overlay { first: self.environment, second: &own };
+            let read = if format.is_empty() {
+                dotenv::parse(&text, number, &outer, &mut sets)
+            } else {
+                dotenv::parse_raw(&text, number, &outer, &mut sets).map(|()| Vec::new())
+            };
+            match read {
+                Ok(unset) => self.reader.warn_unset(unset),
+                Err(fault) => {
+                    let errors = self.reader.env_fault(&file, number, &fault);
+                    self.found.extend(errors.iter().cloned());
+                }
+            }
+        }
+        for (name, set) in sets {
+            let at = self.at(set.pos);
+            // What `environment` names wins, also when it names it without a value.
+            service.environment.entry(name).or_insert_with(|| Variable {
+                value: Some(set.value),
+                at,
+                origin: None,
+                source: VariableSource::EnvFile,
+            });
+        }
+    }
+
+    /// The text of a file that a service names; a missing one is a fault when it is needed.
+    fn named_file(&mut self, wanted: &Wanted<'_>, at: &At) -> Option<String> {
+        let Wanted { path: file, what, verb, needed } = wanted;
+        let path = file.display();
+        let message = match self.reader.files.read(file) {
+            _ if self.reader.files.is_dir(file) => {
+                format!("{verb} {path}: read {path}: is a directory")
+            }
+            Ok(text) => return Some(text),
+            Err(FileError::NotFound) if !needed => return None,
+            Err(FileError::NotFound) => {
+                format!("{what} file {path} not found: stat {path}: no such file or directory")
+            }
+            Err(error) => format!("{verb} {path}: {error}"),
+        };
+        let kind = ErrorKind::Unreadable;
+        self.found.push(Error { message, at: Some(at.clone()), kind });
+        None
+    }
+
+    /// Reads a service's `label_file`s below its `labels`. Their variables are those that they set themselves.
+    pub(super) fn label_files(&mut self, node: &Node, service: &mut Service) {
+        let mut sets = Sets::new();
+        for item in items(node, "label_file") {
+            let file = PathBuf::from(item.scalar().unwrap_or_default());
+            let at = self.at(item.pos);
+            let wanted =
+                Wanted { path: &file, what: "label", verb: "failed to read", needed: true };
+            let Some(text) = self.named_file(&wanted, &at) else { continue };
+            let number = self.reader.sources.number(&file);
+            // What the files before set comes before what this one sets.
+            let mut outer = Environment::default();
+            outer.add(sets.clone());
+            match dotenv::parse(&text, number, &outer, &mut sets) {
+                Ok(unset) => self.reader.warn_unset(unset),
+                Err(fault) => {
+                    let errors = self.reader.env_fault(&file, number, &fault);
+                    self.found.extend(errors.iter().cloned());
+                }
+            }
+        }
+        for (name, set) in sets {
+            let at = Some(self.at(set.pos));
+            service.labels.entry(name).or_insert(Spanned { value: set.value, at });
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! A service of the model, from its long forms.
+//!
+//! Source: compose-go `types/types.go` and `loader/normalize.go` as Compose v2.40 carries them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use super::interpolate::Variables;
+use super::merge::sequence;
+use super::model::{
+    Dependency, Healthcheck, Mount, MountKind, Port, Service, Variable, VariableSource,
+};
+use super::resolve::{Resolver, entries, field, flag, items, list, pairs};
+use super::source::{At, Pos, Spanned, clean};
+use super::tree::{Map, Node, Used, Value};
+
+/// A build section without its arguments.
+type Build = Spanned<JsonMap<String, Json>>;
+
+impl Resolver<'_, '_> {
+    pub(super) fn service(&mut self, key: Pos, node: &Node) -> Service {
+        let (build, build_args) = self.build(node);
+        let environment = self.variables(node.get("environment"));
+        let labels = pairs(node.get("labels"))
+            .into_iter()
+            .map(|(key, value, pos)| (key, Spanned { value, at: Some(self.at(pos)) }))
+            .collect();
+        let tmpfs = node.get("tmpfs").map(|node| sequence(node.clone())).unwrap_or_default();
+        let tmpfs = tmpfs
+            .iter()
+            .filter_map(|item| Some(Spanned { value: item.scalar()?, at: Some(self.at(item.pos)) }))
+            .collect();
+        Service {
+            at: self.at(key),
+            image: self.filled(node, "image"),
+            build,
+            build_args,
+            entrypoint: self.command(node, "entrypoint"),
+            command: self.command(node, "command"),
+            environment,
+            volumes: items(node, "volumes").iter().map(|item| self.mount(item)).collect(),
+            ports: self.ports(node),
+            network_mode: self.filled(node, "network_mode"),
+            tmpfs,
+            profiles: list(node.get("profiles")),
+            labels,
+            depends_on: dependencies(node),
+            healthcheck: self.healthcheck(node),
+            container_name: self.filled(node, "container_name"),
+            restart: self.filled(node, "restart"),
+            environment_block: self.block(node, "environment"),
+            volumes_block: self.block(node, "volumes"),
+        }
+    }
+
+    fn command(&self, node: &Node, key: &str) -> Option<Spanned<Vec<String>>> {
+        let node = node.get(key).filter(|node| !node.is_null())?;
+        Some(Spanned { value: list(Some(node)), at: Some(self.at(node.pos)) })
+    }
+
+    fn build(&self, service: &Node) -> (Option<Build>, BTreeMap<String, Variable>) {
+        let Some(node) = service.get("build").filter(|node| !node.is_null()) else {
+            return (None, BTreeMap::new());
+        };
+        let mut args = self.variables(node.get("args"));
+        // Unlike an environment's, an argument that is set nowhere is not passed at all.
+        args.retain(|_, variable| variable.value.is_some());
+        let mut build = JsonMap::new();
+        for (key, _, value) in entries(Some(node)) {
+            let json = match key.as_str() {
+                "args" => continue,
+                "labels" | "additional_contexts" => {
+                    let pairs = pairs(Some(value)).into_iter();
+                    pairs.map(|(key, value, _)| (key, Json::from(value))).collect()
+                }
+                "no_cache" | "pull" | "privileged" if !flag(Some(value)) => Json::Null,
+                "context" if value.as_text() == Some("") => Json::Null,
+                "shm_size" | "provenance" | "sbom" => Json::from(value.scalar()),
+                "extra_hosts" => hosts(value).into(),
+                "ssh" => list(Some(value)).into(),
+                _ => to_json(value),
+            };
+            let empty = json.as_array().is_some_and(Vec::is_empty)
+                || json.as_object().is_some_and(JsonMap::is_empty)
+                || json.as_str() == Some("");
+            build.insert(key.clone(), if empty { Json::Null } else { json });
+        }
+        if !build.contains_key("dockerfile_inline") {
+            build.entry("dockerfile").or_insert_with(|| Json::from("Dockerfile"));
+        }
+        (Some(Spanned { value: build, at: Some(self.at(node.pos)) }), args)
+    }
+
+    /// The entries of an `environment` (or `args`), each with its value and where it comes from.
+    fn variables(&self, node: Option<&Node>) -> BTreeMap<String, Variable> {
+        let mut variables = BTreeMap::new();
+        match node.map(|node| &node.value) {
+            Some(Value::Map(map)) => {
+                for (name, entry) in map {
+                    let at = self.at(if entry.node.is_null() { entry.key } else { entry.node.pos });
+                    let variable =
+                        self.variable(name, entry.node.scalar(), at, entry.node.used.as_deref());
+                    variables.insert(name.clone(), variable);
+                }
+            }
+            Some(Value::List(list)) => {
+                for item in list {
+                    let Some(text) = item.scalar() else { continue };
+                    let (name, value) = match text.split_once('=') {
+                        Some((name, value)) => (name, Some(value.to_owned())),
+                        None => (text.as_str(), None),
+                    };
+                    let at = self.at(item.pos);
+                    let variable = self.variable(name, value, at, item.used.as_deref());
+                    variables.insert(name.to_owned(), variable);
+                }
+            }
+            _ => {}
+        }
+        variables
+    }
+
+    fn variable(
+        &self,
+        name: &str,
+        value: Option<String>,
+        at: At,
+        used: Option<&[Used]>,
+    ) -> Variable {
+        let Some(value) = value else {
+            let found = self.environment.lookup(name);
+            let origin = found.and_then(|(_, pos)| pos).map(|pos| self.at(pos));
+            let value = found.map(|(value, _)| value.to_owned());
+            return Variable { value, at, origin, source: VariableSource::Passthrough };
+        };
+        let Some(used) = used else {
+            let source = VariableSource::Literal;
+            return Variable { value: Some(value), at, origin: None, source };
+        };
+        let from: Vec<(String, Option<At>)> = used
+            .iter()
+            .map(|used| (used.name.clone(), used.origin.map(|pos| self.at(pos))))
+            .collect();
+        let origin = from.iter().find_map(|(_, origin)| origin.clone());
+        let source = VariableSource::Interpolated { from };
+        Variable { value: Some(value), at, origin, source }
+    }
+
+    fn mount(&self, node: &Node) -> Mount {
+        let kind = match field(node, "type").as_deref() {
+            Some("bind") => MountKind::Bind,
+            Some("tmpfs") => MountKind::Tmpfs,
+            Some("volume") | None => MountKind::Volume,
+            Some(other) => MountKind::Other(other.to_owned()),
+        };
+        let mut options = JsonMap::new();
+        for (key, _, value) in entries(Some(node)) {
+            let fields = |change: fn(&str, &Node) -> Option<Json>| {
+                let fields = entries(Some(value));
+                fields
+                    .filter(|(_, _, node)| node.as_text() != Some(""))
+                    .filter_map(|(key, _, node)| Some((key.clone(), change(key, node)?)))
+                    .collect()
+            };
+            let shown = match key.as_str() {
+                "bind" => fields(|key, node| match key {
+                    // Go leaves a false out.
+                    "create_host_path" => flag(Some(node)).then_some(Json::Bool(true)),
+                    _ => Some(to_json(node)),
+                }),
+                "volume" => fields(|key, node| match key {
+                    "nocopy" => flag(Some(node)).then_some(Json::Bool(true)),
+                    "labels" => {
+                        let pairs = pairs(Some(node)).into_iter();
+                        let shown = pairs.map(|(key, value, _)| (key, Json::from(value)));
+                        Some(Json::Object(shown.collect())).filter(|it| *it != json!({}))
+                    }
+                    _ => Some(to_json(node)),
+                }),
+                "tmpfs" => fields(|key, node| match key {
+                    "size" => node.scalar().map(Json::from),
+                    _ => Some(to_json(node)),
+                }),
+                "consistency" if value.as_text() == Some("") => continue,
+                "image" => fields(|_, node| Some(to_json(node))),
+                "consistency" => to_json(value),
+                _ => continue,
+            };
+            options.insert(key.clone(), shown);
+        }
+        let inside = |section: &str, key: &str| node.get(section).and_then(|node| node.get(key));
+        Mount {
+            at: self.at(node.pos),
+            kind,
+            source: field(node, "source").filter(|source| !source.is_empty()),
+            target: field(node, "target").map(|path| clean(&path)).unwrap_or_default(),
+            read_only: flag(node.get("read_only")),
+            no_copy: flag(inside("volume", "nocopy")),
+            subpath: inside("volume", "subpath").and_then(Node::scalar),
+            relative: node.get("source").is_some_and(|path| path.relative),
+            create_host_path: flag(inside("bind", "create_host_path")),
+            options,
+        }
+    }
+
+    fn ports(&mut self, service: &Node) -> Vec<Port> {
+        let mut ports = Vec::new();
+        for node in items(service, "ports") {
+            let text = |key: &str| field(node, key).filter(|text| !text.is_empty());
+            let at = self.at(node.pos);
+            let Some(target) = text("target").and_then(|target| target.parse().ok()) else {
+                self.say(at, "invalid containerPort: not a port number".to_owned());
+                continue;
+            };
+            ports.push(Port {
+                at,
+                host_ip: text("host_ip"),
+                published: text("published"),
+                target,
+                protocol: field(node, "protocol").unwrap_or_else(|| "tcp".to_owned()),
+                mode: field(node, "mode").unwrap_or_else(|| "ingress".to_owned()),
+                name: text("name"),
+                app_protocol: text("app_protocol"),
+            });
+        }
+        ports
+    }
+
+    fn healthcheck(&self, node: &Node) -> Option<Healthcheck> {
+        let at = self.block(node, "healthcheck")?;
+        let node = node.get("healthcheck")?;
+        let time = |key: &str| field(node, key);
+        let (timeout, interval) = (time("timeout"), time("interval"));
+        let (start_period, start_interval) = (time("start_period"), time("start_interval"));
+        let test = node
+            .get("test")
+            .filter(|test| !test.is_null() && test.as_list().is_none_or(|list| !list.is_empty()))
+            .map(|test| match &test.value {
+                Value::Text(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
+                _ => list(Some(test)),
+            });
+        Some(Healthcheck {
+            at: Some(at),
+            test,
+            timeout,
+            interval,
+            retries: field(node, "retries").and_then(|retries| retries.parse().ok()),
+            start_period,
+            start_interval,
+            disable: flag(node.get("disable")),
+        })
+    }
+}
+
+fn dependencies(node: &Node) -> BTreeMap<String, Dependency> {
+    let mut waits = BTreeMap::new();
+    for (name, _, node) in entries(node.get("depends_on")) {
+        let dependency = Dependency {
+            condition: field(node, "condition").unwrap_or_else(|| "service_started".to_owned()),
+            restart: flag(node.get("restart")),
+            required: node.get("required").is_none() || flag(node.get("required")),
+        };
+        waits.insert(name.clone(), dependency);
+    }
+    let mut imply = |name: &str, restart: bool| {
+        waits.entry(name.to_owned()).or_insert_with(|| Dependency {
+            condition: "service_started".to_owned(),
+            restart,
+            required: true,
+        });
+    };
+    for link in list(node.get("links")) {
+        imply(link.split(':').next().unwrap_or(&link), true);
+    }
+    for key in ["network_mode", "ipc", "pid", "uts", "cgroup"] {
+        if let Some(name) = field(node, key).as_deref().and_then(|it| it.strip_prefix("service:")) {
+            imply(name, true);
+        }
+    }
+    for from in list(node.get("volumes_from")) {
+        if !from.starts_with("container:") {
+            imply(from.split(':').next().unwrap_or(&from), false);
+        }
+    }
+    waits
+}
+
+/// `NAME=ADDRESS` of each host, an IPv6 address without its brackets.
+fn hosts(node: &Node) -> Vec<String> {
+    let pair = |host: String| match host.split_once('=').or_else(|| host.split_once(':')) {
+        Some((name, address)) => {
+            let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            format!("{name}={}", bare.unwrap_or(address))
+        }
+        None => host,
+    };
+    let mut hosts: Vec<String> = list(Some(node)).into_iter().map(pair).collect();
+    hosts.sort();
+    hosts
+}
+
+/// A node as JSON.
+fn to_json(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(value) => match i64::try_from(*value) {
+            Ok(value) => Json::from(value),
+            Err(_) => Json::from(value.to_string()),
+        },
+        Value::Float(value) => Json::from(*value),
+        Value::Text(text) | Value::Timestamp(text) => Json::from(text.as_str()),
+        Value::List(list) => list.iter().map(to_json).collect(),
+        Value::Map(map) => json_map(map),
+    }
+}
+
+fn json_map(map: &Map) -> Json {
+    map.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect()
+}
