@@ -174,8 +174,17 @@ pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
             Err(why) => plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) }),
         }
     }
+    // What puts a volume under the data directory mends these as well.
+    let mounts = |step: &Step| matches!(step, Step::Engine(Do::Replace { mount: Some(_), .. }));
+    if plan.fixes.iter().any(|fix| fix.steps.iter().any(mounts)) {
+        plan.by_hand.retain(|one| !NO_VOLUME.contains(&one.finding.id.as_str()));
+    }
     plan
 }
+
+/// Findings that say that no volume holds the data directory.
+const NO_VOLUME: &[&str] =
+    &["data-volume-missing", "data-volume-anonymous", "data-mount-wrong-path"];
 
 /// Findings of which nobody but the person knows which way out is meant.
 const CHOICES: &[(&str, &str)] = &[(

@@ -7,6 +7,7 @@ use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Detail, chain};
+use crate::evidence::docker::short_volume;
 use crate::report::{Certainty, Finding, Level, Remedy, Report, Safety, Verdict};
 use crate::secret::{sanitize as strict, sanitize_lines as sanitize};
 
@@ -118,7 +119,7 @@ impl Page {
                 self.line(&format!("  {}", text.bold()));
             }
         }
-        self.paragraph("  ", &finding.detail);
+        self.paragraph("  ", &short_volumes(&finding.detail));
         for location in finding.locations.iter().take(3) {
             let excerpt = super::excerpt::of_location(location, self.width.saturating_sub(2));
             for line in excerpt.unwrap_or_default().lines() {
@@ -129,7 +130,7 @@ impl Page {
             for proof in finding.evidence.iter().take(6) {
                 let source = sanitize(&proof.source);
                 let source = if source.is_empty() { source } else { format!(" ({source})") };
-                self.hanging("  - ", &format!("{}{source}", proof.text));
+                self.hanging("  - ", &short_volumes(&format!("{}{source}", proof.text)));
             }
             for remedy in finding.remedies.iter().take(3) {
                 self.remedy(remedy);
@@ -297,6 +298,16 @@ impl Page {
             self.line(&format!("{start}{line}"));
         }
     }
+}
+
+/// Names of 64 digits that the engine made up, as Docker itself shortens them; what is to be typed has them whole.
+fn short_volumes(text: &str) -> String {
+    let shortened = |word: &str| {
+        let digits = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let short = short_volume(digits);
+        if short == digits { word.to_owned() } else { format!("{short}{}", &word[digits.len()..]) }
+    };
+    text.split(' ').map(shortened).collect::<Vec<_>>().join(" ")
 }
 
 /// With a capital first letter, unless the first word is a name in code's spelling (`npx`, `CONVEX_…`, a host).
