@@ -204,6 +204,41 @@ async fn only_the_intended_lines_change_and_the_cli_gets_through() {
     }
 }
 
+/// The shell sets it as well: without the file's line the finding stays, so the line comes back.
+#[tokio::test]
+async fn what_does_not_help_is_taken_back() {
+    let shell = [(
+        "world.json",
+        "\"title\": ",
+        "\"environment\": { \"CONVEX_DEPLOYMENT\": \"dev:happy-animal-123\" },\n  \"title\": ",
+    )];
+    let stage = Fixture::variant("cloud-deployment-set", "in the shell too", &shell).raise().await;
+    let before = snapshot(&stage.project);
+    let (code, story) = fix(&stage, &["--apply"]).await;
+    let said = ["cloud-deployment-set taken_back: cloud-deployment-set is still found"];
+    assert_eq!(states(&story), said, "{story:#}");
+    assert!(changed(&before, &snapshot(&stage.project)).is_empty());
+    assert_eq!((code, story["after"]["verdict"].as_str()), (Some(1), Some("broken")));
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_is_wrong_usage_and_one_that_is_not_found_is_said() {
+    let stage = Fixture::variant("key-name-mismatch", "by name", &[]).raise().await;
+    let run = |options: &'static [&str]| support::run(&stage, "fix", options);
+    let none = run(&["fix", "key-foriegn"]).await;
+    assert_eq!(none.code, Some(2));
+    assert!(none.stderr.contains("key-foreign"), "{}", none.stderr);
+    assert_eq!(run(&["fix", "--yes"]).await.code, Some(2), "--yes is nothing without --apply");
+    assert_eq!(run(&["fix", "--format", "sarif"]).await.code, Some(2));
+    let (code, story) = fix(&stage, &["url-has-path", "--apply"]).await;
+    assert_eq!(story["not_found"], serde_json::json!(["url-has-path"]));
+    assert!(states(&story).is_empty() && code == Some(1), "another error stands: {story:#}");
+    // Only what was named is done.
+    let (_, story) = fix(&stage, &["key-name-mismatch"]).await;
+    assert_eq!(states(&story), ["key-name-mismatch planned"]);
+    assert_eq!(story["command"], "convex-doctor fix key-name-mismatch --apply");
+}
+
 /// Whatever the world is: no secret is shown, what is not applied is as before, and nothing is left beside it.
 #[tokio::test]
 async fn what_does_not_help_is_taken_back_everywhere() {
