@@ -94,6 +94,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         service.name,
         elsewhere.lost()
     );
+    let detail = if rule.id == DATA_ON_TMPFS.id {
+        format!("{detail} What it held before its last start is gone: nothing brings that back.")
+    } else {
+        detail
+    };
     let mut finding =
         rule.finding(certainty, detail).at(place(line.map_or(&service.at, |m| &m.at)));
     finding = match line {

@@ -182,9 +182,12 @@ pub(crate) fn rescue(container: &Container) -> Remedy {
     let remedy = Remedy::careful("First copy the data out of the container");
     let (name, path) = (word(&container.name), word(data));
     if in_memory {
-        return remedy.run("mkdir -p ./convex-data-rescue").run(format!(
-            "docker exec {name} tar -C {path} -cf - . | tar -xf - -C ./convex-data-rescue"
-        ));
+        return remedy
+            .run("npx convex export --path ./convex-export.zip")
+            .run("mkdir -p ./convex-data-rescue")
+            .run(format!(
+                "docker exec {name} tar -C {path} -cf - . | tar -xf - -C ./convex-data-rescue"
+            ));
     }
     let remedy =
         if container.is_running() { remedy.run(format!("docker stop {name}")) } else { remedy };
