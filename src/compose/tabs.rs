@@ -10,6 +10,8 @@ pub(super) struct Misplaced {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) message: &'static str,
+    /// Where in the text the document begins that it stands in.
+    pub(super) document: usize,
 }
 
 const NO_TOKEN: &str = "found character that cannot start any token: a tab";
@@ -26,6 +28,7 @@ pub(super) fn settle(text: &str) -> Result<Cow<'_, str>, Misplaced> {
         at: 0,
         line: 1,
         start: 0,
+        document: 0,
         brackets: 0,
         indent: -1,
         fresh: true,
@@ -41,6 +44,8 @@ struct Scanner {
     line: usize,
     /// Where the line starts.
     start: usize,
+    /// Where the document starts.
+    document: usize,
     /// How many brackets are open.
     brackets: usize,
     /// The column of the innermost mapping or list that is written without brackets; -1 outside of all.
@@ -61,7 +66,8 @@ impl Scanner {
     }
 
     fn refused<T>(&self, message: &'static str) -> Result<T, Misplaced> {
-        Err(Misplaced { line: self.line, column: self.at - self.start, message })
+        let column = self.at - self.start;
+        Err(Misplaced { line: self.line, column, message, document: self.document })
     }
 
     fn is_blank(&self, ahead: usize) -> bool {
@@ -106,6 +112,7 @@ impl Scanner {
             let block = self.brackets == 0;
             if column == 0 && self.document_mark() {
                 (self.indent, self.fresh, self.brackets) = (-1, false, 0);
+                self.document = self.at;
                 self.at += 3;
             } else if column == 0 && next == b'%' {
                 self.rest_of_line();

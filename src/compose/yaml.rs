@@ -37,8 +37,12 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Stream {
         Err(tab) => {
             let at = Some(sources.at(place(file, tab.line, tab.column)));
             let message = format!("yaml: line {}: {}", tab.line, tab.message);
-            let problems = vec![Error { message, at, kind: ErrorKind::Syntax }];
-            return Stream { problems, ..Stream::default() };
+            // What Compose finds wrong with a document before, it says before it comes to this one.
+            let mut stream = parse(text.get(..tab.document).unwrap_or_default(), file, sources);
+            if stream.problems.is_empty() {
+                stream.problems.push(Error { message, at, kind: ErrorKind::Syntax });
+            }
+            return stream;
         }
     };
     let text = &*settled;
