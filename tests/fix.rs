@@ -10,6 +10,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 
 use convex_doctor::demo::Stage;
 use serde_json::Value;
@@ -237,6 +238,63 @@ async fn an_id_that_is_none_is_wrong_usage_and_one_that_is_not_found_is_said() {
     let (_, story) = fix(&stage, &["key-name-mismatch"]).await;
     assert_eq!(states(&story), ["key-name-mismatch planned"]);
     assert_eq!(story["command"], "convex-doctor fix key-name-mismatch --apply");
+}
+
+/// Types each answer as soon as it is asked for, on a real terminal. What stood on the screen comes back, with the exit code.
+fn on_a_terminal(stage: &Stage, options: &[&str], answers: &[&str]) -> (Option<i32>, String) {
+    let (screen, pts) = pty_process::blocking::open().unwrap();
+    screen.resize(pty_process::Size::new(40, 80)).unwrap();
+    let mut child = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(&stage.arguments)
+        .args(options)
+        .env_clear()
+        .envs(&stage.environment)
+        .current_dir(&stage.directory)
+        .spawn(pts)
+        .unwrap();
+    let mut screen = screen;
+    let (mut said, mut answers, mut part) = (String::new(), answers.iter(), [0; 4096]);
+    let mut asked = 0;
+    // The last one that has the terminal open is gone when reading fails.
+    while let Ok(count @ 1..) = screen.read(&mut part) {
+        said.push_str(&String::from_utf8_lossy(&part[..count]));
+        if said.matches("[y/N]").count() > asked {
+            asked += 1;
+            writeln!(screen, "{}", answers.next().unwrap_or(&"")).unwrap();
+        }
+    }
+    (child.wait().unwrap().code(), said)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn at_a_terminal_each_is_asked_for() {
+    for (options, answers, code, applied) in [
+        (&["fix", "--apply"][..], &["y", "y"][..], 0, 2),
+        (&["fix", "--apply"], &["n", ""], 1, 0),
+        (&["fix", "--apply"], &["no", "y"], 1, 1),
+        (&["fix", "--apply", "--yes"], &[], 0, 2),
+    ] {
+        let fixture = Fixture::variant("several-name-mismatch-and-slash", "asked", &[]);
+        let stage = std::sync::Arc::new(fixture.raise().await);
+        let before = snapshot(&stage.project);
+        let one = std::sync::Arc::clone(&stage);
+        let (exit, said) =
+            tokio::task::spawn_blocking(move || on_a_terminal(&one, options, answers))
+                .await
+                .unwrap();
+        assert_eq!(exit, Some(code), "{said}");
+        assert_eq!(said.matches("done: the finding is gone").count(), applied, "{said}");
+        assert_eq!(
+            said.matches("skipped").count(),
+            answers.len().saturating_sub(applied),
+            "{said}"
+        );
+        let unchanged = changed(&before, &snapshot(&stage.project)).is_empty();
+        assert_eq!(unchanged, applied == 0);
+        for secret in &stage.secrets {
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
 }
 
 /// Whatever the world is: no secret is shown, what is not applied is as before, and nothing is left beside it.
