@@ -22,6 +22,9 @@ pub(super) struct ReadFile {
     pub is_env: bool,
 }
 
+/// Env files that the doctor itself may be asked to make.
+const MADE: [&str; 2] = [".env", ".env.local"];
+
 /// What git knows of `files`; `None` outside of a work tree, or where git is not installed.
 pub(super) async fn look(
     directory: &Path,
@@ -39,10 +42,9 @@ pub(super) async fn look(
         Err(GitError::Missing) => return Observation::Seen(None),
         Err(GitError::Failed(reason)) => return Observation::unavailable(reason),
     }
-    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    if names.is_empty() {
-        return Observation::Seen(Some(Git::default()));
-    }
+    let mut names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let absent: Vec<&str> = MADE.into_iter().filter(|name| !names.contains(name)).collect();
+    names.extend(&absent);
     let with = |first: &[&'static str]| {
         let mut arguments: Vec<&str> = first.to_vec();
         arguments.push("--");
@@ -73,7 +75,12 @@ pub(super) async fn look(
         .filter(|file| file.is_env && !ignored.contains(&file.name))
         .map(|file| file.name.clone())
         .collect();
-    Observation::Seen(Some(Git { tracked, not_ignored, secrets }))
+    let would_not_ignore = absent
+        .into_iter()
+        .filter(|name| !ignored.iter().any(|ignored| ignored == name))
+        .map(str::to_owned)
+        .collect();
+    Observation::Seen(Some(Git { tracked, not_ignored, would_not_ignore, secrets }))
 }
 
 /// The lines of a file that literally hold one of the secrets.

@@ -61,6 +61,9 @@ pub struct Git {
     pub tracked: Vec<String>,
     /// Env files that exist and that git does not ignore (tracked or not).
     pub not_ignored: Vec<String>,
+    /// Env files that are not there yet, and that git would not ignore.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_not_ignore: Vec<String>,
     /// Tracked files that literally hold the selected key or a secret in force: file, line, what.
     pub secrets: Vec<TrackedSecret>,
 }

@@ -175,6 +175,13 @@ pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> 
         "Keep the keys: write the secret in force into Compose's .env as INSTANCE_SECRET",
     );
     let file = env_file(evidence, compose);
+    // Git would take the secret along with the next commit.
+    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
+    if git.is_some_and(|git| git.tracked.contains(&file)) {
+        return None;
+    }
+    let mut remedy = remedy;
+    remedy.actions = ignored(evidence, &[&file]);
     Some(
         remedy
             .act(pass(service))
@@ -185,7 +192,9 @@ pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> 
 /// What has git ignore those of the files that it would take: a secret in them is public at the next commit.
 fn ignored(evidence: &Evidence, files: &[&String]) -> Vec<Action> {
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
-    let open = |file: &&&String| git.is_some_and(|git| git.not_ignored.contains(file));
+    let open = |file: &&&String| {
+        git.is_some_and(|git| git.not_ignored.contains(file) || git.would_not_ignore.contains(file))
+    };
     let ignore = |file: &&String| Action::Ignore { file: (*file).clone() };
     files.iter().filter(open).map(ignore).collect()
 }
