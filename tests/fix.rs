@@ -152,6 +152,24 @@ const APPLIED: &[Case] = &[
         |old| old.replace("CONVEX_ADMIN_KEY", "CONVEX_SELF_HOSTED_ADMIN_KEY"),
         &["misnamed-variable applied"],
     ),
+    (
+        "line-misread",
+        &[],
+        |old| old.replace("KEY=\"", "KEY='").replace("\nVITE", "'\nVITE"),
+        &["line-misread applied"],
+    ),
+    (
+        "line-misread",
+        &[(".env.local", "CONVEX_SELF_HOSTED_ADMIN_KEY=\"", "set CONVEX_SELF_HOSTED_ADMIN_KEY=")],
+        |old| old.replace("set ", "").replace("KEY=", "KEY='").replace("\nVITE", "'\nVITE"),
+        &["line-misread applied"],
+    ),
+    (
+        "misnamed-variable",
+        &[(".env.local", "CONVEX_ADMIN_KEY", "./CONVEX_SELF_HOSTED_ADMIN_KEY")],
+        |old| quoted(&old.replace("./", "")),
+        &["misnamed-variable applied"],
+    ),
     ("url-has-path", &[], |old| old.replace("/\n", "\n"), &["url-has-path applied"]),
     // One after the other, the second seen by itself once the first is mended.
     (

@@ -87,7 +87,8 @@ pub struct Edit {
     pub line_hash: Option<String>,
     /// The new line; `null` deletes the line. What no report may hold stands in it as a placeholder, which applying fills in from
     /// the old line: `{key ab12cd34}` the key with that fingerprint, freed of what was captured along with it; `{hex ab12cd34}` what
-    /// stands behind its `|`; `{rest}` all that stands behind the `=`; `{comment}` the comment at the end; `{line}` the whole line.
+    /// stands behind its `|`; `{rest}` all that stands behind the `=`; `{value}` the URL or the key that a misread line
+    /// means; `{comment}` the comment at the end; `{line}` the whole line.
     pub new: Option<String>,
 }
 

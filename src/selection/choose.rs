@@ -570,7 +570,8 @@ impl ReadFile<'_> {
                 let empty = known_to_scrubber(value.trim()).is_empty();
                 let meant = if misread.name == URL { URL } else { ADMIN_KEY };
                 let source = self.source(misread.line);
-                Some(NearMiss { name: format!("./{meant}"), meant, source, empty, lines: None })
+                let lines = misread.lines.clone();
+                Some(NearMiss { name: format!("./{meant}"), meant, source, empty, lines })
             })
     }
 }
