@@ -81,7 +81,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 certainty,
                 format!("{} is frozen: it takes connections and answers none.", container.name),
             )
-            .remedy(Remedy::safe("let it go on").run(command("unpause", &container.name))),
+            .remedy(
+                Remedy::safe("let it go on")
+                    .run(command("unpause", &container.name))
+                    .act(Action::Start { container: container.name.clone() }),
+            ),
         // Between two deaths the engine calls it running.
         ("running", _) if flaps(evidence, container) => BACKEND_RESTARTING
             .finding(

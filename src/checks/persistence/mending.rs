@@ -148,7 +148,12 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     actions.extend([
         pass(service),
         Action::NewSecret { file: file.clone() },
-        Action::Replace { container: container.name.clone(), mount: None, secret_from: Some(file) },
+        Action::Replace {
+            container: container.name.clone(),
+            mount: None,
+            secret_from: Some(file),
+            without: vec![],
+        },
         Action::MintKey { file: key_file.clone() },
     ]);
     let remedy = with(
@@ -250,6 +255,7 @@ fn replace(container: &str, volume: &str, service: &BackendService) -> Action {
         container: container.to_owned(),
         mount: Some(MountAt { volume: volume.to_owned(), target: service.data_dir.clone() }),
         secret_from: None,
+        without: vec![],
     }
 }
 
