@@ -24,9 +24,13 @@ pub(super) static CHECK: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run }
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let project = project(evidence);
-    let service = project.as_ref().ok().and_then(|project| project.as_ref()?.backend());
-    let entry = service.and_then(|service| service.variable("DISABLE_BEACON"));
-    let Some(entry) = entry.filter(|entry| entry.value == EntryValue::Blank) else {
+    let blank = project.as_ref().ok().and_then(|project| {
+        let project = (*project)?;
+        let service = project.backend()?;
+        let entry = service.variable("DISABLE_BEACON")?;
+        (entry.value == EntryValue::Blank).then_some((project, service, entry))
+    });
+    let Some((project, service, entry)) = blank else {
         // Started without this file, or before the line was mended.
         if let Ok(Some(told)) = log_lines::told(evidence, BEACON_VARIABLE_EMPTY.id) {
             return Ok(vec![told.finding(&BEACON_VARIABLE_EMPTY)]);
@@ -55,7 +59,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let (Some(text), Some(container)) = (shown, container) {
         finding = finding.because(text, container.name.clone()).at(engine::place(container));
     }
-    Ok(vec![heed_200(evidence, finding.remedy(delete_line(evidence, "DISABLE_BEACON")))])
+    let remedy = delete_line(evidence, (project, service), entry, container);
+    Ok(vec![heed_200(evidence, finding.remedy(remedy))])
 }
 
 /// What of the container shows that it died of this.

@@ -1,10 +1,13 @@
 //! The instance runs under one name, and its next start will use another: every key bears the old one.
 
-use super::{opinion, recreate, restart, service, value_place, value_spot, whose};
+use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
-use crate::evidence::compose::EntryValue;
+use crate::checks::key::selected;
+use crate::checks::persistence::mending;
+use crate::checks::place::is_compose_s;
+use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 
 /// Two places hold two names.
 pub static NAME_DRIFT: Rule = Rule {
@@ -90,7 +93,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         finding
             .at(Location::container(&container.name))
-            .remedy(Remedy::safe(format!("Set INSTANCE_NAME back to {old}")))
+            .remedy(back(evidence, &whose, entry, &old))
             .remedy(
                 Remedy::careful(format!(
                     "Or go on as {new}, and write {new} before the | of every key (the hex part stays)"
@@ -98,6 +101,26 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 .run(command),
             ),
     ])
+}
+
+/// Sets the name back. By the doctor only where the key of the CLI still bears the old one, and Compose's `.env` says the new one.
+fn back(
+    evidence: &Evidence,
+    whose: &Whose<'_>,
+    entry: Option<&EnvironmentEntry>,
+    old: &str,
+) -> Remedy {
+    let remedy = Remedy::safe(format!("Set INSTANCE_NAME back to {old}"));
+    let key = selected(evidence).and_then(|key| key.shape.name.as_deref());
+    let sure = key == Some(old) && is_compose_s(whose.container);
+    match entry.filter(|entry| sure && mending::is_in_env_file(evidence, entry)) {
+        Some(EnvironmentEntry { value_at: Some(at), .. }) => remedy.act(Action::SetVariable {
+            file: at.file.clone(),
+            name: "INSTANCE_NAME".to_owned(),
+            value: old.to_owned(),
+        }),
+        _ => remedy,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{declared_secret, value_place};
 use crate::checks::Check;
-use crate::checks::persistence::spot;
+use crate::checks::persistence::{mending, spot};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -38,6 +38,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         "Move the value to `.env` (which git must ignore), and write `INSTANCE_SECRET: \
          ${INSTANCE_SECRET}` here",
     );
+    let move_out = match mending::move_out(evidence, entry, secret) {
+        Some(actions) if !tracked => actions.into_iter().fold(move_out, Remedy::act),
+        _ => move_out,
+    };
     let finding = SECRET_IN_COMPOSE
         .finding(Certainty::Proven, detail)
         .level(if tracked { Level::Error } else { Level::Warning })

@@ -2,9 +2,11 @@
 
 use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
+use crate::checks::key::trial;
+use crate::evidence::docker::{Port, SecretState};
 use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Nothing here names a self-hosted deployment.
 pub static SELECTION_MISSING: Rule = Rule {
@@ -91,15 +93,44 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ => target(selection),
     };
     finding = if unset == URL {
-        finding.remedy(Remedy::safe(format!(
-            "write {URL}={} into {file}, or the URL at which your backend is reached",
-            super::backend_url(evidence)
-        )))
+        finding.remedy(write_url(evidence, empty, &file))
     } else {
         let title = format!("mint a key and write it as {ADMIN_KEY}='…' into {file}");
         finding.remedy(super::mint(evidence, &title))
     };
     Ok(vec![super::with_cli_words(finding, selection)])
+}
+
+/// To write the URL. The doctor does it where the key there is opens with the secret of this project's backend, which is published here.
+fn write_url(evidence: &Evidence, empty: Option<&ValueSource>, file: &str) -> Remedy {
+    let url = super::backend_url(evidence);
+    let words = |tail: &str| Remedy::safe(format!("write {URL}={url} into {file}{tail}"));
+    let file = match empty {
+        None => file,
+        Some(ValueSource::File { file, .. }) => file.as_str(),
+        // What a shell exports comes before every file, also when it is empty.
+        Some(_) => return words(", or the URL at which your backend is reached"),
+    };
+    if !is_for_own_backend(evidence) {
+        return words(", or the URL at which your backend is reached");
+    }
+    Remedy::safe(format!("write {URL}={url} into {file}: the key there belongs to this backend"))
+        .act(Action::SetVariable { file: file.to_owned(), name: URL.to_owned(), value: url })
+}
+
+/// Whether the key that counts was made with the secret with which this project's backend runs, at a port of this machine.
+fn is_for_own_backend(evidence: &Evidence) -> bool {
+    let Ok(docker) = evidence.docker.seen() else { return false };
+    let Some(container) = docker.expected().filter(|container| container.is_running()) else {
+        return false;
+    };
+    let published = |port: &Port| port.container == 3210 && port.host.is_some();
+    let process = container.secret.process.seen().ok().and_then(Option::as_ref);
+    let secret = process.and_then(SecretState::fingerprint);
+    let source = super::winner(&evidence.selection, ADMIN_KEY);
+    let key = evidence.keys.iter().find(|key| Some(&key.source) == source);
+    let opened = key.zip(secret).and_then(|(key, secret)| trial(key, secret)?.opened.as_ref());
+    docker.local && container.ports.iter().any(published) && opened.is_some()
 }
 
 const WITHOUT_IT: &str = "Without the whole pair the CLI does not say so: `dev` offers a login or starts a new local \
