@@ -82,12 +82,44 @@ mod tests {
     use super::*;
     use crate::checks::endpoint::build;
     use crate::evidence::endpoint::Reach;
+    use crate::report::Action;
 
     fn with(value: EntryValue) -> Evidence {
         let mut evidence = build::healthy();
         build::compose(&mut evidence).backends[0].environment =
             vec![build::variable("DISABLE_BEACON", value)];
         evidence
+    }
+
+    #[test]
+    fn the_line_goes_from_the_compose_file_and_from_the_container() {
+        let actions = |evidence: &Evidence| {
+            let found = run(evidence).unwrap();
+            found
+                .into_iter()
+                .flat_map(|one| one.remedies)
+                .flat_map(|one| one.actions)
+                .collect::<Vec<_>>()
+        };
+        let remove = Action::RemoveVariable {
+            file: "docker-compose.yml".to_owned(),
+            service: "backend".to_owned(),
+            name: "DISABLE_BEACON".to_owned(),
+        };
+        let replace = Action::Replace {
+            container: "app-backend-1".to_owned(),
+            mount: None,
+            secret_from: None,
+            without: vec!["DISABLE_BEACON".to_owned()],
+        };
+        let mut evidence = with(EntryValue::Blank);
+        assert_eq!(actions(&evidence), [remove.clone(), replace]);
+        build::docker(&mut evidence).expected = None;
+        assert_eq!(actions(&evidence), [remove]);
+        // The file of variables is another program's too.
+        let entry = &mut build::compose(&mut evidence).backends[0].environment[0];
+        entry.at.file = "backend.env".to_owned();
+        assert_eq!(actions(&evidence), []);
     }
 
     #[test]

@@ -158,6 +158,7 @@ fn removed(
 mod tests {
     use super::*;
     use crate::checks::endpoint::build;
+    use crate::report::Safety;
 
     fn with(name: &str, value: EntryValue) -> Evidence {
         let mut evidence = build::healthy();
@@ -183,6 +184,45 @@ mod tests {
         let mut own = with("DISABLE_BEACON", plain("false"));
         build::compose(&mut own).backends[0].entrypoint_overridden = true;
         assert_eq!(false_means_true(&own), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_doctor_takes_out_what_is_sure() {
+        let off = || EntryValue::Plain("false".to_owned());
+        let done = |found: Result<Vec<Finding>, Unseen>| -> Vec<&'static str> {
+            let found = found.unwrap();
+            let actions = found.iter().flat_map(|one| &one.remedies).flat_map(|one| &one.actions);
+            let word = |action: &Action| match action {
+                Action::RemoveVariable { .. } => "remove",
+                Action::Replace { .. } => "replace",
+                _ => "?",
+            };
+            actions.map(word).collect()
+        };
+        for (name, expected) in [
+            ("DISABLE_BEACON", &["remove", "replace"][..]),
+            ("REDACT_LOGS_TO_CLIENT", &["remove", "replace"]),
+            ("DO_NOT_REQUIRE_SSL", &[]),
+        ] {
+            let mut evidence = with(name, off());
+            assert_eq!(done(false_means_true(&evidence)), expected, "{name}");
+            build::expected(&mut evidence).state = "exited".to_owned();
+            let expected = &expected[..expected.len().min(1)];
+            assert_eq!(done(false_means_true(&evidence)), expected, "{name}, stopped");
+        }
+        for (name, expected) in [
+            ("CONVEX_ADMIN_KEY", &["remove"][..]),
+            ("CONVEX_DASHBOARD_BACKEND_URL", &["remove"]),
+            ("CONVEX_INSTANCE_SECRET", &[]),
+            ("CONVEX_INSTANCE_NAME", &[]),
+        ] {
+            let found = never_read(&with(name, EntryValue::Hidden));
+            let asks = |one: &Finding| {
+                one.remedies.iter().all(|it| it.actions.is_empty() || it.safety != Safety::Safe)
+            };
+            assert!(found.as_ref().unwrap().iter().all(asks), "{name}: it may be the only copy");
+            assert_eq!(done(found), expected, "{name}");
+        }
     }
 
     #[test]

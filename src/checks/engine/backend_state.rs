@@ -238,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_still_is_started_and_what_dies_is_not() {
+        for (state, starts) in [("exited", true), ("paused", true), ("restarting", false)] {
+            let found = run(&in_state(state, None, false)).unwrap();
+            let start = Action::Start { container: "app-backend-1".to_owned() };
+            let expected: Vec<_> = starts.then_some(start).into_iter().collect();
+            assert_eq!(found[0].remedies[0].actions, expected, "{state}");
+        }
+    }
+
+    #[test]
     fn a_backend_between_two_deaths_is_not_running() {
         for (restarts, age, serves, expected) in [
             (4, 5, false, Some("backend-restarting error likely app-backend-1")),

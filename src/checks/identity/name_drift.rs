@@ -127,7 +127,34 @@ fn back(
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, Seen, entry, unseen};
+    use crate::evidence::compose::At;
     use crate::report::Certainty::{self, Proven};
+
+    #[test]
+    fn the_name_goes_back_where_the_key_bears_it() {
+        for (case, name, file, expected) in [
+            ("the key bears the old one", "convex-self-hosted", ".env", true),
+            ("the key was rewritten", "renamed", ".env", false),
+            ("in the compose file itself", "convex-self-hosted", "docker-compose.yml", false),
+        ] {
+            let mut evidence = build::healthy();
+            build::DIRECTORY.clone_into(&mut evidence.surroundings.directory);
+            let mut key = build::key(vec![]);
+            key.shape.name = Some(name.to_owned());
+            evidence.keys = vec![key];
+            let mut declared = entry("INSTANCE_NAME", EntryValue::Plain("renamed".to_owned()));
+            declared.value_at = Some(At { file: file.to_owned(), line: 1, column: 1 });
+            build::service(&mut evidence).environment = vec![declared];
+            let found = run(&evidence).unwrap();
+            let set = Action::SetVariable {
+                file: ".env".to_owned(),
+                name: "INSTANCE_NAME".to_owned(),
+                value: "convex-self-hosted".to_owned(),
+            };
+            let expected: Vec<_> = expected.then_some(set).into_iter().collect();
+            assert_eq!(found[0].remedies[0].actions, expected, "{case}");
+        }
+    }
 
     #[test]
     fn what_differs_from_the_name_in_force() {

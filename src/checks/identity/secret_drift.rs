@@ -193,7 +193,9 @@ fn of_compose<'a>(evidence: &'a Evidence, whose: &Whose<'_>) -> Result<Option<Pl
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, Seen, entry, unseen, valid};
+    use crate::evidence::compose::At;
     use crate::evidence::docker::SecretPlaces;
+    use crate::evidence::surroundings::Git;
     use crate::report::Certainty::{self, Likely, Proven};
 
     type Row = (&'static str, [Observation<Option<SecretState>>; 3], EntryValue, Option<Certainty>);
@@ -244,6 +246,80 @@ mod tests {
             build::service(&mut evidence).environment = vec![entry("INSTANCE_SECRET", value)];
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    /// By the key of the CLI alone can be told which secret is meant.
+    #[test]
+    fn the_key_tells_which_secret_is_meant() {
+        let in_dotenv = At { file: ".env".to_owned(), line: 1, column: 1 };
+        let in_shell = None;
+        let pin = vec![Action::PinSecret {
+            container: "app-backend-1".to_owned(),
+            file: ".env".to_owned(),
+        }];
+        let replace = vec![Action::Replace {
+            container: "app-backend-1".to_owned(),
+            mount: None,
+            secret_from: Some(".env".to_owned()),
+            without: vec![],
+        }];
+        let (ours, new) = (build::opened, build::closed);
+        for (case, trials, value_at, tracked, expected) in [
+            (
+                "made with the old",
+                vec![ours("ours", vec![]), new("new", vec![])],
+                Some(in_dotenv.clone()),
+                false,
+                pin,
+            ),
+            (
+                "made with the new",
+                vec![new("ours", vec![]), ours("new", vec![])],
+                Some(in_dotenv.clone()),
+                false,
+                replace,
+            ),
+            (
+                "made with neither",
+                vec![new("ours", vec![]), new("new", vec![])],
+                Some(in_dotenv.clone()),
+                false,
+                vec![],
+            ),
+            ("not tried", vec![ours("ours", vec![])], Some(in_dotenv.clone()), false, vec![]),
+            (
+                "in the shell",
+                vec![ours("ours", vec![]), new("new", vec![])],
+                in_shell,
+                false,
+                vec![],
+            ),
+            (
+                "in git",
+                vec![ours("ours", vec![]), new("new", vec![])],
+                Some(in_dotenv),
+                true,
+                vec![],
+            ),
+        ] {
+            let mut evidence = build::healthy();
+            build::DIRECTORY.clone_into(&mut evidence.surroundings.directory);
+            evidence.keys = vec![build::key(trials)];
+            let mut declared = entry("INSTANCE_SECRET", EntryValue::Secret(valid("new")));
+            declared.value_at = value_at;
+            build::service(&mut evidence).environment = vec![declared];
+            build::backend(&mut evidence).secret.environment = Seen(Some(valid("ours")));
+            let tracked = if tracked { vec![".env".to_owned()] } else { vec![] };
+            evidence.surroundings.git = Seen(Some(Git { tracked, ..Git::default() }));
+            let found = run(&evidence).unwrap();
+            let actions: Vec<_> =
+                found[0].remedies.iter().flat_map(|remedy| remedy.actions.clone()).collect();
+            assert_eq!(actions, expected, "{case}");
+            build::backend(&mut evidence).state = "exited".to_owned();
+            let found = run(&evidence).unwrap();
+            let acts = found[0].remedies.iter().any(|remedy| !remedy.actions.is_empty());
+            assert!(!acts, "{case}, stopped");
         }
     }
 

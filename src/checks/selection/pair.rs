@@ -209,6 +209,47 @@ mod tests {
     }
 
     #[test]
+    fn the_url_is_written_for_a_key_of_this_project_s_backend() {
+        use crate::checks::key::build as keys;
+        let key = format!("CONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
+        let empty = format!("{key}CONVEX_SELF_HOSTED_URL=\n");
+        let shell = [("CONVEX_SELF_HOSTED_URL", "")];
+        type Spoil = fn(&mut Evidence);
+        let nothing: Spoil = |_| {};
+        let cases: [(&str, &[(&str, &str)], &str, Spoil, bool); 8] = [
+            ("its own", &[], &key, nothing, true),
+            ("an empty line", &[], &empty, nothing, true),
+            ("an empty export", &shell, &key, nothing, false),
+            (
+                "another's key",
+                &[],
+                &key,
+                |it| it.keys[0].trials = vec![keys::closed("ours", vec![])],
+                false,
+            ),
+            ("stopped", &[], &key, |it| keys::backend(it).state = "exited".to_owned(), false),
+            ("not published", &[], &key, |it| keys::backend(it).ports[0].host = None, false),
+            ("another machine", &[], &key, |it| keys::docker(it).local = false, false),
+            ("unseen", &[], &key, |it| it.docker = keys::unseen(), false),
+        ];
+        for (case, env, local, spoil, sure) in cases {
+            let mut evidence = keys::healthy();
+            evidence.selection = build::evidence(env, local, "").selection;
+            evidence.keys[0].source = ValueSource::File { file: ".env.local".to_owned(), line: 1 };
+            keys::docker(&mut evidence).local = true;
+            spoil(&mut evidence);
+            let found = incomplete(&evidence).unwrap();
+            let set = Action::SetVariable {
+                file: ".env.local".to_owned(),
+                name: URL.to_owned(),
+                value: "http://127.0.0.1:3210".to_owned(),
+            };
+            let expected: Vec<_> = sure.then_some(set).into_iter().collect();
+            assert_eq!(found[0].remedies[0].actions, expected, "{case}");
+        }
+    }
+
+    #[test]
     fn half_a_pair() {
         let empty = format!("{URL_LINE}CONVEX_SELF_HOSTED_ADMIN_KEY=\n");
         let only_key = format!("\nCONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
