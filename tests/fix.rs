@@ -171,6 +171,27 @@ const APPLIED: &[Case] = &[
         |old| quoted(&old.replace("./", "")),
         &["misnamed-variable applied"],
     ),
+    (
+        "split-sources",
+        &[(
+            ".env.local",
+            "CONVEX_SELF_HOSTED_URL",
+            "CONVEX_SELF_HOSTED_ADMIN_KEY=\nCONVEX_SELF_HOSTED_URL",
+        )],
+        |old| old.replace("CONVEX_SELF_HOSTED_ADMIN_KEY", "# CONVEX_SELF_HOSTED_ADMIN_KEY"),
+        &["empty-value-shadows applied"],
+    ),
+    ("url-invalid", &[], |old| old.replace("URL=", "URL=http://"), &["url-invalid applied"]),
+    (
+        "url-invalid",
+        &[(
+            ".env.local",
+            "URL=127.0.0.1:{{port:backend}}",
+            "URL=\"http://127.0.0.1: {{port:backend}} \" # here",
+        )],
+        |old| old.replace("\"", "").replace(": ", ":").replace("  #", " #"),
+        &["url-invalid applied"],
+    ),
     ("url-has-path", &[], |old| old.replace("/\n", "\n"), &["url-has-path applied"]),
     // One after the other, the second seen by itself once the first is mended.
     (
