@@ -14,6 +14,7 @@ use std::io::{Read as _, Write as _};
 
 use convex_doctor::demo::Stage;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use support::{Change, Fixture, fixtures, snapshot};
 
 /// One run of `fix`: its exit code, its story.
@@ -153,6 +154,45 @@ const APPLIED: &[Case] = &[
         |old| old.replace("CONVEX_ADMIN_KEY", "CONVEX_SELF_HOSTED_ADMIN_KEY"),
         &["misnamed-variable applied"],
     ),
+    (
+        "line-misread",
+        &[],
+        |old| old.replace("KEY=\"", "KEY='").replace("\nVITE", "'\nVITE"),
+        &["line-misread applied"],
+    ),
+    (
+        "line-misread",
+        &[(".env.local", "CONVEX_SELF_HOSTED_ADMIN_KEY=\"", "set CONVEX_SELF_HOSTED_ADMIN_KEY=")],
+        |old| old.replace("set ", "").replace("KEY=", "KEY='").replace("\nVITE", "'\nVITE"),
+        &["line-misread applied"],
+    ),
+    (
+        "misnamed-variable",
+        &[(".env.local", "CONVEX_ADMIN_KEY", "./CONVEX_SELF_HOSTED_ADMIN_KEY")],
+        |old| quoted(&old.replace("./", "")),
+        &["misnamed-variable applied"],
+    ),
+    (
+        "split-sources",
+        &[(
+            ".env.local",
+            "CONVEX_SELF_HOSTED_URL",
+            "CONVEX_SELF_HOSTED_ADMIN_KEY=\nCONVEX_SELF_HOSTED_URL",
+        )],
+        |old| old.replace("CONVEX_SELF_HOSTED_ADMIN_KEY", "# CONVEX_SELF_HOSTED_ADMIN_KEY"),
+        &["empty-value-shadows applied"],
+    ),
+    ("url-invalid", &[], |old| old.replace("URL=", "URL=http://"), &["url-invalid applied"]),
+    (
+        "url-invalid",
+        &[(
+            ".env.local",
+            "URL=127.0.0.1:{{port:backend}}",
+            "URL=\"http://127.0.0.1: {{port:backend}} \" # here",
+        )],
+        |old| old.replace("\"", "").replace(": ", ":").replace("  #", " #"),
+        &["url-invalid applied"],
+    ),
     ("url-has-path", &[], |old| old.replace("/\n", "\n"), &["url-has-path applied"]),
     // One after the other, the second seen by itself once the first is mended.
     (
@@ -167,6 +207,96 @@ const APPLIED: &[Case] = &[
     ("shell-shadows-file", &[], str::to_owned, &[]),
     ("healthy", &[], str::to_owned, &[]),
 ];
+
+/// A fixture, what is changed in it, what its files are to hold afterwards by what they held, and what is said of each fix.
+type ByFile = (
+    &'static str,
+    &'static [Change],
+    &'static [(&'static str, fn(&BTreeMap<String, String>) -> String)],
+    &'static [&'static str],
+);
+
+/// Where files of the server are changed.
+const SERVER: &[ByFile] = &[
+    (
+        "secret-drift",
+        &[],
+        &[(".env", |old| {
+            let secret = |file: &str| old[file].trim_end().to_owned();
+            format!("# {}\nINSTANCE_SECRET='{}'\n", secret(".env"), secret("in force"))
+        })],
+        &["secret-drift applied"],
+    ),
+    (
+        "name-drift",
+        &[],
+        &[(".env", |_| "INSTANCE_NAME=convex-self-hosted\n".to_owned())],
+        &["name-drift applied"],
+    ),
+    (
+        "secret-in-compose",
+        &[],
+        &[
+            (".env", |old| format!("INSTANCE_SECRET='{}'\n", old["in force"])),
+            ("docker-compose.yml", |old| {
+                let line = format!("INSTANCE_SECRET={}", old["in force"]);
+                old["docker-compose.yml"].replace(&line, "INSTANCE_SECRET")
+            }),
+        ],
+        &["secret-in-compose applied"],
+    ),
+    (
+        "selection-incomplete",
+        &[(
+            ".env.local",
+            "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:{{port:backend}}",
+            "# mine\nCONVEX_SELF_HOSTED_ADMIN_KEY={{key:app:convex-self-hosted}}",
+        )],
+        &[(".env.local", |old| {
+            format!(
+                "{}CONVEX_SELF_HOSTED_URL=http://127.0.0.1:{}\n",
+                old[".env.local"], old["port"]
+            )
+        })],
+        &["selection-incomplete applied"],
+    ),
+    (
+        "selection-incomplete",
+        &[(
+            ".env.local",
+            "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:{{port:backend}}",
+            "CONVEX_SELF_HOSTED_ADMIN_KEY={{key:other:convex-self-hosted}}",
+        )],
+        &[],
+        &[],
+    ),
+];
+
+#[tokio::test]
+async fn files_of_the_server_change_in_the_intended_lines() {
+    for (name, changes, expected, said) in SERVER {
+        let stage = Fixture::variant(name, "mended", changes).raise().await;
+        let before = snapshot(&stage.project);
+        let (_, story) = fix(&stage, &["--apply", name]).await;
+        assert_eq!(states(&story), *said, "{name}: {story:#}");
+        let mut after = before.clone();
+        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
+        let mut old: BTreeMap<String, String> =
+            before.iter().map(|(file, bytes)| (file.clone(), text(bytes))).collect();
+        let secret = Sha256::digest("convex-doctor recorded secret app");
+        old.insert("in force".to_owned(), hex::encode(secret));
+        old.insert("port".to_owned(), stage.ports["backend"].to_string());
+        for (file, new) in *expected {
+            after.insert((*file).to_owned(), new(&old).into_bytes());
+        }
+        let lossy = |files: &BTreeMap<String, Vec<u8>>| -> BTreeMap<String, String> {
+            files.iter().map(|(file, bytes)| (file.clone(), text(bytes))).collect()
+        };
+        assert_eq!(lossy(&snapshot(&stage.project)), lossy(&after), "{name}: and nothing else");
+        let (_, again) = fix(&stage, &["--apply"]).await;
+        assert!(states(&again).is_empty(), "{name}: what is mended stays so: {again:#}");
+    }
+}
 
 /// The key's value in single quotes, at the end of the text.
 fn quoted(text: &str) -> String {

@@ -106,6 +106,8 @@ mod tests {
     fn what_could_be_guessed_or_misread_has_no_hash() {
         for local in [
             "CONVEX_SELF_HOSTED_ADMIN_KEY=hunter2\n",
+            "CONVEX_SELF_HOSTED_ADMIN_KEY= # hunter2\n",
+            "CONVEX_SELF_HOSTED_ADMIN_KEY=#hunter2\n",
             "CONVEX_SELF_HOSTED_URL=http://u:hunter2@h\n",
             "CONVEX_SELF_HOSTED_URL=http://a\rA=1\r",
             "export\nCONVEX_SELF_HOSTED_URL=http://a\n",

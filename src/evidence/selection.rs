@@ -239,6 +239,9 @@ pub struct MisreadingFacts {
     pub kind: MisreadingKind,
     /// The line as it should be, without its value.
     pub corrected: String,
+    /// The line, where it is sure what was meant by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Written>,
 }
 
 /// What was seen of package.json.

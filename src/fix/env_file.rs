@@ -21,6 +21,18 @@ pub fn quoted(value: &str) -> Option<String> {
     }
 }
 
+/// A value that is no secret as [`set`] takes it: without quotes where every reader reads it so.
+///
+/// # Errors
+/// No quotes hold it; in words.
+pub fn written(value: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c);
+    if value.chars().all(plain) {
+        return Ok(value.to_owned());
+    }
+    quoted(value).ok_or_else(|| "no quotes of an env file hold the value".to_owned())
+}
+
 /// A variable as a line for a shell's `eval`.
 pub struct Exported {
     /// `export NAME='…'` with its line end. It may hold a secret.

@@ -228,7 +228,7 @@ fn filled(
     fill: &dyn Fn(&Edit, &str) -> Option<String>,
 ) -> Result<String, Conflict> {
     static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\{((?:key|hex) [0-9a-f]{8}|rest|comment|line)\}")
+        Regex::new(r"\{((?:key|hex) [0-9a-f]{8}|rest|value|comment|line)\}")
             .expect("a pattern of this file is valid")
     });
     let mut unfilled = None;

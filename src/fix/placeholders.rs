@@ -3,6 +3,7 @@
 use crate::admin_key;
 use crate::report::Edit;
 use crate::secret::Secret;
+use crate::selection::meant::meant;
 use crate::selection::node_dotenv::{Assignment, Comment, parse};
 
 /// The env file that edits are made in.
@@ -23,9 +24,17 @@ impl<'t> EnvText<'t> {
         if placeholder == "line" {
             return Some(line.to_owned());
         }
-        let assignment = self.assignments.iter().find(|one| one.line == edit.line)?;
+        let meant = || meant(line);
+        if placeholder == "value" {
+            return meant().map(|meant| meant.value.to_owned());
+        }
+        let assignment = self.assignments.iter().find(|one| one.line == edit.line);
+        if placeholder == "comment" {
+            let read = assignment.and_then(|assignment| self.comment(assignment));
+            return read.or_else(|| meant()?.comment).map(str::to_owned);
+        }
+        let assignment = assignment?;
         match placeholder {
-            "comment" => self.comment(assignment).map(str::to_owned),
             "rest" => {
                 let written = self.text.get(assignment.span.clone())?;
                 let rest = written.split_once(['=', ':'])?.1.trim_start();
@@ -72,7 +81,7 @@ mod tests {
         let key = format!("app|01{}", "ab".repeat(36));
         let print = Fingerprint::of_text(&key);
         let text = format!(
-            "# x\nexport A = 'Admin key: {key}'   # why \nK=\"{key}\"\nCONVEX_URL=http://a # b\nM=\"a\nb\"\n"
+            "# x\nexport A = 'Admin key: {key}'   # why \nK=\"{key}\"\nCONVEX_URL=http://a # b\nM=\"a\nb\"\nset CONVEX_SELF_HOSTED_ADMIN_KEY='{key} # c\n"
         );
         let env = EnvText::read(&text);
         let fill = |line: usize, placeholder: &str| {
@@ -91,6 +100,10 @@ mod tests {
             (5, "rest".to_owned(), None),
             (1, "line".to_owned(), Some("# x")),
             (9, "line".to_owned(), None),
+            (7, "value".to_owned(), Some(key.as_str())),
+            (7, "comment".to_owned(), Some("# c")),
+            (7, "rest".to_owned(), None),
+            (2, "value".to_owned(), None),
             (1, "rest".to_owned(), None),
         ] {
             assert_eq!(fill(line, &placeholder).as_deref(), expected, "{line} {placeholder}");

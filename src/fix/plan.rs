@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::placeholders::EnvText;
 use super::{compose_edit, env_file, git_ignore, lines, show};
+use crate::checks;
 use crate::report::{Action, Certainty, Edit, Finding, Level, MountAt, Remedy, Report, Safety};
 use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};
@@ -127,6 +128,8 @@ pub enum Do {
         mount: Option<MountAt>,
         /// A `.env` file whose INSTANCE_SECRET it gets.
         secret_from: Option<String>,
+        /// The variables that it does not get.
+        without: Vec<String>,
     },
 }
 
@@ -151,7 +154,7 @@ pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
             }
             continue;
         };
-        if let Some(why) = refused(report, remedy) {
+        if let Some(why) = refused(report, finding, remedy) {
             plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
             continue;
         }
@@ -169,7 +172,7 @@ pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
                 title: remedy.title.clone(),
                 safety: remedy.safety,
                 steps,
-                goal: goal(remedy),
+                goal: goal(finding, remedy),
             }),
             Err(why) => plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) }),
         }
@@ -196,9 +199,14 @@ const CHOICES: &[(&str, &str)] = &[(
 const DRIFTS: &[&str] = &["secret-drift", "name-drift", "secret-invalid"];
 
 /// Why nobody does this now, asked or not: a backend that would be stopped for it, and would not come back as it was.
-fn refused(report: &Report, remedy: &Remedy) -> Option<String> {
-    let stops = remedy.actions.iter().any(|action| matches!(action, Action::Stop { .. }));
-    let drift = report.findings.iter().find(|other| DRIFTS.contains(&other.id.as_str()));
+fn refused(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
+    let is_drift = |one: &Finding| DRIFTS.contains(&one.id.as_str());
+    let stops = remedy.actions.iter().any(|action| match action {
+        Action::Stop { .. } => true,
+        Action::Replace { without, .. } => !without.is_empty() || is_drift(finding),
+        _ => false,
+    });
+    let drift = report.findings.iter().find(|other| is_drift(other) && other.id != finding.id);
     drift.filter(|_| stops).map(|drift| {
         format!(
             "the backend would be stopped for it, and its next start is not like this one: see {} first",
@@ -227,10 +235,11 @@ fn asks_to_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
     None
 }
 
-/// Pinning keeps the keys; the data is where it was.
-fn goal(remedy: &Remedy) -> Goal {
+/// Pinning keeps the keys; data that does not last is where it was.
+fn goal(finding: &Finding, remedy: &Remedy) -> Goal {
     let pins = remedy.actions.iter().any(|action| matches!(action, Action::PinSecret { .. }));
-    if pins { Goal::NothingWorse } else { Goal::FindingGone }
+    let of_data = checks::family(&finding.id) == Some("persistence");
+    if pins && of_data { Goal::NothingWorse } else { Goal::FindingGone }
 }
 
 /// What a file holds; `None` where there is none.
@@ -312,6 +321,10 @@ fn steps(remedy: &Remedy, keep_old: bool, texts: &Texts<'_>) -> Result<Vec<Step>
                 let old = files.text(&ignore)?;
                 files.set(&ignore, git_ignore::ignore(old.as_deref(), &pattern));
             }
+            Action::SetVariable { file, name, value } => {
+                let text = files.text(file)?.unwrap_or_default();
+                files.set(file, env_file::set(&text, name, &env_file::written(value)?));
+            }
             Action::PassVariable { file, .. }
             | Action::RemoveVariable { file, .. }
             | Action::MountVolume { file, .. }
@@ -345,12 +358,14 @@ fn later(action: &Action, keep_old: bool, files: &mut Files<'_>) -> Result<Step,
             project: project.clone(),
             key: key.clone(),
         }),
-        Action::Replace { container, mount, secret_from } => Step::Engine(Do::Replace {
+        Action::Replace { container, mount, secret_from, without } => Step::Engine(Do::Replace {
             container: container.clone(),
             mount: mount.clone(),
             secret_from: secret_from.clone(),
+            without: without.clone(),
         }),
         Action::Ignore { file }
+        | Action::SetVariable { file, .. }
         | Action::PassVariable { file, .. }
         | Action::RemoveVariable { file, .. }
         | Action::MountVolume { file, .. }
@@ -390,7 +405,10 @@ impl Value {
     fn set_in(&self, text: &str, quoted: &str) -> String {
         let new = env_file::set(text, self.name(), quoted);
         match self {
-            Self::Key { keep_old: true } => env_file::with_old_line(text, &new, self.name()),
+            // Another secret may be the one of other data.
+            Self::Key { keep_old: true } | Self::SecretOf(_) => {
+                env_file::with_old_line(text, &new, self.name())
+            }
             _ => new,
         }
     }

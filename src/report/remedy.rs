@@ -87,7 +87,8 @@ pub struct Edit {
     pub line_hash: Option<String>,
     /// The new line; `null` deletes the line. What no report may hold stands in it as a placeholder, which applying fills in from
     /// the old line: `{key ab12cd34}` the key with that fingerprint, freed of what was captured along with it; `{hex ab12cd34}` what
-    /// stands behind its `|`; `{rest}` all that stands behind the `=`; `{comment}` the comment at the end; `{line}` the whole line.
+    /// stands behind its `|`; `{rest}` all that stands behind the `=`; `{value}` the URL or the key that a misread line
+    /// means; `{comment}` the comment at the end; `{line}` the whole line.
     pub new: Option<String>,
 }
 
@@ -117,6 +118,15 @@ pub enum Action {
     NewSecret {
         /// The `.env` file.
         file: String,
+    },
+    /// Writes a variable that is no secret into an env file, where its assignment that counts stands, else at the end.
+    SetVariable {
+        /// The env file; it is made where there is none.
+        file: String,
+        /// The variable.
+        name: String,
+        /// Its value.
+        value: String,
     },
     /// Has git ignore a file.
     Ignore {
@@ -182,7 +192,8 @@ pub enum Action {
         /// Its key in the compose file.
         key: String,
     },
-    /// Puts in a container's place one made alike, with another volume at a path or with the INSTANCE_SECRET of a `.env`.
+    /// Puts in a container's place one made alike, with another volume at a path, with the INSTANCE_SECRET of a `.env`, or without some
+    /// of its variables.
     Replace {
         /// The container.
         container: String,
@@ -192,6 +203,9 @@ pub enum Action {
         /// The `.env` file whose INSTANCE_SECRET it gets.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret_from: Option<String>,
+        /// The variables that it does not get, not even from its image.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        without: Vec<String>,
     },
 }
 

@@ -570,17 +570,20 @@ impl ReadFile<'_> {
                 let empty = known_to_scrubber(value.trim()).is_empty();
                 let meant = if misread.name == URL { URL } else { ADMIN_KEY };
                 let source = self.source(misread.line);
-                Some(NearMiss { name: format!("./{meant}"), meant, source, empty, lines: None })
+                let lines = misread.lines.clone();
+                Some(NearMiss { name: format!("./{meant}"), meant, source, empty, lines })
             })
     }
 }
 
-/// The lines of an assignment, where naming them by a hash gives nothing away: of a key only where it is long enough to be one, of
-/// anything else only what is shown anyway.
+/// The lines of an assignment, where naming them by a hash gives nothing away: of a key only where it is long enough to be one or is not
+/// there, of anything else only what is shown anyway.
 fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
     let value = assignment.value.expose();
     let tellable = if holds_key(name) {
-        value.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= LEAST_RUN)
+        let nothing = value.is_empty() && assignment.comment == Comment::None;
+        let runs = value.split(|c: char| !c.is_ascii_alphanumeric());
+        nothing || runs.map(str::len).any(|length| length >= LEAST_RUN)
     } else {
         secret_parts(value).is_empty()
     };

@@ -60,6 +60,7 @@ pub fn facts(
                 name: misread.name.clone(),
                 kind: misread.kind,
                 corrected: misread.corrected.clone(),
+                lines: misread.lines.clone(),
             })
             .collect(),
     }

@@ -5,8 +5,10 @@
 
 use zeroize::Zeroizing;
 
+use super::meant;
 use super::node_dotenv::{Assignment, Comment, Quote, is_space};
 pub use crate::evidence::selection::MisreadingKind;
+use crate::evidence::selection::Written;
 
 /// Longer assignments are not shown to the second reader.
 const LONGEST_ASKED: usize = 64 * 1024;
@@ -24,11 +26,13 @@ pub struct Misreading {
     pub kind: MisreadingKind,
     /// The line as it should be, without its value.
     pub corrected: String,
+    /// The line, where it is sure what was meant by it.
+    pub lines: Option<Written>,
 }
 
 impl Misreading {
     fn new(line: usize, name: &str, kind: MisreadingKind) -> Self {
-        Self { line, name: name.to_owned(), kind, corrected: corrected(name, kind) }
+        Self { line, name: name.to_owned(), kind, corrected: corrected(name, kind), lines: None }
     }
 }
 
@@ -45,7 +49,25 @@ pub fn misreadings(text: &str, read: &[Assignment], names: &[&str]) -> Vec<Misre
         .collect();
     found.extend(unassigned(text, read, names).take(MOST_REPORTED));
     found.sort_by_key(|misreading| misreading.line);
+    for misreading in found.iter_mut().filter(|misreading| can_be_sure(misreading.kind)) {
+        misreading.lines = meant::written(text, misreading.line);
+    }
     found
+}
+
+/// Whether what was meant can be told from the line by itself.
+fn can_be_sure(kind: MisreadingKind) -> bool {
+    use MisreadingKind as Kind;
+    match kind {
+        Kind::UnclosedQuote
+        | Kind::TextAfterQuote
+        | Kind::HashCuts
+        | Kind::NestedQuotes
+        | Kind::EscapedQuote
+        | Kind::NotAssigned
+        | Kind::DoubledEquals => true,
+        Kind::DollarNotExpanded | Kind::SpansLines | Kind::Swallowed | Kind::ReadersDiffer => false,
+    }
 }
 
 fn judge(text: &str, assignment: &Assignment) -> Option<MisreadingKind> {
@@ -158,7 +180,7 @@ pub(super) fn line(text: &str, number: usize) -> Option<&str> {
 }
 
 /// The first of `names` that stands in `line` as a word of its own.
-fn named<'n>(line: &str, names: &[&'n str]) -> Option<(usize, &'n str)> {
+pub(super) fn named<'n>(line: &str, names: &[&'n str]) -> Option<(usize, &'n str)> {
     let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     // All names have this in them; most lines do not.
     if !line.contains("CONVEX") {
@@ -175,7 +197,7 @@ fn named<'n>(line: &str, names: &[&'n str]) -> Option<(usize, &'n str)> {
         .min()
 }
 
-fn is_comment(line: &str, at: usize) -> bool {
+pub(super) fn is_comment(line: &str, at: usize) -> bool {
     let before = line[..at].trim_start_matches(is_space);
     ["#", "//", ";", "--", "<!--", "/*", "*", "REM ", "rem ", "::"]
         .iter()

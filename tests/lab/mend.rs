@@ -520,3 +520,84 @@ fn a_backend_that_would_not_come_back_is_not_stopped() {
     assert_eq!((files(&project), started(&project)), (before, since));
     assert_eq!(told.code, 1);
 }
+
+/// A frozen backend goes on.
+#[test]
+#[ignore = "needs a Docker engine and the npm package convex"]
+fn a_paused_backend() {
+    let project = Project::healthy("frozen").with_cli();
+    let before = files(&project);
+    succeed(&run(&project.directory, &["docker", "pause", &project.container()]));
+    project.is_mended(&["backend-paused"], &[]);
+    assert_eq!(files(&project), before);
+    project.is_let_in();
+}
+
+/// `DISABLE_BEACON=` ends the backend at its start: the line goes, and the container is made anew without it.
+#[test]
+#[ignore = "needs a Docker engine and the npm package convex"]
+fn an_empty_switch_that_ends_it() {
+    let project = Project::healthy("beacon").with_cli();
+    let key = fs::read_to_string(project.file(".env.local")).unwrap();
+    let key = key.split_once("ADMIN_KEY=").unwrap().1.trim_end().to_owned();
+    let volume = project.data_volume();
+    let broken = COMPOSE.replace("      - DISABLE_BEACON\n", "      - DISABLE_BEACON=\n");
+    fs::write(project.file("docker-compose.yml"), &broken).unwrap();
+    succeed(&project.compose(&["up", "-d", "backend"]));
+    let state = || {
+        let format = ["docker", "inspect", "--format", "{{.State.Status}}", &project.container()];
+        text(&run(&project.directory, &format).stdout).trim().to_owned()
+    };
+    wait_for(|| state() == "exited");
+    project.is_kept_out();
+    let before = files(&project);
+    project.is_mended(&["beacon-variable-empty"], &[]);
+    let after = files(&project);
+    let (gone, come) = differing(&broken, &after["docker-compose.yml"]);
+    assert_eq!((gone, come), (vec!["      - DISABLE_BEACON=".to_owned()], vec![]));
+    for file in [".env", ".env.local"] {
+        assert_eq!(before[file], after[file]);
+    }
+    assert_eq!(project.data_volume(), volume, "the data stays");
+    project.is_let_in();
+    project.compose_agrees(&key);
+}
+
+/// `.env` says another secret than the one in force: the key of the CLI tells which of the two is meant.
+#[test]
+#[ignore = "needs a Docker engine and the npm package convex"]
+fn a_secret_that_is_not_in_force() {
+    let one = "8f14e45fceea167a5a36dedd4bea2543f9bd5a6d9d5e2b1c0a4f7e3d2c1b0a99";
+    let other = "45c48cce2e2d7fbdea1afc51c7c6ad26a3f1e0b6d8c94725361f0a9b8c7d6e5f";
+    let line = |secret: &str| format!("INSTANCE_SECRET={secret}\n");
+    let project = Project::created("drifted", COMPOSE, &line(one)).with_cli();
+    project.up();
+    let key = project.mint();
+    project.write_key(&key);
+    let volume = project.data_volume();
+    let with_one = fs::read_to_string(project.file(".env")).unwrap();
+    let with_other = with_one.replace(one, other);
+
+    fs::write(project.file(".env"), &with_other).unwrap();
+    project.is_mended(&["secret-drift"], &[]);
+    let back = with_one.replace(&line(one), &format!("# {}INSTANCE_SECRET='{one}'\n", line(other)));
+    assert_eq!(files(&project)[".env"], back);
+    project.is_let_in();
+    project.compose_agrees(&key);
+
+    // A key for the other secret, which is in force no more.
+    fs::write(project.file(".env"), &with_other).unwrap();
+    project.up();
+    let key = project.mint();
+    fs::write(project.file(".env"), &with_one).unwrap();
+    project.up();
+    project.write_key(&key);
+    fs::write(project.file(".env"), &with_other).unwrap();
+    wait_for(|| project.get("/api/check_admin_key", &key).contains(" 401 "));
+    let before = files(&project);
+    project.is_mended(&["secret-drift"], &[]);
+    assert_eq!(files(&project), before, "the files are as they are meant");
+    assert_eq!(project.data_volume(), volume, "the data stays");
+    project.is_let_in();
+    project.compose_agrees(&key);
+}

@@ -94,6 +94,11 @@ pub(super) fn runs(container: &ContainerInspectResponse) -> bool {
     state.is_some_and(|state| state.running == Some(true) || state.restarting == Some(true))
 }
 
+/// Whether it is frozen.
+pub(super) fn is_paused(container: &ContainerInspectResponse) -> bool {
+    container.state.as_ref().is_some_and(|state| state.paused == Some(true))
+}
+
 /// Whether it was ever started: the engine writes the year 1 for never.
 pub(super) fn ran(container: &ContainerInspectResponse) -> bool {
     let started = container.state.as_ref().and_then(|state| state.started_at.as_deref());

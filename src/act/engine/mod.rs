@@ -83,6 +83,17 @@ impl Trouble {
     }
 }
 
+/// What became of a container that was to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// It ran already.
+    Ran,
+    /// It was started.
+    Started,
+    /// It was paused, and goes on.
+    WentOn,
+}
+
 /// A Docker engine that may be changed.
 pub struct Engine {
     /// For calls that are over soon: the client's own deadline is never reached.
@@ -137,13 +148,32 @@ impl Engine {
         }
     }
 
-    /// Starts a container; one that runs is left alone.
+    /// Starts a container, or lets a paused one go on; one that runs is left alone.
     ///
     /// # Errors
     /// The engine refuses, or does not answer.
-    pub async fn start(&self, container: &str) -> Result<(), Trouble> {
-        self.started(container).await.map_err(|error| {
+    pub async fn start(&self, container: &str) -> Result<Started, Trouble> {
+        let found = self.inspect(container).await?;
+        let (done, result) = match judge::runs(&found) {
+            // The engine calls a paused one running as well.
+            true if judge::is_paused(&found) => {
+                (Started::WentOn, self.call(self.client.unpause_container(container)).await)
+            }
+            true => (Started::Ran, Ok(())),
+            false => (Started::Started, self.started(container).await),
+        };
+        result.map(|()| done).map_err(|error| {
             Trouble::Failed(format!("{} does not start: {}", sanitize(container), words(&error)))
+        })
+    }
+
+    /// Freezes a container, as it was before [`Engine::start`] let it go on.
+    ///
+    /// # Errors
+    /// The engine refuses, or does not answer.
+    pub async fn pause(&self, container: &str) -> Result<(), Trouble> {
+        self.call(self.client.pause_container(container)).await.map_err(|error| {
+            Trouble::Failed(format!("{} is not paused: {}", sanitize(container), words(&error)))
         })
     }
 

@@ -24,9 +24,13 @@ pub(super) static CHECK: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run }
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let project = project(evidence);
-    let service = project.as_ref().ok().and_then(|project| project.as_ref()?.backend());
-    let entry = service.and_then(|service| service.variable("DISABLE_BEACON"));
-    let Some(entry) = entry.filter(|entry| entry.value == EntryValue::Blank) else {
+    let blank = project.as_ref().ok().and_then(|project| {
+        let project = (*project)?;
+        let service = project.backend()?;
+        let entry = service.variable("DISABLE_BEACON")?;
+        (entry.value == EntryValue::Blank).then_some((project, service, entry))
+    });
+    let Some((project, service, entry)) = blank else {
         // Started without this file, or before the line was mended.
         if let Ok(Some(told)) = log_lines::told(evidence, BEACON_VARIABLE_EMPTY.id) {
             return Ok(vec![told.finding(&BEACON_VARIABLE_EMPTY)]);
@@ -55,7 +59,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let (Some(text), Some(container)) = (shown, container) {
         finding = finding.because(text, container.name.clone()).at(engine::place(container));
     }
-    Ok(vec![heed_200(evidence, finding.remedy(delete_line(evidence, "DISABLE_BEACON")))])
+    let remedy = delete_line(evidence, (project, service), entry, container);
+    Ok(vec![heed_200(evidence, finding.remedy(remedy))])
 }
 
 /// What of the container shows that it died of this.
@@ -77,12 +82,44 @@ mod tests {
     use super::*;
     use crate::checks::endpoint::build;
     use crate::evidence::endpoint::Reach;
+    use crate::report::Action;
 
     fn with(value: EntryValue) -> Evidence {
         let mut evidence = build::healthy();
         build::compose(&mut evidence).backends[0].environment =
             vec![build::variable("DISABLE_BEACON", value)];
         evidence
+    }
+
+    #[test]
+    fn the_line_goes_from_the_compose_file_and_from_the_container() {
+        let actions = |evidence: &Evidence| {
+            let found = run(evidence).unwrap();
+            found
+                .into_iter()
+                .flat_map(|one| one.remedies)
+                .flat_map(|one| one.actions)
+                .collect::<Vec<_>>()
+        };
+        let remove = Action::RemoveVariable {
+            file: "docker-compose.yml".to_owned(),
+            service: "backend".to_owned(),
+            name: "DISABLE_BEACON".to_owned(),
+        };
+        let replace = Action::Replace {
+            container: "app-backend-1".to_owned(),
+            mount: None,
+            secret_from: None,
+            without: vec!["DISABLE_BEACON".to_owned()],
+        };
+        let mut evidence = with(EntryValue::Blank);
+        assert_eq!(actions(&evidence), [remove.clone(), replace]);
+        build::docker(&mut evidence).expected = None;
+        assert_eq!(actions(&evidence), [remove]);
+        // The file of variables is another program's too.
+        let entry = &mut build::compose(&mut evidence).backends[0].environment[0];
+        entry.at.file = "backend.env".to_owned();
+        assert_eq!(actions(&evidence), []);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use crate::checks::compose::{location, project, runs_upstream};
 use crate::checks::{Check, compose};
-use crate::evidence::compose::{EntryValue, EnvironmentEntry};
-use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
+use crate::evidence::docker::{Container, DockerFacts};
+use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 
 /// `run_backend.sh` turns these on for any text (`${VAR:+--flag}`).
 const SWITCHES: &[&str] = &["DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT", "DO_NOT_REQUIRE_SSL"];
@@ -61,7 +62,7 @@ fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 )
                 .because(format!("{name}={value}"), value_place(entry).to_string())
                 .at(value_place(entry))
-                .remedy(delete_line(evidence, name))
+                .remedy(switch_off(evidence, (project, service), entry))
         })
     });
     Ok(found.collect())
@@ -82,7 +83,8 @@ fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(
                         "remove the line; before using the other name, know that it changes which keys are accepted",
                     ),
-                    _ => Remedy::safe("remove the line"),
+                    // Nobody reads it there, but it may be the only copy of a key.
+                    _ => removed(Remedy::careful("remove the line"), (project, service), entry),
                 })
         })
     });
@@ -94,16 +96,69 @@ pub(super) fn value_place(entry: &EnvironmentEntry) -> Location {
     location(entry.value_at.as_ref().unwrap_or(&entry.at))
 }
 
-/// Not `NAME=`: an empty DISABLE_BEACON stops the backend.
-pub(super) fn delete_line(evidence: &Evidence, name: &str) -> Remedy {
-    Remedy::careful(format!("delete the line of {name} (do not leave `{name}=`), then"))
-        .run(compose::command(evidence, "up -d"))
+/// Takes the entry out of its service, and makes the service's container anew without the variable. Not `NAME=`: an empty DISABLE_BEACON
+/// stops the backend.
+pub(super) fn delete_line(
+    evidence: &Evidence,
+    of: (&ComposeFacts, &BackendService),
+    entry: &EnvironmentEntry,
+    container: Option<&Container>,
+) -> Remedy {
+    let name = &entry.name;
+    let remedy = by_hand(evidence, name);
+    let remedy = removed(remedy, of, entry);
+    match container.filter(|_| remedy.is_for_the_doctor()) {
+        Some(container) => remedy.act(Action::Replace {
+            container: container.name.clone(),
+            mount: None,
+            secret_from: None,
+            without: vec![name.clone()],
+        }),
+        None => remedy,
+    }
+}
+
+fn by_hand(evidence: &Evidence, name: &str) -> Remedy {
+    Remedy::careful(format!(
+        "delete the line of {name} (do not leave `{name}=`), and make the container anew"
+    ))
+    .run(compose::command(evidence, "up -d"))
+}
+
+/// A switch that works by what its text was not meant to be. Without TLS, a database may be reached only because this one is on.
+fn switch_off(
+    evidence: &Evidence,
+    of: (&ComposeFacts, &BackendService),
+    entry: &EnvironmentEntry,
+) -> Remedy {
+    if entry.name == "DO_NOT_REQUIRE_SSL" {
+        return by_hand(evidence, &entry.name);
+    }
+    let container = evidence.docker.seen().ok().and_then(DockerFacts::expected);
+    delete_line(evidence, of, entry, container.filter(|container| container.is_running()))
+}
+
+/// The remedy with what takes the entry out, where it stands in a compose file.
+fn removed(
+    remedy: Remedy,
+    (project, service): (&ComposeFacts, &BackendService),
+    entry: &EnvironmentEntry,
+) -> Remedy {
+    if !compose::is_in_a_file_of(project, &entry.at) {
+        return remedy;
+    }
+    remedy.act(Action::RemoveVariable {
+        file: entry.at.file.clone(),
+        service: service.name.clone(),
+        name: entry.name.clone(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checks::endpoint::build;
+    use crate::report::Safety;
 
     fn with(name: &str, value: EntryValue) -> Evidence {
         let mut evidence = build::healthy();
@@ -129,6 +184,45 @@ mod tests {
         let mut own = with("DISABLE_BEACON", plain("false"));
         build::compose(&mut own).backends[0].entrypoint_overridden = true;
         assert_eq!(false_means_true(&own), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_doctor_takes_out_what_is_sure() {
+        let off = || EntryValue::Plain("false".to_owned());
+        let done = |found: Result<Vec<Finding>, Unseen>| -> Vec<&'static str> {
+            let found = found.unwrap();
+            let actions = found.iter().flat_map(|one| &one.remedies).flat_map(|one| &one.actions);
+            let word = |action: &Action| match action {
+                Action::RemoveVariable { .. } => "remove",
+                Action::Replace { .. } => "replace",
+                _ => "?",
+            };
+            actions.map(word).collect()
+        };
+        for (name, expected) in [
+            ("DISABLE_BEACON", &["remove", "replace"][..]),
+            ("REDACT_LOGS_TO_CLIENT", &["remove", "replace"]),
+            ("DO_NOT_REQUIRE_SSL", &[]),
+        ] {
+            let mut evidence = with(name, off());
+            assert_eq!(done(false_means_true(&evidence)), expected, "{name}");
+            build::expected(&mut evidence).state = "exited".to_owned();
+            let expected = &expected[..expected.len().min(1)];
+            assert_eq!(done(false_means_true(&evidence)), expected, "{name}, stopped");
+        }
+        for (name, expected) in [
+            ("CONVEX_ADMIN_KEY", &["remove"][..]),
+            ("CONVEX_DASHBOARD_BACKEND_URL", &["remove"]),
+            ("CONVEX_INSTANCE_SECRET", &[]),
+            ("CONVEX_INSTANCE_NAME", &[]),
+        ] {
+            let found = never_read(&with(name, EntryValue::Hidden));
+            let asks = |one: &Finding| {
+                one.remedies.iter().all(|it| it.actions.is_empty() || it.safety != Safety::Safe)
+            };
+            assert!(found.as_ref().unwrap().iter().all(asks), "{name}: it may be the only copy");
+            assert_eq!(done(found), expected, "{name}");
+        }
     }
 
     #[test]

@@ -63,6 +63,11 @@ pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+/// Whether the place is in one of the project's compose files, and not in a file of variables.
+pub(crate) fn is_in_a_file_of(project: &ComposeFacts, at: &At) -> bool {
+    project.files.iter().any(|file| std::path::Path::new(file).ends_with(&at.file))
+}
+
 /// A place in a compose file.
 pub fn location(at: &At) -> Location {
     Location::File {

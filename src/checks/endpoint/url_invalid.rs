@@ -39,6 +39,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         UrlFault::Unparsable(error) => format!("It cannot be read as a URL: {error}."),
     };
     let remedy = match meant(url, fault) {
+        Some(meant) if *fault == UrlFault::NoScheme && !scheme_is_sure(url) => {
+            Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {meant}"))
+        }
         Some(meant) => set_url(&evidence.selection, &meant, ""),
         None => Remedy::safe("set CONVEX_SELF_HOSTED_URL to the form http://HOST:PORT"),
     };
@@ -51,15 +54,25 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     ])
 }
 
+/// Whether the scheme can be told from the host: a port of its own, or a name of some network, may be served with TLS or without.
+fn scheme_is_sure(url: &str) -> bool {
+    let Ok(parsed) = url::Url::parse(&format!("http://{url}")) else { return false };
+    match parsed.host() {
+        Some(url::Host::Domain(host)) if !is_loopback(host) => {
+            host.contains('.') && parsed.port().is_none_or(|port| port == 443)
+        }
+        host => host.is_some(),
+    }
+}
+
 /// What was meant, where that is plain.
 fn meant(url: &str, fault: &UrlFault) -> Option<String> {
     match fault {
         UrlFault::NoScheme => {
-            let host = url.split(['/', ':']).next()?;
-            let scheme = if is_loopback(host) || host.parse::<std::net::IpAddr>().is_ok() {
-                "http"
-            } else {
-                "https"
+            let parsed = url::Url::parse(&format!("http://{url}")).ok()?;
+            let scheme = match parsed.host()? {
+                url::Host::Domain(host) if !is_loopback(host) => "https",
+                _ => "http",
             };
             Some(format!("{scheme}://{url}"))
         }
@@ -79,6 +92,31 @@ fn meant(url: &str, fault: &UrlFault) -> Option<String> {
 mod tests {
     use super::*;
     use crate::checks::endpoint::build;
+
+    #[test]
+    fn a_scheme_that_could_be_the_other_is_told() {
+        for (url, right, sure) in [
+            ("127.0.0.1:3210", "http://127.0.0.1:3210", true),
+            ("localhost:3210", "http://localhost:3210", true),
+            ("[::1]:3210", "http://[::1]:3210", true),
+            ("api.example.com", "https://api.example.com", true),
+            ("api.example.com:443", "https://api.example.com:443", true),
+            ("api.example.com:3210", "https://api.example.com:3210", false),
+            ("backend:3210", "https://backend:3210", false),
+        ] {
+            let mut evidence = build::healthy();
+            let line = format!("CONVEX_SELF_HOSTED_URL={url}\n");
+            evidence.selection =
+                crate::checks::selection::build::evidence(&[], &line, "").selection;
+            let endpoint = build::endpoint(&mut evidence);
+            (endpoint.url, endpoint.invalid) = (url.to_owned(), Some(UrlFault::NoScheme));
+            build::silence(endpoint);
+            let found = run(&evidence).unwrap();
+            let remedy = &found[0].remedies[0];
+            assert!(remedy.title.ends_with(right), "{}", remedy.title);
+            assert_eq!(!remedy.edits.is_empty(), sure, "{url}");
+        }
+    }
 
     #[test]
     fn every_fault_is_proven_and_a_good_url_is_silent() {

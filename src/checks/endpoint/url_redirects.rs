@@ -2,6 +2,7 @@
 
 use super::answers::{self, is_login_wall, is_redirect};
 use crate::checks::Check;
+use crate::checks::edits::set_url;
 use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
@@ -43,6 +44,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         (Level::Error, "It redirects to another origin, where fetch does not take the key along.")
     };
     let remedy = match (same, target) {
+        (false, Some(target)) if only_to_https(endpoint, path, &location) => {
+            set_url(&evidence.selection, &target, "")
+        }
         (false, Some(target)) => {
             Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {target}, if that is your backend"))
         }
@@ -58,6 +62,17 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(url_location(evidence))
         .remedy(remedy);
     Ok(vec![heed_200(evidence, finding)])
+}
+
+/// Whether the same is asked for at the same host, by TLS.
+fn only_to_https(endpoint: &EndpointFacts, path: &str, location: &str) -> bool {
+    let Ok(target) = url::Url::parse(location) else { return false };
+    let host = target.host_str().map(|host| host.trim_matches(['[', ']']));
+    endpoint.scheme == "http"
+        && target.scheme() == "https"
+        && host == Some(endpoint.host.as_str())
+        && target.path() == path
+        && target.query().is_none()
 }
 
 fn origin(endpoint: &EndpointFacts) -> Option<String> {
@@ -89,6 +104,29 @@ mod tests {
                 .map(|level| format!("url-redirects {level} proven http://127.0.0.1:3210"))
                 .collect();
             assert_eq!(build::told(run(&evidence)), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn the_url_is_set_where_only_tls_is_asked_for() {
+        for (host, location, expected) in [
+            ("api.example.com", "https://api.example.com/instance_name", true),
+            ("api.example.com", "https://api.example.com:8443/instance_name", true),
+            ("api.example.com", "https://api.example.com/x/instance_name", false),
+            ("api.example.com", "https://www.example.com/instance_name", false),
+            ("api.example.com", "http://api.example.com/instance_name", false),
+        ] {
+            let mut evidence = build::healthy();
+            let line = format!("CONVEX_SELF_HOSTED_URL=http://{host}:8080\n");
+            evidence.selection =
+                crate::checks::selection::build::evidence(&[], &line, "").selection;
+            let endpoint = build::endpoint(&mut evidence);
+            endpoint.url = format!("http://{host}:8080");
+            (endpoint.host, endpoint.port) = (host.to_owned(), 8080);
+            build::everywhere(&mut evidence, &build::redirect(location));
+            let found = run(&evidence).unwrap();
+            let edits = &found[0].remedies[0].edits;
+            assert_eq!(!edits.is_empty(), expected, "{location}");
         }
     }
 

@@ -81,7 +81,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 certainty,
                 format!("{} is frozen: it takes connections and answers none.", container.name),
             )
-            .remedy(Remedy::safe("let it go on").run(command("unpause", &container.name))),
+            .remedy(
+                Remedy::safe("let it go on")
+                    .run(command("unpause", &container.name))
+                    .act(Action::Start { container: container.name.clone() }),
+            ),
         // Between two deaths the engine calls it running.
         ("running", _) if flaps(evidence, container) => BACKEND_RESTARTING
             .finding(
@@ -230,6 +234,16 @@ mod tests {
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
             assert_eq!(build::told(run(&in_state(state, health, serves))), expected, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_stands_still_is_started_and_what_dies_is_not() {
+        for (state, starts) in [("exited", true), ("paused", true), ("restarting", false)] {
+            let found = run(&in_state(state, None, false)).unwrap();
+            let start = Action::Start { container: "app-backend-1".to_owned() };
+            let expected: Vec<_> = starts.then_some(start).into_iter().collect();
+            assert_eq!(found[0].remedies[0].actions, expected, "{state}");
         }
     }
 

@@ -1,10 +1,13 @@
 //! The instance runs under one name, and its next start will use another: every key bears the old one.
 
-use super::{opinion, recreate, restart, service, value_place, value_spot, whose};
+use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
-use crate::evidence::compose::EntryValue;
+use crate::checks::key::selected;
+use crate::checks::persistence::mending;
+use crate::checks::place::is_compose_s;
+use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 
 /// Two places hold two names.
 pub static NAME_DRIFT: Rule = Rule {
@@ -90,7 +93,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         finding
             .at(Location::container(&container.name))
-            .remedy(Remedy::safe(format!("Set INSTANCE_NAME back to {old}")))
+            .remedy(back(evidence, &whose, entry, &old))
             .remedy(
                 Remedy::careful(format!(
                     "Or go on as {new}, and write {new} before the | of every key (the hex part stays)"
@@ -100,11 +103,58 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     ])
 }
 
+/// Sets the name back. By the doctor only where the key of the CLI still bears the old one, and Compose's `.env` says the new one.
+fn back(
+    evidence: &Evidence,
+    whose: &Whose<'_>,
+    entry: Option<&EnvironmentEntry>,
+    old: &str,
+) -> Remedy {
+    let remedy = Remedy::safe(format!("Set INSTANCE_NAME back to {old}"));
+    let key = selected(evidence).and_then(|key| key.shape.name.as_deref());
+    let sure = key == Some(old) && is_compose_s(whose.container);
+    match entry.filter(|entry| sure && mending::is_in_env_file(evidence, entry)) {
+        Some(EnvironmentEntry { value_at: Some(at), .. }) => remedy.act(Action::SetVariable {
+            file: at.file.clone(),
+            name: "INSTANCE_NAME".to_owned(),
+            value: old.to_owned(),
+        }),
+        _ => remedy,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, Seen, entry, unseen};
+    use crate::evidence::compose::At;
     use crate::report::Certainty::{self, Proven};
+
+    #[test]
+    fn the_name_goes_back_where_the_key_bears_it() {
+        for (case, name, file, expected) in [
+            ("the key bears the old one", "convex-self-hosted", ".env", true),
+            ("the key was rewritten", "renamed", ".env", false),
+            ("in the compose file itself", "convex-self-hosted", "docker-compose.yml", false),
+        ] {
+            let mut evidence = build::healthy();
+            build::DIRECTORY.clone_into(&mut evidence.surroundings.directory);
+            let mut key = build::key(vec![]);
+            key.shape.name = Some(name.to_owned());
+            evidence.keys = vec![key];
+            let mut declared = entry("INSTANCE_NAME", EntryValue::Plain("renamed".to_owned()));
+            declared.value_at = Some(At { file: file.to_owned(), line: 1, column: 1 });
+            build::service(&mut evidence).environment = vec![declared];
+            let found = run(&evidence).unwrap();
+            let set = Action::SetVariable {
+                file: ".env".to_owned(),
+                name: "INSTANCE_NAME".to_owned(),
+                value: "convex-self-hosted".to_owned(),
+            };
+            let expected: Vec<_> = expected.then_some(set).into_iter().collect();
+            assert_eq!(found[0].remedies[0].actions, expected, "{case}");
+        }
+    }
 
     #[test]
     fn what_differs_from_the_name_in_force() {

@@ -4,10 +4,11 @@
 use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
 use crate::checks::key::{called, capital, selected, trial};
-use crate::evidence::compose::EntryValue;
-use crate::evidence::docker::SecretState;
+use crate::checks::persistence::mending;
+use crate::evidence::compose::{EntryValue, EnvironmentEntry};
+use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Observation, Unseen};
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
 /// Two places hold two secrets.
@@ -30,6 +31,8 @@ struct Place<'a> {
     source: String,
     secret: &'a Fingerprint,
     at: Location,
+    /// What the compose project says, where it is that.
+    entry: Option<&'a EnvironmentEntry>,
 }
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -106,11 +109,52 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         "To keep the keys of today, restore in {} the secret that {} holds, before anything restarts",
         new.what, old.what
     ));
+    // Which one is meant, the key of the CLI tells, and nothing else does.
+    let in_env_file = new.entry.filter(|entry| mending::is_in_env_file(evidence, entry));
+    let pinned = in_env_file.and_then(|entry| now.map(|now| (entry, now)));
+    let runs = container.is_running() && crate::checks::place::is_compose_s(container);
+    let (back, on) = match (opens(old), opens(new), pinned.filter(|_| runs)) {
+        (Some(true), Some(false), Some((entry, now))) if now.secret == old.secret => {
+            (Some(pin(container, entry)), None)
+        }
+        (Some(false), Some(true), Some((entry, _))) => (None, Some(put_in_force(container, entry))),
+        _ => (None, None),
+    };
     finding = match opens(old) {
-        Some(true) => finding.remedy(go_back).remedy(go_on),
-        _ => finding.remedy(go_on).remedy(go_back),
+        Some(true) => finding.remedy(back.unwrap_or(go_back)).remedy(go_on),
+        _ => finding.remedy(on.unwrap_or(go_on)).remedy(go_back),
     };
     Ok(vec![finding])
+}
+
+/// Writes the secret in force where the next start takes it from.
+fn pin(container: &Container, entry: &EnvironmentEntry) -> Remedy {
+    let file = file_of(entry);
+    Remedy::safe(format!(
+        "Keep the keys of today: write the secret in force back into {file} as INSTANCE_SECRET (the other stays there as a \
+         comment; keys made with that one are refused)"
+    ))
+    .act(Action::PinSecret { container: container.name.clone(), file })
+}
+
+/// Makes the container anew with the secret for which the key was made.
+fn put_in_force(container: &Container, entry: &EnvironmentEntry) -> Remedy {
+    let file = file_of(entry);
+    Remedy::careful(format!(
+        "Put the secret of {file} in force, for which the key was made: {} is made anew with it, the data stays (keys made with \
+         the old one are refused from then on)",
+        container.name
+    ))
+    .act(Action::Replace {
+        container: container.name.clone(),
+        mount: None,
+        secret_from: Some(file),
+        without: vec![],
+    })
+}
+
+fn file_of(entry: &EnvironmentEntry) -> String {
+    entry.value_at.as_ref().unwrap_or(&entry.at).file.clone()
 }
 
 fn in_container<'a>(
@@ -124,6 +168,7 @@ fn in_container<'a>(
         source: container.to_owned(),
         secret,
         at: Location::container(container),
+        entry: None,
     }))
 }
 
@@ -138,6 +183,7 @@ fn of_compose<'a>(evidence: &'a Evidence, whose: &Whose<'_>) -> Result<Option<Pl
             source: value_spot(entry),
             secret: state.fingerprint()?,
             at: value_place(entry),
+            entry: Some(entry),
         }),
         _ => None,
     }))
@@ -147,7 +193,9 @@ fn of_compose<'a>(evidence: &'a Evidence, whose: &Whose<'_>) -> Result<Option<Pl
 mod tests {
     use super::*;
     use crate::checks::key::build::{self, Seen, entry, unseen, valid};
+    use crate::evidence::compose::At;
     use crate::evidence::docker::SecretPlaces;
+    use crate::evidence::surroundings::Git;
     use crate::report::Certainty::{self, Likely, Proven};
 
     type Row = (&'static str, [Observation<Option<SecretState>>; 3], EntryValue, Option<Certainty>);
@@ -198,6 +246,80 @@ mod tests {
             build::service(&mut evidence).environment = vec![entry("INSTANCE_SECRET", value)];
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    /// By the key of the CLI alone can be told which secret is meant.
+    #[test]
+    fn the_key_tells_which_secret_is_meant() {
+        let in_dotenv = At { file: ".env".to_owned(), line: 1, column: 1 };
+        let in_shell = None;
+        let pin = vec![Action::PinSecret {
+            container: "app-backend-1".to_owned(),
+            file: ".env".to_owned(),
+        }];
+        let replace = vec![Action::Replace {
+            container: "app-backend-1".to_owned(),
+            mount: None,
+            secret_from: Some(".env".to_owned()),
+            without: vec![],
+        }];
+        let (ours, new) = (build::opened, build::closed);
+        for (case, trials, value_at, tracked, expected) in [
+            (
+                "made with the old",
+                vec![ours("ours", vec![]), new("new", vec![])],
+                Some(in_dotenv.clone()),
+                false,
+                pin,
+            ),
+            (
+                "made with the new",
+                vec![new("ours", vec![]), ours("new", vec![])],
+                Some(in_dotenv.clone()),
+                false,
+                replace,
+            ),
+            (
+                "made with neither",
+                vec![new("ours", vec![]), new("new", vec![])],
+                Some(in_dotenv.clone()),
+                false,
+                vec![],
+            ),
+            ("not tried", vec![ours("ours", vec![])], Some(in_dotenv.clone()), false, vec![]),
+            (
+                "in the shell",
+                vec![ours("ours", vec![]), new("new", vec![])],
+                in_shell,
+                false,
+                vec![],
+            ),
+            (
+                "in git",
+                vec![ours("ours", vec![]), new("new", vec![])],
+                Some(in_dotenv),
+                true,
+                vec![],
+            ),
+        ] {
+            let mut evidence = build::healthy();
+            build::DIRECTORY.clone_into(&mut evidence.surroundings.directory);
+            evidence.keys = vec![build::key(trials)];
+            let mut declared = entry("INSTANCE_SECRET", EntryValue::Secret(valid("new")));
+            declared.value_at = value_at;
+            build::service(&mut evidence).environment = vec![declared];
+            build::backend(&mut evidence).secret.environment = Seen(Some(valid("ours")));
+            let tracked = if tracked { vec![".env".to_owned()] } else { vec![] };
+            evidence.surroundings.git = Seen(Some(Git { tracked, ..Git::default() }));
+            let found = run(&evidence).unwrap();
+            let actions: Vec<_> =
+                found[0].remedies.iter().flat_map(|remedy| remedy.actions.clone()).collect();
+            assert_eq!(actions, expected, "{case}");
+            build::backend(&mut evidence).state = "exited".to_owned();
+            let found = run(&evidence).unwrap();
+            let acts = found[0].remedies.iter().any(|remedy| !remedy.actions.is_empty());
+            assert!(!acts, "{case}, stopped");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{declared_secret, value_place};
 use crate::checks::Check;
-use crate::checks::persistence::spot;
+use crate::checks::persistence::{mending, spot};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -38,6 +38,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         "Move the value to `.env` (which git must ignore), and write `INSTANCE_SECRET: \
          ${INSTANCE_SECRET}` here",
     );
+    let move_out = match mending::move_out(evidence, entry, secret) {
+        Some(actions) if !tracked => actions.into_iter().fold(move_out, Remedy::act),
+        _ => move_out,
+    };
     let finding = SECRET_IN_COMPOSE
         .finding(Certainty::Proven, detail)
         .level(if tracked { Level::Error } else { Level::Warning })
@@ -62,7 +66,46 @@ mod tests {
     use crate::checks::key::build::{self, Seen, at, entry, valid};
     use crate::evidence::compose::{At, EntryValue};
     use crate::evidence::surroundings::Git;
+    use crate::report::Action;
     use Certainty::Proven;
+
+    #[test]
+    fn it_moves_where_the_running_container_has_the_same_and_git_takes_neither_file() {
+        let git = |tracked: &[&str]| {
+            let tracked = tracked.iter().map(|file| (*file).to_owned()).collect();
+            Seen(Some(Git { tracked, ..Git::default() }))
+        };
+        let pin_and_pass = ["pin .env", "pass docker-compose.yml"];
+        let with_ignore = ["ignore .env", "pin .env", "pass docker-compose.yml"];
+        for (case, secret, git, running, expected) in [
+            ("no git", "ours", Seen(None), true, &pin_and_pass[..]),
+            ("git", "ours", git(&[]), true, &with_ignore),
+            ("git unseen", "ours", build::unseen(), true, &[]),
+            ("the compose file is tracked", "ours", git(&["docker-compose.yml"]), true, &[]),
+            ("its .env is tracked", "ours", git(&[".env"]), true, &[]),
+            ("another in force", "other", Seen(None), true, &[]),
+            ("stopped", "ours", Seen(None), false, &[]),
+        ] {
+            let mut evidence = build::healthy();
+            build::DIRECTORY.clone_into(&mut evidence.surroundings.directory);
+            let mut own = entry("INSTANCE_SECRET", EntryValue::Secret(valid(secret)));
+            own.value_at = Some(at(9));
+            build::service(&mut evidence).environment = vec![own];
+            evidence.surroundings.git = git;
+            if !running {
+                build::backend(&mut evidence).state = "exited".to_owned();
+            }
+            let found = run(&evidence).unwrap();
+            let actions = found[0].remedies.iter().flat_map(|remedy| &remedy.actions);
+            let told = actions.map(|action| match action {
+                Action::Ignore { file } => format!("ignore {file}"),
+                Action::PinSecret { file, .. } => format!("pin {file}"),
+                Action::PassVariable { file, .. } => format!("pass {file}"),
+                other => format!("{other:?}"),
+            });
+            assert_eq!(told.collect::<Vec<_>>(), expected, "{case}");
+        }
+    }
 
     #[test]
     fn a_secret_in_the_compose_file() {

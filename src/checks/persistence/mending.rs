@@ -5,10 +5,11 @@ use super::{Elsewhere, declared, declared_over, keeps};
 use crate::checks::compose;
 use crate::checks::selection::ADMIN_KEY;
 use crate::evidence::Evidence;
-use crate::evidence::compose::{BackendService, ComposeFacts};
+use crate::evidence::compose::{BackendService, ComposeFacts, EnvironmentEntry};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, short_volume};
 use crate::evidence::selection::ValueSource;
 use crate::report::{Action, MountAt, Remedy, Safety};
+use crate::secret::Fingerprint;
 
 /// The variable that keeps keys alive whatever becomes of volumes.
 pub(crate) const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
@@ -148,7 +149,12 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     actions.extend([
         pass(service),
         Action::NewSecret { file: file.clone() },
-        Action::Replace { container: container.name.clone(), mount: None, secret_from: Some(file) },
+        Action::Replace {
+            container: container.name.clone(),
+            mount: None,
+            secret_from: Some(file),
+            without: vec![],
+        },
         Action::MintKey { file: key_file.clone() },
     ]);
     let remedy = with(
@@ -187,6 +193,49 @@ pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> 
             .act(pass(service))
             .act(Action::PinSecret { container: container.name.clone(), file }),
     )
+}
+
+/// Moves a secret that stands in the compose file into Compose's `.env`. `None` where the running container does not have the same one,
+/// which is then the only place that it could be read from, or git keeps the `.env` as well.
+pub(crate) fn move_out(
+    evidence: &Evidence,
+    entry: &EnvironmentEntry,
+    secret: &Fingerprint,
+) -> Option<Vec<Action>> {
+    let (compose, service) = declared(evidence).ok()??;
+    let file = env_file(evidence, compose);
+    let container = runs_with(evidence, secret)?;
+    let git = evidence.surroundings.git.seen().ok()?.as_ref();
+    let kept = git.is_some_and(|git| git.tracked.contains(&file));
+    if kept || !compose::is_in_a_file_of(compose, &entry.at) {
+        return None;
+    }
+    // Of a `.env` that is not there yet nobody has asked git.
+    let ignore = git.map(|_| Action::Ignore { file: file.clone() });
+    let pin = Action::PinSecret { container: container.name.clone(), file };
+    let pass = Action::PassVariable {
+        file: entry.at.file.clone(),
+        service: service.name.clone(),
+        name: INSTANCE_SECRET.to_owned(),
+    };
+    Some(ignore.into_iter().chain([pin, pass]).collect())
+}
+
+/// Whether that value stands in Compose's own `.env`, outside of git, from which the compose file takes it.
+pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> bool {
+    let Ok(Some((compose, _))) = declared(evidence) else { return false };
+    let file = env_file(evidence, compose);
+    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
+    entry.value_at.as_ref().is_some_and(|at| at.file == file)
+        && compose::is_in_a_file_of(compose, &entry.at)
+        && !git.is_some_and(|git| git.tracked.contains(&file))
+}
+
+/// This project's container, where it runs with that secret.
+fn runs_with<'a>(evidence: &'a Evidence, secret: &Fingerprint) -> Option<&'a Container> {
+    let container = evidence.docker.seen().ok()?.expected()?;
+    let process = container.secret.process.seen().ok()?.as_ref()?;
+    (container.is_running() && process.fingerprint() == Some(secret)).then_some(container)
 }
 
 /// What has git ignore those of the files that it would take: a secret in them is public at the next commit.
@@ -259,6 +308,7 @@ fn replace(container: &str, volume: &str, service: &BackendService) -> Action {
         container: container.to_owned(),
         mount: Some(MountAt { volume: volume.to_owned(), target: service.data_dir.clone() }),
         secret_from: None,
+        without: vec![],
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::steps::{SCRIPT, Step};
 use super::{Place, behind_url, of_project};
+use crate::checks::selection::URL;
 use crate::evidence::Evidence;
 use crate::report::{Action, Finding, Remedy};
 
@@ -33,8 +34,10 @@ pub(crate) fn fit(evidence: &Evidence, mut finding: Finding) -> Finding {
 
 /// Whether the doctor itself would change the compose project or a container for it.
 fn changes_the_project(remedy: &Remedy) -> bool {
-    let elsewhere = |action: &Action| {
-        matches!(action, Action::MintKey { .. } | Action::Ignore { .. } | Action::Start { .. })
+    let elsewhere = |action: &Action| match action {
+        Action::MintKey { .. } | Action::Ignore { .. } | Action::Start { .. } => true,
+        Action::SetVariable { name, .. } => name == URL,
+        _ => false,
     };
     !remedy.actions.iter().all(elsewhere)
 }

@@ -57,6 +57,19 @@ mod tests {
     use crate::checks::selection::build::{self, PAIR, told};
 
     #[test]
+    fn the_line_becomes_a_comment_and_the_shell_is_told() {
+        for name in [URL, ADMIN_KEY] {
+            let local = format!("A=1\n{name}=\n");
+            let found = run(&build::evidence(&[], &local, PAIR)).unwrap();
+            let edit = &found[0].remedies[0].edits[0];
+            assert_eq!((edit.line, edit.new.as_deref()), (2, Some("# {line}")), "{name}");
+            let found = run(&build::evidence(&[(name, "")], "", PAIR)).unwrap();
+            assert_eq!(found[0].remedies[0].commands, [format!("unset {name}")]);
+            assert!(!found[0].remedies[0].is_for_the_doctor(), "{name}");
+        }
+    }
+
+    #[test]
     fn empty_value_shadows_full_one() {
         let url = "CONVEX_SELF_HOSTED_URL=http://h\n";
         let error = |at: &str| vec![format!("empty-value-shadows error proven {at}")];

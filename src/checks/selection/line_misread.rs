@@ -4,7 +4,7 @@
 
 use super::{ADMIN_KEY, URL};
 use crate::admin_key::Form;
-use crate::checks::Check;
+use crate::checks::{Check, edits};
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind as Kind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -71,10 +71,12 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
         _ => Certainty::Proven,
     };
     let detail = format!("{}: {}.", misread.name, said(misread.kind));
+    let value = if misread.name == URL { "{value}" } else { "'{value}'" };
     let remedy = Remedy::safe(format!(
         "write line {} of {} in this form: {}",
         misread.line, misread.file, misread.corrected
-    ));
+    ))
+    .edit(edits::rewrite(&source, misread.lines.as_ref(), &misread.name, value));
     let finding = LINE_MISREAD.finding(certainty, detail).level(level);
     Some(finding.at(Location::line(&misread.file, misread.line)).remedy(remedy))
 }
@@ -137,6 +139,51 @@ mod tests {
             let line = |rest| format!("line-misread {rest}");
             let expected: Vec<_> = expected.map(line).into_iter().collect();
             assert_eq!(told(run(&evidence)), expected, "{local}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_can_mean_one_thing_only_has_its_edit() {
+        let url = "CONVEX_SELF_HOSTED_URL=http://h:3210\n";
+        let key =
+            |line: &str| format!("{url}{}", line.replace("KEY!", KEY).replace('@', ADMIN_KEY));
+        let plain = Some("CONVEX_SELF_HOSTED_ADMIN_KEY='{value}'");
+        for (local, expected) in [
+            (key("@=\"KEY!"), plain),
+            (key("@='\"KEY!\"'"), plain),
+            (key("@=\\\"KEY!\\\""), plain),
+            (key("@==KEY!"), plain),
+            (key("set @=KEY!"), plain),
+            (
+                key("export @=\"KEY! # mine"),
+                Some("export CONVEX_SELF_HOSTED_ADMIN_KEY='{value}' {comment}"),
+            ),
+            (key("@=my#KEY!"), plain),
+            // The rest may be a comment, or belong to the key; or the value stands elsewhere.
+            (key("@=KEY!#mine"), None),
+            (key("@=app|01ac#4b32"), None),
+            (key("@=${ADMIN_KEY}"), None),
+            (key("@=\"KEY!\" or so"), None),
+            (
+                format!(
+                    "CONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\nset CONVEX_SELF_HOSTED_URL=http://h:1"
+                ),
+                Some("CONVEX_SELF_HOSTED_URL={value}"),
+            ),
+            (
+                format!(
+                    "CONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\nset CONVEX_SELF_HOSTED_URL=http://u:p@h"
+                ),
+                None,
+            ),
+        ] {
+            let found = run(&build::evidence(&[], &local, "")).unwrap();
+            assert_eq!(found.len(), 1, "{local}");
+            let edits = &found[0].remedies[0].edits;
+            let new = edits.first().and_then(|edit| edit.new.as_deref());
+            assert_eq!(new, expected, "{local}");
+            let hash = local.lines().nth(1).map(crate::report::line_hash);
+            assert!(edits.iter().all(|edit| edit.line == 2 && edit.line_hash == hash), "{local}");
         }
     }
 

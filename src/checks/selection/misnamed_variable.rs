@@ -1,5 +1,6 @@
 //! A variable whose name is nearly one of the pair's: the CLI does not read it.
 
+use super::URL;
 use crate::checks::{Check, edits};
 use crate::evidence::selection::NearMissFacts;
 use crate::evidence::{Evidence, Unseen};
@@ -46,11 +47,17 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
         .level(if missing && !elsewhere { Level::Error } else { Level::Warning })
         .because(format!("{written} is set"), source.to_string())
         .remedy(if missing {
+            // Behind a path nothing is assigned.
+            let value = match (written.starts_with("./"), meant.as_str()) {
+                (false, _) => "{rest}",
+                (true, URL) => "{value}",
+                (true, _) => "'{value}'",
+            };
             Remedy::safe(format!("rename it to {meant} ({source})")).edit(edits::rewrite(
                 source,
                 miss.lines.as_ref(),
                 meant,
-                "{rest}",
+                value,
             ))
         } else {
             Remedy::safe(format!("delete it ({source}), unless another program reads it"))

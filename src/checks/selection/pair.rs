@@ -2,9 +2,11 @@
 
 use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
+use crate::checks::key::trial;
+use crate::evidence::docker::{Port, SecretState};
 use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Nothing here names a self-hosted deployment.
 pub static SELECTION_MISSING: Rule = Rule {
@@ -91,15 +93,44 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ => target(selection),
     };
     finding = if unset == URL {
-        finding.remedy(Remedy::safe(format!(
-            "write {URL}={} into {file}, or the URL at which your backend is reached",
-            super::backend_url(evidence)
-        )))
+        finding.remedy(write_url(evidence, empty, &file))
     } else {
         let title = format!("mint a key and write it as {ADMIN_KEY}='…' into {file}");
         finding.remedy(super::mint(evidence, &title))
     };
     Ok(vec![super::with_cli_words(finding, selection)])
+}
+
+/// To write the URL. The doctor does it where the key there is opens with the secret of this project's backend, which is published here.
+fn write_url(evidence: &Evidence, empty: Option<&ValueSource>, file: &str) -> Remedy {
+    let url = super::backend_url(evidence);
+    let words = |tail: &str| Remedy::safe(format!("write {URL}={url} into {file}{tail}"));
+    let file = match empty {
+        None => file,
+        Some(ValueSource::File { file, .. }) => file.as_str(),
+        // What a shell exports comes before every file, also when it is empty.
+        Some(_) => return words(", or the URL at which your backend is reached"),
+    };
+    if !is_for_own_backend(evidence) {
+        return words(", or the URL at which your backend is reached");
+    }
+    Remedy::safe(format!("write {URL}={url} into {file}: the key there belongs to this backend"))
+        .act(Action::SetVariable { file: file.to_owned(), name: URL.to_owned(), value: url })
+}
+
+/// Whether the key that counts was made with the secret with which this project's backend runs, at a port of this machine.
+fn is_for_own_backend(evidence: &Evidence) -> bool {
+    let Ok(docker) = evidence.docker.seen() else { return false };
+    let Some(container) = docker.expected().filter(|container| container.is_running()) else {
+        return false;
+    };
+    let published = |port: &Port| port.container == 3210 && port.host.is_some();
+    let process = container.secret.process.seen().ok().and_then(Option::as_ref);
+    let secret = process.and_then(SecretState::fingerprint);
+    let source = super::winner(&evidence.selection, ADMIN_KEY);
+    let key = evidence.keys.iter().find(|key| Some(&key.source) == source);
+    let opened = key.zip(secret).and_then(|(key, secret)| trial(key, secret)?.opened.as_ref());
+    docker.local && container.ports.iter().any(published) && opened.is_some()
 }
 
 const WITHOUT_IT: &str = "Without the whole pair the CLI does not say so: `dev` offers a login or starts a new local \
@@ -175,6 +206,47 @@ mod tests {
         let mut evidence = build::evidence(&[], "CONVEX_DEPLOYMENT=dev:a-b-1", "");
         evidence.compose = Observation::unavailable("not readable");
         assert_eq!(told(missing(&evidence)), ["unknown"]);
+    }
+
+    #[test]
+    fn the_url_is_written_for_a_key_of_this_project_s_backend() {
+        use crate::checks::key::build as keys;
+        let key = format!("CONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
+        let empty = format!("{key}CONVEX_SELF_HOSTED_URL=\n");
+        let shell = [("CONVEX_SELF_HOSTED_URL", "")];
+        type Spoil = fn(&mut Evidence);
+        let nothing: Spoil = |_| {};
+        let cases: [(&str, &[(&str, &str)], &str, Spoil, bool); 8] = [
+            ("its own", &[], &key, nothing, true),
+            ("an empty line", &[], &empty, nothing, true),
+            ("an empty export", &shell, &key, nothing, false),
+            (
+                "another's key",
+                &[],
+                &key,
+                |it| it.keys[0].trials = vec![keys::closed("ours", vec![])],
+                false,
+            ),
+            ("stopped", &[], &key, |it| keys::backend(it).state = "exited".to_owned(), false),
+            ("not published", &[], &key, |it| keys::backend(it).ports[0].host = None, false),
+            ("another machine", &[], &key, |it| keys::docker(it).local = false, false),
+            ("unseen", &[], &key, |it| it.docker = keys::unseen(), false),
+        ];
+        for (case, env, local, spoil, sure) in cases {
+            let mut evidence = keys::healthy();
+            evidence.selection = build::evidence(env, local, "").selection;
+            evidence.keys[0].source = ValueSource::File { file: ".env.local".to_owned(), line: 1 };
+            keys::docker(&mut evidence).local = true;
+            spoil(&mut evidence);
+            let found = incomplete(&evidence).unwrap();
+            let set = Action::SetVariable {
+                file: ".env.local".to_owned(),
+                name: URL.to_owned(),
+                value: "http://127.0.0.1:3210".to_owned(),
+            };
+            let expected: Vec<_> = sure.then_some(set).into_iter().collect();
+            assert_eq!(found[0].remedies[0].actions, expected, "{case}");
+        }
     }
 
     #[test]

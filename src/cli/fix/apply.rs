@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::act::edit::Changes;
 use crate::act::engine::{
-    Change as Difference, Engine, Kept, Progress, Replaced, Value as Variable,
+    Change as Difference, Engine, Kept, Progress, Replaced, Started, Value as Variable,
 };
 use crate::collect::minting::{self, Wish};
 use crate::collect::{Request, mending};
@@ -52,6 +52,8 @@ pub(super) struct Done<'a> {
 enum OnEngine<'a> {
     Stopped(&'a Engine, String),
     Started(&'a Engine, String),
+    /// It was paused.
+    WentOn(&'a Engine, String),
     Copied(String),
     Replaced(Replaced<'a>),
 }
@@ -138,10 +140,11 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
             world.runtime.block_on(engine.stop(container))?;
             OnEngine::Stopped(engine, container.clone())
         }
-        Do::Start(container) => {
-            world.runtime.block_on(engine.start(container))?;
-            OnEngine::Started(engine, container.clone())
-        }
+        Do::Start(container) => match world.runtime.block_on(engine.start(container))? {
+            Started::Ran => return Ok(()),
+            Started::Started => OnEngine::Started(engine, container.clone()),
+            Started::WentOn => OnEngine::WentOn(engine, container.clone()),
+        },
         Do::Copy { from, to, project, key } => {
             // Compose takes the volume for its own by these, and without its hash of the declaration it asks nothing.
             let labels = BTreeMap::from([
@@ -160,8 +163,9 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
             ));
             OnEngine::Copied(to.clone())
         }
-        Do::Replace { container, mount, secret_from } => {
+        Do::Replace { container, mount, secret_from, without } => {
             let mut difference = Difference::default();
+            difference.environment.extend(without.iter().map(|name| (name.clone(), None)));
             let mount = mount.as_ref().map(|at| (at.volume.clone(), at.target.clone()));
             difference.mounts.extend(mount);
             if let Some(file) = secret_from {
@@ -238,6 +242,9 @@ impl Done<'_> {
                 OnEngine::Replaced(replaced) => self.runtime.block_on(replaced.undo()).err(),
                 OnEngine::Stopped(engine, container) => {
                     self.runtime.block_on(engine.start(&container)).err()
+                }
+                OnEngine::WentOn(engine, container) => {
+                    self.runtime.block_on(engine.pause(&container)).err()
                 }
                 OnEngine::Started(engine, container) => {
                     self.runtime.block_on(engine.stop(&container)).err()

@@ -52,15 +52,22 @@ fn words(what: &Do) -> String {
                 short_volume(from)
             )
         }
-        Do::Replace { container, mount, secret_from } => {
+        Do::Replace { container, mount, secret_from, without } => {
             let mut with: Vec<String> = vec![];
             with.extend(
                 mount.as_ref().map(|it| format!("{} at {}", short_volume(&it.volume), it.target)),
             );
             with.extend(secret_from.as_ref().map(|file| format!("INSTANCE_SECRET of {file}")));
+            let mut changes = vec![];
+            if !with.is_empty() {
+                changes.push(format!("with {}", with.join(" and ")));
+            }
+            if !without.is_empty() {
+                changes.push(format!("without {}", without.join(" and ")));
+            }
             format!(
-                "make {container} anew with {}; the old one is kept, stopped, until the new one works",
-                with.join(" and ")
+                "make {container} anew {}; the old one is kept, stopped, until the new one works",
+                changes.join(" and ")
             )
         }
     }
