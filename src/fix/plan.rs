@@ -383,6 +383,11 @@ impl Value {
         }
     }
 
+    /// The text of an env file with a stand-in for the value, as long as one.
+    pub fn placeheld(&self, text: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.set_in(text, &format!("'{}'", "*".repeat(256))))
+    }
+
     /// The text of an env file with the value in it, once that is known; beside a key, the URL where the text has none. `None` where no
     /// quotes hold it.
     pub fn written(

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
 
-use crate::act::edit::Changes;
+use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
     Change as Difference, Engine, Kept, Progress, Replaced, Value as Variable,
 };
@@ -24,6 +25,8 @@ pub(super) struct World<'a> {
     pub(super) directory: &'a Path,
     /// What changes stay inside of.
     pub(super) root: &'a Path,
+    /// Held for as long as the command lasts.
+    pub(super) locks: &'a Rc<Locks>,
     pub(super) interrupt: &'a Interrupt,
     /// Where calls of the engine wait.
     pub(super) runtime: &'a Runtime,
@@ -85,8 +88,9 @@ pub(super) fn take_up(world: &World<'_>, works: bool) -> Vec<String> {
 
 /// Carries it out. On a failure everything is as before.
 pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> anyhow::Result<Done<'a>> {
-    let mut done =
-        Done { changes: Changes::of(world.root), on_engine: vec![], runtime: world.runtime };
+    let changes = Changes::under(world.root, Rc::clone(world.locks));
+    let mut done = Done { changes, on_engine: vec![], runtime: world.runtime };
+    try_out(fix, &done.changes, world)?;
     for step in &fix.steps {
         let result = match step {
             _ if world.interrupt.came() => Err(anyhow::anyhow!("interrupted")),
@@ -103,6 +107,29 @@ pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> anyhow::Result<Done<'a>
         }
     }
     Ok(done)
+}
+
+/// Files that cannot be written are found before anything is stopped or copied for them.
+fn try_out(fix: &Fix, changes: &Changes, world: &World<'_>) -> anyhow::Result<()> {
+    let mut seen: Vec<&str> = vec![];
+    for step in &fix.steps {
+        let (file, old, new) = match step {
+            Step::Write(change) => (&change.file, change.old.clone(), change.new.clone()),
+            Step::Set(set) => {
+                let old = mending::text(world.directory, &set.file).map_err(anyhow::Error::msg)?;
+                let new = set.value.placeheld(old.as_ref().map_or("", |text| text.as_str()));
+                (&set.file, old, new)
+            }
+            Step::Engine(_) => continue,
+        };
+        // A second step begins with what the first one wrote.
+        if !seen.contains(&file.as_str()) {
+            seen.push(file);
+            let path = world.directory.join(file);
+            changes.try_out(&path, old.as_ref().map(|text| text.as_str()), &new)?;
+        }
+    }
+    Ok(())
 }
 
 fn write(change: &Change, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> {
@@ -211,8 +238,7 @@ impl Done<'_> {
 
     /// Ends well. What should be known comes back.
     pub(super) fn keep(self) -> Vec<String> {
-        self.changes.keep();
-        let mut notes = vec![];
+        let mut notes = self.changes.keep();
         for one in self.on_engine {
             let OnEngine::Replaced(replaced) = one else { continue };
             notes.extend(replaced.notes().iter().cloned());
@@ -250,7 +276,7 @@ impl Done<'_> {
             };
             notes.extend(trouble.map(|trouble| trouble.to_string()));
         }
-        drop(self.changes);
+        notes.extend(self.changes.take_back());
         notes
     }
 }
