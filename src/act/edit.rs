@@ -15,11 +15,11 @@ use zeroize::Zeroizing;
 
 pub use lock::{LockError, Locks, is_busy};
 
-/// Why a file was not changed.
+/// Why a file was not changed: it is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// A link leads out of the project.
-    #[error("{} leads to {}, outside of the project: nothing was changed", path.display(), target.display())]
+    #[error("{} leads to {}, outside of the project", path.display(), target.display())]
     Outside {
         /// The file as named.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum EditError {
         target: PathBuf,
     },
     /// A link leads to nothing.
-    #[error("{} is a link to {}, which is not there: nothing was changed", path.display(), target.display())]
+    #[error("{} is a link to {}, which is not there", path.display(), target.display())]
     Dangling {
         /// The file as named.
         path: PathBuf,
@@ -35,13 +35,13 @@ pub enum EditError {
         target: PathBuf,
     },
     /// Somebody changed it since it was read.
-    #[error("{} was changed by somebody else meanwhile: nothing was changed", .0.display())]
+    #[error("{} was changed by somebody else meanwhile", .0.display())]
     Changed(PathBuf),
     /// Another doctor is at work.
-    #[error("another convex-doctor changes {} just now: nothing was changed", .0.display())]
+    #[error("another convex-doctor changes {} just now", .0.display())]
     Busy(PathBuf),
     /// The system refuses: a read-only disk, a full one, a missing right.
-    #[error("cannot write {}: {error}; nothing was changed", path.display())]
+    #[error("cannot write {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

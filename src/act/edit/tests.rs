@@ -125,7 +125,7 @@ fn what_is_no_file_or_is_write_protected_is_left_alone() {
         ("protected", Some("old"), "write-protected"),
     ] {
         let error = replace(&at(name), root.path(), old, "new").unwrap_err().to_string();
-        assert!(error.contains(said) && error.contains("nothing was changed"), "{name}: {error}");
+        assert!(error.contains(said), "{name}: {error}");
         assert_eq!(names(root.path()), before, "{name}");
     }
 }
@@ -257,10 +257,10 @@ fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
 fn child_on_a_full_disk() {
     let place = PathBuf::from(std::env::var(PLACE).unwrap());
     let error = replace(&place.join("a"), &place, Some("old"), "new").unwrap_err();
-    assert!(error.to_string().contains("nothing was changed"), "{error}");
+    assert!(error.to_string().contains("cannot write"), "{error}");
     let mut changes = Changes::of(&place);
     let error = changes.replace(&place.join("b"), None, "new").unwrap_err();
-    assert!(error.to_string().contains("nothing was changed"), "{error}");
+    assert!(error.to_string().contains("cannot write"), "{error}");
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn a_directory_that_takes_no_file_changes_nothing() {
     let is_root = std::fs::write(place.path().join("probe"), "").is_ok();
     if !is_root {
         let error = replace(&path, place.path(), Some("old"), "new").unwrap_err();
-        assert!(error.to_string().contains("nothing was changed"), "{error}");
+        assert!(error.to_string().contains("cannot write"), "{error}");
         assert_eq!(names(place.path()), ["a"]);
     }
     directory(0o755);

@@ -112,7 +112,15 @@ fn described(minted: &Minted) -> String {
 fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit> {
     let root = request.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let path = root.join(file);
-    let old = collect::env_text(&path)?;
+    let old = match collect::env_text(&path) {
+        Ok(old) => old,
+        Err(error) => {
+            output::note(&format!(
+                "convex-doctor: no key was written, nothing was changed: {error}"
+            ));
+            return Ok(Exit::Found);
+        }
+    };
     let before = collect::run_files_only(request)?;
     let Some(quoted) = env_file::quoted(minted.key.expose()) else {
         anyhow::bail!(
@@ -137,7 +145,7 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
     crate::cli::fix::tell_left(&[&root], false);
     let mut edit = Changes::of(&root);
     if let Err(error) = edit.replace(&path, old.as_deref(), &text) {
-        output::note(&format!("convex-doctor: no key was written: {error}"));
+        output::note(&format!("convex-doctor: no key was written, nothing was changed: {error}"));
         return Ok(Exit::Found);
     }
     output::note(&set);
