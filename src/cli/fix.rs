@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::{Exit, Format, Options};
 use crate::act::edit::{self, LockError, Locks, SECOND_NAME};
+use crate::act::engine::Replaced;
 use crate::checks;
 use crate::checks::compose::shell_word;
 use crate::collect::{self, Request, mending};
@@ -21,6 +22,7 @@ use crate::output;
 use crate::render::mending::{self as render, ByHand, Outcome, State, Story};
 use crate::report::{Finding, Level, Report, Verdict};
 use crate::secret::sanitize;
+use apply::Fate;
 
 /// The end of its help.
 pub(super) const HELP: &str = "\
@@ -207,8 +209,11 @@ impl Mending<'_> {
         let mut tried: Vec<String> = vec![];
         let mut report = report;
         if !self.request.no_docker {
-            let works = rank(report.verdict) <= rank(Verdict::AtRisk);
-            let notes = apply::take_up(&world, works);
+            let (mut notes, unsettled) = apply::take_up(&world);
+            for replaced in unsettled {
+                let fate = self.fate(&replaced, &world, &report)?;
+                notes.push(apply::settle(replaced, fate, &world));
+            }
             if !notes.is_empty() {
                 for note in notes {
                     output::note(&format!("note: {}", sanitize(&note)));
@@ -246,6 +251,27 @@ impl Mending<'_> {
             .collect();
         show(&render::closing(&story, output::width()))?;
         Ok(story)
+    }
+
+    /// What becomes of a container that a fix put in another's place and did not live to judge.
+    fn fate(
+        &self,
+        replaced: &Replaced<'_>,
+        world: &apply::World<'_>,
+        report: &Report,
+    ) -> anyhow::Result<Fate> {
+        let works = |report: &Report| rank(report.verdict) <= rank(Verdict::AtRisk);
+        if works(report) {
+            return Ok(Fate::Works);
+        }
+        // No longer than the fix itself would have given it.
+        if apply::is_settled(replaced, world, 2 * START) {
+            return Ok(Fate::Unclear);
+        }
+        let evidence = collect::until(&self.request, START, &mut |evidence, _| {
+            !world.interrupt.came() && self.comes_up(evidence)
+        })?;
+        Ok(if works(&self.judge(&evidence)) { Fate::Works } else { Fate::Fails })
     }
 
     /// Whether the person at the terminal wants it; off a terminal there is nobody to ask.

@@ -118,6 +118,8 @@ pub enum Do {
         project: String,
         /// Its key in the compose file.
         key: String,
+        /// Whether the file declares it already.
+        declared: bool,
     },
     /// Puts in a container's place one made alike.
     Replace {
@@ -309,7 +311,12 @@ fn steps(remedy: &Remedy, keep_old: bool, texts: &Texts<'_>) -> Result<Vec<Step>
             }
             other => {
                 steps.append(&mut files.write());
-                steps.push(later(other, keep_old, &mut files)?);
+                let mut step = later(other, keep_old, &mut files)?;
+                if let Step::Engine(Do::Copy { declared, .. }) = &mut step {
+                    let declares = |it: &Action| matches!(it, Action::DeclareVolume { .. });
+                    *declared = !remedy.actions.iter().any(declares);
+                }
+                steps.push(step);
             }
         }
     }
@@ -332,6 +339,7 @@ fn later(action: &Action, keep_old: bool, files: &mut Files<'_>) -> Result<Step,
             to: to.clone(),
             project: project.clone(),
             key: key.clone(),
+            declared: false,
         }),
         Action::Replace { container, mount, secret_from } => Step::Engine(Do::Replace {
             container: container.clone(),

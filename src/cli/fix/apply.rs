@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
@@ -13,10 +14,12 @@ use crate::act::engine::{
 };
 use crate::collect::minting::{self, Wish};
 use crate::collect::{Request, mending};
+use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::docker::short_volume;
 use crate::fix::plan::{Change, Do, Fix, INSTANCE_SECRET, Set, Step, Value};
 use crate::output;
+use crate::secret::sanitize;
 
 /// Where it is done.
 pub(super) struct World<'a> {
@@ -55,35 +58,59 @@ pub(super) struct Done<'a> {
 enum OnEngine<'a> {
     Stopped(&'a Engine, String),
     Started(&'a Engine, String),
-    Copied(String),
+    Copied(&'a Engine, String),
     Replaced(Replaced<'a>),
 }
 
-/// Takes up what a fix left on the engine that was cut short: its new container stays where `works` says so of it. What was done comes
-/// back in words.
-pub(super) fn take_up(world: &World<'_>, works: bool) -> Vec<String> {
+/// Takes up what a fix left on the engine that was cut short. What was done comes back in words, and the containers that stand in
+/// another's place and nobody has judged.
+pub(super) fn take_up<'a>(world: &World<'a>) -> (Vec<String>, Vec<Replaced<'a>>) {
     // Without an engine there is nothing to take up, and whoever needs one will say so.
-    let Ok(engine) = world.engine() else { return vec![] };
-    let recovered = match world.runtime.block_on(engine.recover()) {
-        Ok(recovered) => recovered,
-        Err(trouble) => return vec![format!("what an earlier fix left: {trouble}")],
-    };
-    let mut notes = recovered.said;
-    for replaced in recovered.unsettled {
-        let name = replaced.name().to_owned();
-        let (done, result) = if works {
-            ("and works, so it stays", world.runtime.block_on(replaced.keep()).map(drop))
-        } else {
-            ("and does not work, so the old one is back", world.runtime.block_on(replaced.undo()))
-        };
-        notes.push(match result {
-            Ok(()) => format!("{name} was put in place by a fix that was cut short, {done}"),
-            Err(trouble) => {
-                format!("{name} was put in place by a fix that was cut short: {trouble}")
-            }
-        });
+    let Ok(engine) = world.engine() else { return (vec![], vec![]) };
+    match world.runtime.block_on(engine.recover()) {
+        Ok(recovered) => (recovered.said, recovered.unsettled),
+        Err(trouble) => (vec![format!("what an earlier fix left: {trouble}")], vec![]),
     }
-    notes
+}
+
+/// What becomes of such a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It works, so it stays.
+    Works,
+    /// It does not, and was made just now: nobody has anything in it.
+    Fails,
+    /// It does not, and may have for a long time.
+    Unclear,
+}
+
+/// Whether it was made so long ago that somebody relies on it; also where nobody can tell.
+pub(super) fn is_settled(replaced: &Replaced<'_>, world: &World<'_>, at_most: Duration) -> bool {
+    world.runtime.block_on(replaced.age()).map_or(true, |age| age > at_most)
+}
+
+/// Keeps it or puts the old one back; in words.
+pub(super) fn settle(replaced: Replaced<'_>, fate: Fate, world: &World<'_>) -> String {
+    let (name, aside) = (sanitize(replaced.name()), sanitize(&replaced.set_aside()));
+    let (done, result) = match fate {
+        Fate::Works => {
+            ("and works, so it stays", world.runtime.block_on(replaced.keep()).map(drop))
+        }
+        Fate::Fails => {
+            ("and does not work, so the old one is back", world.runtime.block_on(replaced.undo()))
+        }
+        Fate::Unclear => {
+            return format!(
+                "{name} was put in place by a fix that was cut short, long ago: what was written since is in its volumes, so that it \
+                 stays, and so does the old one, stopped, as {aside}. When {name} works, the next fix removes the old one; to go back: \
+                 docker stop {name} && docker rename {name} {name}.new && docker rename {aside} {name} && docker start {name}"
+            );
+        }
+    };
+    match result {
+        Ok(()) => format!("{name} was put in place by a fix that was cut short, {done}"),
+        Err(trouble) => format!("{name} was put in place by a fix that was cut short: {trouble}"),
+    }
 }
 
 /// Carries it out. On a failure everything is as before.
@@ -169,12 +196,15 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
             world.runtime.block_on(engine.start(container))?;
             OnEngine::Started(engine, container.clone())
         }
-        Do::Copy { from, to, project, key } => {
+        Do::Copy { from, to, project, key, declared } => {
             // Compose takes the volume for its own by these, and without its hash of the declaration it asks nothing.
-            let labels = BTreeMap::from([
+            let mut labels = BTreeMap::from([
                 ("com.docker.compose.project".to_owned(), project.clone()),
                 ("com.docker.compose.volume".to_owned(), key.clone()),
             ]);
+            if *declared {
+                labels.insert(DECLARED.to_owned(), "true".to_owned());
+            }
             let mut meter = Meter::default();
             let mut progress = |progress| meter.show(progress);
             let copied =
@@ -185,9 +215,17 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
                 copied.bytes,
                 short_volume(from)
             ));
-            OnEngine::Copied(to.clone())
+            OnEngine::Copied(engine, to.clone())
         }
         Do::Replace { container, mount, secret_from } => {
+            // What it wrote since would be in the old volume alone.
+            let stopped =
+                |one: &OnEngine<'_>| matches!(one, OnEngine::Stopped(_, name) if name == container);
+            if done.on_engine.iter().any(stopped)
+                && world.runtime.block_on(engine.runs(container))?
+            {
+                bail!("somebody started {} meanwhile", sanitize(container));
+            }
             let mut difference = Difference::default();
             let mount = mount.as_ref().map(|at| (at.volume.clone(), at.target.clone()));
             difference.mounts.extend(mount);
@@ -259,6 +297,7 @@ impl Done<'_> {
     /// Puts everything back, the last thing first. What could not be put back comes back in words.
     pub(super) fn take_back(self) -> Vec<String> {
         let mut notes = vec![];
+        let had_it = self.on_engine.iter().any(|one| matches!(one, OnEngine::Replaced(_)));
         for one in self.on_engine.into_iter().rev() {
             let trouble = match one {
                 OnEngine::Replaced(replaced) => self.runtime.block_on(replaced.undo()).err(),
@@ -268,10 +307,17 @@ impl Done<'_> {
                 OnEngine::Started(engine, container) => {
                     self.runtime.block_on(engine.stop(&container)).err()
                 }
-                // A container may have written to it by now.
-                OnEngine::Copied(volume) => {
-                    notes.push(format!("the copy {volume} stays, attached to nothing"));
-                    None
+                // A container may have written to it by now, unless it was given to none.
+                OnEngine::Copied(engine, volume) => {
+                    let discarded = if had_it {
+                        Ok(false)
+                    } else {
+                        self.runtime.block_on(engine.discard_copy(&volume))
+                    };
+                    if !matches!(discarded, Ok(true)) {
+                        notes.push(format!("the copy {volume} stays, attached to nothing"));
+                    }
+                    discarded.err()
                 }
             };
             notes.extend(trouble.map(|trouble| trouble.to_string()));
