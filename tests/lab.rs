@@ -34,6 +34,8 @@ mod docs;
 mod mend;
 #[path = "lab/mend_engine.rs"]
 mod mend_engine;
+#[path = "lab/mend_killed.rs"]
+mod mend_killed;
 #[path = "lab/run.rs"]
 mod run;
 

@@ -1,36 +1,47 @@
 //! Writing a file so that at every moment either the old or the new one is there, whole.
 //!
 //! The new text goes into a file beside it, is synced and renamed over; the old one keeps a second name until the caller is content. A
-//! directory's lock keeps two doctors apart, and a file that changed since it was read is left alone.
+//! directory's lock keeps two doctors apart, and a file that changed since it was read is left alone, before and after.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+mod lock;
+
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::rc::Rc;
 
-/// So long another doctor's lock is waited for.
-const PATIENCE: Duration = Duration::from_millis(300);
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
 
-/// Why a file was not changed.
+pub use lock::{LockError, Locks, is_busy};
+
+/// Why a file was not changed: it is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// A link leads out of the project.
-    #[error("{} leads to {}, outside of the project: nothing was changed", path.display(), target.display())]
+    #[error("{} leads to {}, outside of the project", path.display(), target.display())]
     Outside {
         /// The file as named.
         path: PathBuf,
         /// Where it leads.
         target: PathBuf,
     },
+    /// A link leads to nothing.
+    #[error("{} is a link to {}, which is not there", path.display(), target.display())]
+    Dangling {
+        /// The file as named.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// Somebody changed it since it was read.
-    #[error("{} was changed by somebody else meanwhile: nothing was changed", .0.display())]
+    #[error("{} was changed by somebody else meanwhile", .0.display())]
     Changed(PathBuf),
     /// Another doctor is at work.
-    #[error("another convex-doctor changes {} just now: nothing was changed", .0.display())]
+    #[error("another convex-doctor changes {} just now", .0.display())]
     Busy(PathBuf),
     /// The system refuses: a read-only disk, a full one, a missing right.
-    #[error("cannot write {}: {error}; nothing was changed", path.display())]
+    #[error("cannot write {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -44,7 +55,7 @@ pub enum EditError {
 pub struct Changes {
     root: PathBuf,
     /// Each directory's lock, held until the end.
-    locks: BTreeMap<PathBuf, File>,
+    locks: Rc<Locks>,
     /// In the order in which they were made.
     made: Vec<Made>,
     /// Called between any two things that the disk could keep: there a test ends the process.
@@ -52,18 +63,31 @@ pub struct Changes {
 }
 
 /// One file that was changed.
-#[derive(Debug)]
 struct Made {
     /// The file, links followed.
     target: PathBuf,
-    /// The old version under its second name; `None` where there was no file.
-    old: Option<PathBuf>,
+    /// The old version: its second name and its text; `None` where there was no file.
+    old: Option<(PathBuf, Zeroizing<String>)>,
+    /// What was written last.
+    new: Zeroizing<String>,
+}
+
+/// Without the texts: they hold secrets.
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Made").field("target", &self.target).finish_non_exhaustive()
+    }
 }
 
 impl Changes {
     /// None so far. Links are followed inside of `root`, the project's directory.
     pub fn of(root: &Path) -> Self {
-        Self { root: root.to_owned(), locks: BTreeMap::new(), made: Vec::new(), step: |_| () }
+        Self::under(root, Rc::default())
+    }
+
+    /// The same under locks that the caller holds for longer.
+    pub fn under(root: &Path, locks: Rc<Locks>) -> Self {
+        Self { root: root.to_owned(), locks, made: Vec::new(), step: |_| () }
     }
 
     /// For tests.
@@ -74,101 +98,142 @@ impl Changes {
         changes
     }
 
-    /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`. The mode stays; a new file is
-    /// readable by its owner alone.
+    /// Whether [`Changes::replace`] would go through now, as far as that can be known without changing the file.
+    ///
+    /// # Errors
+    /// As those of `replace`.
+    pub fn try_out(&self, path: &Path, old: Option<&str>, new: &str) -> Result<(), EditError> {
+        self.beside(path, old, new).map(drop)
+    }
+
+    /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`. The mode and the owner stay; a new
+    /// file is readable by its owner alone.
+    ///
+    /// # Errors
+    /// Nothing was changed, and why.
     pub fn replace(&mut self, path: &Path, old: Option<&str>, new: &str) -> Result<(), EditError> {
-        let target = inside(path, &self.root)?;
         let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
-        let directory = target.parent().unwrap_or(&self.root).to_owned();
-        self.lock(&directory, path)?;
-        if read(&target).map_err(fail)?.as_deref() != old.map(str::as_bytes) {
-            return Err(EditError::Changed(path.to_owned()));
-        }
-        (self.step)("locked");
-        let mut file = tempfile::Builder::new()
-            .prefix(".convex-doctor-")
-            .tempfile_in(&directory)
-            .map_err(fail)?;
-        if old.is_some() {
-            let mode = std::fs::metadata(&target).map_err(fail)?.permissions();
-            file.as_file().set_permissions(mode).map_err(fail)?;
-        }
-        file.write_all(new.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+        let (target, file) = self.beside(path, old, new)?;
         (self.step)("written beside");
-        if self.made.iter().any(|made| made.target == target) {
+        let kept = Zeroizing::new(new.to_owned());
+        if let Some(made) = self.made.iter_mut().find(|made| made.target == target) {
             // Changed once more: its first version has its second name.
             file.persist(&target).map_err(|error| fail(error.error))?;
-            sync(&directory);
+            made.new = kept;
+            sync(&target);
             return Ok(());
         }
-        let second = old.map(|_| second_name(&target));
-        if let Some(second) = &second {
+        let second = old.map(|old| (second_name(&target), Zeroizing::new(old.to_owned())));
+        if let Some((second, _)) = &second {
             std::fs::hard_link(&target, second).map_err(fail)?;
         }
         (self.step)("the old one has a second name");
-        let persisted = match second {
-            Some(_) => file.persist(&target),
+        let unchanged = is_still(&target, old).map_err(fail);
+        let persisted = match (&unchanged, &second) {
+            (Ok(true), Some(_)) => file.persist(&target).map_err(|error| fail(error.error)),
             // A file that appeared in the meantime is somebody else's.
-            None => file.persist_noclobber(&target),
+            (Ok(true), None) => file.persist_noclobber(&target).map_err(|error| fail(error.error)),
+            _ => Err(EditError::Changed(path.to_owned())),
         };
         if let Err(error) = persisted {
-            if let Some(second) = &second {
+            if let Some((second, _)) = &second {
                 let _absent = std::fs::remove_file(second);
             }
-            return Err(fail(error.error));
+            return Err(unchanged.err().unwrap_or(error));
         }
         (self.step)("renamed");
-        self.made.push(Made { target, old: second });
-        sync(&directory);
+        sync(&target);
+        self.made.push(Made { target, old: second, new: kept });
         (self.step)("made");
         Ok(())
     }
 
-    fn lock(&mut self, directory: &Path, path: &Path) -> Result<(), EditError> {
-        if self.locks.contains_key(directory) {
-            return Ok(());
-        }
+    /// The file that `path` leads to, and the new text in a file beside it, whole.
+    fn beside(
+        &self,
+        path: &Path,
+        old: Option<&str>,
+        new: &str,
+    ) -> Result<(PathBuf, NamedTempFile), EditError> {
+        let target = inside(path, &self.root)?;
         let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
-        let lock = File::open(directory).map_err(fail)?;
-        let end = Instant::now() + PATIENCE;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                // A process that is just being started holds a copy of every lock for a moment.
-                Err(TryLockError::WouldBlock) if Instant::now() < end => {
-                    std::thread::sleep(PATIENCE / 20);
-                }
-                Err(TryLockError::WouldBlock) => return Err(EditError::Busy(path.to_owned())),
-                Err(TryLockError::Error(error)) => return Err(fail(error)),
-            }
+        let directory = target.parent().unwrap_or(&self.root).to_owned();
+        self.locks.take(&directory).map_err(|error| match error {
+            LockError::Busy => EditError::Busy(path.to_owned()),
+            LockError::Io(error) => fail(error),
+        })?;
+        if !is_still(&target, old).map_err(fail)? {
+            return Err(EditError::Changed(path.to_owned()));
         }
-        self.locks.insert(directory.to_owned(), lock);
-        Ok(())
+        if old.is_some() {
+            may_be_written(&target).map_err(fail)?;
+        }
+        (self.step)("locked");
+        let mut file = tempfile::Builder::new()
+            .prefix(lock::NEW_PREFIX)
+            .suffix(lock::NEW_SUFFIX)
+            .tempfile_in(&directory)
+            .map_err(fail)?;
+        give_to_the_owner(&file, old.map_or(&*directory, |_| &*target), old.is_none())
+            .map_err(fail)?;
+        file.write_all(new.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+        Ok((target, file))
     }
 
-    /// Ends well: the old versions go.
-    pub fn keep(mut self) {
+    /// Ends well: the old versions go. One that somebody wrote to since stays, and is told.
+    pub fn keep(mut self) -> Vec<String> {
+        let mut notes = Vec::new();
         for made in self.made.drain(..) {
-            if let Some(old) = &made.old {
-                let _absent = std::fs::remove_file(old);
+            if let Some((second, old)) = &made.old {
+                if is_still(second, Some(old)).unwrap_or(false) {
+                    let _absent = std::fs::remove_file(second);
+                } else {
+                    notes.push(format!(
+                        "somebody else wrote to {} while it was changed: what they wrote is in {}",
+                        made.target.display(),
+                        second.display()
+                    ));
+                }
             }
             (self.step)("kept");
         }
+        notes
+    }
+
+    /// Gives every file its old text back. What could not be comes back in words: a file that somebody else changed since is theirs.
+    pub fn take_back(mut self) -> Vec<String> {
+        self.back()
+    }
+
+    fn back(&mut self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for made in self.made.drain(..).rev() {
+            let shown = made.target.display();
+            let before = made.old.as_ref().map(|(second, _)| second);
+            let result = match is_still(&made.target, Some(&made.new)) {
+                Ok(true) => match before {
+                    Some(second) => std::fs::rename(second, &made.target),
+                    None => std::fs::remove_file(&made.target),
+                },
+                Ok(false) => Err(io::Error::other("it was changed by somebody else since")),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                let where_it_is = before.map_or_else(String::new, |second| {
+                    format!("; what it was before is in {}", second.display())
+                });
+                notes.push(format!("{shown} is not taken back: {error}{where_it_is}"));
+            }
+            sync(&made.target);
+            (self.step)("taken back");
+        }
+        notes
     }
 }
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        for made in self.made.drain(..).rev() {
-            let _gone = match &made.old {
-                Some(old) => std::fs::rename(old, &made.target),
-                None => std::fs::remove_file(&made.target),
-            };
-            if let Some(directory) = made.target.parent() {
-                sync(directory);
-            }
-            (self.step)("taken back");
-        }
+        self.back();
     }
 }
 
@@ -195,7 +260,7 @@ fn inside(path: &Path, root: &Path) -> Result<PathBuf, EditError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if path.is_symlink() {
                 let target = std::fs::read_link(path).map_err(fail)?;
-                return Err(EditError::Outside { path: path.to_owned(), target });
+                return Err(EditError::Dangling { path: path.to_owned(), target });
             }
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             let parent = std::fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(fail)?;
@@ -210,20 +275,63 @@ fn inside(path: &Path, root: &Path) -> Result<PathBuf, EditError> {
     }
 }
 
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match OpenOptions::new().read(true).open(path) {
-        Ok(mut file) => {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(Some(bytes))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// Whether the file holds this text and no other; with `None`, whether it is not there.
+fn is_still(path: &Path, text: Option<&str>) -> io::Result<bool> {
+    let found = match std::fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(text.is_none()),
+        Err(error) => return Err(error),
+    };
+    // To open a pipe could wait for ever.
+    if !found.is_file() {
+        return Err(io::Error::other("it is no regular file"));
     }
+    let Some(text) = text else { return Ok(false) };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    File::open(path)?.take(text.len() as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(*bytes == text.as_bytes())
+}
+
+/// A file that is not to be written is not put in another's place either, though its directory would allow that.
+fn may_be_written(path: &Path) -> io::Result<()> {
+    let protected = || {
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected (chmod u+w)"))
+    };
+    if std::fs::metadata(path)?.permissions().readonly() {
+        return protected();
+    }
+    #[cfg(unix)]
+    match rustix::fs::access(path, rustix::fs::Access::WRITE_OK) {
+        Err(rustix::io::Errno::ACCESS) => return protected(),
+        result => result?,
+    }
+    Ok(())
+}
+
+/// The mode and the owner of the file that is replaced; a new one is its directory's owner's, for who runs this as root has files of
+/// others under their hands.
+#[cfg(unix)]
+fn give_to_the_owner(file: &NamedTempFile, like: &Path, is_new: bool) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let (like, own) = (std::fs::metadata(like)?, file.as_file().metadata()?);
+    let differs = (like.uid(), like.gid()) != (own.uid(), own.gid());
+    if differs && (!is_new || rustix::process::geteuid().is_root()) {
+        fchown(file.as_file(), Some(like.uid()), Some(like.gid()))?;
+    }
+    if is_new { Ok(()) } else { file.as_file().set_permissions(like.permissions()) }
+}
+
+#[cfg(not(unix))]
+fn give_to_the_owner(file: &NamedTempFile, like: &Path, is_new: bool) -> io::Result<()> {
+    if is_new {
+        return Ok(());
+    }
+    file.as_file().set_permissions(std::fs::metadata(like)?.permissions())
 }
 
 /// Makes a rename last. A file system that cannot is none of ours to mend.
-fn sync(directory: &Path) {
+fn sync(target: &Path) {
+    let directory = target.parent().unwrap_or(Path::new("/"));
     let _unable = File::open(directory).and_then(|directory| directory.sync_all());
 }
 

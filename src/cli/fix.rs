@@ -4,11 +4,13 @@ mod apply;
 mod told;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Exit, Format, Options};
-use crate::act::edit::SECOND_NAME;
+use crate::act::edit::{self, LockError, Locks, SECOND_NAME};
+use crate::act::engine::Replaced;
 use crate::checks;
 use crate::checks::compose::shell_word;
 use crate::collect::{self, Request, mending};
@@ -20,6 +22,7 @@ use crate::output;
 use crate::render::mending::{self as render, ByHand, Outcome, State, Story};
 use crate::report::{Finding, Level, Report, Verdict};
 use crate::secret::sanitize;
+use apply::Fate;
 
 /// The end of its help.
 pub(super) const HELP: &str = "\
@@ -59,15 +62,18 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     // What is mended is looked into first, and to look into a volume is allowed to whoever may change it.
     request.deep |= arguments.apply;
     options.announce();
-    let evidence = collect::run(&request)?;
-    let (directory, root) = mending::directories(&request, &evidence)?;
-    for left in mending::left_behind(&[&directory, &root], SECOND_NAME) {
-        output::note(&format!(
-            "note: {} is what a change was made from that was cut short: compare it with the file, then delete it",
-            sanitize(&left.display().to_string())
-        ));
+    // Another doctor's changes are not to be judged half way, nor what it does on an engine.
+    let locks = Rc::new(Locks::default());
+    if arguments.apply && is_taken(&locks, &request.directory()?) {
+        return Ok(Exit::Found);
     }
-    let mending = Mending { arguments, options, request, directory, root };
+    let evidence = collect::run(&request)?;
+    let (directory, root, compose) = mending::directories(&request, &evidence)?;
+    if arguments.apply && (is_taken(&locks, &root) || is_taken(&locks, &compose)) {
+        return Ok(Exit::Found);
+    }
+    tell_left(&[&directory, &root, &compose], arguments.apply);
+    let mending = Mending { arguments, options, request, directory, root, locks };
     let report = mending.judge(&evidence);
     let story = if arguments.apply { mending.apply(report)? } else { mending.propose(&report) };
     let page = match options.format.first() {
@@ -79,6 +85,32 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         output::print(&page)?;
     }
     Ok(if story.is_well() { Exit::Fine } else { Exit::Found })
+}
+
+/// Whether another doctor is at work in the directory; else nobody will be until this one ends.
+fn is_taken(locks: &Locks, directory: &Path) -> bool {
+    // What cannot be locked cannot be written either, and that is said of its files.
+    let busy = matches!(locks.take(directory), Err(LockError::Busy));
+    if busy {
+        output::note(&format!(
+            "convex-doctor: another convex-doctor is at work in {}: nothing was done; try again when it is through",
+            sanitize(&directory.display().to_string())
+        ));
+    }
+    busy
+}
+
+/// Tells of old versions that a killed change left. Those of a change that is under way are nobody's business.
+pub(super) fn tell_left(directories: &[&Path], is_ours: bool) {
+    let mut idle = directories.to_vec();
+    idle.retain(|directory| is_ours || !edit::is_busy(directory));
+    for left in mending::left_behind(&idle, SECOND_NAME) {
+        output::note(&format!(
+            "note: {} is what a change was made from that was cut short: compare it with the file, then delete it \
+             (it may hold secrets, and git may not ignore it)",
+            sanitize(&left.display().to_string())
+        ));
+    }
 }
 
 fn check(arguments: &Arguments, options: &Options) -> Result<(), String> {
@@ -102,6 +134,8 @@ struct Mending<'a> {
     directory: PathBuf,
     /// What changes stay inside of.
     root: PathBuf,
+    /// Of all directories that changes are made in.
+    locks: Rc<Locks>,
 }
 
 impl Mending<'_> {
@@ -167,6 +201,7 @@ impl Mending<'_> {
             request: &self.request,
             directory: &self.directory,
             root: &self.root,
+            locks: &self.locks,
             interrupt: &interrupt,
             runtime: &runtime,
             engine: &engine,
@@ -174,8 +209,11 @@ impl Mending<'_> {
         let mut tried: Vec<String> = vec![];
         let mut report = report;
         if !self.request.no_docker {
-            let works = rank(report.verdict) <= rank(Verdict::AtRisk);
-            let notes = apply::take_up(&world, works);
+            let (mut notes, unsettled) = apply::take_up(&world);
+            for replaced in unsettled {
+                let fate = self.fate(&replaced, &world, &report)?;
+                notes.push(apply::settle(replaced, fate, &world));
+            }
             if !notes.is_empty() {
                 for note in notes {
                     output::note(&format!("note: {}", sanitize(&note)));
@@ -190,13 +228,19 @@ impl Mending<'_> {
             tried.push(subject(&fix.finding));
             let number = story.fixes.len() + 1;
             show(&render::fix(number, &told::told(&fix, Outcome::Planned), output::width()))?;
-            let outcome = if self.is_wanted() {
-                self.mend(&fix, &world, &mut report)?
-            } else {
-                Outcome::Skipped
+            // Ctrl-C waits until it is taken back and told.
+            let hold = if self.is_wanted() { interrupt.hold() } else { None };
+            let outcome = match &hold {
+                Some(_) => self.mend(&fix, &world, &mut report)?,
+                None => Outcome::Skipped,
             };
             show(&render::outcome(&outcome, output::width()))?;
             story.fixes.push(told::told(&fix, outcome));
+            if interrupt.came() && !says {
+                output::print(&render::json(&story))?;
+            }
+            drop(hold);
+            interrupt.end();
         };
         story.after = Some(State::of(&report));
         // What was tried and failed is said there already.
@@ -207,6 +251,27 @@ impl Mending<'_> {
             .collect();
         show(&render::closing(&story, output::width()))?;
         Ok(story)
+    }
+
+    /// What becomes of a container that a fix put in another's place and did not live to judge.
+    fn fate(
+        &self,
+        replaced: &Replaced<'_>,
+        world: &apply::World<'_>,
+        report: &Report,
+    ) -> anyhow::Result<Fate> {
+        let works = |report: &Report| rank(report.verdict) <= rank(Verdict::AtRisk);
+        if works(report) {
+            return Ok(Fate::Works);
+        }
+        // No longer than the fix itself would have given it.
+        if apply::is_settled(replaced, world, 2 * START) {
+            return Ok(Fate::Unclear);
+        }
+        let evidence = collect::until(&self.request, START, &mut |evidence, _| {
+            !world.interrupt.came() && self.comes_up(evidence)
+        })?;
+        Ok(if works(&self.judge(&evidence)) { Fate::Works } else { Fate::Fails })
     }
 
     /// Whether the person at the terminal wants it; off a terminal there is nobody to ask.
@@ -225,7 +290,6 @@ impl Mending<'_> {
         report: &mut Report,
     ) -> anyhow::Result<Outcome> {
         let interrupt = world.interrupt;
-        let Some(_hold) = interrupt.hold() else { return Ok(Outcome::Skipped) };
         let done = match apply::apply(fix, world) {
             Ok(done) => done,
             Err(error) => return Ok(Outcome::Failed { why: format!("{error:#}") }),

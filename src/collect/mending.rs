@@ -12,15 +12,19 @@ use crate::evidence::Evidence;
 use crate::secret::Secret;
 use crate::selection::node_dotenv;
 
-/// The project's directory, and the one that changes stay inside of: the directory of the compose project where that lies above.
-pub fn directories(request: &Request, evidence: &Evidence) -> anyhow::Result<(PathBuf, PathBuf)> {
+/// The project's directory; the one that changes stay inside of: the directory of the compose project where that lies above; and the
+/// directory of the compose project wherever it lies.
+pub fn directories(
+    request: &Request,
+    evidence: &Evidence,
+) -> anyhow::Result<(PathBuf, PathBuf, PathBuf)> {
     let directory = request.directory()?;
     let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
-    let above = compose
-        .map(|compose| PathBuf::from(&compose.directory))
-        .filter(|above| directory.starts_with(above) && above.components().count() > 1);
-    let root = above.unwrap_or_else(|| directory.clone());
-    Ok((directory, root))
+    let compose = compose.map(|compose| directory.join(&compose.directory));
+    let above = |above: &&PathBuf| directory.starts_with(above) && above.components().count() > 1;
+    let root = compose.as_ref().filter(above).unwrap_or(&directory).clone();
+    let compose = compose.unwrap_or_else(|| directory.clone());
+    Ok((directory, root, compose))
 }
 
 /// The text of a file named from the project's directory; `Ok(None)` where there is none.

@@ -118,7 +118,7 @@ impl Request {
         environment
     }
 
-    fn directory(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn directory(&self) -> anyhow::Result<PathBuf> {
         real_directory(self.directory.as_deref())
     }
 

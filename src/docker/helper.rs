@@ -21,6 +21,13 @@ pub const LABEL: &str = "convex-doctor.helper";
 /// alone would leave half a copy behind of which nobody knew.
 pub const COPIES_INTO: &str = "convex-doctor.copies-into";
 
+/// The label of a volume that was made by copying; its value is the name of the one that it was copied from.
+pub const COPY_OF: &str = "convex-doctor.copy-of";
+
+/// The label of such a volume that a compose file declared before it was made: whoever says `docker compose up` has started a backend
+/// with it, be it half a copy.
+pub const DECLARED: &str = "convex-doctor.copy-declared";
+
 /// What stands as its entrypoint: no such program, so that nobody starts it by mistake.
 const ENTRYPOINT: &str = "/convex-doctor-helper-is-never-started";
 

@@ -73,6 +73,14 @@ impl Interrupt {
         }
     }
 
+    /// The same where nobody waits for anything else.
+    pub fn end(&self) {
+        let is_held = || *self.held.lock().unwrap_or_else(PoisonError::into_inner) > 0;
+        while self.came() && !is_held() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     async fn wait(&self, ready: &std::sync::mpsc::Sender<()>) {
         let Ok(mut signals) = Signals::install() else { return };
         let _nobody_waits = ready.send(());

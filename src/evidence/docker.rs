@@ -387,6 +387,9 @@ pub struct Volume {
     /// Whether it has the label by which `volume prune` knows what it may delete, since API 1.42.
     #[serde(default)]
     pub prunable: bool,
+    /// The volume that a fix of ours copied into it, by our label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
     /// Where its content is.
     #[serde(default)]
     pub backing: VolumeBacking,

@@ -119,6 +119,8 @@ pub enum Do {
         project: String,
         /// Its key in the compose file.
         key: String,
+        /// Whether the file declares it already.
+        declared: bool,
     },
     /// Puts in a container's place one made alike.
     Replace {
@@ -334,7 +336,12 @@ fn steps(remedy: &Remedy, keep_old: bool, texts: &Texts<'_>) -> Result<Vec<Step>
             }
             other => {
                 steps.append(&mut files.write());
-                steps.push(later(other, keep_old, &mut files)?);
+                let mut step = later(other, keep_old, &mut files)?;
+                if let Step::Engine(Do::Copy { declared, .. }) = &mut step {
+                    let declares = |it: &Action| matches!(it, Action::DeclareVolume { .. });
+                    *declared = !remedy.actions.iter().any(declares);
+                }
+                steps.push(step);
             }
         }
     }
@@ -357,6 +364,7 @@ fn later(action: &Action, keep_old: bool, files: &mut Files<'_>) -> Result<Step,
             to: to.clone(),
             project: project.clone(),
             key: key.clone(),
+            declared: false,
         }),
         Action::Replace { container, mount, secret_from, without } => Step::Engine(Do::Replace {
             container: container.clone(),
@@ -411,6 +419,11 @@ impl Value {
             }
             _ => new,
         }
+    }
+
+    /// The text of an env file with a stand-in for the value, as long as one.
+    pub fn placeheld(&self, text: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.set_in(text, &format!("'{}'", "*".repeat(256))))
     }
 
     /// The text of an env file with the value in it, once that is known; beside a key, the URL where the text has none. `None` where no

@@ -214,6 +214,7 @@ mod tests {
             attached_to: attached_to.iter().map(|&name| name.to_owned()).collect(),
             anonymous: false,
             prunable: false,
+            copy_of: None,
             backing: VolumeBacking::Engine,
             content: content.unwrap_or_default(),
         }

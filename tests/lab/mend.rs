@@ -134,14 +134,14 @@ impl Project {
     }
 
     /// The volume that holds the data directory now.
-    fn data_volume(&self) -> String {
+    pub(super) fn data_volume(&self) -> String {
         let format =
             "{{range .Mounts}}{{if eq .Destination \"/convex/data\"}}{{.Name}}{{end}}{{end}}";
         let inspect = ["docker", "inspect", "--format", format, &self.container()];
         text(&run(&self.directory, &inspect).stdout).trim().to_owned()
     }
 
-    fn volume_exists(&self, volume: &str) -> bool {
+    pub(super) fn volume_exists(&self, volume: &str) -> bool {
         run(&self.directory, &["docker", "volume", "inspect", volume]).status.success()
     }
 

@@ -47,7 +47,7 @@ const UNDO_STEPS: [&str; 4] = [
     "undo: the old one runs",
 ];
 
-fn socket() -> PathBuf {
+pub(super) fn socket() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }

@@ -19,7 +19,7 @@ use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
 use super::{Engine, Trouble, begin, compare, found};
-use crate::docker::helper::{self, COPIES_INTO};
+use crate::docker::helper::{self, COPIES_INTO, COPY_OF, DECLARED};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::words;
 use crate::secret::sanitize;
@@ -127,7 +127,39 @@ impl Engine {
             return Err("a helper container without the labels of one".to_owned());
         };
         let copy = Copy::new(self, "", &to, nonce);
-        copy.take_away().await.map(|()| sanitize(&to))
+        let there = found(self.call(self.client.inspect_volume(&to)).await);
+        let there = there.map_err(|error| left("volume", &to, &error))?;
+        let shown = sanitize(&to);
+        if there.is_some_and(|volume| volume.labels.contains_key(DECLARED)) {
+            // A backend may have written to it since: nobody else knows that.
+            copy.take_away_helpers().await?;
+            return Ok(format!(
+                "a copy that had been cut short is left as it is, the volume {shown}: the compose file declared it, so that a backend \
+                 may have had it since; its helper containers were taken away"
+            ));
+        }
+        copy.take_away().await?;
+        Ok(format!(
+            "a copy that had been cut short was taken away: the new volume {shown} and its helper containers"
+        ))
+    }
+
+    /// Removes a volume that [`Engine::copy_volume`] made a moment ago, and no container was given. `false` where it is not one.
+    ///
+    /// # Errors
+    /// A container has it; the engine refuses, or does not answer.
+    pub async fn discard_copy(&self, volume: &str) -> Result<bool, Trouble> {
+        let fail = |error: Error| Trouble::Failed(left("volume", volume, &error));
+        let there = found(self.call(self.client.inspect_volume(volume)).await).map_err(fail)?;
+        let is_ours = |labels: &HashMap<String, String>| {
+            labels.contains_key(COPY) && !labels.contains_key(DECLARED)
+        };
+        if !there.is_some_and(|volume| is_ours(&volume.labels)) {
+            return Ok(false);
+        }
+        let removed = self.client.remove_volume(volume, None::<RemoveVolumeOptions>);
+        self.call_for(self.standstill, removed).await.map_err(fail)?;
+        Ok(true)
     }
 }
 
@@ -305,6 +337,7 @@ impl Copy<'_> {
         let mut all: HashMap<String, String> =
             labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         all.insert(COPY.to_owned(), self.nonce.clone());
+        all.insert(COPY_OF.to_owned(), self.from.to_owned());
         let request = VolumeCreateRequest {
             name: Some(self.to.to_owned()),
             driver: Some("local".to_owned()),

@@ -194,6 +194,14 @@ impl Engine {
         })
     }
 
+    /// Whether a container runs, or is about to again.
+    ///
+    /// # Errors
+    /// It is not there, or the engine does not answer.
+    pub async fn runs(&self, container: &str) -> Result<bool, Trouble> {
+        self.inspect(container).await.map(|found| judge::runs(&found))
+    }
+
     /// Podman (4.3 was tried) shows a container otherwise than it takes one, and its archives give everything to root: nothing could be
     /// made alike, nor could anybody tell.
     async fn must_be_docker(&self) -> Result<(), Trouble> {

@@ -64,9 +64,7 @@ impl Engine {
             return None;
         }
         Some(match self.take_away_copy(reader).await {
-            Ok(volume) => format!(
-                "a copy that had been cut short was taken away: the new volume {volume} and its helper containers"
-            ),
+            Ok(said) => said,
             Err(reason) => format!("a copy that had been cut short is left: {reason}"),
         })
     }

@@ -208,6 +208,18 @@ impl Replaced<'_> {
         self.swap.beside(SET_ASIDE)
     }
 
+    /// How long ago the new container was made. As long may somebody have written to what it has and the old one has not.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub async fn age(&self) -> Result<Duration, Trouble> {
+        let new = self.swap.engine.inspect(self.name()).await?;
+        let made: Option<jiff::Timestamp> =
+            new.created.and_then(|made| made.to_string().parse().ok());
+        let age = made.map(|made| jiff::Timestamp::now().duration_since(made));
+        Ok(age.map_or(Duration::MAX, |age| age.unsigned_abs()))
+    }
+
     /// What a person should know of how it was made.
     pub fn notes(&self) -> &[String] {
         &self.notes

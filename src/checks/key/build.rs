@@ -68,6 +68,7 @@ pub(crate) fn volume(name: &str, project: &str, attached_to: &[&str]) -> Volume 
         attached_to: attached_to.iter().map(|&name| name.to_owned()).collect(),
         anonymous: false,
         prunable: false,
+        copy_of: None,
         backing: VolumeBacking::Engine,
         content: unseen(),
     }

@@ -98,7 +98,9 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
     ))
 }
 
-/// Attaches the volume `to` that the compose file declares under `key` and that does not exist yet, with what the container has now.
+/// Attaches the volume `to` that the compose file declares under `key`, with what the container has now. It must not exist yet; or be
+/// what an earlier fix copied from the very volume that the container has, and then was cut short: that copy is left as it is, for the
+/// container may have written to its own since, and another takes its place in the file.
 pub(crate) fn into_declared(
     evidence: &Evidence,
     container: &Container,
@@ -109,8 +111,15 @@ pub(crate) fn into_declared(
     let attached = container.mount_over(&container.data_dir)?;
     let at_data = attached.target.trim_end_matches('/') == container.data_dir.trim_end_matches('/');
     let known = evidence.docker.seen().ok()?.volumes.seen().ok()?;
-    if attached.kind != MountKind::Anonymous || !at_data || known.iter().any(|it| it.name == to) {
+    if attached.kind != MountKind::Anonymous || !at_data {
         return None;
+    }
+    if let Some(there) = known.iter().find(|it| it.name == to) {
+        let is_stale_copy = there.copy_of.is_some() && there.copy_of == attached.source;
+        if !is_stale_copy || !there.attached_to.is_empty() {
+            return None;
+        }
+        return copied_again(evidence, container, (key, to), id);
     }
     let actions = vec![
         Action::Stop { container: container.name.clone() },
@@ -129,6 +138,39 @@ pub(crate) fn into_declared(
         &format!(
             "Bring the data into {to}, which the file declares: it is copied while {} is stopped, and the container is made \
          anew with it (the old volume stays)",
+            container.name
+        ),
+    ))
+}
+
+/// Copies what the container has once more, into a volume that the compose file gets under the same key.
+fn copied_again(
+    evidence: &Evidence,
+    container: &Container,
+    (key, stale): (&str, &str),
+    id: &str,
+) -> Option<Remedy> {
+    let (compose, service) = declared(evidence).ok()??;
+    let free = free_key(compose, evidence.docker.seen().ok()?)?;
+    let to = name_of(compose, &free);
+    let from = container.mount_over(&container.data_dir)?.source.clone()?;
+    let actions = vec![
+        Action::Stop { container: container.name.clone() },
+        Action::CopyVolume { from, to: to.clone(), project: compose.project.clone(), key: free },
+        Action::DeclareVolume {
+            file: declared_in(compose, service, key),
+            key: key.to_owned(),
+            adopt: Some(to.clone()),
+        },
+        replace(&container.name, &to, service),
+    ];
+    Some(with(
+        evidence,
+        id,
+        actions,
+        &format!(
+            "Bring the data into {to}, and write that into the file: {stale} is a copy of an earlier fix that was cut short, and {} \
+             may have written to its own volume since (both stay as they are)",
             container.name
         ),
     ))

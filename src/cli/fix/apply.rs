@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
 
-use crate::act::edit::Changes;
+use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
     Change as Difference, Engine, Kept, Progress, Replaced, Started, Value as Variable,
 };
 use crate::collect::minting::{self, Wish};
 use crate::collect::{Request, mending};
+use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::docker::short_volume;
 use crate::fix::plan::{Change, Do, Fix, INSTANCE_SECRET, Set, Step, Value};
 use crate::output;
+use crate::secret::sanitize;
 
 /// Where it is done.
 pub(super) struct World<'a> {
@@ -24,6 +28,8 @@ pub(super) struct World<'a> {
     pub(super) directory: &'a Path,
     /// What changes stay inside of.
     pub(super) root: &'a Path,
+    /// Held for as long as the command lasts.
+    pub(super) locks: &'a Rc<Locks>,
     pub(super) interrupt: &'a Interrupt,
     /// Where calls of the engine wait.
     pub(super) runtime: &'a Runtime,
@@ -54,41 +60,66 @@ enum OnEngine<'a> {
     Started(&'a Engine, String),
     /// It was paused.
     WentOn(&'a Engine, String),
-    Copied(String),
+    Copied(&'a Engine, String),
     Replaced(Replaced<'a>),
 }
 
-/// Takes up what a fix left on the engine that was cut short: its new container stays where `works` says so of it. What was done comes
-/// back in words.
-pub(super) fn take_up(world: &World<'_>, works: bool) -> Vec<String> {
+/// Takes up what a fix left on the engine that was cut short. What was done comes back in words, and the containers that stand in
+/// another's place and nobody has judged.
+pub(super) fn take_up<'a>(world: &World<'a>) -> (Vec<String>, Vec<Replaced<'a>>) {
     // Without an engine there is nothing to take up, and whoever needs one will say so.
-    let Ok(engine) = world.engine() else { return vec![] };
-    let recovered = match world.runtime.block_on(engine.recover()) {
-        Ok(recovered) => recovered,
-        Err(trouble) => return vec![format!("what an earlier fix left: {trouble}")],
-    };
-    let mut notes = recovered.said;
-    for replaced in recovered.unsettled {
-        let name = replaced.name().to_owned();
-        let (done, result) = if works {
-            ("and works, so it stays", world.runtime.block_on(replaced.keep()).map(drop))
-        } else {
-            ("and does not work, so the old one is back", world.runtime.block_on(replaced.undo()))
-        };
-        notes.push(match result {
-            Ok(()) => format!("{name} was put in place by a fix that was cut short, {done}"),
-            Err(trouble) => {
-                format!("{name} was put in place by a fix that was cut short: {trouble}")
-            }
-        });
+    let Ok(engine) = world.engine() else { return (vec![], vec![]) };
+    match world.runtime.block_on(engine.recover()) {
+        Ok(recovered) => (recovered.said, recovered.unsettled),
+        Err(trouble) => (vec![format!("what an earlier fix left: {trouble}")], vec![]),
     }
-    notes
+}
+
+/// What becomes of such a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It works, so it stays.
+    Works,
+    /// It does not, and was made just now: nobody has anything in it.
+    Fails,
+    /// It does not, and may have for a long time.
+    Unclear,
+}
+
+/// Whether it was made so long ago that somebody relies on it; also where nobody can tell.
+pub(super) fn is_settled(replaced: &Replaced<'_>, world: &World<'_>, at_most: Duration) -> bool {
+    world.runtime.block_on(replaced.age()).map_or(true, |age| age > at_most)
+}
+
+/// Keeps it or puts the old one back; in words.
+pub(super) fn settle(replaced: Replaced<'_>, fate: Fate, world: &World<'_>) -> String {
+    let (name, aside) = (sanitize(replaced.name()), sanitize(&replaced.set_aside()));
+    let (done, result) = match fate {
+        Fate::Works => {
+            ("and works, so it stays", world.runtime.block_on(replaced.keep()).map(drop))
+        }
+        Fate::Fails => {
+            ("and does not work, so the old one is back", world.runtime.block_on(replaced.undo()))
+        }
+        Fate::Unclear => {
+            return format!(
+                "{name} was put in place by a fix that was cut short, long ago: what was written since is in its volumes, so that it \
+                 stays, and so does the old one, stopped, as {aside}. When {name} works, the next fix removes the old one; to go back: \
+                 docker stop {name} && docker rename {name} {name}.new && docker rename {aside} {name} && docker start {name}"
+            );
+        }
+    };
+    match result {
+        Ok(()) => format!("{name} was put in place by a fix that was cut short, {done}"),
+        Err(trouble) => format!("{name} was put in place by a fix that was cut short: {trouble}"),
+    }
 }
 
 /// Carries it out. On a failure everything is as before.
 pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> anyhow::Result<Done<'a>> {
-    let mut done =
-        Done { changes: Changes::of(world.root), on_engine: vec![], runtime: world.runtime };
+    let changes = Changes::under(world.root, Rc::clone(world.locks));
+    let mut done = Done { changes, on_engine: vec![], runtime: world.runtime };
+    try_out(fix, &done.changes, world)?;
     for step in &fix.steps {
         let result = match step {
             _ if world.interrupt.came() => Err(anyhow::anyhow!("interrupted")),
@@ -105,6 +136,29 @@ pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> anyhow::Result<Done<'a>
         }
     }
     Ok(done)
+}
+
+/// Files that cannot be written are found before anything is stopped or copied for them.
+fn try_out(fix: &Fix, changes: &Changes, world: &World<'_>) -> anyhow::Result<()> {
+    let mut seen: Vec<&str> = vec![];
+    for step in &fix.steps {
+        let (file, old, new) = match step {
+            Step::Write(change) => (&change.file, change.old.clone(), change.new.clone()),
+            Step::Set(set) => {
+                let old = mending::text(world.directory, &set.file).map_err(anyhow::Error::msg)?;
+                let new = set.value.placeheld(old.as_ref().map_or("", |text| text.as_str()));
+                (&set.file, old, new)
+            }
+            Step::Engine(_) => continue,
+        };
+        // A second step begins with what the first one wrote.
+        if !seen.contains(&file.as_str()) {
+            seen.push(file);
+            let path = world.directory.join(file);
+            changes.try_out(&path, old.as_ref().map(|text| text.as_str()), &new)?;
+        }
+    }
+    Ok(())
 }
 
 fn write(change: &Change, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> {
@@ -145,12 +199,15 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
             Started::Started => OnEngine::Started(engine, container.clone()),
             Started::WentOn => OnEngine::WentOn(engine, container.clone()),
         },
-        Do::Copy { from, to, project, key } => {
+        Do::Copy { from, to, project, key, declared } => {
             // Compose takes the volume for its own by these, and without its hash of the declaration it asks nothing.
-            let labels = BTreeMap::from([
+            let mut labels = BTreeMap::from([
                 ("com.docker.compose.project".to_owned(), project.clone()),
                 ("com.docker.compose.volume".to_owned(), key.clone()),
             ]);
+            if *declared {
+                labels.insert(DECLARED.to_owned(), "true".to_owned());
+            }
             let mut meter = Meter::default();
             let mut progress = |progress| meter.show(progress);
             let copied =
@@ -161,9 +218,17 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
                 copied.bytes,
                 short_volume(from)
             ));
-            OnEngine::Copied(to.clone())
+            OnEngine::Copied(engine, to.clone())
         }
         Do::Replace { container, mount, secret_from, without } => {
+            // What it wrote since would be in the old volume alone.
+            let stopped =
+                |one: &OnEngine<'_>| matches!(one, OnEngine::Stopped(_, name) if name == container);
+            if done.on_engine.iter().any(stopped)
+                && world.runtime.block_on(engine.runs(container))?
+            {
+                bail!("somebody started {} meanwhile", sanitize(container));
+            }
             let mut difference = Difference::default();
             difference.environment.extend(without.iter().map(|name| (name.clone(), None)));
             let mount = mount.as_ref().map(|at| (at.volume.clone(), at.target.clone()));
@@ -215,8 +280,7 @@ impl Done<'_> {
 
     /// Ends well. What should be known comes back.
     pub(super) fn keep(self) -> Vec<String> {
-        self.changes.keep();
-        let mut notes = vec![];
+        let mut notes = self.changes.keep();
         for one in self.on_engine {
             let OnEngine::Replaced(replaced) = one else { continue };
             notes.extend(replaced.notes().iter().cloned());
@@ -237,6 +301,7 @@ impl Done<'_> {
     /// Puts everything back, the last thing first. What could not be put back comes back in words.
     pub(super) fn take_back(self) -> Vec<String> {
         let mut notes = vec![];
+        let had_it = self.on_engine.iter().any(|one| matches!(one, OnEngine::Replaced(_)));
         for one in self.on_engine.into_iter().rev() {
             let trouble = match one {
                 OnEngine::Replaced(replaced) => self.runtime.block_on(replaced.undo()).err(),
@@ -249,15 +314,22 @@ impl Done<'_> {
                 OnEngine::Started(engine, container) => {
                     self.runtime.block_on(engine.stop(&container)).err()
                 }
-                // A container may have written to it by now.
-                OnEngine::Copied(volume) => {
-                    notes.push(format!("the copy {volume} stays, attached to nothing"));
-                    None
+                // A container may have written to it by now, unless it was given to none.
+                OnEngine::Copied(engine, volume) => {
+                    let discarded = if had_it {
+                        Ok(false)
+                    } else {
+                        self.runtime.block_on(engine.discard_copy(&volume))
+                    };
+                    if !matches!(discarded, Ok(true)) {
+                        notes.push(format!("the copy {volume} stays, attached to nothing"));
+                    }
+                    discarded.err()
                 }
             };
             notes.extend(trouble.map(|trouble| trouble.to_string()));
         }
-        drop(self.changes);
+        notes.extend(self.changes.take_back());
         notes
     }
 }

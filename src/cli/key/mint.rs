@@ -8,6 +8,7 @@ use crate::act::edit::Changes;
 use crate::admin_key;
 use crate::collect::minting::{self, Minted, Wish};
 use crate::collect::{self, Request};
+use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::ValueSource;
@@ -111,7 +112,15 @@ fn described(minted: &Minted) -> String {
 fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit> {
     let root = request.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let path = root.join(file);
-    let old = collect::env_text(&path)?;
+    let old = match collect::env_text(&path) {
+        Ok(old) => old,
+        Err(error) => {
+            output::note(&format!(
+                "convex-doctor: no key was written, nothing was changed: {error}"
+            ));
+            return Ok(Exit::Found);
+        }
+    };
     let before = collect::run_files_only(request)?;
     let Some(quoted) = env_file::quoted(minted.key.expose()) else {
         anyhow::bail!(
@@ -119,55 +128,85 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
         );
     };
     let mut text = env_file::set(old.as_deref().unwrap_or_default(), KEY, &quoted);
-    output::note(&described(minted));
-    output::note(&format!("{}: {KEY} is set", sanitize(&file.display().to_string())));
+    let shown = sanitize(&file.display().to_string());
+    let mut set = format!("{shown}: {KEY} is set");
     // Half a pair selects nothing, and its URL is there all the same.
     let has_url = before.selection.variables.iter().any(|variable| {
         variable.name == URL && variable.definitions.iter().any(|one| one.wins && !one.empty)
     });
     if !has_url && let Some(url) = &minted.url {
         text = env_file::set(&text, URL, &format!("'{url}'"));
-        output::note(&format!("{}: {URL} is set to {url}", sanitize(&file.display().to_string())));
+        set = format!("{set}\n{shown}: {URL} is set to {url}");
     }
+    output::note(&described(minted));
+    // Ctrl-C waits until the file is as it was, or stays.
+    let interrupt = Interrupt::watch();
+    let Some(hold) = interrupt.hold() else { return Ok(Exit::Child(130)) };
+    crate::cli::fix::tell_left(&[&root], false);
     let mut edit = Changes::of(&root);
-    edit.replace(&path, old.as_deref(), &text)?;
+    if let Err(error) = edit.replace(&path, old.as_deref(), &text) {
+        output::note(&format!("convex-doctor: no key was written, nothing was changed: {error}"));
+        return Ok(Exit::Found);
+    }
+    output::note(&set);
     let after = collect::run(request)?;
-    Ok(match tried(&after, &minted.key) {
+    let came_of_it = if interrupt.came() { Tried::Interrupted } else { tried(&after, &minted.key) };
+    let exit = match came_of_it {
         Tried::Accepted => {
-            edit.keep();
+            keep(edit);
             output::note("the backend accepts it: npx convex can work");
             warn_of_git(&after, file);
             Exit::Fine
         }
         Tried::Refused => {
-            // Dropping the edit puts the old file back.
-            drop(edit);
-            output::note(
-                "the backend refuses it: the old file is back. The URL leads to another backend than the one the key is for; \
-                 see: convex-doctor",
-            );
+            let back = taken_back(edit);
+            output::note(&format!(
+                "the backend refuses it: {back}. The URL leads to another backend than the one the key is for; \
+                 see: convex-doctor"
+            ));
+            Exit::Found
+        }
+        Tried::Interrupted => {
+            output::note(&format!("interrupted: {}", taken_back(edit)));
             Exit::Found
         }
         Tried::Shadowed(source) => {
-            edit.keep();
+            keep(edit);
             output::note(&format!(
                 "written, but the CLI will not read it: {source} comes before the file. Unset it"
             ));
             Exit::Found
         }
         Tried::Not(reason) => {
-            edit.keep();
+            keep(edit);
             output::note(&format!("written, and not tried: {}", sanitize(&reason)));
             warn_of_git(&after, file);
             Exit::Fine
         }
-    })
+    };
+    drop(hold);
+    interrupt.end();
+    Ok(exit)
+}
+
+fn keep(edit: Changes) {
+    for note in edit.keep() {
+        output::note(&format!("note: {}", sanitize(&note)));
+    }
+}
+
+/// What became of the file.
+fn taken_back(edit: Changes) -> String {
+    let notes = edit.take_back();
+    if notes.is_empty() { "the old file is back".to_owned() } else { sanitize(&notes.join("; ")) }
 }
 
 /// What came of trying the key.
 enum Tried {
     Accepted,
     Refused,
+    /// By Ctrl-C.
+    Interrupted,
     /// Another source's value is what the CLI would use.
     Shadowed(String),
     Not(String),

@@ -6,6 +6,7 @@ use bollard::models::{ContainerSummary, Volume as Listed};
 
 use super::Wanted;
 use super::container::seconds;
+use crate::docker::helper::COPY_OF;
 use crate::docker::is_anonymous;
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, MountKind, Volume, VolumeBacking};
@@ -71,6 +72,7 @@ pub(super) fn reduce(
                 .unwrap_or_default(),
             anonymous: is_anonymous(&volume.name),
             prunable: volume.labels.contains_key("com.docker.volume.anonymous"),
+            copy_of: volume.labels.get(COPY_OF).cloned(),
             backing: backing(volume),
             content: Observation::default(),
         })
