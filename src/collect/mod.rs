@@ -629,13 +629,13 @@ async fn git(
     selection: &crate::selection::choose::Selection,
     secrets: &[(Secret, SecretPlace)],
 ) -> Observation<Option<crate::evidence::surroundings::Git>> {
-    let key = selection.admin_key.as_ref().map(|key| (&key.as_sent, "the admin key"));
+    let key = selection.admin_key.as_ref().map(|key| (&key.as_sent, "key"));
     let in_force = secrets
         .iter()
         .filter(|(_, place)| {
             matches!(place, SecretPlace::Process { .. } | SecretPlace::File { .. })
         })
-        .map(|(secret, _)| (secret, "the instance secret"));
+        .map(|(secret, _)| (secret, "instance secret"));
     let wanted: Vec<_> = key.into_iter().chain(in_force).collect();
     repository::look(directory, &files, &wanted, request.history, request.timeout()).await
 }

@@ -37,13 +37,10 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     actions.extend(
         copies.iter().map(|copy| Action::CopyKey { file: copy.clone(), from: key_file.clone() }),
     );
-    let also = match copies.as_slice() {
-        [] => String::new(),
-        copies => format!(" and into {}", copies.join(", ")),
-    };
+    let keys = [&[key_file.clone()], copies.as_slice()].concat().join(", ");
     let title = format!(
-        "Rotate: a new secret in .env, {} made anew with it, a new key in the CLI's file{also}; every old key stops \
-         working, the data stays",
+        "Rotate: a new secret in {file}, {} made anew with it, a new key in {keys}; every old key stops working, the \
+         data stays",
         container.name
     );
     let mut remedy = with(evidence, id, actions, &title);
@@ -55,9 +52,8 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     let errands = errands(evidence, !untracked.is_empty());
     remedy.commands.splice(0..0, untracked);
     let price = Price {
-        dies: "every admin key made so far, on every machine and in every CI; cursors, upload and action tokens in use"
-            .to_owned(),
-        stays: "documents, files, functions, the deployment's variables, and the name of the instance".to_owned(),
+        dies: "every admin key made so far, everywhere; cursors and tokens in use".to_owned(),
+        stays: "documents, files, functions, variables, the instance's name".to_owned(),
     };
     Some(Remedy { safety: Safety::Destructive, price: Some(price), ..remedy }.then(errands))
 }
