@@ -461,3 +461,166 @@ async fn what_does_not_help_is_taken_back_everywhere() {
     let all = some("applied") && (some("failed") || some("taken_back"));
     assert!(all || std::env::var_os("SCENARIO").is_some(), "{seen:?}");
 }
+
+/// The plan of a rotation: what it ends, what it writes, and where else the old key and the old secret stand.
+#[tokio::test]
+async fn a_rotation_names_every_other_place() {
+    let stage = Fixture::variant("secret-public-elsewhere", "rotated", &[]).raise().await;
+    let (code, story) = fix(&stage, &["secret-public"]).await;
+    assert_eq!(
+        (code, states(&story).as_slice()),
+        (Some(1), &["secret-public planned".to_owned()][..])
+    );
+    let fix = &story["fixes"][0];
+    assert!(fix["price"]["dies"].as_str().unwrap().starts_with("every admin key"), "{fix:#}");
+    assert!(fix["price"]["stays"].as_str().unwrap().starts_with("documents"), "{fix:#}");
+    let files: Vec<_> =
+        fix["steps"].as_array().unwrap().iter().filter_map(|step| step["file"].as_str()).collect();
+    // Ignored by git, under the same name, in an env file: nothing else can be meant.
+    assert_eq!(files, [".env", ".env.local", ".env.production"], "{fix:#}");
+    let errands = serde_json::json!([
+        {
+            "title": "Then put the new key there, too",
+            "places": [
+                "apps/web/.env.staging:1 (CONVEX_SELF_HOSTED_ADMIN_KEY)",
+                "scripts/seed.sh:2: git tracks the file, so take it out there and keep it in one that git ignores",
+                "variable of a Compose service SEED_KEY (docker-compose.ci.yml:5)",
+                "GitHub Actions secret CONVEX_KEY (.github/workflows/deploy.yml:10)",
+                "Vercel environment variable CONVEX_SELF_HOSTED_ADMIN_KEY, if it is set (apps/web/vercel.json:1 runs the CLI)",
+            ],
+        },
+        {
+            "title": "These are other keys of the same secret and end with it: make each anew",
+            "places": [".env.production:4 (CI_KEY)"],
+        },
+        {
+            "title": "The old secret stands there, too: have each take the new one, or none",
+            "places": [
+                "docker-compose.ci.yml:6 (BACKEND_SECRET): git tracks the file, so take it out there and keep it in one that git ignores",
+            ],
+        },
+    ]);
+    assert_eq!(fix["errands"], errands, "{fix:#}");
+    let text = support::run(&stage, "fix", &["fix", "secret-public"]).await.stdout;
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
+    assert!(at("  dies ") < at("  stays ") && at("  stays ") < at("+INSTANCE_SECRET"), "{text}");
+    assert!(at("+INSTANCE_SECRET") < at("Then put the new key there, too:"), "{text}");
+    assert!(
+        at("Then put the new key there, too:") < at("GitHub Actions secret CONVEX_KEY"),
+        "{text}"
+    );
+    // The report has them as well.
+    let run = support::run(&stage, "json", &["--format", "json"]).await.stdout;
+    let report: Value = serde_json::from_str(&run).unwrap();
+    let finding = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["id"] == "secret-public")
+        .unwrap();
+    assert_eq!(finding["remedies"][0]["errands"], errands, "{finding:#}");
+}
+
+/// What nothing calls for is not searched for.
+#[tokio::test]
+async fn without_a_rotation_no_other_place_is_looked_for() {
+    let probes = |report: &Value| -> Vec<String> {
+        let timings = report["evidence"]["timings"].as_array().unwrap().iter();
+        timings.map(|one| one["probe"].as_str().unwrap().to_owned()).collect()
+    };
+    for (name, expected) in [
+        ("healthy", false),
+        ("key-foreign", false),
+        ("secret-public", true),
+        ("secret-in-git", true),
+    ] {
+        let stage = Fixture::variant(name, "looked into", &[]).raise().await;
+        let run = support::run(&stage, "json", &["--format", "json"]).await.stdout;
+        let report: Value = serde_json::from_str(&run).unwrap();
+        let looked = probes(&report).iter().any(|probe| probe == "files: other places");
+        assert_eq!(looked, expected, "{name}: {report:#}");
+    }
+}
+
+fn git(stage: &Stage, arguments: &[&str]) {
+    let done = std::process::Command::new("git")
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+        .args(arguments)
+        .current_dir(&stage.project)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A new key never gets into a file that git tracks: first it is taken out of the index, which is a person's to do, and then the history
+/// shows that a rotation is needed all the same.
+#[tokio::test]
+async fn a_tracked_file_is_untracked_before_its_key_is_rotated() {
+    let stage = Fixture::variant("secret-in-git", "untracked", &[]).raise().await;
+    git(&stage, &["commit", "-qm", "all of it"]);
+    let before = snapshot(&stage.project);
+    for options in [&["secret-in-git"][..], &["secret-in-git", "--apply"]] {
+        let (code, story) = fix(&stage, options).await;
+        assert_eq!(code, Some(1), "{story:#}");
+        assert!(states(&story).is_empty(), "{story:#}");
+        let by_hand = &story["by_hand"][0];
+        let why = by_hand["why"].as_str().unwrap();
+        assert!(why.starts_with("git tracks .env.local, and nothing secret"), "{why}");
+        assert!(why.contains("`git rm --cached .env.local`"), "{why}");
+        assert_eq!(
+            by_hand["remedies"][0][1],
+            serde_json::json!([
+                "echo .env.local >> .gitignore",
+                "git rm --cached .env.local",
+                "convex-doctor fix secret-in-git --apply",
+            ])
+        );
+        let commit = serde_json::json!(["git commit -m 'Keep secrets out of the repository'"]);
+        assert_eq!(by_hand["errands"].as_array().unwrap().last().unwrap()["commands"], commit);
+    }
+    assert!(changed(&before, &snapshot(&stage.project)).is_empty());
+    // As the commands have it.
+    std::fs::write(stage.project.join(".gitignore"), ".env.local\n").unwrap();
+    git(&stage, &["rm", "-q", "--cached", ".env.local"]);
+    for committed in [false, true] {
+        if committed {
+            git(&stage, &["commit", "-qm", "Keep secrets out of the repository"]);
+        }
+        let (_, story) = fix(&stage, &["secret-in-git"]).await;
+        assert_eq!(states(&story), ["secret-in-git planned"], "{committed}: {story:#}");
+        // Unasked, nobody searches the history.
+        let (_, story) = fix(&stage, &[]).await;
+        assert!(!story.to_string().contains("secret-in-git"), "{committed}: {story:#}");
+    }
+    let run = support::run(&stage, "deep", &["--deep", "--format", "json"]).await.stdout;
+    let report: Value = serde_json::from_str(&run).unwrap();
+    let finding = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["id"] == "secret-in-git")
+        .unwrap();
+    let detail = finding["detail"].as_str().unwrap();
+    let expected = "Git's history holds the admin key in use, in .env.local of commit ";
+    assert!(detail.starts_with(expected), "{detail}");
+}
+
+/// The literal in the compose file goes, and what git then has to be told comes in order.
+#[tokio::test]
+async fn a_literal_secret_leaves_the_compose_file() {
+    let stage = Fixture::variant("secret-in-git-compose", "rotated", &[]).raise().await;
+    let (_, story) = fix(&stage, &["secret-in-git"]).await;
+    assert_eq!(states(&story), ["secret-in-git planned"], "{story:#}");
+    let fix = &story["fixes"][0];
+    let files: Vec<_> =
+        fix["steps"].as_array().unwrap().iter().filter_map(|step| step["file"].as_str()).collect();
+    assert_eq!(files, ["docker-compose.yml", ".env", ".env.local"], "{fix:#}");
+    assert_eq!(
+        fix["errands"][0]["commands"],
+        serde_json::json!([
+            "git add docker-compose.yml",
+            "git commit -m 'Keep secrets out of the repository'"
+        ]),
+        "{fix:#}"
+    );
+}

@@ -13,11 +13,13 @@ use crate::act::edit::{self, LockError, Locks, SECOND_NAME};
 use crate::act::engine::Replaced;
 use crate::checks;
 use crate::checks::compose::shell_word;
+use crate::checks::selection::repository::SECRET_IN_GIT;
+use crate::collect::old_key::OldKey;
 use crate::collect::{self, Request, mending};
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
-use crate::fix::plan::{self, Fix, Goal, Plan};
+use crate::fix::plan::{self, Fix, Goal, Plan, Step, Value};
 use crate::output;
 use crate::render::mending::{self as render, ByHand, Outcome, State, Story};
 use crate::report::{Finding, Level, Report, Verdict};
@@ -61,6 +63,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let mut request = options.request()?;
     // What is mended is looked into first, and to look into a volume is allowed to whoever may change it.
     request.deep |= arguments.apply;
+    // What is in no file any more may still be in git's history, and only a rotation ends it.
+    request.history |= arguments.ids.iter().any(|id| id == SECRET_IN_GIT.id);
     options.announce();
     // Another doctor's changes are not to be judged half way, nor what it does on an engine.
     let locks = Rc::new(Locks::default());
@@ -146,7 +150,11 @@ impl Mending<'_> {
     }
 
     fn plan(&self, report: &Report) -> Plan {
-        plan::plan(report, &self.arguments.ids, &|file| mending::text(&self.directory, file))
+        let project = plan::Project {
+            texts: &|file| mending::text(&self.directory, file),
+            tracked: &|file| mending::is_tracked(&self.directory, file),
+        };
+        plan::plan(report, &self.arguments.ids, project)
     }
 
     fn begin(&self, report: &Report) -> Story {
@@ -234,7 +242,7 @@ impl Mending<'_> {
                 Some(_) => self.mend(&fix, &world, &mut report)?,
                 None => Outcome::Skipped,
             };
-            show(&render::outcome(&outcome, output::width()))?;
+            show(&render::outcome(&outcome, &fix.errands, output::width()))?;
             story.fixes.push(told::told(&fix, outcome));
             if interrupt.came() && !says {
                 output::print(&render::json(&story))?;
@@ -290,6 +298,9 @@ impl Mending<'_> {
         report: &mut Report,
     ) -> anyhow::Result<Outcome> {
         let interrupt = world.interrupt;
+        let rotates = |step: &Step| matches!(step, Step::Set(set) if set.value == Value::NewSecret);
+        let old_key =
+            if fix.steps.iter().any(rotates) { OldKey::hold(&self.request)? } else { None };
         let done = match apply::apply(fix, world) {
             Ok(done) => done,
             Err(error) => return Ok(Outcome::Failed { why: format!("{error:#}") }),
@@ -317,9 +328,17 @@ impl Mending<'_> {
             let notes = done.take_back();
             return Ok(Outcome::TakenBack { why, notes });
         }
+        let verified = match old_key.as_ref().map(OldKey::is_refused_now) {
+            None => None,
+            Some(Ok(seen)) => Some(seen),
+            Some(Err(why)) => {
+                let notes = done.take_back();
+                return Ok(Outcome::TakenBack { why, notes });
+            }
+        };
         let notes = done.keep();
         *report = after;
-        Ok(Outcome::Applied { notes })
+        Ok(Outcome::Applied { notes, verified })
     }
 
     /// Whether it is still on its way.

@@ -397,6 +397,7 @@ impl Options {
             no_network: self.no_network,
             ephemeral: self.ephemeral,
             deep: self.deep,
+            history: self.deep,
             timeout: self.timeout,
             suppressions: self.suppressions.clone(),
             ..collect::Request::default()

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Request, docker, env_text};
+use super::{Request, docker, env_text, repository};
 use crate::evidence::Evidence;
+use crate::evidence::places::InGit;
 use crate::secret::Secret;
 use crate::selection::node_dotenv;
 
@@ -33,6 +34,15 @@ pub fn text(directory: &Path, file: &str) -> Result<Option<Zeroizing<String>>, S
         Ok(text) => Ok(text.map(Zeroizing::new)),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Whether git tracks the file; why that is not known, where there is a repository that does not say.
+pub fn is_tracked(directory: &Path, file: &str) -> Result<bool, String> {
+    /// As long as a probe may take.
+    const LONGEST: Duration = Duration::from_secs(5);
+    let runtime = super::runtime().map_err(|error| error.to_string())?;
+    let standing = runtime.block_on(repository::standing(directory, &[file], LONGEST))?;
+    Ok(standing.is_some_and(|standing| standing.of(file) == InGit::Tracked))
 }
 
 /// The files in the project's directories whose names end in `ending`, or in that and a number.

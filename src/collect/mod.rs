@@ -16,6 +16,8 @@ mod credentials;
 pub mod mending;
 pub mod minting;
 mod network_mounts;
+pub mod old_key;
+mod places;
 mod repository;
 mod selection;
 mod sql_url;
@@ -89,6 +91,8 @@ pub struct Request {
     pub look_into_volumes: bool,
     /// `--deep`.
     pub deep: bool,
+    /// Search the versions that git has of the files read for the key and the secret.
+    pub history: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.
@@ -342,6 +346,7 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
             ),
             unreadable: selected.unreadable.clone(),
             app_urls: app_urls(&selected.selection),
+            other_places: None,
             in_container: surroundings::in_container(&environment),
             uid: surroundings::uid(),
         },
@@ -454,8 +459,15 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     composed.retain(|file| project.is_ok() && !Path::new(&file.name).is_absolute());
     let read = selected.files.into_iter().chain(composed);
     evidence.surroundings.git = clock
-        .timed("git", git(&directory, read.collect(), &selected.selection, &secrets, timeout))
+        .timed("git", git(request, &directory, read.collect(), &selected.selection, &secrets))
         .await;
+    let old = places::Old::of(&selected.selection, &evidence.docker, &secrets);
+    if scope == Scope::All && old.is_to_be_rotated(&evidence.surroundings.git) {
+        let root = files::repository_root(&directory);
+        let home = environment.get("HOME").map(String::as_str);
+        let look = places::look(&directory, root, home, &old, timeout);
+        evidence.surroundings.other_places = Some(clock.timed("files: other places", look).await);
+    }
     evidence.compose = compose.facts;
     evidence.endpoint = endpoint;
     evidence.timings = clock.finish();
@@ -611,21 +623,21 @@ async fn read_logs(
 }
 
 async fn git(
+    request: &Request,
     directory: &Path,
     files: Vec<repository::ReadFile>,
     selection: &crate::selection::choose::Selection,
     secrets: &[(Secret, SecretPlace)],
-    timeout: Duration,
 ) -> Observation<Option<crate::evidence::surroundings::Git>> {
-    let key = selection.admin_key.as_ref().map(|key| (&key.as_sent, "the admin key"));
+    let key = selection.admin_key.as_ref().map(|key| (&key.as_sent, "key"));
     let in_force = secrets
         .iter()
         .filter(|(_, place)| {
             matches!(place, SecretPlace::Process { .. } | SecretPlace::File { .. })
         })
-        .map(|(secret, _)| (secret, "the instance secret"));
+        .map(|(secret, _)| (secret, "instance secret"));
     let wanted: Vec<_> = key.into_iter().chain(in_force).collect();
-    repository::look(directory, &files, &wanted, timeout).await
+    repository::look(directory, &files, &wanted, request.history, request.timeout()).await
 }
 
 /// The URLs that the app is told, in the files the CLI reads.

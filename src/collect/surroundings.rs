@@ -132,12 +132,18 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
         .collect()
 }
 
-/// `.env.anything` and `anything.env`, but no examples.
+/// An env file by its name, but no example.
 fn is_env_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let example = ["example", "sample", "template", "dist"].iter().any(|word| lower.contains(word));
+    !example && is_env_file(name)
+}
+
+/// `.env`, `.env.anything` and `anything.env`.
+pub(super) fn is_env_file(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
     let extension = Path::new(&lower).extension().is_some_and(|extension| extension == "env");
-    !example && (lower.starts_with(".env") || extension)
+    lower.starts_with(".env") || extension
 }
 
 /// Whether the doctor itself runs in a container beside others, so that loopback is not the host's. The mark that Docker and Podman

@@ -9,6 +9,7 @@ pub mod compose;
 pub mod docker;
 pub mod endpoint;
 pub mod key;
+pub mod places;
 pub mod selection;
 pub mod suppression;
 pub mod surroundings;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
+use super::places::OtherPlaces;
 
 /// What lies round the project.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +33,9 @@ pub struct Surroundings {
     pub unreadable: Vec<UnreadableFile>,
     /// The URLs the app is told (CONVEX_URL, NEXT_PUBLIC_CONVEX_URL, VITE_CONVEX_URL, …) in the files the CLI reads.
     pub app_urls: Vec<AppUrl>,
+    /// Where else the key and the secret stand; looked for only where a rotation is called for.
+    #[serde(default)]
+    pub other_places: Option<OtherPlaces>,
     /// Whether the doctor itself runs in a container.
     pub in_container: bool,
     /// The numeric user id; `None` on systems without one.
@@ -68,7 +72,7 @@ pub struct Git {
     pub secrets: Vec<TrackedSecret>,
 }
 
-/// A secret in a tracked file.
+/// A secret in a tracked file, or in one that was tracked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrackedSecret {
     /// The file, relative to the directory.
@@ -77,6 +81,10 @@ pub struct TrackedSecret {
     pub line: usize,
     /// `key` or `instance secret`.
     pub what: String,
+    /// The newest commit with a version of the file that holds it, where the file as git tracks it now does not; the line is that
+    /// version's. Looked for only when asked to.
+    #[serde(default)]
+    pub commit: Option<String>,
 }
 
 /// An env file that the CLI does not read from here.

@@ -7,14 +7,28 @@ use zeroize::Zeroizing;
 
 use super::placeholders::EnvText;
 use super::{compose_edit, env_file, git_ignore, lines, show};
-use crate::checks;
-use crate::report::{Action, Certainty, Edit, Finding, Level, MountAt, Remedy, Report, Safety};
+use crate::report::{
+    Action, Certainty, Edit, Errand, Finding, Level, MountAt, Price, Remedy, Report, Safety,
+    shell_word,
+};
 use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};
 use crate::selection::node_dotenv;
 
 /// The text of a file; `Ok(None)` where there is none, `Err` where it cannot be read. It may hold secrets.
 pub type Texts<'a> = dyn Fn(&str) -> Result<Option<Zeroizing<String>>, String> + 'a;
+
+/// Whether git tracks a file; why that is not known.
+pub type Tracked<'a> = dyn Fn(&str) -> Result<bool, String> + 'a;
+
+/// What a plan asks of the project.
+#[derive(Clone, Copy)]
+pub struct Project<'a> {
+    /// Its files.
+    pub texts: &'a Texts<'a>,
+    /// What its repository holds.
+    pub tracked: &'a Tracked<'a>,
+}
 
 /// What would be done, and what is left to a person.
 #[derive(Default)]
@@ -33,8 +47,12 @@ pub struct Fix {
     pub title: String,
     /// What it can do.
     pub safety: Safety,
+    /// What it ends and what it leaves.
+    pub price: Option<Price>,
     /// In order.
     pub steps: Vec<Step>,
+    /// What is left to a person behind them.
+    pub errands: Vec<Errand>,
     /// What shows that it helped.
     pub goal: Goal,
 }
@@ -96,6 +114,8 @@ pub enum Value {
         /// Whether the old line stays above it as a comment: it may be the only trace of older data.
         keep_old: bool,
     },
+    /// The key that another env file has by then.
+    KeyOf(String),
     /// The secret that a container runs with.
     SecretOf(String),
     /// A fresh secret.
@@ -139,7 +159,7 @@ pub enum Do {
 pub const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
 
 /// Plans for `wanted` ids, or for everything that may be done unasked.
-pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
+pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
     let mut plan = Plan::default();
     let folded: Vec<&str> =
         report.causes.iter().flat_map(|cause| &cause.explains).map(String::as_str).collect();
@@ -168,13 +188,15 @@ pub fn plan(report: &Report, wanted: &[String], texts: &Texts<'_>) -> Plan {
         }
         // By the old key alone can anybody tell later which volume it belongs to.
         let keep_old = report.findings.iter().any(|other| other.id == "project-renamed");
-        match steps(remedy, keep_old, texts) {
+        match steps(remedy, keep_old, project) {
             Ok(steps) => plan.fixes.push(Fix {
                 finding: finding.clone(),
                 title: remedy.title.clone(),
                 safety: remedy.safety,
+                price: remedy.price.clone(),
                 steps,
-                goal: goal(finding, remedy),
+                errands: remedy.errands.clone(),
+                goal: goal(finding),
             }),
             Err(why) => plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) }),
         }
@@ -237,11 +259,11 @@ fn asks_to_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
     None
 }
 
-/// Pinning keeps the keys; data that does not last is where it was.
-fn goal(finding: &Finding, remedy: &Remedy) -> Goal {
-    let pins = remedy.actions.iter().any(|action| matches!(action, Action::PinSecret { .. }));
-    let of_data = checks::family(&finding.id) == Some("persistence");
-    if pins && of_data { Goal::NothingWorse } else { Goal::FindingGone }
+/// Findings that stay when their remedy is carried out: pinning keeps the keys, and the data is where it was.
+const PROVIDED_FOR: &[&str] = &["data-on-tmpfs"];
+
+fn goal(finding: &Finding) -> Goal {
+    if PROVIDED_FOR.contains(&finding.id.as_str()) { Goal::NothingWorse } else { Goal::FindingGone }
 }
 
 /// What a file holds; `None` where there is none.
@@ -249,7 +271,7 @@ type Text = Option<Zeroizing<String>>;
 
 /// The files as the steps so far leave them.
 struct Files<'a> {
-    texts: &'a Texts<'a>,
+    project: Project<'a>,
     /// What each held at the beginning, and what it is to hold; of those that were asked for.
     known: BTreeMap<String, (Text, Text)>,
     /// Changed since the last step.
@@ -264,7 +286,7 @@ impl Files<'_> {
             return Err(format!("{file} would be changed twice"));
         }
         if !self.known.contains_key(file) {
-            let text = (self.texts)(file)?;
+            let text = (self.project.texts)(file)?;
             self.known.insert(file.to_owned(), (text.clone(), text));
         }
         Ok(self.known.get(file).and_then(|(_, now)| now.as_ref().map(|text| text.to_string())))
@@ -295,8 +317,19 @@ impl Files<'_> {
         steps
     }
 
-    /// A value that is set when it is known.
+    /// A value that is set when it is known. All of them are secret, and so none goes into a file that git tracks.
     fn set_later(&mut self, file: &str, value: Value) -> Result<Step, String> {
+        match (self.project.tracked)(file) {
+            Ok(false) => {}
+            Ok(true) => {
+                return Err(format!(
+                    "git tracks {file}, and nothing secret may be written into a file that the next commit takes along: take it out \
+                     of the index first (`git rm --cached {}`; the file itself stays), then run this again",
+                    shell_word(file)
+                ));
+            }
+            Err(why) => return Err(format!("whether git tracks {file} is not known: {why}")),
+        }
         let old = self.text(file)?.unwrap_or_default();
         let new = value.set_in(&old, "'***'");
         self.closed.push(file.to_owned());
@@ -304,8 +337,8 @@ impl Files<'_> {
     }
 }
 
-fn steps(remedy: &Remedy, keep_old: bool, texts: &Texts<'_>) -> Result<Vec<Step>, String> {
-    let mut files = Files { texts, known: BTreeMap::new(), pending: vec![], closed: vec![] };
+fn steps(remedy: &Remedy, keep_old: bool, project: Project<'_>) -> Result<Vec<Step>, String> {
+    let mut files = Files { project, known: BTreeMap::new(), pending: vec![], closed: vec![] };
     let mut steps = vec![];
     for file in named(&remedy.edits) {
         let Some(text) = files.text(file)? else { return Err(format!("{file} is gone")) };
@@ -353,6 +386,7 @@ fn steps(remedy: &Remedy, keep_old: bool, texts: &Texts<'_>) -> Result<Vec<Step>
 fn later(action: &Action, keep_old: bool, files: &mut Files<'_>) -> Result<Step, String> {
     Ok(match action {
         Action::MintKey { file } => files.set_later(file, Value::Key { keep_old })?,
+        Action::CopyKey { file, from } => files.set_later(file, Value::KeyOf(from.clone()))?,
         Action::PinSecret { container, file } => {
             files.set_later(file, Value::SecretOf(container.clone()))?
         }
@@ -404,7 +438,7 @@ impl Value {
     /// The variable that gets it.
     fn name(&self) -> &'static str {
         match self {
-            Self::Key { .. } => KEY,
+            Self::Key { .. } | Self::KeyOf(_) => KEY,
             Self::SecretOf(_) | Self::NewSecret => INSTANCE_SECRET,
         }
     }

@@ -44,6 +44,11 @@ pub(super) fn particulars(finding: &Finding) -> String {
             let file = clean(&edit.file);
             lines.push(format!("  {file}:{}  {}", edit.line, clean(new)));
         }
+        for errand in &remedy.errands {
+            lines.push(format!("  {}:", clean(&errand.title)));
+            let of = errand.places.iter().chain(&errand.commands);
+            lines.extend(of.map(|text| format!("    {}", clean(text))));
+        }
     }
     lines.join("\n")
 }

@@ -130,6 +130,16 @@ fn finding(out: &mut String, number: usize, finding: &Finding) {
                 &format!("- {}: {}", code(&format!("{}:{}", edit.file, edit.line)), code(new)),
             );
         }
+        for errand in &remedy.errands {
+            line(out, &format!("{}:\n", escape(&errand.title)));
+            for place in &errand.places {
+                line(out, &format!("- {}", escape(place)));
+            }
+            for command in &errand.commands {
+                line(out, &format!("- {}", code(command)));
+            }
+            line(out, "");
+        }
     }
     if !finding.explains.is_empty() {
         line(out, &format!("Explains: {}\n", finding.explains.join(", ")));

@@ -6,7 +6,7 @@ use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
 use super::text::{sentence, wrap};
-use crate::report::{Finding, Report, Verdict};
+use crate::report::{Errand, Finding, Price, Report, Verdict};
 use crate::secret::sanitize;
 
 /// A run of `fix`.
@@ -59,8 +59,14 @@ pub struct Told {
     pub finding: String,
     /// What is done.
     pub title: String,
+    /// What it ends and what it leaves, where both have to be known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     /// In order.
     pub steps: Vec<Step>,
+    /// What is left to a person behind it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errands: Vec<Errand>,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -97,6 +103,9 @@ pub enum Outcome {
     Applied {
         /// What should be known.
         notes: Vec<String>,
+        /// What was seen of it beyond the finding that is gone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verified: Option<String>,
     },
     /// Done, and taken back: it did not help.
     TakenBack {
@@ -123,6 +132,9 @@ pub struct ByHand {
     pub why: Option<String>,
     /// What to do: words, and commands.
     pub remedies: Vec<(String, Vec<String>)>,
+    /// What is left to do behind that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errands: Vec<Errand>,
 }
 
 impl ByHand {
@@ -135,6 +147,7 @@ impl ByHand {
             finding: finding.title.clone(),
             why,
             remedies: finding.remedies.iter().map(remedy).collect(),
+            errands: finding.remedies.iter().flat_map(|remedy| remedy.errands.clone()).collect(),
         }
     }
 }
@@ -158,6 +171,7 @@ pub fn plan(story: &Story, width: usize) -> String {
     let mut out = opening(story);
     for (index, told) in story.fixes.iter().enumerate() {
         out.push_str(&fix(index + 1, told, width));
+        out.push_str(&errands(&told.errands, width));
         out.push('\n');
     }
     out.push_str(&closing(story, width));
@@ -178,6 +192,14 @@ pub fn fix(number: usize, told: &Told, width: usize) -> String {
     let mut out = format!("{number} {} [{}]\n", sentence(&sanitize(&told.finding)).bold(), told.id);
     for line in wrap(&sentence(&sanitize(&told.title)), width.saturating_sub(2)) {
         let _ = writeln!(out, "  {line}");
+    }
+    if let Some(price) = &told.price {
+        for (word, text) in [("dies ", &price.dies), ("stays", &price.stays)] {
+            for (at, line) in wrap(&sanitize(text), width.saturating_sub(9)).iter().enumerate() {
+                let word = if at == 0 { word } else { "     " };
+                let _ = writeln!(out, "  {}  {line}", word.bold());
+            }
+        }
     }
     for step in &told.steps {
         match step {
@@ -200,6 +222,25 @@ pub fn fix(number: usize, told: &Told, width: usize) -> String {
     out
 }
 
+/// What is left to a person once a fix is done.
+pub fn errands(errands: &[Errand], width: usize) -> String {
+    let mut out = String::new();
+    for errand in errands {
+        for line in wrap(&format!("{}:", sanitize(&errand.title)), width.saturating_sub(2)) {
+            let _ = writeln!(out, "  {line}");
+        }
+        for place in &errand.places {
+            for (at, line) in wrap(&sanitize(place), width.saturating_sub(6)).iter().enumerate() {
+                let _ = writeln!(out, "    {} {line}", if at == 0 { "-" } else { " " });
+            }
+        }
+        for command in &errand.commands {
+            let _ = writeln!(out, "      {}", sanitize(command).cyan());
+        }
+    }
+    out
+}
+
 fn coloured(line: &str) -> String {
     match line.as_bytes().first() {
         Some(b'+') if !line.starts_with("+++") => line.green().to_string(),
@@ -209,18 +250,26 @@ fn coloured(line: &str) -> String {
     }
 }
 
-/// What came of a fix.
-pub fn outcome(outcome: &Outcome, width: usize) -> String {
+/// What came of a fix, and, where it was done, what is left to a person behind it.
+pub fn outcome(outcome: &Outcome, behind: &[Errand], width: usize) -> String {
     let (word, why, notes) = match outcome {
         Outcome::Planned => return String::new(),
         Outcome::Skipped => ("skipped", None, &[][..]),
-        Outcome::Applied { notes } => ("done: the finding is gone", None, notes.as_slice()),
+        Outcome::Applied { notes, verified: None } => {
+            ("done: the finding is gone", None, notes.as_slice())
+        }
+        Outcome::Applied { notes, verified } => {
+            ("done: the finding is gone", verified.as_ref(), notes.as_slice())
+        }
         Outcome::TakenBack { why, notes } => {
             ("taken back, it did not help", Some(why), notes.as_slice())
         }
         Outcome::Failed { why } => ("nothing was changed", Some(why), &[][..]),
     };
     let text = match why {
+        Some(why) if matches!(outcome, Outcome::Applied { .. }) => {
+            format!("{word}, and {}", sanitize(why))
+        }
         Some(why) => format!("{word}: {}", sanitize(why)),
         None => word.to_owned(),
     };
@@ -232,6 +281,9 @@ pub fn outcome(outcome: &Outcome, width: usize) -> String {
         for line in wrap(&sanitize(note), width.saturating_sub(4)) {
             let _ = writeln!(out, "    {line}");
         }
+    }
+    if matches!(outcome, Outcome::Applied { .. }) {
+        out.push_str(&errands(behind, width));
     }
     out.push('\n');
     out
@@ -258,6 +310,7 @@ pub fn closing(story: &Story, width: usize) -> String {
                 let _ = writeln!(out, "      {}", sanitize(command));
             }
         }
+        out.push_str(&errands(&left.errands, width));
     }
     if !story.by_hand.is_empty() {
         out.push('\n');

@@ -133,10 +133,10 @@ impl Page {
                 self.hanging("  - ", &short_volumes(&format!("{}{source}", proof.text)));
             }
             for remedy in finding.remedies.iter().take(3) {
-                self.remedy(remedy);
+                self.remedy(remedy, usize::MAX);
             }
         } else if let Some(remedy) = finding.remedies.first() {
-            self.remedy(remedy);
+            self.remedy(remedy, 3);
         }
         let mut tail = format!("[{}] convex-doctor explain {}", finding.id, finding.id);
         if !finding.explains.is_empty() {
@@ -147,7 +147,8 @@ impl Page {
         }
     }
 
-    fn remedy(&mut self, remedy: &Remedy) {
+    /// A remedy, and so many places of each thing that is left to do behind it.
+    fn remedy(&mut self, remedy: &Remedy, most: usize) {
         let warning = match remedy.safety {
             Safety::Destructive => " (gives something up)",
             Safety::Safe | Safety::Unsafe => "",
@@ -165,6 +166,19 @@ impl Page {
         if offered {
             let command = "convex-doctor fix --apply".cyan();
             self.line(&format!("      {command}   {}", "# shows the change, and asks".dimmed()));
+        }
+        for errand in &remedy.errands {
+            let colon = if errand.places.len() + errand.commands.len() > 0 { ":" } else { "" };
+            self.hanging("    ", &format!("{}{colon}", errand.title));
+            for place in errand.places.iter().take(most) {
+                self.hanging("      - ", place);
+            }
+            if errand.places.len() > most {
+                self.line(&format!("      - and {} more", errand.places.len() - most));
+            }
+            for command in &errand.commands {
+                self.line(&format!("      {}", sanitize(command).cyan()));
+            }
         }
     }
 

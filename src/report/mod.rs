@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use remedy::{Action, Edit, MountAt, Remedy, Safety, line_hash};
+pub use remedy::{Action, Edit, Errand, MountAt, Price, Remedy, Safety, line_hash, shell_word};
 
 /// How bad a finding is.
 #[derive(

@@ -30,6 +30,12 @@ pub struct Remedy {
     pub actions: Vec<Action>,
     /// What carrying it out can do.
     pub safety: Safety,
+    /// What it ends, and what it leaves; only where both have to be known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// What is left to a person once it is done, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errands: Vec<Errand>,
     /// Where to read more.
     pub docs: Option<String>,
 }
@@ -43,6 +49,8 @@ impl Remedy {
             edits: Vec::new(),
             actions: Vec::new(),
             safety: Safety::Safe,
+            price: None,
+            errands: Vec::new(),
             docs: None,
         }
     }
@@ -63,6 +71,12 @@ impl Remedy {
         self
     }
 
+    /// Adds what is left to a person behind it.
+    pub fn then(mut self, errands: impl IntoIterator<Item = Errand>) -> Self {
+        self.errands.extend(errands);
+        self
+    }
+
     /// Adds edits.
     pub fn edit(mut self, edits: impl IntoIterator<Item = Edit>) -> Self {
         self.edits.extend(edits);
@@ -74,6 +88,28 @@ impl Remedy {
         self.actions.push(action);
         self
     }
+}
+
+/// What a remedy ends, and what it leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Price {
+    /// What is gone by it.
+    pub dies: String,
+    /// What stays as it is.
+    pub stays: String,
+}
+
+/// Something that a person has to do, once or at several places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Errand {
+    /// What, in words.
+    pub title: String,
+    /// Where, one place each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
+    /// Commands that may be run as they stand, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
 }
 
 /// The change of one whole line.
@@ -106,6 +142,13 @@ pub enum Action {
     MintKey {
         /// The env file.
         file: String,
+    },
+    /// Writes the key that another env file has by then into one that holds the old one under the same name.
+    CopyKey {
+        /// The env file that gets it.
+        file: String,
+        /// The one that has it.
+        from: String,
     },
     /// Writes the secret that a container runs with into Compose's `.env`, as INSTANCE_SECRET: keys then outlive volumes.
     PinSecret {
@@ -216,4 +259,13 @@ pub struct MountAt {
     pub volume: String,
     /// The path in the container.
     pub target: String,
+}
+
+/// `text` as one word of a shell: names and hosts come from files that somebody else may have written.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }

@@ -8,6 +8,7 @@ mod environment;
 use super::Check;
 use crate::evidence::compose::{At, BackendService};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
+pub(crate) use crate::report::shell_word;
 use crate::report::{Certainty, Location};
 
 /// The checks of this family.
@@ -52,15 +53,6 @@ pub fn file_flags(evidence: &Evidence) -> String {
         return String::new();
     }
     files.into_iter().map(|file| format!(" -f {}", shell_word(file))).collect()
-}
-
-/// `text` as one word of a shell: names and hosts come from files that somebody else may have written.
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Whether the place is in one of the project's compose files, and not in a file of variables.

@@ -3,7 +3,7 @@
 use super::{declared_secret, value_place, value_spot, whose};
 use crate::checks::Check;
 use crate::checks::key::secret_in_force;
-use crate::checks::persistence::{for_a_throw_away, mending};
+use crate::checks::persistence::{for_a_throw_away, rotating};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -36,12 +36,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let entry =
         declared.as_ref().ok().and_then(|found| found.filter(|(_, own)| **own == published));
     let rotate = || {
+        let rotate = rotating::rotate(evidence, SECRET_PUBLIC.id);
         let by_hand = Remedy::careful(
             "Put a new secret into `.env` as INSTANCE_SECRET, recreate the container, and mint a key: \
              every old key stops working, the data stays",
         )
         .run("openssl rand -hex 32");
-        [mending::rotate(evidence, SECRET_PUBLIC.id), Some(by_hand)].into_iter().flatten()
+        let left = if rotate.is_none() { rotating::errands(evidence, false) } else { vec![] };
+        [rotate, Some(by_hand.then(left))].into_iter().flatten()
     };
     if let Some(whose) = container
         && let Some((secret, how)) = secret_in_force(whose.container)

@@ -3,12 +3,10 @@
 
 use super::{Elsewhere, declared, declared_over, keeps};
 use crate::checks::compose;
-use crate::checks::selection::ADMIN_KEY;
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts, EnvironmentEntry};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, short_volume};
-use crate::evidence::selection::ValueSource;
-use crate::report::{Action, MountAt, Remedy, Safety};
+use crate::report::{Action, MountAt, Remedy};
 use crate::secret::Fingerprint;
 
 /// The variable that keeps keys alive whatever becomes of volumes.
@@ -176,42 +174,6 @@ fn copied_again(
     ))
 }
 
-/// Gives the instance another secret, and the file of the CLI a key made with it. Every key so far is refused from then on.
-pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
-    let (compose, service) = declared(evidence).ok()??;
-    let docker = evidence.docker.seen().ok()?;
-    let container = docker.expected().filter(|container| container.is_running())?;
-    let file = env_file(evidence, compose);
-    let definitions = evidence.selection.definitions(ADMIN_KEY);
-    let key_file = match definitions.iter().find(|one| one.wins).map(|one| &one.source) {
-        Some(ValueSource::File { file, .. }) => file.clone(),
-        _ => ".env.local".to_owned(),
-    };
-    let mut actions = ignored(evidence, &[&file, &key_file]);
-    actions.extend([
-        pass(service),
-        Action::NewSecret { file: file.clone() },
-        Action::Replace {
-            container: container.name.clone(),
-            mount: None,
-            secret_from: Some(file),
-            without: vec![],
-        },
-        Action::MintKey { file: key_file.clone() },
-    ]);
-    let remedy = with(
-        evidence,
-        id,
-        actions,
-        &format!(
-            "Rotate: a new secret in .env, {} made anew with it, a new key in the CLI's file; every old key stops working, the \
-         data stays",
-            container.name
-        ),
-    );
-    Some(Remedy { safety: Safety::Destructive, ..remedy })
-}
-
 /// Writes the secret in force into Compose's `.env`: keys then outlive every volume. `None` where it is set already, or not seen.
 pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> {
     let (compose, service) = declared(evidence).ok()??;
@@ -281,7 +243,7 @@ fn runs_with<'a>(evidence: &'a Evidence, secret: &Fingerprint) -> Option<&'a Con
 }
 
 /// What has git ignore those of the files that it would take: a secret in them is public at the next commit.
-fn ignored(evidence: &Evidence, files: &[&String]) -> Vec<Action> {
+pub(super) fn ignored(evidence: &Evidence, files: &[&String]) -> Vec<Action> {
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     let open = |file: &&&String| {
         git.is_some_and(|git| git.not_ignored.contains(file) || git.would_not_ignore.contains(file))
@@ -308,7 +270,7 @@ pub(crate) fn env_file(evidence: &Evidence, compose: &ComposeFacts) -> String {
     }
 }
 
-fn with(evidence: &Evidence, id: &str, actions: Vec<Action>, title: &str) -> Remedy {
+pub(super) fn with(evidence: &Evidence, id: &str, actions: Vec<Action>, title: &str) -> Remedy {
     let flags = compose::file_flags(evidence);
     let mut remedy = Remedy::careful(title).run(format!("convex-doctor fix {id} --apply{flags}"));
     remedy.actions = actions;

@@ -20,6 +20,7 @@ pub mod detached;
 pub(crate) mod mending;
 pub mod not_attached;
 pub mod project_renamed;
+pub(crate) mod rotating;
 pub mod shared;
 pub mod sql_secret;
 mod way_back;

@@ -2,8 +2,10 @@
 
 use super::{ADMIN_KEY, DEPLOY_KEYS};
 use crate::checks::Check;
-use crate::checks::persistence::mending;
+use crate::checks::persistence::rotating;
+use crate::evidence::compose::EntryValue;
 use crate::evidence::selection::ValueSource;
+use crate::evidence::surroundings::TrackedSecret;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -80,33 +82,87 @@ fn secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         } else {
             ("an instance secret in use", "the power to mint admin keys")
         };
-        let detail = format!(
-            "{} holds {what}, and git tracks the file: whoever reads the repository, now or from its history, has \
-             {access}.",
-            found.file
-        );
+        let (detail, proof) = match &found.commit {
+            None => (
+                format!(
+                    "{} holds {what}, and git tracks the file: whoever reads the repository, now or from its history, has \
+                     {access}.",
+                    found.file
+                ),
+                format!("the {} stands here literally", found.what),
+            ),
+            Some(commit) => (
+                format!(
+                    "Git's history holds {what}, in {} of commit {commit}: whoever reads the repository has {access}, \
+                     until the secret is another.",
+                    found.file
+                ),
+                format!(
+                    "the {} stands literally in line {} of commit {commit}",
+                    found.what, found.line
+                ),
+            ),
+        };
+        let line = if found.commit.is_some() { 0 } else { found.line };
         let mut finding = SECRET_IN_GIT
             .finding(Certainty::Proven, detail)
-            .because(format!("the {} stands here literally", found.what), found.file.clone())
-            .at(Location::line(&found.file, found.line));
-        finding.remedies.extend(mending::rotate(evidence, SECRET_IN_GIT.id));
-        let finding = finding
-            .remedy(
-                Remedy::careful(
-                    "make a new instance secret, set it as INSTANCE_SECRET of the backend in a file that git \
-                     ignores, recreate the backend, mint a new key: only a new secret ends the old keys",
-                )
-                .run("openssl rand -hex 32"),
-            )
-            .remedy(Remedy::safe(format!(
-                "then take it out of {}:{} and keep it in a file that git ignores; the history still shows the old one",
-                found.file, found.line
-            )));
+            .because(proof, found.file.clone())
+            .at(Location::line(&found.file, line));
+        let rotate = rotating::rotate(evidence, SECRET_IN_GIT.id);
+        let mut by_hand = Remedy::careful(
+            "make a new instance secret, set it as INSTANCE_SECRET of the backend in a file that git \
+             ignores, recreate the backend, mint a new key: only a new secret ends the old keys",
+        )
+        .run("openssl rand -hex 32");
+        if rotate.is_none() {
+            by_hand = by_hand.then(rotating::errands(evidence, false));
+        }
+        finding.remedies.extend(rotate);
+        finding.remedies.push(by_hand);
+        if found.commit.is_none() {
+            finding.remedies.push(take_out(evidence, found));
+        }
         if !findings.contains(&finding) {
             findings.push(finding);
         }
     }
+    if findings.is_empty() && declares_secret_in(evidence, &git.tracked) {
+        // Whether that secret is in force, a container alone can tell.
+        evidence.docker.seen()?;
+    }
     Ok(findings)
+}
+
+/// Whether Compose takes a backend's secret from one of the files.
+fn declares_secret_in(evidence: &Evidence, files: &[String]) -> bool {
+    let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
+    let services = compose.into_iter().flat_map(|compose| &compose.backends);
+    services.flat_map(|service| &service.environment).any(|entry| {
+        let here = entry.value_at.as_ref().is_some_and(|at| files.contains(&at.file));
+        here && matches!(&entry.value, EntryValue::Secret(state) if state.fingerprint().is_some())
+    })
+}
+
+/// How the text comes out of what git has. The history keeps it, whatever is done.
+fn take_out(evidence: &Evidence, found: &TrackedSecret) -> Remedy {
+    let name = found.file.rsplit('/').next().unwrap_or(&found.file);
+    let untrack = rotating::untrack(evidence, &found.file);
+    let worthless =
+        "the history still shows the old one, which is worthless once the secret is another";
+    // An env file is for secrets, and git is no place for it; in any other, the line alone is wrong.
+    if name.starts_with(".env") && !untrack.is_empty() {
+        let title = format!(
+            "take {} out of git's index (the file itself stays), and commit; {worthless}",
+            found.file
+        );
+        let mut remedy = Remedy::careful(title);
+        remedy.commands = untrack;
+        return remedy.run("git commit -m 'Keep secrets out of the repository'");
+    }
+    Remedy::safe(format!(
+        "then take it out of {}:{}, keep it in a file that git ignores, and commit; {worthless}",
+        found.file, found.line
+    ))
 }
 
 #[cfg(test)]
@@ -152,9 +208,14 @@ mod tests {
             file: "docker-compose.yml".to_owned(),
             line,
             what: "instance secret".to_owned(),
+            commit: None,
         };
-        let git = Git { secrets: vec![secret_at(9), secret_at(9)], ..Git::default() };
-        let expected = ["secret-in-git error proven docker-compose.yml:9"];
+        let earlier = TrackedSecret { commit: Some("0123456789".to_owned()), ..secret_at(3) };
+        let git = Git { secrets: vec![secret_at(9), secret_at(9), earlier], ..Git::default() };
+        let expected = [
+            "secret-in-git error proven docker-compose.yml:9",
+            "secret-in-git error proven docker-compose.yml:0",
+        ];
         assert_eq!(told(secret(&in_git("", git))), expected);
         assert!(told(secret(&in_git("", Git::default()))).is_empty());
     }

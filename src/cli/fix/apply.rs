@@ -20,6 +20,7 @@ use crate::evidence::docker::short_volume;
 use crate::fix::plan::{Change, Do, Fix, INSTANCE_SECRET, Set, Step, Value};
 use crate::output;
 use crate::secret::sanitize;
+use crate::selection::names::ADMIN_KEY;
 
 /// Where it is done.
 pub(super) struct World<'a> {
@@ -176,6 +177,9 @@ fn put(set: &Set, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> 
             url = minted.url;
             minted.key
         }
+        Value::KeyOf(from) => mending::value_in(world.directory, from, ADMIN_KEY)
+            .map_err(anyhow::Error::msg)?
+            .with_context(|| format!("there is no {ADMIN_KEY} in {from}"))?,
         Value::SecretOf(container) => minting::secret_in_force(world.request, container)?,
         Value::NewSecret => minting::fresh_secret()?,
     };

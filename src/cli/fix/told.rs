@@ -10,7 +10,9 @@ pub(super) fn told(fix: &Fix, outcome: Outcome) -> Told {
         id: fix.finding.id.clone(),
         finding: fix.finding.title.clone(),
         title: fix.title.clone(),
+        price: fix.price.clone(),
         steps: fix.steps.iter().map(step).collect(),
+        errands: fix.errands.clone(),
         outcome,
     }
 }
@@ -32,6 +34,7 @@ fn step(step: &Step) -> mending::Step {
                      volume can still be found (project-renamed)"
                         .to_owned()
                 }
+                Value::KeyOf(from) => format!("the same key as in {from}"),
                 Value::SecretOf(container) => {
                     format!("the secret that {container} runs with; it is shown nowhere")
                 }
