@@ -245,6 +245,27 @@ const SERVER: &[ByFile] = &[
         ],
         &["secret-in-compose applied"],
     ),
+    // A shell that exports another comes before the file: nothing is moved.
+    (
+        "secret-in-compose",
+        &[(
+            "world.json",
+            "\"engine\":",
+            "\"environment\": {\"INSTANCE_SECRET\": \"{{secret:new}}\"}, \"engine\":",
+        )],
+        &[],
+        &["secret-in-compose taken_back"],
+    ),
+    (
+        "secret-in-compose",
+        &[(
+            "world.json",
+            "\"engine\":",
+            "\"environment\": {\"COMPOSE_DISABLE_ENV_FILE\": \"1\"}, \"engine\":",
+        )],
+        &[],
+        &[],
+    ),
     (
         "selection-incomplete",
         &[(
@@ -278,7 +299,11 @@ async fn files_of_the_server_change_in_the_intended_lines() {
         let stage = Fixture::variant(name, "mended", changes).raise().await;
         let before = snapshot(&stage.project);
         let (_, story) = fix(&stage, &["--apply", name]).await;
-        assert_eq!(states(&story), *said, "{name}: {story:#}");
+        let states: Vec<_> = states(&story)
+            .into_iter()
+            .map(|state| state.split(": ").next().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(states, *said, "{name}: {story:#}");
         let mut after = before.clone();
         let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
         let mut old: BTreeMap<String, String> =
@@ -293,8 +318,10 @@ async fn files_of_the_server_change_in_the_intended_lines() {
             files.iter().map(|(file, bytes)| (file.clone(), text(bytes))).collect()
         };
         assert_eq!(lossy(&snapshot(&stage.project)), lossy(&after), "{name}: and nothing else");
+        let applied = said.iter().all(|one| one.ends_with(" applied"));
         let (_, again) = fix(&stage, &["--apply"]).await;
-        assert!(states(&again).is_empty(), "{name}: what is mended stays so: {again:#}");
+        let nothing = again["fixes"].as_array().unwrap().is_empty();
+        assert!(!applied || nothing, "{name}: it stays so: {again:#}");
     }
 }
 

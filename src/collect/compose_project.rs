@@ -225,6 +225,7 @@ fn reduce(
         dashboards: compose_services::dashboards(project, directory),
         undecided: Vec::new(),
         panel_marks: compose_services::panel_marks(project),
+        other_env_files: !project.own_env_file,
         network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
         name_from_directory: project.name_source == NameSource::Directory,

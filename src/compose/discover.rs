@@ -29,6 +29,8 @@ pub(super) struct Found {
     pub(super) directory: PathBuf,
     pub(super) environment: Environment,
     pub(super) env_files: Vec<PathBuf>,
+    /// Whether those are the project's own `.env`, if it is there.
+    pub(super) own_env_file: bool,
     pub(super) profiles: Vec<String>,
 }
 
@@ -207,7 +209,8 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
     } else {
         request.profiles.clone()
     };
-    Ok(Found { files, directory, environment, env_files, profiles })
+    let own_env_file = explicit.is_none() && !disabled;
+    Ok(Found { files, directory, environment, env_files, own_env_file, profiles })
 }
 
 fn absolute(cwd: &Path, path: &Path) -> PathBuf {

@@ -136,6 +136,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         files: found.files,
         included_files,
         env_files: found.env_files,
+        own_env_file: found.own_env_file,
         services: resolved.services,
         disabled: resolved.disabled,
         volumes: resolved.volumes,

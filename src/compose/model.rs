@@ -39,6 +39,8 @@ pub struct Project {
     pub included_files: Vec<PathBuf>,
     /// The `.env` files read for interpolation.
     pub env_files: Vec<PathBuf>,
+    /// Whether Compose looks for a `.env` in the project's directory: neither told to read others, nor to read none.
+    pub own_env_file: bool,
     /// The enabled services, by name.
     pub services: BTreeMap<String, Service>,
     /// The services that profiles leave out.

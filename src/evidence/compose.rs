@@ -60,6 +60,10 @@ pub struct ComposeFacts {
     /// Names that only a panel fills: Coolify's variables (`SERVICE_FQDN_BACKEND_3210`), Dokploy's network.
     #[serde(default)]
     pub panel_marks: Vec<String>,
+    /// Whether Compose was told to read other files of variables than the `.env` of the project's directory, or none (`--env-file`,
+    /// COMPOSE_ENV_FILES, COMPOSE_DISABLE_ENV_FILE): what is written there then changes nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_env_files: bool,
 }
 
 /// What the URL of a SQL server says, apart from who may come in.

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn one_thing_can_be_meant_or_nothing_is_said() {
         let key = format!("n|01{}", "ab".repeat(36));
-        let own = |text: &str| text.replace("@", ADMIN_KEY).replace("%", URL).replace("KEY!", &key);
+        let own = |text: &str| text.replace('@', ADMIN_KEY).replace('%', URL).replace("KEY!", &key);
         for (text, expected) in [
             ("@=\"KEY!", Some(("KEY!", false, None))),
             ("export @='KEY! # c ", Some(("KEY!", true, Some("# c")))),

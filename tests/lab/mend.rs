@@ -663,3 +663,28 @@ fn a_secret_that_is_not_in_force() {
     project.is_let_in();
     project.compose_agrees(&key);
 }
+
+/// A secret that stands in the compose file moves to `.env`, and Compose starts the same instance with it.
+#[test]
+#[ignore = "needs a Docker engine and the npm package convex"]
+fn a_secret_in_the_compose_file() {
+    let secret = "8f14e45fceea167a5a36dedd4bea2543f9bd5a6d9d5e2b1c0a4f7e3d2c1b0a99";
+    let literal = format!("      - INSTANCE_SECRET={secret}\n");
+    let compose = COMPOSE.replace("      - INSTANCE_SECRET\n", &literal);
+    let project = Project::created("literal", &compose, "").with_cli();
+    project.up();
+    let key = project.mint();
+    project.write_key(&key);
+    run(&project.directory, &["git", "init", "-q"]);
+    fs::write(project.file(".gitignore"), ".env.local\nnode_modules\n").unwrap();
+    let before = files(&project);
+    let mended = project.fix(&[]);
+    assert_eq!(mended.states(), ["secret-in-compose applied"], "{:#}", mended.story);
+    let after = files(&project);
+    let passed = COMPOSE.replace("- INSTANCE_SECRET\n", "- INSTANCE_SECRET=${INSTANCE_SECRET}\n");
+    assert_eq!(after["docker-compose.yml"], passed);
+    assert_eq!(after[".env"], format!("{}INSTANCE_SECRET='{secret}'\n", before[".env"]));
+    assert_eq!(after[".gitignore"], format!("{}.env\n", before[".gitignore"]));
+    project.is_let_in();
+    project.compose_agrees(&key);
+}

@@ -85,6 +85,7 @@ mod tests {
             ("its .env is tracked", "ours", git(&[".env"]), true, &[]),
             ("another in force", "other", Seen(None), true, &[]),
             ("stopped", "ours", Seen(None), false, &[]),
+            ("other files of variables", "elsewhere", Seen(None), true, &[]),
         ] {
             let mut evidence = build::healthy();
             build::DIRECTORY.clone_into(&mut evidence.surroundings.directory);
@@ -92,6 +93,10 @@ mod tests {
             own.value_at = Some(at(9));
             build::service(&mut evidence).environment = vec![own];
             evidence.surroundings.git = git;
+            build::compose(&mut evidence).other_env_files = secret == "elsewhere";
+            if secret == "elsewhere" {
+                build::backend(&mut evidence).secret.process = Seen(Some(valid(secret)));
+            }
             if !running {
                 build::backend(&mut evidence).state = "exited".to_owned();
             }

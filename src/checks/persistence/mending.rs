@@ -177,7 +177,8 @@ fn copied_again(
 /// Writes the secret in force into Compose's `.env`: keys then outlive every volume. `None` where it is set already, or not seen.
 pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> {
     let (compose, service) = declared(evidence).ok()??;
-    if Elsewhere::of(service, Some(container)).secret || !container.is_running() {
+    let elsewhere = Elsewhere::of(service, Some(container)).secret || compose.other_env_files;
+    if elsewhere || !container.is_running() {
         return None;
     }
     container.secret.process.seen().ok()?.as_ref()?.fingerprint()?;
@@ -211,7 +212,7 @@ pub(crate) fn move_out(
     let container = runs_with(evidence, secret)?;
     let git = evidence.surroundings.git.seen().ok()?.as_ref();
     let kept = git.is_some_and(|git| git.tracked.contains(&file));
-    if kept || !compose::is_in_a_file_of(compose, &entry.at) {
+    if kept || compose.other_env_files || !compose::is_in_a_file_of(compose, &entry.at) {
         return None;
     }
     // Of a `.env` that is not there yet nobody has asked git.

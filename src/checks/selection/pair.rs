@@ -208,15 +208,17 @@ mod tests {
         assert_eq!(told(missing(&evidence)), ["unknown"]);
     }
 
+    /// What it is, the shell, .env.local, what is else, and whether the URL is sure.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, fn(&mut Evidence), bool);
+
     #[test]
     fn the_url_is_written_for_a_key_of_this_project_s_backend() {
         use crate::checks::key::build as keys;
         let key = format!("CONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
         let empty = format!("{key}CONVEX_SELF_HOSTED_URL=\n");
         let shell = [("CONVEX_SELF_HOSTED_URL", "")];
-        type Spoil = fn(&mut Evidence);
-        let nothing: Spoil = |_| {};
-        let cases: [(&str, &[(&str, &str)], &str, Spoil, bool); 8] = [
+        let nothing: fn(&mut Evidence) = |_| {};
+        let cases: [Case<'_>; 8] = [
             ("its own", &[], &key, nothing, true),
             ("an empty line", &[], &empty, nothing, true),
             ("an empty export", &shell, &key, nothing, false),

@@ -72,13 +72,19 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .level(if duplicate.equal { Level::Info } else { Level::Warning })
             .remedy(
                 Remedy::safe(format!(
-                    "delete line {} of {file}, if line {last} is the one you mean",
+                    "{} line {} of {file}, if line {last} is the one you mean",
+                    if duplicate.equal { "delete" } else { "delete, or make a comment of," },
                     numbers.join(", ")
                 ))
                 .edit(evidence.selection.definitions(name).iter().flat_map(|definition| {
                     let earlier = matches!(&definition.source, ValueSource::File { file: of, line }
                         if of == file && earlier.contains(line));
-                    if earlier { edits::delete(definition) } else { vec![] }
+                    match (earlier, duplicate.equal) {
+                        (false, _) => vec![],
+                        (true, true) => edits::delete(definition),
+                        // It may be the only copy.
+                        (true, false) => edits::comment_out(definition),
+                    }
                 })),
             );
         for line in earlier.iter().chain([last]) {
@@ -115,6 +121,18 @@ mod tests {
                 .into_iter()
                 .collect();
             assert_eq!(told(split(&build::evidence(&env, local, dotenv))), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn another_value_is_not_lost() {
+        for (second, expected) in [("http://a", None), ("http://b", Some("# {line}"))] {
+            let local =
+                format!("CONVEX_SELF_HOSTED_URL=http://a\nCONVEX_SELF_HOSTED_URL={second}\n");
+            let found = duplicate(&build::evidence(&[], &local, "")).unwrap();
+            let edits = &found[0].remedies[0].edits;
+            let new: Vec<_> = edits.iter().map(|edit| (edit.line, edit.new.as_deref())).collect();
+            assert_eq!(new, [(1, expected)], "{second}");
         }
     }
 
