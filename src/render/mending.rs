@@ -105,10 +105,12 @@ pub enum Outcome {
         /// What should be known.
         notes: Vec<String>,
     },
-    /// It could not be done; everything is as before.
+    /// It could not be done; everything is as before, but for what the notes say.
     Failed {
         /// Why.
         why: String,
+        /// What could not be put back.
+        notes: Vec<String>,
     },
 }
 
@@ -215,10 +217,11 @@ pub fn outcome(outcome: &Outcome, width: usize) -> String {
         Outcome::Planned => return String::new(),
         Outcome::Skipped => ("skipped", None, &[][..]),
         Outcome::Applied { notes } => ("done: the finding is gone", None, notes.as_slice()),
-        Outcome::TakenBack { why, notes } => {
-            ("taken back, it did not help", Some(why), notes.as_slice())
+        Outcome::TakenBack { why, notes } => ("taken back", Some(why), notes.as_slice()),
+        Outcome::Failed { why, notes } if notes.is_empty() => {
+            ("nothing was changed", Some(why), notes.as_slice())
         }
-        Outcome::Failed { why } => ("nothing was changed", Some(why), &[][..]),
+        Outcome::Failed { why, notes } => ("not done", Some(why), notes.as_slice()),
     };
     let text = match why {
         Some(why) => format!("{word}: {}", sanitize(why)),
