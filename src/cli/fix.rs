@@ -303,7 +303,9 @@ impl Mending<'_> {
             if fix.steps.iter().any(rotates) { OldKey::hold(&self.request)? } else { None };
         let done = match apply::apply(fix, world) {
             Ok(done) => done,
-            Err(error) => return Ok(Outcome::Failed { why: format!("{error:#}") }),
+            Err(failure) => {
+                return Ok(Outcome::Failed { why: failure.why, notes: failure.notes });
+            }
         };
         let evidence = if done.waits() {
             collect::until(&self.request, START, &mut |evidence, _| {

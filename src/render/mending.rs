@@ -114,10 +114,12 @@ pub enum Outcome {
         /// What should be known.
         notes: Vec<String>,
     },
-    /// It could not be done; everything is as before.
+    /// It could not be done; everything is as before, but for what the notes say.
     Failed {
         /// Why.
         why: String,
+        /// What could not be put back.
+        notes: Vec<String>,
     },
 }
 
@@ -261,10 +263,11 @@ pub fn outcome(outcome: &Outcome, behind: &[Errand], width: usize) -> String {
         Outcome::Applied { notes, verified } => {
             ("done: the finding is gone", verified.as_ref(), notes.as_slice())
         }
-        Outcome::TakenBack { why, notes } => {
-            ("taken back, it did not help", Some(why), notes.as_slice())
+        Outcome::TakenBack { why, notes } => ("taken back", Some(why), notes.as_slice()),
+        Outcome::Failed { why, notes } if notes.is_empty() => {
+            ("nothing was changed", Some(why), notes.as_slice())
         }
-        Outcome::Failed { why } => ("nothing was changed", Some(why), &[][..]),
+        Outcome::Failed { why, notes } => ("not done", Some(why), notes.as_slice()),
     };
     let text = match why {
         Some(why) if matches!(outcome, Outcome::Applied { .. }) => {

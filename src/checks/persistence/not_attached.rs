@@ -158,6 +158,7 @@ mod tests {
     use super::*;
     use crate::checks::key::build::{self, mount, unseen};
     use crate::evidence::docker::Mount;
+    use crate::report::Action;
 
     #[test]
     fn compares_the_line_with_the_container() {
@@ -177,6 +178,34 @@ mod tests {
             let found = run(&evidence).unwrap();
             assert_eq!(found.len(), expected, "{case}");
             assert!(found.iter().all(|finding| finding.certainty == Certainty::Proven));
+        }
+    }
+
+    /// The volume that the file declares is there already: only a copy that a fix made of this container's own may be passed over.
+    #[test]
+    fn a_copy_of_a_fix_that_was_cut_short_is_made_again() {
+        let hex = "b".repeat(64);
+        for (case, copy_of, attached_to, expected) in [
+            ("a copy of its own volume", Some(hex.as_str()), None, true),
+            ("a copy of another one", Some("other"), None, false),
+            ("somebody's own", None, None, false),
+            ("a copy that a container has", Some(hex.as_str()), Some("other"), false),
+        ] {
+            let mut evidence = build::healthy();
+            let own = mount(MountKind::Anonymous, Some(&hex), "/convex/data");
+            build::backend(&mut evidence).mounts = vec![own];
+            let mut there = build::volume("app_data", "app", &[]);
+            there.copy_of = copy_of.map(str::to_owned);
+            there.attached_to = attached_to.into_iter().map(str::to_owned).collect();
+            build::docker(&mut evidence).volumes = build::Seen(vec![there]);
+            let found = run(&evidence).unwrap().remove(0);
+            let remedy = found.remedies.iter().find(|remedy| remedy.is_for_the_doctor());
+            assert_eq!(remedy.is_some(), expected, "{case}");
+            let adopts = |action: &Action| {
+                matches!(action, Action::DeclareVolume { key, adopt: Some(adopt), .. }
+                    if key == "data" && adopt == "app_convex-data")
+            };
+            assert!(remedy.is_none_or(|remedy| remedy.actions.iter().any(adopts)), "{case}");
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
-    Change as Difference, Engine, Kept, Progress, Replaced, Started, Value as Variable,
+    Change as Difference, Engine, Kept, Progress, Replaced, Started, Trouble, Value as Variable,
 };
 use crate::collect::minting::{self, Wish};
 use crate::collect::{Request, mending};
@@ -53,6 +53,8 @@ pub(super) struct Done<'a> {
     changes: Changes,
     on_engine: Vec<OnEngine<'a>>,
     runtime: &'a Runtime,
+    /// Whether a container may have been started with a copy.
+    has_given: bool,
 }
 
 /// One thing that was done on the engine.
@@ -116,10 +118,26 @@ pub(super) fn settle(replaced: Replaced<'_>, fate: Fate, world: &World<'_>) -> S
     }
 }
 
+/// Why a fix was not carried out, and what could not be put back.
+pub(super) struct Failure {
+    pub(super) why: String,
+    pub(super) notes: Vec<String>,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<Trouble>() {
+            Ok(Trouble::Unfinished { what, left }) => Self { why: what, notes: vec![left] },
+            Ok(trouble) => Self { why: trouble.to_string(), notes: vec![] },
+            Err(error) => Self { why: format!("{error:#}"), notes: vec![] },
+        }
+    }
+}
+
 /// Carries it out. On a failure everything is as before.
-pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> anyhow::Result<Done<'a>> {
+pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> Result<Done<'a>, Failure> {
     let changes = Changes::under(world.root, Rc::clone(world.locks));
-    let mut done = Done { changes, on_engine: vec![], runtime: world.runtime };
+    let mut done = Done { changes, on_engine: vec![], runtime: world.runtime, has_given: false };
     try_out(fix, &done.changes, world)?;
     for step in &fix.steps {
         let result = match step {
@@ -129,11 +147,9 @@ pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> anyhow::Result<Done<'a>
             Step::Engine(what) => engine(what, &mut done, world),
         };
         if let Err(error) = result {
-            let notes = done.take_back();
-            if notes.is_empty() {
-                return Err(error);
-            }
-            bail!("{error:#}; {}", notes.join("; "));
+            let mut failure = Failure::from(error);
+            failure.notes.extend(done.take_back());
+            return Err(failure);
         }
     }
     Ok(done)
@@ -244,7 +260,9 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
                 let value = Some(Variable::Secret(secret));
                 difference.environment.push((INSTANCE_SECRET.to_owned(), value));
             }
-            OnEngine::Replaced(world.runtime.block_on(engine.replace(container, &difference))?)
+            let replaced = world.runtime.block_on(engine.replace(container, &difference));
+            done.has_given |= !matches!(replaced, Err(Trouble::Refused(_)));
+            OnEngine::Replaced(replaced?)
         }
     };
     done.on_engine.push(undo);
@@ -305,7 +323,6 @@ impl Done<'_> {
     /// Puts everything back, the last thing first. What could not be put back comes back in words.
     pub(super) fn take_back(self) -> Vec<String> {
         let mut notes = vec![];
-        let had_it = self.on_engine.iter().any(|one| matches!(one, OnEngine::Replaced(_)));
         for one in self.on_engine.into_iter().rev() {
             let trouble = match one {
                 OnEngine::Replaced(replaced) => self.runtime.block_on(replaced.undo()).err(),
@@ -320,7 +337,7 @@ impl Done<'_> {
                 }
                 // A container may have written to it by now, unless it was given to none.
                 OnEngine::Copied(engine, volume) => {
-                    let discarded = if had_it {
+                    let discarded = if self.has_given {
                         Ok(false)
                     } else {
                         self.runtime.block_on(engine.discard_copy(&volume))
