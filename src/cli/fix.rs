@@ -35,7 +35,7 @@ Each file is changed by a text edit that leaves its other lines alone, and gets 
 away by it or something is worse. No volume is ever deleted.";
 
 /// So long a container that was started may take until it answers.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// What to mend.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the signal waits for what is to be taken away; a second signal does not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The one watch of this process; once there, it stays (the signals' old handlers do not come back).
 static WATCH: OnceLock<Interrupt> = OnceLock::new();

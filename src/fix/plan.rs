@@ -247,11 +247,14 @@ fn goal(remedy: &Remedy) -> Goal {
     if pins { Goal::NothingWorse } else { Goal::FindingGone }
 }
 
+/// What a file holds, where there is one.
+type Text = Option<Zeroizing<String>>;
+
 /// The files as the steps so far leave them.
 struct Files<'a> {
     project: Project<'a>,
     /// What each held at the beginning, and what it is to hold; of those that were asked for.
-    known: BTreeMap<String, (Option<Zeroizing<String>>, Option<Zeroizing<String>>)>,
+    known: BTreeMap<String, (Text, Text)>,
     /// Changed since the last step.
     pending: Vec<String>,
     /// A value that the plan does not hold is set there: nothing may be planned on top of it.

@@ -25,7 +25,8 @@ pub fn diff(file: &str, old: &str, new: &str) -> String {
 
 fn is_env_file(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
-    name.starts_with(".env") || name.ends_with(".env")
+    name.starts_with(".env")
+        || name.rsplit_once('.').is_some_and(|(_, extension)| extension == "env")
 }
 
 /// A line of an env file: a key as its name and its fingerprint, a URL as it is but for a password, any other value not at all.

@@ -214,7 +214,7 @@ mod tests {
         let git = Git { secrets: vec![secret_at(9), secret_at(9), earlier], ..Git::default() };
         let expected = [
             "secret-in-git error proven docker-compose.yml:9",
-            "secret-in-git error proven docker-compose.yml:0",
+            "secret-in-git error proven docker-compose.yml",
         ];
         assert_eq!(told(secret(&in_git("", git))), expected);
         assert!(told(secret(&in_git("", Git::default()))).is_empty());
