@@ -92,3 +92,47 @@ fn judged(answer: &Observation<Answer>, was_accepted: bool) -> Judged {
         Observation::Unavailable { reason } => Judged::Unknown(reason.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::endpoint::Body;
+
+    #[test]
+    fn only_a_backend_s_own_refusal_shows_that_a_key_is_dead() {
+        let answer = |status: u16, body: Body| {
+            Observation::Seen(Answer {
+                status,
+                content_type: None,
+                server: None,
+                location: None,
+                body,
+                ms: 1,
+            })
+        };
+        let error =
+            |code: &str| Body::ConvexError { code: code.to_owned(), message: String::new() };
+        let accepted = Body::KeyAccepted { read_only: Some(false) };
+        let dead = |text: &str| Judged::Dead(text.to_owned());
+        let unknown = |text: &str| Judged::Unknown(text.to_owned());
+        for (answer, was_accepted, expected) in [
+            (
+                answer(401, error("BadAdminKey")),
+                true,
+                dead("the old key is refused: 401 BadAdminKey"),
+            ),
+            (
+                answer(401, error("BadAdminKey")),
+                false,
+                dead("the old key is refused: 401 BadAdminKey, as it was before"),
+            ),
+            (answer(200, accepted), true, Judged::Alive),
+            // A proxy's, a gateway's, nobody's.
+            (answer(401, Body::Empty), true, unknown("the answer was 401")),
+            (answer(502, Body::Empty), true, unknown("the answer was 502")),
+            (Observation::unavailable("refused"), true, unknown("refused")),
+        ] {
+            assert_eq!(judged(&answer, was_accepted), expected);
+        }
+    }
+}

@@ -302,3 +302,21 @@ fn fields(bytes: &[u8], end: u8) -> Vec<String> {
         .map(|field| String::from_utf8_lossy(field).into_owned())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_of_a_batch_are_read_one_by_one() {
+        let output = b"0123 blob 4\na\nb\n\nHEAD:./a b missing\n0124 tree 2\nxx\n0125 blob 9\ncut";
+        let mut rest = output.as_slice();
+        let mut told = vec![];
+        while let Some((text, after)) = blob(rest) {
+            told.push(text.map(|text| String::from_utf8_lossy(text).into_owned()));
+            rest = after;
+        }
+        // What a bound cut off is no text.
+        assert_eq!(told, [Some("a\nb\n".to_owned()), None, None]);
+    }
+}

@@ -325,7 +325,7 @@ impl Files<'_> {
                 return Err(format!(
                     "git tracks {file}, and nothing secret may be written into a file that the next commit takes along: take it out \
                      of the index first (`git rm --cached {}`; the file itself stays), then run this again",
-                    shell_word(file)
+                    word(file)
                 ));
             }
             Err(why) => return Err(format!("whether git tracks {file} is not known: {why}")),
@@ -413,6 +413,15 @@ fn later(action: &Action, keep_old: bool, files: &mut Files<'_>) -> Result<Step,
         | Action::MountVolume { file, .. }
         | Action::DeclareVolume { file, .. } => return Err(format!("{file} has no later step")),
     })
+}
+
+/// A file's name as a word of a command, in quotes where a shell would read more into it.
+fn word(file: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    if file.chars().all(is_plain) {
+        return file.to_owned();
+    }
+    format!("'{}'", file.replace('\'', r"'\''"))
 }
 
 /// The files that the edits name, each once.

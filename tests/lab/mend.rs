@@ -504,9 +504,10 @@ fn a_rotation_that_leaves_the_old_key_alive_is_taken_back() {
     // A start that knows better than the environment.
     let compose = COMPOSE
         .replace("      - INSTANCE_SECRET\n", &format!("      - INSTANCE_SECRET={secret}\n      - PINNED\n"))
-        .replace(
+        .replacen(
             "    environment:\n",
             "    entrypoint: [sh, -c, 'export INSTANCE_SECRET=$$PINNED; exec ./run_backend.sh']\n    environment:\n",
+            1,
         );
     assert!(compose.contains("PINNED") && compose.contains("entrypoint"), "{compose}");
     let project = Project::created("alive", &compose, &format!("PINNED={secret}\n"));

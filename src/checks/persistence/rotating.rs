@@ -38,7 +38,7 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     actions.extend(
         copies.iter().map(|copy| Action::CopyKey { file: copy.clone(), from: key_file.clone() }),
     );
-    let keys = [&[key_file.clone()], copies.as_slice()].concat().join(", ");
+    let keys = [std::slice::from_ref(&key_file), copies.as_slice()].concat().join(", ");
     let title = format!(
         "Rotate: a new secret in {file}, {} made anew with it, a new key in {keys}; every old key stops working, the \
          data stays",

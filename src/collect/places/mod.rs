@@ -241,3 +241,122 @@ fn relative(path: &Path, directory: &Path) -> String {
     }
     path.display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin_key::mint;
+    use crate::selection::choose::{FileText as Text, Sources, select};
+    use crate::selection::names::ADMIN_KEY;
+
+    const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    struct World {
+        key: String,
+        other: String,
+        selection: Selection,
+        secrets: Vec<(Secret, SecretPlace)>,
+    }
+
+    fn world() -> World {
+        let text = Secret::new(DIGITS);
+        let secret = InstanceSecret::parse(&text).unwrap();
+        let key = |issued| mint(&secret, "app", issued, [7; 12], false).expose().to_owned();
+        let pair = format!("CONVEX_SELF_HOSTED_URL=http://h\n{ADMIN_KEY}={}\n", key(1));
+        let sources =
+            Sources { env_local: Some(Text::new(".env.local", pair)), ..Sources::default() };
+        let at = SecretPlace::Compose { file: ".env".to_owned(), line: 1 };
+        World { key: key(1), other: key(2), selection: select(&sources), secrets: vec![(text, at)] }
+    }
+
+    fn told(world: &World, file: &str, text: &str) -> Vec<String> {
+        let unseen = Observation::unavailable("no engine");
+        let old = Old::of(&world.selection, &unseen, &world.secrets);
+        let tell = |at: HeldAt| {
+            let plain = if at.is_plain { " plain" } else { "" };
+            format!("{} {:?} {}{plain}", at.line, at.what, at.variable.as_deref().unwrap_or("-"))
+        };
+        lines(file, text, &old, &mut 10).into_iter().map(tell).collect()
+    }
+
+    #[test]
+    fn what_a_line_holds_and_under_which_name() {
+        let world = world();
+        let (key, other) = (world.key.as_str(), world.other.as_str());
+        let hex = key.split_once('|').unwrap().1;
+        let foreign = format!("app|01{}", "ab".repeat(36));
+        for (file, text, expected) in [
+            (".env", format!("{ADMIN_KEY}='{key}' # x"), vec![format!("1 Key {ADMIN_KEY} plain")]),
+            (
+                ".env",
+                format!("\n# {ADMIN_KEY}={key}\nA={foreign}\nB={DIGITS}"),
+                vec!["4 Secret B".to_owned()],
+            ),
+            // The last one counts.
+            (
+                ".env",
+                format!("{ADMIN_KEY}={key}\n{ADMIN_KEY}={other}"),
+                vec![format!("1 Key {ADMIN_KEY}"), format!("2 OtherKey {ADMIN_KEY}")],
+            ),
+            // More than the key alone.
+            (".env", format!("{ADMIN_KEY}=Key: {key}"), vec![format!("1 Key {ADMIN_KEY}")]),
+            (
+                "deploy.sh",
+                format!("export {ADMIN_KEY}=\"{key}\""),
+                vec![format!("1 Key {ADMIN_KEY}")],
+            ),
+            (
+                "deploy.sh",
+                format!("npx convex run --admin-key '{key}'"),
+                vec!["1 Key -".to_owned()],
+            ),
+            ("a.yml", format!("  {ADMIN_KEY}: '{key}'"), vec![format!("1 Key {ADMIN_KEY}")]),
+            ("a.yml", format!("  - {ADMIN_KEY}={key}"), vec![format!("1 Key {ADMIN_KEY}")]),
+            ("a.json", format!("{{\"key\": \"{key}\"}}"), vec!["1 Key key".to_owned()]),
+            (
+                "Dockerfile",
+                format!("ENV INSTANCE_SECRET={DIGITS}"),
+                vec!["1 Secret INSTANCE_SECRET".to_owned()],
+            ),
+            // With another name before it, or none, it is the same key.
+            ("a.ts", format!("const key = \"{hex}\""), vec!["1 Key key".to_owned()]),
+            ("a.ts", format!("const key = \"{}\"", &foreign), vec![]),
+            ("a.ts", format!("{}{key}", " ".repeat(LONGEST_LINE)), vec![]),
+        ] {
+            assert_eq!(told(&world, file, &text), expected, "{file}: {text}");
+        }
+    }
+
+    #[test]
+    fn names_lead_from_the_directory() {
+        for (path, directory, expected) in [
+            ("/p/.env", "/p", ".env"),
+            ("/p/apps/web/.env", "/p", "apps/web/.env"),
+            ("/p/.env", "/p/apps/web", "../../.env"),
+            ("/p/apps/api/.env", "/p/apps/web", "../api/.env"),
+        ] {
+            assert_eq!(relative(Path::new(path), Path::new(directory)), expected);
+        }
+    }
+
+    #[test]
+    fn a_home_directory_under_git_is_not_searched() {
+        let world = world();
+        let home = tempfile::tempdir().unwrap();
+        let project = home.path().join("projects/app");
+        std::fs::create_dir_all(&project).unwrap();
+        std::fs::write(home.path().join("notes.txt"), &world.key).unwrap();
+        std::fs::write(project.join(".env.old"), &world.key).unwrap();
+        let unseen = Observation::unavailable("no engine");
+        let old = Old::of(&world.selection, &unseen, &world.secrets);
+        let runtime = super::super::runtime().unwrap();
+        let files = |home_is: &str| {
+            let look =
+                look(&project, Some(home.path()), Some(home_is), &old, Duration::from_secs(30));
+            let places = runtime.block_on(look);
+            places.lines.into_iter().map(|at| at.file).collect::<Vec<_>>()
+        };
+        assert_eq!(files(home.path().to_str().unwrap()), [".env.old"]);
+        assert_eq!(files("/nowhere"), [".env.old", "../../notes.txt"]);
+    }
+}
