@@ -9,7 +9,6 @@ use super::placeholders::EnvText;
 use super::{compose_edit, env_file, git_ignore, lines, show};
 use crate::report::{
     Action, Certainty, Edit, Errand, Finding, Level, MountAt, Price, Remedy, Report, Safety,
-    shell_word,
 };
 use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};
