@@ -214,10 +214,9 @@ impl Replaced<'_> {
     /// It cannot be looked at.
     pub async fn age(&self) -> Result<Duration, Trouble> {
         let new = self.swap.engine.inspect(self.name()).await?;
-        let made: Option<jiff::Timestamp> =
-            new.created.and_then(|made| made.to_string().parse().ok());
+        let made: Option<jiff::Timestamp> = new.created.and_then(|made| made.parse().ok());
         let age = made.map(|made| jiff::Timestamp::now().duration_since(made));
-        Ok(age.map_or(Duration::MAX, |age| age.unsigned_abs()))
+        Ok(age.map_or(Duration::MAX, jiff::SignedDuration::unsigned_abs))
     }
 
     /// What a person should know of how it was made.
