@@ -190,7 +190,7 @@ const APPLIED: &[Case] = &[
             "URL=127.0.0.1:{{port:backend}}",
             "URL=\"http://127.0.0.1: {{port:backend}} \" # here",
         )],
-        |old| old.replace("\"", "").replace(": ", ":").replace("  #", " #"),
+        |old| old.replace('"', "").replace(": ", ":").replace("  #", " #"),
         &["url-invalid applied"],
     ),
     ("url-has-path", &[], |old| old.replace("/\n", "\n"), &["url-has-path applied"]),
