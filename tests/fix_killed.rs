@@ -110,7 +110,7 @@ impl Project {
         let now = snapshot(&self.stage.project);
         let mut left = vec![];
         for (file, bytes) in &now {
-            let is_new = file.starts_with(".convex-doctor-") && file.ends_with(".new");
+            let is_new = file.starts_with(".convex-doctor-") && file.strip_suffix(".new").is_some();
             let own = file.split_once(LEFT).map_or(file.as_str(), |(own, _)| own);
             if is_new {
                 continue;
