@@ -185,7 +185,7 @@ impl Patient {
         let all = said(&next);
         self.shows_no_secret(&next);
         assert_eq!(next.status.code(), Some(0), "{case}: {all}");
-        for file in left.iter().filter(|file| !file.ends_with(".new")) {
+        for file in left.iter().filter(|file| file.strip_suffix(".new").is_none()) {
             assert!(all.contains(file.as_str()), "{case}: {file} is not told: {all}");
         }
         self.is_well(case, &all);
