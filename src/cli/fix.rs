@@ -65,7 +65,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     request.deep |= arguments.apply;
     // What is in no file any more may still be in git's history, and only a rotation ends it.
     request.history |= arguments.ids.iter().any(|id| id == SECRET_IN_GIT.id);
-    options.announce();
+    let deep = if options.deep { Some("--deep") } else { arguments.apply.then_some("fix --apply") };
+    options.announce_deep(deep);
     // Another doctor's changes are not to be judged half way, nor what it does on an engine.
     let locks = Rc::new(Locks::default());
     if arguments.apply && is_taken(&locks, &request.directory()?) {

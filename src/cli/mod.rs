@@ -406,12 +406,19 @@ impl Options {
 
     /// Says what `--deep` is about to do, before it is done.
     fn announce(&self) {
-        if self.deep && !self.no_docker {
-            output::note(
-                "note: --deep looks into volumes that no backend has; where their files cannot be read, through a helper container \
+        self.announce_deep(self.deep.then_some("--deep"));
+    }
+
+    /// Says what looking into detached volumes is about to do, for the option that asks for it.
+    fn announce_deep(&self, option: Option<&str>) {
+        if let Some(option) = option
+            && !self.no_docker
+        {
+            output::note(&format!(
+                "note: {option} looks into volumes that no backend has; where their files cannot be read, through a helper container \
                  that is made from a backend's image, read-only and without a network, never started, and removed at once \
-                 (label convex-doctor.helper)",
-            );
+                 (label convex-doctor.helper)"
+            ));
         }
     }
 
