@@ -17,6 +17,9 @@ use convex_doctor::demo::Stage;
 use support::{Fixture, Run, snapshot};
 use tokio::process::Command;
 
+/// The end of the name of a new text that never came into force.
+const UNUSED: &str = ".new";
+
 /// Old versions of files that a killed change leaves.
 const LEFT: &str = ".before-convex-doctor";
 
@@ -110,7 +113,7 @@ impl Project {
         let now = snapshot(&self.stage.project);
         let mut left = vec![];
         for (file, bytes) in &now {
-            let is_new = file.starts_with(".convex-doctor-") && file.strip_suffix(".new").is_some();
+            let is_new = file.starts_with(".convex-doctor-") && file.ends_with(UNUSED);
             let own = file.split_once(LEFT).map_or(file.as_str(), |(own, _)| own);
             if is_new {
                 continue;

@@ -242,7 +242,7 @@ fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
         left.retain(|name| {
             let own = name.strip_suffix(SECOND_NAME);
             let text = |name: &str| std::fs::read_to_string(at(name)).unwrap();
-            name.strip_suffix(".new").is_none() && own.is_none_or(|own| text(own) != text(name))
+            !name.ends_with(lock::NEW_SUFFIX) && own.is_none_or(|own| text(own) != text(name))
         });
         let now = std::fs::read_to_string(at("a")).unwrap();
         replace(&at("a"), place.path(), Some(&now), "next").unwrap().keep();
