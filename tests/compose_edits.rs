@@ -282,7 +282,8 @@ fn other_peoples_files_change_where_they_are_meant_to() {
     for (why, count) in &refusals {
         println!("  {count} refused: {why}");
     }
-    assert!(changed > 1000);
+    // Three times as many where the corpus lies beside the repository.
+    assert!(changed > 400, "{changed}");
 }
 
 /// How somebody writes a compose file.

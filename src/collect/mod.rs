@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod files;
 
 mod beside;
+mod clock;
 mod compose_project;
 mod compose_services;
 mod credentials;
@@ -19,6 +20,7 @@ mod network_mounts;
 pub mod old_key;
 mod places;
 mod repository;
+mod request;
 mod selection;
 mod sql_url;
 mod suppressions;
@@ -26,118 +28,26 @@ mod surroundings;
 mod toolchain;
 mod versions;
 
+pub use request::{Request, Running};
 pub use versions::versions;
 
 pub use suppressions::{SettingsFile, settings_file};
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+
+use clock::Clock;
 
 use crate::admin_key::Inspection;
 use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::endpoint::{Answer, DashboardPage};
 use crate::evidence::key::SecretPlace;
-use crate::evidence::suppression::Suppression;
 use crate::evidence::surroundings::AppUrl;
-use crate::evidence::{
-    Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings, Timing,
-};
+use crate::evidence::{Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings};
 use crate::secret::Secret;
-
-/// The names of the probes that are under way, for whoever shows them.
-pub type Running = Arc<Mutex<Vec<String>>>;
-
-/// What to look at.
-#[derive(Default)]
-pub struct Request {
-    /// The project's directory; the current one by default.
-    pub directory: Option<PathBuf>,
-    /// `-f`.
-    pub compose_files: Vec<PathBuf>,
-    /// `-p`.
-    pub project_name: Option<String>,
-    /// `--project-directory`.
-    pub project_directory: Option<PathBuf>,
-    /// Compose's own `--env-file`.
-    pub compose_env_files: Vec<PathBuf>,
-    /// `--profile`.
-    pub profiles: Vec<String>,
-    /// `--service`.
-    pub service: Option<String>,
-    /// The Convex CLI's `--env-file`.
-    pub env_file: Option<PathBuf>,
-    /// `--url`.
-    pub url: Option<String>,
-    /// The key from the standard input.
-    pub admin_key: Option<Secret>,
-    /// `-H`.
-    pub docker_host: Option<String>,
-    /// `--context`.
-    pub docker_context: Option<String>,
-    /// `--no-docker`.
-    pub no_docker: bool,
-    /// `--no-network`.
-    pub no_network: bool,
-    /// `--ephemeral`.
-    pub ephemeral: bool,
-    /// What is not to be shown, by the settings file.
-    pub suppressions: Vec<Suppression>,
-    /// Look into the volumes that no running backend has, also where nothing is wrong.
-    pub look_into_volumes: bool,
-    /// `--deep`.
-    pub deep: bool,
-    /// Search the versions that git has of the files read for the key and the secret.
-    pub history: bool,
-    /// The longest wait for one probe.
-    pub timeout: Duration,
-    /// Told of every probe that begins and ends.
-    pub running: Running,
-    /// Stands for the process environment when set: the demo and the tests look at another world.
-    pub environment: Option<BTreeMap<String, String>>,
-    /// Variables that differ for the command that is looked into; `None` is unset there.
-    pub overrides: Vec<(String, Option<String>)>,
-}
-
-impl Request {
-    fn environment(&self) -> BTreeMap<String, String> {
-        let own = || {
-            std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-                })
-                .collect()
-        };
-        let mut environment = self.environment.clone().unwrap_or_else(own);
-        for (name, value) in &self.overrides {
-            match value {
-                Some(value) => environment.insert(name.clone(), value.clone()),
-                None => environment.remove(name),
-            };
-        }
-        environment
-    }
-
-    pub(crate) fn directory(&self) -> anyhow::Result<PathBuf> {
-        real_directory(self.directory.as_deref())
-    }
-
-    fn docker_options(&self) -> docker::Options {
-        docker::Options {
-            host: self.docker_host.clone(),
-            context: self.docker_context.clone(),
-            timeout: self.timeout(),
-        }
-    }
-
-    fn timeout(&self) -> Duration {
-        if self.timeout.is_zero() { Duration::from_secs(5) } else { self.timeout }
-    }
-}
 
 /// The project's directory, absolute and without links; the current one by default.
 fn real_directory(directory: Option<&Path>) -> anyhow::Result<PathBuf> {
@@ -685,51 +595,4 @@ fn nonce() -> String {
     use std::hash::{BuildHasher, Hasher};
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
     format!("{:08x}", random >> 32)
-}
-
-/// Measures the probes.
-struct Clock {
-    start: Instant,
-    last: std::cell::Cell<Instant>,
-    laps: std::cell::RefCell<Vec<Timing>>,
-    running: Running,
-}
-
-impl Clock {
-    fn start(running: &Running) -> Self {
-        let start = Instant::now();
-        Self {
-            start,
-            last: std::cell::Cell::new(start),
-            laps: std::cell::RefCell::default(),
-            running: Arc::clone(running),
-        }
-    }
-
-    /// Ends a stretch of work that waits for nobody.
-    fn lap(&self, probe: &str) {
-        let begun = self.last.replace(Instant::now());
-        self.note(probe, begun);
-    }
-
-    async fn timed<T>(&self, probe: &str, work: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
-        let running = || self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running().push(probe.to_owned());
-        let result = work.await;
-        running().retain(|name| name != probe);
-        self.note(probe, begun);
-        self.last.set(Instant::now());
-        result
-    }
-
-    fn note(&self, probe: &str, begun: Instant) {
-        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.laps.borrow_mut().push(Timing { probe: probe.to_owned(), ms });
-    }
-
-    fn finish(self) -> Vec<Timing> {
-        self.note("whole run", self.start);
-        self.laps.into_inner()
-    }
 }

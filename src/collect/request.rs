@@ -1,0 +1,101 @@
+//! What to look at, as the command line asks for it.
+#![allow(clippy::disallowed_methods, reason = "the collector reads the environment")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::{docker, real_directory};
+use crate::evidence::suppression::Suppression;
+use crate::secret::Secret;
+
+/// The names of the probes that are under way, for whoever shows them.
+pub type Running = Arc<Mutex<Vec<String>>>;
+
+/// What to look at.
+#[derive(Default)]
+pub struct Request {
+    /// The project's directory; the current one by default.
+    pub directory: Option<PathBuf>,
+    /// `-f`.
+    pub compose_files: Vec<PathBuf>,
+    /// `-p`.
+    pub project_name: Option<String>,
+    /// `--project-directory`.
+    pub project_directory: Option<PathBuf>,
+    /// Compose's own `--env-file`.
+    pub compose_env_files: Vec<PathBuf>,
+    /// `--profile`.
+    pub profiles: Vec<String>,
+    /// `--service`.
+    pub service: Option<String>,
+    /// The Convex CLI's `--env-file`.
+    pub env_file: Option<PathBuf>,
+    /// `--url`.
+    pub url: Option<String>,
+    /// The key from the standard input.
+    pub admin_key: Option<Secret>,
+    /// `-H`.
+    pub docker_host: Option<String>,
+    /// `--context`.
+    pub docker_context: Option<String>,
+    /// `--no-docker`.
+    pub no_docker: bool,
+    /// `--no-network`.
+    pub no_network: bool,
+    /// `--ephemeral`.
+    pub ephemeral: bool,
+    /// What is not to be shown, by the settings file.
+    pub suppressions: Vec<Suppression>,
+    /// Look into the volumes that no running backend has, also where nothing is wrong.
+    pub look_into_volumes: bool,
+    /// `--deep`.
+    pub deep: bool,
+    /// Search the versions that git has of the files read for the key and the secret.
+    pub history: bool,
+    /// The longest wait for one probe.
+    pub timeout: Duration,
+    /// Told of every probe that begins and ends.
+    pub running: Running,
+    /// Stands for the process environment when set: the demo and the tests look at another world.
+    pub environment: Option<BTreeMap<String, String>>,
+    /// Variables that differ for the command that is looked into; `None` is unset there.
+    pub overrides: Vec<(String, Option<String>)>,
+}
+
+impl Request {
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        let own = || {
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+                })
+                .collect()
+        };
+        let mut environment = self.environment.clone().unwrap_or_else(own);
+        for (name, value) in &self.overrides {
+            match value {
+                Some(value) => environment.insert(name.clone(), value.clone()),
+                None => environment.remove(name),
+            };
+        }
+        environment
+    }
+
+    pub(crate) fn directory(&self) -> anyhow::Result<PathBuf> {
+        real_directory(self.directory.as_deref())
+    }
+
+    pub(super) fn docker_options(&self) -> docker::Options {
+        docker::Options {
+            host: self.docker_host.clone(),
+            context: self.docker_context.clone(),
+            timeout: self.timeout(),
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        if self.timeout.is_zero() { Duration::from_secs(5) } else { self.timeout }
+    }
+}
