@@ -327,18 +327,19 @@ impl Mending<'_> {
         } else {
             helped(fix, report, &after)
         };
-        if let Err(why) = verdict {
+        // That the old key lives says more than what else is found by it.
+        let old_key = old_key.as_ref().filter(|_| !interrupt.came()).map(OldKey::is_refused_now);
+        let why = match (&old_key, verdict) {
+            (None | Some(Ok(_)), Ok(())) => None,
+            (Some(Err(alive)), Ok(())) => Some(alive.clone()),
+            (Some(Err(alive)), Err(why)) => Some(format!("{alive}; {why}")),
+            (None | Some(Ok(_)), Err(why)) => Some(why),
+        };
+        if let Some(why) = why {
             let notes = done.take_back();
             return Ok(Outcome::TakenBack { why, notes });
         }
-        let verified = match old_key.as_ref().map(OldKey::is_refused_now) {
-            None => None,
-            Some(Ok(seen)) => Some(seen),
-            Some(Err(why)) => {
-                let notes = done.take_back();
-                return Ok(Outcome::TakenBack { why, notes });
-            }
-        };
+        let verified = old_key.and_then(Result::ok);
         let notes = done.keep();
         *report = after;
         Ok(Outcome::Applied { notes, verified })

@@ -521,7 +521,7 @@ fn a_rotation_that_leaves_the_old_key_alive_is_taken_back() {
     let tried = project.fix(&["secret-in-git"]);
     assert_eq!(tried.states(), ["secret-in-git taken_back"], "{:#}", tried.story);
     let why = tried.story["fixes"][0]["outcome"]["why"].as_str().unwrap();
-    assert_eq!(why, "the old key is still accepted", "{:#}", tried.story);
+    assert!(why.starts_with("the old key is still accepted"), "{:#}", tried.story);
     assert_eq!(files(&project), before);
     wait_for(|| project.get("/api/check_admin_key", &old).contains(" 200 "));
 }
