@@ -38,7 +38,7 @@ Each file is changed by a text edit that leaves its other lines alone, and gets 
 away by it or something is worse. No volume is ever deleted.";
 
 /// So long a container that was started may take until it answers.
-const START: Duration = Duration::from_mins(1);
+const START: Duration = Duration::from_mins(2);
 
 /// What to mend.
 #[derive(Debug, clap::Args)]
@@ -274,7 +274,7 @@ impl Mending<'_> {
             return Ok(Fate::Works);
         }
         // No longer than the fix itself would have given it.
-        if apply::is_settled(replaced, world, 2 * START) {
+        if apply::is_settled(replaced, world, START) {
             return Ok(Fate::Unclear);
         }
         let evidence = collect::until(&self.request, START, &mut |evidence, _| {
