@@ -35,7 +35,7 @@ Examples:
   convex-doctor fix secret-public         the plan of a rotation
 
 Each file is changed by a text edit that leaves its other lines alone, and gets its old text back when the finding does not go \
-away by it or something is worse. No volume is ever deleted.";
+away by it or something is worse. No volume that was there before is ever deleted.";
 
 /// So long a container that was started may take until it answers.
 const START: Duration = Duration::from_mins(2);
