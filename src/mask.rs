@@ -1,5 +1,5 @@
-//! Which texts may hold a secret, and how they are shown without it: for compose files and logs, whose words nobody has read as a
-//! [`Secret`] yet. What is masked becomes known to the scrubber.
+//! Which texts may hold a secret, and how they are shown without it: for compose files and logs,
+//! whose words nobody has read as a [`Secret`] yet. What is masked becomes known to the scrubber.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -11,7 +11,8 @@ use crate::secret::{Secret, sanitize};
 /// Longer lines are cut: nobody reads more of them in an excerpt.
 const LONGEST_LINE: usize = 160;
 
-/// Whether a variable's name says that its value may be secret: one of its words, not a part of one (`TOKENIZERS_…`).
+/// Whether a variable's name says that its value may be secret: one of its words, not a part of one
+/// (`TOKENIZERS_…`).
 pub fn names_a_secret(name: &str) -> bool {
     const ENDS: &[&str] = &["SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "APIKEY"];
     name.to_ascii_uppercase().split(['_', '-', '.']).any(|word| {
@@ -29,8 +30,8 @@ pub fn is_key_or_secret(text: &str) -> bool {
         || text.split_once("|01").is_some_and(|(_, rest)| rest.len() >= 40 && is_hex(rest))
 }
 
-/// Masks what a text holds of secrets: passwords in URLs, admin keys, and 64 hex digits that are no digest. A `||` of a shell or a
-/// router rule, and a commit's 40 digits, stay as they are.
+/// Masks what a text holds of secrets: passwords in URLs, admin keys, and 64 hex digits that are no
+/// digest. A `||` of a shell or a router rule, and a commit's 40 digits, stay as they are.
 pub fn mask(text: &str) -> String {
     static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(://[^\s:/@]*:)([^\s/@]+)(@)|(\|)(01[0-9a-fA-F]{40,})|(sha256:)?\b([0-9a-fA-F]{64})\b")
@@ -59,17 +60,18 @@ pub struct Excerpt {
     pub mark: Range<usize>,
 }
 
-/// The line of `text` with that number, marked at `column` (both from 1); `None` where there is no such line or column.
+/// The line of `text` with that number, marked at `column` (both from 1); `None` where there is no
+/// such line or column.
 ///
-/// What is shown is chosen by the keys above: Compose's own words (`image`, `ports`, a volume) are shown but for a password or a key
-/// in them; of an environment, a command, a `.env` file and of lines without a key only the names are shown, because any value in them
-/// may be secret.
+/// What is shown is chosen by the keys above: Compose's own words (`image`, `ports`, a volume) are
+/// shown but for a password or a key in them; of an environment, a command, a `.env` file and of
+/// lines without a key only the names are shown, because any value in them may be secret.
 pub fn excerpt(text: &str, line: usize, column: usize) -> Option<Excerpt> {
     shown(text, line, column, true)
 }
 
-/// The line as [`excerpt`] has it, of a file that was read and understood: its secrets are known, and what else is hidden (an origin, a
-/// port) may be shown in other places.
+/// The line as [`excerpt`] has it, of a file that was read and understood: its secrets are known,
+/// and what else is hidden (an origin, a port) may be shown in other places.
 pub fn of_known_file(text: &str, line: usize) -> Option<String> {
     shown(text, line, 1, false).map(|excerpt| excerpt.text)
 }
@@ -182,8 +184,8 @@ fn key_pattern() -> &'static Regex {
     &KEY
 }
 
-/// Whether the last of these lines stands where any value may be secret: by its own key, else by those of the lines it is indented
-/// under.
+/// Whether the last of these lines stands where any value may be secret: by its own key, else by
+/// those of the lines it is indented under.
 fn is_guarded(lines: &[&str]) -> bool {
     static INSIDE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(&format!(r"\b(?:{})\s*:", GUARDED.join("|")))
@@ -282,7 +284,8 @@ fn token(text: &str, offset: usize) -> usize {
     length.saturating_sub(usize::from(colon)).max(1)
 }
 
-/// The part of a long line round its mark, controls written out. Tabs become one blank each, so that columns stay columns.
+/// The part of a long line round its mark, controls written out. Tabs become one blank each, so
+/// that columns stay columns.
 fn cut(text: &str, mark: Range<usize>) -> (String, Range<usize>) {
     let skipped =
         if text.chars().count() > LONGEST_LINE { mark.start.saturating_sub(60) } else { 0 };

@@ -1,5 +1,5 @@
-//! The only writer: standard output, standard error and report files. Every byte passes the scrubber; what cannot be scrubbed is
-//! not written.
+//! The only writer: standard output, standard error and report files. Every byte passes the
+//! scrubber; what cannot be scrubbed is not written.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -61,13 +61,14 @@ pub fn print(text: &str) -> Result<(), WriteError> {
     }
 }
 
-/// Writes a key to standard output, a line of its own: the one secret that is asked for by name, and so does not pass the scrubber.
+/// Writes a key to standard output, a line of its own: the one secret that is asked for by name,
+/// and so does not pass the scrubber.
 pub fn print_key(key: &secret::Secret) -> Result<(), WriteError> {
     print_asked_for(&zeroize::Zeroizing::new(format!("{}\n", key.expose())))
 }
 
-/// Writes text that holds a secret asked for by name to standard output, as it is: `key mint`, and what `--format env` gives a shell
-/// or a file, where a changed sign would be another value.
+/// Writes text that holds a secret asked for by name to standard output, as it is: `key mint`, and
+/// what `--format env` gives a shell or a file, where a changed sign would be another value.
 pub fn print_asked_for(text: &zeroize::Zeroizing<String>) -> Result<(), WriteError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(WriteError::Stdout)
@@ -97,7 +98,8 @@ pub fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)).clamp(40, 120)
 }
 
-/// Checks that `path` can be written to, before any long work: a file is made beside it, and taken away again.
+/// Checks that `path` can be written to, before any long work: a file is made beside it, and taken
+/// away again.
 pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     let check = || -> io::Result<()> {
         match target(path)? {
@@ -111,8 +113,9 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     check().map_err(|error| WriteError::File { path: path.to_owned(), error })
 }
 
-/// Writes a report to a file: a new file beside it, then a rename, so that no half report is ever read. Colour is left out. A link goes on
-/// pointing where it does, the mode of an old file stays, and into a pipe or a device it is written as it is.
+/// Writes a report to a file: a new file beside it, then a rename, so that no half report is ever
+/// read. Colour is left out. A link goes on pointing where it does, the mode of an old file stays,
+/// and into a pipe or a device it is written as it is.
 pub fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {
     let write = || -> io::Result<()> {
         let clean = without_colour(text);
@@ -121,7 +124,8 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {
         };
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
-        // A report holds no secret: everybody whom the umask lets may read it, as with any other program's output.
+        // A report holds no secret: everybody whom the umask lets may read it, as with any other
+        // program's output.
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(parent)?;
         if let Some(mode) = mode {
@@ -135,10 +139,12 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {
     write().map_err(|error| WriteError::File { path: path.to_owned(), error })
 }
 
-/// The longest summary that GitHub shows of a step (<https://docs.github.com/actions/reference/limits>); of a longer one it shows nothing.
+/// The longest summary that GitHub shows of a step
+/// (<https://docs.github.com/actions/reference/limits>); of a longer one it shows nothing.
 const LONGEST_SUMMARY: u64 = 1024 * 1024;
 
-/// Adds to the summary of a step of GitHub Actions, where the runner names a file for it (GITHUB_STEP_SUMMARY).
+/// Adds to the summary of a step of GitHub Actions, where the runner names a file for it
+/// (GITHUB_STEP_SUMMARY).
 pub fn add_to_step_summary(text: &str) -> Result<(), WriteError> {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return Ok(());

@@ -1,8 +1,9 @@
 //! Secrets, their fingerprints, and the scrubber that every output passes.
 //!
-//! A [`Secret`] has no `Debug`, `Display`, `Serialize` or `Clone`, so that it cannot reach a report by accident. Making one
-//! also makes it known to the scrubber ([`scrub`]), so that no caller can forget to: a secret that is copied into a text by
-//! somebody else (an error message of a library, a log line, a server that echoes) is cut out at the door.
+//! A [`Secret`] has no `Debug`, `Display`, `Serialize` or `Clone`, so that it cannot reach a report
+//! by accident. Making one also makes it known to the scrubber ([`scrub`]), so that no caller can
+//! forget to: a secret that is copied into a text by somebody else (an error message of a library,
+//! a log line, a server that echoes) is cut out at the door.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -15,13 +16,15 @@ use zeroize::{Zeroize, Zeroizing};
 /// Shorter texts are not searched for: they would blacken half of a report and protect nothing.
 const SHORTEST_SCRUBBED: usize = 6;
 
-/// A text of letters alone that is shorter than this is a word, which a report may need for other things.
+/// A text of letters alone that is shorter than this is a word, which a report may need for other
+/// things.
 const SHORTEST_WORD: usize = 12;
 
 /// A secret that goes on over more lines than this is no key; as a whole it is still known.
 const MOST_LINES: usize = 64;
 
-/// Public words that people put where a secret belongs; cutting them out would only make the report unreadable.
+/// Public words that people put where a secret belongs; cutting them out would only make the report
+/// unreadable.
 const PUBLIC_WORDS: &[&str] = &[
     "convex-self-hosted",
     "self-hosted-convex",
@@ -40,14 +43,16 @@ static KNOWN: Mutex<Vec<Zeroizing<String>>> = Mutex::new(Vec::new());
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes `text` into custody and makes it, its lines, its hex part and its usual encodings known to the scrubber.
+    /// Takes `text` into custody and makes it, its lines, its hex part and its usual encodings
+    /// known to the scrubber.
     pub fn new(text: impl Into<String>) -> Self {
         let text = Zeroizing::new(text.into());
         remember(&text);
         Self(text)
     }
 
-    /// The text itself. Callers use it for the cipher and for the one request it is meant for, and nothing else.
+    /// The text itself. Callers use it for the cipher and for the one request it is meant for, and
+    /// nothing else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -63,8 +68,9 @@ impl Secret {
     }
 }
 
-/// A short, comparable name of a secret: the first 8 hex digits of HMAC-SHA256(key = the secret's text, message =
-/// `convex-doctor fingerprint v1`). Useless to an attacker for 256-bit secrets, and never made for anything weaker.
+/// A short, comparable name of a secret: the first 8 hex digits of HMAC-SHA256(key = the secret's
+/// text, message = `convex-doctor fingerprint v1`). Useless to an attacker for 256-bit secrets, and
+/// never made for anything weaker.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -72,8 +78,9 @@ impl Secret {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint of an instance secret: 64 hex digits in either case, `0x` before them allowed (as the backend takes
-    /// them since 2026-07). `None` for anything else, which might be a guessable password.
+    /// The fingerprint of an instance secret: 64 hex digits in either case, `0x` before them
+    /// allowed (as the backend takes them since 2026-07). `None` for anything else, which might be
+    /// a guessable password.
     pub fn of_instance_secret(secret: &Secret) -> Option<Self> {
         let digits = secret.expose();
         let digits = digits.strip_prefix("0x").unwrap_or(digits);
@@ -81,7 +88,8 @@ impl Fingerprint {
             .then(|| Self::of_text(&Zeroizing::new(digits.to_ascii_lowercase())))
     }
 
-    /// The fingerprint of any text. Callers have made sure that the text is a well-shaped key or secret.
+    /// The fingerprint of any text. Callers have made sure that the text is a well-shaped key or
+    /// secret.
     pub fn of_text(text: &str) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(text.as_bytes())
             .expect("HMAC takes keys of every length");
@@ -125,8 +133,9 @@ fn remember(text: &str) {
 
 /// The text as it is, JSON-escaped, URL-encoded and in base64.
 fn collect_forms(text: &str, forms: &mut Vec<String>) {
-    // `postgres` as the password of postgres: cutting the word out everywhere would protect nothing and take the names of
-    // services, volumes and variables with it. Where it stands as a password it is masked by whoever reads it there.
+    // `postgres` as the password of postgres: cutting the word out everywhere would protect nothing
+    // and take the names of services, volumes and variables with it. Where it stands as a password
+    // it is masked by whoever reads it there.
     let is_word = text.len() < SHORTEST_WORD && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     if text.chars().count() < SHORTEST_SCRUBBED || is_word || PUBLIC_WORDS.contains(&text) {
         return;
@@ -155,8 +164,9 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// `text` without any secret met in this run (in whatever of the usual encodings, in either case) and with control
-/// characters escaped, except for line ends, tabs and the colour sequences that the renderers write.
+/// `text` without any secret met in this run (in whatever of the usual encodings, in either case)
+/// and with control characters escaped, except for line ends, tabs and the colour sequences that
+/// the renderers write.
 pub fn scrub(text: &str) -> String {
     let mut text = without_known(text);
     let cleaned = escape_controls(&text, true);
@@ -164,8 +174,8 @@ pub fn scrub(text: &str) -> String {
     cleaned
 }
 
-/// `text` with every control, bidirectional and invisible formatting character written as `\u001b`: for foreign text on its way
-/// into a report, where even a colour sequence has no place.
+/// `text` with every control, bidirectional and invisible formatting character written as `\u001b`:
+/// for foreign text on its way into a report, where even a colour sequence has no place.
 pub fn sanitize(text: &str) -> String {
     // A line end in a container's name could begin a line of its own and forge a verdict.
     sanitize_lines(text).replace('\n', "\\u000a").replace('\t', "\\u0009")
@@ -229,7 +239,8 @@ fn colour_sequence(text: &str) -> Option<usize> {
     body[end..].starts_with('m').then_some(2 + end + 1)
 }
 
-/// Characters that turn a line's direction or hide in it: a container name could rewrite what the reader sees.
+/// Characters that turn a line's direction or hide in it: a container name could rewrite what the
+/// reader sees.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

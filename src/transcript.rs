@@ -1,8 +1,9 @@
-//! What a command printed, and which of its lines are known failures of the Convex CLI: a command's exit code tells little, because
-//! `npx convex` ends with 0 after a refused push.
+//! What a command printed, and which of its lines are known failures of the Convex CLI: a command's
+//! exit code tells little, because `npx convex` ends with 0 after a refused push.
 //!
-//! Sources of the texts: the npm package `convex` 1.17 to 1.48, `src/cli/lib/utils/utils.ts` (`logAndHandleFetchError`),
-//! `src/cli/lib/deploymentSelection.ts`, `src/cli/lib/dev.ts`, as their releases printed them.
+//! Sources of the texts: the npm package `convex` 1.17 to 1.48, `src/cli/lib/utils/utils.ts`
+//! (`logAndHandleFetchError`), `src/cli/lib/deploymentSelection.ts`, `src/cli/lib/dev.ts`, as their
+//! releases printed them.
 
 use std::sync::LazyLock;
 
@@ -293,7 +294,8 @@ pub fn known(line: &str) -> Option<&'static KnownLine> {
     KNOWN.iter().find(|known| line.contains(known.pattern))
 }
 
-/// Reads a command's output as it comes and keeps the known lines. It costs one search per line and never holds more than a line.
+/// Reads a command's output as it comes and keeps the known lines. It costs one search per line and
+/// never holds more than a line.
 #[derive(Default)]
 pub struct Transcript {
     /// The unfinished line of each stream.

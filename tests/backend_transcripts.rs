@@ -1,5 +1,6 @@
-//! The recorded backend against what a real one answered: every exchange of `fixtures/http-transcripts.json`, over a real
-//! socket, byte for byte but for the date: status, all headers (doubled ones too), body, WebSocket messages.
+//! The recorded backend against what a real one answered: every exchange of
+//! `fixtures/http-transcripts.json`, over a real socket, byte for byte but for the date: status,
+//! all headers (doubled ones too), body, WebSocket messages.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -349,7 +350,8 @@ fn answers_as_the_real_backend_did() {
     assert_eq!(full, AGREE_FULLY, "exchanges that agree in everything");
 }
 
-/// What the log says to a header, without colours and time: the lines of the record, for the same kinds of key.
+/// What the log says to a header, without colours and time: the lines of the record, for the same
+/// kinds of key.
 #[test]
 fn log_tells_what_the_answer_does_not() {
     let caught = |kind, words| {
@@ -404,7 +406,8 @@ fn log_tells_what_the_answer_does_not() {
     }
 }
 
-/// Older images, by the dates of upstream's commits: which endpoints they lack and what they say less.
+/// Older images, by the dates of upstream's commits: which endpoints they lack and what they say
+/// less.
 #[test]
 fn older_images_know_less() {
     let full = "convex-self-hosted|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa";

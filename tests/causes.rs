@@ -1,5 +1,6 @@
-//! The graph of causes (`Rule::causes`) against what really happens: for each edge, a fixture in which the consequence is folded under
-//! the cause, and one in which it stands alone. An edge without either stands in a table below, which must shrink.
+//! The graph of causes (`Rule::causes`) against what really happens: for each edge, a fixture in
+//! which the consequence is folded under the cause, and one in which it stands alone. An edge
+//! without either stands in a table below, which must shrink.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
@@ -131,7 +132,8 @@ fn every_consequence_stands_alone_somewhere() {
     none(&complaints);
 }
 
-/// Only an error of a rule that is a cause competes for the top: an edge from or to another one folds nothing, ever.
+/// Only an error of a rule that is a cause competes for the top: an edge from or to another one
+/// folds nothing, ever.
 #[test]
 fn edges_join_causes() {
     let rule = |id| convex_doctor::checks::rule(id).unwrap();
@@ -146,7 +148,8 @@ fn edges_join_causes() {
     }
 }
 
-/// Several things wrong at once: the first cause is the true one, and what follows from it is told with it.
+/// Several things wrong at once: the first cause is the true one, and what follows from it is told
+/// with it.
 #[test]
 fn the_first_cause_of_several_faults_is_the_root() {
     let mut complaints = Vec::new();
@@ -171,7 +174,8 @@ fn the_first_cause_of_several_faults_is_the_root() {
     none(&complaints);
 }
 
-/// What is folded is not told again, so the first cause has to say what becomes of a key that is refused for good.
+/// What is folded is not told again, so the first cause has to say what becomes of a key that is
+/// refused for good.
 #[test]
 fn a_refused_key_under_a_lost_volume_is_still_minted_anew() {
     let loses = |id: &str| id.starts_with("data-") || id == "credentials-outside-volume";

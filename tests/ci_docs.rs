@@ -1,4 +1,5 @@
-//! What the pages tell people to type is what the parser takes, and the jobs for CI are YAML that a runner would read.
+//! What the pages tell people to type is what the parser takes, and the jobs for CI are YAML that a
+//! runner would read.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test reads the pages")]
 
 #[path = "support/docs.rs"]
@@ -67,7 +68,8 @@ fn every_job_says_what_our_parser_takes() {
     }
 }
 
-/// A second `-o` must have a second `--format`, and what a report of the job names is what is written.
+/// A second `-o` must have a second `--format`, and what a report of the job names is what is
+/// written.
 #[test]
 fn the_files_of_a_job_are_written_by_it() {
     for job in jobs() {

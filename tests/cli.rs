@@ -1,4 +1,5 @@
-//! The command line as its users meet it: the real binary in an emptied environment, by what it prints and how it ends.
+//! The command line as its users meet it: the real binary in an emptied environment, by what it
+//! prints and how it ends.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -53,7 +54,8 @@ impl Place {
         self.project.path()
     }
 
-    /// The doctor in this place, with no variables but those that no program does without, and no Docker engine.
+    /// The doctor in this place, with no variables but those that no program does without, and no
+    /// Docker engine.
     fn doctor(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command
@@ -109,7 +111,8 @@ fn version_and_help_say_what_is_promised() {
     }
 }
 
-/// What a support thread asks for: each part with its version and its place, or that it is not there.
+/// What a support thread asks for: each part with its version and its place, or that it is not
+/// there.
 #[test]
 #[cfg(unix)]
 fn version_with_v_is_a_table_of_everything() {

@@ -1,7 +1,8 @@
-//! The project that `compose::load` resolves is the one that `docker compose config --format json` (v2.40.3) shows.
+//! The project that `compose::load` resolves is the one that `docker compose config --format json`
+//! (v2.40.3) shows.
 //!
-//! `fixtures/compose-cases/` holds small cases with what Compose said to them. The corpus is other people's compose files,
-//! which are not in this repository: it is read where it lies beside it.
+//! `fixtures/compose-cases/` holds small cases with what Compose said to them. The corpus is other
+//! people's compose files, which are not in this repository: it is read where it lies beside it.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,

@@ -1,5 +1,6 @@
-//! The edits of `fix::compose_file` on other people's files and on files of every style: each is refused, or changes the lines that are
-//! meant and no other, and the project that Compose would make of the file differs in that alone.
+//! The edits of `fix::compose_file` on other people's files and on files of every style: each is
+//! refused, or changes the lines that are meant and no other, and the project that Compose would
+//! make of the file differs in that alone.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,

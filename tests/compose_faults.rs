@@ -1,5 +1,5 @@
-//! A wrong compose file says where and why in one glance, several faults at once, and no value of an environment with them; a hostile
-//! one ends in bounded time and memory.
+//! A wrong compose file says where and why in one glance, several faults at once, and no value of
+//! an environment with them; a hostile one ends in bounded time and memory.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -33,7 +33,8 @@ fn inspect(directory: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What Compose's reader would stop at, the file and the place, and the marked line: the marks stand under the fault.
+/// What Compose's reader would stop at, the file and the place, and the marked line: the marks
+/// stand under the fault.
 struct Fault {
     files: &'static [(&'static str, &'static str)],
     says: &'static str,

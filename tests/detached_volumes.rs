@@ -1,5 +1,5 @@
-//! The volumes that no backend has: read in their own directory where they lie, and through a helper container with `--deep`, which is
-//! gone afterwards, whatever the engine does.
+//! The volumes that no backend has: read in their own directory where they lie, and through a
+//! helper container with `--deep`, which is gone afterwards, whatever the engine does.
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "a test serves sockets and files")]
 #![allow(
@@ -75,7 +75,8 @@ impl Engine {
             state.lock().unwrap().helpers.insert(name, vec![]);
         }
         let (shared, world) = (Arc::clone(&state), Arc::new((volumes, leftovers)));
-        // On a thread of its own: a run that is cut off blocks the caller's until its helper is gone.
+        // On a thread of its own: a run that is cut off blocks the caller's until its helper is
+        // gone.
         let serve = async move {
             let listener = UnixListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
@@ -210,7 +211,8 @@ fn answer(
     }
 }
 
-/// `old_data` holds credentials and a database, `linked_data` a link in place of its credentials; all others are empty.
+/// `old_data` holds credentials and a database, `linked_data` a link in place of its credentials;
+/// all others are empty.
 fn archive(method: &Method, path: &str, binds: &[String]) -> Option<Answer> {
     let mut parts = path.trim_start_matches("/convex-doctor/").splitn(2, '/');
     let at = parts.next()?;
@@ -335,7 +337,8 @@ async fn a_helper_is_made_by_the_rules_looked_into_and_removed() {
     );
 }
 
-/// Podman deletes the nameless volumes of a container that is removed with `v=1`, also those that were there before.
+/// Podman deletes the nameless volumes of a container that is removed with `v=1`, also those that
+/// were there before.
 #[tokio::test]
 async fn only_a_volume_that_was_made_for_the_helper_is_deleted() {
     for (fault, deleted) in [(Fault::None, 0), (Fault::ExtraVolume, 1)] {

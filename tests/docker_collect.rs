@@ -1,4 +1,5 @@
-//! The Docker collector against a small engine over a real Unix socket, and what it sends there: nothing but GET and HEAD.
+//! The Docker collector against a small engine over a real Unix socket, and what it sends there:
+//! nothing but GET and HEAD.
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "a test serves sockets and files")]
 #![allow(

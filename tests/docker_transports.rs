@@ -1,4 +1,5 @@
-//! The ways to an engine that are no plain socket: TLS with certificates of a throw-away authority, and ssh by a script in its place.
+//! The ways to an engine that are no plain socket: TLS with certificates of a throw-away authority,
+//! and ssh by a script in its place.
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "a test serves sockets and files")]
 #![allow(

@@ -1,5 +1,5 @@
-//! The endpoint collector against real sockets on loopback: every way of failing is told apart, everything foreign is bounded,
-//! and the key goes nowhere but to the selected origin.
+//! The endpoint collector against real sockets on loopback: every way of failing is told apart,
+//! everything foreign is bounded, and the key goes nowhere but to the selected origin.
 #![allow(
     clippy::disallowed_methods,
     clippy::panic,
@@ -299,7 +299,8 @@ async fn an_address_of_version_6_and_a_name_with_two_are_reached() {
     let server = http(convex).await;
     let facts = look_at(&server.url().replace("127.0.0.1", "localhost"), Some(KEY), &[]).await;
     assert_eq!(seen(&facts.check_admin_key).0, 200);
-    // Each address of `localhost` by itself, where it has several: the server is at 127.0.0.1 alone.
+    // Each address of `localhost` by itself, where it has several: the server is at 127.0.0.1
+    // alone.
     let addresses = facts.addresses.seen().unwrap();
     let expected = if addresses.len() > 1 { addresses.len() } else { 0 };
     assert_eq!(facts.connections.len(), expected);

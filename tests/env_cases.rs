@@ -1,4 +1,5 @@
-//! The recorded cases: texts as Node's dotenv 16.6.1 reads them, and projects as the real CLI selects in them.
+//! The recorded cases: texts as Node's dotenv 16.6.1 reads them, and projects as the real CLI
+//! selects in them.
 
 #![allow(clippy::unwrap_used, reason = "a fixture of the wrong shape may end the test")]
 

@@ -1,4 +1,5 @@
-//! `--format env`: what a shell evaluates and an env file holds; nothing in a value becomes a command, and no key is shown unasked.
+//! `--format env`: what a shell evaluates and an env file holds; nothing in a value becomes a
+//! command, and no key is shown unasked.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
@@ -115,7 +116,8 @@ fn a_minted_key_goes_through_eval_and_into_a_file() {
     assert_eq!(selected["admin_key"]["fingerprint"].as_str().unwrap().len(), 8);
 }
 
-/// With an engine at hand: the selected URL where it leads to the container, else the container's own.
+/// With an engine at hand: the selected URL where it leads to the container, else the container's
+/// own.
 #[test]
 fn a_key_of_a_container_comes_with_a_url_that_leads_to_it() {
     const URL_LINE: &str = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:{{port:backend}}";
@@ -258,7 +260,8 @@ fn a_default_format_is_for_reports_and_not_for_a_key() {
     assert!(lines.stdout.starts_with("export "), "{}", lines.stderr);
 }
 
-/// Compose reads the line as the shell does: the fingerprint of what it resolves is that of the key.
+/// Compose reads the line as the shell does: the fingerprint of what it resolves is that of the
+/// key.
 #[test]
 fn compose_reads_the_same_key() {
     let app = project(&pair("http://127.0.0.1:3210", KEY));
@@ -324,7 +327,8 @@ fn value() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
-    /// Both through a real shell, as `eval "$(…)"` gets them, and the files' reader where the line is for a file.
+    /// Both through a real shell, as `eval "$(…)"` gets them, and the files' reader where the line
+    /// is for a file.
     #[test]
     fn no_value_runs_anything_and_each_arrives(first in value(), second in value()) {
         let place = tempfile::tempdir().unwrap();

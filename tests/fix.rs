@@ -1,5 +1,5 @@
-//! `fix` over the fixtures: the plan changes nothing and shows no secret; what is applied changes the intended lines alone, helps, or is
-//! taken back.
+//! `fix` over the fixtures: the plan changes nothing and shows no secret; what is applied changes
+//! the intended lines alone, helps, or is taken back.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -42,7 +42,8 @@ fn states(story: &Value) -> Vec<String> {
     story["fixes"].as_array().unwrap().iter().map(state).collect()
 }
 
-/// The files that differ, each with its lines of before that are gone and its lines of now that are new.
+/// The files that differ, each with its lines of before that are gone and its lines of now that are
+/// new.
 type Changed = BTreeMap<String, (Vec<String>, Vec<String>)>;
 
 fn changed(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) -> Changed {
@@ -102,7 +103,8 @@ async fn a_plan_changes_nothing_and_shows_no_secret() {
     assert!(plans > 30 && diffs > 30 || std::env::var_os("SCENARIO").is_some(), "{plans} {diffs}");
 }
 
-/// A fixture, what is changed in it, what `.env.local` is to hold afterwards, and what is said of each fix.
+/// A fixture, what is changed in it, what `.env.local` is to hold afterwards, and what is said of
+/// each fix.
 type Case = (&'static str, &'static [Change], fn(&str) -> String, &'static [&'static str]);
 
 /// Where files are all that is to be changed.
@@ -208,7 +210,8 @@ const APPLIED: &[Case] = &[
     ("healthy", &[], str::to_owned, &[]),
 ];
 
-/// A fixture, what is changed in it, what its files are to hold afterwards by what they held, and what is said of each fix.
+/// A fixture, what is changed in it, what its files are to hold afterwards by what they held, and
+/// what is said of each fix.
 type ByFile = (
     &'static str,
     &'static [Change],
@@ -397,7 +400,8 @@ async fn an_id_that_is_none_is_wrong_usage_and_one_that_is_not_found_is_said() {
     assert_eq!(story["command"], "convex-doctor fix key-name-mismatch --apply");
 }
 
-/// Types each answer as soon as it is asked for, on a real terminal. What stood on the screen comes back, with the exit code.
+/// Types each answer as soon as it is asked for, on a real terminal. What stood on the screen comes
+/// back, with the exit code.
 fn on_a_terminal(stage: &Stage, options: &[&str], answers: &[&str]) -> (Option<i32>, String) {
     let (screen, pts) = pty_process::blocking::open().unwrap();
     screen.resize(pty_process::Size::new(40, 80)).unwrap();
@@ -454,7 +458,8 @@ async fn at_a_terminal_each_is_asked_for() {
     }
 }
 
-/// Whatever the world is: no secret is shown, what is not applied is as before, and nothing is left beside it.
+/// Whatever the world is: no secret is shown, what is not applied is as before, and nothing is left
+/// beside it.
 #[tokio::test]
 async fn what_does_not_help_is_taken_back_everywhere() {
     let mut seen = BTreeMap::new();
@@ -489,7 +494,8 @@ async fn what_does_not_help_is_taken_back_everywhere() {
     assert!(all || std::env::var_os("SCENARIO").is_some(), "{seen:?}");
 }
 
-/// The plan of a rotation: what it ends, what it writes, and where else the old key and the old secret stand.
+/// The plan of a rotation: what it ends, what it writes, and where else the old key and the old
+/// secret stand.
 #[tokio::test]
 async fn a_rotation_names_every_other_place() {
     let stage = Fixture::variant("secret-public-elsewhere", "rotated", &[]).raise().await;
@@ -579,8 +585,8 @@ fn git(stage: &Stage, arguments: &[&str]) {
     assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// A new key never gets into a file that git tracks: first it is taken out of the index, which is a person's to do, and then the history
-/// shows that a rotation is needed all the same.
+/// A new key never gets into a file that git tracks: first it is taken out of the index, which is a
+/// person's to do, and then the history shows that a rotation is needed all the same.
 #[tokio::test]
 async fn a_tracked_file_is_untracked_before_its_key_is_rotated() {
     let stage = Fixture::variant("secret-in-git", "untracked", &[]).raise().await;

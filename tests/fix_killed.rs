@@ -1,5 +1,5 @@
-//! `fix --apply` that is killed, and two of them at once: every file is the old or the new one, whole, the next one brings it to the same
-//! end and tells what was left, and no secret is shown.
+//! `fix --apply` that is killed, and two of them at once: every file is the old or the new one,
+//! whole, the next one brings it to the same end and tells what was left, and no secret is shown.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

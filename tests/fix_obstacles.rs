@@ -1,5 +1,6 @@
-//! What stands in the way of a change: a link out of the project, a directory or a pipe in a file's place, a full disk, a file that
-//! changes meanwhile. Each is said, ends in 1, and changes nothing; for `fix --apply` and for `key mint --write`.
+//! What stands in the way of a change: a link out of the project, a directory or a pipe in a file's
+//! place, a full disk, a file that changes meanwhile. Each is said, ends in 1, and changes nothing;
+//! for `fix --apply` and for `key mint --write`.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -22,7 +23,8 @@ use support::Fixture;
 
 const ENV: &str = ".env.local";
 
-/// Makes `.env.local` of the project's into something else. It gets the project and a directory outside of it.
+/// Makes `.env.local` of the project's into something else. It gets the project and a directory
+/// outside of it.
 type Setup = fn(&Path, &Path);
 
 /// The obstacle, what makes it, what is said of it.
@@ -79,7 +81,8 @@ const OBSTACLES: &[(&str, Setup, &str)] = &[
     ),
 ];
 
-/// The ways in which a file comes to be written. The first needs what the file says, the others do not.
+/// The ways in which a file comes to be written. The first needs what the file says, the others do
+/// not.
 const COMMANDS: [&[&str]; 2] = [&["fix", "--apply"], &["key", "mint", "--write"]];
 
 /// Runs it to its end, in no more than a minute, and looks for secrets in what it says.
@@ -159,7 +162,8 @@ async fn a_link_inside_of_the_project_is_followed() {
     }
 }
 
-/// A limit on the size of files fails each write as a full disk does. The lab has a disk that is full.
+/// A limit on the size of files fails each write as a full disk does. The lab has a disk that is
+/// full.
 #[tokio::test]
 async fn a_disk_that_takes_nothing_more_is_said() {
     for arguments in COMMANDS {
@@ -174,7 +178,8 @@ async fn a_disk_that_takes_nothing_more_is_said() {
     }
 }
 
-/// Somebody appends to the file all the time: whatever comes of the change, no line of theirs is lost.
+/// Somebody appends to the file all the time: whatever comes of the change, no line of theirs is
+/// lost.
 #[tokio::test]
 async fn what_is_written_meanwhile_is_never_lost() {
     let mut refused = 0;

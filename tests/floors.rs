@@ -1,6 +1,8 @@
-//! The floors of the crate (`src/lib.rs`): every import points down, and the outside is touched only where that is said.
+//! The floors of the crate (`src/lib.rs`): every import points down, and the outside is touched
+//! only where that is said.
 //!
-//! It reads the sources as text: doc comments, comments and the trailing `#[cfg(test)] mod tests` of a file do not count.
+//! It reads the sources as text: doc comments, comments and the trailing `#[cfg(test)] mod tests`
+//! of a file do not count.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -11,7 +13,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Each module at the top of the crate with those it may import. What is not named here may not be imported.
+/// Each module at the top of the crate with those it may import. What is not named here may not be
+/// imported.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 1: know nobody
     ("secret", &[]),
@@ -138,8 +141,8 @@ fn read(root: &Path, path: &Path) -> Source {
     Source { path: relative.display().to_string(), module, lines: production(&text) }
 }
 
-/// The lines that end up in the program. An item under `#[cfg(test)]` ends with the brace in the attribute's own column (rustfmt
-/// puts it there), or is one line.
+/// The lines that end up in the program. An item under `#[cfg(test)]` ends with the brace in the
+/// attribute's own column (rustfmt puts it there), or is one line.
 fn production(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut all = text.lines().enumerate();

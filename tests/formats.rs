@@ -1,5 +1,5 @@
-//! The formats for other programs over one report with every level and certainty, every kind of place, and foreign text that tries to
-//! be more than text.
+//! The formats for other programs over one report with every level and certainty, every kind of
+//! place, and foreign text that tries to be more than text.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

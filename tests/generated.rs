@@ -1,4 +1,5 @@
-//! What is generated and kept in the repository says what the code says. `UPDATE=1 cargo test --test generated` rewrites it.
+//! What is generated and kept in the repository says what the code says. `UPDATE=1 cargo test
+//! --test generated` rewrites it.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

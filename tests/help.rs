@@ -1,5 +1,5 @@
-//! The help of every command: it fits a terminal of 80 columns, leaves nothing without a word, and its examples are ones that the
-//! parser takes.
+//! The help of every command: it fits a terminal of 80 columns, leaves nothing without a word, and
+//! its examples are ones that the parser takes.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test starts the program")]
 
 #[path = "support/docs.rs"]

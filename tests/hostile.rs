@@ -1,5 +1,5 @@
-//! Files, engines and servers that mean no good: each gives a finding or a clear sentence, in time, and nothing of theirs reaches
-//! the terminal as a command.
+//! Files, engines and servers that mean no good: each gives a finding or a clear sentence, in time,
+//! and nothing of theirs reaches the terminal as a command.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
@@ -21,7 +21,8 @@ use tempfile::TempDir;
 
 const KEY: &str =
     "convex-self-hosted|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa";
-/// Far above every deadline in the program (5 s a probe by default, 1 s here), far below a test that hangs.
+/// Far above every deadline in the program (5 s a probe by default, 1 s here), far below a test
+/// that hangs.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 struct Place {
@@ -62,7 +63,8 @@ impl Place {
         self.home.path().join("docker.sock")
     }
 
-    /// Runs the doctor; whatever it meets, it ends by itself with one of its own codes, in time, without a panic.
+    /// Runs the doctor; whatever it meets, it ends by itself with one of its own codes, in time,
+    /// without a panic.
     fn run(&self, arguments: &[&str]) -> Ran {
         let begun = Instant::now();
         let output = Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
@@ -110,7 +112,8 @@ fn unknown(report: &Value) -> String {
     lines.map(|one| format!("{}: {}\n", one["id"], one["reason"])).collect()
 }
 
-// Files ---------------------------------------------------------------------------------------------------------------
+// Files
+// ---------------------------------------------------------------------------------------------------------------
 
 #[test]
 fn an_env_file_that_is_no_text_is_said_and_read_no_further() {
@@ -228,7 +231,8 @@ fn a_compose_file_without_permission_is_said() {
     assert!(run.stdout.contains("permission denied"), "{}", run.stdout);
 }
 
-// Docker engines ------------------------------------------------------------------------------------------------------
+// Docker engines
+// ------------------------------------------------------------------------------------------------------
 
 /// An engine that does `each` with every connection.
 fn engine(place: &Place, each: impl Fn(std::os::unix::net::UnixStream) + Send + Copy + 'static) {
@@ -382,7 +386,8 @@ fn serve_evil(mut stream: std::os::unix::net::UnixStream) {
     );
 }
 
-/// No character of a text that could move the cursor, hide or turn what stands beside it; colours are the program's own.
+/// No character of a text that could move the cursor, hide or turn what stands beside it; colours
+/// are the program's own.
 fn assert_harmless(case: &str, text: &str) {
     let text = anstream::adapter::strip_str(text).to_string();
     let bad = text.chars().find(|c| {
@@ -428,7 +433,8 @@ fn names_on_the_engine_command_no_terminal() {
     }
 }
 
-// Servers -------------------------------------------------------------------------------------------------------------
+// Servers
+// -------------------------------------------------------------------------------------------------------------
 
 /// A server that does `each` with every connection; its URL.
 fn server(each: impl Fn(std::net::TcpStream) + Send + Copy + 'static) -> String {

@@ -1,4 +1,5 @@
-//! `key mint`: a key alone on the standard output, or in the env file, tried and taken back when it is refused.
+//! `key mint`: a key alone on the standard output, or in the env file, tried and taken back when it
+//! is refused.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! Keys made by upstream's own code: verdict, claims and acceptance on both paths; and properties of any key.
+//! Keys made by upstream's own code: verdict, claims and acceptance on both paths; and properties
+//! of any key.
 
 use convex_doctor::admin_key::{
     Claims, Form, InstanceSecret, Kind, Path, Verdict, accepted_in_body, accepted_in_header,

@@ -1,8 +1,10 @@
-//! The lab: the doctor against a real Docker engine and the real `docker compose`, with images that behave like upstream's
-//! (`tests/lab/`). Every scenario is made by the commands that people type, in a project of its own.
+//! The lab: the doctor against a real Docker engine and the real `docker compose`, with images that
+//! behave like upstream's (`tests/lab/`). Every scenario is made by the commands that people type,
+//! in a project of its own.
 //!
-//! Needs an engine, so that it is ignored by default: `.ci/run` brings one up, builds the images and runs
-//! `cargo test --test lab -- --ignored --test-threads=1`. `CONVEX_CLI` names a `node_modules` folder with the real CLI.
+//! Needs an engine, so that it is ignored by default: `.ci/run` brings one up, builds the images
+//! and runs `cargo test --test lab -- --ignored --test-threads=1`. `CONVEX_CLI` names a
+//! `node_modules` folder with the real CLI.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -44,7 +46,8 @@ const COMPOSE: &str = include_str!("lab/docker-compose.yml");
 /// The container of a project's backend, by Compose's naming.
 const BACKEND: &str = "backend-1";
 
-/// A project directory with its compose file, and everything it leaves on the engine; gone when dropped.
+/// A project directory with its compose file, and everything it leaves on the engine; gone when
+/// dropped.
 struct Project {
     directory: PathBuf,
     name: String,
@@ -152,7 +155,8 @@ impl Project {
         Report { json, code: output.status.code().unwrap() }
     }
 
-    /// The hex part of the key in `.env.local` and the secret on the command line of each container.
+    /// The hex part of the key in `.env.local` and the secret on the command line of each
+    /// container.
     fn secrets(&self) -> Vec<String> {
         let env = fs::read_to_string(self.file(".env.local")).unwrap_or_default();
         let mut secrets: Vec<_> =
@@ -385,7 +389,8 @@ fn secret_changed_without_recreate() {
     append(&project.file(".env"), &format!("INSTANCE_SECRET={secret}\n"));
     let report = project.doctor(&[]);
     let finding = report.finding("secret-drift").expect("it is found");
-    // The key is still accepted, so that nobody reads the log that would prove which container answers.
+    // The key is still accepted, so that nobody reads the log that would prove which container
+    // answers.
     let certainty = finding["certainty"].as_str().unwrap();
     assert!(["proven", "likely"].contains(&certainty), "{finding:#}");
     assert!(!report.json.to_string().contains(secret));
@@ -402,7 +407,8 @@ fn stopped() {
     assert!(commands.iter().any(|c| c.contains("docker") && c.contains("start")), "{commands:?}");
 }
 
-/// The whole story with the real CLI: it fails, the doctor says why, its remedy is carried out, the CLI gets in.
+/// The whole story with the real CLI: it fails, the doctor says why, its remedy is carried out, the
+/// CLI gets in.
 #[test]
 #[ignore = "needs a Docker engine and the npm package convex"]
 fn the_real_cli_recovers() {

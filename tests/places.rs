@@ -1,5 +1,5 @@
-//! What the remedies of the fixtures `place-…` say: that which can be done where the backend runs, and no `docker compose` where there
-//! is none.
+//! What the remedies of the fixtures `place-…` say: that which can be done where the backend runs,
+//! and no `docker compose` where there is none.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! `convex-doctor run`: the command as if nothing stood before it. On pipes, and on a real pseudo-terminal whose other end this test
-//! holds.
+//! `convex-doctor run`: the command as if nothing stood before it. On pipes, and on a real
+//! pseudo-terminal whose other end this test holds.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -19,7 +19,8 @@ use serde_json::Value;
 
 const DOCTOR: &str = env!("CARGO_BIN_EXE_convex-doctor");
 
-/// A directory of an app that only half-selects a backend: its diagnosis is quick and always the same.
+/// A directory of an app that only half-selects a backend: its diagnosis is quick and always the
+/// same.
 fn app() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("package.json"), "{\"dependencies\":{\"convex\":\"1\"}}")
@@ -390,7 +391,8 @@ fn the_terminal_is_given_back_as_it_was() {
     assert_eq!(read("after"), read("before"));
 }
 
-/// What the real CLI printed, in 44 runs: each failure is known by its own text, and what went well is none.
+/// What the real CLI printed, in 44 runs: each failure is known by its own text, and what went well
+/// is none.
 #[test]
 fn the_real_clis_failures_are_known() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cli-transcripts.json");
@@ -404,7 +406,8 @@ fn the_real_clis_failures_are_known() {
         transcript.finish();
         let title = run["title"].as_str().unwrap();
         let text = format!("{}{}", run["stdout"], run["stderr"]);
-        // The recorded backend had no V8: what it did with a good key ends in its own 500, or in a socket that it closed.
+        // The recorded backend had no V8: what it did with a good key ends in its own 500, or in a
+        // socket that it closed.
         let must_fail = text.contains('✖') || text.contains("Failed to authenticate");
         failures += usize::from(must_fail);
         if transcript.failed() != must_fail {

@@ -1,7 +1,8 @@
-//! Every fixture, end to end: its world is raised as real sockets inside this process, and the real binary diagnoses it.
+//! Every fixture, end to end: its world is raised as real sockets inside this process, and the real
+//! binary diagnoses it.
 //!
-//! `UPDATE=1` rewrites each `expected.json`; read what it wrote before you commit it. `SCENARIO=text` plays only the fixtures whose name
-//! holds that text.
+//! `UPDATE=1` rewrites each `expected.json`; read what it wrote before you commit it.
+//! `SCENARIO=text` plays only the fixtures whose name holds that text.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
@@ -31,10 +32,12 @@ const WITHOUT_FIXTURE: &[(&str, &str)] = &[
     ("url-loopback-in-container", "only where the tests run in a container"),
 ];
 
-/// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that has come right is to be taken off.
+/// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that
+/// has come right is to be taken off.
 const WAITING: &[(&str, &str)] = &[];
 
-/// Ids that are surer without the compose file, against the rule: with it, another container or finding is in the way of being sure.
+/// Ids that are surer without the compose file, against the rule: with it, another container or
+/// finding is in the way of being sure.
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
     ("backend-not-created", "url-refused"),
     ("data-volume-missing-external", "url-refused"),
@@ -159,7 +162,8 @@ fn other_worlds_are_no_error() {
     none(&complaints);
 }
 
-/// An error that is suppressed fails nothing until its last day is over, and stays counted on the first screen.
+/// An error that is suppressed fails nothing until its last day is over, and stays counted on the
+/// first screen.
 #[test]
 fn a_suppressed_error_is_green_and_counted() {
     let mut complaints = Vec::new();
@@ -195,7 +199,8 @@ fn a_suppressed_error_is_green_and_counted() {
     none(&complaints);
 }
 
-/// No error and no warning in a healthy deployment, whatever was not seen; and nothing unknown where everything was.
+/// No error and no warning in a healthy deployment, whatever was not seen; and nothing unknown
+/// where everything was.
 #[test]
 fn healthy_deployments_are_left_in_peace() {
     let mut complaints = Vec::new();
@@ -325,7 +330,8 @@ fn less_evidence_never_says_more() {
             let place = format!("{}, {}", played.fixture.name, run.what);
             let passed = strings(&less["passed"]);
             for id in certainties.keys().filter(|id| passed.contains(*id)) {
-                // A project whose file is gone is no project: what the file says, and what would run by it, do not apply.
+                // A project whose file is gone is no project: what the file says, and what would
+                // run by it, do not apply.
                 if run.what == "without the compose file" {
                     continue;
                 }
@@ -386,7 +392,8 @@ const PORT: usize = 5;
 const URL: usize = 6;
 const SOURCE: usize = 7;
 
-/// The links one of which a cause is about, as a reader of the catalogue would say; empty where it is about none.
+/// The links one of which a cause is about, as a reader of the catalogue would say; empty where it
+/// is about none.
 fn links_of(id: &str) -> &'static [usize] {
     match id {
         "cloud-deployment-set"
@@ -454,7 +461,8 @@ fn the_chain_breaks_where_the_first_cause_says() {
     assert!(judged > 50 || std::env::var_os("SCENARIO").is_some(), "{judged}");
 }
 
-/// What nobody looked at holds in no picture, and what was seen broken does not come right by looking less.
+/// What nobody looked at holds in no picture, and what was seen broken does not come right by
+/// looking less.
 #[test]
 fn a_link_that_was_not_seen_is_unknown() {
     let mut complaints = Vec::new();
@@ -499,7 +507,8 @@ fn every_run_ends_soon_and_with_0_or_1() {
     none(&complaints);
 }
 
-/// Every id is judged in every fixture, once: it was found (and perhaps suppressed), it passed, or nobody could see.
+/// Every id is judged in every fixture, once: it was found (and perhaps suppressed), it passed, or
+/// nobody could see.
 #[test]
 fn every_check_runs_on_every_fixture() {
     let mut complaints = Vec::new();

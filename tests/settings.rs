@@ -1,4 +1,5 @@
-//! `convex-doctor.toml` and the comments in files, through the real binary: what they change, and what is said of their faults.
+//! `convex-doctor.toml` and the comments in files, through the real binary: what they change, and
+//! what is said of their faults.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -33,7 +34,8 @@ impl Ran {
     }
 }
 
-/// An app whose key leads to a port that nobody listens at, one variable written twice, with these files more.
+/// An app whose key leads to a port that nobody listens at, one variable written twice, with these
+/// files more.
 fn place(files: &[(&str, &str)]) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let app = [(".env.local", PAIR), ("package.json", r#"{"dependencies": {"convex": "1.32.0"}}"#)];

@@ -1,4 +1,5 @@
-//! The topics of `explain`: found by the words people type, fit for a screen, and free of the advice that harms.
+//! The topics of `explain`: found by the words people type, fit for a screen, and free of the
+//! advice that harms.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -119,7 +120,8 @@ fn see_also_names_what_is_there() {
     }
 }
 
-/// What the texts tell to ask the doctor has to exist: `explain NAME`, and every other subcommand and option.
+/// What the texts tell to ask the doctor has to exist: `explain NAME`, and every other subcommand
+/// and option.
 #[test]
 fn the_doctor_understands_what_the_topics_tell_to_type() {
     for topic in TOPICS {
@@ -191,7 +193,8 @@ fn no_command_destroys_or_shows_a_secret() {
             ] {
                 assert!(!block.contains(forbidden), "{}: {forbidden}: {block}", topic.slug);
             }
-            // A key or a secret goes from the command that knows it into a variable or a file, unseen.
+            // A key or a secret goes from the command that knows it into a variable or a file,
+            // unseen.
             for source in ["generate_admin_key.sh", "instance_secret", "openssl rand"] {
                 for (at, _) in block.match_indices(source) {
                     let before = &block[..at];

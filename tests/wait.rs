@@ -1,4 +1,5 @@
-//! `--wait`: it ends as soon as the key goes through, at once where waiting cannot help, and at its own end otherwise.
+//! `--wait`: it ends as soon as the key goes through, at once where waiting cannot help, and at its
+//! own end otherwise.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

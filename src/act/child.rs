@@ -1,7 +1,8 @@
 //! Runs a command as if nothing stood between it and the terminal, and listens.
 //!
-//! Where an output is a terminal, the command gets a pseudo-terminal of its own, so that colours, prompts and spinners stay; where it
-//! is a file or a pipe, a pipe. Bytes pass unchanged. Ctrl-C, Ctrl-Z, the window's size and signals pass on.
+//! Where an output is a terminal, the command gets a pseudo-terminal of its own, so that colours,
+//! prompts and spinners stay; where it is a file or a pipe, a pipe. Bytes pass unchanged. Ctrl-C,
+//! Ctrl-Z, the window's size and signals pass on.
 
 mod terminal;
 
@@ -21,9 +22,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::transcript::{Stream, Transcript};
 use terminal::Terminal;
 
-/// How long a command goes on after its first failure before it is taken for one that goes on: most say why and end.
+/// How long a command goes on after its first failure before it is taken for one that goes on: most
+/// say why and end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait for output after the command's end: whatever it started may hold the pipe for ever.
+/// How long to wait for output after the command's end: whatever it started may hold the pipe for
+/// ever.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// What to run.
@@ -45,8 +48,8 @@ pub struct Ended {
 /// What is heard while the command runs, shared with the threads that pass its output on.
 type Heard = Arc<Mutex<Transcript>>;
 
-/// Runs the command to its end. `heard` gets its output; `live` is called once when it failed and goes on all the same, with the
-/// terminal as a report needs it.
+/// Runs the command to its end. `heard` gets its output; `live` is called once when it failed and
+/// goes on all the same, with the terminal as a report needs it.
 ///
 /// # Errors
 /// The command cannot be started.
@@ -220,8 +223,9 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<Running> {
     Ok(Running { child, pumps, moved, terminal: Some(terminal) })
 }
 
-/// Passes bytes on until there are no more, and lets the transcript hear them. A reader that went away ends it, as it would end the
-/// command itself: with the next write the command gets its SIGPIPE.
+/// Passes bytes on until there are no more, and lets the transcript hear them. A reader that went
+/// away ends it, as it would end the command itself: with the next write the command gets its
+/// SIGPIPE.
 fn pass_on(from: OwnedFd, to: OwnedFd, stream: Stream, heard: &Heard, moved: &AtomicU64) {
     let (mut from, mut to) = (std::fs::File::from(from), std::fs::File::from(to));
     let mut buffer = vec![0; 64 * 1024];

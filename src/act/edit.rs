@@ -1,7 +1,8 @@
 //! Writing a file so that at every moment either the old or the new one is there, whole.
 //!
-//! The new text goes into a file beside it, is synced and renamed over; the old one keeps a second name until the caller is content. A
-//! directory's lock keeps two doctors apart, and a file that changed since it was read is left alone, before and after.
+//! The new text goes into a file beside it, is synced and renamed over; the old one keeps a second
+//! name until the caller is content. A directory's lock keeps two doctors apart, and a file that
+//! changed since it was read is left alone, before and after.
 
 mod lock;
 
@@ -50,7 +51,8 @@ pub enum EditError {
     },
 }
 
-/// Changes of files that were made and can still be taken back, all together. Dropped without [`Changes::keep`], they are.
+/// Changes of files that were made and can still be taken back, all together. Dropped without
+/// [`Changes::keep`], they are.
 #[derive(Debug)]
 pub struct Changes {
     root: PathBuf,
@@ -98,7 +100,8 @@ impl Changes {
         changes
     }
 
-    /// Whether [`Changes::replace`] would go through now, as far as that can be known without changing the file.
+    /// Whether [`Changes::replace`] would go through now, as far as that can be known without
+    /// changing the file.
     ///
     /// # Errors
     /// As those of `replace`.
@@ -106,8 +109,8 @@ impl Changes {
         self.beside(path, old, new).map(drop)
     }
 
-    /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`. The mode and the owner stay; a new
-    /// file is readable by its owner alone.
+    /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`.
+    /// The mode and the owner stay; a new file is readable by its owner alone.
     ///
     /// # Errors
     /// Nothing was changed, and why.
@@ -200,7 +203,8 @@ impl Changes {
         notes
     }
 
-    /// Gives every file its old text back. What could not be comes back in words: a file that somebody else changed since is theirs.
+    /// Gives every file its old text back. What could not be comes back in words: a file that
+    /// somebody else changed since is theirs.
     pub fn take_back(mut self) -> Vec<String> {
         self.back()
     }
@@ -240,7 +244,8 @@ impl Drop for Changes {
 /// What stands behind a file's name in the name of its old version.
 pub const SECOND_NAME: &str = ".before-convex-doctor";
 
-/// The name under which the old version stays while it may be needed; another one where a doctor that was killed left one.
+/// The name under which the old version stays while it may be needed; another one where a doctor
+/// that was killed left one.
 fn second_name(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let numbered = (2..).map(|number| format!("{name}{SECOND_NAME}.{number}"));
@@ -292,7 +297,8 @@ fn is_still(path: &Path, text: Option<&str>) -> io::Result<bool> {
     Ok(*bytes == text.as_bytes())
 }
 
-/// A file that is not to be written is not put in another's place either, though its directory would allow that.
+/// A file that is not to be written is not put in another's place either, though its directory
+/// would allow that.
 fn may_be_written(path: &Path) -> io::Result<()> {
     let protected = || {
         Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected (chmod u+w)"))
@@ -308,8 +314,8 @@ fn may_be_written(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The mode and the owner of the file that is replaced; a new one is its directory's owner's, for who runs this as root has files of
-/// others under their hands.
+/// The mode and the owner of the file that is replaced; a new one is its directory's owner's, for
+/// who runs this as root has files of others under their hands.
 #[cfg(unix)]
 fn give_to_the_owner(file: &NamedTempFile, like: &Path, is_new: bool) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, fchown};

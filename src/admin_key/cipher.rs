@@ -1,6 +1,8 @@
-//! The two seals of an admin key: AES-128-GCM-SIV (since 2025-06) and the older XSalsa20-Poly1305 secretbox.
+//! The two seals of an admin key: AES-128-GCM-SIV (since 2025-06) and the older XSalsa20-Poly1305
+//! secretbox.
 //!
-//! Both work on the whole binary key, version byte included. What the payload means is not known here.
+//! Both work on the whole binary key, version byte included. What the payload means is not known
+//! here.
 
 use aes_gcm_siv::aead::{Aead, Payload};
 use aes_gcm_siv::{Aes128GcmSiv, KeyInit as _, Nonce};
@@ -21,7 +23,8 @@ const SIV_NONCE: usize = 12;
 const BOX_NONCE: usize = 24;
 const TAG: usize = 16;
 
-/// Counter mode of NIST SP 800-108 as aws-lc does it: counter first, the bare label, one round, 16 bytes.
+/// Counter mode of NIST SP 800-108 as aws-lc does it: counter first, the bare label, one round, 16
+/// bytes.
 fn siv_key(secret: &[u8; 32]) -> Zeroizing<[u8; 16]> {
     let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(secret)
         .expect("HMAC takes keys of every length");
@@ -64,7 +67,8 @@ fn secretbox(secret: &[u8; 32], nonce: [u8; BOX_NONCE]) -> (XSalsa20, Poly1305) 
     (stream, mac)
 }
 
-/// Opens the form used before 2025-06: the version byte stands outside the box, the tag before the text.
+/// Opens the form used before 2025-06: the version byte stands outside the box, the tag before the
+/// text.
 pub(super) fn open_legacy(secret: &[u8; 32], wire: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (version, rest) = wire.split_first()?;
     if *version != VERSION {

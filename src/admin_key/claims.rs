@@ -1,7 +1,9 @@
-//! What an admin key says about itself: the protobuf `convex_keys.AdminKey`, read and written by hand.
+//! What an admin key says about itself: the protobuf `convex_keys.AdminKey`, read and written by
+//! hand.
 //!
-//! Reading follows prost, which the backend uses: unknown fields are skipped, the last of a repeated scalar wins, the last
-//! of the oneof wins, and anything malformed refuses the whole. It judges neither the name nor the issue time.
+//! Reading follows prost, which the backend uses: unknown fields are skipped, the last of a
+//! repeated scalar wins, the last of the oneof wins, and anything malformed refuses the whole. It
+//! judges neither the name nor the issue time.
 
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +95,8 @@ impl Claims {
         Some(Self { issued_s, kind, member_id, read_only, legacy, inner_name })
     }
 
-    /// Writes the protobuf as prost would: fields in order, defaults left out, the oneof always written.
+    /// Writes the protobuf as prost would: fields in order, defaults left out, the oneof always
+    /// written.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24);
         if let Some(name) = &self.inner_name {

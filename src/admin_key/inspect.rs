@@ -75,7 +75,8 @@ fn rfc3339(seconds: u64) -> Option<String> {
     Some(format!("{time}Z"))
 }
 
-/// Says all that may be said of `key`; with a secret and an instance name also what that backend makes of it.
+/// Says all that may be said of `key`; with a secret and an instance name also what that backend
+/// makes of it.
 pub fn inspect(key: &Secret, backend: Option<(&InstanceSecret, &str)>) -> Inspection {
     let mut inspection = Inspection {
         fingerprint: super::fingerprint(key),
@@ -105,7 +106,8 @@ pub fn inspect_json(key: &Secret, backend: Option<(&InstanceSecret, &str)>) -> s
     serde_json::to_value(inspect(key, backend)).expect("plain data with text keys becomes JSON")
 }
 
-/// Whether the key is or would be refused: what the exit code says. Without a secret, only what the shape proves.
+/// Whether the key is or would be refused: what the exit code says. Without a secret, only what the
+/// shape proves.
 pub fn refused(inspection: &Inspection) -> bool {
     if let Some(verdict) = inspection.verdict {
         return verdict != VerdictWord::Accepted;

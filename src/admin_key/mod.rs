@@ -1,8 +1,8 @@
-//! Admin keys: what a key's text shows without a secret ([`shape()`]), what the backend says to it ([`judge`]), what it
-//! holds ([`open`]), and how one is made ([`mint`]).
+//! Admin keys: what a key's text shows without a secret ([`shape()`]), what the backend says to it
+//! ([`judge`]), what it holds ([`open`]), and how one is made ([`mint`]).
 //!
-//! Pure: no clock, no randomness, no I/O. It knows neither containers nor files, and shows nothing of a key but the name
-//! before the `|`, which is public.
+//! Pure: no clock, no randomness, no I/O. It knows neither containers nor files, and shows nothing
+//! of a key but the name before the `|`, which is public.
 
 mod cipher;
 mod claims;
@@ -45,7 +45,8 @@ pub enum SecretFault {
 }
 
 impl InstanceSecret {
-    /// Reads 64 hex digits in either case, `0x` before them allowed (by the backend since 2026-07). Nothing is trimmed.
+    /// Reads 64 hex digits in either case, `0x` before them allowed (by the backend since 2026-07).
+    /// Nothing is trimmed.
     pub fn parse(secret: &Secret) -> Result<Self, SecretFault> {
         let text = secret.expose();
         let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -82,9 +83,11 @@ impl InstanceSecret {
 /// The way a key takes to the backend, which reads it differently on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// `Authorization: Convex KEY`: `preview:` and `project:` drop the whole name, a further `:` begins an identity to act as.
+    /// `Authorization: Convex KEY`: `preview:` and `project:` drop the whole name, a further `:`
+    /// begins an identity to act as.
     Header,
-    /// `adminKey` in a JSON body, the query or the WebSocket: only the text up to the first `:` of the name is dropped.
+    /// `adminKey` in a JSON body, the query or the WebSocket: only the text up to the first `:` of
+    /// the name is dropped.
     Body,
 }
 
@@ -148,7 +151,8 @@ enum Sealed {
     Closed,
 }
 
-/// Tries both seals, the newer first. As in the backend, a payload that does not parse counts as not opened.
+/// Tries both seals, the newer first. As in the backend, a payload that does not parse counts as
+/// not opened.
 fn unseal(secret: &InstanceSecret, wire: &[u8]) -> Sealed {
     let mut sealed = Sealed::Closed;
     for legacy in [false, true] {
@@ -162,8 +166,8 @@ fn unseal(secret: &InstanceSecret, wire: &[u8]) -> Sealed {
     sealed
 }
 
-/// What a backend with this secret and name says to the text as it stands. The HTTP layer in front of it is not asked:
-/// see [`accepted_in_header`].
+/// What a backend with this secret and name says to the text as it stands. The HTTP layer in front
+/// of it is not asked: see [`accepted_in_header`].
 pub fn judge(key: &Secret, secret: &InstanceSecret, instance_name: &str, path: Path) -> Verdict {
     judge_text(key.expose(), secret, instance_name, path)
 }
@@ -198,7 +202,8 @@ fn judge_text(text: &str, secret: &InstanceSecret, instance_name: &str, path: Pa
     Verdict::Accepted(claims)
 }
 
-/// Whether `Authorization: Convex KEY` gets in. HTTP trims blanks and tabs at the end and lets through visible ASCII only.
+/// Whether `Authorization: Convex KEY` gets in. HTTP trims blanks and tabs at the end and lets
+/// through visible ASCII only.
 pub fn accepted_in_header(key: &Secret, secret: &InstanceSecret, instance_name: &str) -> bool {
     let text = key.expose().trim_end_matches([' ', '\t']);
     text.chars().all(|c| c == '\t' || c == ' ' || c.is_ascii_graphic())
@@ -210,8 +215,9 @@ pub fn accepted_in_body(key: &Secret, secret: &InstanceSecret, instance_name: &s
     matches!(judge(key, secret, instance_name, Path::Body), Verdict::Accepted(_))
 }
 
-/// What the key says, whatever name stands before it and whatever a careless copy put around it (label, quotes, blanks,
-/// line breaks): so that a key that no backend takes can still be traced to its instance.
+/// What the key says, whatever name stands before it and whatever a careless copy put around it
+/// (label, quotes, blanks, line breaks): so that a key that no backend takes can still be traced to
+/// its instance.
 pub fn open(key: &Secret, secret: &InstanceSecret) -> Option<Claims> {
     parse::hex_candidates(key.expose()).iter().find_map(|digits| {
         let wire = parse::wire(digits).ok()?;
@@ -233,7 +239,8 @@ pub fn mint(
     mint_claims(secret, Some(name), &Claims::of_member_zero(issued_s, read_only), nonce)
 }
 
-/// A key with these claims in the present form, without `name|` if there is no name. `claims.legacy` is not asked.
+/// A key with these claims in the present form, without `name|` if there is no name.
+/// `claims.legacy` is not asked.
 pub fn mint_claims(
     secret: &InstanceSecret,
     name: Option<&str>,

@@ -11,7 +11,8 @@ pub(super) struct Parts<'a> {
     pub hex: &'a str,
 }
 
-/// Takes a text apart as the backend does on this path (authentication.rs, `AdminKey::remove_type_prefix`, broker.rs).
+/// Takes a text apart as the backend does on this path (authentication.rs,
+/// `AdminKey::remove_type_prefix`, broker.rs).
 pub(super) fn take_apart(text: &str, path: Path) -> Result<Parts<'_>, Fault> {
     let mut rest = text;
     if path == Path::Header {
@@ -34,7 +35,8 @@ pub(super) fn take_apart(text: &str, path: Path) -> Result<Parts<'_>, Fault> {
     })
 }
 
-/// Whether this is an identity to act as: base64 of a JSON object that names an issuer and a subject or a token.
+/// Whether this is an identity to act as: base64 of a JSON object that names an issuer and a
+/// subject or a token.
 fn acting_user(base64: &str) -> Option<()> {
     let json: serde_json::Value = serde_json::from_slice(&base64_decode(base64)?).ok()?;
     let has = |name: &str| json.get(name).is_some_and(serde_json::Value::is_string);
@@ -86,7 +88,8 @@ pub(super) fn wire(text: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
     Ok(wire)
 }
 
-/// Every stretch of hex digits that may be a whole key, whatever surrounds it; also with blanks and quotes taken out.
+/// Every stretch of hex digits that may be a whole key, whatever surrounds it; also with blanks and
+/// quotes taken out.
 pub(super) fn hex_candidates(text: &str) -> Vec<Zeroizing<String>> {
     let mut joined = Zeroizing::new(String::with_capacity(text.len()));
     joined.extend(text.chars().filter(|c| !is_blank(*c) && !is_quote(*c) && *c != '\\'));

@@ -8,8 +8,9 @@ use crate::secret::Secret;
 /// What may come along before the key, in lower case; of several the last one counts.
 const LABELS: &[&str] = &["admin key:", "adminkey:", "admin_key=", "convex ", "bearer "];
 
-/// The key in a mangled text: without a label, a scheme, quotes, blanks and line breaks, `%7C` and `0x` undone. `None` where that does not
-/// make a key without a fault, with a name before its `|`; also where nothing was to be done.
+/// The key in a mangled text: without a label, a scheme, quotes, blanks and line breaks, `%7C` and
+/// `0x` undone. `None` where that does not make a key without a fault, with a name before its `|`;
+/// also where nothing was to be done.
 pub fn repaired(key: &Secret) -> Option<Secret> {
     let text = key.expose();
     // Lower case of ASCII alone keeps every position.

@@ -135,7 +135,8 @@ pub struct Shape {
     pub hex_bytes: Option<usize>,
     /// 49, 51 or 59 bytes: most likely the form used before 2025-06.
     pub legacy_length: bool,
-    /// Whether it is long enough to carry a name inside. Without that and without `|` there is no name.
+    /// Whether it is long enough to carry a name inside. Without that and without `|` there is no
+    /// name.
     pub room_for_name: bool,
 }
 
@@ -149,7 +150,8 @@ pub(super) fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}')
 }
 
-/// Whether this may be shown as a name; a long text of hex digits may be a secret in the wrong place.
+/// Whether this may be shown as a name; a long text of hex digits may be a secret in the wrong
+/// place.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
@@ -297,7 +299,8 @@ const ERRORS: &[&str] = &[
     "rust_backtrace",
 ];
 
-/// Whether what follows the `|` was once the hex part: nothing is left of it, or it still begins like one.
+/// Whether what follows the `|` was once the hex part: nothing is left of it, or it still begins
+/// like one.
 fn is_damaged_body(digits: &str) -> bool {
     let hex = digits.bytes().filter(u8::is_ascii_hexdigit).count();
     digits.is_empty() || digits.starts_with("01") && hex * 5 >= digits.len() * 4
@@ -315,7 +318,8 @@ fn is_cloud(text: &str, has_pipe: bool) -> bool {
             || typed && body.len() >= 20 && hex * 10 < body.len() * 9 && !is_name_like(body))
 }
 
-/// Text in ellipses, brackets or a variable that nothing filled in, or one of the words for "put it here".
+/// Text in ellipses, brackets or a variable that nothing filled in, or one of the words for "put it
+/// here".
 fn is_placeholder(lower: &str) -> bool {
     const MARKS: &[&str] = &["...", "\u{2026}", "${", "$(", "{{", "xxxx", "****"];
     const PARTS: &[&str] = &[
@@ -401,7 +405,8 @@ fn name_only(text: &str) -> bool {
             && !text.split(['-', '_']).any(|part| NOT_NAMES.contains(&part))
 }
 
-/// Names that Convex itself gives: only these are shown when nothing else shows that the text is a name.
+/// Names that Convex itself gives: only these are shown when nothing else shows that the text is a
+/// name.
 fn is_known_name(text: &str) -> bool {
     let words: Vec<&str> = text.split('-').collect();
     let animal = words.len() == 3

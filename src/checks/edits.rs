@@ -1,12 +1,13 @@
-//! The edits of env files that remedies share: whole lines, known again by their hashes, and no value that a report may not hold.
+//! The edits of env files that remedies share: whole lines, known again by their hashes, and no
+//! value that a report may not hold.
 
 use crate::evidence::selection::{DefinitionFacts, SelectionFacts, ValueSource, Written};
 use crate::report::{Edit, Remedy};
 
 use super::selection::{URL, counts};
 
-/// The assignment that counts gets `value`, which is text and placeholders ([`Edit::new`]). Nothing where it stands in no file, or in
-/// lines that cannot be named.
+/// The assignment that counts gets `value`, which is text and placeholders ([`Edit::new`]). Nothing
+/// where it stands in no file, or in lines that cannot be named.
 pub(crate) fn set(selection: &SelectionFacts, name: &str, value: &str) -> Vec<Edit> {
     let definitions = selection.definitions(name);
     let Some(winner) = definitions.iter().find(|definition| definition.wins) else { return vec![] };
@@ -53,7 +54,8 @@ fn each_line(source: &ValueSource, lines: Option<&Written>, new: Option<&str>) -
     lines.hashes.iter().enumerate().map(edit).collect()
 }
 
-/// To set the URL that the CLI uses, and the edit of its line where that stands in a file that counts.
+/// To set the URL that the CLI uses, and the edit of its line where that stands in a file that
+/// counts.
 pub(crate) fn set_url(selection: &SelectionFacts, url: &str, also: &str) -> Remedy {
     let remedy = Remedy::safe(format!("set {URL} to {url}{also}"));
     // A `***` stands for a password, which is no part of any URL that works.

@@ -1,4 +1,5 @@
-//! The remedy that half of all findings about keys share: a new key for the backend that answers, and where to put it.
+//! The remedy that half of all findings about keys share: a new key for the backend that answers,
+//! and where to put it.
 
 use super::{compose, place};
 use crate::evidence::Evidence;
@@ -9,8 +10,8 @@ use crate::report::{Action, Remedy};
 const ADMIN_KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
 const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
 
-/// How to mint in `container`. Where nobody knows which container that is, no command is named: a key minted in another instance is
-/// one more foreign key (catalogue §0.1).
+/// How to mint in `container`. Where nobody knows which container that is, no command is named: a
+/// key minted in another instance is one more foreign key (catalogue §0.1).
 pub(crate) fn remedy(evidence: &Evidence, title: &str, container: Option<&Container>) -> Remedy {
     let Some(container) = container else {
         if let Some(remedy) = place::mint_behind_url(evidence, title) {
@@ -39,8 +40,8 @@ pub(crate) fn remedy(evidence: &Evidence, title: &str, container: Option<&Contai
     }
 }
 
-/// The file into which the doctor itself may write a key, for a container of this very project and a key that stands in a file or
-/// nowhere: it mints, writes, tries, and takes back what is refused.
+/// The file into which the doctor itself may write a key, for a container of this very project and
+/// a key that stands in a file or nowhere: it mints, writes, tries, and takes back what is refused.
 fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str> {
     if !is_expected(evidence, container) || !container.is_running() {
         return None;
@@ -54,8 +55,8 @@ fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str
     }
 }
 
-/// The script that every self-hosted backend's image carries: `docker compose exec` for a container of this very project, else
-/// `docker exec`.
+/// The script that every self-hosted backend's image carries: `docker compose exec` for a container
+/// of this very project, else `docker exec`.
 pub(crate) fn by_hand(evidence: &Evidence, container: &Container) -> String {
     match &container.service {
         Some(service) if is_expected(evidence, container) && place::is_compose_s(container) => {

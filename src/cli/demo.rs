@@ -1,4 +1,5 @@
-//! `convex-doctor demo`: raise a recorded deployment inside the process, and diagnose it as if it were the user's.
+//! `convex-doctor demo`: raise a recorded deployment inside the process, and diagnose it as if it
+//! were the user's.
 
 use super::{Exit, Options, diagnose};
 use crate::collect::{self, Request};

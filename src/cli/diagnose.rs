@@ -1,4 +1,5 @@
-//! `convex-doctor`, the main job: look, judge, write the report, and say by the exit code what it came to.
+//! `convex-doctor`, the main job: look, judge, write the report, and say by the exit code what it
+//! came to.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,7 +54,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     Ok(exit(options, &report))
 }
 
-/// Looks again and again until the key goes through, waiting cannot help, or `longest` is over. Says what is waited for.
+/// Looks again and again until the key goes through, waiting cannot help, or `longest` is over.
+/// Says what is waited for.
 fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Evidence> {
     let mut said = None;
     collect::until(request, longest, &mut |evidence, waited| {
@@ -116,7 +118,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Writes the report beside the output of another command: text to the standard error, other formats to their files alone.
+/// Writes the report beside the output of another command: text to the standard error, other
+/// formats to their files alone.
 pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
     let all = outputs(options);
     let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
@@ -152,7 +155,8 @@ pub(super) fn is_id_or_family(name: &str) -> bool {
         || crate::checks::REGISTRY.iter().any(|(family, _)| *family == name)
 }
 
-/// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one file for two reports.
+/// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one
+/// file for two reports.
 pub(super) fn check(options: &Options) -> Result<(), String> {
     for name in options.ignore.iter().chain(&options.only) {
         if !is_id_or_family(name) {

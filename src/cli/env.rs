@@ -1,4 +1,5 @@
-//! `--format env`: the pair as lines for a shell's `eval`, or for the end of an env file. The standard output holds nothing else.
+//! `--format env`: the pair as lines for a shell's `eval`, or for the end of an env file. The
+//! standard output holds nothing else.
 
 use zeroize::Zeroizing;
 
@@ -17,7 +18,8 @@ use crate::selection::names::{ADMIN_KEY, URL};
 pub(super) const MISPLACED: &str =
     "--format env is lines for a shell: only `key mint` and `inspect selection` have some";
 
-/// What clap cannot see to be wrong: the format with another command, another format with `key mint`, and a key shown in any other way.
+/// What clap cannot see to be wrong: the format with another command, another format with `key
+/// mint`, and a key shown in any other way.
 pub(super) fn check(command: Option<&Command>, options: &Options) -> Result<(), &'static str> {
     let wants_env = options.wants_env();
     match command {
@@ -87,7 +89,8 @@ pub(super) fn selection(request: &Request, show_secrets: bool) -> anyhow::Result
     }
     match (&selected.admin_key, show_secrets) {
         (Some(key), true) => lines.export(ADMIN_KEY, key.as_read.expose()),
-        // The last line: an `eval` without quotes makes all lines one, and what follows a `#` a comment.
+        // The last line: an `eval` without quotes makes all lines one, and what follows a `#` a
+        // comment.
         (Some(key), false) => lines.hide(ADMIN_KEY, &known_of(&key.as_sent)),
         (None, _) => {}
     }
@@ -133,7 +136,8 @@ impl Lines {
         }
     }
 
-    /// The same where the value holds nothing that the scrubber keeps back, such as a password in a URL.
+    /// The same where the value holds nothing that the scrubber keeps back, such as a password in a
+    /// URL.
     fn export_if_plain(&mut self, name: &str, value: &str) {
         if Zeroizing::new(scrub(value)).as_str() == value {
             self.export(name, value);

@@ -1,4 +1,5 @@
-//! `convex-doctor explain`: the text beside a check, or of a topic; the nearest names for a misspelt one.
+//! `convex-doctor explain`: the text beside a check, or of a topic; the nearest names for a
+//! misspelt one.
 
 use super::Exit;
 use crate::checks;
@@ -72,7 +73,8 @@ pub(super) fn nearest(name: &str) -> Vec<&'static str> {
     best(3, checks::rules().map(|rule| (score(name, rule.id), rule.id)))
 }
 
-/// The ids and topics most like what was typed: those that were equally near first, then by the letters and by shared words.
+/// The ids and topics most like what was typed: those that were equally near first, then by the
+/// letters and by shared words.
 fn nearest_of_all(name: &str, question: &str, asked: &[&'static Topic]) -> Vec<&'static str> {
     let words = topics::essence(question);
     let shared = |text: &str| {

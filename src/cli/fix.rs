@@ -1,4 +1,5 @@
-//! `convex-doctor fix`: what would be done, as diffs and steps; with `--apply`, does it, looks again, and takes back what did not help.
+//! `convex-doctor fix`: what would be done, as diffs and steps; with `--apply`, does it, looks
+//! again, and takes back what did not help.
 
 mod apply;
 mod told;
@@ -61,7 +62,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         return Ok(Exit::Usage);
     }
     let mut request = options.request()?;
-    // What is mended is looked into first, and to look into a volume is allowed to whoever may change it.
+    // What is mended is looked into first, and to look into a volume is allowed to whoever may
+    // change it.
     request.deep |= arguments.apply;
     // What is in no file any more may still be in git's history, and only a rotation ends it.
     request.history |= arguments.ids.iter().any(|id| id == SECRET_IN_GIT.id);
@@ -105,7 +107,8 @@ fn is_taken(locks: &Locks, directory: &Path) -> bool {
     busy
 }
 
-/// Tells of old versions that a killed change left. Those of a change that is under way are nobody's business.
+/// Tells of old versions that a killed change left. Those of a change that is under way are
+/// nobody's business.
 pub(super) fn tell_left(directories: &[&Path], is_ours: bool) {
     let mut idle = directories.to_vec();
     idle.retain(|directory| is_ours || !edit::is_busy(directory));
@@ -391,7 +394,8 @@ fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
     }
 }
 
-/// A drift, where the fix has just set a value: Compose takes another one for it, the shell's before all.
+/// A drift, where the fix has just set a value: Compose takes another one for it, the shell's
+/// before all.
 fn drifted<'a>(fix: &Fix, before: &Report, after: &'a Report) -> Option<&'a Finding> {
     let sets = fix.steps.iter().any(|step| matches!(step, Step::Set(_)));
     let is_drift = |one: &&Finding| one.id == "secret-drift";

@@ -102,7 +102,8 @@ fn show(options: &Options, value: &Value, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Masks what may be secret outside of environments: a password or a key that a command, a label or a driver's option was given.
+/// Masks what may be secret outside of environments: a password or a key that a command, a label or
+/// a driver's option was given.
 fn mask_words(project: &mut Value) {
     fn each(value: &mut Value) {
         match value {
@@ -128,7 +129,8 @@ fn mask_words(project: &mut Value) {
     }
 }
 
-/// A value of a container's environment as it may be shown: a secret as its fingerprint, a password in a URL masked.
+/// A value of a container's environment as it may be shown: a secret as its fingerprint, a password
+/// in a URL masked.
 fn hide(name: &str, value: &str) -> Value {
     let is_switch = matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1");
     let is_named_so = names_a_secret(name) && !value.is_empty() && !is_switch;

@@ -1,4 +1,5 @@
-//! `convex-doctor key inspect`: what a key is, whose it is, when it was issued; `key mint`: another.
+//! `convex-doctor key inspect`: what a key is, whose it is, when it was issued; `key mint`:
+//! another.
 
 mod mint;
 

@@ -28,8 +28,9 @@ use crate::report::Level;
 
 /// Proves what is wrong with a self-hosted Convex deployment, and how to mend it.
 ///
-/// Without a command it diagnoses the deployment of the current directory: what `npx convex` would use, the compose project, the
-/// containers and volumes, the backend over HTTP. It only reads, and no secret appears in what it writes.
+/// Without a command it diagnoses the deployment of the current directory: what `npx convex` would
+/// use, the compose project, the containers and volumes, the backend over HTTP. It only reads, and
+/// no secret appears in what it writes.
 #[derive(Debug, Parser)]
 #[command(
     name = "convex-doctor",
@@ -103,13 +104,15 @@ pub struct Options {
     /// A throw-away instance: what it would lose is only worth knowing
     #[arg(long, global = true)]
     ephemeral: bool,
-    /// Look into detached volumes through never-started, read-only helper containers, and test big pushes
+    /// Look into detached volumes through never-started, read-only helper containers, and test big
+    /// pushes
     #[arg(long, global = true)]
     deep: bool,
     /// The longest wait for one probe (`5s`, `500ms`)
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration, default_value = "5s")]
     timeout: Duration,
-    /// Wait until the backend is ready, this long at most (`60s`); ends early when waiting cannot help
+    /// Wait until the backend is ready, this long at most (`60s`); ends early when waiting cannot
+    /// help
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
     /// How to write the report (repeatable; the n-th --output belongs to the n-th --format)
@@ -159,7 +162,8 @@ enum Command {
     },
     /// What survives restart, up, down, down -v, prune, a rename, for this deployment
     Persistence(persistence::Arguments),
-    /// What would mend it, as diffs and steps; with --apply, do it, look again, and take back what did not help
+    /// What would mend it, as diffs and steps; with --apply, do it, look again, and take back what
+    /// did not help
     #[command(after_help = fix::HELP)]
     Fix(fix::Arguments),
     /// What a key is, whose it is, when it was issued
@@ -283,7 +287,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     result.unwrap_or_else(|error| failed(&error))
 }
 
-/// The arguments with the defaults of `convex-doctor.toml`, for the commands that look at a project.
+/// The arguments with the defaults of `convex-doctor.toml`, for the commands that look at a
+/// project.
 fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
     let refuse = |error: clap::Error| {
         // What clap did not take may be any secret; what it took may be a long path.
@@ -331,8 +336,8 @@ fn print(text: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Makes what may be a key known to the scrubber: somebody passes one by mistake, and many a message quotes the argument that it does
-/// not know.
+/// Makes what may be a key known to the scrubber: somebody passes one by mistake, and many a
+/// message quotes the argument that it does not know.
 fn hide_keys(arguments: &[OsString], suspicious: fn(&str) -> bool) {
     for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
         for text in [argument, argument.split_once('=').map_or(argument, |(_, value)| value)] {
@@ -371,7 +376,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl Options {
-    /// What `collect` needs of the options. Reads the key from the standard input where that was asked for.
+    /// What `collect` needs of the options. Reads the key from the standard input where that was
+    /// asked for.
     fn request(&self) -> anyhow::Result<collect::Request> {
         let admin_key = if self.admin_key_stdin { Some(collect::stdin_line()?) } else { None };
         if self.url.is_some() != admin_key.is_some() {

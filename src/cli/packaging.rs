@@ -1,4 +1,5 @@
-//! What the definition of the command line makes for packagers: completions and the manual page; and the end of the main help.
+//! What the definition of the command line makes for packagers: completions and the manual page;
+//! and the end of the main help.
 
 use clap::CommandFactory as _;
 

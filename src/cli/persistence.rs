@@ -1,4 +1,5 @@
-//! `convex-doctor persistence`: what survives which operation here, or what one command would destroy.
+//! `convex-doctor persistence`: what survives which operation here, or what one command would
+//! destroy.
 
 use super::{Exit, Format, Options};
 use crate::collect;
@@ -14,8 +15,8 @@ Examples:
   convex-doctor persistence
   convex-doctor persistence --before 'docker compose down -v'")]
 pub(super) struct Arguments {
-    /// Say what this command line would do to the keys and the data; exit with 1 when something would be lost, or when that
-    /// cannot be told
+    /// Say what this command line would do to the keys and the data; exit with 1 when something
+    /// would be lost, or when that cannot be told
     #[arg(long, value_name = "COMMAND")]
     before: Option<String>,
 }

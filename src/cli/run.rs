@@ -1,4 +1,5 @@
-//! `convex-doctor run -- npx convex dev`: the command as if nothing stood before it; when it fails, the diagnosis.
+//! `convex-doctor run -- npx convex dev`: the command as if nothing stood before it; when it fails,
+//! the diagnosis.
 
 mod invocation;
 
@@ -97,7 +98,8 @@ fn headline(facts: &CommandFacts) -> String {
     text
 }
 
-/// Looks, judges, and writes the report: text to the standard error, whose reader waits for it, other formats to their files.
+/// Looks, judges, and writes the report: text to the standard error, whose reader waits for it,
+/// other formats to their files.
 fn tell(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> anyhow::Result<()> {
     let mut request = options.request()?;
     request.directory = match (&options.directory, &seen.directory) {

@@ -1,4 +1,5 @@
-//! `convex-doctor.toml`: suppressions with a reason, and defaults for the options of the command line.
+//! `convex-doctor.toml`: suppressions with a reason, and defaults for the options of the command
+//! line.
 //!
 //! ```toml
 //! fail-on = "warning"
@@ -9,8 +10,8 @@
 //! ]
 //! ```
 //!
-//! A key is an option's long name. A text of the library's is never shown, for it quotes the line: the place is shown by our own
-//! excerpt, in which no value stands.
+//! A key is an option's long name. A text of the library's is never shown, for it quotes the line:
+//! the place is shown by our own excerpt, in which no value stands.
 
 use std::ffi::OsString;
 use std::ops::Range;
@@ -29,8 +30,8 @@ use crate::render;
 use crate::report::Columns;
 use crate::secret::sanitize;
 
-/// Options that a file may not set: they say where to look, to write or to send a key, or open a door; a file may have come with a
-/// repository that somebody else wrote.
+/// Options that a file may not set: they say where to look, to write or to send a key, or open a
+/// door; a file may have come with a repository that somebody else wrote.
 const ONLY_TYPED: &[&str] = &["directory", "output", "url", "admin-key-stdin", "deep", "version"];
 
 /// What the file says.
@@ -257,8 +258,8 @@ fn nearest(name: &str, names: &[&str]) -> String {
     best.map_or_else(String::new, |best| format!("`{best}`"))
 }
 
-/// The arguments as typed with those of the file before them, but for options that were typed: a typed one takes the place of what the
-/// file says.
+/// The arguments as typed with those of the file before them, but for options that were typed: a
+/// typed one takes the place of what the file says.
 pub(super) fn with_defaults(
     typed: &[OsString],
     matches: &ArgMatches,

@@ -1,4 +1,5 @@
-//! What is asked beside the selected URL, and never with the key: the project's dashboards, and the URLs that the app is told.
+//! What is asked beside the selected URL, and never with the key: the project's dashboards, and the
+//! URLs that the app is told.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,8 +39,8 @@ pub(super) async fn dashboards(
     Observation::Seen(clock.timed("dashboard", pages).await)
 }
 
-/// Asks who answers at the URLs that the app is told, where those are of another origin than the selected one: side by side, without the
-/// key, beside the other first probes.
+/// Asks who answers at the URLs that the app is told, where those are of another origin than the
+/// selected one: side by side, without the key, beside the other first probes.
 pub(super) async fn app_urls(
     urls: &mut [AppUrl],
     selected: &str,

@@ -1,4 +1,5 @@
-//! The compose project, read through [`crate::compose`] and reduced to what checks ask. What is Convex about it is decided here.
+//! The compose project, read through [`crate::compose`] and reduced to what checks ask. What is
+//! Convex about it is decided here.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -171,7 +172,8 @@ fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
     keys
 }
 
-/// The compose files and the `.env` files that were read; of a project in error, the files at fault.
+/// The compose files and the `.env` files that were read; of a project in error, the files at
+/// fault.
 pub(super) fn files(project: &Result<Project, Errors>, directory: &Path) -> Vec<ReadFile> {
     let paths: Vec<(&Path, bool)> = match project {
         Ok(project) => {

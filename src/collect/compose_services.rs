@@ -1,5 +1,6 @@
-//! What of a compose project is no backend and still matters to one: SQL servers, dashboards, the URLs that lead to the former; and which
-//! of its texts hang on a variable that nobody has set here.
+//! What of a compose project is no backend and still matters to one: SQL servers, dashboards, the
+//! URLs that lead to the former; and which of its texts hang on a variable that nobody has set
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -94,9 +95,11 @@ pub(super) fn dashboards(project: &Project, directory: &Path) -> Vec<DashboardSe
         .collect()
 }
 
-/// Names in a project that only a panel fills. Coolify: `SERVICE_FQDN_BACKEND_3210` and its like, used or passed through and set nowhere
-/// (<https://coolify.io/docs/knowledge-base/docker/compose>); names that others use as well (`SERVICE_USER_…`) do not count. Dokploy: the
-/// network of its proxy (<https://docs.dokploy.com/docs/core/docker-compose/domains>).
+/// Names in a project that only a panel fills. Coolify: `SERVICE_FQDN_BACKEND_3210` and its like,
+/// used or passed through and set nowhere
+/// (<https://coolify.io/docs/knowledge-base/docker/compose>); names that others use as well
+/// (`SERVICE_USER_…`) do not count. Dokploy: the network of its proxy
+/// (<https://docs.dokploy.com/docs/core/docker-compose/domains>).
 pub(super) fn panel_marks(project: &Project) -> Vec<String> {
     let is_coolify = |name: &str| {
         let Some(rest) = name.strip_prefix("SERVICE_") else { return false };
@@ -122,8 +125,8 @@ pub(super) fn panel_marks(project: &Project) -> Vec<String> {
     names.into_iter().chain(network).map(sanitize).collect()
 }
 
-/// The places of images, ports and variables of the backends whose text holds a variable that is set neither in the environment nor
-/// in a `.env` that was read.
+/// The places of images, ports and variables of the backends whose text holds a variable that is
+/// set neither in the environment nor in a `.env` that was read.
 pub(super) fn undecided(
     project: &Project,
     facts: &ComposeFacts,
@@ -164,7 +167,8 @@ pub(super) fn undecided(
 struct Texts(BTreeMap<std::sync::Arc<Path>, Vec<String>>);
 
 impl Texts {
-    /// The variables in the entry that begins at `at`: at most so many lines, up to the next entry of a list.
+    /// The variables in the entry that begins at `at`: at most so many lines, up to the next entry
+    /// of a list.
     fn names(&mut self, at: &compose::At, most: usize) -> Vec<String> {
         let lines = self.0.entry(at.file.clone()).or_insert_with(|| match files::read(&at.file) {
             FileText::Text(text) => text.lines().map(str::to_owned).collect(),

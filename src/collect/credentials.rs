@@ -1,4 +1,5 @@
-//! Tries every key against every secret found. Only the answers leave: which secret opens it, and what the key then says.
+//! Tries every key against every secret found. Only the answers leave: which secret opens it, and
+//! what the key then says.
 
 use crate::admin_key::{self, InstanceSecret};
 use crate::evidence::KeyFacts;
@@ -7,7 +8,8 @@ use crate::secret::{Fingerprint, Secret};
 use crate::selection::choose::Selection;
 use crate::selection::names::ADMIN_KEY;
 
-/// The public development secret: 32 ASCII bytes that stand in upstream's repository (`facts/convex.md` §4).
+/// The public development secret: 32 ASCII bytes that stand in upstream's repository
+/// (`facts/convex.md` §4).
 pub(super) const PUBLIC_DEVELOPMENT: &str =
     "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974";
 

@@ -29,7 +29,8 @@ impl FileText {
     }
 }
 
-/// Reads a text file. A named pipe or a device is refused without opening it: reading it could wait for ever.
+/// Reads a text file. A named pipe or a device is refused without opening it: reading it could wait
+/// for ever.
 pub fn read(path: &Path) -> FileText {
     match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -81,7 +82,8 @@ pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }
 
-/// The nearest directory upwards, this one included, that holds a `.git`: a directory, or the file of a work tree or submodule.
+/// The nearest directory upwards, this one included, that holds a `.git`: a directory, or the file
+/// of a work tree or submodule.
 pub fn repository_root(directory: &Path) -> Option<&Path> {
     directory.ancestors().find(|above| above.join(".git").exists())
 }

@@ -1,5 +1,5 @@
-//! What a fix needs to see beyond the evidence: the texts of files, secrets on their way from one place to another, the engine's client,
-//! and the answer of whoever sits at the terminal.
+//! What a fix needs to see beyond the evidence: the texts of files, secrets on their way from one
+//! place to another, the engine's client, and the answer of whoever sits at the terminal.
 
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use crate::evidence::places::InGit;
 use crate::secret::Secret;
 use crate::selection::node_dotenv;
 
-/// The project's directory; the one that changes stay inside of: the directory of the compose project where that lies above; and the
-/// directory of the compose project wherever it lies.
+/// The project's directory; the one that changes stay inside of: the directory of the compose
+/// project where that lies above; and the directory of the compose project wherever it lies.
 pub fn directories(
     request: &Request,
     evidence: &Evidence,
@@ -36,7 +36,8 @@ pub fn text(directory: &Path, file: &str) -> Result<Option<Zeroizing<String>>, S
     }
 }
 
-/// Whether git tracks the file; why that is not known, where there is a repository that does not say.
+/// Whether git tracks the file; why that is not known, where there is a repository that does not
+/// say.
 pub fn is_tracked(directory: &Path, file: &str) -> Result<bool, String> {
     /// As long as a probe may take.
     const LONGEST: Duration = Duration::from_secs(5);

@@ -1,4 +1,5 @@
-//! A key for the instance of this deployment, made with the secret that its own container has in force. The secret does not leave.
+//! A key for the instance of this deployment, made with the secret that its own container has in
+//! force. The secret does not leave.
 
 use anyhow::bail;
 
@@ -42,7 +43,8 @@ pub fn with_secret(secret: &Secret, instance_name: &str, wish: Wish) -> anyhow::
     make(&secret, instance_name, wish)
 }
 
-/// Makes a key for the backend behind the selected URL, or, where nothing is known of it, for the one that Compose runs here.
+/// Makes a key for the backend behind the selected URL, or, where nothing is known of it, for the
+/// one that Compose runs here.
 pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
     if request.no_docker {
         bail!("without Docker the secret must be given: --secret-file FILE --instance-name NAME");
@@ -117,7 +119,8 @@ async fn container_and_secret(
     Ok((container.clone(), secret))
 }
 
-/// The container to make a key for: one that is proven to answer, or likely to; without a URL, the one that Compose runs here.
+/// The container to make a key for: one that is proven to answer, or likely to; without a URL, the
+/// one that Compose runs here.
 fn chosen(facts: &crate::evidence::DockerFacts, url_is_selected: bool) -> anyhow::Result<String> {
     let answering = facts.answering().map(|(container, _)| container.name.clone());
     match (answering, &facts.expected) {

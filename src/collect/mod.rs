@@ -1,6 +1,7 @@
-//! All looking. [`run`] conducts the waves (design §2): first, side by side, the files, the list of containers and the first HTTP
-//! probes; then what they lead to (inspect the candidates, read credentials, try the key against every secret found); third, only
-//! when something is wrong, the logs. What fails becomes an `Observation::Unavailable`, never an error that ends the run.
+//! All looking. [`run`] conducts the waves (design §2): first, side by side, the files, the list of
+//! containers and the first HTTP probes; then what they lead to (inspect the candidates, read
+//! credentials, try the key against every secret found); third, only when something is wrong, the
+//! logs. What fails becomes an `Observation::Unavailable`, never an error that ends the run.
 //!
 //! Secrets live here and nowhere above: what leaves is [`Evidence`].
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
@@ -97,8 +98,8 @@ pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     evidence
 }
 
-/// Looks as [`run`] does, again and again while `goes_on` says so of what was seen and of the time since the first look, but no longer
-/// than `longest`. What was seen last counts.
+/// Looks as [`run`] does, again and again while `goes_on` says so of what was seen and of the time
+/// since the first look, but no longer than `longest`. What was seen last counts.
 pub fn until(
     request: &Request,
     longest: Duration,
@@ -134,8 +135,9 @@ pub async fn look_at_all(request: &Request) -> anyhow::Result<Evidence> {
     look(request, Scope::All).await
 }
 
-/// What can be said of `key` with what Docker shows: the secret and the name of the backend that is in force here, the one behind the
-/// selected URL before the one that Compose would run. Without any, what its text says.
+/// What can be said of `key` with what Docker shows: the secret and the name of the backend that is
+/// in force here, the one behind the selected URL before the one that Compose would run. Without
+/// any, what its text says.
 pub fn inspect_with_docker(
     request: &Request,
     key: &Secret,
@@ -202,7 +204,8 @@ pub fn selected_key(request: &Request) -> anyhow::Result<Option<Secret>> {
     Ok(selected(request)?.admin_key.map(|key| key.as_read))
 }
 
-/// The text of a file that the caller named as one that holds an instance secret, one line end removed.
+/// The text of a file that the caller named as one that holds an instance secret, one line end
+/// removed.
 pub fn secret_file(path: &Path) -> anyhow::Result<Secret> {
     match files::read(path) {
         files::FileText::Text(text) => Ok(Secret::new(crate::admin_key::strip_one_line_end(&text))),
@@ -365,7 +368,8 @@ async fn look(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
     let mut composed = compose_project::files(&project, &directory);
     let comments = suppressions::comments(selected.files.iter().chain(&composed));
     evidence.asked.suppressions.extend(comments);
-    // Git is asked of what Compose reads here: nothing outside of the directory, nothing of a project in error.
+    // Git is asked of what Compose reads here: nothing outside of the directory, nothing of a
+    // project in error.
     composed.retain(|file| project.is_ok() && !Path::new(&file.name).is_absolute());
     let read = selected.files.into_iter().chain(composed);
     evidence.surroundings.git = clock
@@ -437,7 +441,8 @@ async fn ask_engine(
     }
 }
 
-/// The key again, where it was refused or nobody took it: whether the answer stays the same, and whether the key arrives at all.
+/// The key again, where it was refused or nobody took it: whether the answer stays the same, and
+/// whether the key arrives at all.
 async fn key_again(
     clock: &Clock,
     first: &endpoint::Request<'_>,
@@ -474,14 +479,16 @@ fn accepted(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     matches!(endpoint.seen(), Ok(Some(_))) && !refused(endpoint)
 }
 
-/// Whether the backend refused the key, to its check or to the CLI's first call, or there was nobody to take it.
+/// Whether the backend refused the key, to its check or to the CLI's first call, or there was
+/// nobody to take it.
 fn refused(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let Ok(Some(facts)) = endpoint.seen() else { return false };
     let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
     !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200) || first == Some(false)
 }
 
-/// Whether the selected key is one, was not seen to be accepted, and opens with no secret that was found: some volume may have its own.
+/// Whether the selected key is one, was not seen to be accepted, and opens with no secret that was
+/// found: some volume may have its own.
 fn is_a_stranger(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let is_public = |place: &SecretPlace| *place == SecretPlace::PublicDevelopment;
     !accepted(endpoint)
@@ -502,8 +509,8 @@ fn ailing(docker: &DockerFacts) -> bool {
     })
 }
 
-/// Reads the logs of the containers that may have answered, or should have (a dead one that would publish the URL's port), side by
-/// side.
+/// Reads the logs of the containers that may have answered, or should have (a dead one that would
+/// publish the URL's port), side by side.
 async fn read_logs(
     listing: &docker::Listing,
     docker: &mut DockerFacts,
@@ -574,7 +581,8 @@ fn app_urls(selection: &crate::selection::choose::Selection) -> Vec<AppUrl> {
     urls
 }
 
-/// The random bytes of a key's nonce, from the operating system: the same twice under one secret would break its seal.
+/// The random bytes of a key's nonce, from the operating system: the same twice under one secret
+/// would break its seal.
 fn nonce_bytes() -> anyhow::Result<[u8; 12]> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
@@ -590,7 +598,8 @@ pub fn env_text(path: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
-/// Eight random hex digits for the User-Agent, by which a container's access log shows that our own probe reached it.
+/// Eight random hex digits for the User-Agent, by which a container's access log shows that our own
+/// probe reached it.
 fn nonce() -> String {
     use std::hash::{BuildHasher, Hasher};
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();

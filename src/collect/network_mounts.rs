@@ -1,5 +1,5 @@
-//! Which mounts of a compose project lie on another machine: a volume by its driver's options, a directory by the file system that
-//! this machine has mounted there.
+//! Which mounts of a compose project lie on another machine: a volume by its driver's options, a
+//! directory by the file system that this machine has mounted there.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
 use std::path::{Path, PathBuf};
@@ -45,7 +45,8 @@ fn read_table(text: &str) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// The file system of the mount with the longest place over `path`; the later of two at one place hides the earlier.
+/// The file system of the mount with the longest place over `path`; the later of two at one place
+/// hides the earlier.
 fn filesystem_of<'a>(mounted: &'a [(PathBuf, String)], path: &Path) -> Option<&'a str> {
     mounted
         .iter()

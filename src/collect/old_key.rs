@@ -1,4 +1,5 @@
-//! The key that a rotation is to end, tried once more when it should be dead: at the URL that was selected with it, and nowhere else.
+//! The key that a rotation is to end, tried once more when it should be dead: at the URL that was
+//! selected with it, and nowhere else.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub struct OldKey {
 }
 
 impl OldKey {
-    /// The selected one, and whether it is accepted as yet; `None` where none is selected, or nothing may be asked.
+    /// The selected one, and whether it is accepted as yet; `None` where none is selected, or
+    /// nothing may be asked.
     pub fn hold(request: &Request) -> anyhow::Result<Option<Self>> {
         if request.no_network {
             return Ok(None);

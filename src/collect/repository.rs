@@ -1,5 +1,5 @@
-//! What git says about the files that were read. Only `rev-parse`, `ls-files` and `check-ignore` are called, for the
-//! history also `log` and `cat-file`, with the repository's own
+//! What git says about the files that were read. Only `rev-parse`, `ls-files` and `check-ignore`
+//! are called, for the history also `log` and `cat-file`, with the repository's own
 //! `core.fsmonitor` program switched off: a look must not run foreign code (`crates.md` §7).
 #![allow(clippy::disallowed_methods, reason = "the collector calls git")]
 
@@ -90,8 +90,8 @@ impl Standing {
     }
 }
 
-/// What git does with the files of those names, relative to the directory; `None` outside of a work tree, or where git is not
-/// installed. Why it does not say, where it should.
+/// What git does with the files of those names, relative to the directory; `None` outside of a work
+/// tree, or where git is not installed. Why it does not say, where it should.
 pub(super) async fn standing(
     directory: &Path,
     names: &[&str],
@@ -116,7 +116,8 @@ pub(super) async fn standing(
         arguments.into_iter().map(str::to_owned).collect::<Vec<String>>()
     };
     let listing = with(&["ls-files", "-z"]);
-    // `-z` is for --stdin only. Without an answer to each name, exit code 1 means that nothing is ignored.
+    // `-z` is for --stdin only. Without an answer to each name, exit code 1 means that nothing is
+    // ignored.
     let ignoring = with(&["check-ignore", "--no-index"]);
     let (tracked, ignored) = tokio::join!(
         git_owned(directory, &listing, timeout),
@@ -184,7 +185,8 @@ async fn earlier(
     if versions.is_empty() {
         return Ok(vec![]);
     }
-    // On the standard input, for a name may be anything; and the secrets are on no command line at all.
+    // On the standard input, for a name may be anything; and the secrets are on no command line at
+    // all.
     let wanted: String =
         versions.iter().map(|(commit, name)| format!("{commit}:./{name}\n")).collect();
     let mut child = git_command(directory, &["cat-file".to_owned(), "--batch".to_owned()])
@@ -225,8 +227,8 @@ async fn earlier(
     Ok(found)
 }
 
-/// The next answer of `cat-file --batch`, and what follows it: the text of a file, or that there is none
-/// (<https://git-scm.com/docs/git-cat-file#_batch_output>).
+/// The next answer of `cat-file --batch`, and what follows it: the text of a file, or that there is
+/// none (<https://git-scm.com/docs/git-cat-file#_batch_output>).
 fn blob(output: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let end = output.iter().position(|byte| *byte == b'\n')?;
     let (head, rest) = (String::from_utf8_lossy(&output[..end]), &output[end + 1..]);

@@ -3,8 +3,9 @@
 use crate::evidence::compose::SqlUrl;
 use crate::secret::sanitize;
 
-/// Reads `scheme://user:password@host:port/path?query`. A `/` in a password that is not percent-encoded ends the authority for the
-/// backend, too; what is left is then no host and no path of anybody.
+/// Reads `scheme://user:password@host:port/path?query`. A `/` in a password that is not
+/// percent-encoded ends the authority for the backend, too; what is left is then no host and no
+/// path of anybody.
 pub(super) fn read(variable: &str, value: &str) -> SqlUrl {
     let rest = value.trim().split_once("://").map_or("", |(_, rest)| rest);
     let rest = rest.split(['?', '#']).next().unwrap_or_default();

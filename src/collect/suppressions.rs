@@ -1,5 +1,6 @@
-//! Comments that say which finding of a line is not to be shown: `# convex-doctor: ignore[ID] reason`, at the line or on the one above,
-//! with a last day as `ignore[ID, until=2027-01-31]`. And the settings file, found but not understood here.
+//! Comments that say which finding of a line is not to be shown: `# convex-doctor: ignore[ID]
+//! reason`, at the line or on the one above, with a last day as `ignore[ID, until=2027-01-31]`. And
+//! the settings file, found but not understood here.
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +29,9 @@ pub struct SettingsFile {
     pub text: String,
 }
 
-/// The nearest `convex-doctor.toml` from the project's directory upwards to the root of the git work tree; outside of one only in the
-/// project's directory, because what lies above it may be anybody's.
+/// The nearest `convex-doctor.toml` from the project's directory upwards to the root of the git
+/// work tree; outside of one only in the project's directory, because what lies above it may be
+/// anybody's.
 pub fn settings_file(project: Option<&Path>) -> anyhow::Result<Option<SettingsFile>> {
     let project = super::real_directory(project)?;
     let root = files::repository_root(&project).unwrap_or(&project);

@@ -1,4 +1,5 @@
-//! The project round the deployment: package.json, env files that the CLI does not read from here, the machine.
+//! The project round the deployment: package.json, env files that the CLI does not read from here,
+//! the machine.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
 use std::collections::BTreeMap;
@@ -89,8 +90,8 @@ fn children(directory: &Path) -> Vec<String> {
     found
 }
 
-/// Env files that set the pair or half of it and that the CLI does not read from `directory`: in parents, in child packages, under
-/// other names.
+/// Env files that set the pair or half of it and that the CLI does not read from `directory`: in
+/// parents, in child packages, under other names.
 pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFileElsewhere> {
     let mut candidates: Vec<String> = files::names(directory, ENTRIES)
         .into_iter()
@@ -146,9 +147,10 @@ pub(super) fn is_env_file(name: &str) -> bool {
     lower.starts_with(".env") || extension
 }
 
-/// Whether the doctor itself runs in a container beside others, so that loopback is not the host's. The mark that Docker and Podman
-/// leave is not enough: images of virtual machines are made in containers and keep it. The name of the machine is a
-/// container's id, too, or a devcontainer says so itself.
+/// Whether the doctor itself runs in a container beside others, so that loopback is not the host's.
+/// The mark that Docker and Podman leave is not enough: images of virtual machines are made in
+/// containers and keep it. The name of the machine is a container's id, too, or a devcontainer says
+/// so itself.
 pub(super) fn in_container(environment: &BTreeMap<String, String>) -> bool {
     let marked =
         files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"));

@@ -1,8 +1,8 @@
 //! The programs round the deployment: which Convex CLI `npx convex` would run here, and which Node.
 //!
-//! Found as npx and the shell find them: `node_modules/.bin` of the directory and of its parents, then PATH (npm/cli,
-//! `workspaces/libnpmexec/lib/index.js`); for Yarn's Plug'n'Play, which has no `node_modules`, its own map. No program is run but
-//! those that [`answer_of`] names.
+//! Found as npx and the shell find them: `node_modules/.bin` of the directory and of its parents,
+//! then PATH (npm/cli, `workspaces/libnpmexec/lib/index.js`); for Yarn's Plug'n'Play, which has no
+//! `node_modules`, its own map. No program is run but those that [`answer_of`] names.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
 use std::collections::BTreeMap;
@@ -67,7 +67,8 @@ pub(super) fn cli(directory: &Path, environment: &BTreeMap<String, String>) -> C
 fn in_node_modules(level: &Path, up: &str) -> Option<Cli> {
     let modules = level.join("node_modules");
     let program = modules.join(".bin/convex");
-    // The usual place has the shorter name; a package that is only linked elsewhere (a workspace, a store) is found by its program.
+    // The usual place has the shorter name; a package that is only linked elsewhere (a workspace, a
+    // store) is found by its program.
     let package = modules.join("convex");
     let usual = || {
         read_package(
@@ -96,7 +97,8 @@ fn in_node_modules(level: &Path, up: &str) -> Option<Cli> {
     linked().or_else(usual).or_else(bare)
 }
 
-/// The file that an entry of `.bin` leads to: a symbolic link with npm, Yarn and Bun, a shell script with pnpm.
+/// The file that an entry of `.bin` leads to: a symbolic link with npm, Yarn and Bun, a shell
+/// script with pnpm.
 fn target_of(program: &Path) -> Option<PathBuf> {
     let target = std::fs::canonicalize(program).ok()?;
     if std::fs::symlink_metadata(program).ok()?.is_symlink() {
@@ -118,7 +120,8 @@ fn package_of(program: &Path) -> Option<Cli> {
     })
 }
 
-/// The CLI whose `package.json` this is; `None` where there is no such file, or it is of another package.
+/// The CLI whose `package.json` this is; `None` where there is no such file, or it is of another
+/// package.
 fn read_package(file: &Path, place: &str) -> Option<Cli> {
     let text = match files::read(file) {
         FileText::Text(text) => text,
@@ -139,7 +142,8 @@ fn version(value: Option<&Value>) -> Option<String> {
     value?.as_str().map(sanitize).filter(|version| version.len() <= LONGEST_VERSION)
 }
 
-/// The CLI in the map of Yarn's Plug'n'Play: unpacked, or in a zip archive, whose version `yarn.lock` tells.
+/// The CLI in the map of Yarn's Plug'n'Play: unpacked, or in a zip archive, whose version
+/// `yarn.lock` tells.
 fn in_yarn(level: &Path, up: &str, directory: &Path) -> Option<Cli> {
     for name in [".pnp.data.json", ".pnp.cjs", ".pnp.js"] {
         let place = format!("{up}{name}");

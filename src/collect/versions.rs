@@ -1,5 +1,5 @@
-//! The versions of everything that has a part, for `convex-doctor --version -v`. The only place where `docker` itself is run: the
-//! person asks for it.
+//! The versions of everything that has a part, for `convex-doctor --version -v`. The only place
+//! where `docker` itself is run: the person asks for it.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
 use std::collections::BTreeMap;

@@ -16,7 +16,8 @@ fn text(pos: Pos, text: impl Into<String>) -> Entry {
     entry(pos, Value::Text(text.into()))
 }
 
-/// Brings a tree into the long forms; gives what Compose warns about, with its place, and all that has no long form.
+/// Brings a tree into the long forms; gives what Compose warns about, with its place, and all that
+/// has no long form.
 pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<Conflict>) {
     let (mut warnings, mut found) = (Vec::new(), Vec::new());
     for (name, service) in section(root, "services").into_iter().flatten() {
@@ -197,7 +198,8 @@ fn list(node: Node) -> Node {
 fn gpus(node: Node) -> Node {
     let pos = node.pos;
     match node.as_text() {
-        // Whatever the text: only the schema, which not all files pass, knows that it has to be `all`.
+        // Whatever the text: only the schema, which not all files pass, knows that it has to be
+        // `all`.
         Some(_) => {
             let map = Map::from([("count".to_owned(), text(pos, "all"))]);
             Node::new(pos, Value::List(vec![Node::new(pos, Value::Map(map))]))

@@ -1,7 +1,8 @@
-//! Where a text has to become a number or a boolean when variables are filled in: `'80'` at `target` is 80.
+//! Where a text has to become a number or a boolean when variables are filled in: `'80'` at
+//! `target` is 80.
 //!
-//! Source: compose-go `loader/interpolate.go` as Compose v2.40 carries it. It casts every text at these paths, with
-//! variables in it or without.
+//! Source: compose-go `loader/interpolate.go` as Compose v2.40 carries it. It casts every text at
+//! these paths, with variables in it or without.
 
 use super::tree::Value;
 

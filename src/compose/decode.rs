@@ -1,7 +1,8 @@
-//! From the tree's values to the types of the fields: sizes, durations, and booleans where the schema takes a word.
+//! From the tree's values to the types of the fields: sizes, durations, and booleans where the
+//! schema takes a word.
 //!
-//! Source: compose-go `types/` and `loader/loader.go` (`decoderHook`) as Compose v2.40 carries them. It collects all faults
-//! of this step.
+//! Source: compose-go `types/` and `loader/loader.go` (`decoderHook`) as Compose v2.40 carries
+//! them. It collects all faults of this step.
 
 use super::cast::{self, Cast, Made};
 use super::discover::Reader;
@@ -227,8 +228,8 @@ fn words(line: &str, node: &Node) -> Result<Value, String> {
     Ok(Value::List(each.collect()))
 }
 
-/// What is wrong with an entry whose name ends in a space. Go looks at the last byte, also where it is the last one of a
-/// letter. A name that variables made may be a value: it is not shown.
+/// What is wrong with an entry whose name ends in a space. Go looks at the last byte, also where it
+/// is the last one of a letter. A name that variables made may be a value: it is not shown.
 fn trailing_space(item: &Node) -> Option<String> {
     let text = item.scalar()?;
     let name = text.split('=').next().unwrap_or_default();

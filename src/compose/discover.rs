@@ -1,7 +1,8 @@
 //! Which files make the project: compose files, `.env` files, the project directory and the name.
 //!
-//! The order is that of Compose v2.40: the `.env` of the working directory first (it may set `COMPOSE_FILE`), then the
-//! compose files, then the `.env` of the project directory, then profiles and name. What is set first wins.
+//! The order is that of Compose v2.40: the `.env` of the working directory first (it may set
+//! `COMPOSE_FILE`), then the compose files, then the `.env` of the project directory, then profiles
+//! and name. What is set first wins.
 
 use std::path::{Path, PathBuf};
 
@@ -174,7 +175,8 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
         listed = Some(environment.lookup("COMPOSE_FILE").and_then(|(_, pos)| pos));
         files = list.split(separator).map(|path| absolute(cwd, Path::new(path))).collect();
     }
-    // `-p` is looked at once the `.env` files are read, and before a file is missed that is not of a list.
+    // `-p` is looked at once the `.env` files are read, and before a file is missed that is not of
+    // a list.
     let named = match &request.project_name {
         Some(name) if normalize(name) != *name => {
             Err(Errors::one(ErrorKind::Invalid, None, bad_name(name)))

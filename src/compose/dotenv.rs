@@ -1,8 +1,9 @@
 //! Compose's own grammar of `.env` and `env_file`. It is neither the shell's nor Node's.
 //!
-//! `KEY=value` and `KEY: value`, `export` before it, blanks around it; ` #` begins a comment outside quotes; single quotes
-//! are literal, double quotes know `\n` and friends; both go over several lines; `$NAME` is filled in everywhere but in
-//! single quotes. A bare `KEY` takes its value from the environment.
+//! `KEY=value` and `KEY: value`, `export` before it, blanks around it; ` #` begins a comment
+//! outside quotes; single quotes are literal, double quotes know `\n` and friends; both go over
+//! several lines; `$NAME` is filled in everywhere but in single quotes. A bare `KEY` takes its
+//! value from the environment.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,8 @@ impl Variables for Layered<'_> {
     }
 }
 
-/// Reads a file into `sets`; what it sets anew wins. Returns the variables that were used and are set nowhere.
+/// Reads a file into `sets`; what it sets anew wins. Returns the variables that were used and are
+/// set nowhere.
 pub(super) fn parse(
     text: &str,
     file: u32,
@@ -251,8 +253,8 @@ impl<'t> Reader<'t> {
                 }
             }
         }
-        // A bare name at the very end of a file without a last line end: Compose takes it for the value of a variable
-        // without a name.
+        // A bare name at the very end of a file without a last line end: Compose takes it for the
+        // value of a variable without a name.
         Ok(("", false))
     }
 
@@ -296,7 +298,8 @@ enum Raw {
     Template(String),
 }
 
-/// The escapes of double quotes: Go's, octals as `\0101`, and `\$`, which becomes `$$` for the filling in.
+/// The escapes of double quotes: Go's, octals as `\0101`, and `\$`, which becomes `$$` for the
+/// filling in.
 fn expand_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

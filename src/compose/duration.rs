@@ -1,6 +1,7 @@
 //! Durations as Compose reads and Go prints them: `90s` becomes `1m30s`.
 
-/// Units and their nanoseconds, the longer spelling before the one it ends with. Days and weeks are Compose's own.
+/// Units and their nanoseconds, the longer spelling before the one it ends with. Days and weeks are
+/// Compose's own.
 const UNITS: [(&str, f64); 9] = [
     ("ns", 1.0),
     ("us", 1e3),

@@ -1,4 +1,5 @@
-//! The files that a service names: `env_file` below its `environment`, `label_file` below its `labels`.
+//! The files that a service names: `env_file` below its `environment`, `label_file` below its
+//! `labels`.
 //!
 //! Source: compose-go `types/project.go` as Compose v2.40 carries it.
 
@@ -95,7 +96,8 @@ impl Resolver<'_, '_> {
         None
     }
 
-    /// Reads a service's `label_file`s below its `labels`. Their variables are those that they set themselves.
+    /// Reads a service's `label_file`s below its `labels`. Their variables are those that they set
+    /// themselves.
     pub(super) fn label_files(&mut self, node: &Node, service: &mut Service) {
         let mut sets = Sets::new();
         for item in items(node, "label_file") {

@@ -6,7 +6,8 @@ use super::dotenv::Sets;
 use super::interpolate::Variables;
 use super::source::Pos;
 
-/// What `${…}` and bare names are looked up in. What is set first wins: shell, then each `.env` in turn.
+/// What `${…}` and bare names are looked up in. What is set first wins: shell, then each `.env` in
+/// turn.
 #[derive(Clone, Default)]
 pub(super) struct Environment {
     process: BTreeMap<String, String>,

@@ -1,7 +1,8 @@
 //! What can be wrong with a Compose project, and what Compose only warns about.
 //!
-//! Messages are Compose's own where it has one, so that a search for them finds its documentation. They quote keys and
-//! names; a value is quoted only where Compose's rules make it a name, a path or a port.
+//! Messages are Compose's own where it has one, so that a search for them finds its documentation.
+//! They quote keys and names; a value is quoted only where Compose's rules make it a name, a path
+//! or a port.
 
 use std::fmt;
 
@@ -47,7 +48,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// The faults found, at least one. Compose stops at the first; this collects those that do not follow from each other.
+/// The faults found, at least one. Compose stops at the first; this collects those that do not
+/// follow from each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors(Vec<Error>);
 

@@ -214,8 +214,8 @@ fn pass_through(tree: &mut Node, environment: &Environment) {
     }
 }
 
-/// Whether there is an empty list that Compose finds different from an empty list: in what is imported only those lists that
-/// are unified are what they were.
+/// Whether there is an empty list that Compose finds different from an empty list: in what is
+/// imported only those lists that are unified are what they were.
 fn has_empty_list<'n>(node: &'n Node, path: &mut Vec<&'n str>) -> bool {
     match &node.value {
         Value::List(list) if list.is_empty() => !is_unified(path),

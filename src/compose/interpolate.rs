@@ -1,9 +1,9 @@
 //! `$NAME`, `${NAME}` and its operators, as Compose reads them.
 //!
-//! Only texts are looked into, never keys. The rule of each operator: `:-` and `-` give a default, `:+` and `+` a
-//! replacement, `:?` and `?` demand; with the colon an empty value counts as missing. The part after the operator may hold
-//! variables itself, and is looked at even when it is not used: an unset variable in it is warned about. `$$` is a dollar
-//! sign.
+//! Only texts are looked into, never keys. The rule of each operator: `:-` and `-` give a default,
+//! `:+` and `+` a replacement, `:?` and `?` demand; with the colon an empty value counts as
+//! missing. The part after the operator may hold variables itself, and is looked at even when it is
+//! not used: an unset variable in it is warned about. `$$` is a dollar sign.
 
 use super::source::Pos;
 use super::tree::Used;
@@ -84,8 +84,9 @@ fn walk(
     if out.text.len() > LONGEST { Err(Refusal::TooLong) } else { Ok(()) }
 }
 
-/// The brace that ends a `${` whose body begins here. After a bare name it is the next; after an operator every `{` opens
-/// another level, the character behind it is not looked at, and when the levels do not come out it is the line's last.
+/// The brace that ends a `${` whose body begins here. After a bare name it is the next; after an
+/// operator every `{` opens another level, the character behind it is not looked at, and when the
+/// levels do not come out it is the line's last.
 fn closing(body: &str) -> Option<usize> {
     let (name, rest) = split_name(body);
     if rest.starts_with('}') {

@@ -1,4 +1,5 @@
-//! The project in the shape of `docker compose config --format json`, for the fields this module resolves.
+//! The project in the shape of `docker compose config --format json`, for the fields this module
+//! resolves.
 //!
 //! Unlike there, a `$` stands for itself.
 
@@ -6,11 +7,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::model::{Mount, Port, Project, Service, Variable, Volume};
 
-/// The shape of `docker compose config --format json`: name, services (image, build, entrypoint, command, environment,
-/// volumes, ports, `network_mode`, profiles, labels, `depends_on`, healthcheck) and volumes (name, external, driver,
-/// `driver_opts`, labels).
+/// The shape of `docker compose config --format json`: name, services (image, build, entrypoint,
+/// command, environment, volumes, ports, `network_mode`, profiles, labels, `depends_on`,
+/// healthcheck) and volumes (name, external, driver, `driver_opts`, labels).
 ///
-/// Each value of an environment and of build arguments passes `redact` with its name; a variable that is not set is null.
+/// Each value of an environment and of build arguments passes `redact` with its name; a variable
+/// that is not set is null.
 pub fn to_json(project: &Project, redact: &dyn Fn(&str, &str) -> Json) -> Json {
     let services = project
         .services

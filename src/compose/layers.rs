@@ -1,6 +1,8 @@
-//! From texts to one tree: each file is filled in, extended, given its includes and laid over the files before it.
+//! From texts to one tree: each file is filled in, extended, given its includes and laid over the
+//! files before it.
 //!
-//! The order of the steps is that of compose-go's `loadYamlFile`; it decides what an override can see.
+//! The order of the steps is that of compose-go's `loadYamlFile`; it decides what an override can
+//! see.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,11 +34,12 @@ const MOST_FILLED: usize = 64 << 20;
 pub(super) struct Level<'e> {
     pub(super) environment: &'e Environment,
     pub(super) directory: &'e Path,
-    /// The way there from the model that includes this one: paths are absolute only in the end, because what is imported is
-    /// compared with what is there. For the project itself its directory.
+    /// The way there from the model that includes this one: paths are absolute only in the end,
+    /// because what is imported is compared with what is there. For the project itself its
+    /// directory.
     pub(super) way: PathBuf,
-    /// Where the `env_file`s of includes are looked for, when that is elsewhere: Compose takes those of included files from
-    /// the working directory, as if it were the project directory.
+    /// Where the `env_file`s of includes are looked for, when that is elsewhere: Compose takes
+    /// those of included files from the working directory, as if it were the project directory.
     pub(super) env_files_from: Option<PathBuf>,
     /// The working directory.
     pub(super) cwd: &'e Path,
@@ -344,7 +347,8 @@ impl Extending<'_, '_, '_> {
         Err(Errors::one(ErrorKind::Invalid, Some(self.reader.sources.at(pos)), message))
     }
 
-    /// The service with all it extends laid below it; noted in `services`, so that each is done once.
+    /// The service with all it extends laid below it; noted in `services`, so that each is done
+    /// once.
     fn service(
         &mut self,
         name: &str,
@@ -416,8 +420,8 @@ impl Extending<'_, '_, '_> {
         Ok(node)
     }
 
-    /// Notes that a service extends another; twice the same is a circle. The file is, as with Compose, the one that the other
-    /// service is looked for in, as it is written.
+    /// Notes that a service extends another; twice the same is a circle. The file is, as with
+    /// Compose, the one that the other service is looked for in, as it is written.
     fn link(
         &self,
         file: PathBuf,

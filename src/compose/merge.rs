@@ -163,8 +163,8 @@ fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, V
     if found.is_empty() { Ok(map) } else { Err(found) }
 }
 
-/// A map as a sorted list of `KEY=value` (a null value as `KEY`), a text as a list of one; of another scalar Compose makes
-/// nothing.
+/// A map as a sorted list of `KEY=value` (a null value as `KEY`), a text as a list of one; of
+/// another scalar Compose makes nothing.
 pub(super) fn sequence(node: Node) -> Vec<Node> {
     match node.value {
         Value::List(list) => list,

@@ -1,18 +1,21 @@
 //! The Compose specification, as Docker Compose v2.40 reads it: from files to a resolved project.
 //!
-//! It knows neither Convex nor Docker and asks no engine. [`load`] finds the files ([`Request`] says where to look), reads
-//! them through [`Files`], and gives a [`Project`] in which every value knows its place, or [`Errors`] close to Compose's
-//! own. [`to_json`] shows a project as `docker compose config --format json` does.
+//! It knows neither Convex nor Docker and asks no engine. [`load`] finds the files ([`Request`]
+//! says where to look), reads them through [`Files`], and gives a [`Project`] in which every value
+//! knows its place, or [`Errors`] close to Compose's own. [`to_json`] shows a project as `docker
+//! compose config --format json` does.
 //!
-//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tabs`, `yaml`, `scalar`, `number` and `time` (YAML as
-//! Compose's reader sees it, into a `tree`), `interpolate` and `cast`, `layers` (extends, overrides), `include`, `merge`, `unify`,
-//! `schema` and `shapes`, `canonical` (long forms), `paths`, `validate`, `decode` (types), `resolve` (names), `service` and
+//! The steps, one file each: `discover` (which files), `dotenv` (`.env`), `tabs`, `yaml`, `scalar`,
+//! `number` and `time` (YAML as Compose's reader sees it, into a `tree`), `interpolate` and `cast`,
+//! `layers` (extends, overrides), `include`, `merge`, `unify`, `schema` and `shapes`, `canonical`
+//! (long forms), `paths`, `validate`, `decode` (types), `resolve` (names), `service` and
 //! `env_files` (environments), `consistent` (references).
 //!
-//! Positions come from `granit-parser`'s events, which carry line and column; the `tree` keeps them at every key and value, and merging,
-//! interpolation and `extends` move them along with what they belong to. `serde_yaml`, which the rest of the crate writes YAML with,
-//! does not read the documents: its values have no positions, it drops the place of a duplicate key, and 100,000 open brackets keep it
-//! busy for ten seconds.
+//! Positions come from `granit-parser`'s events, which carry line and column; the `tree` keeps them
+//! at every key and value, and merging, interpolation and `extends` move them along with what they
+//! belong to. `serde_yaml`, which the rest of the crate writes YAML with, does not read the
+//! documents: its values have no positions, it drops the place of a duplicate key, and 100,000 open
+//! brackets keep it busy for ten seconds.
 //!
 //! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
 
@@ -92,7 +95,8 @@ pub struct Request {
 /// Finds, reads and resolves a project.
 ///
 /// # Errors
-/// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no compose file at all.
+/// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no
+/// compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     let mut reader = Reader { files, sources: source::Sources::default(), warnings: Vec::new() };
     let mut found = discover::find(request, &mut reader)?;
@@ -146,8 +150,8 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     })
 }
 
-/// Compose looks for a name before all else unless `-p` gives one, up to the first file that has one: what is wrong there is
-/// told first.
+/// Compose looks for a name before all else unless `-p` gives one, up to the first file that has
+/// one: what is wrong there is told first.
 fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Result<(), Errors> {
     for file in parsed {
         let Ok(file) = file else { continue };
@@ -177,7 +181,8 @@ fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Re
     Ok(())
 }
 
-/// `-p`, else `COMPOSE_PROJECT_NAME`, else the last `name:`, else the directory. Only the last two are normalised.
+/// `-p`, else `COMPOSE_PROJECT_NAME`, else the last `name:`, else the directory. Only the last two
+/// are normalised.
 fn project_name(
     request: &Request,
     directory: &Path,

@@ -1,6 +1,7 @@
 //! The resolved project: what Compose would run, each value with the place it comes from.
 //!
-//! Values of environments may be secrets. The types that hold one have no `Serialize`, and their `Debug` leaves it out.
+//! Values of environments may be secrets. The types that hold one have no `Serialize`, and their
+//! `Debug` leaves it out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -39,17 +40,20 @@ pub struct Project {
     pub included_files: Vec<PathBuf>,
     /// The `.env` files read for interpolation.
     pub env_files: Vec<PathBuf>,
-    /// Whether Compose looks for a `.env` in the project's directory: neither told to read others, nor to read none.
+    /// Whether Compose looks for a `.env` in the project's directory: neither told to read others,
+    /// nor to read none.
     pub own_env_file: bool,
     /// The enabled services, by name.
     pub services: BTreeMap<String, Service>,
     /// The services that profiles leave out.
     pub disabled: BTreeSet<String>,
-    /// The declared volumes that an enabled service uses, by key: what `docker compose config` shows.
+    /// The declared volumes that an enabled service uses, by key: what `docker compose config`
+    /// shows.
     pub volumes: BTreeMap<String, Volume>,
     /// The declared volumes that no enabled service uses.
     pub unused_volumes: BTreeMap<String, Volume>,
-    /// The place of the top-level `volumes:` block, when there is one (the first file's that has it).
+    /// The place of the top-level `volumes:` block, when there is one (the first file's that has
+    /// it).
     pub volumes_block: Option<At>,
     /// What Compose warns about.
     pub warnings: Vec<Warning>,
@@ -62,7 +66,8 @@ pub struct Service {
     pub at: At,
     /// Its image.
     pub image: Option<Spanned<String>>,
-    /// How it is built, in the shape of `docker compose config`. The values of `args` are in [`Service::build_args`].
+    /// How it is built, in the shape of `docker compose config`. The values of `args` are in
+    /// [`Service::build_args`].
     pub build: Option<Spanned<serde_json::Map<String, Json>>>,
     /// The build arguments, by name; they may be secrets as an environment's values may.
     pub build_args: BTreeMap<String, Variable>,
@@ -117,11 +122,13 @@ pub enum VariableSource {
 /// One variable of a container's environment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Variable {
-    /// The value; `None` when it is named without a value and set nowhere: the container does not get it.
+    /// The value; `None` when it is named without a value and set nowhere: the container does not
+    /// get it.
     pub value: Option<String>,
     /// Where it is named: in the compose file, or in the `env_file`.
     pub at: At,
-    /// Where its value's literal stands when that is another place: in a `.env` for `${X}` and for a bare name.
+    /// Where its value's literal stands when that is another place: in a `.env` for `${X}` and for
+    /// a bare name.
     pub origin: Option<At>,
     /// How it got its value.
     pub source: VariableSource,
@@ -170,7 +177,8 @@ pub struct Mount {
     pub at: At,
     /// What is mounted.
     pub kind: MountKind,
-    /// The key of a volume, or the absolute path of a bind; `None` for an anonymous volume and for memory.
+    /// The key of a volume, or the absolute path of a bind; `None` for an anonymous volume and for
+    /// memory.
     pub source: Option<String>,
     /// The path in the container, without a trailing slash.
     pub target: String,
@@ -184,7 +192,8 @@ pub struct Mount {
     pub relative: bool,
     /// `bind.create_host_path`: a missing host path becomes an empty directory.
     pub create_host_path: bool,
-    /// The options as `docker compose config` shows them (`bind`, `volume`, `tmpfs`, `consistency`).
+    /// The options as `docker compose config` shows them (`bind`, `volume`, `tmpfs`,
+    /// `consistency`).
     pub options: serde_json::Map<String, Json>,
 }
 
@@ -197,7 +206,8 @@ pub struct Port {
     pub host_ip: Option<String>,
     /// The port of the host, or a range; `None` when the engine chooses.
     pub published: Option<String>,
-    /// The port of the container. Compose takes any number in the long form, and leaves it to the engine to refuse 99999.
+    /// The port of the container. Compose takes any number in the long form, and leaves it to the
+    /// engine to refuse 99999.
     pub target: u32,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,

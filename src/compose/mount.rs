@@ -1,7 +1,7 @@
 //! The short form of a service's volume: `[SOURCE:]TARGET[:OPTIONS]`.
 //!
-//! A letter before a colon is a Windows drive, on every system: `d:/convex/data` is an anonymous volume at the path
-//! `d:/convex/data`. Source: compose-go `format/volume.go`.
+//! A letter before a colon is a Windows drive, on every system: `d:/convex/data` is an anonymous
+//! volume at the path `d:/convex/data`. Source: compose-go `format/volume.go`.
 
 /// A short form taken apart; nothing in it is resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,8 @@ pub(super) fn parse_short(spec: &str) -> Result<Short, String> {
     }
     let mut buffer = String::new();
     let mut target_set = false;
-    // In a `${` that is left over colons and the end mean nothing: without a `}` there is no target.
+    // In a `${` that is left over colons and the end mean nothing: without a `}` there is no
+    // target.
     let mut open = 0_usize;
     let mut chars = spec.chars().map(Some).chain([None]).peekable();
     while let Some(char) = chars.next() {

@@ -1,7 +1,9 @@
-//! What YAML 1.1 makes of a plain scalar, as Compose's reader does, and how Go prints the number again.
+//! What YAML 1.1 makes of a plain scalar, as Compose's reader does, and how Go prints the number
+//! again.
 //!
-//! `0123` is 83, `1_000` is 1000, `1.50` is 1.5: a value that looks like text in the file is another text in the
-//! container (facts: `docker compose config` v2.40.3). `yes`, `on` and `y` stay text.
+//! `0123` is 83, `1_000` is 1000, `1.50` is 1.5: a value that looks like text in the file is
+//! another text in the container (facts: `docker compose config` v2.40.3). `yes`, `on` and `y` stay
+//! text.
 
 use super::time;
 use super::tree::Value;
@@ -40,7 +42,8 @@ pub(super) fn resolve_no_time(text: &str) -> Value {
     }
 }
 
-/// Go's `ParseInt(text, 0, 64)` and, above, `ParseUint`: the prefix chooses the base, a leading zero is octal.
+/// Go's `ParseInt(text, 0, 64)` and, above, `ParseUint`: the prefix chooses the base, a leading
+/// zero is octal.
 fn integer(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

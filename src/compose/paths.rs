@@ -36,7 +36,8 @@ pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) ->
     found
 }
 
-/// Whether what is to become absolute is a text, or texts: files that others extend from are seen by no schema before.
+/// Whether what is to become absolute is a text, or texts: files that others extend from are seen
+/// by no schema before.
 fn only_texts(node: &Node) -> Result<(), Conflict> {
     match &node.value {
         Value::Text(_) => Ok(()),

@@ -1,6 +1,8 @@
-//! From the tree to the model: names, defaults, environments, and whether everything that is referred to exists.
+//! From the tree to the model: names, defaults, environments, and whether everything that is
+//! referred to exists.
 //!
-//! Source: compose-go `loader/normalize.go`, `loader/validate.go` and `types/project.go` as Compose v2.40 carries them.
+//! Source: compose-go `loader/normalize.go`, `loader/validate.go` and `types/project.go` as Compose
+//! v2.40 carries them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Whether a tree is what the Compose specification's schema allows. Messages are Compose's; they name paths and types, and
-//! a value only where the schema gives its pattern.
+//! Whether a tree is what the Compose specification's schema allows. Messages are Compose's; they
+//! name paths and types, and a value only where the schema gives its pattern.
 //!
 //! Of all that is wrong Compose reports what lies deepest, so that this comes first.
 
@@ -210,8 +210,8 @@ impl Check {
 /// Lists up to this length are compared as Compose does, each element with all before it.
 const PAIRS: usize = 100;
 
-/// Whether an element is equal to an earlier one: for Compose a number is equal to an earlier text of it, not the other way
-/// round.
+/// Whether an element is equal to an earlier one: for Compose a number is equal to an earlier text
+/// of it, not the other way round.
 fn equal(later: &Node, earlier: &Node) -> bool {
     match (&later.value, &earlier.value) {
         (Value::List(one), Value::List(other)) => {

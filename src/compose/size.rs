@@ -1,4 +1,5 @@
-//! Sizes as Compose reads them (docker/go-units `RAMInBytes`): `1g` is 1073741824, `1.5 GiB` one and a half of them.
+//! Sizes as Compose reads them (docker/go-units `RAMInBytes`): `1g` is 1073741824, `1.5 GiB` one
+//! and a half of them.
 
 /// The number of bytes; the error is Compose's sentence.
 pub(super) fn bytes(text: &str) -> Result<i64, String> {

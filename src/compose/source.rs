@@ -1,4 +1,5 @@
-//! Where texts come from: the one trait this module reads files through, and the positions it hands out.
+//! Where texts come from: the one trait this module reads files through, and the positions it hands
+//! out.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -55,7 +56,8 @@ impl fmt::Display for At {
     }
 }
 
-/// A value and where it is written; `None` when it is written nowhere (a name taken from a directory, a flag).
+/// A value and where it is written; `None` when it is written nowhere (a name taken from a
+/// directory, a flag).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
@@ -64,7 +66,8 @@ pub struct Spanned<T> {
     pub at: Option<At>,
 }
 
-/// A place as the tree keeps it: a file's number instead of its path, so that it costs twelve bytes.
+/// A place as the tree keeps it: a file's number instead of its path, so that it costs twelve
+/// bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pos {
     pub(super) file: u32,
@@ -110,7 +113,8 @@ impl Sources {
     }
 }
 
-/// Joins and cleans lexically, as Go's `filepath.Join` does: `.` and `..` vanish, the file system is not asked.
+/// Joins and cleans lexically, as Go's `filepath.Join` does: `.` and `..` vanish, the file system
+/// is not asked.
 pub(super) fn join(base: &Path, path: &str) -> PathBuf {
     if Path::new(path).is_absolute() {
         return PathBuf::from(clean(path));

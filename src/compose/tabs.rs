@@ -1,7 +1,9 @@
-//! Where a tab may stand in YAML: Compose's reader is stricter than YAML 1.2 in blocks, and laxer in brackets.
+//! Where a tab may stand in YAML: Compose's reader is stricter than YAML 1.2 in blocks, and laxer
+//! in brackets.
 //!
-//! It is the part of yaml.v3's `scannerc.go` that decides about tabs. No tab may stand where a key could begin: at the beginning of
-//! a line, and behind the dash of a list. In brackets it is a blank, as behind a `key:`.
+//! It is the part of yaml.v3's `scannerc.go` that decides about tabs. No tab may stand where a key
+//! could begin: at the beginning of a line, and behind the dash of a list. In brackets it is a
+//! blank, as behind a `key:`.
 
 use std::borrow::Cow;
 
@@ -48,7 +50,8 @@ struct Scanner {
     document: usize,
     /// How many brackets are open.
     brackets: usize,
-    /// The column of the innermost mapping or list that is written without brackets; -1 outside of all.
+    /// The column of the innermost mapping or list that is written without brackets; -1 outside of
+    /// all.
     indent: isize,
     /// Whether a key could begin here.
     fresh: bool,
@@ -283,7 +286,8 @@ impl Scanner {
         Ok(())
     }
 
-    /// The empty lines of a block, and the indentation of what follows, which is the block's when it is 0.
+    /// The empty lines of a block, and the indentation of what follows, which is the block's when
+    /// it is 0.
     fn empty_lines(&mut self, indent: &mut isize) -> Result<(), Misplaced> {
         let mut most = 0;
         loop {

@@ -1,7 +1,8 @@
 //! Dates and times in YAML, as Compose's reader understands and Go prints them.
 //!
-//! Source: yaml.v3 `resolve.go` (`allowedTimestampFormats`) and Go's `time.Time.String`. Only the schema knows that no key takes a
-//! time: a mapping that is made a list of `KEY=value` before holds it as a text.
+//! Source: yaml.v3 `resolve.go` (`allowedTimestampFormats`) and Go's `time.Time.String`. Only the
+//! schema knows that no key takes a time: a mapping that is made a list of `KEY=value` before holds
+//! it as a text.
 
 /// What Go prints for a plain scalar that is a time: `2024-1-2` is `2024-01-02 00:00:00 +0000 UTC`.
 ///

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::number;
 use super::source::Pos;
 
-/// A variable that was put into a text, and where its value was written (`None`: the process environment).
+/// A variable that was put into a text, and where its value was written (`None`: the process
+/// environment).
 #[derive(Clone, PartialEq)]
 pub(super) struct Used {
     pub(super) name: String,
@@ -156,7 +157,8 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The tag of the root or of what stands at one of its keys: the one that is written, or that of the value's type.
+    /// The tag of the root or of what stands at one of its keys: the one that is written, or that
+    /// of the value's type.
     pub(super) fn type_of(&self, node: &Node) -> String {
         let written = self.tags.iter().find(|(pos, _)| *pos == node.pos);
         written.map_or_else(|| format!("!!{}", node.value.yaml_type()), |(_, tag)| tag.clone())

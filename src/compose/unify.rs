@@ -164,8 +164,8 @@ fn port_index(node: &Node, place: &str) -> Result<String, String> {
             if node.get("target").is_none() {
                 return Err(format!("service ports {place} is missing a target port"));
             }
-            // Compose does not see that `published: 80` and `published: "80"` are the same port, and that one that is not
-            // published is the same as one that is at the empty text.
+            // Compose does not see that `published: 80` and `published: "80"` are the same port,
+            // and that one that is not published is the same as one that is at the empty text.
             let published = match node.get("published").map(|node| &node.value) {
                 Some(Value::Int(number)) => format!("#{number}"),
                 Some(_) => field("published", ""),

@@ -1,9 +1,11 @@
-//! Splitting a command line as Compose does (mattn/go-shellwords): quotes and backslashes, no expansion.
+//! Splitting a command line as Compose does (mattn/go-shellwords): quotes and backslashes, no
+//! expansion.
 
 /// What Compose says of a line it cannot split.
 pub(super) const INVALID: &str = "invalid command line string";
 
-/// The words of a line. It ends at an unquoted `;`, `&`, `|`, `<` or `>`: the rest is dropped, as Compose drops it.
+/// The words of a line. It ends at an unquoted `;`, `&`, `|`, `<` or `>`: the rest is dropped, as
+/// Compose drops it.
 pub(super) fn split(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word = String::new();

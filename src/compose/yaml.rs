@@ -1,5 +1,5 @@
-//! The YAML tree as Compose's reader makes it: every node knows its place, aliases are expanded, merge keys applied,
-//! `!reset` and `!override` noted, duplicates reported.
+//! The YAML tree as Compose's reader makes it: every node knows its place, aliases are expanded,
+//! merge keys applied, `!reset` and `!override` noted, duplicates reported.
 //!
 //! It is bounded: nesting, and the nodes that aliases may add.
 
@@ -96,7 +96,8 @@ struct Builder<'t> {
     closed: usize,
 }
 
-/// A node with an anchor. What is reset in it is gone when an alias comes to it, what overrides does so there too.
+/// A node with an anchor. What is reset in it is gone when an alias comes to it, what overrides
+/// does so there too.
 struct Anchored {
     node: Node,
     order: Option<Order>,
@@ -162,7 +163,8 @@ impl<'t> Builder<'t> {
         place(self.file, line, column)
     }
 
-    /// The parser's complaint in the words Compose's own parser has for it. Neither quotes the text.
+    /// The parser's complaint in the words Compose's own parser has for it. Neither quotes the
+    /// text.
     fn syntax(&self, error: &ScanError) -> Error {
         let (line, column) = (error.marker().line(), error.marker().col());
         let pos = self.pos(line, column);
@@ -410,7 +412,8 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Whether this is the root or its name, which Compose looks at before it reads the files, without naming them.
+    /// Whether this is the root or its name, which Compose looks at before it reads the files,
+    /// without naming them.
     fn is_looked_at(&self) -> bool {
         self.path.is_empty() || self.path == ["name"]
     }

@@ -1,7 +1,9 @@
-//! A backend as it was recorded: what `convex-local-backend` answers and logs, with real keys and nothing behind them.
+//! A backend as it was recorded: what `convex-local-backend` answers and logs, with real keys and
+//! nothing behind them.
 //!
-//! It serves the demo, the tests and, as a container's process, the lab. `tests/backend_transcripts.rs` holds it against what a
-//! real backend answered. It runs no function and stores nothing; a push ends in an internal error once its key has passed.
+//! It serves the demo, the tests and, as a container's process, the lab.
+//! `tests/backend_transcripts.rs` holds it against what a real backend answered. It runs no
+//! function and stores nothing; a push ends in an internal error once its key has passed.
 #![allow(clippy::disallowed_methods, reason = "the recorded world tells the time and writes a log")]
 
 mod answer;
@@ -73,7 +75,8 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A backend of today's image with upstream's default origins; refused as the backend refuses to start.
+    /// A backend of today's image with upstream's default origins; refused as the backend refuses
+    /// to start.
     pub fn new(instance_name: &str, secret: &Secret, log: Log) -> Result<Self, SecretFault> {
         let origins = ("http://127.0.0.1:3210".to_owned(), "http://127.0.0.1:3211".to_owned());
         Ok(Self {

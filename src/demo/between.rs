@@ -1,5 +1,5 @@
-//! What stands between a client and the recorded backends: a reverse proxy with its faults, before one
-//! backend or several. One request per connection.
+//! What stands between a client and the recorded backends: a reverse proxy with its faults, before
+//! one backend or several. One request per connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,8 @@ const LONGEST_HEAD: usize = 65_536;
 /// A reverse proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
-    /// The ports behind it. Each check of a key goes to the next, everything else to the first: a run finds the same every time.
+    /// The ports behind it. Each check of a key goes to the next, everything else to the first: a
+    /// run finds the same every time.
     pub(super) to: Vec<u16>,
     /// What it says it is.
     pub(super) server: Option<String>,
@@ -51,7 +52,8 @@ impl Proxy {
                 page.len()
             );
             client.write_all(answer.as_bytes()).await?;
-            // As a careful server does: what still comes is taken, so that the answer is not lost to a reset.
+            // As a careful server does: what still comes is taken, so that the answer is not lost
+            // to a reset.
             client.shutdown().await?;
             tokio::io::copy(&mut client, &mut tokio::io::sink()).await?;
             return Ok(());

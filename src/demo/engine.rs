@@ -1,5 +1,6 @@
-//! A Docker engine that has what a [`World`](super::world::World) says, over a real Unix socket: the answers have the shape of API 1.45
-//! (`facts/docker.md` §2), cut to what somebody may read. It records every request, and takes nothing but GET and HEAD.
+//! A Docker engine that has what a [`World`](super::world::World) says, over a real Unix socket:
+//! the answers have the shape of API 1.45 (`facts/docker.md` §2), cut to what somebody may read. It
+//! records every request, and takes nothing but GET and HEAD.
 #![allow(clippy::disallowed_methods, reason = "the recorded world is served over real sockets")]
 
 use std::convert::Infallible;
@@ -22,7 +23,8 @@ use http_body_util::Full as WholeBody;
 /// Every request the engine got: method and path with query.
 pub type Requests = Arc<Mutex<Vec<(String, String)>>>;
 
-/// The engine's state: what the world says, the directory and ports filled in, and the logs of the servers.
+/// The engine's state: what the world says, the directory and ports filled in, and the logs of the
+/// servers.
 pub struct State {
     /// What it has.
     pub engine: Engine,

@@ -1,5 +1,6 @@
-//! The recorded world: broken deployments served from inside the process, over a real Unix socket and real HTTP, so that the whole
-//! program runs on a machine with neither Docker nor Convex. The fixture tests use the same stage.
+//! The recorded world: broken deployments served from inside the process, over a real Unix socket
+//! and real HTTP, so that the whole program runs on a machine with neither Docker nor Convex. The
+//! fixture tests use the same stage.
 #![allow(
     clippy::disallowed_methods,
     reason = "the recorded world is served over real sockets and files"
@@ -31,7 +32,8 @@ use engine::Requests;
 pub use scenarios::{SCENARIOS, Scenario};
 use world::{Server, World};
 
-/// 2026-03-02T10:00:00Z: when the keys of the recorded worlds were issued, unless they say otherwise.
+/// 2026-03-02T10:00:00Z: when the keys of the recorded worlds were issued, unless they say
+/// otherwise.
 const ISSUED: u64 = 1_772_445_600;
 
 /// The secret that upstream publishes for development.
@@ -60,7 +62,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Lays out the files and starts the servers of `world`; `files` are the scenario's own, path and text.
+    /// Lays out the files and starts the servers of `world`; `files` are the scenario's own, path
+    /// and text.
     pub async fn raise(world: &World, files: &[(String, String)]) -> anyhow::Result<Self> {
         let temporary = tempfile::Builder::new().prefix("convex-doctor-").tempdir()?;
         // On some systems the temporary directory is a link; labels hold the real path.

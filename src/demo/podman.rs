@@ -1,5 +1,5 @@
-//! The engine's answers as Podman 4.3.1 gives them through the Docker API (`podman system service`): the same calls, other values
-//! in the places where the two were seen to differ.
+//! The engine's answers as Podman 4.3.1 gives them through the Docker API (`podman system
+//! service`): the same calls, other values in the places where the two were seen to differ.
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::Response;

@@ -1,14 +1,17 @@
-//! A recorded deployment as data: what lies in the project's directory, what the Docker engine has, who answers at which port.
+//! A recorded deployment as data: what lies in the project's directory, what the Docker engine has,
+//! who answers at which port.
 //!
-//! A scenario is a directory `fixtures/<name>/` with a `world.json` (this) and the project's files. Texts in both may hold
-//! placeholders, filled in when the world is raised, because ports are chosen then and because no secret stands in the repository:
+//! A scenario is a directory `fixtures/<name>/` with a `world.json` (this) and the project's files.
+//! Texts in both may hold placeholders, filled in when the world is raised, because ports are
+//! chosen then and because no secret stands in the repository:
 //!
 //! - `{{port:NAME}}`: the port of the server NAME
 //! - `{{dir}}`: the project's directory, absolute
 //! - `{{secret:NAME}}`: 64 hex digits made from NAME
-//! - `{{key:SECRET:INSTANCE}}`, `{{key:SECRET:INSTANCE:ISSUED}}`: an admin key for INSTANCE under that secret, issued at 2026-03-02 or at
-//!   ISSUED (seconds since 1970)
-//! - `{{read-only-key:SECRET:INSTANCE}}`, `{{system-key:SECRET:INSTANCE}}`, `{{legacy-key:SECRET:INSTANCE}}`
+//! - `{{key:SECRET:INSTANCE}}`, `{{key:SECRET:INSTANCE:ISSUED}}`: an admin key for INSTANCE under
+//!   that secret, issued at 2026-03-02 or at ISSUED (seconds since 1970)
+//! - `{{read-only-key:SECRET:INSTANCE}}`, `{{system-key:SECRET:INSTANCE}}`,
+//!   `{{legacy-key:SECRET:INSTANCE}}`
 //! - `{{key-hex:SECRET:INSTANCE}}`: what stands behind the `|` of that key
 //! - `{{literal:TEXT}}`: TEXT, which no output may hold
 
@@ -204,7 +207,8 @@ pub enum Server {
         /// What it takes for the address of its API; its own port on loopback by default.
         #[serde(default)]
         cloud_origin: Option<String>,
-        /// What it takes for the address of its HTTP actions; the port of the server `site` on loopback by default.
+        /// What it takes for the address of its HTTP actions; the port of the server `site` on
+        /// loopback by default.
         #[serde(default)]
         site_origin: Option<String>,
     },
@@ -217,7 +221,8 @@ pub enum Server {
     },
     /// A reverse proxy before other servers.
     Proxy {
-        /// The other servers' names. Each check of a key goes to the next, everything else to the first.
+        /// The other servers' names. Each check of a key goes to the next, everything else to the
+        /// first.
         to: Vec<String>,
         /// Its `server` header.
         #[serde(default)]

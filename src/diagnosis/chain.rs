@@ -1,7 +1,9 @@
-//! The chain of custody: from the key, through the secret and the volume that keeps it, to the container, the port and the URL.
+//! The chain of custody: from the key, through the secret and the volume that keeps it, to the
+//! container, the port and the URL.
 //!
-//! Eight links, each judged from the evidence alone (`links`). On top of that stand the root causes: a proven error about a link
-//! breaks it, so that the picture and the report never tell two stories. A link that nobody looked at is `unknown`.
+//! Eight links, each judged from the evidence alone (`links`). On top of that stand the root
+//! causes: a proven error about a link breaks it, so that the picture and the report never tell two
+//! stories. A link that nobody looked at is `unknown`.
 
 mod links;
 #[cfg(test)]
@@ -16,7 +18,8 @@ use crate::evidence::{ComposeFacts, EndpointFacts, Evidence, KeyFacts};
 use crate::report::{Certainty, Finding, Level, Link, LinkState, ShortChain};
 use crate::secret::Fingerprint;
 
-/// The links, in the order of the picture: the arrows of all but the first point back to the secret.
+/// The links, in the order of the picture: the arrows of all but the first point back to the
+/// secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     /// The key opens the secret, and bears the instance's name.
@@ -54,8 +57,8 @@ struct Judged {
     why: String,
 }
 
-/// Draws the chain. `roots` are the root causes among all findings, chosen for showing or not. Both are empty where nothing
-/// self-hosted is selected and no backend was seen.
+/// Draws the chain. `roots` are the root causes among all findings, chosen for showing or not. Both
+/// are empty where nothing self-hosted is selected and no backend was seen.
 pub(super) fn draw(evidence: &Evidence, roots: &[Finding]) -> (Vec<Link>, Option<ShortChain>) {
     let scene = Scene::of(evidence, roots);
     if !scene.is_there() {
@@ -84,7 +87,8 @@ pub(super) fn draw(evidence: &Evidence, roots: &[Finding]) -> (Vec<Link>, Option
     (links.collect(), Some(short))
 }
 
-/// Lets a root cause about the link speak: proven, it breaks it; less sure, it says why the link is unknown.
+/// Lets a root cause about the link speak: proven, it breaks it; less sure, it says why the link is
+/// unknown.
 fn heed(own: Judged, place: Place, scene: &Scene<'_>, roots: &[Finding]) -> Judged {
     let about = |finding: &&Finding| {
         finding.level == Level::Error && of_finding(scene, &finding.id) == Some(place)
@@ -100,14 +104,16 @@ fn heed(own: Judged, place: Place, scene: &Scene<'_>, roots: &[Finding]) -> Judg
     }
 }
 
-/// The link that a cause is about. A new cause belongs to the link of its family, unless it says otherwise here.
+/// The link that a cause is about. A new cause belongs to the link of its family, unless it says
+/// otherwise here.
 fn of_finding(scene: &Scene<'_>, id: &str) -> Option<Place> {
     Some(match id {
         // The value is there, and the CLI takes another one.
         "cloud-deployment-set" | "cloud-deploy-key-wins" | "package-json-missing" => Place::Source,
         "url-invalid" => Place::Source,
         "instance-name-unusable" => Place::Key,
-        // The key opens a volume that is not the one in force: the break is between it and the secret.
+        // The key opens a volume that is not the one in force: the break is between it and the
+        // secret.
         "project-renamed" => Place::Key,
         "credentials-outside-volume" | "sql-without-secret-persistence" => Place::File,
         "data-volume-not-attached" => Place::Mount,
@@ -143,7 +149,8 @@ struct Scene<'a> {
     compose: Option<&'a ComposeFacts>,
     docker: Option<&'a DockerFacts>,
     endpoint: Option<&'a EndpointFacts>,
-    /// The container that answers; the one that Compose would run here where another one answers in its place.
+    /// The container that answers; the one that Compose would run here where another one answers in
+    /// its place.
     container: Option<&'a Container>,
     /// Whether the container is the one that was found to answer.
     answers: bool,
@@ -240,7 +247,8 @@ impl<'a> Scene<'a> {
         self.endpoint.is_some_and(|it| is_engine_host(self.evidence, it).unwrap_or(false))
     }
 
-    /// The number of the port: what the container publishes, what the compose file says, what the URL says.
+    /// The number of the port: what the container publishes, what the compose file says, what the
+    /// URL says.
     fn port(&self) -> Option<u16> {
         let declared = || {
             let ports = &self.compose?.backend()?.ports;
@@ -362,7 +370,8 @@ fn spot(source: &ValueSource) -> String {
     }
 }
 
-/// The chain in one line: the links inside the container's custody are drawn as one, and each stands at the worst of its own.
+/// The chain in one line: the links inside the container's custody are drawn as one, and each
+/// stands at the worst of its own.
 fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
     let worst = |places: &[Place]| {
         let states = places.iter().filter_map(|place| judged.get(*place as usize));

@@ -98,7 +98,8 @@ fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
     let works = key_goes_through(evidence);
     let errors = || findings.iter().filter(|finding| finding.level == Level::Error);
     match (works, errors().next().is_some()) {
-        // The CLI works, unless the fault is one that the first calls do not meet (a blank that only the push sends).
+        // The CLI works, unless the fault is one that the first calls do not meet (a blank that
+        // only the push sends).
         _ if errors().any(|finding| breaks_the_cli(finding, works)) => Verdict::Broken,
         (true, true) => Verdict::AtRisk,
         (true, false) => Verdict::Healthy,
@@ -108,7 +109,8 @@ fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
     }
 }
 
-/// Whether a call that needs the key answered 200: check_admin_key, or the CLI's own first one, which also takes system keys.
+/// Whether a call that needs the key answered 200: check_admin_key, or the CLI's own first one,
+/// which also takes system keys.
 fn key_goes_through(evidence: &Evidence) -> bool {
     let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
     endpoint.is_some_and(|endpoint| {
@@ -126,8 +128,9 @@ fn is_refused(evidence: &Evidence) -> bool {
         .is_some_and(|answer| answer.status == 401)
 }
 
-/// Whether the finding is about the way of the key to the backend, and not about what may be lost some day: where the key goes
-/// through, what is wrong with the instance's identity or with its volumes is a risk.
+/// Whether the finding is about the way of the key to the backend, and not about what may be lost
+/// some day: where the key goes through, what is wrong with the instance's identity or with its
+/// volumes is a risk.
 fn breaks_the_cli(finding: &Finding, works: bool) -> bool {
     let is_cause = checks::rule(&finding.id).is_some_and(|rule| rule.is_cause);
     let is_risk = match checks::family(&finding.id) {

@@ -15,7 +15,8 @@ pub enum Outlook {
     Settled,
 }
 
-/// Restarts after which a crash is taken for a loop: a database that comes up late costs a backend one or two.
+/// Restarts after which a crash is taken for a loop: a database that comes up late costs a backend
+/// one or two.
 const LOOP: i64 = 3;
 
 /// Findings that are in the nature of a start.

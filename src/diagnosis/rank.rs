@@ -1,8 +1,9 @@
 //! What comes first: the root cause on top, its consequences folded under it.
 //!
-//! A cause is a finding of a rule with `is_cause` at level error. It is folded under another one that leads to it in the graph of
-//! `Rule::causes`, if that one is known at least as surely. What is left is sorted: known more surely first, then what explains
-//! something that is wrong now (a risk whose consequences have not come about explains nothing), then what explains more.
+//! A cause is a finding of a rule with `is_cause` at level error. It is folded under another one
+//! that leads to it in the graph of `Rule::causes`, if that one is known at least as surely. What
+//! is left is sorted: known more surely first, then what explains something that is wrong now (a
+//! risk whose consequences have not come about explains nothing), then what explains more.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::checks;
 use crate::report::{Finding, Level, Rule};
 
-/// Separates the root causes (best first, with `explains` filled in) from all findings (causes first, then by level and
-/// certainty).
+/// Separates the root causes (best first, with `explains` filled in) from all findings (causes
+/// first, then by level and certainty).
 pub(super) fn rank(findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
     let graph: BTreeMap<&str, &Rule> = checks::rules().map(|rule| (rule.id, rule)).collect();
     rank_in(&graph, findings)

@@ -5,8 +5,9 @@ use crate::checks::suppression::fits;
 use crate::evidence::Evidence;
 use crate::report::{Finding, Suppressed};
 
-/// The findings that are shown, and those that are suppressed: by an option, by a comment beside the line, by `convex-doctor.toml`.
-/// Nothing else of a suppressed finding is gone: what follows from it is still found.
+/// The findings that are shown, and those that are suppressed: by an option, by a comment beside
+/// the line, by `convex-doctor.toml`. Nothing else of a suppressed finding is gone: what follows
+/// from it is still found.
 pub(super) fn sift(
     findings: Vec<Finding>,
     evidence: &Evidence,

@@ -1,4 +1,5 @@
-//! The first screen's facts: one sentence after the verdict, what was found in order, what was not seen.
+//! The first screen's facts: one sentence after the verdict, what was found in order, what was not
+//! seen.
 
 use jiff::Timestamp;
 

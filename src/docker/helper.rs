@@ -1,10 +1,12 @@
-//! The recipe of a helper container: made, never started, looked into or written to through the engine's archive, removed.
+//! The recipe of a helper container: made, never started, looked into or written to through the
+//! engine's archive, removed.
 //!
-//! What was measured on Docker 20.10, 26.1 and Podman 4.3: an image that is there already serves; without `nocopy` the engine would
-//! fill an empty volume from the image, even a read-only one; something has to be mounted at every path that the image declares as
-//! a volume, or the engine would make one; only volumes that exist may be named, or the engine would make those too. Never removed
-//! with `v=1`: Podman then deletes every nameless volume of the container, those among them that it was made to look into (Docker
-//! spares what was given by name).
+//! What was measured on Docker 20.10, 26.1 and Podman 4.3: an image that is there already serves;
+//! without `nocopy` the engine would fill an empty volume from the image, even a read-only one;
+//! something has to be mounted at every path that the image declares as a volume, or the engine
+//! would make one; only volumes that exist may be named, or the engine would make those too. Never
+//! removed with `v=1`: Podman then deletes every nameless volume of the container, those among them
+//! that it was made to look into (Docker spares what was given by name).
 #![allow(
     clippy::disallowed_methods,
     reason = "a helper bears the name of the process that made it"
@@ -17,28 +19,30 @@ use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig};
 /// The label of every helper container; its value names the process that made it ([`maker`]).
 pub const LABEL: &str = "convex-doctor.helper";
 
-/// The further label of a helper through which a volume is copied; its value is the name of the new volume. Removing such a helper
-/// alone would leave half a copy behind of which nobody knew.
+/// The further label of a helper through which a volume is copied; its value is the name of the new
+/// volume. Removing such a helper alone would leave half a copy behind of which nobody knew.
 pub const COPIES_INTO: &str = "convex-doctor.copies-into";
 
-/// The label of a volume that was made by copying; its value is the name of the one that it was copied from.
+/// The label of a volume that was made by copying; its value is the name of the one that it was
+/// copied from.
 pub const COPY_OF: &str = "convex-doctor.copy-of";
 
-/// The label of such a volume that a compose file declared before it was made: whoever says `docker compose up` has started a backend
-/// with it, be it half a copy.
+/// The label of such a volume that a compose file declared before it was made: whoever says `docker
+/// compose up` has started a backend with it, be it half a copy.
 pub const DECLARED: &str = "convex-doctor.copy-declared";
 
 /// What stands as its entrypoint: no such program, so that nobody starts it by mistake.
 const ENTRYPOINT: &str = "/convex-doctor-helper-is-never-started";
 
-/// What was left behind is taken for abandoned at this age in seconds, where nobody can tell whether its maker lives: nobody looks
-/// longer.
+/// What was left behind is taken for abandoned at this age in seconds, where nobody can tell
+/// whether its maker lives: nobody looks longer.
 pub const LOOKS_AT_MOST: i64 = 300;
 
 /// The same for whatever changes something: the copy of a big volume takes its time.
 pub const CHANGES_AT_MOST: i64 = 24 * 3600;
 
-/// The body of a helper made from `image`, with `binds` as the engine takes them (`VOLUME:/path:ro,nocopy`), and further labels.
+/// The body of a helper made from `image`, with `binds` as the engine takes them
+/// (`VOLUME:/path:ro,nocopy`), and further labels.
 pub fn body(image: &str, binds: Vec<String>, labels: &[(&str, &str)]) -> ContainerCreateBody {
     let mut all = HashMap::from([(LABEL.to_owned(), maker())]);
     all.extend(labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -59,8 +63,8 @@ pub fn body(image: &str, binds: Vec<String>, labels: &[(&str, &str)]) -> Contain
     }
 }
 
-/// Whether nobody can be at work with it any more: the process that made it, named by `label`, is gone from this machine, or it is
-/// old. `now` is in seconds since 1970, `at_most` in seconds.
+/// Whether nobody can be at work with it any more: the process that made it, named by `label`, is
+/// gone from this machine, or it is old. `now` is in seconds since 1970, `at_most` in seconds.
 pub fn is_abandoned(thing: &ContainerSummary, label: &str, now: i64, at_most: i64) -> bool {
     let old = thing.created.is_some_and(|created| now - created > at_most);
     let maker = thing.labels.as_ref().and_then(|labels| labels.get(label));

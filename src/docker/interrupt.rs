@@ -1,6 +1,8 @@
-//! Ctrl-C while something of ours lies on the engine: that is taken away first, and then the process ends as the signal wants.
+//! Ctrl-C while something of ours lies on the engine: that is taken away first, and then the
+//! process ends as the signal wants.
 //!
-//! Watched only by runs that put something there (`--deep`, `fix --apply`); every other run dies at once, as it should.
+//! Watched only by runs that put something there (`--deep`, `fix --apply`); every other run dies at
+//! once, as it should.
 #![allow(clippy::disallowed_methods, reason = "signals end the process")]
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,7 +11,8 @@ use std::time::{Duration, Instant};
 /// How long the signal waits for what is to be taken away; a second signal does not.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The one watch of this process; once there, it stays (the signals' old handlers do not come back).
+/// The one watch of this process; once there, it stays (the signals' old handlers do not come
+/// back).
 static WATCH: OnceLock<Interrupt> = OnceLock::new();
 
 /// Whether a signal came, and how much is still to be taken away.
@@ -43,8 +46,8 @@ impl Interrupt {
         WATCH.get_or_init(start).clone()
     }
 
-    /// Announces something that will have to be taken away; `None` when a signal came, and nothing may be begun any more. Whoever holds
-    /// already may: taking away is work as well.
+    /// Announces something that will have to be taken away; `None` when a signal came, and nothing
+    /// may be begun any more. Whoever holds already may: taking away is work as well.
     pub fn hold(&self) -> Option<Hold> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if *self.came.borrow() && *held == 0 {
@@ -65,7 +68,8 @@ impl Interrupt {
         *self.came.borrow()
     }
 
-    /// Goes no further when a signal came and nobody holds anything: the watch is about to end the process.
+    /// Goes no further when a signal came and nobody holds anything: the watch is about to end the
+    /// process.
     pub async fn end_here(&self) {
         let is_held = *self.held.lock().unwrap_or_else(PoisonError::into_inner) > 0;
         if *self.came.borrow() && !is_held {

@@ -50,18 +50,21 @@ pub struct ComposeFacts {
     /// The services that are Convex dashboards.
     #[serde(default)]
     pub dashboards: Vec<DashboardService>,
-    /// Places of images, ports and variables whose text holds a variable that is set nowhere here: what they come to is a default, or
-    /// nothing, and no opinion about a container (a panel, sops or direnv may have set it).
+    /// Places of images, ports and variables whose text holds a variable that is set nowhere here:
+    /// what they come to is a default, or nothing, and no opinion about a container (a panel, sops
+    /// or direnv may have set it).
     #[serde(default)]
     pub undecided: Vec<At>,
     /// Sources of mounts (a volume's key, a directory) that lie on another machine.
     #[serde(default)]
     pub network_mounts: Vec<NetworkMount>,
-    /// Names that only a panel fills: Coolify's variables (`SERVICE_FQDN_BACKEND_3210`), Dokploy's network.
+    /// Names that only a panel fills: Coolify's variables (`SERVICE_FQDN_BACKEND_3210`), Dokploy's
+    /// network.
     #[serde(default)]
     pub panel_marks: Vec<String>,
-    /// Whether Compose was told to read other files of variables than the `.env` of the project's directory, or none (`--env-file`,
-    /// COMPOSE_ENV_FILES, COMPOSE_DISABLE_ENV_FILE): what is written there then changes nothing.
+    /// Whether Compose was told to read other files of variables than the `.env` of the project's
+    /// directory, or none (`--env-file`, COMPOSE_ENV_FILES, COMPOSE_DISABLE_ENV_FILE): what is
+    /// written there then changes nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub other_env_files: bool,
 }
@@ -97,7 +100,8 @@ pub struct DatabaseService {
     pub at: At,
     /// `postgres` or `mysql`.
     pub kind: String,
-    /// The database that it makes at its first start (POSTGRES_DB, MYSQL_DATABASE), and where that is written.
+    /// The database that it makes at its first start (POSTGRES_DB, MYSQL_DATABASE), and where that
+    /// is written.
     pub database: Option<(String, At)>,
     /// Whether it mounts scripts that may make others.
     pub has_scripts: bool,
@@ -265,7 +269,8 @@ pub struct EnvironmentEntry {
     pub name: String,
     /// Where it is set in the compose file.
     pub at: At,
-    /// Where its value literally stands: the same place, or a `.env`; `None` when it comes from the shell, or has none.
+    /// Where its value literally stands: the same place, or a `.env`; `None` when it comes from the
+    /// shell, or has none.
     pub value_at: Option<At>,
     /// What it is set to.
     pub value: EntryValue,

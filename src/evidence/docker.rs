@@ -1,4 +1,5 @@
-//! What the Docker engine shows: the Convex backends on it, their mounts, and where the instance secret stands.
+//! What the Docker engine shows: the Convex backends on it, their mounts, and where the instance
+//! secret stands.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use super::compose::SqlUrl;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
-/// The engine that could not be asked, beside the reason in `Evidence::docker`, so that the three `docker-*` ids can tell.
+/// The engine that could not be asked, beside the reason in `Evidence::docker`, so that the three
+/// `docker-*` ids can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedEngine {
     /// Why.
@@ -54,20 +56,22 @@ pub struct DockerFacts {
     pub expected: Option<String>,
     /// The container that stands behind the selected URL, and how that is known.
     pub answering: Option<Answering>,
-    /// The engines of the other docker contexts; asked only when this one has no container of the project and the key was not seen to be
-    /// accepted, `None` else.
+    /// The engines of the other docker contexts; asked only when this one has no container of the
+    /// project and the key was not seen to be accepted, `None` else.
     #[serde(default)]
     pub other_contexts: Option<Vec<OtherContext>>,
-    /// Volumes that may belong to a Convex instance: attached to a backend, declared in the compose file, or named like one.
+    /// Volumes that may belong to a Convex instance: attached to a backend, declared in the compose
+    /// file, or named like one.
     pub volumes: Observation<Vec<Volume>>,
     /// What the engine is: `volume prune` deletes other volumes before API 1.42 than since.
     #[serde(default)]
     pub engine: Observation<EngineVersion>,
-    /// Volumes that the compose file declares and that this engine does not have, by their full names. Of no account where the list of
-    /// volumes was not seen.
+    /// Volumes that the compose file declares and that this engine does not have, by their full
+    /// names. Of no account where the list of volumes was not seen.
     #[serde(default)]
     pub absent_volumes: Vec<String>,
-    /// What limited the looking: a configuration that could not be read, more candidates than were inspected.
+    /// What limited the looking: a configuration that could not be read, more candidates than were
+    /// inspected.
     #[serde(default)]
     pub notes: Vec<String>,
 }
@@ -106,7 +110,8 @@ pub struct OtherContext {
 pub struct Answering {
     /// Its name.
     pub container: String,
-    /// `Proven` by the nonce in its access log; `Likely` by its published port or address and its name and answers agreeing.
+    /// `Proven` by the nonce in its access log; `Likely` by its published port or address and its
+    /// name and answers agreeing.
     pub certainty: Certainty,
     /// How it is known, for the reader.
     pub how: String,
@@ -127,8 +132,8 @@ pub struct Container {
     pub working_dir: Option<String>,
     /// Label `com.docker.compose.project.config_files`, split at commas.
     pub config_files: Vec<String>,
-    /// Whether none of its compose files is on this machine any more; `None` where that cannot be known (another machine's engine, no
-    /// labels).
+    /// Whether none of its compose files is on this machine any more; `None` where that cannot be
+    /// known (another machine's engine, no labels).
     #[serde(default)]
     pub files_gone: Option<bool>,
     /// `.Config.Image`: as the compose file or the command named it.
@@ -153,7 +158,8 @@ pub struct Container {
     pub started_at: Option<i64>,
     /// When it last stopped, seconds since 1970.
     pub finished_at: Option<i64>,
-    /// The error of the last start as the engine words it (a port that is taken, a mount that failed).
+    /// The error of the last start as the engine words it (a port that is taken, a mount that
+    /// failed).
     pub start_error: Option<String>,
     /// `host`, `bridge`, or a network's name.
     pub network_mode: Option<String>,
@@ -163,8 +169,9 @@ pub struct Container {
     pub ports: Vec<Port>,
     /// Everything mounted into it, tmpfs included.
     pub mounts: Vec<Mount>,
-    /// The targets whose volume its definition names, as after a recreate by Compose: the engine then takes even a volume of its
-    /// own naming for somebody's, and `rm -v` leaves it (moby `daemon/mounts.go`, `removeMountPoints`).
+    /// The targets whose volume its definition names, as after a recreate by Compose: the engine
+    /// then takes even a volume of its own naming for somebody's, and `rm -v` leaves it (moby
+    /// `daemon/mounts.go`, `removeMountPoints`).
     #[serde(default)]
     pub volumes_by_name: Vec<String>,
     /// DATA_DIR as it is in force, `/convex/data` by default.
@@ -194,7 +201,8 @@ pub struct Container {
     /// The variables of SQL and S3 that are set in its environment, by name.
     #[serde(default)]
     pub storage_variables: Vec<String>,
-    /// Of its labels those by which a panel or a cluster marks what it runs (`coolify.*`, `com.docker.swarm.*`, `io.kubernetes.*`).
+    /// Of its labels those by which a panel or a cluster marks what it runs (`coolify.*`,
+    /// `com.docker.swarm.*`, `io.kubernetes.*`).
     #[serde(default)]
     pub managed_by: BTreeMap<String, String>,
     /// The names of the engine's networks that it is on.
@@ -210,7 +218,8 @@ impl Container {
         self.state == "running"
     }
 
-    /// The mount that holds `path`: the one with the longest target that is `path` or a parent of it.
+    /// The mount that holds `path`: the one with the longest target that is `path` or a parent of
+    /// it.
     pub fn mount_over(&self, path: &str) -> Option<&Mount> {
         self.mounts
             .iter()
@@ -253,7 +262,8 @@ pub struct Mount {
 pub enum MountKind {
     /// A volume with a name that somebody gave it.
     Named,
-    /// A volume with a 64-digit name that the engine made (the label does not tell: `facts/docker.md` finding 5).
+    /// A volume with a 64-digit name that the engine made (the label does not tell:
+    /// `facts/docker.md` finding 5).
     Anonymous,
     /// A directory of the host.
     Bind,
@@ -278,7 +288,8 @@ pub struct SecretPlaces {
 pub enum SecretState {
     /// 64 hex digits.
     Valid(Fingerprint),
-    /// Something else, by which the backend cannot start; the text says what is wrong with it, as the backend does.
+    /// Something else, by which the backend cannot start; the text says what is wrong with it, as
+    /// the backend does.
     Invalid(String),
 }
 
@@ -360,7 +371,8 @@ pub struct Published {
     pub container: String,
 }
 
-/// A volume's name as a person reads it: 64 digits that the engine made up are cut short, as Docker itself does.
+/// A volume's name as a person reads it: 64 digits that the engine made up are cut short, as Docker
+/// itself does.
 pub fn short_volume(name: &str) -> String {
     let nameless = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     match name.get(..12) {
@@ -378,7 +390,8 @@ pub struct Volume {
     pub project: Option<String>,
     /// Label `com.docker.compose.volume`: its key in the compose file.
     pub key: Option<String>,
-    /// When its content last changed at the top (the engine calls it CreatedAt; catalogue §0.7), seconds since 1970.
+    /// When its content last changed at the top (the engine calls it CreatedAt; catalogue §0.7),
+    /// seconds since 1970.
     pub changed_at: Option<i64>,
     /// The names of the containers that refer to it, running or not.
     pub attached_to: Vec<String>,
@@ -393,7 +406,8 @@ pub struct Volume {
     /// Where its content is.
     #[serde(default)]
     pub backing: VolumeBacking,
-    /// What is in it, where somebody looked: only where something is wrong, or on demand, and never where a running backend has it.
+    /// What is in it, where somebody looked: only where something is wrong, or on demand, and never
+    /// where a running backend has it.
     #[serde(default)]
     pub content: Observation<VolumeContent>,
 }
@@ -417,9 +431,11 @@ pub struct VolumeContent {
     pub secret: Option<SecretState>,
     /// The name in `credentials/instance_name`.
     pub instance_name: Option<String>,
-    /// The size of `db.sqlite3` in bytes; `None` where there is none (an instance on SQL has none either).
+    /// The size of `db.sqlite3` in bytes; `None` where there is none (an instance on SQL has none
+    /// either).
     pub database_bytes: Option<u64>,
-    /// How it was looked into, for the reader: its directory on this machine, or a helper container.
+    /// How it was looked into, for the reader: its directory on this machine, or a helper
+    /// container.
     pub how: String,
 }
 
@@ -437,7 +453,8 @@ pub enum VolumeBacking {
     /// With the engine: it goes when the volume is removed.
     #[default]
     Engine,
-    /// Where the volume only points to, by the options of the local driver: it stays when the volume is removed.
+    /// Where the volume only points to, by the options of the local driver: it stays when the
+    /// volume is removed.
     Device {
         /// A directory of the host, or a share.
         path: String,
@@ -474,8 +491,10 @@ pub struct EngineVersion {
 }
 
 impl EngineVersion {
-    /// Whether `volume prune` deletes every unused volume, and not only those without a name: so before API 1.42 (Docker 23,
-    /// <https://docs.docker.com/reference/api/engine/version-history/#v142-api-changes>). `None` where that is not known.
+    /// Whether `volume prune` deletes every unused volume, and not only those without a name: so
+    /// before API 1.42 (Docker 23,
+    /// <https://docs.docker.com/reference/api/engine/version-history/#v142-api-changes>). `None`
+    /// where that is not known.
     pub fn prunes_named_volumes(&self) -> Option<bool> {
         let (major, minor) = self.api.split_once('.')?;
         let api: (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);

@@ -22,7 +22,8 @@ pub struct EndpointFacts {
     pub path: String,
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
-    /// Whether somebody listens at each of them, in the same order; only for a name of this machine that has several.
+    /// Whether somebody listens at each of them, in the same order; only for a name of this machine
+    /// that has several.
     #[serde(default)]
     pub connections: Vec<Connection>,
     /// What the CLI's own way of connecting (proxy variables heeded) came to.
@@ -45,27 +46,33 @@ pub struct EndpointFacts {
     /// `check_admin_key` a second time, under another nonce; only when the first was no 200.
     #[serde(default)]
     pub check_again: Observation<Answer>,
-    /// `check_admin_key` again, one after the other, until the answers have changed twice or three were alike; only when the key was
-    /// refused, or the CLI's own first call was.
+    /// `check_admin_key` again, one after the other, until the answers have changed twice or three
+    /// were alike; only when the key was refused, or the CLI's own first call was.
     #[serde(default)]
     pub more_tries: Vec<Observation<Answer>>,
-    /// GET `<url as typed>/api/v1/get_canonical_urls` with the key: what the CLI asks first (since 1.35).
+    /// GET `<url as typed>/api/v1/get_canonical_urls` with the key: what the CLI asks first (since
+    /// 1.35).
     pub first_call: Observation<Answer>,
-    /// GET `<origin>/api/check_admin_key` without a key: 403 of that kind says it is a Convex API even when no key is sent.
+    /// GET `<origin>/api/check_admin_key` without a key: 403 of that kind says it is a Convex API
+    /// even when no key is sent.
     pub without_key: Observation<Answer>,
-    /// Other ports of the same host that answer `/instance_name` as a Convex API, where this one does not.
+    /// Other ports of the same host that answer `/instance_name` as a Convex API, where this one
+    /// does not.
     pub api_elsewhere: Vec<String>,
     /// The names and dates of the server's certificate.
     pub certificate: Option<Certificate>,
     /// How often `check_admin_key` answered 401.
     pub refusals: u32,
-    /// GET `<origin>/api/<version>/sync` with the headers of a WebSocket: 101 where the upgrade gets through.
+    /// GET `<origin>/api/<version>/sync` with the headers of a WebSocket: 101 where the upgrade
+    /// gets through.
     #[serde(default)]
     pub websocket: Observation<Answer>,
-    /// The scheme of a `www-authenticate` header (`Basic`, …), which no Convex backend sends: a login in front of it.
+    /// The scheme of a `www-authenticate` header (`Basic`, …), which no Convex backend sends: a
+    /// login in front of it.
     #[serde(default)]
     pub login: Option<String>,
-    /// Headers by which the proxy of a platform is known (`fly-request-id`, `x-railway-edge`), in any of the answers.
+    /// Headers by which the proxy of a platform is known (`fly-request-id`, `x-railway-edge`), in
+    /// any of the answers.
     #[serde(default)]
     pub edge_headers: Vec<String>,
     /// How long the host's name took to resolve, in milliseconds.
@@ -77,8 +84,8 @@ pub struct EndpointFacts {
     /// POST `<origin>/echo` with 4 MiB and without a key; with `--deep` only, `None` else.
     #[serde(default)]
     pub big_body: Option<Observation<Answer>>,
-    /// `check_admin_key` with the key straight at the container it was minted for; asked only where the URL answered as if the key had
-    /// been lost on the way.
+    /// `check_admin_key` with the key straight at the container it was minted for; asked only where
+    /// the URL answered as if the key had been lost on the way.
     #[serde(default)]
     pub straight: Option<Straight>,
 }
@@ -120,15 +127,16 @@ impl EndpointFacts {
         self.instance_name.seen().ok()?.instance_name()
     }
 
-    /// The first address of a name of this machine, where nobody listens, and another where somebody does: a client that tries only the
-    /// first does not get there.
+    /// The first address of a name of this machine, where nobody listens, and another where
+    /// somebody does: a client that tries only the first does not get there.
     pub fn dead_first_address(&self) -> Option<(&str, &str)> {
         let first = self.connections.first().filter(|first| !first.connected)?;
         let other = self.connections.iter().find(|other| other.connected)?;
         Some((&first.address, &other.address))
     }
 
-    /// Whether `check_admin_key` took the key, each time it was asked with it, in order; `None` for an answer that says neither.
+    /// Whether `check_admin_key` took the key, each time it was asked with it, in order; `None` for
+    /// an answer that says neither.
     pub fn verdicts(&self) -> Vec<Option<bool>> {
         [&self.check_admin_key, &self.check_again]
             .into_iter()
@@ -291,9 +299,9 @@ impl Answer {
         }
     }
 
-    /// Whether a Convex backend answers so to a request whose key did not arrive: none did, or another scheme stands in its place
-    /// (<https://github.com/get-convex/convex-backend>, `crates/local_backend/src/authentication.rs`). A system key is answered the
-    /// first, too.
+    /// Whether a Convex backend answers so to a request whose key did not arrive: none did, or
+    /// another scheme stands in its place (<https://github.com/get-convex/convex-backend>,
+    /// `crates/local_backend/src/authentication.rs`). A system key is answered the first, too.
     pub fn lost_key(&self) -> bool {
         let none = self.status == 403 && self.code() == Some("BadDeployKey");
         none || self.replaced_key()

@@ -18,7 +18,8 @@ pub struct KeyFacts {
     pub fingerprint: Option<Fingerprint>,
     /// What its text says without any secret.
     pub shape: Shape,
-    /// The fingerprint of the key in it, where it is a whole one that only something was captured along with.
+    /// The fingerprint of the key in it, where it is a whole one that only something was captured
+    /// along with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Fingerprint>,
     /// Where an instance secret was found that equals this text digit for digit.
@@ -56,7 +57,8 @@ pub enum SecretPlace {
     File {
         /// The container's name.
         container: String,
-        /// The volume or host directory that holds the file; `None` when it lies in the container's own layer.
+        /// The volume or host directory that holds the file; `None` when it lies in the container's
+        /// own layer.
         volume: Option<String>,
     },
     /// In a volume that no running backend has.
@@ -71,7 +73,8 @@ pub enum SecretPlace {
         /// The line, from 1.
         line: usize,
     },
-    /// The public development secret of upstream's repository, which every local backend of the CLI used until 2026.
+    /// The public development secret of upstream's repository, which every local backend of the CLI
+    /// used until 2026.
     PublicDevelopment,
     /// A file that the caller named.
     Given,

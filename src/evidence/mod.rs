@@ -1,8 +1,9 @@
 //! What was seen: plain, serialisable data without any secret.
 //!
-//! `collect` fills it, a bundle carries it, the checks read it. Every secret met on the way is reduced here to a fingerprint and
-//! to the answers that were needed of it. Something that could not be looked at is [`Observation::Unavailable`], which no
-//! check can mistake for "seen, and in order". Something that is not there (no compose file) is `Seen(None)`.
+//! `collect` fills it, a bundle carries it, the checks read it. Every secret met on the way is
+//! reduced here to a fingerprint and to the answers that were needed of it. Something that could
+//! not be looked at is [`Observation::Unavailable`], which no check can mistake for "seen, and in
+//! order". Something that is not there (no compose file) is `Seen(None)`.
 
 pub mod command;
 pub mod compose;
@@ -90,7 +91,8 @@ pub struct Evidence {
     /// The command that failed, under `convex-doctor run`.
     #[serde(default)]
     pub command: Option<command::CommandFacts>,
-    /// The dashboards of this project that run and publish their port on this machine (in a container: none does).
+    /// The dashboards of this project that run and publish their port on this machine (in a
+    /// container: none does).
     #[serde(default)]
     pub dashboards: Observation<Vec<endpoint::DashboardPage>>,
     /// How long each probe took.
@@ -110,7 +112,8 @@ pub struct Asked {
     pub no_docker: bool,
     /// `--no-network`.
     pub no_network: bool,
-    /// What is not to be shown, by `convex-doctor.toml` and by comments in the files that were read.
+    /// What is not to be shown, by `convex-doctor.toml` and by comments in the files that were
+    /// read.
     #[serde(default)]
     pub suppressions: Vec<suppression::Suppression>,
 }

@@ -1,4 +1,5 @@
-//! Where else the key and the secret stand that a rotation would end. Looked for only where a rotation is called for.
+//! Where else the key and the secret stand that a rotation would end. Looked for only where a
+//! rotation is called for.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Files with the key or the secret in them, and stores of variables that hold them out of sight.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OtherPlaces {
-    /// Lines that hold one of them literally, those in comments left out. The files that the CLI and Compose read are among them.
+    /// Lines that hold one of them literally, those in comments left out. The files that the CLI
+    /// and Compose read are among them.
     pub lines: Vec<HeldAt>,
     /// Variables that are kept elsewhere (a CI's secrets, a host's settings) and that files name.
     pub variables: Vec<NamedVariable>,
@@ -49,7 +51,8 @@ pub struct HeldAt {
     pub what: Held,
     /// The variable that the line sets, where it looks like an assignment.
     pub variable: Option<String>,
-    /// Whether the file is an env file, and this the assignment that counts for the variable, with nothing else in its value.
+    /// Whether the file is an env file, and this the assignment that counts for the variable, with
+    /// nothing else in its value.
     pub is_plain: bool,
     /// What git does with the file; `None` outside of a work tree, and where git did not say.
     pub git: Option<InGit>,
@@ -68,6 +71,7 @@ pub struct NamedVariable {
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-    /// Whether the file names it; else it only runs the CLI, which needs the variable from somewhere.
+    /// Whether the file names it; else it only runs the CLI, which needs the variable from
+    /// somewhere.
     pub is_named: bool,
 }

@@ -1,4 +1,5 @@
-//! What the Convex CLI would use here, and where each value came from: facts without a secret, for checks and bundles.
+//! What the Convex CLI would use here, and where each value came from: facts without a secret, for
+//! checks and bundles.
 //!
 //! `selection` reads the texts and makes these; nothing here knows how.
 
@@ -131,8 +132,8 @@ pub struct KeyFacts {
 /// How an assignment stands in its file: what changing it needs, and nothing of its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Written {
-    /// The hash of each of its lines ([`crate::report::line_hash`]), the one with the name first. Only of lines that hold a whole key or
-    /// no secret: the hash of a password can be guessed at.
+    /// The hash of each of its lines ([`crate::report::line_hash`]), the one with the name first.
+    /// Only of lines that hold a whole key or no secret: the hash of a password can be guessed at.
     pub hashes: Vec<String>,
     /// Whether `export` stands before the name.
     pub export: bool,
@@ -145,7 +146,8 @@ pub struct Written {
 pub struct DefinitionFacts {
     /// Where.
     pub source: ValueSource,
-    /// Whether the value is empty: the CLI takes that for unset, and it still hides the definitions below.
+    /// Whether the value is empty: the CLI takes that for unset, and it still hides the definitions
+    /// below.
     pub empty: bool,
     /// Whether this is the one that counts.
     pub wins: bool,
@@ -270,7 +272,8 @@ pub struct SelectionFacts {
     pub message: Option<String>,
     /// What the CLI itself prints (1.48.0), where it prints anything and it is known.
     pub cli_says: Option<String>,
-    /// The URL in force. Also set when only package.json is missing: then it is what the CLI would use in the right directory.
+    /// The URL in force. Also set when only package.json is missing: then it is what the CLI would
+    /// use in the right directory.
     pub url: Option<UrlFacts>,
     /// The admin key in force, as [`Self::url`].
     pub admin_key: Option<KeyFacts>,
@@ -288,7 +291,8 @@ pub struct SelectionFacts {
     pub variables: Vec<VariableFacts>,
     /// Variables defined twice in one file.
     pub duplicates: Vec<DuplicateFacts>,
-    /// Names that the CLI does not read, in the sources that count; none with both flags, when it reads no file.
+    /// Names that the CLI does not read, in the sources that count; none with both flags, when it
+    /// reads no file.
     pub near_misses: Vec<NearMissFacts>,
     /// Lines that do not say what they seem to say, in the files that count.
     pub misreadings: Vec<MisreadingFacts>,

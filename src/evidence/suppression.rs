@@ -1,4 +1,5 @@
-//! What somebody chose not to be told of, in `convex-doctor.toml` or beside a line: plain data, so that a replay judges alike.
+//! What somebody chose not to be told of, in `convex-doctor.toml` or beside a line: plain data, so
+//! that a replay judges alike.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -17,8 +18,8 @@ pub struct Suppression {
     pub reason: String,
     /// The last day on which it counts, `2027-01-31`, in UTC; `None` = for ever.
     pub until: Option<String>,
-    /// Where it counts: a file, `file:line`, a container, a volume, a URL or a variable, in every spelling that it may have; everywhere
-    /// when empty.
+    /// Where it counts: a file, `file:line`, a container, a volume, a URL or a variable, in every
+    /// spelling that it may have; everywhere when empty.
     pub places: Vec<String>,
     /// The file in which it is written, relative to the project's directory where it lies inside.
     pub file: String,

@@ -1,4 +1,5 @@
-//! The project round the deployment: package.json, git, other env files, the machine the doctor runs on.
+//! The project round the deployment: package.json, git, other env files, the machine the doctor
+//! runs on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,9 @@ pub struct Surroundings {
     pub package_json: Observation<PackageJson>,
     /// The version of the Convex CLI that would run here; `None` where it is not known.
     pub cli_version: Option<String>,
-    /// Where that CLI was found: a file relative to the directory, or an absolute path. `None` where none is installed, neither for this
-    /// project nor on PATH: `npx` then fetches the newest one.
+    /// Where that CLI was found: a file relative to the directory, or an absolute path. `None`
+    /// where none is installed, neither for this project nor on PATH: `npx` then fetches the newest
+    /// one.
     #[serde(default)]
     pub cli_found: Observation<Option<String>>,
     /// What `node --version` says, without the `v`; asked only where a check depends on it.
@@ -27,11 +29,13 @@ pub struct Surroundings {
     pub node_version: Option<String>,
     /// The git work tree; `None` outside of one, or where git is not installed.
     pub git: Observation<Option<Git>>,
-    /// Env files with the pair or half of it that the CLI does not read from here: parents, child packages, other names.
+    /// Env files with the pair or half of it that the CLI does not read from here: parents, child
+    /// packages, other names.
     pub env_files_elsewhere: Vec<EnvFileElsewhere>,
     /// Env files that exist and could not be read as text.
     pub unreadable: Vec<UnreadableFile>,
-    /// The URLs the app is told (CONVEX_URL, NEXT_PUBLIC_CONVEX_URL, VITE_CONVEX_URL, …) in the files the CLI reads.
+    /// The URLs the app is told (CONVEX_URL, NEXT_PUBLIC_CONVEX_URL, VITE_CONVEX_URL, …) in the
+    /// files the CLI reads.
     pub app_urls: Vec<AppUrl>,
     /// Where else the key and the secret stand; looked for only where a rotation is called for.
     #[serde(default)]
@@ -81,8 +85,8 @@ pub struct TrackedSecret {
     pub line: usize,
     /// `key` or `instance secret`.
     pub what: String,
-    /// The newest commit with a version of the file that holds it, where the file as git tracks it now does not; the line is that
-    /// version's. Looked for only when asked to.
+    /// The newest commit with a version of the file that holds it, where the file as git tracks it
+    /// now does not; the line is that version's. Looked for only when asked to.
     #[serde(default)]
     pub commit: Option<String>,
 }
@@ -120,8 +124,8 @@ pub struct AppUrl {
     pub line: usize,
     /// As typed, a password masked.
     pub url: String,
-    /// The instance name that answers there; `None` when it was not asked (the same origin as the selected one, or none), and where no
-    /// backend answers.
+    /// The instance name that answers there; `None` when it was not asked (the same origin as the
+    /// selected one, or none), and where no backend answers.
     pub instance_name: Option<String>,
     /// Why it is not known what answers there, where it was worth asking.
     #[serde(default)]

@@ -15,7 +15,8 @@ pub struct Versions {
     pub node: Observation<Option<Installed>>,
     /// The Docker engine.
     pub engine: Observation<EngineVersion>,
-    /// Docker Compose: what `docker compose version` says, else the label of the containers that it made.
+    /// Docker Compose: what `docker compose version` says, else the label of the containers that it
+    /// made.
     pub compose: Observation<Option<Installed>>,
     /// The Convex backends on the engine, this project's first.
     pub backends: Observation<Vec<BackendImage>>,

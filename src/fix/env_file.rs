@@ -1,14 +1,16 @@
-//! One variable of an env file, set so that Node's dotenv, a shell and Compose read it alike, and nothing else touched; or as a line
-//! that a shell evaluates.
+//! One variable of an env file, set so that Node's dotenv, a shell and Compose read it alike, and
+//! nothing else touched; or as a line that a shell evaluates.
 
 use zeroize::Zeroizing;
 
 use crate::selection::node_dotenv::{Comment, parse};
 
-/// The value in quotes that all three readers take away and look into for nothing; `None` where there are none.
+/// The value in quotes that all three readers take away and look into for nothing; `None` where
+/// there are none.
 ///
-/// Within `'…'` nothing means anything to any of them, but that Node's dotenv and Compose take `\'` for a quote inside; within `"…"`
-/// the four signs mean something to one of them at least. A carriage return becomes a line feed in Node's, whatever is around it.
+/// Within `'…'` nothing means anything to any of them, but that Node's dotenv and Compose take `\'`
+/// for a quote inside; within `"…"` the four signs mean something to one of them at least. A
+/// carriage return becomes a line feed in Node's, whatever is around it.
 pub fn quoted(value: &str) -> Option<String> {
     if value.contains(['\r', '\0']) {
         None
@@ -37,13 +39,16 @@ pub fn written(value: &str) -> Result<String, String> {
 pub struct Exported {
     /// `export NAME='…'` with its line end. It may hold a secret.
     pub line: Zeroizing<String>,
-    /// Whether an env file may hold the line as well: Node's dotenv and Compose read the same value from it.
+    /// Whether an env file may hold the line as well: Node's dotenv and Compose read the same value
+    /// from it.
     pub fits_a_file: bool,
 }
 
-/// The line that gives `name` this value and does nothing else, whatever the value is; `None` for a value that no variable can have.
+/// The line that gives `name` this value and does nothing else, whatever the value is; `None` for a
+/// value that no variable can have.
 ///
-/// With `export`, for without it the value would stay in the shell and never reach `npx convex`. Both readers of files skip the word:
+/// With `export`, for without it the value would stay in the shell and never reach `npx convex`.
+/// Both readers of files skip the word:
 /// <https://github.com/motdotla/dotenv/blob/v16.6.1/lib/main.js> (`LINE`),
 /// <https://github.com/compose-spec/compose-go/blob/main/dotenv/parser.go> (`exportPrefix`).
 pub fn exported(name: &str, value: &str) -> Option<Exported> {
@@ -59,8 +64,8 @@ pub fn exported(name: &str, value: &str) -> Option<Exported> {
     Some(Exported { line, fits_a_file })
 }
 
-/// The text with `name` set to `quoted` where its assignment that counts stands, else on a line of its own at the end. Other lines,
-/// comments and the kind of line ends stay.
+/// The text with `name` set to `quoted` where its assignment that counts stands, else on a line of
+/// its own at the end. Other lines, comments and the kind of line ends stay.
 pub fn set(text: &str, name: &str, quoted: &str) -> String {
     let assignments = parse(text);
     let Some(last) = assignments.iter().rfind(|one| one.name == name) else {
@@ -81,8 +86,8 @@ pub fn set(text: &str, name: &str, quoted: &str) -> String {
     format!("{before}{export}{name}={quoted}{comment}{}", &after[end..])
 }
 
-/// `new`, which [`set`] made of `text`, with the line of `name` that it replaced above it as a comment. A value over several lines, or
-/// none at all, is not kept.
+/// `new`, which [`set`] made of `text`, with the line of `name` that it replaced above it as a
+/// comment. A value over several lines, or none at all, is not kept.
 pub fn with_old_line(text: &str, new: &str, name: &str) -> String {
     let kept = || {
         let assignments = parse(text);

@@ -1,7 +1,8 @@
 //! One line of a `.gitignore`.
 
-/// The text with `pattern` as its last line; unchanged where that line stands already and no later one takes it back (`!pattern`).
-/// Other lines, the kind of line ends and a missing last one stay. A pattern that begins with `#` or `!` comes with its backslash.
+/// The text with `pattern` as its last line; unchanged where that line stands already and no later
+/// one takes it back (`!pattern`). Other lines, the kind of line ends and a missing last one stay.
+/// A pattern that begins with `#` or `!` comes with its backslash.
 pub fn ignore(gitignore: Option<&str>, pattern: &str) -> String {
     let text = gitignore.unwrap_or("");
     let bare = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -1,12 +1,14 @@
-//! What differs between two texts, in whole lines: as edits that a report can carry and anybody can check before applying them, and as
-//! the diff that a person reads.
+//! What differs between two texts, in whole lines: as edits that a report can carry and anybody can
+//! check before applying them, and as the diff that a person reads.
 //!
 //! # Line ends
-//! A line is its content and its end: `\n`, `\r\n`, or none for a last line without one (a lone `\r` is content). An [`Edit`]'s hash
-//! is of the content alone, and its new line says no end where the usual one is meant: that of the line it replaces; for an inserted
-//! line the file's kind, which is its first line's (`\n` for a text without any). The last line keeps the end that the file's last
-//! line had. Any other end is written out: the new line ends with `\n` or `\r\n`, or, for a last line without an end where the usual
-//! one would be there, with `\n` and [`NO_LINE_END`], as `diff` has it. No content holds a `\n`, so none can be taken for that.
+//! A line is its content and its end: `\n`, `\r\n`, or none for a last line without one (a lone
+//! `\r` is content). An [`Edit`]'s hash is of the content alone, and its new line says no end where
+//! the usual one is meant: that of the line it replaces; for an inserted line the file's kind,
+//! which is its first line's (`\n` for a text without any). The last line keeps the end that the
+//! file's last line had. Any other end is written out: the new line ends with `\n` or `\r\n`, or,
+//! for a last line without an end where the usual one would be there, with `\n` and
+//! [`NO_LINE_END`], as `diff` has it. No content holds a `\n`, so none can be taken for that.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -56,7 +58,8 @@ impl fmt::Display for Conflict {
 
 impl std::error::Error for Conflict {}
 
-/// The edits that make `new` of `old`, in order, all with the line numbers of `old`. `file` is what they name.
+/// The edits that make `new` of `old`, in order, all with the line numbers of `old`. `file` is what
+/// they name.
 pub fn edits(file: &str, old: &str, new: &str) -> Vec<Edit> {
     let (olds, news) = (lines(old), lines(new));
     let usual = usual_end(&olds);
@@ -152,11 +155,13 @@ fn default_end(
     }
 }
 
-/// Applies edits of one file (all of them are taken for edits of this one). Each placeholder in a new line ([`Edit::new`]) is replaced with
-/// what `fill` has for it, `key ab12cd34` for `{key ab12cd34}`.
+/// Applies edits of one file (all of them are taken for edits of this one). Each placeholder in a
+/// new line ([`Edit::new`]) is replaced with what `fill` has for it, `key ab12cd34` for `{key
+/// ab12cd34}`.
 ///
 /// # Errors
-/// Nothing is applied when a line is not the one that an edit was made for, or a placeholder is not known.
+/// Nothing is applied when a line is not the one that an edit was made for, or a placeholder is not
+/// known.
 pub fn apply(
     text: &str,
     edits: &[Edit],
@@ -245,9 +250,9 @@ fn filled(
     }
 }
 
-/// The change as `diff -u` shows it, every shown line passed through `mask`, which gets
-/// whether it is of the new text, its number from 1, and the line; nothing when the texts are the same. Of a line end only
-/// a missing last one is shown: a `\r` would move a terminal's cursor.
+/// The change as `diff -u` shows it, every shown line passed through `mask`, which gets whether it
+/// is of the new text, its number from 1, and the line; nothing when the texts are the same. Of a
+/// line end only a missing last one is shown: a `\r` would move a terminal's cursor.
 pub fn unified(
     file: &str,
     old: &str,
@@ -317,8 +322,9 @@ fn usual_end(lines: &[Line<'_>]) -> &'static str {
     lines.first().map(|line| line.end).filter(|end| !end.is_empty()).unwrap_or("\n")
 }
 
-/// The steps from one text to the other, in order; lines with another end are other lines. The lengths of the steps are right, but
-/// where something is inserted `similar` says one line too low at times: the places are counted here.
+/// The steps from one text to the other, in order; lines with another end are other lines. The
+/// lengths of the steps are right, but where something is inserted `similar` says one line too low
+/// at times: the places are counted here.
 fn compare(olds: &[Line<'_>], news: &[Line<'_>]) -> Vec<DiffOp> {
     let (mut old_index, mut new_index) = (0, 0);
     let mut steps = capture_diff_slices(Algorithm::Myers, olds, news);

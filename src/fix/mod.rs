@@ -1,4 +1,5 @@
-//! Changes as text: what a file should hold afterwards, and the plan of a fix. Nothing is written here.
+//! Changes as text: what a file should hold afterwards, and the plan of a fix. Nothing is written
+//! here.
 
 pub mod compose_file;
 pub mod env_file;
@@ -12,7 +13,8 @@ use compose_file::NoSafeEdit;
 
 use crate::report::Action;
 
-/// The text of a compose file with what the action wants of it; why there is no safe edit, with what to write by hand.
+/// The text of a compose file with what the action wants of it; why there is no safe edit, with
+/// what to write by hand.
 fn compose_edit(file: &str, text: &str, action: &Action) -> Result<String, String> {
     let told = |no: NoSafeEdit| no.told(file);
     match action {

@@ -1,4 +1,5 @@
-//! What stands for the placeholders of an edit ([`Edit::new`]): taken from the old line itself, so that no report had to hold it.
+//! What stands for the placeholders of an edit ([`Edit::new`]): taken from the old line itself, so
+//! that no report had to hold it.
 
 use crate::admin_key;
 use crate::report::Edit;
@@ -59,7 +60,8 @@ impl<'t> EnvText<'t> {
     }
 }
 
-/// The key with that fingerprint in a value: the value itself, or what is left of it without what was captured along.
+/// The key with that fingerprint in a value: the value itself, or what is left of it without what
+/// was captured along.
 fn key(value: &str, print: &str) -> Option<Secret> {
     let whole = Secret::new(value);
     let is_it = |key: &Secret| {

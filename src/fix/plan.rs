@@ -1,5 +1,5 @@
-//! From a report to what `convex-doctor fix` would do: one fix a finding, each in steps, with the diff of every file. Nothing is
-//! written here; the texts of the files come in.
+//! From a report to what `convex-doctor fix` would do: one fix a finding, each in steps, with the
+//! diff of every file. Nothing is written here; the texts of the files come in.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};
 use crate::selection::node_dotenv;
 
-/// The text of a file; `Ok(None)` where there is none, `Err` where it cannot be read. It may hold secrets.
+/// The text of a file; `Ok(None)` where there is none, `Err` where it cannot be read. It may hold
+/// secrets.
 pub type Texts<'a> = dyn Fn(&str) -> Result<Option<Zeroizing<String>>, String> + 'a;
 
 /// Whether git tracks a file; why that is not known.
@@ -110,7 +111,8 @@ pub struct Set {
 pub enum Value {
     /// An admin key for this deployment's instance.
     Key {
-        /// Whether the old line stays above it as a comment: it may be the only trace of older data.
+        /// Whether the old line stays above it as a comment: it may be the only trace of older
+        /// data.
         keep_old: bool,
     },
     /// The key that another env file has by then.
@@ -221,7 +223,8 @@ const CHOICES: &[(&str, &str)] = &[(
 /// Findings by which a backend that is stopped does not come back as it was.
 const DRIFTS: &[&str] = &["secret-drift", "name-drift", "secret-invalid"];
 
-/// Why nobody does this now, asked or not: a backend that would be stopped for it, and would not come back as it was.
+/// Why nobody does this now, asked or not: a backend that would be stopped for it, and would not
+/// come back as it was.
 fn refused(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
     let is_drift = |one: &Finding| DRIFTS.contains(&one.id.as_str());
     let stops = remedy.actions.iter().any(|action| match action {
@@ -258,7 +261,8 @@ fn asks_to_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
     None
 }
 
-/// Findings that stay when their remedy is carried out: pinning keeps the keys, and the data is where it was.
+/// Findings that stay when their remedy is carried out: pinning keeps the keys, and the data is
+/// where it was.
 const PROVIDED_FOR: &[&str] = &["data-on-tmpfs"];
 
 fn goal(finding: &Finding) -> Goal {
@@ -316,7 +320,8 @@ impl Files<'_> {
         steps
     }
 
-    /// A value that is set when it is known. All of them are secret, and so none goes into a file that git tracks.
+    /// A value that is set when it is known. All of them are secret, and so none goes into a file
+    /// that git tracks.
     fn set_later(&mut self, file: &str, value: Value) -> Result<Step, String> {
         match (self.project.tracked)(file) {
             Ok(false) => {}
@@ -468,8 +473,8 @@ impl Value {
         Zeroizing::new(self.set_in(text, &format!("'{}'", "*".repeat(256))))
     }
 
-    /// The text of an env file with the value in it, once that is known; beside a key, the URL where the text has none. `None` where no
-    /// quotes hold it.
+    /// The text of an env file with the value in it, once that is known; beside a key, the URL
+    /// where the text has none. `None` where no quotes hold it.
     pub fn written(
         &self,
         text: &str,

@@ -1,4 +1,5 @@
-//! The lines of a diff as a person may see them, who may paste them anywhere: no value that could be secret.
+//! The lines of a diff as a person may see them, who may paste them anywhere: no value that could
+//! be secret.
 
 use crate::admin_key;
 use crate::mask;
@@ -28,7 +29,8 @@ fn is_env_file(file: &str) -> bool {
     name.starts_with(".env") || name.rsplit_once('.').is_some_and(|(_, end)| end == "env")
 }
 
-/// A line of an env file: a key as its name and its fingerprint, a URL as it is but for a password, any other value not at all.
+/// A line of an env file: a key as its name and its fingerprint, a URL as it is but for a password,
+/// any other value not at all.
 fn env_line(line: &str) -> String {
     if let Some((before, commented)) = line.split_once('#')
         && before.trim().is_empty()

@@ -63,7 +63,8 @@ pub(super) fn coloured_sign(state: LinkState) -> String {
     }
 }
 
-/// The chain as a Mermaid flow chart: a dotted arrow is a link that was not seen, a crossed one a link that is broken.
+/// The chain as a Mermaid flow chart: a dotted arrow is a link that was not seen, a crossed one a
+/// link that is broken.
 pub(super) fn mermaid(links: &[Link]) -> String {
     let mut names: Vec<&str> = Vec::new();
     let mut arrows = String::new();
@@ -95,7 +96,8 @@ pub(super) fn mermaid(links: &[Link]) -> String {
     format!("flowchart LR\n{nodes}{arrows}")
 }
 
-/// Text inside a Mermaid label: everything that could mean something to Mermaid, HTML or the fence stands as a character code.
+/// Text inside a Mermaid label: everything that could mean something to Mermaid, HTML or the fence
+/// stands as a character code.
 fn label(text: &str) -> String {
     let mut out = String::new();
     for c in sanitize(text).chars() {

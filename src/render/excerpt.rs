@@ -6,8 +6,8 @@ use crate::evidence::compose::{At, SourceLine};
 use crate::report::{Columns, Location};
 use crate::secret::sanitize;
 
-/// The excerpt of a place in a file that carries its line; `None` for others. It ends with a line end and is at most about `width`
-/// columns wide.
+/// The excerpt of a place in a file that carries its line; `None` for others. It ends with a line
+/// end and is at most about `width` columns wide.
 pub fn of_location(location: &Location, width: usize) -> Option<String> {
     let Location::File { file, line, text: Some(text), mark: Some(mark), .. } = location else {
         return None;

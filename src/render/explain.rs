@@ -1,4 +1,5 @@
-//! `explain`: what a finding means, or the answer to a question, from the Markdown text beside its check or in `topics`.
+//! `explain`: what a finding means, or the answer to a question, from the Markdown text beside its
+//! check or in `topics`.
 
 use std::fmt::Write as _;
 
@@ -16,8 +17,9 @@ pub struct Section<'a> {
     pub entries: Vec<(&'a str, &'a str)>,
 }
 
-/// An explanation for a terminal of `width` columns. `kind` says what the name is; `text` is Markdown of the few forms that the
-/// explanations use: headings, paragraphs, lists, fenced commands. Commands keep their lines, and a code span is not broken.
+/// An explanation for a terminal of `width` columns. `kind` says what the name is; `text` is
+/// Markdown of the few forms that the explanations use: headings, paragraphs, lists, fenced
+/// commands. Commands keep their lines, and a code span is not broken.
 pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> String {
     let mut page = Page {
         out: format!("{} ({kind})\n", name.bold()),

@@ -1,14 +1,15 @@
 //! Workflow commands for GitHub Actions: an annotation per finding
 //! (<https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>).
 //!
-//! A line that foreign text could begin would be a command of its own, so nothing foreign stands outside of an escaped message; and the
-//! plain lines know the runner's older form `##[…]`, which counts anywhere in a line (actions/runner: `ActionCommand.cs`).
+//! A line that foreign text could begin would be a command of its own, so nothing foreign stands
+//! outside of an escaped message; and the plain lines know the runner's older form `##[…]`, which
+//! counts anywhere in a line (actions/runner: `ActionCommand.cs`).
 
 use super::machine;
 use crate::report::{Finding, Level, Report, Verdict};
 
-/// The report as lines of a workflow's log. GitHub shows the first ten errors and the first ten warnings of a step, so the order of the
-/// findings counts.
+/// The report as lines of a workflow's log. GitHub shows the first ten errors and the first ten
+/// warnings of a step, so the order of the findings counts.
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     let word = match report.verdict {

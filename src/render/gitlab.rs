@@ -1,8 +1,10 @@
-//! GitLab's Code Quality report (<https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>): one JSON array.
+//! GitLab's Code Quality report
+//! (<https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>): one JSON array.
 //!
-//! GitLab takes no entry without a file and line: a finding about a container, a volume or a URL stands in the compose file, where there
-//! is none in the file that selects the deployment, and in `.env.local` as the last resort; at line 1. What is suppressed and what
-//! could not be seen have no form of their own there: both are `info`, and their text begins by saying so.
+//! GitLab takes no entry without a file and line: a finding about a container, a volume or a URL
+//! stands in the compose file, where there is none in the file that selects the deployment, and in
+//! `.env.local` as the last resort; at line 1. What is suppressed and what could not be seen have
+//! no form of their own there: both are `info`, and their text begins by saying so.
 
 use serde_json::{Value, json};
 

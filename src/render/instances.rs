@@ -1,5 +1,5 @@
-//! What `inspect instances` shows: every Convex instance on the engine, the data volumes that none of them has, and whose the
-//! selected key is.
+//! What `inspect instances` shows: every Convex instance on the engine, the data volumes that none
+//! of them has, and whose the selected key is.
 
 use std::fmt::Write as _;
 
@@ -104,7 +104,8 @@ pub fn text(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
     out
 }
 
-/// The volumes that no backend has and that hold an instance's data, or may, where nobody could look.
+/// The volumes that no backend has and that hold an instance's data, or may, where nobody could
+/// look.
 fn detached(docker: &DockerFacts) -> impl Iterator<Item = &Volume> {
     let of_backend = |volume: &Volume| {
         volume.attached_to.iter().any(|container| docker.backend(container).is_some())
@@ -183,7 +184,8 @@ fn in_force(container: &Container) -> Option<&Fingerprint> {
         .find_map(|place| place.seen().ok()?.as_ref().and_then(SecretState::fingerprint))
 }
 
-/// Whether that secret opens the selected key; `None` when there is no key or the secret was not tried on it.
+/// Whether that secret opens the selected key; `None` when there is no key or the secret was not
+/// tried on it.
 fn opens(secret: &Fingerprint, keys: &[KeyFacts]) -> Option<bool> {
     let key = keys.iter().find(|key| key.selected)?;
     let trial = key.trials.iter().find(|trial| trial.secret == *secret);

@@ -1,4 +1,5 @@
-//! The report as one JSON object, schema version 1: it only grows. The JSON Schema comes from these types.
+//! The report as one JSON object, schema version 1: it only grows. The JSON Schema comes from these
+//! types.
 
 use schemars::JsonSchema;
 use serde::Serialize;

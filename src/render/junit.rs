@@ -1,7 +1,9 @@
-//! JUnit XML, through the library that nextest writes it with: one suite, one test case per id that was judged.
+//! JUnit XML, through the library that nextest writes it with: one suite, one test case per id that
+//! was judged.
 //!
-//! It agrees with the exit code: an id fails where it has a finding at or above `--fail-on`. One with milder findings passes and carries
-//! them in its `system-out`. An id that could not be judged, or all of whose findings are suppressed, is skipped with the reason.
+//! It agrees with the exit code: an id fails where it has a finding at or above `--fail-on`. One
+//! with milder findings passes and carries them in its `system-out`. An id that could not be
+//! judged, or all of whose findings are suppressed, is skipped with the reason.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What the formats for other programs share: a finding as plain text, its place in a file, a fingerprint that outlives an edit.
+//! What the formats for other programs share: a finding as plain text, its place in a file, a
+//! fingerprint that outlives an edit.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,8 @@ use super::text::sentence;
 use crate::report::{Finding, Location, Report, Suppressed};
 use crate::secret::{sanitize, sanitize_lines, scrub};
 
-/// Foreign text on its way into a format that escapes it: secrets are cut out first, because the scrubber at the door knows neither
-/// `&amp;` nor `%25`. On one line, without control characters.
+/// Foreign text on its way into a format that escapes it: secrets are cut out first, because the
+/// scrubber at the door knows neither `&amp;` nor `%25`. On one line, without control characters.
 pub(super) fn clean(text: &str) -> String {
     sanitize(&scrub(text))
 }
@@ -19,7 +20,8 @@ pub(super) fn clean_lines(text: &str) -> String {
     sanitize_lines(&scrub(text))
 }
 
-/// One sentence after the other: what is wrong, and what is the case here. Without control characters but line ends.
+/// One sentence after the other: what is wrong, and what is the case here. Without control
+/// characters but line ends.
 pub(super) fn message(finding: &Finding) -> String {
     let title = sentence(&finding.title);
     clean_lines(&format!("{}. {}", title.trim_end_matches('.'), finding.detail))
@@ -71,7 +73,8 @@ pub(super) struct Place {
     pub(super) line: Option<(usize, usize)>,
 }
 
-/// The place of a location that is a file; the root of the repository is none, and has no path from there.
+/// The place of a location that is a file; the root of the repository is none, and has no path from
+/// there.
 pub(super) fn place(report: &Report, location: &Location) -> Option<Place> {
     let Location::File { file, line, column, .. } = location else { return None };
     let path = report.tree.path(file);
@@ -84,13 +87,15 @@ pub(super) fn first_file(report: &Report, finding: &Finding) -> Option<Place> {
     finding.locations.iter().find_map(|location| place(report, location))
 }
 
-/// The file that stands for a finding which points to none: a container's fault lies where the container is described.
+/// The file that stands for a finding which points to none: a container's fault lies where the
+/// container is described.
 pub(super) fn main_file(report: &Report) -> Place {
     Place { path: report.tree.path(&report.tree.main_file), line: None }
 }
 
-/// Names findings so that the same one has the same name in the next run, wherever its line has moved: 32 hex digits of SHA-256 over
-/// the id and the places without their lines. The second of two that would be named alike gets another name.
+/// Names findings so that the same one has the same name in the next run, wherever its line has
+/// moved: 32 hex digits of SHA-256 over the id and the places without their lines. The second of
+/// two that would be named alike gets another name.
 #[derive(Default)]
 pub(super) struct Fingerprints(BTreeMap<String, usize>);
 

@@ -1,5 +1,5 @@
-//! The report for a support thread: what a helper needs first on top, the rest folded away. Foreign text stands in code spans, so
-//! that it can make no heading, link, mention or picture.
+//! The report for a support thread: what a helper needs first on top, the rest folded away. Foreign
+//! text stands in code spans, so that it can make no heading, link, mention or picture.
 
 use std::fmt::Write as _;
 

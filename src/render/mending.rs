@@ -1,4 +1,5 @@
-//! What `convex-doctor fix` would do or did: for a terminal as it goes, or as one JSON object at the end.
+//! What `convex-doctor fix` would do or did: for a terminal as it goes, or as one JSON object at
+//! the end.
 
 use std::fmt::Write as _;
 

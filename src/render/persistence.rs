@@ -10,7 +10,8 @@ use super::text::wrap;
 use crate::report::{Fate, Foresight, Operation};
 use crate::secret::sanitize_lines as sanitize;
 
-/// The table for a terminal of `width` columns: operations that come to the same, and for the same reason, stand together.
+/// The table for a terminal of `width` columns: operations that come to the same, and for the same
+/// reason, stand together.
 pub fn table(operations: &[Operation], width: usize) -> String {
     let mut out = String::new();
     if operations.is_empty() {

@@ -1,7 +1,8 @@
-//! SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>), as GitHub code scanning and editors read it.
+//! SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>), as GitHub code
+//! scanning and editors read it.
 //!
-//! A check that could not see is a notification of the run, and what somebody suppressed is a result with a suppression, so that neither
-//! looks like a pass.
+//! A check that could not see is a notification of the run, and what somebody suppressed is a
+//! result with a suppression, so that neither looks like a pass.
 
 use serde_json::{Value, json};
 
@@ -119,7 +120,8 @@ fn result(
     result
 }
 
-/// In SARIF's messages `[text](target)` is a link, and a backslash makes a bracket mean itself (§3.11.6).
+/// In SARIF's messages `[text](target)` is a link, and a backslash makes a bracket mean itself
+/// (§3.11.6).
 fn text(finding: &Finding) -> String {
     let text = format!("{}\n{}", machine::message(finding), machine::particulars(finding));
     let mut out = String::with_capacity(text.len());
@@ -132,8 +134,9 @@ fn text(finding: &Finding) -> String {
     out
 }
 
-/// Every file as a place of its own, the containers, volumes and the like as logical places of the first. A place without a file
-/// would make GitHub refuse the whole report ("expected a physical location"), so the project's main file stands in.
+/// Every file as a place of its own, the containers, volumes and the like as logical places of the
+/// first. A place without a file would make GitHub refuse the whole report ("expected a physical
+/// location"), so the project's main file stands in.
 fn locations(report: &Report, finding: &Finding) -> Vec<Value> {
     let (mut files, mut others) = (Vec::new(), Vec::new());
     for location in &finding.locations {
@@ -166,8 +169,8 @@ fn physical(place: &Place) -> Value {
     }
 }
 
-/// A path as a URI: everything that a URI does not keep for itself and for directories is percent-encoded, a colon too, which could
-/// otherwise end a scheme.
+/// A path as a URI: everything that a URI does not keep for itself and for directories is
+/// percent-encoded, a colon too, which could otherwise end a scheme.
 fn uri(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {

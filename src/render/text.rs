@@ -1,5 +1,5 @@
-//! The report for a terminal: the verdict, the cause with its proof and its fix on one screen; the rest counted, or listed with
-//! `-v`.
+//! The report for a terminal: the verdict, the cause with its proof and its fix on one screen; the
+//! rest counted, or listed with `-v`.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,8 @@ pub fn render(report: &Report, width: usize, detail: Detail) -> String {
     page.out
 }
 
-/// The findings with a block of their own: the causes; where there is none, what is worst; with `-v`, all.
+/// The findings with a block of their own: the causes; where there is none, what is worst; with
+/// `-v`, all.
 fn shown(report: &Report, detail: Detail) -> Vec<&Finding> {
     if detail == Detail::Verbose {
         return report.findings.iter().collect();
@@ -273,7 +274,8 @@ impl Page {
         } else {
             format!("{}{}", counts.join(", "), if detail == Detail::Verbose { "" } else { ": -v" })
         };
-        // Exit code 0 says that nothing was found, not that all was seen: the last line says what was not.
+        // Exit code 0 says that nothing was found, not that all was seen: the last line says what
+        // was not.
         if !report.summary.only.is_empty() {
             line = format!("only {} asked for: {line}", report.summary.only.join(", "));
         }
@@ -314,7 +316,8 @@ impl Page {
     }
 }
 
-/// Names of 64 digits that the engine made up, as Docker itself shortens them; what is to be typed has them whole.
+/// Names of 64 digits that the engine made up, as Docker itself shortens them; what is to be typed
+/// has them whole.
 fn short_volumes(text: &str) -> String {
     let shortened = |word: &str| {
         let digits = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -324,7 +327,8 @@ fn short_volumes(text: &str) -> String {
     text.split(' ').map(shortened).collect::<Vec<_>>().join(" ")
 }
 
-/// With a capital first letter, unless the first word is a name in code's spelling (`npx`, `CONVEX_…`, a host).
+/// With a capital first letter, unless the first word is a name in code's spelling (`npx`,
+/// `CONVEX_…`, a host).
 pub(super) fn sentence(title: &str) -> String {
     let word = title.split(' ').next().unwrap_or_default();
     if word.chars().all(|c| c.is_ascii_lowercase()) && word != "npx" {
@@ -335,7 +339,8 @@ pub(super) fn sentence(title: &str) -> String {
     }
 }
 
-/// Breaks `text` at blanks into lines of at most `width` columns; a longer word stands alone. Line ends in it stay.
+/// Breaks `text` at blanks into lines of at most `width` columns; a longer word stands alone. Line
+/// ends in it stay.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {

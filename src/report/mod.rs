@@ -1,7 +1,7 @@
 //! What the doctor says: the [`Report`] that every renderer reads, and what it is made of.
 //!
-//! Nothing here decides or looks at anything. A [`Finding`] can only be made from a [`Rule`], so that an id that is not in the
-//! registry cannot be said.
+//! Nothing here decides or looks at anything. A [`Finding`] can only be made from a [`Rule`], so
+//! that an id that is not in the registry cannot be said.
 
 mod remedy;
 
@@ -23,7 +23,8 @@ pub enum Level {
     Info,
     /// Works now and will break, or is unsafe.
     Warning,
-    /// The Convex CLI cannot work now, or one routine command loses keys or data, or a master secret is public.
+    /// The Convex CLI cannot work now, or one routine command loses keys or data, or a master
+    /// secret is public.
     Error,
 }
 
@@ -70,9 +71,11 @@ pub struct Rule {
     pub level: Level,
     /// One line, at most 72 columns.
     pub title: &'static str,
-    /// The Markdown text of `<id>.md`: what it means, what proves it, how to mend it, what not to do.
+    /// The Markdown text of `<id>.md`: what it means, what proves it, how to mend it, what not to
+    /// do.
     pub explain: &'static str,
-    /// Whether it can be the answer to "why does my key fail, why does the CLI not reach my backend".
+    /// Whether it can be the answer to "why does my key fail, why does the CLI not reach my
+    /// backend".
     pub is_cause: bool,
     /// Ids that follow from this one: the edges of the ranking graph.
     pub causes: &'static [&'static str],
@@ -81,7 +84,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A finding of this rule at its usual level. `detail` says what is the case here, in one or two sentences.
+    /// A finding of this rule at its usual level. `detail` says what is the case here, in one or
+    /// two sentences.
     pub fn finding(&'static self, certainty: Certainty, detail: impl Into<String>) -> Finding {
         Finding {
             id: self.id.to_owned(),
@@ -365,8 +369,8 @@ pub struct Foresight {
     pub notes: Vec<String>,
 }
 
-/// The chain of custody in one line: what it begins with, and after each link what stands behind it. The first arrow points
-/// forward, to the secret, all others back to it.
+/// The chain of custody in one line: what it begins with, and after each link what stands behind
+/// it. The first arrow points forward, to the secret, all others back to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShortChain {
     /// The key's place.
@@ -392,21 +396,23 @@ pub struct Summary {
     pub elapsed_ms: u64,
 }
 
-/// Where the files of a report lie: other programs know them by their paths from the repository's root.
+/// Where the files of a report lie: other programs know them by their paths from the repository's
+/// root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     /// The project's directory, absolute.
     pub directory: String,
     /// The root of the git work tree round it, absolute.
     pub root: Option<String>,
-    /// The file that stands for a finding without one, where a format demands a file: the compose file, else the one that
-    /// selects the deployment, else `.env.local`.
+    /// The file that stands for a finding without one, where a format demands a file: the compose
+    /// file, else the one that selects the deployment, else `.env.local`.
     pub main_file: String,
 }
 
 impl Tree {
-    /// The path from the repository's root of a file named from the project's directory. A file outside of the repository keeps
-    /// its absolute path; without a repository, paths start at the project's directory.
+    /// The path from the repository's root of a file named from the project's directory. A file
+    /// outside of the repository keeps its absolute path; without a repository, paths start at the
+    /// project's directory.
     pub fn path(&self, file: &str) -> String {
         let root = Path::new(self.root.as_ref().unwrap_or(&self.directory));
         let mut path = PathBuf::new();

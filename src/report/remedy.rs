@@ -1,4 +1,5 @@
-//! What mends a finding: words and commands for a person, edits and actions for `convex-doctor fix`.
+//! What mends a finding: words and commands for a person, edits and actions for `convex-doctor
+//! fix`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -119,12 +120,14 @@ pub struct Edit {
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-    /// The fingerprint-like hash of the line to replace (first 16 hex digits of its SHA-256); `null` inserts before it.
+    /// The fingerprint-like hash of the line to replace (first 16 hex digits of its SHA-256);
+    /// `null` inserts before it.
     pub line_hash: Option<String>,
-    /// The new line; `null` deletes the line. What no report may hold stands in it as a placeholder, which applying fills in from
-    /// the old line: `{key ab12cd34}` the key with that fingerprint, freed of what was captured along with it; `{hex ab12cd34}` what
-    /// stands behind its `|`; `{rest}` all that stands behind the `=`; `{value}` the URL or the key that a misread line
-    /// means; `{comment}` the comment at the end; `{line}` the whole line.
+    /// The new line; `null` deletes the line. What no report may hold stands in it as a
+    /// placeholder, which applying fills in from the old line: `{key ab12cd34}` the key with that
+    /// fingerprint, freed of what was captured along with it; `{hex ab12cd34}` what stands behind
+    /// its `|`; `{rest}` all that stands behind the `=`; `{value}` the URL or the key that a
+    /// misread line means; `{comment}` the comment at the end; `{line}` the whole line.
     pub new: Option<String>,
 }
 
@@ -133,36 +136,41 @@ pub fn line_hash(line: &str) -> String {
     hex::encode(&Sha256::digest(line.as_bytes())[..8])
 }
 
-/// What `convex-doctor fix` can do beside the change of single lines: intents, from which the plan makes diffs and calls of the engine.
-/// None of them deletes a volume, and each can be taken back.
+/// What `convex-doctor fix` can do beside the change of single lines: intents, from which the plan
+/// makes diffs and calls of the engine. None of them deletes a volume, and each can be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
-    /// Makes an admin key for this deployment's own instance and writes it into an env file, the URL too where there is none.
+    /// Makes an admin key for this deployment's own instance and writes it into an env file, the
+    /// URL too where there is none.
     MintKey {
         /// The env file.
         file: String,
     },
-    /// Writes the key that another env file has by then into one that holds the old one under the same name.
+    /// Writes the key that another env file has by then into one that holds the old one under the
+    /// same name.
     CopyKey {
         /// The env file that gets it.
         file: String,
         /// The one that has it.
         from: String,
     },
-    /// Writes the secret that a container runs with into Compose's `.env`, as INSTANCE_SECRET: keys then outlive volumes.
+    /// Writes the secret that a container runs with into Compose's `.env`, as INSTANCE_SECRET: keys
+    /// then outlive volumes.
     PinSecret {
         /// The container.
         container: String,
         /// The `.env` file.
         file: String,
     },
-    /// Writes a fresh INSTANCE_SECRET into Compose's `.env`: all keys so far are refused from the next start on.
+    /// Writes a fresh INSTANCE_SECRET into Compose's `.env`: all keys so far are refused from the
+    /// next start on.
     NewSecret {
         /// The `.env` file.
         file: String,
     },
-    /// Writes a variable that is no secret into an env file, where its assignment that counts stands, else at the end.
+    /// Writes a variable that is no secret into an env file, where its assignment that counts
+    /// stands, else at the end.
     SetVariable {
         /// The env file; it is made where there is none.
         file: String,
@@ -224,7 +232,8 @@ pub enum Action {
         /// The container.
         container: String,
     },
-    /// Copies a volume, byte for byte, into a new one of the compose project. The old one stays as it is.
+    /// Copies a volume, byte for byte, into a new one of the compose project. The old one stays as
+    /// it is.
     CopyVolume {
         /// The volume to copy.
         from: String,
@@ -235,8 +244,8 @@ pub enum Action {
         /// Its key in the compose file.
         key: String,
     },
-    /// Puts in a container's place one made alike, with another volume at a path, with the INSTANCE_SECRET of a `.env`, or without some
-    /// of its variables.
+    /// Puts in a container's place one made alike, with another volume at a path, with the
+    /// INSTANCE_SECRET of a `.env`, or without some of its variables.
     Replace {
         /// The container.
         container: String,
@@ -261,7 +270,8 @@ pub struct MountAt {
     pub target: String,
 }
 
-/// `text` as one word of a shell: names and hosts come from files that somebody else may have written.
+/// `text` as one word of a shell: names and hosts come from files that somebody else may have
+/// written.
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

@@ -1,7 +1,9 @@
-//! The CLI's own order (1.48.0): which deployment `npx convex` would use, from which line, and what that line hides.
+//! The CLI's own order (1.48.0): which deployment `npx convex` would use, from which line, and what
+//! that line hides.
 //!
-//! Source: `deploymentSelection.ts` and `utils.ts` of npm-packages/convex, checked against runs of the real CLI. Texts come in,
-//! nothing is read here. What comes out still holds secrets; [`mod@super::facts`] makes the showable form.
+//! Source: `deploymentSelection.ts` and `utils.ts` of npm-packages/convex, checked against runs of
+//! the real CLI. Texts come in, nothing is read here. What comes out still holds secrets;
+//! [`mod@super::facts`] makes the showable form.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,8 @@ use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource, Wri
 use crate::report::line_hash;
 use crate::secret::Secret;
 
-/// Of one variable in one file, only the last few definitions are kept: a hostile file may have a million.
+/// Of one variable in one file, only the last few definitions are kept: a hostile file may have a
+/// million.
 const MOST_DEFINITIONS: usize = 64;
 /// A run of so many letters and digits was not chosen by a person, and cannot be guessed.
 const LEAST_RUN: usize = 24;
@@ -111,7 +114,8 @@ pub struct Definition {
     pub lines: Option<Written>,
 }
 
-/// A variable and all its definitions, in order of precedence; of one file, the last line comes first.
+/// A variable and all its definitions, in order of precedence; of one file, the last line comes
+/// first.
 pub struct Variable {
     /// The name.
     pub name: String,
@@ -172,7 +176,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The URL variable's value that counts, also where half a pair selects nothing; with its source, unless it is empty.
+    /// The URL variable's value that counts, also where half a pair selects nothing; with its
+    /// source, unless it is empty.
     pub fn url_in_force(&self) -> Option<(&str, &ValueSource)> {
         let variable = self.variables.iter().find(|variable| variable.name == URL)?;
         let winner = variable.definitions.iter().find(|definition| definition.wins)?;
@@ -298,7 +303,8 @@ impl<'a> World<'a> {
         self.process_env.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// What `process.env` holds once dotenv has filled it: with `--env-file`, only what it held before.
+    /// What `process.env` holds once dotenv has filled it: with `--env-file`, only what it held
+    /// before.
     fn of_environment(&self, name: &str) -> Option<&str> {
         let of_files = || if self.exclusive { None } else { self.of_files(name) };
         self.of_process(name).or_else(of_files)
@@ -464,7 +470,8 @@ impl<'a> World<'a> {
         ))
     }
 
-    /// Every definition of every variable that matters, whether the CLI takes its source into account or not.
+    /// Every definition of every variable that matters, whether the CLI takes its source into
+    /// account or not.
     fn variables(&self, flags: Option<&Flags>) -> Vec<Variable> {
         let mut found: BTreeMap<(usize, &str), Vec<Definition>> = BTreeMap::new();
         let mut add = |name, text: &str, source, counts: bool, lines| {
@@ -541,8 +548,8 @@ impl ReadFile<'_> {
         ValueSource::File { file: self.file.path.clone(), line }
     }
 
-    /// The assignments that matter, the last one first because it counts; only so many of each name, and of the app's names
-    /// all together, of which there may be any number.
+    /// The assignments that matter, the last one first because it counts; only so many of each
+    /// name, and of the app's names all together, of which there may be any number.
     fn last_first(&self) -> impl Iterator<Item = (&Assignment, ValueSource, Option<Written>)> {
         let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
         self.read.iter().rev().filter(|assignment| matters(&assignment.name)).filter_map(
@@ -558,7 +565,8 @@ impl ReadFile<'_> {
         )
     }
 
-    /// `./CONVEX_…=`: what is left when a name is pasted behind a path; dotenv takes `/` for no name.
+    /// `./CONVEX_…=`: what is left when a name is pasted behind a path; dotenv takes `/` for no
+    /// name.
     fn with_path_before(&self) -> impl Iterator<Item = NearMiss> {
         strict::misreadings(&self.file.text, &self.read, &[URL, ADMIN_KEY])
             .into_iter()
@@ -576,8 +584,8 @@ impl ReadFile<'_> {
     }
 }
 
-/// The lines of an assignment, where naming them by a hash gives nothing away: of a key only where it is long enough to be one or is not
-/// there, of anything else only what is shown anyway.
+/// The lines of an assignment, where naming them by a hash gives nothing away: of a key only where
+/// it is long enough to be one or is not there, of anything else only what is shown anyway.
 fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
     let value = assignment.value.expose();
     let tellable = if holds_key(name) {
@@ -592,7 +600,8 @@ fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
     let rest = &text[span.end..];
     let end = span.end + rest.find('\n').map_or(rest.len(), |at| at + 1);
     let lines: Vec<&str> = text[start..end].lines().collect();
-    // Behind a lone carriage return, or with `export` on a line of its own, nobody else would count the lines alike.
+    // Behind a lone carriage return, or with `export` on a line of its own, nobody else would count
+    // the lines alike.
     let odd = lines.iter().any(|line| line.contains('\r'))
         || lines.len() != assignment.end_line + 1 - assignment.line
         || lines.first().is_some_and(|line| line.starts_with('\u{feff}'));
@@ -603,7 +612,8 @@ fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
     })
 }
 
-/// The value of a misnamed variable may be a key: it is not kept, but it must not be shown by anybody either.
+/// The value of a misnamed variable may be a key: it is not kept, but it must not be shown by
+/// anybody either.
 fn known_to_scrubber(value: &str) -> &str {
     if value.contains('|') {
         drop(Secret::new(value));

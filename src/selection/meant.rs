@@ -1,5 +1,6 @@
-//! What a misread line was meant to say, where only one thing can be meant: the value that is left without what is wrong about the
-//! line has the form of what belongs there, a whole key or a plain URL.
+//! What a misread line was meant to say, where only one thing can be meant: the value that is left
+//! without what is wrong about the line has the form of what belongs there, a whole key or a plain
+//! URL.
 
 use url::Url;
 
@@ -11,7 +12,8 @@ use crate::evidence::selection::Written;
 use crate::report::line_hash;
 use crate::secret::Secret;
 
-/// What may stand before the name of a variable that is meant to be set: commands of shells, marks of lists, a path.
+/// What may stand before the name of a variable that is meant to be set: commands of shells, marks
+/// of lists, a path.
 const BEFORE: &[&str] =
     &["", "export", "set", "setx", "setenv", "./", "$env:", "$Env:", "$ENV:", "-"];
 

@@ -1,7 +1,10 @@
-//! What `npx convex` would use, and where each value came from: the texts of the environment files in, a selection out.
+//! What `npx convex` would use, and where each value came from: the texts of the environment files
+//! in, a selection out.
 //!
-//! [`node_dotenv`] reads a file exactly as the CLI does, [`strict`] says where that differs from what the lines seem to say,
-//! [`mod@meant`] what such a line was meant to say, [`choose`] applies the CLI's order, and [`mod@facts`] reduces the outcome to what may be shown. Nothing here does I/O.
+//! [`node_dotenv`] reads a file exactly as the CLI does, [`strict`] says where that differs from
+//! what the lines seem to say, [`mod@meant`] what such a line was meant to say, [`choose`] applies
+//! the CLI's order, and [`mod@facts`] reduces the outcome to what may be shown. Nothing here does
+//! I/O.
 
 pub mod choose;
 pub mod facts;

@@ -1,4 +1,5 @@
-//! The names of the variables: which the CLI reads, which are slips of the pen, and which values are secret.
+//! The names of the variables: which the CLI reads, which are slips of the pen, and which values
+//! are secret.
 
 /// The URL of the pair.
 pub const URL: &str = "CONVEX_SELF_HOSTED_URL";
@@ -14,7 +15,8 @@ pub const DEPLOYMENT_TOKEN: &str = "CONVEX_DEPLOYMENT_TOKEN";
 /// The variables that select a deployment.
 pub const SELECTING: [&str; 5] = [URL, ADMIN_KEY, DEPLOYMENT, DEPLOY_KEY, DEPLOYMENT_TOKEN];
 
-/// Whether the variable selects a deployment, or tells the app where it is (`NEXT_PUBLIC_CONVEX_URL` and its like).
+/// Whether the variable selects a deployment, or tells the app where it is
+/// (`NEXT_PUBLIC_CONVEX_URL` and its like).
 pub(super) fn matters(name: &str) -> bool {
     SELECTING.contains(&name) || name.ends_with("CONVEX_URL") || name.ends_with("CONVEX_SITE_URL")
 }
@@ -24,8 +26,8 @@ pub fn holds_key(name: &str) -> bool {
     matches!(name, ADMIN_KEY | DEPLOY_KEY | DEPLOYMENT_TOKEN)
 }
 
-/// The parts of a text that is no key by its name which are secret all the same: a password before `@`, what stands behind
-/// `|` (URL and key swapped), long runs of hex digits.
+/// The parts of a text that is no key by its name which are secret all the same: a password before
+/// `@`, what stands behind `|` (URL and key swapped), long runs of hex digits.
 pub(super) fn secret_parts(text: &str) -> Vec<std::ops::Range<usize>> {
     const SHORTEST_KEY: usize = 32;
     let mut parts = Vec::new();
@@ -98,7 +100,8 @@ const MOST_SLIPS: usize = 3;
 const APP_PREFIXES: &[&str] =
     &["NEXT_PUBLIC_", "VITE_", "REACT_APP_", "EXPO_PUBLIC_", "NUXT_PUBLIC_", "PUBLIC_"];
 
-/// The name of the pair that `written` is a slip of; `None` for the names themselves and for any real one.
+/// The name of the pair that `written` is a slip of; `None` for the names themselves and for any
+/// real one.
 pub fn meant(written: &str) -> Option<&'static str> {
     if REAL.contains(&written) {
         return None;

@@ -1,14 +1,17 @@
-//! Node's dotenv 16.6.1, as bundled in the Convex CLI (1.48.0): one regular expression over the whole text, re-read by hand.
+//! Node's dotenv 16.6.1, as bundled in the Convex CLI (1.48.0): one regular expression over the
+//! whole text, re-read by hand.
 //!
 //! The expression is
 //! ``/(?:^|^)\s*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?\s*(?:#.*)?(?:$|$)/mg``
-//! with the flags of JavaScript. A backtracking engine needs quadratic time for a file of quotes; the expression has few
-//! enough ways to go that each can be decided in one pass over the text:
+//! with the flags of JavaScript. A backtracking engine needs quadratic time for a file of quotes;
+//! the expression has few enough ways to go that each can be decided in one pass over the text:
 //!
-//! - Whatever follows `=` matches somehow: the unquoted alternative ends at `#`, a line feed or the end, where the tail always
-//!   fits. So the lazy `\s*?` never grows, and a name with its separator is always an assignment.
-//! - A quoted value ends at the first quote without a backslash before it, if the tail fits there, else at the last quote
-//!   *with* one before it where the tail fits, else it is not a quoted value.
+//! - Whatever follows `=` matches somehow: the unquoted alternative ends at `#`, a line feed or the
+//!   end, where the tail always fits. So the lazy `\s*?` never grows, and a name with its separator
+//!   is always an assignment.
+//! - A quoted value ends at the first quote without a backslash before it, if the tail fits there,
+//!   else at the last quote *with* one before it where the tail fits, else it is not a quoted
+//!   value.
 //!
 //! This is no reader of Compose's `.env` files, which follow other rules.
 
@@ -16,8 +19,9 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-/// A value read from a file. It may be a secret, so it has no `Debug`, `Display`, `Serialize` or `Clone`; it is not known to
-/// the scrubber either, because most values are none: callers turn those that are into a [`crate::secret::Secret`].
+/// A value read from a file. It may be a secret, so it has no `Debug`, `Display`, `Serialize` or
+/// `Clone`; it is not known to the scrubber either, because most values are none: callers turn
+/// those that are into a [`crate::secret::Secret`].
 pub struct Value(Zeroizing<String>);
 
 impl Value {
@@ -55,7 +59,8 @@ pub enum Comment {
 pub struct Assignment {
     /// The name, as typed.
     pub name: String,
-    /// The value as the CLI gets it: trimmed, unquoted, `\n` and `\r` expanded if it began with `"`.
+    /// The value as the CLI gets it: trimmed, unquoted, `\n` and `\r` expanded if it began with
+    /// `"`.
     pub value: Value,
     /// The line of the name, from 1; `\n`, `\r\n` and a lone `\r` end a line.
     pub line: usize,
@@ -181,7 +186,8 @@ struct Reader<'a> {
     quotes: [Cursor; 3],
 }
 
-/// What is known about one kind of quote behind `from`: asked for at growing positions only, so that the text is read once.
+/// What is known about one kind of quote behind `from`: asked for at growing positions only, so
+/// that the text is read once.
 #[derive(Clone, Copy, Default)]
 struct Cursor {
     /// The stretch that this knowledge is about: openings from here up to the closing quote.
@@ -371,7 +377,8 @@ fn read_value(trimmed: &str) -> Zeroizing<String> {
     value
 }
 
-/// ``replace(/^(['"`])([\s\S]*)\1$/mg, "$2")``: `^` and `$` also match at line ends inside, such as U+2028.
+/// ``replace(/^(['"`])([\s\S]*)\1$/mg, "$2")``: `^` and `$` also match at line ends inside, such as
+/// U+2028.
 fn without_quotes(text: &str) -> Zeroizing<String> {
     let bytes = text.as_bytes();
     let last = |quote: u8| {

@@ -1,7 +1,8 @@
 //! The second opinion: where Node's reading of a line parts from what the line seems to say.
 //!
-//! `dotenvy` is the other reader, asked about single lines only, and only where nothing in them is expanded from the
-//! environment. Its errors contain the line, so no error of it is looked at. This never decides what the CLI selects.
+//! `dotenvy` is the other reader, asked about single lines only, and only where nothing in them is
+//! expanded from the environment. Its errors contain the line, so no error of it is looked at. This
+//! never decides what the CLI selects.
 
 use zeroize::Zeroizing;
 
@@ -36,7 +37,8 @@ impl Misreading {
     }
 }
 
-/// The misread lines of `text` among those about `names`; `read` is what [`super::node_dotenv::parse`] made of it.
+/// The misread lines of `text` among those about `names`; `read` is what
+/// [`super::node_dotenv::parse`] made of it.
 pub fn misreadings(text: &str, read: &[Assignment], names: &[&str]) -> Vec<Misreading> {
     let mut found: Vec<Misreading> = read
         .iter()
@@ -212,7 +214,8 @@ fn assigns(line: &str, at: usize, name: &str) -> bool {
     (before.is_empty() || before == "export") && after.starts_with(['=', ':'])
 }
 
-/// Something stands behind the name, and before it at most one word or sign such as `set`, `./`, `$env:`, `- `.
+/// Something stands behind the name, and before it at most one word or sign such as `set`, `./`,
+/// `$env:`, `- `.
 fn looks_like_assignment(line: &str, at: usize, name: &str) -> bool {
     let before = line[..at].trim_matches(is_space);
     let after = line[at + name.len()..].trim_start_matches(['"', '\'', '`']);

@@ -1,14 +1,17 @@
-//! What users ask, in their own words: one Markdown file per topic, and the words by which it is found.
+//! What users ask, in their own words: one Markdown file per topic, and the words by which it is
+//! found.
 //!
-//! To add a topic: `<slug>.md` (the question as its `# ` heading, exact commands that show no secret, a last line `See also:` with
-//! ids and slugs) and one entry in [`TOPICS`]. `tests/topics.rs` names what is missing, and what no text may advise.
+//! To add a topic: `<slug>.md` (the question as its `# ` heading, exact commands that show no
+//! secret, a last line `See also:` with ids and slugs) and one entry in [`TOPICS`].
+//! `tests/topics.rs` names what is missing, and what no text may advise.
 
 /// A question, and its answer.
 #[derive(Debug)]
 pub struct Topic {
     /// Kebab-case and stable: what is typed after `explain`.
     pub slug: &'static str,
-    /// Phrases that somebody would type. One that stands anywhere in a question of several words answers it.
+    /// Phrases that somebody would type. One that stands anywhere in a question of several words
+    /// answers it.
     pub aliases: &'static [&'static str],
     /// The Markdown text of `<slug>.md`.
     pub text: &'static str,
@@ -281,8 +284,8 @@ pub fn naming(id: &str) -> impl Iterator<Item = &'static Topic> {
 
 /// The topics that answer a question. One is an answer; several are equally near; none is none.
 ///
-/// A single word must be a slug, an alias or a title whole: it may as well be the misspelt id of a finding. In several words an
-/// alias may stand anywhere, and the longest that does wins.
+/// A single word must be a slug, an alias or a title whole: it may as well be the misspelt id of a
+/// finding. In several words an alias may stand anywhere, and the longest that does wins.
 pub fn asked(question: &str) -> Vec<&'static Topic> {
     let words = essence(question);
     if words.is_empty() {
@@ -306,7 +309,8 @@ pub fn asked(question: &str) -> Vec<&'static Topic> {
     TOPICS.iter().filter(|topic| longest > 0 && inside(topic) == longest).collect()
 }
 
-/// The words of a question that bear its meaning: lower case, singular, without those that every question has.
+/// The words of a question that bear its meaning: lower case, singular, without those that every
+/// question has.
 pub fn essence(text: &str) -> Vec<String> {
     const FILLERS: &[&str] = &[
         "a", "an", "and", "are", "can", "could", "did", "do", "does", "for", "from", "has", "have",

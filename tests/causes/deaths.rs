@@ -1,9 +1,10 @@
-//! The deaths of which a backend's log speaks, each in every state in which its container may be seen then.
+//! The deaths of which a backend's log speaks, each in every state in which its container may be
+//! seen then.
 
 use super::{CLOSES, Variant};
 
-/// What a backend dies of is the one cause in whatever state its container is seen: `$cause` in the fixture `$base`, which shows it in
-/// the state `$state`.
+/// What a backend dies of is the one cause in whatever state its container is seen: `$cause` in the
+/// fixture `$base`, which shows it in the state `$state`.
 macro_rules! dies {
     ($base:literal, $state:literal, $cause:literal) => {
         &[

@@ -1,12 +1,13 @@
-//! Several faults at once, made from the fixtures of one. The most common combinations are fixtures of their own
-//! (`fixtures/several-…`).
+//! Several faults at once, made from the fixtures of one. The most common combinations are fixtures
+//! of their own (`fixtures/several-…`).
 
 #[path = "deaths.rs"]
 mod deaths;
 
 use crate::support::Change;
 
-/// A fixture with something else wrong as well: its name, what is done to it, what is the first cause then, and how it is done.
+/// A fixture with something else wrong as well: its name, what is done to it, what is the first
+/// cause then, and how it is done.
 pub(crate) type Variant = (&'static str, &'static str, &'static str, &'static [Change]);
 
 const STALE: Change = (".env.local", "{{key:app:", "{{key:before:");
@@ -44,7 +45,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Variant> {
     VARIANTS.iter().chain(deaths::DEATHS.iter().copied().flatten())
 }
 
-/// Two and more faults at once, made from the fixtures of one: what is to be folded, and what is to stand alone.
+/// Two and more faults at once, made from the fixtures of one: what is to be folded, and what is to
+/// stand alone.
 const VARIANTS: &[Variant] = &[
     // The container was made before the file was mended; what it died of says more.
     (

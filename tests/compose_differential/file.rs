@@ -65,8 +65,8 @@ fn config(r: &mut Rng) -> Y {
     ]))
 }
 
-/// A compose file: the first one, an override, or one that others extend from (`level` 1) or include
-/// (2 and 3).
+/// A compose file: the first one, an override, or one that others extend from (`level` 1) or
+/// include (2 and 3).
 pub(crate) fn file(r: &mut Rng, whole: bool, level: usize, known: &mut Known) -> Y {
     let mut top: Vec<(String, Y)> = Vec::new();
     if r.chance(8) {
@@ -127,7 +127,8 @@ fn services(
     known: &mut Known,
 ) -> Vec<(String, Y)> {
     let mut services: Vec<(String, Y)> = Vec::new();
-    // Those that others extend: they are to extend nothing themselves, and not to wait for who extends them.
+    // Those that others extend: they are to extend nothing themselves, and not to wait for who
+    // extends them.
     let mut plain: Vec<&str> = Vec::new();
     let wanted = if whole { 1 + r.below(3) } else { r.below(4) };
     for _ in 0..wanted {

@@ -1,10 +1,12 @@
-//! Random projects, each read by `compose::load` and by the real `docker compose config`: both accept it and come to the
-//! same, or both refuse it for the same reason.
+//! Random projects, each read by `compose::load` and by the real `docker compose config`: both
+//! accept it and come to the same, or both refuse it for the same reason.
 //!
-//! Needs Compose v2.40.3 (no engine), so that it is ignored by default. `cargo test --test compose_differential -- --ignored`
-//! reads a fixed set of projects, as `.ci/run` does, and `COMPOSE_DIFFERENTIAL_COUNT` (2000) fresh ones of the seed
-//! `COMPOSE_DIFFERENTIAL_SEED` (the clock). A project that is read differently is made as small as it gets and written to `target/compose-differences/` in
-//! the form of `fixtures/compose-cases/`: it can be moved there as it is.
+//! Needs Compose v2.40.3 (no engine), so that it is ignored by default. `cargo test --test
+//! compose_differential -- --ignored` reads a fixed set of projects, as `.ci/run` does, and
+//! `COMPOSE_DIFFERENTIAL_COUNT` (2000) fresh ones of the seed `COMPOSE_DIFFERENTIAL_SEED` (the
+//! clock). A project that is read differently is made as small as it gets and written to
+//! `target/compose-differences/` in the form of `fixtures/compose-cases/`: it can be moved there as
+//! it is.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -86,7 +88,8 @@ fn compose() -> PathBuf {
     binary
 }
 
-/// Whether a project differs. Compose reports one of several faults, not always the same: it is asked again.
+/// Whether a project differs. Compose reports one of several faults, not always the same: it is
+/// asked again.
 fn differs(case: &Case, compose: &Path, root: &Path) -> Result<Agreed, Difference> {
     drop(std::fs::remove_dir_all(root));
     case.write(root);

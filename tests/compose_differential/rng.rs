@@ -1,6 +1,7 @@
 //! Random numbers from a seed: the same seed makes the same projects everywhere.
 
-/// Marks a form that Compose refuses, or may refuse: where each had the same odds, few projects would be accepted.
+/// Marks a form that Compose refuses, or may refuse: where each had the same odds, few projects
+/// would be accepted.
 pub(crate) const FAULTY: char = '✗';
 
 /// Of a hundred projects so many have no fault at all: what they come to is compared.
@@ -12,11 +13,13 @@ const WILD: usize = 4;
 #[derive(Clone)]
 pub(crate) struct Rng {
     state: u64,
-    /// Whether the project gets no fault, or none any more: with several it is chance which one Compose reports.
+    /// Whether the project gets no fault, or none any more: with several it is chance which one
+    /// Compose reports.
     pub(crate) settled: bool,
     /// Whether faults are not counted.
     pub(crate) wild: bool,
-    /// Whether the project's volume `data` is not its own: files laid over each other have to agree.
+    /// Whether the project's volume `data` is not its own: files laid over each other have to
+    /// agree.
     pub(crate) external: bool,
     /// Whether the file that is made has `&env` and `&list`.
     pub(crate) anchors: bool,
@@ -53,7 +56,8 @@ impl Rng {
         self.below(100) < percent
     }
 
-    /// True in so many of a hundred cases, of projects that are to have a fault and have none yet; now it has.
+    /// True in so many of a hundred cases, of projects that are to have a fault and have none yet;
+    /// now it has.
     pub(crate) fn fault(&mut self, percent: usize) -> bool {
         let fault = !self.settled && self.chance(percent);
         self.settled |= fault && !self.wild;

@@ -1,5 +1,5 @@
-//! The first job of `docs/ci.md`, step by step as a runner would carry it out: with a backend that takes its time, and with one that
-//! dies over and over.
+//! The first job of `docs/ci.md`, step by step as a runner would carry it out: with a backend that
+//! takes its time, and with one that dies over and over.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,8 @@ fn project(name: &str, settings: &str) -> Project {
 const KEPT_KEY: &str =
     "convex-self-hosted|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa";
 
-/// The job's steps but for those that install something or push functions, which the lab cannot run.
+/// The job's steps but for those that install something or push functions, which the lab cannot
+/// run.
 fn play(project: &Project, more: &[(&str, &str)]) -> Vec<Step> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md");
     let block = docs::blocks(&fs::read_to_string(page).unwrap(), "yaml").remove(0);
@@ -123,8 +124,8 @@ fn the_job_is_red_within_seconds_and_explains_the_log() {
     assert!(!told.contains("hunter2") && !told.contains(&KEPT_KEY[20..]), "{told}");
 }
 
-/// What a restart might mend is waited for until the third one. Docker waits a tenth of a second before the first and twice as long
-/// before each further one.
+/// What a restart might mend is waited for until the third one. Docker waits a tenth of a second
+/// before the first and twice as long before each further one.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn the_job_is_red_at_the_third_restart() {
@@ -144,7 +145,8 @@ fn the_job_is_red_at_the_third_restart() {
     assert!(first.contains("--no-such-flag"), "the end of its log: {told}");
 }
 
-/// Without a key the URL is not asked, which `--require-network` does not let pass; the log is explained all the same.
+/// Without a key the URL is not asked, which `--require-network` does not let pass; the log is
+/// explained all the same.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn a_job_that_cannot_mint_says_why() {

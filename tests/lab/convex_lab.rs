@@ -1,5 +1,6 @@
-//! The programs of the lab's containers, told apart by the name they are called by: `convex-local-backend`, `generate_key` and
-//! `dashboard`. The first two take upstream's arguments and fail with upstream's words.
+//! The programs of the lab's containers, told apart by the name they are called by:
+//! `convex-local-backend`, `generate_key` and `dashboard`. The first two take upstream's arguments
+//! and fail with upstream's words.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -147,7 +148,8 @@ async fn serve(arguments: &Arguments, log: Log) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// An instance; a bad secret is refused in upstream's words, the cause apart where upstream has it apart.
+/// An instance; a bad secret is refused in upstream's words, the cause apart where upstream has it
+/// apart.
 fn instance(name: &str, secret: &str, log: Log) -> anyhow::Result<Backend> {
     Backend::new(name, &Secret::new(secret), log).map_err(|fault| {
         let words = fault.to_string();

@@ -1,5 +1,5 @@
-//! The volumes that no backend has: read where they lie, through a helper container, and never changed. On Docker's engine, and on
-//! Podman's where DOCKER_HOST names that.
+//! The volumes that no backend has: read where they lie, through a helper container, and never
+//! changed. On Docker's engine, and on Podman's where DOCKER_HOST names that.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{COMPOSE, Project, Report, run, succeed, text, wait_for, without_volume};
 
-/// The doctor as somebody who may ask the engine and read no volume's directory: what a developer in the group `docker` is.
+/// The doctor as somebody who may ask the engine and read no volume's directory: what a developer
+/// in the group `docker` is.
 struct Outsider {
     /// The program and the project where that user can read them.
     home: tempfile::TempDir,
@@ -75,7 +76,8 @@ fn socket() -> PathBuf {
     PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }
 
-/// The compose file without the health check, which Podman leaves to a systemd that need not be there.
+/// The compose file without the health check, which Podman leaves to a systemd that need not be
+/// there.
 fn without_health(compose: &str) -> String {
     let (before, rest) = compose.split_once("    healthcheck:\n").unwrap();
     let after = rest.lines().skip_while(|line| line.starts_with("      ")).collect::<Vec<_>>();
@@ -186,7 +188,8 @@ fn nameless_volume_left_by_down() {
     succeed(&run(Path::new("/"), &["docker", "volume", "rm", &volume]));
 }
 
-/// Whoever may not read the directories learns by names, and with `--deep` for sure; no container and no volume is left by it.
+/// Whoever may not read the directories learns by names, and with `--deep` for sure; no container
+/// and no volume is left by it.
 #[test]
 #[ignore = "needs a Docker engine, and root"]
 fn deep_looks_through_a_helper_that_is_gone_afterwards() {

@@ -1,5 +1,6 @@
-//! `convex-doctor fix --apply` on a real engine with the real CLI: refused before, past authentication after, and nothing lost on the
-//! way: the old key is accepted again, the old volume is as it was, the files differ in the intended lines alone.
+//! `convex-doctor fix --apply` on a real engine with the real CLI: refused before, past
+//! authentication after, and nothing lost on the way: the old key is accepted again, the old volume
+//! is as it was, the files differ in the intended lines alone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,7 +57,8 @@ impl Project {
         self
     }
 
-    /// What the real CLI prints until it is plain what comes of it. It tries a failed push again and again.
+    /// What the real CLI prints until it is plain what comes of it. It tries a failed push again
+    /// and again.
     fn cli(&self, environment: &[(&str, &str)]) -> String {
         const PLAIN: [&str; 4] =
             ["start_push 500", "BadAdminKey", "fetch failed", "must not be set"];
@@ -146,7 +148,8 @@ impl Project {
         run(&self.directory, &["docker", "volume", "inspect", volume]).status.success()
     }
 
-    /// What Compose itself makes of it: it starts as the doctor left it, with nothing to say about volumes.
+    /// What Compose itself makes of it: it starts as the doctor left it, with nothing to say about
+    /// volumes.
     #[track_caller]
     fn compose_agrees(&self, key: &str) {
         let volume = self.data_volume();
@@ -255,7 +258,8 @@ fn a_stale_key() {
     project.is_kept_out();
     project.is_mended(&["key-foreign"], &[]);
     let (gone, come) = differing(&old[".env.local"], &files(&project)[".env.local"]);
-    // Where volumes of others lie about, the old line stays as a comment, by which they can be told apart.
+    // Where volumes of others lie about, the old line stays as a comment, by which they can be told
+    // apart.
     let kept = come.iter().filter(|line| **line == format!("# {}", gone[0])).count();
     assert_eq!((gone.len(), come.len() - kept), (1, 1), "{gone:?} {come:?}");
     let new = come.last().unwrap();
@@ -263,7 +267,8 @@ fn a_stale_key() {
     project.is_let_in();
 }
 
-/// No line for the volume, then `down` and `up`: a new instance, and the old data in a volume without a name.
+/// No line for the volume, then `down` and `up`: a new instance, and the old data in a volume
+/// without a name.
 #[test]
 #[ignore = "needs a Docker engine and the npm package convex"]
 fn no_volume_entry_and_then_down_and_up() {
@@ -406,7 +411,8 @@ fn a_shadowing_export_is_told() {
     project.is_let_in();
 }
 
-/// In memory: while it runs, the secret in force is pinned, and the key outlives the restart that the data does not.
+/// In memory: while it runs, the secret in force is pinned, and the key outlives the restart that
+/// the data does not.
 #[test]
 #[ignore = "needs a Docker engine and the npm package convex"]
 fn a_data_directory_in_memory() {
@@ -496,7 +502,8 @@ fn a_public_secret_is_rotated() {
     project.compose_agrees(key);
 }
 
-/// Where the old key goes on being accepted nothing was rotated, whatever became of the finding: everything is as before.
+/// Where the old key goes on being accepted nothing was rotated, whatever became of the finding:
+/// everything is as before.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn a_rotation_that_leaves_the_old_key_alive_is_taken_back() {
@@ -558,7 +565,8 @@ fn a_name_that_is_taken() {
     run(&project.directory, &["docker", "volume", "rm", &taken, &old]);
 }
 
-/// A backend whose next start would use another secret is not stopped for a rescue: that would kill its keys.
+/// A backend whose next start would use another secret is not stopped for a rescue: that would kill
+/// its keys.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn a_backend_that_would_not_come_back_is_not_stopped() {
@@ -596,7 +604,8 @@ fn a_paused_backend() {
     project.is_let_in();
 }
 
-/// `DISABLE_BEACON=` ends the backend at its start: the line goes, and the container is made anew without it.
+/// `DISABLE_BEACON=` ends the backend at its start: the line goes, and the container is made anew
+/// without it.
 #[test]
 #[ignore = "needs a Docker engine and the npm package convex"]
 fn an_empty_switch_that_ends_it() {
@@ -626,7 +635,8 @@ fn an_empty_switch_that_ends_it() {
     project.compose_agrees(&key);
 }
 
-/// `.env` says another secret than the one in force: the key of the CLI tells which of the two is meant.
+/// `.env` says another secret than the one in force: the key of the CLI tells which of the two is
+/// meant.
 #[test]
 #[ignore = "needs a Docker engine and the npm package convex"]
 fn a_secret_that_is_not_in_force() {
@@ -665,7 +675,8 @@ fn a_secret_that_is_not_in_force() {
     project.compose_agrees(&key);
 }
 
-/// A secret that stands in the compose file moves to `.env`, and Compose starts the same instance with it.
+/// A secret that stands in the compose file moves to `.env`, and Compose starts the same instance
+/// with it.
 #[test]
 #[ignore = "needs a Docker engine and the npm package convex"]
 fn a_secret_in_the_compose_file() {

@@ -1,4 +1,5 @@
-//! What a fix does on an engine, on a real one: copies of volumes, containers in the place of others, and every kill in between.
+//! What a fix does on an engine, on a real one: copies of volumes, containers in the place of
+//! others, and every kill in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -302,8 +303,8 @@ fn a_copy_that_is_killed_leaves_nothing_that_recover_does_not_take_away() {
     wait_for(|| accepts(&project, &key));
 }
 
-/// What a kill at any step comes to, after `recover`: the old container as it was, or the new one that ran already, which is then taken
-/// back.
+/// What a kill at any step comes to, after `recover`: the old container as it was, or the new one
+/// that ran already, which is then taken back.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn a_replacement_that_is_killed_comes_back() {
@@ -333,7 +334,8 @@ fn a_replacement_that_is_killed_comes_back() {
         settle(step, step == UNDO_STEPS[0]);
         as_before(step);
     }
-    // A process that lives is not disturbed, and one that was killed for good is found by its age or its number.
+    // A process that lives is not disturbed, and one that was killed for good is found by its age
+    // or its number.
     let engine = engine();
     drop(drive(engine.replace(&container, &to_data(&tidy.1[0]))).unwrap());
     let name = inspect(&container)["Name"].clone();
@@ -477,7 +479,8 @@ fn what_must_not_be_touched_is_not() {
     assert!(trouble.to_string().contains(&guest), "{trouble}");
 }
 
-/// On Podman's engine, where DOCKER_HOST names that, it is said that nothing is done; on Docker's it is done.
+/// On Podman's engine, where DOCKER_HOST names that, it is said that nothing is done; on Docker's
+/// it is done.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn podman_is_left_alone() {

@@ -1,5 +1,6 @@
-//! `fix --apply` on a real engine, killed at each request by which it changes something there, interrupted, and two at once: what runs
-//! next brings it to the end, and nothing is lost on the way.
+//! `fix --apply` on a real engine, killed at each request by which it changes something there,
+//! interrupted, and two at once: what runs next brings it to the end, and nothing is lost on the
+//! way.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -15,7 +16,8 @@ use super::{Project, run, succeed, text, wait_for, without_volume};
 /// The end of the name of a new text that never came into force.
 const UNUSED: &str = ".new";
 
-/// Stands between the doctor and the engine, and sends the doctor a signal when it asks for something.
+/// Stands between the doctor and the engine, and sends the doctor a signal when it asks for
+/// something.
 struct Between {
     socket: PathBuf,
     shared: Arc<Shared>,
@@ -263,8 +265,8 @@ fn a_rescue_that_is_killed_is_brought_to_its_end() {
     }
 }
 
-/// Killed half way through a copy into the volume that the file declared before: nobody knows whether a backend had it since, so that
-/// it is left, and another takes its place.
+/// Killed half way through a copy into the volume that the file declared before: nobody knows
+/// whether a backend had it since, so that it is left, and another takes its place.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn half_a_copy_that_the_file_declares_is_left() {
@@ -280,8 +282,9 @@ fn half_a_copy_that_the_file_declares_is_left() {
     assert_eq!(project.data_volume(), volumes[0]);
 }
 
-/// Killed once the file has its lines and the container not yet its volume, and then the backend went on with its old one: what it
-/// wrote since is in the new one too, and the copy of before is left as it was.
+/// Killed once the file has its lines and the container not yet its volume, and then the backend
+/// went on with its old one: what it wrote since is in the new one too, and the copy of before is
+/// left as it was.
 #[test]
 #[ignore = "needs a Docker engine"]
 fn what_is_written_after_a_kill_comes_along() {
@@ -383,8 +386,8 @@ impl Drop for Disk {
     }
 }
 
-/// The project's directory on a disk that cannot be written, and on one that is full: nothing is stopped, copied or changed, for the
-/// files are tried out first.
+/// The project's directory on a disk that cannot be written, and on one that is full: nothing is
+/// stopped, copied or changed, for the files are tried out first.
 #[test]
 #[ignore = "needs a Docker engine, and root"]
 fn a_disk_that_cannot_be_written() {

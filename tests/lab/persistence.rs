@@ -1,4 +1,5 @@
-//! The table of `convex-doctor persistence` against what the commands really do on this engine, cell by cell.
+//! The table of `convex-doctor persistence` against what the commands really do on this engine,
+//! cell by cell.
 //!
 //! No prune: it would delete other people's volumes on the engine.
 
@@ -10,7 +11,8 @@ use serde_json::Value;
 
 use super::{run, succeed, text, wait_for};
 
-/// How a deployment can hold its credentials: a name, the service's lines, and the top-level ones. `@DIR@` is the project's directory.
+/// How a deployment can hold its credentials: a name, the service's lines, and the top-level ones.
+/// `@DIR@` is the project's directory.
 const SET_UPS: &[(&str, &str, &str)] = &[
     ("named", "volumes: ['data:/convex/data']", "volumes: {data: }"),
     (
@@ -135,8 +137,8 @@ impl Cell {
         }
     }
 
-    /// Whether a text stands anywhere in the volumes, in the containers that run, or in the host's directories. The volumes are read
-    /// on the engine's own disk, which is this machine's.
+    /// Whether a text stands anywhere in the volumes, in the containers that run, or in the host's
+    /// directories. The volumes are read on the engine's own disk, which is this machine's.
     fn is_somewhere(&self, needle: &str, containers: &[String]) -> bool {
         let search = |place: &str| format!("[ -n \"$(grep -rls {needle} {place} 2>/dev/null)\" ]");
         let in_volume = |name: &String| {

@@ -1,5 +1,6 @@
-//! `convex-doctor run -- npx convex dev --once` with the real CLI on broken worlds: nothing of the CLI is lost or changed, the cause is
-//! named after it, and a failure that the CLI ends with 0 is none any more.
+//! `convex-doctor run -- npx convex dev --once` with the real CLI on broken worlds: nothing of the
+//! CLI is lost or changed, the cause is named after it, and a failure that the CLI ends with 0 is
+//! none any more.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,5 @@
-//! The comparison of a project as `compose::load` resolves it with what `docker compose config --format json` shows.
+//! The comparison of a project as `compose::load` resolves it with what `docker compose config
+//! --format json` shows.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -174,7 +175,8 @@ pub(crate) fn difference(
     }
 }
 
-/// Whether Compose fell over, or could not write what it read: what it would have said is not known.
+/// Whether Compose fell over, or could not write what it read: what it would have said is not
+/// known.
 pub(crate) fn fell_over(stderr: &str) -> bool {
     ["panic: ", "json: unsupported value", "json: error calling"]
         .iter()
@@ -224,8 +226,8 @@ fn differing(place: &str, ours: &Value, theirs: &Value) -> String {
     each.collect()
 }
 
-/// Whether Compose's reason is this one of ours. Of several in one step it reports one, by chance of the order in which Go
-/// walks a map.
+/// Whether Compose's reason is this one of ours. Of several in one step it reports one, by chance
+/// of the order in which Go walks a map.
 fn same_fault(ours: &str, theirs: &str) -> bool {
     let ours = bare(ours);
     let theirs = bare(theirs);
@@ -249,8 +251,8 @@ fn same_fault(ours: &str, theirs: &str) -> bool {
     }
 }
 
-/// A sentence without what only Compose says: values, which may be secrets, and the line, which it counts one too low at
-/// times.
+/// A sentence without what only Compose says: values, which may be secrets, and the line, which it
+/// counts one too low at times.
 pub(crate) fn bare(sentence: &str) -> String {
     let mut text = sentence.to_owned();
     for (said, left) in [

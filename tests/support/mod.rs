@@ -1,5 +1,5 @@
-//! The stage for `tests/scenarios.rs` and `tests/causes.rs`: a fixture read from its directory, raised as real sockets, and the
-//! real binary run in it.
+//! The stage for `tests/scenarios.rs` and `tests/causes.rs`: a fixture read from its directory,
+//! raised as real sockets, and the real binary run in it.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -121,8 +121,8 @@ impl Fixture {
     }
 }
 
-/// Whether the tests run in a container, by the marks that the doctor goes by: there the loopback address is not the engine's, and
-/// it judges otherwise.
+/// Whether the tests run in a container, by the marks that the doctor goes by: there the loopback
+/// address is not the engine's, and it judges otherwise.
 fn in_container() -> bool {
     let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -195,7 +195,8 @@ pub(crate) struct Played {
     directory: String,
 }
 
-/// The fixtures whose `expected.json` holds the whole table of what survives: each holds its data otherwise.
+/// The fixtures whose `expected.json` holds the whole table of what survives: each holds its data
+/// otherwise.
 const WITH_TABLE: [&str; 12] = [
     "credentials-outside-volume",
     "data-mount-wrong-path",
@@ -355,7 +356,8 @@ impl Played {
         &self.files.iter().find(|run| run.what == format).unwrap().stdout
     }
 
-    /// The report of the main run, reduced to what does not depend on wording, ports and directories.
+    /// The report of the main run, reduced to what does not depend on wording, ports and
+    /// directories.
     pub(crate) fn summary(&self) -> Value {
         let report = self.main.report();
         let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();

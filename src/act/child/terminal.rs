@@ -1,4 +1,5 @@
-//! The doctor's terminal while a command has one of its own: raw, so that every key reaches the command, and given back as it was.
+//! The doctor's terminal while a command has one of its own: raw, so that every key reaches the
+//! command, and given back as it was.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
@@ -141,8 +142,8 @@ impl Shared {
         }
     }
 
-    /// Keys for the command. Its terminal makes signals of them, but for Ctrl-Z: a session of its own has no shell that could wake
-    /// it, so the doctor goes to sleep with it.
+    /// Keys for the command. Its terminal makes signals of them, but for Ctrl-Z: a session of its
+    /// own has no shell that could wake it, so the doctor goes to sleep with it.
     fn typed(&self, bytes: &[u8], command: u32) {
         let Ok(modes) = tcgetattr(&self.command) else { return };
         let signals = modes.local_modes.contains(LocalModes::ISIG);
@@ -187,7 +188,8 @@ impl Shared {
         send(Signal::STOP);
         *self.asleep.lock().unwrap_or_else(PoisonError::into_inner) = Some(group);
         self.give_back();
-        // Another thread may take the signal: this one goes on for a moment, and must not wake anybody.
+        // Another thread may take the signal: this one goes on for a moment, and must not wake
+        // anybody.
         let _alive = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
     }
 }

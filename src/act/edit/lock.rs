@@ -17,7 +17,8 @@ pub(super) const NEW_PREFIX: &str = ".convex-doctor-";
 /// Its end.
 pub(super) const NEW_SUFFIX: &str = ".new";
 
-/// Locks of directories, each held until all of them are dropped. A process that dies lets go of its own.
+/// Locks of directories, each held until all of them are dropped. A process that dies lets go of
+/// its own.
 #[derive(Debug, Default)]
 pub struct Locks(RefCell<BTreeMap<PathBuf, File>>);
 
@@ -33,8 +34,9 @@ pub enum LockError {
 }
 
 impl Locks {
-    /// Takes the lock of a directory, which may be held here already, and takes away what a killed doctor left in it that is of no use:
-    /// new texts that never came into force, and old ones that are still the file's.
+    /// Takes the lock of a directory, which may be held here already, and takes away what a killed
+    /// doctor left in it that is of no use: new texts that never came into force, and old ones that
+    /// are still the file's.
     ///
     /// # Errors
     /// Another process has it; or the directory cannot be opened.

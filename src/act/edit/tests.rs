@@ -78,7 +78,8 @@ fn what_somebody_else_changed_is_left_alone() {
     first.keep();
 }
 
-/// Whoever writes to the file after its change: neither keeping nor taking back may lose a word of it.
+/// Whoever writes to the file after its change: neither keeping nor taking back may lose a word of
+/// it.
 #[test]
 fn what_somebody_else_writes_meanwhile_is_never_lost() {
     let root = tempfile::tempdir().unwrap();
@@ -237,7 +238,8 @@ fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
         }
         let third = std::fs::read_to_string(at("c")).ok();
         assert!(third.is_none_or(|text| text == "new c"), "{step}");
-        // What is left is in nobody's way, and stays for whoever wants it: old versions that are no longer the file's.
+        // What is left is in nobody's way, and stays for whoever wants it: old versions that are no
+        // longer the file's.
         let mut left = names(place.path());
         left.retain(|name| {
             let own = name.strip_suffix(SECOND_NAME);
@@ -267,7 +269,8 @@ fn child_on_a_full_disk() {
 fn a_disk_that_takes_nothing_more_changes_nothing() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("a"), "old").unwrap();
-    // A limit on the size of files fails a write as a full disk does; ignored, its signal ends nobody.
+    // A limit on the size of files fails a write as a full disk does; ignored, its signal ends
+    // nobody.
     let child = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())

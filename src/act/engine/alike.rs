@@ -1,9 +1,11 @@
 //! From a container as the engine shows it to the definition of one that is made alike. Pure.
 //!
-//! What the engine shows is what was asked for when the container was made, plus what it chose itself (a short id as host name and
-//! alias, addresses, the names of nameless volumes) and what the image added. The first and the last are asked for again; of the
-//! second only the volumes, which are carried over by name as Compose does. A MAC address is kept where the container runs and it is
-//! not the one that follows from the IP address; engines before 25 do not take it back, and may show one that the client does not read.
+//! What the engine shows is what was asked for when the container was made, plus what it chose
+//! itself (a short id as host name and alias, addresses, the names of nameless volumes) and what
+//! the image added. The first and the last are asked for again; of the second only the volumes,
+//! which are carried over by name as Compose does. A MAC address is kept where the container runs
+//! and it is not the one that follows from the IP address; engines before 25 do not take it back,
+//! and may show one that the client does not read.
 
 use std::collections::HashMap;
 
@@ -19,7 +21,8 @@ use super::change::{Change, Value};
 pub(super) struct Alike {
     /// What the engine makes it from.
     pub(super) body: ContainerCreateBody,
-    /// Further networks to connect it to before it starts: older engines take only one when a container is made.
+    /// Further networks to connect it to before it starts: older engines take only one when a
+    /// container is made.
     pub(super) networks: Vec<(String, EndpointSettings)>,
 }
 
@@ -108,7 +111,8 @@ fn environment(old: Vec<String>, image: &Image, change: &Change) -> Vec<String> 
         entries.retain(|entry| name_of(entry) != *name);
         match value {
             Some(value) => entries.insert(at, format!("{name}={}", Value::expose(value))),
-            // The engine adds what the image sets, unless the bare name stands there: then it is not set.
+            // The engine adds what the image sets, unless the bare name stands there: then it is
+            // not set.
             None if image.environment.iter().any(|entry| name_of(entry) == *name) => {
                 entries.insert(at, name.clone());
             }
@@ -135,8 +139,8 @@ fn trimmed(path: &str) -> &str {
     path.trim_end_matches('/')
 }
 
-/// Puts the mounts into `host`: those asked for by name as they were, the nameless ones and those that came from another container
-/// by the name or the path that they got, and those of the change.
+/// Puts the mounts into `host`: those asked for by name as they were, the nameless ones and those
+/// that came from another container by the name or the path that they got, and those of the change.
 fn mount(host: &mut HostConfig, points: &[MountPoint], change: &Change) {
     let stays = |target: Option<&str>| target.is_some_and(|target| !gives_way(target, change));
     if let Some(binds) = &mut host.binds {
@@ -204,7 +208,8 @@ fn carried_over(point: &MountPoint) -> Option<Mount> {
     })
 }
 
-/// The target in `SOURCE:/target[:options]`. A source may be a Windows path with a colon of its own.
+/// The target in `SOURCE:/target[:options]`. A source may be a Windows path with a colon of its
+/// own.
 fn target_of_bind(bind: &str) -> Option<&str> {
     bind.match_indices(':').find_map(|(at, _)| {
         let target = bind[at + 1..].split(':').next().unwrap_or_default();
@@ -228,7 +233,8 @@ fn legacy_link(link: &str) -> String {
 
 type Endpoints = HashMap<String, EndpointSettings>;
 
-/// The network that the container is made in (its endpoint, where that takes settings at all), and the further ones.
+/// The network that the container is made in (its endpoint, where that takes settings at all), and
+/// the further ones.
 fn network(
     host: &mut HostConfig,
     old: &ContainerInspectResponse,
@@ -288,7 +294,8 @@ fn asked_for(settings: EndpointSettings, short: &str) -> EndpointSettings {
     }
 }
 
-/// The MAC address that the engine makes of an IP address where none was asked for (until Docker 28).
+/// The MAC address that the engine makes of an IP address where none was asked for (until Docker
+/// 28).
 fn derived_mac_address(ip: &str) -> Option<String> {
     let octets = ip.parse::<std::net::Ipv4Addr>().ok()?.octets();
     let octets: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
@@ -300,8 +307,8 @@ mod tests {
     use super::*;
     use serde_json::{Value as Json, json};
 
-    /// What Docker 20.10 showed of three containers: one of a Compose file that uses much, one with the volumes of another, one in the
-    /// network of another.
+    /// What Docker 20.10 showed of three containers: one of a Compose file that uses much, one with
+    /// the volumes of another, one in the network of another.
     const INSPECTED: &str = include_str!("../../../fixtures/containers-inspected.json");
 
     fn inspected(name: &str) -> ContainerInspectResponse {
@@ -382,7 +389,8 @@ mod tests {
             assert_eq!(lost.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), gone);
         };
         known(&all["compose"]["Config"], &body, &[]);
-        // Limits of the kernel's own memory: engines ignore them by now, and the file with the id is the command's affair.
+        // Limits of the kernel's own memory: engines ignore them by now, and the file with the id
+        // is the command's affair.
         let gone = ["ContainerIDFile", "KernelMemory", "KernelMemoryTCP"];
         known(&all["compose"]["HostConfig"], &body["HostConfig"], &gone);
     }

@@ -7,12 +7,14 @@ use crate::secret::Secret;
 /// What shall be different; everything else stays as it is.
 #[derive(Default)]
 pub struct Change {
-    /// Volumes that exist already, and where they go (absolute paths in the container). Each takes the place of whatever is mounted
-    /// at that path or below it.
+    /// Volumes that exist already, and where they go (absolute paths in the container). Each takes
+    /// the place of whatever is mounted at that path or below it.
     pub mounts: Vec<(String, String)>,
-    /// Paths whose mounts are taken away, each exactly that one. The engine makes a nameless volume where the image declares one.
+    /// Paths whose mounts are taken away, each exactly that one. The engine makes a nameless volume
+    /// where the image declares one.
     pub drop_mounts: Vec<String>,
-    /// Variables with their new values; `None` takes the variable away, even one that the image sets.
+    /// Variables with their new values; `None` takes the variable away, even one that the image
+    /// sets.
     pub environment: Vec<(String, Option<Value>)>,
 }
 

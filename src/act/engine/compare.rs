@@ -1,4 +1,5 @@
-//! Whether two directories hold the same, from the archives that the engine sends of them: in step, so that neither is ever in memory.
+//! Whether two directories hold the same, from the archives that the engine sends of them: in step,
+//! so that neither is ever in memory.
 
 use std::io::{self, Read};
 
@@ -56,8 +57,8 @@ impl Entry {
     }
 }
 
-/// Compares two archives and counts what is in them; an `Err` says what differs, or which could not be read. The engine sends the
-/// entries of a directory in the order of their names.
+/// Compares two archives and counts what is in them; an `Err` says what differs, or which could not
+/// be read. The engine sends the entries of a directory in the order of their names.
 pub(super) async fn compare(
     left: impl Stream<Item = Result<Bytes, Error>>,
     right: impl Stream<Item = Result<Bytes, Error>>,

@@ -1,9 +1,11 @@
-//! A volume's copy in a new volume. No program is run: the engine's archive of the old is streamed into the engine's archive of the new.
+//! A volume's copy in a new volume. No program is run: the engine's archive of the old is streamed
+//! into the engine's archive of the new.
 //!
-//! Two helper containers that are never started have one volume each: the engine keeps a container locked as long as it sends an
-//! archive of it, so that one alone would wait for itself. The first, the reader, is there before the new volume and goes after it; its
-//! label names the new volume, and the volume bears the label's nonce. So whatever was killed half way can be told from a volume of
-//! somebody else, and from a copy that is complete.
+//! Two helper containers that are never started have one volume each: the engine keeps a container
+//! locked as long as it sends an archive of it, so that one alone would wait for itself. The first,
+//! the reader, is there before the new volume and goes after it; its label names the new volume,
+//! and the volume bears the label's nonce. So whatever was killed half way can be told from a
+//! volume of somebody else, and from a copy that is complete.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -24,11 +26,13 @@ use crate::docker::interrupt::Interrupt;
 use crate::docker::words;
 use crate::secret::sanitize;
 
-/// Where a helper has its volume. The archive of a directory holds it under its last name, so that it is written to the parent.
+/// Where a helper has its volume. The archive of a directory holds it under its last name, so that
+/// it is written to the parent.
 const VOLUME: &str = "/convex-doctor/volume";
 const PARENT: &str = "/convex-doctor";
 
-/// The label of a volume that was made by copying, and of the helpers of that copy; its value is a nonce.
+/// The label of a volume that was made by copying, and of the helpers of that copy; its value is a
+/// nonce.
 pub(super) const COPY: &str = "convex-doctor.copy";
 
 /// Pieces of an archive on their way from one side to the other.
@@ -71,14 +75,17 @@ impl<'a> Copy<'a> {
 }
 
 impl Engine {
-    /// Copies all of the volume `from` into the new volume `to`, which is made here with `labels` and one more. Owner, mode, time,
-    /// links stay; sockets are left out. `progress` hears of every piece.
+    /// Copies all of the volume `from` into the new volume `to`, which is made here with `labels`
+    /// and one more. Owner, mode, time, links stay; sockets are left out. `progress` hears of every
+    /// piece.
     ///
-    /// When it returns `Ok`, both volumes were read again and hold the same. On any failure the new volume is removed.
+    /// When it returns `Ok`, both volumes were read again and hold the same. On any failure the new
+    /// volume is removed.
     ///
     /// # Errors
-    /// Refused: the engine is Podman; `from` is not there, is another driver's, or is mounted by a container that runs; `to` is there.
-    /// Else a full disk, an engine that stops answering, a copy that differs.
+    /// Refused: the engine is Podman; `from` is not there, is another driver's, or is mounted by a
+    /// container that runs; `to` is there. Else a full disk, an engine that stops answering, a copy
+    /// that differs.
     pub async fn copy_volume(
         &self,
         from: &str,
@@ -120,7 +127,8 @@ impl Engine {
         result
     }
 
-    /// Takes away what a copy left that was cut short: its helpers, and the new volume if it is the one made for it.
+    /// Takes away what a copy left that was cut short: its helpers, and the new volume if it is the
+    /// one made for it.
     pub(super) async fn take_away_copy(&self, reader: &ContainerSummary) -> Result<String, String> {
         let label = |name: &str| reader.labels.as_ref()?.get(name).cloned();
         let (Some(to), Some(nonce)) = (label(COPIES_INTO), label(COPY)) else {
@@ -144,7 +152,8 @@ impl Engine {
         ))
     }
 
-    /// Removes a volume that [`Engine::copy_volume`] made a moment ago, and no container was given. `false` where it is not one.
+    /// Removes a volume that [`Engine::copy_volume`] made a moment ago, and no container was given.
+    /// `false` where it is not one.
     ///
     /// # Errors
     /// A container has it; the engine refuses, or does not answer.
@@ -234,7 +243,8 @@ impl Copy<'_> {
         listed.map_err(|error| Trouble::Failed(format!("the containers: {}", words(&error))))
     }
 
-    /// Any image that is here serves, as nothing of it is run; none is pulled. Those of containers that have the volume come first.
+    /// Any image that is here serves, as nothing of it is run; none is pulled. Those of containers
+    /// that have the volume come first.
     async fn image(&self) -> Result<Image, Trouble> {
         let of = |containers: Vec<ContainerSummary>| {
             containers.into_iter().filter_map(|container| container.image_id)
@@ -315,7 +325,8 @@ impl Copy<'_> {
         let mut body: ContainerCreateBody =
             helper::body(&image.id, binds, &[(COPIES_INTO, self.to), (COPY, &self.nonce)]);
         if let Some(host) = &mut body.host_config {
-            // The volume's own directory is written through its parent, which is none of the volume's.
+            // The volume's own directory is written through its parent, which is none of the
+            // volume's.
             host.readonly_rootfs = Some(mode.starts_with("ro"));
         }
         let options = CreateContainerOptions {
@@ -328,7 +339,8 @@ impl Copy<'_> {
             .map_err(|error| Trouble::Failed(format!("no helper container: {}", words(&error))))
     }
 
-    /// Makes the new volume. The engine answers alike where there is one already: then it has not our label.
+    /// Makes the new volume. The engine answers alike where there is one already: then it has not
+    /// our label.
     async fn volume(
         &self,
         labels: &BTreeMap<String, String>,
@@ -420,7 +432,8 @@ impl Copy<'_> {
         self.remove_helper(&self.reader).await
     }
 
-    /// Removes a helper. What the engine has not answered for may still come to be: then it is looked for a little longer.
+    /// Removes a helper. What the engine has not answered for may still come to be: then it is
+    /// looked for a little longer.
     async fn remove_helper(&self, name: &str) -> Result<(), String> {
         let fail = |error: Error| left("helper container", name, &error);
         for wait in [0, 100, 300] {
@@ -437,7 +450,8 @@ fn left(what: &str, name: &str, error: &Error) -> String {
     format!("the {what} {} is left ({})", sanitize(name), words(error))
 }
 
-/// Passes an archive on and tells how much has passed. Ends quietly when nobody takes it: whoever does says why.
+/// Passes an archive on and tells how much has passed. Ends quietly when nobody takes it: whoever
+/// does says why.
 async fn pump(
     mut read: impl Stream<Item = Result<Bytes, Error>> + Unpin,
     to: mpsc::Sender<std::io::Result<Bytes>>,

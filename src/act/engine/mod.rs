@@ -1,12 +1,13 @@
-//! What a fix may do on a Docker engine: copy a volume into a new one, start and stop a container, put another in its place and take
-//! that back, and clear up after one that was cut short.
+//! What a fix may do on a Docker engine: copy a volume into a new one, start and stop a container,
+//! put another in its place and take that back, and clear up after one that was cut short.
 //!
-//! Nothing is lost at any instant. A volume is never written to unless it was made here a moment ago, and none is removed but such a
-//! one. A container is set aside under another name, whole, until its successor is accepted. What is under way stands in names and
-//! labels on the engine itself, so that [`Engine::recover`] can take it up after a kill.
+//! Nothing is lost at any instant. A volume is never written to unless it was made here a moment
+//! ago, and none is removed but such a one. A container is set aside under another name, whole,
+//! until its successor is accepted. What is under way stands in names and labels on the engine
+//! itself, so that [`Engine::recover`] can take it up after a kill.
 //!
-//! A call of an engine is driven to its end. Ctrl-C is seen to in here; a future that is dropped half way is a kill, and leaves what
-//! `recover` takes away.
+//! A call of an engine is driven to its end. Ctrl-C is seen to in here; a future that is dropped
+//! half way is a kill, and leaves what `recover` takes away.
 
 mod alike;
 mod change;
@@ -105,7 +106,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Makes one of a client of whatever transport. `timeout` is for each call; streams get as long as something moves.
+    /// Makes one of a client of whatever transport. `timeout` is for each call; streams get as long
+    /// as something moves.
     pub fn new(client: Docker, timeout: Duration) -> Self {
         Self {
             client: client.with_timeout(NEVER),
@@ -122,7 +124,8 @@ impl Engine {
         self
     }
 
-    /// For tests: goes no further at `step`, as if killed there. [`Engine::halted`] tells when that is.
+    /// For tests: goes no further at `step`, as if killed there. [`Engine::halted`] tells when that
+    /// is.
     #[doc(hidden)]
     pub fn halting_at(mut self, step: &'static str) -> Self {
         self.halt = Some((step, tokio::sync::watch::Sender::new(false)));
@@ -180,7 +183,8 @@ impl Engine {
     /// Stops a container and gives it time to end by itself; one that does not run is left alone.
     ///
     /// # Errors
-    /// Refused where the stop alone would lose it or its data; else the engine refuses, or does not answer.
+    /// Refused where the stop alone would lose it or its data; else the engine refuses, or does not
+    /// answer.
     pub async fn stop(&self, container: &str) -> Result<(), Trouble> {
         let found = self.inspect(container).await?;
         if !judge::runs(&found) {
@@ -202,8 +206,8 @@ impl Engine {
         self.inspect(container).await.map(|found| judge::runs(&found))
     }
 
-    /// Podman (4.3 was tried) shows a container otherwise than it takes one, and its archives give everything to root: nothing could be
-    /// made alike, nor could anybody tell.
+    /// Podman (4.3 was tried) shows a container otherwise than it takes one, and its archives give
+    /// everything to root: nothing could be made alike, nor could anybody tell.
     async fn must_be_docker(&self) -> Result<(), Trouble> {
         let version = self.call(self.client.version()).await;
         let version = version
@@ -254,7 +258,8 @@ impl Engine {
         self.call_for(self.timeout + patience, self.client.stop_container(id, Some(options))).await
     }
 
-    /// Removes a container that does not run, and none of its volumes; one that is not there is fine.
+    /// Removes a container that does not run, and none of its volumes; one that is not there is
+    /// fine.
     async fn removed(&self, container: &str) -> Result<(), Error> {
         let options = RemoveContainerOptions { v: false, force: false, link: false };
         let patience = self.timeout + self.standstill;

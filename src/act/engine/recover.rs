@@ -1,4 +1,5 @@
-//! After a fix that was killed half way: what it left on the engine is found by its labels and names, and taken up.
+//! After a fix that was killed half way: what it left on the engine is found by its labels and
+//! names, and taken up.
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{ListContainersOptions, RenameContainerOptions};
@@ -15,14 +16,16 @@ use crate::secret::sanitize;
 pub struct Recovered<'a> {
     /// What was done about it, and what a person has to see to: one sentence each.
     pub said: Vec<String>,
-    /// Containers that were put in another's place and started, and nobody has said since whether they stay.
+    /// Containers that were put in another's place and started, and nobody has said since whether
+    /// they stay.
     pub unsettled: Vec<Replaced<'a>>,
 }
 
 impl Engine {
-    /// Takes up what a fix left behind that was killed half way. Helper containers go, and with them the half copy of a volume; an old
-    /// container comes back where its successor never ran. Where it did, both are handed over to be kept or undone. What another
-    /// process is at work with just now is left alone.
+    /// Takes up what a fix left behind that was killed half way. Helper containers go, and with
+    /// them the half copy of a volume; an old container comes back where its successor never ran.
+    /// Where it did, both are handed over to be kept or undone. What another process is at work
+    /// with just now is left alone.
     ///
     /// Not for the time in which another call of this process is under way.
     ///

@@ -1,6 +1,7 @@
-//! A container in the place of another: made alike but for a change, under a name of its own; the old one stopped and set aside; the name
-//! handed over; started. Each of these steps leaves the old one whole, and what has been done can be seen on the engine: the new one's
-//! labels say whom it replaces.
+//! A container in the place of another: made alike but for a change, under a name of its own; the
+//! old one stopped and set aside; the name handed over; started. Each of these steps leaves the old
+//! one whole, and what has been done can be seen on the engine: the new one's labels say whom it
+//! replaces.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::docker::interrupt::Interrupt;
 use crate::docker::{helper, is_anonymous, words};
 use crate::secret::sanitize;
 
-/// The label of a container that was put in another's place; its value names the process that made it.
+/// The label of a container that was put in another's place; its value names the process that made
+/// it.
 pub(super) const FIX: &str = "convex-doctor.fix";
 
 /// The id of the container that it replaces.
@@ -31,8 +33,9 @@ pub(super) const REPLACES: &str = "convex-doctor.fix.replaces";
 /// Whether that one ran: `true` or `false`.
 const RAN: &str = "convex-doctor.fix.ran";
 
-/// A container in the place of another, which is set aside until [`Replaced::keep`] or [`Replaced::undo`]. Dropped without either, the
-/// old one stays set aside, and [`Engine::recover`] brings this back.
+/// A container in the place of another, which is set aside until [`Replaced::keep`] or
+/// [`Replaced::undo`]. Dropped without either, the old one stays set aside, and [`Engine::recover`]
+/// brings this back.
 #[must_use = "the old container stays set aside until it is kept or undone"]
 pub struct Replaced<'a> {
     pub(super) swap: Swap<'a>,
@@ -44,8 +47,8 @@ pub struct Replaced<'a> {
 pub enum Kept {
     /// It is removed; its volumes are all there.
     Removed,
-    /// Data lies in the container itself, so that it was not removed. It still bears the labels of its Compose project: whoever says
-    /// `docker compose down`, or `up`, removes it.
+    /// Data lies in the container itself, so that it was not removed. It still bears the labels of
+    /// its Compose project: whoever says `docker compose down`, or `up`, removes it.
     SetAside {
         /// What it is called now.
         container: String,
@@ -77,13 +80,15 @@ impl fmt::Debug for Replaced<'_> {
 }
 
 impl Engine {
-    /// Puts in the place of `container` one that is made alike but for `change`, and starts it, also where the old one did not run. The
-    /// old one is kept, stopped, as `<name>` + [`SET_ASIDE`]; the engine does not restart it meanwhile.
+    /// Puts in the place of `container` one that is made alike but for `change`, and starts it,
+    /// also where the old one did not run. The old one is kept, stopped, as `<name>` +
+    /// [`SET_ASIDE`]; the engine does not restart it meanwhile.
     ///
     /// # Errors
-    /// Refused, with nothing changed: Podman's engine, a container that others keep (Swarm, Kubernetes), that `--rm` or memory would lose, whose
-    /// network another one shares, whose image is gone; a volume or a network that is not there. Else, with everything put back, what
-    /// the engine says: a port in use, a mount that fails.
+    /// Refused, with nothing changed: Podman's engine, a container that others keep (Swarm,
+    /// Kubernetes), that `--rm` or memory would lose, whose network another one shares, whose image
+    /// is gone; a volume or a network that is not there. Else, with everything put back, what the
+    /// engine says: a port in use, a mount that fails.
     pub async fn replace(&self, container: &str, change: &Change) -> Result<Replaced<'_>, Trouble> {
         let (interrupt, hold) = begin()?;
         if let Some(fault) = change.fault() {
@@ -208,7 +213,8 @@ impl Replaced<'_> {
         self.swap.beside(SET_ASIDE)
     }
 
-    /// How long ago the new container was made. As long may somebody have written to what it has and the old one has not.
+    /// How long ago the new container was made. As long may somebody have written to what it has
+    /// and the old one has not.
     ///
     /// # Errors
     /// It cannot be looked at.
@@ -224,8 +230,8 @@ impl Replaced<'_> {
         &self.notes
     }
 
-    /// Removes the old container, and none of its volumes. Where data lies in the container itself (or nobody can say), it is not
-    /// removed but called `<name>` + [`KEPT`], for good.
+    /// Removes the old container, and none of its volumes. Where data lies in the container itself
+    /// (or nobody can say), it is not removed but called `<name>` + [`KEPT`], for good.
     ///
     /// # Errors
     /// What the engine says; then the old one is still set aside.
@@ -237,7 +243,8 @@ impl Replaced<'_> {
         result
     }
 
-    /// Puts the old container back in its place, starts it if it ran, and removes the new one, but none of its volumes.
+    /// Puts the old container back in its place, starts it if it ran, and removes the new one, but
+    /// none of its volumes.
     ///
     /// # Errors
     /// What could not be done; [`Engine::recover`] tries again.
@@ -426,7 +433,8 @@ impl<'a> Swap<'a> {
         Ok(())
     }
 
-    /// The new container: by its id, or, where the engine has not answered, by its name and its labels: another doctor's has the name too.
+    /// The new container: by its id, or, where the engine has not answered, by its name and its
+    /// labels: another doctor's has the name too.
     async fn find_new(&self) -> Result<Option<ContainerInspectResponse>, Error> {
         if let Some(new) = &self.new {
             return self.engine.find(new).await;
@@ -478,7 +486,8 @@ impl<'a> Swap<'a> {
     }
 }
 
-/// The nameless volumes that the engine made for a container that was never started: nothing was ever written to them.
+/// The nameless volumes that the engine made for a container that was never started: nothing was
+/// ever written to them.
 fn never_used(new: &ContainerInspectResponse, old: &ContainerInspectResponse) -> Vec<String> {
     if judge::ran(new) {
         return Vec::new();

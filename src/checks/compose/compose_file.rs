@@ -139,7 +139,8 @@ fn place(issue: &ComposeIssue, file: &str) -> Location {
     }
 }
 
-/// Whether the backend is to run from this shell. One that runs already got its variables elsewhere (a panel, sops, direnv).
+/// Whether the backend is to run from this shell. One that runs already got its variables elsewhere
+/// (a panel, sops, direnv).
 fn runs_here(evidence: &Evidence) -> bool {
     let running = engine::asked(evidence)
         .is_ok_and(|docker| docker.expected().is_some_and(Container::is_running));

@@ -1,4 +1,5 @@
-//! Variables of the backend's environment that do not do what they seem to: `false` that turns on, names that nobody reads.
+//! Variables of the backend's environment that do not do what they seem to: `false` that turns on,
+//! names that nobody reads.
 
 use crate::checks::compose::{location, project, runs_upstream};
 use crate::checks::{Check, compose};
@@ -96,8 +97,8 @@ pub(super) fn value_place(entry: &EnvironmentEntry) -> Location {
     location(entry.value_at.as_ref().unwrap_or(&entry.at))
 }
 
-/// Takes the entry out of its service, and makes the service's container anew without the variable. Not `NAME=`: an empty DISABLE_BEACON
-/// stops the backend.
+/// Takes the entry out of its service, and makes the service's container anew without the variable.
+/// Not `NAME=`: an empty DISABLE_BEACON stops the backend.
 pub(super) fn delete_line(
     evidence: &Evidence,
     of: (&ComposeFacts, &BackendService),
@@ -125,7 +126,8 @@ fn by_hand(evidence: &Evidence, name: &str) -> Remedy {
     .run(compose::command(evidence, "up -d"))
 }
 
-/// A switch that works by what its text was not meant to be. Without TLS, a database may be reached only because this one is on.
+/// A switch that works by what its text was not meant to be. Without TLS, a database may be reached
+/// only because this one is on.
 fn switch_off(
     evidence: &Evidence,
     of: (&ComposeFacts, &BackendService),

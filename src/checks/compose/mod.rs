@@ -1,4 +1,5 @@
-//! The compose file: whether it can be read, which service is the backend, and what its environment really says.
+//! The compose file: whether it can be read, which service is the backend, and what its environment
+//! really says.
 
 mod backend_services;
 mod beacon_variable_empty;
@@ -21,7 +22,8 @@ pub static CHECKS: &[&Check] = &[
     &beacon_variable_empty::CHECK,
 ];
 
-/// The compose project; `None` where there is no compose file, `Err` where it could not be read, by us or by Compose.
+/// The compose project; `None` where there is no compose file, `Err` where it could not be read, by
+/// us or by Compose.
 pub fn project(evidence: &Evidence) -> Result<Option<&ComposeFacts>, Unseen> {
     let Some(project) = evidence.compose.seen()? else { return Ok(None) };
     match project.errors.first() {
@@ -32,12 +34,14 @@ pub fn project(evidence: &Evidence) -> Result<Option<&ComposeFacts>, Unseen> {
     }
 }
 
-/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files that Compose would not find itself.
+/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files
+/// that Compose would not find itself.
 pub fn command(evidence: &Evidence, arguments: &str) -> String {
     format!("docker compose{} {arguments}", file_flags(evidence))
 }
 
-/// ` -f FILE` for each compose file, where Compose would not find them itself; the doctor takes the same.
+/// ` -f FILE` for each compose file, where Compose would not find them itself; the doctor takes the
+/// same.
 pub fn file_flags(evidence: &Evidence) -> String {
     const FOUND: &[&str] =
         &["compose", "docker-compose", "compose.override", "docker-compose.override"];
@@ -77,7 +81,8 @@ pub fn publishes(service: &BackendService, port: u16) -> bool {
         || service.ports.iter().any(|it| it.published.as_deref() == Some(port.to_string().as_str()))
 }
 
-/// How surely `run_backend.sh` reads the environment of this service: an image of somebody else may do as it likes.
+/// How surely `run_backend.sh` reads the environment of this service: an image of somebody else may
+/// do as it likes.
 fn runs_upstream(service: &BackendService) -> Option<Certainty> {
     match &service.image {
         _ if service.entrypoint_overridden => None,

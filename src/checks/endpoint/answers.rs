@@ -21,8 +21,9 @@ pub(super) fn seen(endpoint: &EndpointFacts) -> Vec<Named<'_>> {
     .collect()
 }
 
-/// The answers of the paths that the CLI depends on, when enough of them came back to say what is *not* there: `/instance_name`, and
-/// the key's endpoint either with or without a key. `Err` else, so that silence is no pass.
+/// The answers of the paths that the CLI depends on, when enough of them came back to say what is
+/// *not* there: `/instance_name`, and the key's endpoint either with or without a key. `Err` else,
+/// so that silence is no pass.
 pub(super) fn needed(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
     endpoint.instance_name.seen()?;
     match endpoint.check_admin_key.seen() {
@@ -52,7 +53,8 @@ pub(super) fn is_gateway_error(answer: &Answer) -> bool {
         || (matches!(answer.status, 502..=504) && !matches!(answer.body, Body::ConvexError { .. }))
 }
 
-/// Whether somebody asks for a login before Convex is reached; the flag says that nothing else fits.
+/// Whether somebody asks for a login before Convex is reached; the flag says that nothing else
+/// fits.
 pub(super) fn is_login_wall(path: &str, answer: &Answer) -> Option<bool> {
     const NAMED: &[&str] = &[
         "cloudflareaccess.com",

@@ -90,7 +90,8 @@ pub(in crate::checks) fn variable(name: &str, value: EntryValue) -> EnvironmentE
     EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, value }
 }
 
-/// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`, the key accepted.
+/// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`,
+/// the key accepted.
 pub(in crate::checks) fn healthy() -> Evidence {
     let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
     let urls = Body::CanonicalUrls {
@@ -238,7 +239,8 @@ pub(in crate::checks) fn no_docker(evidence: &mut Evidence) {
     evidence.docker = Observation::unavailable("no Docker");
 }
 
-/// What a check came to, reduced to what a test may depend on: ids with their certainty and first place.
+/// What a check came to, reduced to what a test may depend on: ids with their certainty and first
+/// place.
 pub(in crate::checks) fn told(result: Result<Vec<Finding>, Unseen>) -> Vec<String> {
     match result {
         Ok(findings) => findings

@@ -1,4 +1,5 @@
-//! What the dashboard's own page says: the URL that it sends browsers to, and a key that does not belong there.
+//! What the dashboard's own page says: the URL that it sends browsers to, and a key that does not
+//! belong there.
 
 use url::Url;
 
@@ -115,8 +116,8 @@ fn finding(
     )
 }
 
-/// Why a browser does not come from `told` to the backend that the CLI uses. What only the same backend under another name could
-/// explain away is never proven.
+/// Why a browser does not come from `told` to the backend that the CLI uses. What only the same
+/// backend under another name could explain away is never proven.
 fn judge(evidence: &Evidence, told: &str) -> Result<Option<(Certainty, String)>, Unseen> {
     let Some(url) = Url::parse(told).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     else {

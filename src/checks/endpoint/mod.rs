@@ -76,8 +76,8 @@ pub fn url_location(evidence: &Evidence) -> Location {
     Location::url(selected(evidence).ok().flatten().map_or("", |endpoint| &endpoint.url))
 }
 
-/// The 200 rule (catalogue §0.3): through the selected URL the key was accepted, for reading and writing, and the CLI's own first
-/// call answers. Whatever else is odd, the CLI works now.
+/// The 200 rule (catalogue §0.3): through the selected URL the key was accepted, for reading and
+/// writing, and the CLI's own first call answers. Whatever else is odd, the CLI works now.
 pub fn key_accepted(evidence: &Evidence) -> bool {
     let Ok(Some(endpoint)) = selected(evidence) else { return false };
     let key = endpoint.check_admin_key.seen().is_ok_and(|answer| {
@@ -116,7 +116,8 @@ pub fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
 }
 
-/// Whether the URL means a port of the machine that the engine runs on: only then do its containers' ports say anything about it.
+/// Whether the URL means a port of the machine that the engine runs on: only then do its
+/// containers' ports say anything about it.
 pub fn is_engine_host(evidence: &Evidence, endpoint: &EndpointFacts) -> Result<bool, Unseen> {
     if !is_loopback(&endpoint.host) || evidence.surroundings.in_container {
         return Ok(false);

@@ -1,5 +1,5 @@
-//! An origin that is no URL: with another beginning than `http://` or `https://` the backend does not start; whatever else it is,
-//! nobody checks.
+//! An origin that is no URL: with another beginning than `http://` or `https://` the backend does
+//! not start; whatever else it is, nobody checks.
 
 use super::origins::{self, Which};
 use crate::checks::endpoint::{heed_200, selected};
@@ -102,8 +102,8 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
     Ok(Some(told(Level::Warning, certainty, what, origin.proof)))
 }
 
-/// Whether the backend refuses to start with it (<https://github.com/get-convex/convex-backend>, `crates/local_backend`: `Origin url
-/// should start with https:// or http://`).
+/// Whether the backend refuses to start with it (<https://github.com/get-convex/convex-backend>,
+/// `crates/local_backend`: `Origin url should start with https:// or http://`).
 fn stops(text: &str) -> bool {
     !text.is_empty() && !text.starts_with("http://") && !text.starts_with("https://")
 }
@@ -116,7 +116,8 @@ fn complaint(which: Which) -> &'static str {
     }
 }
 
-/// What is wrong with an origin that the backend takes. Control characters were escaped when it was read.
+/// What is wrong with an origin that the backend takes. Control characters were escaped when it was
+/// read.
 fn fault(text: &str, parses: bool) -> Option<(Certainty, &'static str)> {
     if text.is_empty() {
         return Some((Certainty::Proven, "nothing that is built on it is a URL"));

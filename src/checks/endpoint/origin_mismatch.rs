@@ -1,4 +1,5 @@
-//! The backend takes itself to be at another address than the one it is reached at: what it tells clients leads nowhere.
+//! The backend takes itself to be at another address than the one it is reached at: what it tells
+//! clients leads nowhere.
 
 use url::Url;
 
@@ -62,7 +63,8 @@ fn run(evidence: &Evidence, rule: &'static Rule, which: Which) -> Result<Vec<Fin
     Ok(vec![heed_200(evidence, origins::mend(evidence, finding, which, &better))])
 }
 
-/// Why the origin does not lead where the URL does. A public origin behind a loopback URL is a CLI on the server: no fault.
+/// Why the origin does not lead where the URL does. A public origin behind a loopback URL is a CLI
+/// on the server: no fault.
 fn judge(
     evidence: &Evidence,
     endpoint: &EndpointFacts,
@@ -96,8 +98,9 @@ fn judge(
     }
 }
 
-/// Whether the URL's host means another machine than the one that asks, so that loopback means something else there. A container's
-/// own address, or a name that only containers know, is met beside the backend.
+/// Whether the URL's host means another machine than the one that asks, so that loopback means
+/// something else there. A container's own address, or a name that only containers know, is met
+/// beside the backend.
 fn elsewhere(evidence: &Evidence, endpoint: &EndpointFacts) -> Option<Certainty> {
     let host = &endpoint.host;
     match host.parse::<std::net::IpAddr>() {
@@ -111,7 +114,8 @@ fn elsewhere(evidence: &Evidence, endpoint: &EndpointFacts) -> Option<Certainty>
     }
 }
 
-/// On this machine: whether the container publishes the port under another number than the origin says.
+/// On this machine: whether the container publishes the port under another number than the origin
+/// says.
 fn remapped(
     evidence: &Evidence,
     endpoint: &EndpointFacts,

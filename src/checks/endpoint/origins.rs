@@ -1,4 +1,5 @@
-//! CONVEX_CLOUD_ORIGIN and CONVEX_SITE_ORIGIN: what the backend says its own addresses are, and where that was seen.
+//! CONVEX_CLOUD_ORIGIN and CONVEX_SITE_ORIGIN: what the backend says its own addresses are, and
+//! where that was seen.
 
 use url::Url;
 
@@ -72,8 +73,9 @@ pub(super) fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_matches(['[', ']'])
 }
 
-/// The origin in force: what the backend itself answers to the CLI's first call, else the container's environment, which
-/// `update_canonical_url` may have overruled. `None` where nothing sets it.
+/// The origin in force: what the backend itself answers to the CLI's first call, else the
+/// container's environment, which `update_canonical_url` may have overruled. `None` where nothing
+/// sets it.
 pub(super) fn in_force(evidence: &Evidence, which: Which) -> Result<Option<Origin<'_>>, Unseen> {
     let Some(endpoint) = selected(evidence)? else { return Ok(None) };
     let answer = endpoint.first_call.seen();

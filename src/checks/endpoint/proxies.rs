@@ -1,4 +1,5 @@
-//! What stands between the CLI and the backend: the proxy of the environment, a proxy that cannot reach it, one that asks for a login.
+//! What stands between the CLI and the backend: the proxy of the environment, a proxy that cannot
+//! reach it, one that asks for a login.
 
 use super::answers::{self, is_gateway_error, is_login_wall};
 use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};

@@ -1,4 +1,5 @@
-//! Plain requests get through, WebSockets do not: the app hangs at "Loading…", and so do several commands of the CLI.
+//! Plain requests get through, WebSockets do not: the app hangs at "Loading…", and so do several
+//! commands of the CLI.
 
 use crate::checks::Check;
 use crate::checks::endpoint::{convex_answers, selected, url_location};
@@ -55,7 +56,8 @@ fn refused(answer: &Answer) -> Option<Certainty> {
     match (answer.status, answer.code()) {
         (101, _) => None,
         (_, Some("InvalidConnectionHeader" | "InvalidUpgradeHeader")) => Some(Certainty::Proven),
-        // The backend's own word on something else, such as the version in the path: the upgrade reached it.
+        // The backend's own word on something else, such as the version in the path: the upgrade
+        // reached it.
         (_, Some(_)) => None,
         _ => Some(Certainty::Likely),
     }

@@ -1,4 +1,5 @@
-//! The key does not arrive: something between the CLI and the backend takes the `Authorization` header away, or puts its own there.
+//! The key does not arrive: something between the CLI and the backend takes the `Authorization`
+//! header away, or puts its own there.
 
 use crate::admin_key::Kind;
 use crate::checks::endpoint::{selected, url_location};

@@ -1,4 +1,5 @@
-//! Requests to one URL reach several backends with different secrets: the key is taken and refused by turns.
+//! Requests to one URL reach several backends with different secrets: the key is taken and refused
+//! by turns.
 
 use crate::checks::Check;
 use crate::checks::endpoint::{convex_answers, selected, url_location};
@@ -28,7 +29,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         // Refused once: what it says the second time is part of the judgement.
         endpoint.check_again.seen()?;
     }
-    // One change is also one backend, made anew meanwhile. Two are not, unless it is made anew all the time.
+    // One change is also one backend, made anew meanwhile. Two are not, unless it is made anew all
+    // the time.
     if endpoint.changes() < 2 {
         return Ok(vec![]);
     }

@@ -1,4 +1,5 @@
-//! The CLI appends its own path to the URL as typed: a slash or a path at its end leads to addresses that do not exist.
+//! The CLI appends its own path to the URL as typed: a slash or a path at its end leads to
+//! addresses that do not exist.
 
 use crate::checks::Check;
 use crate::checks::edits::set_url;
@@ -26,7 +27,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let first_call = endpoint.first_call.seen().ok();
     let status = first_call.map(|answer| answer.status);
-    // The key's own answers (200, 401, 403) came back through the path: some proxy takes it away again.
+    // The key's own answers (200, 401, 403) came back through the path: some proxy takes it away
+    // again.
     let (level, certainty) = match first_call.map(|answer| (answer.status, &answer.body)) {
         Some((404, _)) if endpoint.is_convex_api() => (Level::Error, Certainty::Proven),
         Some((200, Body::CanonicalUrls { .. }) | (401 | 403, Body::ConvexError { .. })) => {

@@ -54,7 +54,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     ])
 }
 
-/// Whether the scheme can be told from the host: a port of its own, or a name of some network, may be served with TLS or without.
+/// Whether the scheme can be told from the host: a port of its own, or a name of some network, may
+/// be served with TLS or without.
 fn scheme_is_sure(url: &str) -> bool {
     let Ok(parsed) = url::Url::parse(&format!("http://{url}")) else { return false };
     match parsed.host() {

@@ -1,4 +1,5 @@
-//! Something answers at the URL, and it is not the Convex API: the site port, the dashboard, or anything else.
+//! Something answers at the URL, and it is not the Convex API: the site port, the dashboard, or
+//! anything else.
 
 use super::answers::{self, is_gateway_error, is_login_wall, is_redirect};
 use crate::checks::Check;
@@ -55,7 +56,8 @@ fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             if name.status != 404 || endpoint.api_elsewhere.is_empty() {
                 return Ok(vec![]);
             }
-            // `/version` answers on the site port too, on nothing else that has no `/instance_name`.
+            // `/version` answers on the site port too, on nothing else that has no
+            // `/instance_name`.
             let version = endpoint.version.seen().is_ok_and(|answer| {
                 answer.status == 200 && matches!(answer.body, Body::Text { .. })
             });

@@ -1,4 +1,5 @@
-//! `localhost` means `::1` first, and the backend listens at 127.0.0.1 only: a Node that tries only the first address is refused.
+//! `localhost` means `::1` first, and the backend listens at 127.0.0.1 only: a Node that tries only
+//! the first address is refused.
 
 use crate::checks::Check;
 use crate::checks::edits::set_url;
@@ -26,8 +27,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let version = evidence.surroundings.node_version.as_deref();
     let major: Option<u32> = version.and_then(|version| version.split('.').next()?.parse().ok());
-    // Up to 16 Node put IPv4 first; since 20 it tries one address after the other. What this run asked, asked both ways, so that a 200
-    // here says nothing of the ones in between.
+    // Up to 16 Node put IPv4 first; since 20 it tries one address after the other. What this run
+    // asked, asked both ways, so that a 200 here says nothing of the ones in between.
     let (level, certainty) = match major {
         Some(17..=19) => (Level::Error, Certainty::Proven),
         Some(_) => (Level::Info, Certainty::Proven),

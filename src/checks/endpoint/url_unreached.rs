@@ -1,4 +1,5 @@
-//! No HTTP answer came back, and how far the connection got: seven faults that the CLI words alike (`fetch failed`).
+//! No HTTP answer came back, and how far the connection got: seven faults that the CLI words alike
+//! (`fetch failed`).
 
 use super::url_tls_failure::{self, URL_TLS_FAILURE};
 use crate::checks::edits::set_url;

@@ -1,4 +1,5 @@
-//! Who answers in place of this project's backend: the readings of the evidence, each with its certainty.
+//! Who answers in place of this project's backend: the readings of the evidence, each with its
+//! certainty.
 
 use crate::checks::{compose, engine};
 use crate::evidence::docker::Container;

@@ -1,4 +1,5 @@
-//! The backend's log holds a known line of which no other id speaks: what it means, and what to do about it.
+//! The backend's log holds a known line of which no other id speaks: what it means, and what to do
+//! about it.
 
 use super::DEATH;
 use super::log_lines::{EXPLAINED, told};

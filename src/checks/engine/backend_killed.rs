@@ -1,4 +1,5 @@
-//! The backend was killed from outside: for its memory, or by an instruction that this processor does not have.
+//! The backend was killed from outside: for its memory, or by an instruction that this processor
+//! does not have.
 
 use crate::checks::engine::{asked, place, subject, weight};
 use crate::checks::{Check, compose};

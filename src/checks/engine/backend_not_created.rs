@@ -1,4 +1,5 @@
-//! The compose file describes a backend that was never started here, and nothing else answers in its place.
+//! The compose file describes a backend that was never started here, and nothing else answers in
+//! its place.
 
 use super::docker_other_context;
 use crate::checks::endpoint::{
@@ -22,7 +23,8 @@ pub(super) static CHECK: Check = Check { rules: &[&BACKEND_NOT_CREATED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
-    // Another world is not a broken one: only where the URL means this machine, and no Convex of any kind answers there.
+    // Another world is not a broken one: only where the URL means this machine, and no Convex of
+    // any kind answers there.
     if endpoint.invalid.is_some() || !is_loopback(&endpoint.host) || convex_answers(endpoint)? {
         return Ok(vec![]);
     }

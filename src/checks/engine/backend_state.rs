@@ -1,4 +1,5 @@
-//! The backend's container does not serve: stopped, restarting over and over, paused, still starting, unhealthy.
+//! The backend's container does not serve: stopped, restarting over and over, paused, still
+//! starting, unhealthy.
 
 use crate::checks::engine::{asked, command, log_lines, place, subject, weight};
 use crate::checks::{Check, endpoint};
@@ -186,7 +187,8 @@ fn meaning(code: i64) -> Option<&'static str> {
     })
 }
 
-/// Why it ended, where its log was read: the line that is known and what it means; else the end of it.
+/// Why it ended, where its log was read: the line that is known and what it means; else the end of
+/// it.
 fn last_words(mut finding: Finding, container: &Container) -> Finding {
     let Ok(log) = container.log.seen() else { return finding };
     let source = format!("the log of {}", container.name);

@@ -1,4 +1,5 @@
-//! The installed Convex CLI against what it meets: too old to know of self-hosting, or newer than the backend.
+//! The installed Convex CLI against what it meets: too old to know of self-hosting, or newer than
+//! the backend.
 
 use crate::checks::Check;
 use crate::checks::endpoint::{convex_answers, selected};
@@ -36,7 +37,8 @@ const SELF_HOSTED: Version = Version(1, 19, 2);
 /// `deploy` posts to `/api/deploy2/evaluate_push` (get-convex/convex-js#105).
 const EVALUATES: Version = Version(1, 29, 2);
 
-/// `dev` asks for `/api/v1/get_canonical_urls` first: from here on it is `backend-too-old` that says so.
+/// `dev` asks for `/api/v1/get_canonical_urls` first: from here on it is `backend-too-old` that
+/// says so.
 const ASKS_FOR_URLS: Version = Version(1, 35, 0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +53,8 @@ impl Version {
     }
 }
 
-/// The CLI that would run here: its version, and where it was found. `None` where none is installed: then `npx` fetches the newest.
+/// The CLI that would run here: its version, and where it was found. `None` where none is
+/// installed: then `npx` fetches the newest.
 fn installed(evidence: &Evidence) -> Result<Option<(&str, Version, &str)>, Unseen> {
     let Some(place) = evidence.surroundings.cli_found.seen()?.as_deref() else { return Ok(None) };
     let text = evidence.surroundings.cli_version.as_deref().unwrap_or_default();

@@ -1,8 +1,10 @@
-//! The container was made by these compose files, and they have changed since: it still runs with what they said before.
+//! The container was made by these compose files, and they have changed since: it still runs with
+//! what they said before.
 //!
-//! Only what decides about keys and reachability is compared (catalogue §0.4): image, data mount, API and site ports, name and secret,
-//! origins, SQL, S3. A blank, and a default that stands in for a variable which is set nowhere here, is no opinion: a panel, sops or
-//! direnv may have set it where the deployment really starts.
+//! Only what decides about keys and reachability is compared (catalogue §0.4): image, data mount,
+//! API and site ports, name and secret, origins, SQL, S3. A blank, and a default that stands in for
+//! a variable which is set nowhere here, is no opinion: a panel, sops or direnv may have set it
+//! where the deployment really starts.
 
 use super::{asked, log_lines, place};
 use crate::checks::compose::{self, location, shell_word};
@@ -250,7 +252,8 @@ fn ports(
     found
 }
 
-/// The image's reference with what the engine adds: `latest` where there is neither a tag nor a digest, no `docker.io/` before it.
+/// The image's reference with what the engine adds: `latest` where there is neither a tag nor a
+/// digest, no `docker.io/` before it.
 fn full(image: &str) -> String {
     let image = image.strip_prefix("docker.io/").unwrap_or(image);
     let image = image.strip_prefix("library/").unwrap_or(image);

@@ -77,7 +77,8 @@ fn declared(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-/// The tags of two upstream images where both are pinned and differ: upstream publishes both under one tag.
+/// The tags of two upstream images where both are pinned and differ: upstream publishes both under
+/// one tag.
 fn tags_differ(backend: &str, dashboard: &str) -> Option<(String, String)> {
     let tag = |image: &str| {
         let (name, tag) = image.split('@').next()?.rsplit_once(':')?;

@@ -1,4 +1,5 @@
-//! The project's containers are on the engine of another docker context than the one that was asked.
+//! The project's containers are on the engine of another docker context than the one that was
+//! asked.
 
 use crate::checks::endpoint::{convex_answers, is_engine_host, is_loopback, selected};
 use crate::checks::engine::asked;
@@ -41,7 +42,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![])
 }
 
-/// A warning; an error where nothing answers at a URL that means this machine: then the backend is to be looked for there.
+/// A warning; an error where nothing answers at a URL that means this machine: then the backend is
+/// to be looked for there.
 fn level(evidence: &Evidence) -> Level {
     match selected(evidence) {
         Ok(Some(endpoint))

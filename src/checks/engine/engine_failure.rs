@@ -1,4 +1,5 @@
-//! Docker could not be asked, and why: no fault of the deployment, yet every check that needs the engine is unknown.
+//! Docker could not be asked, and why: no fault of the deployment, yet every check that needs the
+//! engine is unknown.
 
 use crate::checks::Check;
 use crate::evidence::docker::EngineFailure;

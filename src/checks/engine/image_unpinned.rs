@@ -48,7 +48,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     ])
 }
 
-/// Whether the reference has no digest and the tag `latest`, spelt out or not. An image of no registry is somebody's own build.
+/// Whether the reference has no digest and the tag `latest`, spelt out or not. An image of no
+/// registry is somebody's own build.
 fn is_moving(image: &str) -> bool {
     let Some((_, last)) = image.rsplit_once('/').filter(|_| !image.contains('@')) else {
         return false;

@@ -42,8 +42,9 @@ pub fn asked(evidence: &Evidence) -> Result<&DockerFacts, Unseen> {
     evidence.docker.seen()
 }
 
-/// The container that this run is about, and how surely: the one that Compose would run here, else the one that answers, else, where
-/// there is no compose file, the only one that claims the URL's port on this machine.
+/// The container that this run is about, and how surely: the one that Compose would run here, else
+/// the one that answers, else, where there is no compose file, the only one that claims the URL's
+/// port on this machine.
 pub fn subject<'a>(
     evidence: &Evidence,
     docker: &'a DockerFacts,
@@ -80,13 +81,14 @@ pub fn claims(container: &Container, host_port: u16) -> bool {
     container.ports.iter().any(|port| port.host == Some(host_port))
 }
 
-/// What follows when the backend dies or never comes up: the states in which its container is seen then. What its URL comes to follows
-/// from them.
+/// What follows when the backend dies or never comes up: the states in which its container is seen
+/// then. What its URL comes to follows from them.
 pub(crate) const DEATH: &[&str] = &["backend-stopped", "backend-restarting", "backend-starting"];
 
-/// How much a fault of the [`subject`] weighs: an error where nothing answers that it could be blamed for, a warning where a Convex
-/// answers all the same, worth knowing where even the key is accepted. Certain only where the URL means this machine: a laptop with a
-/// stopped backend and a URL of a server that is down has two stories, not one.
+/// How much a fault of the [`subject`] weighs: an error where nothing answers that it could be
+/// blamed for, a warning where a Convex answers all the same, worth knowing where even the key is
+/// accepted. Certain only where the URL means this machine: a laptop with a stopped backend and a
+/// URL of a server that is down has two stories, not one.
 pub fn weight(evidence: &Evidence) -> (Level, Certainty) {
     match endpoint::selected(evidence) {
         Err(_) => (Level::Error, Certainty::Likely),
@@ -104,7 +106,8 @@ pub fn port_taken(error: &str) -> Option<u16> {
     if !(lower.contains("already allocated") || lower.contains("address already in use")) {
         return None;
     }
-    // `Bind for 0.0.0.0:3210 failed: port is already allocated`, `listen tcp4 127.0.0.1:3210: bind: address already in use`
+    // `Bind for 0.0.0.0:3210 failed: port is already allocated`, `listen tcp4 127.0.0.1:3210: bind:
+    // address already in use`
     lower.split([' ', ',']).find_map(|word| {
         let (host, port) = word.trim_end_matches([':', '.', ')']).rsplit_once(':')?;
         (host.contains('.') || host.contains(':')).then(|| port.parse().ok())?

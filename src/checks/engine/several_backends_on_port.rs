@@ -40,7 +40,8 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
         .published
         .iter()
         .find(|entry| entry.host_port == port && entry.container != expected.name);
-    // The engine keeps the words of the last start; whoever had the port may have let go of it since.
+    // The engine keeps the words of the last start; whoever had the port may have let go of it
+    // since.
     let is_free = holder.is_none()
         && selected(evidence)
             .ok()

@@ -1,5 +1,5 @@
-//! DATA_DIR or CREDENTIALS_DIR points outside of everything that is mounted: the secret lies in the container's own layer, and every
-//! recreate makes a new one.
+//! DATA_DIR or CREDENTIALS_DIR points outside of everything that is mounted: the secret lies in the
+//! container's own layer, and every recreate makes a new one.
 
 use super::{service, value_place, value_spot};
 use crate::checks::Check;

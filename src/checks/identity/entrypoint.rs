@@ -1,4 +1,5 @@
-//! The backend is not started by upstream's `run_backend.sh`, which reads and keeps the credentials.
+//! The backend is not started by upstream's `run_backend.sh`, which reads and keeps the
+//! credentials.
 
 use super::{service, whose};
 use crate::checks::Check;

@@ -1,7 +1,9 @@
-//! The identity of the instance: its secret and its name, in every place that can hold them, and how it is started.
+//! The identity of the instance: its secret and its name, in every place that can hold them, and
+//! how it is started.
 //!
-//! A value stands in up to four places: the process (in force now), the container's environment and the credentials file (in force
-//! after the next start), the compose file (after the next `up`). A blank in the compose file is no opinion (catalogue §0.4).
+//! A value stands in up to four places: the process (in force now), the container's environment and
+//! the credentials file (in force after the next start), the compose file (after the next `up`). A
+//! blank in the compose file is no opinion (catalogue §0.4).
 
 use super::Check;
 use crate::checks::persistence::{compose_command, declared, word};
@@ -38,7 +40,8 @@ pub static CHECKS: &[&Check] = &[
 pub(crate) struct Whose<'a> {
     /// The one that answers; where nobody knows, the one that Compose would run here.
     pub(crate) container: &'a Container,
-    /// `Proven` for the answering one and for the one that is both; `Likely` for an expected one alone.
+    /// `Proven` for the answering one and for the one that is both; `Likely` for an expected one
+    /// alone.
     pub(crate) certainty: Certainty,
     /// Whether the compose file speaks of this very container.
     pub(crate) of_compose: bool,

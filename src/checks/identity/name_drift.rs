@@ -1,4 +1,5 @@
-//! The instance runs under one name, and its next start will use another: every key bears the old one.
+//! The instance runs under one name, and its next start will use another: every key bears the old
+//! one.
 
 use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
@@ -103,7 +104,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     ])
 }
 
-/// Sets the name back. By the doctor only where the key of the CLI still bears the old one, and Compose's `.env` says the new one.
+/// Sets the name back. By the doctor only where the key of the CLI still bears the old one, and
+/// Compose's `.env` says the new one.
 fn back(
     evidence: &Evidence,
     whose: &Whose<'_>,

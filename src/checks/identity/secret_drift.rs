@@ -1,5 +1,5 @@
-//! The secret in force is not the one that the next start will use: the keys of today die then, or those minted today do not work
-//! yet.
+//! The secret in force is not the one that the next start will use: the keys of today die then, or
+//! those minted today do not work yet.
 
 use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
@@ -47,7 +47,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let file = in_container("the credentials file", &container.name, &container.secret.file);
     let compose = of_compose(evidence, &whose);
 
-    // What the next start uses: the environment, else the file (`facts/convex.md` §5). In force now: the process.
+    // What the next start uses: the environment, else the file (`facts/convex.md` §5). In force
+    // now: the process.
     let now = process.as_ref().ok().and_then(Option::as_ref);
     let set = environment.as_ref().ok().and_then(Option::as_ref);
     let stored = file.as_ref().ok().and_then(Option::as_ref);
@@ -62,7 +63,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else if differs(now, at_start) {
         (now, at_start, restart(container))
     } else {
-        // Nothing differs among what was seen. The file does not count where the environment overrules it.
+        // Nothing differs among what was seen. The file does not count where the environment
+        // overrules it.
         process?;
         environment.as_ref().map_err(Clone::clone)?;
         compose?;

@@ -22,7 +22,8 @@ pub static CHECK: Check = Check { rules: &[&SECRET_IN_COMPOSE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((entry, secret)) = declared_secret(evidence)? else { return Ok(vec![]) };
-    // Without a place of its own the value comes from the shell; else it may stand in `.env` or another file of variables.
+    // Without a place of its own the value comes from the shell; else it may stand in `.env` or
+    // another file of variables.
     let Some(at) = entry.value_at.as_ref().filter(|at| at.file == entry.at.file) else {
         return Ok(vec![]);
     };

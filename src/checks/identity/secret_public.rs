@@ -23,7 +23,8 @@ pub static SECRET_PUBLIC: Rule = Rule {
 /// Whether everybody knows the secret.
 pub static CHECK: Check = Check { rules: &[&SECRET_PUBLIC], run };
 
-/// The development secret in upstream's repository, until 2026-05 the default of a backend that was given none.
+/// The development secret in upstream's repository, until 2026-05 the default of a backend that was
+/// given none.
 fn published() -> Fingerprint {
     Fingerprint::of_text(&hex::encode(b"Carnitas, literally meaning \"lit"))
 }

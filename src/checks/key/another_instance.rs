@@ -120,7 +120,8 @@ mod tests {
         }
     }
 
-    /// So it is in a healthy deployment without a compose file whose URL was not asked: its own instance opens the key.
+    /// So it is in a healthy deployment without a compose file whose URL was not asked: its own
+    /// instance opens the key.
     #[test]
     fn the_instance_that_opens_the_key_may_be_the_one_that_is_meant() {
         let mut evidence = build::refused(&[opened("theirs", vec![process("other-backend-1")])]);

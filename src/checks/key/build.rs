@@ -1,4 +1,5 @@
-//! Small, valid evidence for the tests of checks: a healthy deployment, of which each case changes one thing.
+//! Small, valid evidence for the tests of checks: a healthy deployment, of which each case changes
+//! one thing.
 
 use crate::admin_key::{Claims, shape};
 use crate::evidence::compose::{
@@ -79,7 +80,8 @@ pub(crate) fn entry(name: &str, value: EntryValue) -> EnvironmentEntry {
     EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, value }
 }
 
-/// A running backend `<project>-backend-1` with the secret of that name in a named volume `<project>_data`.
+/// A running backend `<project>-backend-1` with the secret of that name in a named volume
+/// `<project>_data`.
 pub(crate) fn container(project: &str, secret: &str) -> Container {
     Container {
         name: format!("{project}-backend-1"),
@@ -133,7 +135,8 @@ pub(crate) fn logged(refusal: LoggedRefusal) -> Observation<LogFacts> {
     Seen(LogFacts { refusal: Some(refusal), refusal_adjacent: true, ..LogFacts::default() })
 }
 
-/// A deployment in order: `app-backend-1` answers, its named volume is declared and attached, the key is accepted.
+/// A deployment in order: `app-backend-1` answers, its named volume is declared and attached, the
+/// key is accepted.
 pub(crate) fn healthy() -> Evidence {
     Evidence {
         collected_at: 1_790_000_000,
@@ -280,8 +283,8 @@ pub(crate) fn file(container: &str, volume: Option<&str>) -> SecretPlace {
     SecretPlace::File { container: container.to_owned(), volume }
 }
 
-/// The deployment of [`healthy`] with a key that is refused, and does not open with the secret in force; what else was tried comes
-/// after that.
+/// The deployment of [`healthy`] with a key that is refused, and does not open with the secret in
+/// force; what else was tried comes after that.
 pub(crate) fn refused(others: &[Trial]) -> Evidence {
     let mut evidence = healthy();
     let own =

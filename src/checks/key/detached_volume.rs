@@ -1,4 +1,5 @@
-//! The key opens with a secret that lies in a volume of no running backend: the old data is still there.
+//! The key opens with a secret that lies in a volume of no running backend: the old data is still
+//! there.
 
 use super::judgement::{Case, case, outdone};
 use super::{called, capital, day, issued, location, mint, stands};

@@ -1,4 +1,5 @@
-//! A key that is refused and older than the container: when it was issued, beside when the container and the volume were made.
+//! A key that is refused and older than the container: when it was issued, beside when the
+//! container and the volume were made.
 
 use super::{Said, called, capital, issued, location, said, selected, stands, subject, unseen};
 use crate::checks::Check;

@@ -1,4 +1,5 @@
-//! Of the ids about a refused key, which one is it? One judgement for all five, so that exactly one of them is said.
+//! Of the ids about a refused key, which one is it? One judgement for all five, so that exactly one
+//! of them is said.
 
 use super::{Said, Subject, is_no_key, said, secret_in_force, selected, subject, trial, unseen};
 use crate::admin_key::Claims;
@@ -38,8 +39,8 @@ pub(crate) fn is_of_detached_volume(evidence: &Evidence) -> bool {
     matches!(case(evidence), Ok(Some(Case::DetachedVolume { .. })))
 }
 
-/// What is wrong with the selected key. `Ok(None)` only where it was seen to go through, where there is no key, or where the text is
-/// no key, which other ids say.
+/// What is wrong with the selected key. `Ok(None)` only where it was seen to go through, where
+/// there is no key, or where the text is no key, which other ids say.
 pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
     let Some(key) = selected(evidence) else { return Ok(None) };
     let (refused, untried) = match said(evidence) {
@@ -94,7 +95,8 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
         // Not seen to be refused, and nothing speaks against it: that is not a pass.
         let case = elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none());
         return match case.map(|case| case(Certainty::Possible)) {
-            // With nobody known to be meant, the instance that has the secret may be that very one: so it is in a healthy deployment.
+            // With nobody known to be meant, the instance that has the secret may be that very one:
+            // so it is in a healthy deployment.
             Some(Case::AnotherInstance { .. }) if subject.is_none() => Err(unseen(untried)),
             Some(case) => Ok(Some(case)),
             None => Err(unseen(untried)),
@@ -121,7 +123,8 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
     let likely = ceiling.min(Certainty::Likely);
     let running = running_name(evidence, subject.as_ref());
     let misnamed = running.filter(|name| key.shape.name.as_ref().is_some_and(|own| own != name));
-    // With nobody known to answer, the container whose secret opens the key may be that very one: then the name tells.
+    // With nobody known to answer, the container whose secret opens the key may be that very one:
+    // then the name tells.
     match elsewhere(evidence, key, subject.as_ref()) {
         Some(case) if subject.is_some() || misnamed.is_none() => return Ok(Some(case(likely))),
         _ => {}
@@ -134,7 +137,8 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
     Ok(Some(Case::Rejected { key, certainty: ceiling, reason: reason.to_owned() }))
 }
 
-/// The answer of a check whose id did not win: a pass only where the one that won was seen to be the cause.
+/// The answer of a check whose id did not win: a pass only where the one that won was seen to be
+/// the cause.
 pub(super) fn outdone<T>(case: &Case<'_>) -> Result<Vec<T>, Unseen> {
     match case {
         Case::Rejected { reason, .. } => Err(unseen(reason.as_str())),

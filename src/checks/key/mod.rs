@@ -1,8 +1,8 @@
 //! The key against the instance: whether it is accepted, which secret opens it, and whose that is.
 //!
-//! Speaks of the container that answers at the URL (`answering`). Where nobody knows which one that is, nothing here is above
-//! `likely`, and no remedy mints a key anywhere (catalogue §0.1). Of the five ids about a refused key exactly one wins:
-//! `judgement` decides which.
+//! Speaks of the container that answers at the URL (`answering`). Where nobody knows which one that
+//! is, nothing here is above `likely`, and no remedy mints a key anywhere (catalogue §0.1). Of the
+//! five ids about a refused key exactly one wins: `judgement` decides which.
 
 use super::Check;
 use super::minting;
@@ -94,8 +94,8 @@ pub(crate) fn is_accepted(evidence: &Evidence) -> bool {
     matches!(said(evidence), Said::Accepted { .. } | Said::ReadOnly)
 }
 
-/// Why nothing is missed here though the URL said nothing: the key opens this project's own backend, and bears its name. `None` where
-/// it does not, or where the key was refused.
+/// Why nothing is missed here though the URL said nothing: the key opens this project's own
+/// backend, and bears its name. `None` where it does not, or where the key was refused.
 pub(crate) fn fits_unasked(evidence: &Evidence) -> Option<Unseen> {
     let Said::Nothing(reason) = said(evidence) else { return None };
     let key = selected(evidence)?;
@@ -116,7 +116,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) assumed: bool,
 }
 
-/// The answering container; where that is unknown and the URL is of this machine, the expected one, assumed.
+/// The answering container; where that is unknown and the URL is of this machine, the expected one,
+/// assumed.
 pub(crate) fn subject(evidence: &Evidence) -> Option<Subject<'_>> {
     let docker = evidence.docker.seen().ok()?;
     if let Some((container, certainty)) = docker.answering() {
@@ -128,7 +129,8 @@ pub(crate) fn subject(evidence: &Evidence) -> Option<Subject<'_>> {
     Some(Subject { container, certainty: Certainty::Likely, assumed: true })
 }
 
-/// Whether the selected URL can lead to a container of this machine's engine: loopback, or not known.
+/// Whether the selected URL can lead to a container of this machine's engine: loopback, or not
+/// known.
 fn is_local_url(evidence: &Evidence) -> bool {
     let seen = evidence.endpoint.seen().ok().and_then(Option::as_ref).map(|e| e.host.clone());
     let typed = || {
@@ -148,8 +150,9 @@ fn is_local_url(evidence: &Evidence) -> bool {
     }
 }
 
-/// The secret that a container's backend runs with. What its process was given counts; where nobody could look at that, what its
-/// environment or else its file holds stands in for it, and then nothing is proven.
+/// The secret that a container's backend runs with. What its process was given counts; where nobody
+/// could look at that, what its environment or else its file holds stands in for it, and then
+/// nothing is proven.
 pub(crate) fn secret_in_force(container: &Container) -> Option<(&Fingerprint, Certainty)> {
     let of = |state: &'_ Option<SecretState>| state.as_ref().is_some();
     let places = &container.secret;
@@ -218,8 +221,9 @@ pub(crate) fn issued(claims: &Claims) -> String {
     day(i64::try_from(claims.issued_s).unwrap_or(i64::MAX))
 }
 
-/// Mints a key in the container that answers, and says where to put it. Where nobody knows which container that is, it names no
-/// command: a key minted in another instance is one more foreign key.
+/// Mints a key in the container that answers, and says where to put it. Where nobody knows which
+/// container that is, it names no command: a key minted in another instance is one more foreign
+/// key.
 pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
     let put = selected(evidence).map_or_else(
         || "in .env.local".to_owned(),

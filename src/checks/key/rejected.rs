@@ -1,4 +1,5 @@
-//! The key is refused, and nothing that could be seen says why: the candidates, and what tells them apart.
+//! The key is refused, and nothing that could be seen says why: the candidates, and what tells them
+//! apart.
 
 use super::judgement::{Case, case};
 use super::{called, location, mint};

@@ -1,4 +1,5 @@
-//! The key opens, and gives other rights than the CLI needs: it may only look, or it is the backend's own.
+//! The key opens, and gives other rights than the CLI needs: it may only look, or it is the
+//! backend's own.
 
 use super::{
     Said, called, capital, location, mint, said, secret_in_force, selected, stands, subject, trial,
@@ -37,13 +38,15 @@ pub static READ_ONLY_CHECK: Check = Check { rules: &[&KEY_IS_READ_ONLY], run: ru
 /// Whether the key is the backend's own.
 pub static SYSTEM_CHECK: Check = Check { rules: &[&KEY_IS_SYSTEM_KEY], run: run_system };
 
-/// What the key says of itself, opened with the secret of the instance it is for, or else with whichever opens it.
+/// What the key says of itself, opened with the secret of the instance it is for, or else with
+/// whichever opens it.
 fn claims<'a>(evidence: &Evidence, key: &'a KeyFacts) -> Option<(&'a Claims, Certainty)> {
     let own = subject(evidence).and_then(|subject| {
         let (secret, how) = secret_in_force(subject.container)?;
         Some((trial(key, secret)?.opened.as_ref()?, how))
     });
-    // Whatever secret opens it, the claims are what was sealed; they are this instance's only if it answers to them.
+    // Whatever secret opens it, the claims are what was sealed; they are this instance's only if it
+    // answers to them.
     own.or_else(|| {
         let any = key.trials.iter().find_map(|trial| trial.opened.as_ref())?;
         Some((any, Certainty::Likely))
@@ -88,7 +91,8 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             (how, "so it says, opened")
         }
         (Some(_), _) | (None, Said::Accepted { .. } | Said::ReadOnly) => return Ok(vec![]),
-        // Nothing else of Convex answers so to a key (`facts/convex.md` §3); a proxy may have taken it away.
+        // Nothing else of Convex answers so to a key (`facts/convex.md` §3); a proxy may have taken
+        // it away.
         (None, Said::NoAdmin) => {
             let certainty =
                 if through_a_proxy(evidence) { Certainty::Possible } else { Certainty::Likely };

@@ -1,4 +1,5 @@
-//! The text is something else than a key: a placeholder, the master secret, a cloud key, an invention.
+//! The text is something else than a key: a placeholder, the master secret, a cloud key, an
+//! invention.
 
 use super::{about, replace, selected};
 use crate::admin_key::Form;

@@ -14,7 +14,8 @@ pub static KEY_MANGLED: Rule = Rule {
     title: "the admin key was damaged on its way here",
     explain: include_str!("key-mangled.md"),
     is_cause: true,
-    // A text that is no key at all is not tried on any secret; one of an odd length is, and is refused.
+    // A text that is no key at all is not tried on any secret; one of an odd length is, and is
+    // refused.
     causes: &["key-rejected", "key-foreign"],
     since: "0.1.0",
 };
@@ -36,7 +37,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn damaged(evidence: &Evidence, key: &KeyFacts) -> Finding {
     let faults = &key.shape.faults;
-    // HTTP cuts what stands behind the header's value, so check_admin_key likes it; the push sends the key in JSON.
+    // HTTP cuts what stands behind the header's value, so check_admin_key likes it; the push sends
+    // the key in JSON.
     let only_behind = !faults.is_empty()
         && faults
             .iter()
@@ -95,7 +97,8 @@ fn unusual(evidence: &Evidence, key: &KeyFacts) -> Result<Vec<Finding>, Unseen> 
         return Ok(vec![]);
     }
     if !is_refused(evidence) {
-        // Another answer than a refusal is no sign of damage; without any answer there is nothing to go by.
+        // Another answer than a refusal is no sign of damage; without any answer there is nothing
+        // to go by.
         let asked =
             evidence.endpoint.seen()?.as_ref().map(|endpoint| endpoint.check_admin_key.seen());
         return asked.transpose().map(|_| vec![]);

@@ -1,7 +1,7 @@
 //! The selected key by its shape alone: what can be said of it without any secret.
 //!
-//! A text has one form, so at most one of the ids of a wrong form is told. Keys that are not selected are not judged: a shell's key
-//! that hides a good one is `shell-shadows-file`.
+//! A text has one form, so at most one of the ids of a wrong form is told. Keys that are not
+//! selected are not judged: a shell's key that hides a good one is `shell-shadows-file`.
 #![allow(
     clippy::unnecessary_wraps,
     reason = "every check has one signature, also one that sees all it needs"
@@ -36,7 +36,8 @@ fn selected(evidence: &Evidence) -> Option<&KeyFacts> {
     evidence.keys.iter().find(|key| key.selected)
 }
 
-/// A finding about the selected key, at its place; a warning where the CLI gets through with it all the same (catalogue §0.3).
+/// A finding about the selected key, at its place; a warning where the CLI gets through with it all
+/// the same (catalogue §0.3).
 fn about(
     rule: &'static Rule,
     evidence: &Evidence,

@@ -1,5 +1,5 @@
-//! A directory of the host holds the data, and it is an unlucky one: the folder of the functions, one on another machine, or one that hangs
-//! on where Compose was called.
+//! A directory of the host holds the data, and it is an unlucky one: the folder of the functions,
+//! one on another machine, or one that hangs on where Compose was called.
 
 use super::{declared, declared_over, place, spot};
 use crate::checks::Check;
@@ -28,7 +28,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(line) = declared_over(service, &service.data_dir) else { return Ok(vec![]) };
     let Some(source) = line.source.as_deref() else { return Ok(vec![]) };
     let mut findings = Vec::new();
-    // A directory was looked for among this machine's mounts, which are another engine's only by chance.
+    // A directory was looked for among this machine's mounts, which are another engine's only by
+    // chance.
     let certainty = match evidence.docker.seen() {
         _ if line.kind != "bind" => Some(Certainty::Proven),
         Ok(docker) => docker.local.then_some(Certainty::Proven),
@@ -52,7 +53,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(findings)
 }
 
-/// Inside the folder that `npx convex` pushes: `convex/` beside package.json, unless convex.json says otherwise.
+/// Inside the folder that `npx convex` pushes: `convex/` beside package.json, unless convex.json
+/// says otherwise.
 fn in_functions(
     evidence: &Evidence,
     compose: &ComposeFacts,
@@ -77,7 +79,8 @@ fn in_functions(
     )
 }
 
-/// The container has a directory of another place: a relative path that was resolved from elsewhere.
+/// The container has a directory of another place: a relative path that was resolved from
+/// elsewhere.
 fn moved(evidence: &Evidence, line: &DeclaredMount, source: &str) -> Option<Finding> {
     let docker = evidence.docker.seen().ok()?;
     let container = docker.expected()?;

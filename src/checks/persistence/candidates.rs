@@ -13,8 +13,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) project: &'a str,
 }
 
-/// Volumes with this deployment's key, made for another project, attached to no running backend, and not seen to hold something else;
-/// at most three. Empty also where nobody could look.
+/// Volumes with this deployment's key, made for another project, attached to no running backend,
+/// and not seen to hold something else; at most three. Empty also where nobody could look.
 pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
     look_for_candidates(evidence).unwrap_or_default()
 }

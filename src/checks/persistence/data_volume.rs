@@ -1,6 +1,8 @@
-//! Nothing durable is mounted over the data directory: the next `down` and `up` starts an empty instance.
+//! Nothing durable is mounted over the data directory: the next `down` and `up` starts an empty
+//! instance.
 //!
-//! One judgement, four ways to come there: no line at all, an anonymous one, one at another path, memory.
+//! One judgement, four ways to come there: no line at all, an anonymous one, one at another path,
+//! memory.
 
 use super::{
     Elsewhere, IMAGE_VOLUME, declared, declared_over, for_a_throw_away, is_durable, keeps, mending,
@@ -13,8 +15,8 @@ use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-/// What follows from a data directory that does not last: a new secret, and where the documents are in SQL, a secret that they
-/// outlive.
+/// What follows from a data directory that does not last: a new secret, and where the documents are
+/// in SQL, a secret that they outlive.
 const LOSES_SECRET: &[&str] = &["sql-without-secret-persistence", "key-foreign", "key-rejected"];
 
 /// No line of the compose file mounts anything over the data directory.
@@ -75,7 +77,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let elsewhere = Elsewhere::of(service, container);
-    // A data directory of one's own choosing outside of every mount is `credentials-outside-volume`.
+    // A data directory of one's own choosing outside of every mount is
+    // `credentials-outside-volume`.
     let chosen_elsewhere = !service.data_dir.starts_with(IMAGE_VOLUME) && over.is_none();
     if elsewhere.everything() || chosen_elsewhere {
         return Ok(vec![]);
@@ -84,8 +87,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(container) if !container.mount_over(&container.data_dir).is_some_and(is_durable) => {
             Certainty::Proven
         }
-        // Compose carries an old volume into a recreated container and drops it at the next `down` (`facts/docker.md` §0.2):
-        // "mounted now" does not prove "mounted tomorrow".
+        // Compose carries an old volume into a recreated container and drops it at the next `down`
+        // (`facts/docker.md` §0.2): "mounted now" does not prove "mounted tomorrow".
         Some(_) | None => Certainty::Likely,
     };
     let (rule, line, lines) = judge(service, over);
@@ -141,8 +144,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![then_mint(evidence, finding)])
 }
 
-/// What the doctor itself can do: keep the keys where the data lies in memory, else bring the data into a volume. Where the key belongs to
-/// a volume that is attached no more, that is the one to bring back, and its own finding says how.
+/// What the doctor itself can do: keep the keys where the data lies in memory, else bring the data
+/// into a volume. Where the key belongs to a volume that is attached no more, that is the one to
+/// bring back, and its own finding says how.
 fn by_the_doctor(evidence: &Evidence, container: &Container, rule: &Rule) -> Option<Remedy> {
     if rule.id == DATA_ON_TMPFS.id {
         return mending::pin(evidence, container);
@@ -188,7 +192,8 @@ fn judge<'a>(
     }
 }
 
-/// A named volume is always for data; a directory of the host only if its target says so (a config file or the functions are not).
+/// A named volume is always for data; a directory of the host only if its target says so (a config
+/// file or the functions are not).
 fn looks_meant_for_data(mount: &DeclaredMount) -> bool {
     let target = mount.target.trim_end_matches('/');
     let speaks_of_data = target.ends_with("/data")

@@ -49,7 +49,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             found.push(say(evidence, volume, Certainty::Proven, &what).level(level));
         }
     }
-    // By its name alone: worth a word only where something is amiss (every upstream project has a volume called `data`).
+    // By its name alone: worth a word only where something is amiss (every upstream project has a
+    // volume called `data`).
     if !is_accepted(evidence) {
         let named = look_for_candidates(evidence).and_then(|named| match fits_unasked(evidence) {
             Some(unasked) if !named.is_empty() => Err(unasked),

@@ -1,5 +1,6 @@
-//! What `convex-doctor fix` does so that data in a volume of no lasting place comes into the project: a nameless volume is copied into
-//! one of the project's own, a named one is adopted as it is. The old volume stays in both cases.
+//! What `convex-doctor fix` does so that data in a volume of no lasting place comes into the
+//! project: a nameless volume is copied into one of the project's own, a named one is adopted as it
+//! is. The old volume stays in both cases.
 
 use super::{Elsewhere, declared, declared_over, keeps};
 use crate::checks::compose;
@@ -12,7 +13,8 @@ use crate::secret::Fingerprint;
 /// The variable that keeps keys alive whatever becomes of volumes.
 pub(crate) const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
 
-/// Brings the data that the container has now, in a nameless volume, into a volume of the project. `None` where it lies elsewhere.
+/// Brings the data that the container has now, in a nameless volume, into a volume of the project.
+/// `None` where it lies elsewhere.
 pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> Option<Remedy> {
     let (compose, service) = declared(evidence).ok()??;
     let attached = container.mount_over(&container.data_dir)?;
@@ -38,8 +40,8 @@ pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> 
     ))
 }
 
-/// Gives this project's backend the volume `volume`, which no running container has. `None` where its secret would be overwritten at the
-/// start, or nobody knows what is attached to it.
+/// Gives this project's backend the volume `volume`, which no running container has. `None` where
+/// its secret would be overwritten at the start, or nobody knows what is attached to it.
 pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<Remedy> {
     let (compose, service) = declared(evidence).ok()??;
     let docker = evidence.docker.seen().ok()?;
@@ -96,9 +98,10 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
     ))
 }
 
-/// Attaches the volume `to` that the compose file declares under `key`, with what the container has now. It must not exist yet; or be
-/// what an earlier fix copied from the very volume that the container has, and then was cut short: that copy is left as it is, for the
-/// container may have written to its own since, and another takes its place in the file.
+/// Attaches the volume `to` that the compose file declares under `key`, with what the container has
+/// now. It must not exist yet; or be what an earlier fix copied from the very volume that the
+/// container has, and then was cut short: that copy is left as it is, for the container may have
+/// written to its own since, and another takes its place in the file.
 pub(crate) fn into_declared(
     evidence: &Evidence,
     container: &Container,
@@ -141,7 +144,8 @@ pub(crate) fn into_declared(
     ))
 }
 
-/// Copies what the container has once more, into a volume that the compose file gets under the same key.
+/// Copies what the container has once more, into a volume that the compose file gets under the same
+/// key.
 fn copied_again(
     evidence: &Evidence,
     container: &Container,
@@ -174,7 +178,8 @@ fn copied_again(
     ))
 }
 
-/// Writes the secret in force into Compose's `.env`: keys then outlive every volume. `None` where it is set already, or not seen.
+/// Writes the secret in force into Compose's `.env`: keys then outlive every volume. `None` where
+/// it is set already, or not seen.
 pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> {
     let (compose, service) = declared(evidence).ok()??;
     let elsewhere = Elsewhere::of(service, Some(container)).secret || compose.other_env_files;
@@ -200,8 +205,9 @@ pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> 
     )
 }
 
-/// Moves a secret that stands in the compose file into Compose's `.env`. `None` where the running container does not have the same one,
-/// which is then the only place that it could be read from, or git keeps the `.env` as well.
+/// Moves a secret that stands in the compose file into Compose's `.env`. `None` where the running
+/// container does not have the same one, which is then the only place that it could be read from,
+/// or git keeps the `.env` as well.
 pub(crate) fn move_out(
     evidence: &Evidence,
     entry: &EnvironmentEntry,
@@ -226,7 +232,8 @@ pub(crate) fn move_out(
     Some(ignore.into_iter().chain([pin, pass]).collect())
 }
 
-/// Whether that value stands in Compose's own `.env`, outside of git, from which the compose file takes it.
+/// Whether that value stands in Compose's own `.env`, outside of git, from which the compose file
+/// takes it.
 pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> bool {
     let Ok(Some((compose, _))) = declared(evidence) else { return false };
     let file = env_file(evidence, compose);
@@ -243,7 +250,8 @@ fn runs_with<'a>(evidence: &'a Evidence, secret: &Fingerprint) -> Option<&'a Con
     (container.is_running() && process.fingerprint() == Some(secret)).then_some(container)
 }
 
-/// What has git ignore those of the files that it would take: a secret in them is public at the next commit.
+/// What has git ignore those of the files that it would take: a secret in them is public at the
+/// next commit.
 pub(super) fn ignored(evidence: &Evidence, files: &[&String]) -> Vec<Action> {
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     let open = |file: &&&String| {
@@ -323,7 +331,8 @@ fn declared_in(compose: &ComposeFacts, service: &BackendService, key: &str) -> S
     declared.map_or(&service.at, |volume| &volume.at).file.clone()
 }
 
-/// A key that the compose file does not know, of a volume that the engine does not have: nothing is ever written over.
+/// A key that the compose file does not know, of a volume that the engine does not have: nothing is
+/// ever written over.
 fn free_key(compose: &ComposeFacts, docker: &DockerFacts) -> Option<String> {
     let known = docker.volumes.seen().ok()?;
     let free = |key: &String| {

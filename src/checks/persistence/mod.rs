@@ -1,8 +1,9 @@
-//! Whether keys and data outlive the next `docker compose down`: the data directory, what is mounted over it, and which volumes
-//! lie about unattached.
+//! Whether keys and data outlive the next `docker compose down`: the data directory, what is
+//! mounted over it, and which volumes lie about unattached.
 //!
-//! Speaks of the container that Compose would run here (`expected`) and of the compose file. "No volume" is not "lost at every
-//! recreate": Compose carries mounts over from the old container, and drops them at the next `down` (`facts/docker.md` §0.1, 2).
+//! Speaks of the container that Compose would run here (`expected`) and of the compose file. "No
+//! volume" is not "lost at every recreate": Compose carries mounts over from the old container, and
+//! drops them at the next `down` (`facts/docker.md` §0.1, 2).
 
 use super::{Check, key};
 use crate::evidence::compose::{
@@ -57,8 +58,9 @@ pub(crate) fn declared(
     Ok(compose.backend().map(|service| (compose, service)))
 }
 
-/// What the compose file mounts over `path`. A mount over a parent of the image's own volume does not reach into it: Docker puts an
-/// anonymous volume on top (`facts/docker.md` §1, `wrong_/convex`).
+/// What the compose file mounts over `path`. A mount over a parent of the image's own volume does
+/// not reach into it: Docker puts an anonymous volume on top (`facts/docker.md` §1,
+/// `wrong_/convex`).
 pub(crate) fn declared_over<'a>(
     service: &'a BackendService,
     path: &str,
@@ -93,7 +95,8 @@ pub(crate) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// From the compose file and the container: what either of them shows counts, and a blank is no opinion.
+    /// From the compose file and the container: what either of them shows counts, and a blank is no
+    /// opinion.
     pub(crate) fn of(service: &BackendService, container: Option<&Container>) -> Self {
         let pinned = |container: &Container| {
             container.secret.environment.seen().is_ok_and(|state| {
@@ -175,8 +178,8 @@ pub(crate) fn spot(at: &At) -> String {
     format!("{}:{}", at.file, at.line)
 }
 
-/// Copies the data out of the container, before anything else. The backend is stopped first so that the database is at rest;
-/// only memory would not survive that.
+/// Copies the data out of the container, before anything else. The backend is stopped first so that
+/// the database is at rest; only memory would not survive that.
 pub(crate) fn rescue(container: &Container) -> Remedy {
     let data = container.data_dir.trim_end_matches('/');
     let in_memory = container.mount_over(data).is_some_and(|mount| mount.kind == MountKind::Tmpfs);
@@ -201,7 +204,8 @@ pub(crate) fn inside(container: &Container, path: &str) -> String {
     word(&format!("{}:{path}", container.name))
 }
 
-/// Creates the container anew with what the compose file mounts, and moves the rescued data in before it starts.
+/// Creates the container anew with what the compose file mounts, and moves the rescued data in
+/// before it starts.
 pub(crate) fn move_in(
     evidence: &Evidence,
     title: String,
@@ -240,8 +244,9 @@ pub(crate) fn for_a_throw_away(
     }
 }
 
-/// A volume brings back no key: where the one in use is refused and opens nothing here, says that it is to be minted as well. The
-/// finding about the key is folded under this one, and its remedy with it.
+/// A volume brings back no key: where the one in use is refused and opens nothing here, says that
+/// it is to be minted as well. The finding about the key is folded under this one, and its remedy
+/// with it.
 pub(crate) fn then_mint(evidence: &Evidence, finding: Finding) -> Finding {
     let opens_nothing = key::selected(evidence).is_some_and(|key| {
         !key::is_no_key(key) && key.trials.iter().all(|trial| trial.opened.is_none())

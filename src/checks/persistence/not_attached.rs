@@ -1,5 +1,5 @@
-//! The compose file declares a volume over the data directory, and the container does not have it; or the volume that it
-//! expects is nowhere.
+//! The compose file declares a volume over the data directory, and the container does not have it;
+//! or the volume that it expects is nowhere.
 
 use super::{
     compose_command, declared, declared_over, for_a_throw_away, keeps, mending, move_in, place,
@@ -53,7 +53,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => return Ok(vec![]),
     };
     let fits = match attached.map(|mount| (mount.kind, mount.source.as_deref())) {
-        // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount is a difference.
+        // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount
+        // is a difference.
         Some((MountKind::Bind, _)) => line.kind == "bind",
         // A volume that the engine named may be declared by that name, as external.
         Some((MountKind::Named | MountKind::Anonymous, name)) => {
@@ -181,7 +182,8 @@ mod tests {
         }
     }
 
-    /// The volume that the file declares is there already: only a copy that a fix made of this container's own may be passed over.
+    /// The volume that the file declares is there already: only a copy that a fix made of this
+    /// container's own may be passed over.
     #[test]
     fn a_copy_of_a_fix_that_was_cut_short_is_made_again() {
         let hex = "b".repeat(64);

@@ -1,4 +1,5 @@
-//! The same compose file under another project name: Compose made new, empty volumes, and the old ones wait under the old name.
+//! The same compose file under another project name: Compose made new, empty volumes, and the old
+//! ones wait under the old name.
 //!
 //! Never where the key is accepted: every upstream project has a volume called `data`.
 
@@ -123,7 +124,8 @@ fn with_way_back(
 enum Relation {
     /// The same compose file, or the same directory.
     SameFile,
-    /// The old project's files are gone from this machine: nothing but this project can be its successor here.
+    /// The old project's files are gone from this machine: nothing but this project can be its
+    /// successor here.
     Gone,
     /// Files of the same names in a directory beside this one.
     DirectoryRenamed,
@@ -267,7 +269,8 @@ mod tests {
         assert!(run(&evidence).is_err());
     }
 
-    /// A neighbour's volume bears such a name, too: while the key fits, a refusal has to be seen first.
+    /// A neighbour's volume bears such a name, too: while the key fits, a refusal has to be seen
+    /// first.
     #[test]
     fn a_name_is_no_sign_where_the_key_fits_and_the_url_was_not_asked() {
         let mut evidence = build::healthy();

@@ -1,5 +1,5 @@
-//! The rotation of an instance's secret: what it ends, what has to be done before and after it, and where the old key and the old secret
-//! stand besides.
+//! The rotation of an instance's secret: what it ends, what has to be done before and after it, and
+//! where the old key and the old secret stand besides.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -15,7 +15,8 @@ use crate::report::{Action, Errand, Price, Remedy, Safety};
 /// So many places are told of one kind.
 const TOLD: usize = 30;
 
-/// Gives the instance another secret, and the file of the CLI a key made with it. Every key so far is refused from then on.
+/// Gives the instance another secret, and the file of the CLI a key made with it. Every key so far
+/// is refused from then on.
 pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     let (compose, service) = declared(evidence).ok()??;
     let docker = evidence.docker.seen().ok()?;
@@ -59,7 +60,8 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     Some(Remedy { safety: Safety::Destructive, price: Some(price), ..remedy }.then(errands))
 }
 
-/// The commands that take a file out of git's index and leave it where it is; none where git does not track it.
+/// The commands that take a file out of git's index and leave it where it is; none where git does
+/// not track it.
 pub(crate) fn untrack(evidence: &Evidence, file: &str) -> Vec<String> {
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     let Some(git) = git.filter(|git| git.tracked.iter().any(|tracked| tracked == file)) else {
@@ -71,7 +73,8 @@ pub(crate) fn untrack(evidence: &Evidence, file: &str) -> Vec<String> {
     ignore.into_iter().chain([format!("git rm --cached {word}")]).collect()
 }
 
-/// What is left to do once the new secret is in force: where else the old one and the old keys stand.
+/// What is left to do once the new secret is in force: where else the old one and the old keys
+/// stand.
 pub(crate) fn errands(evidence: &Evidence, was_untracked: bool) -> Vec<Errand> {
     let Some(places) = &evidence.surroundings.other_places else { return vec![] };
     let own_copies = key_file(evidence).map(|file| copies(evidence, &file)).unwrap_or_default();
@@ -144,7 +147,8 @@ fn variable(one: &NamedVariable) -> String {
     }
 }
 
-/// The env file that the new key goes into; `None` where the old one comes from no file and would hide it.
+/// The env file that the new key goes into; `None` where the old one comes from no file and would
+/// hide it.
 fn key_file(evidence: &Evidence) -> Option<String> {
     let definitions = evidence.selection.definitions(ADMIN_KEY);
     match definitions.iter().find(|one| one.wins).map(|one| &one.source) {
@@ -154,8 +158,8 @@ fn key_file(evidence: &Evidence) -> Option<String> {
     }
 }
 
-/// The other env files that plainly hold the same key under the same name, inside the project, where git ignores them: nobody but this
-/// machine has them, and nothing else can be meant.
+/// The other env files that plainly hold the same key under the same name, inside the project,
+/// where git ignores them: nobody but this machine has them, and nothing else can be meant.
 fn copies(evidence: &Evidence, key_file: &str) -> Vec<String> {
     let places = evidence.surroundings.other_places.iter().flat_map(|places| &places.lines);
     let same = |at: &&HeldAt| {

@@ -1,4 +1,5 @@
-//! Two running backends write to one data directory: neither knows of the other, and both spoil the database.
+//! Two running backends write to one data directory: neither knows of the other, and both spoil the
+//! database.
 
 use super::{is_durable, word};
 use crate::checks::Check;
@@ -37,7 +38,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let Some(source) = mine.source.as_ref().filter(|_| mine.source == its.source) else {
             continue;
         };
-        // One directory mounted at two paths is shared only if the data lies at the same place in it.
+        // One directory mounted at two paths is shared only if the data lies at the same place in
+        // it.
         let place_in = |target: &str, data: &str| {
             data.strip_prefix(target.trim_end_matches('/')).map(str::to_owned)
         };

@@ -1,4 +1,5 @@
-//! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data survives, every key dies.
+//! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data
+//! survives, every key dies.
 
 use super::{
     Elsewhere, declared, declared_over, for_a_throw_away, inside, is_durable, keeps, mending,
@@ -17,7 +18,8 @@ pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule {
     title: "the data is in SQL, the instance secret nowhere that lasts",
     explain: include_str!("sql-without-secret-persistence.md"),
     is_cause: true,
-    // What leaves no durable mount over the credentials is another id's, which explains the key as well.
+    // What leaves no durable mount over the credentials is another id's, which explains the key as
+    // well.
     causes: &[],
     since: "0.1.0",
 };
@@ -37,7 +39,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     if !elsewhere.documents {
-        // A variable that is passed through and blank here may be set where the deployment really starts.
+        // A variable that is passed through and blank here may be set where the deployment really
+        // starts.
         let passed_through = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].iter().any(|name| {
             service
                 .variable(name)

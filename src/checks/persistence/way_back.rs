@@ -1,12 +1,14 @@
-//! The way back to a volume: its project under its old name, or the lines that give this project the volume.
+//! The way back to a volume: its project under its old name, or the lines that give this project
+//! the volume.
 
 use super::{Elsewhere, compose_command, declared, declared_over, is_durable, keeps, spot, word};
 use crate::evidence::Evidence;
 use crate::evidence::docker::{SecretState, VolumeContent};
 use crate::report::Remedy;
 
-/// Goes back to the project that has the volume; `None` where the volume belongs to no other project. Nothing is lost: `down` keeps
-/// named volumes, and where the new instance has none it is only stopped.
+/// Goes back to the project that has the volume; `None` where the volume belongs to no other
+/// project. Nothing is lost: `down` keeps named volumes, and where the new instance has none it is
+/// only stopped.
 pub(crate) fn bring_back(
     evidence: &Evidence,
     volume: &str,
@@ -30,7 +32,8 @@ pub(crate) fn bring_back(
     }))
 }
 
-/// Gives this project the volume, by the exact lines of its compose file; `None` where there is no such file, or it has the volume.
+/// Gives this project the volume, by the exact lines of its compose file; `None` where there is no
+/// such file, or it has the volume.
 pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Option<Remedy> {
     let (compose, service) = declared(evidence).ok()??;
     if compose.volumes.iter().any(|declared| declared.name == volume) {
@@ -61,8 +64,8 @@ pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Option<Remedy> {
     Some(guarded(evidence, title, &|remedy| remedy.run(compose_command(evidence, "up -d"))))
 }
 
-/// A secret that is set in the environment overwrites the one in the volume at the very start, for good: then nothing may be run
-/// before it is taken away.
+/// A secret that is set in the environment overwrites the one in the volume at the very start, for
+/// good: then nothing may be run before it is taken away.
 fn guarded(evidence: &Evidence, title: String, run: &dyn Fn(Remedy) -> Remedy) -> Remedy {
     let declared = declared(evidence).ok().flatten();
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());

@@ -6,8 +6,8 @@ use crate::checks::selection::URL;
 use crate::evidence::Evidence;
 use crate::report::{Action, Finding, Remedy};
 
-/// The remedy that mints in the place behind the URL, or where the compose file is a panel's in that panel; `None` where neither is known
-/// to be a place without Compose.
+/// The remedy that mints in the place behind the URL, or where the compose file is a panel's in
+/// that panel; `None` where neither is known to be a place without Compose.
 pub(crate) fn mint_behind_url(evidence: &Evidence, title: &str) -> Option<Remedy> {
     let step = behind_url(evidence).or_else(|| of_project(evidence))?.mint()?;
     Some(said(Remedy::safe(title), vec![step]))
@@ -26,7 +26,8 @@ pub(crate) fn fit(evidence: &Evidence, mut finding: Finding) -> Finding {
     let directory = data_dir(evidence);
     let to_keep = keeps.then_some(directory.as_str());
     let remedies = std::mem::take(&mut finding.remedies);
-    // The compose file here is not the one that the place goes by, and its next deployment makes the container anew.
+    // The compose file here is not the one that the place goes by, and its next deployment makes
+    // the container anew.
     let fitting = remedies.into_iter().filter(|remedy| !changes_the_project(remedy));
     finding.remedies = fitting.map(|remedy| translated(remedy, &place, to_keep)).collect();
     finding
@@ -48,7 +49,8 @@ fn speaks_of_compose(remedy: &Remedy) -> bool {
         || remedy.commands.iter().any(|command| subcommand(command).is_some())
 }
 
-/// The words behind `docker compose` and its files; `None` for another command, and for one that names another project.
+/// The words behind `docker compose` and its files; `None` for another command, and for one that
+/// names another project.
 fn subcommand(command: &str) -> Option<&str> {
     let mut rest = command.strip_prefix("docker compose ")?;
     while let Some(file) = rest.strip_prefix("-f ") {

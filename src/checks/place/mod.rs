@@ -1,7 +1,9 @@
-//! Where a backend runs that nobody drives with `docker compose`: a panel, a cluster, a platform; and what to do there in its place.
+//! Where a backend runs that nobody drives with `docker compose`: a panel, a cluster, a platform;
+//! and what to do there in its place.
 //!
-//! A place is only named by a mark that it leaves itself: a label or a path of its own on the container, its variables in the compose
-//! file, its name or its proxy's headers at the URL. Without one nothing changes: the remedies speak of Compose.
+//! A place is only named by a mark that it leaves itself: a label or a path of its own on the
+//! container, its variables in the compose file, its name or its proxy's headers at the URL.
+//! Without one nothing changes: the remedies speak of Compose.
 
 mod fit;
 mod steps;
@@ -54,8 +56,8 @@ pub(crate) fn behind_url(evidence: &Evidence) -> Option<Place> {
     of_endpoint(evidence.endpoint.seen().ok()?.as_ref()?)
 }
 
-/// The place of this project's backend: that of the container, else of the compose file; where there is neither, the backend is the one
-/// behind the URL.
+/// The place of this project's backend: that of the container, else of the compose file; where
+/// there is neither, the backend is the one behind the URL.
 pub(crate) fn of_project(evidence: &Evidence) -> Option<Place> {
     let docker = evidence.docker.seen().ok();
     if let Some(container) = docker.and_then(|docker| docker.expected()) {
@@ -71,7 +73,8 @@ pub(crate) fn of_project(evidence: &Evidence) -> Option<Place> {
     }
 }
 
-/// Whether `docker compose` runs this container, as far as is seen: else its commands are for nothing.
+/// Whether `docker compose` runs this container, as far as is seen: else its commands are for
+/// nothing.
 pub(crate) fn is_compose_s(container: &Container) -> bool {
     of_container(container).is_none_or(|place| place == Place::Compose)
 }

@@ -1,4 +1,5 @@
-//! What to do in each place: mint, deploy anew, keep a directory, read the log; in the words of its own pages.
+//! What to do in each place: mint, deploy anew, keep a directory, read the log; in the words of its
+//! own pages.
 
 use super::Place;
 use crate::checks::compose::shell_word;

@@ -1,4 +1,5 @@
-//! The app is told another deployment than the CLI uses: functions are pushed here, and the app asks there.
+//! The app is told another deployment than the CLI uses: functions are pushed here, and the app
+//! asks there.
 
 use crate::checks::Check;
 use crate::evidence::surroundings::AppUrl;

@@ -1,4 +1,5 @@
-//! Evidence for the tests of this family and of `key_shape`, made from the texts of env files as a live run would make it.
+//! Evidence for the tests of this family and of `key_shape`, made from the texts of env files as a
+//! live run would make it.
 
 use crate::admin_key::{fingerprint, repaired, shape};
 use crate::evidence::compose::{At, BackendService, ComposeFacts};
@@ -24,8 +25,8 @@ pub(crate) const KEY: &str =
 /// Both lines, in order.
 pub(crate) const PAIR: &str = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3210\nCONVEX_SELF_HOSTED_ADMIN_KEY=app|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa\n";
 
-/// An app that depends on `convex`, with these variables, this `.env.local` and this `.env`; no compose file, an engine without backends,
-/// nothing asked of the URL.
+/// An app that depends on `convex`, with these variables, this `.env.local` and this `.env`; no
+/// compose file, an engine without backends, nothing asked of the URL.
 pub(crate) fn evidence(env: &[(&str, &str)], local: &str, dotenv: &str) -> Evidence {
     of(&sources(env, local, dotenv))
 }

@@ -1,4 +1,5 @@
-//! Variables of Convex Cloud: beside a self-hosted pair they stop the CLI or lead it away; alone they are no fault at all.
+//! Variables of Convex Cloud: beside a self-hosted pair they stop the CLI or lead it away; alone
+//! they are no fault at all.
 
 use super::{DEPLOYMENT, deploy_key, has_half};
 use crate::checks::Check;
@@ -110,7 +111,8 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !super::names_another_world(selection) {
         return Ok(vec![]);
     }
-    // Without the engine a backend may have been overlooked; without the compose file nothing can be said.
+    // Without the engine a backend may have been overlooked; without the compose file nothing can
+    // be said.
     let certainty = match (super::compose_has_backend(evidence)?, super::has_backend(evidence)) {
         (true, _) | (_, Ok(true)) => return Ok(vec![]),
         (false, Ok(false)) => Certainty::Proven,
@@ -131,7 +133,8 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }])
 }
 
-/// Each definition is to go: without the first, the next one counts (`env -u` does not help against a file).
+/// Each definition is to go: without the first, the next one counts (`env -u` does not help against
+/// a file).
 fn remove_all(mut finding: Finding, evidence: &Evidence, name: &str) -> Finding {
     let selection = &evidence.selection;
     for definition in selection.definitions(name) {

@@ -1,4 +1,5 @@
-//! A line that is read otherwise than it looks: quotes that stay, `#` that cuts, `$NAME` that nobody expands.
+//! A line that is read otherwise than it looks: quotes that stay, `#` that cuts, `$NAME` that
+//! nobody expands.
 //!
 //! `./CONVEX_…=` is told by `misnamed-variable`.
 

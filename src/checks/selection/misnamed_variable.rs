@@ -65,7 +65,8 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
     super::at(finding, source)
 }
 
-/// Another spelling of the very name leaves no doubt; nor does a value under a wrong name while the right one is missing.
+/// Another spelling of the very name leaves no doubt; nor does a value under a wrong name while the
+/// right one is missing.
 fn certainty(written: &str, meant: &str, missing: bool) -> Certainty {
     let letters = |name: &str| -> String {
         let letters = name.chars().filter(char::is_ascii_alphanumeric);

@@ -1,8 +1,9 @@
-//! What `npx convex` would use here, and whether that is what its user means: the variables, the files that set them, and the
-//! files that only look as if they did.
+//! What `npx convex` would use here, and whether that is what its user means: the variables, the
+//! files that set them, and the files that only look as if they did.
 //!
-//! Another world is not a broken one (catalogue §0.5): a cloud project is told so and no more, and a directory that only holds
-//! the server's compose file needs no pair. Nothing here asks what the key opens, but for the key that a shell hides.
+//! Another world is not a broken one (catalogue §0.5): a cloud project is told so and no more, and
+//! a directory that only holds the server's compose file needs no pair. Nothing here asks what the
+//! key opens, but for the key that a shell hides.
 #![allow(
     clippy::unnecessary_wraps,
     reason = "every check has one signature, also one that sees all it needs"
@@ -132,7 +133,8 @@ pub(crate) fn compose_has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     Ok(evidence.compose.seen()?.as_ref().is_some_and(|compose| !compose.backends.is_empty()))
 }
 
-/// Whether a self-hosted backend belongs to this directory. Containers of other projects are on many machines and say nothing.
+/// Whether a self-hosted backend belongs to this directory. Containers of other projects are on
+/// many machines and say nothing.
 pub(crate) fn has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     if compose_has_backend(evidence)? {
         return Ok(true);
@@ -144,7 +146,8 @@ pub(crate) fn has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     Ok(docker.expected().is_some() || docker.backends.iter().any(here))
 }
 
-/// Whether a cloud or local deployment is named and nothing of a pair is: then the missing pair is no fault, unless a backend is seen.
+/// Whether a cloud or local deployment is named and nothing of a pair is: then the missing pair is
+/// no fault, unless a backend is seen.
 pub(crate) fn names_another_world(selection: &SelectionFacts) -> bool {
     let by_key = deploy_key(selection);
     // A self-hosted key under the cloud's name is no cloud project.
@@ -178,7 +181,8 @@ pub(crate) fn is_server_only(evidence: &Evidence) -> bool {
         && !matches!(depends_on_convex(evidence), Ok(Some(true)))
 }
 
-/// The 200 rule (catalogue §0.3): the CLI would use this pair, and its own first call and check_admin_key take it, with full rights.
+/// The 200 rule (catalogue §0.3): the CLI would use this pair, and its own first call and
+/// check_admin_key take it, with full rights.
 pub(crate) fn works(evidence: &Evidence) -> bool {
     let Ok(Some(endpoint)) = evidence.endpoint.seen() else { return false };
     let accepted = endpoint.check_admin_key.seen().is_ok_and(|answer| {
@@ -198,7 +202,8 @@ pub(crate) fn with_cli_words(finding: Finding, selection: &SelectionFacts) -> Fi
     }
 }
 
-/// The URL at which the project's backend is published, as far as that is seen; upstream's default else.
+/// The URL at which the project's backend is published, as far as that is seen; upstream's default
+/// else.
 pub(crate) fn backend_url(evidence: &Evidence) -> String {
     let docker = engine(evidence).ok();
     let published = docker.and_then(DockerFacts::expected).and_then(|container| {
@@ -207,8 +212,8 @@ pub(crate) fn backend_url(evidence: &Evidence) -> String {
     format!("http://127.0.0.1:{}", published.unwrap_or(3210))
 }
 
-/// How to mint a key: in the container behind the URL, or, while no URL is chosen, in the one of this project. Where nobody knows which
-/// that is there is no command (catalogue §0.1).
+/// How to mint a key: in the container behind the URL, or, while no URL is chosen, in the one of
+/// this project. Where nobody knows which that is there is no command (catalogue §0.1).
 pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
     let container = engine(evidence).ok().and_then(|docker| match evidence.endpoint {
         Observation::Seen(None) => docker.expected().filter(|it| fits_the_url(evidence, it)),
@@ -217,7 +222,8 @@ pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
     minting::remedy(evidence, title, container.filter(|container| container.is_running()))
 }
 
-/// Whether a URL that is typed without a key could lead to this container. None typed contradicts nothing.
+/// Whether a URL that is typed without a key could lead to this container. None typed contradicts
+/// nothing.
 fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
     let definitions = evidence.selection.definitions(URL);
     let typed = definitions.iter().find(|one| one.wins && !one.empty);
@@ -228,7 +234,8 @@ fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
         && container.ports.iter().any(|one| one.host.is_some() && one.host == port.parse().ok())
 }
 
-/// What takes a definition away: `unset` in this shell, or the line of its file, which is named and not touched.
+/// What takes a definition away: `unset` in this shell, or the line of its file, which is named and
+/// not touched.
 pub(crate) fn without(name: &str, definition: &DefinitionFacts) -> Remedy {
     match &definition.source {
         ValueSource::File { file, line } => {

@@ -101,7 +101,8 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![super::with_cli_words(finding, selection)])
 }
 
-/// To write the URL. The doctor does it where the key there is opens with the secret of this project's backend, which is published here.
+/// To write the URL. The doctor does it where the key there is opens with the secret of this
+/// project's backend, which is published here.
 fn write_url(evidence: &Evidence, empty: Option<&ValueSource>, file: &str) -> Remedy {
     let url = super::backend_url(evidence);
     let words = |tail: &str| Remedy::safe(format!("write {URL}={url} into {file}{tail}"));
@@ -118,7 +119,8 @@ fn write_url(evidence: &Evidence, empty: Option<&ValueSource>, file: &str) -> Re
         .act(Action::SetVariable { file: file.to_owned(), name: URL.to_owned(), value: url })
 }
 
-/// Whether the key that counts was made with the secret with which this project's backend runs, at a port of this machine.
+/// Whether the key that counts was made with the secret with which this project's backend runs, at
+/// a port of this machine.
 fn is_for_own_backend(evidence: &Evidence) -> bool {
     let Ok(docker) = evidence.docker.seen() else { return false };
     let Some(container) = docker.expected().filter(|container| container.is_running()) else {
@@ -136,7 +138,8 @@ fn is_for_own_backend(evidence: &Evidence) -> bool {
 const WITHOUT_IT: &str = "Without the whole pair the CLI does not say so: `dev` offers a login or starts a new local \
     backend, `deploy`, `run` and `env` ask for CONVEX_DEPLOYMENT.";
 
-/// A file that could not be read may hold what is missed: the CLI may have seen more of it than the doctor.
+/// A file that could not be read may hold what is missed: the CLI may have seen more of it than the
+/// doctor.
 fn certainty(evidence: &Evidence) -> Certainty {
     if evidence.surroundings.unreadable.is_empty() { Certainty::Proven } else { Certainty::Likely }
 }

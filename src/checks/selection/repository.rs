@@ -1,4 +1,5 @@
-//! What git holds, or may come to hold: an env file that is not ignored, a secret in a tracked file.
+//! What git holds, or may come to hold: an env file that is not ignored, a secret in a tracked
+//! file.
 
 use super::{ADMIN_KEY, DEPLOY_KEYS};
 use crate::checks::Check;
@@ -149,7 +150,8 @@ fn take_out(evidence: &Evidence, found: &TrackedSecret) -> Remedy {
     let untrack = rotating::untrack(evidence, &found.file);
     let worthless =
         "the history still shows the old one, which is worthless once the secret is another";
-    // An env file is for secrets, and git is no place for it; in any other, the line alone is wrong.
+    // An env file is for secrets, and git is no place for it; in any other, the line alone is
+    // wrong.
     if name.starts_with(".env") && !untrack.is_empty() {
         let title = format!(
             "take {} out of git's index (the file itself stays), and commit; {worthless}",

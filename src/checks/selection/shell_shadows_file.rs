@@ -1,4 +1,5 @@
-//! The shell's value and the file's differ, and the shell's counts: a stale export, direnv, a secret of CI.
+//! The shell's value and the file's differ, and the shell's counts: a stale export, direnv, a
+//! secret of CI.
 
 use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
@@ -14,7 +15,8 @@ pub static SHELL_SHADOWS_FILE: Rule = Rule {
     title: "a variable of the shell hides another value in the env file",
     explain: include_str!("shell-shadows-file.md"),
     is_cause: true,
-    // At level error only, when the file's key would be accepted: then whatever is wrong with the shell's follows from this.
+    // At level error only, when the file's key would be accepted: then whatever is wrong with the
+    // shell's follows from this.
     causes: &[
         "key-foreign",
         "key-from-another-instance",

@@ -1,5 +1,5 @@
-//! What the backend's log alone says of its storage: TLS to the SQL server, the lease of the database, a storage that was switched, a
-//! database that is broken.
+//! What the backend's log alone says of its storage: TLS to the SQL server, the lease of the
+//! database, a storage that was switched, a database that is broken.
 
 use super::engine::{self, DEATH};
 use super::log_lines::told;

@@ -1,7 +1,8 @@
-//! Where documents and files lie: SQLite or a SQL server, the disk or S3, and whether the backend gets on with it.
+//! Where documents and files lie: SQLite or a SQL server, the disk or S3, and whether the backend
+//! gets on with it.
 //!
-//! Most of it is said by the backend's log alone (the table is in `engine/log_lines`); what the compose file and the container's environment show is
-//! whether a variable is set, never its value.
+//! Most of it is said by the backend's log alone (the table is in `engine/log_lines`); what the
+//! compose file and the container's environment show is whether a variable is set, never its value.
 
 pub mod logged;
 pub mod s3_incomplete;

@@ -1,4 +1,5 @@
-//! Some of the variables of S3 are set and others are not: the backend keeps files on disk, or does not start.
+//! Some of the variables of S3 are set and others are not: the backend keeps files on disk, or does
+//! not start.
 
 use super::{container, log_lines, service, set};
 use crate::checks::Check;
@@ -36,7 +37,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let logged = log_lines::told(evidence, S3_INCOMPLETE.id);
     let declared = service.as_ref().ok().and_then(|it| *it);
     let container = container(evidence);
-    // The container's own environment is what counts; without one, the file's, where a blank is no opinion.
+    // The container's own environment is what counts; without one, the file's, where a blank is no
+    // opinion.
     let missing = match (container, declared) {
         (Some(container), _) => {
             missing(|name| container.storage_variables.iter().any(|it| it == name))

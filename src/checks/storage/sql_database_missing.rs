@@ -47,7 +47,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         logged?;
         return Ok(vec![]);
     };
-    // A backend that answers has found its database; one that died of something known has another story.
+    // A backend that answers has found its database; one that died of something known has another
+    // story.
     let answers = match selected(evidence)? {
         Some(endpoint) => convex_answers(endpoint)?,
         None => container(evidence).is_some_and(Container::is_running),

@@ -1,4 +1,5 @@
-//! The URL of the SQL server: it names a database, which the backend does not take; or a SQL server stands by, and nobody hands its URL on.
+//! The URL of the SQL server: it names a database, which the backend does not take; or a SQL server
+//! stands by, and nobody hands its URL on.
 
 use super::{SQL_VARIABLES, compose, container, log_lines, service, set};
 use crate::checks::Check;
@@ -100,8 +101,8 @@ fn sure(url: &SqlUrl) -> Certainty {
 fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
     let Some(service) = service(evidence)? else { return Ok(vec![]) };
-    // A database may be for something else in the project: only one that the project has for nobody but the backend, or whose URL was
-    // meant for it.
+    // A database may be for something else in the project: only one that the project has for nobody
+    // but the backend, or whose URL was meant for it.
     let others = project.services.len().saturating_sub(
         project.backends.len() + project.databases.len() + project.dashboards.len(),
     );

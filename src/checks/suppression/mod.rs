@@ -10,8 +10,8 @@ use crate::report::Finding;
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[&expired::CHECK, &unused::CHECK];
 
-/// Whether a suppression is written for this finding: its id, or the retired name of it, and one of its places. Its last day is not
-/// looked at.
+/// Whether a suppression is written for this finding: its id, or the retired name of it, and one of
+/// its places. Its last day is not looked at.
 pub fn fits(suppression: &Suppression, finding: &Finding) -> bool {
     suppression.problem.is_none()
         && super::rule(&suppression.id).is_some_and(|rule| rule.id == finding.id)

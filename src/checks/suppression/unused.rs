@@ -28,7 +28,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if entries.is_empty() {
         return Ok(vec![]);
     }
-    // Whether an entry fits shows only once the other checks have spoken; they are pure and quick, so they are asked here again.
+    // Whether an entry fits shows only once the other checks have spoken; they are pure and quick,
+    // so they are asked here again.
     let mut outcome = checks::run_all_but(evidence, "suppression");
     outcome.findings.extend(expired::run(evidence)?);
     let (about_us, others): (Vec<_>, Vec<_>) =
@@ -85,7 +86,8 @@ fn unused(entry: &Suppression, elsewhere: Option<&Finding>) -> Finding {
 mod tests {
     use super::*;
 
-    /// Evidence in which nothing is configured: `selection-missing` or its like is found, the Docker checks are unknown.
+    /// Evidence in which nothing is configured: `selection-missing` or its like is found, the
+    /// Docker checks are unknown.
     fn outcome(entries: &[(&str, Option<&str>)]) -> Result<Vec<String>, Unseen> {
         let mut evidence = Evidence::default();
         evidence.asked.suppressions = entries

@@ -67,8 +67,8 @@ enum OnEngine<'a> {
     Replaced(Replaced<'a>),
 }
 
-/// Takes up what a fix left on the engine that was cut short. What was done comes back in words, and the containers that stand in
-/// another's place and nobody has judged.
+/// Takes up what a fix left on the engine that was cut short. What was done comes back in words,
+/// and the containers that stand in another's place and nobody has judged.
 pub(super) fn take_up<'a>(world: &World<'a>) -> (Vec<String>, Vec<Replaced<'a>>) {
     // Without an engine there is nothing to take up, and whoever needs one will say so.
     let Ok(engine) = world.engine() else { return (vec![], vec![]) };
@@ -220,7 +220,8 @@ fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Resu
             Started::WentOn => OnEngine::WentOn(engine, container.clone()),
         },
         Do::Copy { from, to, project, key, declared } => {
-            // Compose takes the volume for its own by these, and without its hash of the declaration it asks nothing.
+            // Compose takes the volume for its own by these, and without its hash of the
+            // declaration it asks nothing.
             let mut labels = BTreeMap::from([
                 ("com.docker.compose.project".to_owned(), project.clone()),
                 ("com.docker.compose.volume".to_owned(), key.clone()),

@@ -1,5 +1,5 @@
-//! `convex-doctor key mint`: a key for this deployment's own instance, as `generate_admin_key.sh` would make it, without running
-//! anything in the container.
+//! `convex-doctor key mint`: a key for this deployment's own instance, as `generate_admin_key.sh`
+//! would make it, without running anything in the container.
 
 use std::path::{Path, PathBuf};
 

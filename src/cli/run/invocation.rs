@@ -1,5 +1,6 @@
-//! What a command line says of the deployment that its Convex CLI will use: `npx convex deploy --url … --admin-key …`,
-//! `env A=b npx convex dev`, `npm --prefix app run dev`. What stands in a shell script is not read.
+//! What a command line says of the deployment that its Convex CLI will use: `npx convex deploy
+//! --url … --admin-key …`, `env A=b npx convex dev`, `npm --prefix app run dev`. What stands in a
+//! shell script is not read.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
-//! Which container stands behind the selected URL: proven by our nonce in its log, likely by the port it publishes. Equal ports
-//! alone prove nothing (an ssh tunnel, another engine, a listener on 127.0.0.1 that beats the proxy of Docker).
+//! Which container stands behind the selected URL: proven by our nonce in its log, likely by the
+//! port it publishes. Equal ports alone prove nothing (an ssh tunnel, another engine, a listener on
+//! 127.0.0.1 that beats the proxy of Docker).
 
 use crate::evidence::docker::{Answering, Container, DockerFacts};
 use crate::evidence::endpoint::{EndpointFacts, Reach};
@@ -32,7 +33,8 @@ pub fn answering(facts: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answer
     })
 }
 
-/// The one running backend that fits, if there is exactly one, and its name does not speak against it.
+/// The one running backend that fits, if there is exactly one, and its name does not speak against
+/// it.
 fn likely<'a>(facts: &'a DockerFacts, endpoint: &EndpointFacts) -> Option<(&'a Container, String)> {
     let name = endpoint.answering_name();
     let running = || facts.backends.iter().filter(|container| container.is_running());
@@ -94,8 +96,8 @@ fn is_loopback(address: &str) -> bool {
     address.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback() || a.is_unspecified())
 }
 
-/// Whether a port published on `host_ip` is met at these addresses. "All addresses" is only matched for loopback: any other
-/// address may be another machine's.
+/// Whether a port published on `host_ip` is met at these addresses. "All addresses" is only matched
+/// for loopback: any other address may be another machine's.
 fn reaches(host_ip: &str, addresses: &[String], loopback: bool) -> bool {
     match host_ip {
         "" | "0.0.0.0" | "::" => loopback,

@@ -1,16 +1,18 @@
-//! The credentials files out of a tar archive of the engine, read in memory and never unpacked. Pure.
+//! The credentials files out of a tar archive of the engine, read in memory and never unpacked.
+//! Pure.
 
 use std::io::Read;
 
-/// The text of a credentials file without the line ends at its end, as the shell reads it; `None` where there is none; or why
-/// it could not be read.
+/// The text of a credentials file without the line ends at its end, as the shell reads it; `None`
+/// where there is none; or why it could not be read.
 pub(super) type Credential = Result<Option<String>, String>;
 
 /// A credentials file is 65 bytes; more than this is none.
 const LARGEST_FILE: u64 = 16 * 1024;
 
-/// `instance_secret` and `instance_name` out of the archive of their directory. `None` when the archive is not the whole of a
-/// plain directory (a link, cut at the limit), so that the files must be asked for one by one.
+/// `instance_secret` and `instance_name` out of the archive of their directory. `None` when the
+/// archive is not the whole of a plain directory (a link, cut at the limit), so that the files must
+/// be asked for one by one.
 pub(super) fn both(bytes: &[u8]) -> Option<(Credential, Credential)> {
     let (mut secret, mut name) = (Ok(None), Ok(None));
     let mut archive = tar::Archive::new(bytes);
@@ -32,7 +34,8 @@ pub(super) fn both(bytes: &[u8]) -> Option<(Credential, Credential)> {
             _ => {}
         }
     }
-    // An archive that was cut may end between two files without an error; a whole one ends in zeros.
+    // An archive that was cut may end between two files without an error; a whole one ends in
+    // zeros.
     bytes.ends_with(&[0; 1024]).then_some((secret, name))
 }
 

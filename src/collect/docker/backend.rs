@@ -1,4 +1,5 @@
-//! One backend: what it is, its processes, its credentials. Nothing is read where the reading itself would change something.
+//! One backend: what it is, its processes, its credentials. Nothing is read where the reading
+//! itself would change something.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::path::Path;
@@ -16,7 +17,8 @@ use crate::evidence::key::SecretPlace;
 use crate::secret::sanitize;
 
 impl Engine {
-    /// Everything about one backend: what it is, then side by side its processes and its credentials.
+    /// Everything about one backend: what it is, then side by side its processes and its
+    /// credentials.
     pub(super) async fn backend(
         &self,
         summary: &ContainerSummary,
@@ -70,8 +72,8 @@ impl Engine {
         (found, secrets, None)
     }
 
-    /// Why the container's files must not be read: the call mounts what is mounted into it, and would make a host directory
-    /// that has vanished anew.
+    /// Why the container's files must not be read: the call mounts what is mounted into it, and
+    /// would make a host directory that has vanished anew.
     async fn obstacle(
         &self,
         container: &Container,
@@ -111,8 +113,8 @@ impl Engine {
         })
     }
 
-    /// Whether a host directory is surely gone: its parent is here, it is not. (Paths inside the machine of Docker Desktop have
-    /// no parent here.)
+    /// Whether a host directory is surely gone: its parent is here, it is not. (Paths inside the
+    /// machine of Docker Desktop have no parent here.)
     async fn vanished(&self, source: &Path) -> bool {
         if !self.target.local {
             return false;
@@ -139,8 +141,8 @@ impl Engine {
         }
     }
 
-    /// The two credentials files. The directory in one piece where it is a plain one: the engine takes some 60 ms for each
-    /// archive, however small.
+    /// The two credentials files. The directory in one piece where it is a plain one: the engine
+    /// takes some 60 ms for each archive, however small.
     async fn credentials(
         &self,
         id: &str,
@@ -176,7 +178,8 @@ impl Engine {
     }
 }
 
-/// What the list alone tells of a backend that could not be inspected; the rest is unavailable, not empty.
+/// What the list alone tells of a backend that could not be inspected; the rest is unavailable, not
+/// empty.
 fn from_summary(summary: &ContainerSummary, recognised_by: &str, reason: &str) -> Container {
     let owned = |name: &str| label(summary, name).map(str::to_owned);
     let mut container = Container {

@@ -1,4 +1,5 @@
-//! One container as the engine shows it, reduced to facts: pure, and every secret met is taken into custody on the way.
+//! One container as the engine shows it, reduced to facts: pure, and every secret met is taken into
+//! custody on the way.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -170,7 +171,8 @@ pub(super) fn judge(text: &str, place: SecretPlace, secrets: &mut Secrets) -> Se
     state
 }
 
-/// What the backend says of a text that is no secret (`facts/convex.md` §5), without quoting any of it.
+/// What the backend says of a text that is no secret (`facts/convex.md` §5), without quoting any of
+/// it.
 fn fault(text: &str) -> String {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.len() % 2 == 1 {
@@ -182,7 +184,8 @@ fn fault(text: &str) -> String {
     format!("Hex-decoded key was {} bytes, not 32", digits.len() / 2)
 }
 
-/// The variables that are set. An entry without `=` is one that Compose passes through from nowhere: not set.
+/// The variables that are set. An entry without `=` is one that Compose passes through from
+/// nowhere: not set.
 fn environment(entries: &[String]) -> HashMap<&str, &str> {
     entries.iter().filter_map(|entry| entry.split_once('=')).collect()
 }
@@ -217,7 +220,8 @@ fn password_in_url(value: &str) -> Option<&str> {
     (!password.is_empty()).then_some(password)
 }
 
-/// What the process list says of the secret and the name in force; `Err` when there is no backend in it.
+/// What the process list says of the secret and the name in force; `Err` when there is no backend
+/// in it.
 pub(super) struct InForce {
     /// The value of `--instance-secret`.
     pub(super) secret: Option<String>,
@@ -225,7 +229,8 @@ pub(super) struct InForce {
     pub(super) name: Option<String>,
 }
 
-/// Reads the backend's arguments from `docker top`. Its columns differ between engines; the backend need not be PID 1.
+/// Reads the backend's arguments from `docker top`. Its columns differ between engines; the backend
+/// need not be PID 1.
 pub(super) fn in_force(top: &ContainerTopResponse) -> Result<InForce, String> {
     let titles = top.titles.as_deref().unwrap_or_default();
     let column = titles
@@ -254,7 +259,8 @@ pub(super) fn in_force(top: &ContainerTopResponse) -> Result<InForce, String> {
     backend.ok_or_else(|| "no process of it is a convex-local-backend".to_owned())
 }
 
-/// The value of `--name value` or `--name=value`, up to the next option: the list joins arguments with blanks.
+/// The value of `--name value` or `--name=value`, up to the next option: the list joins arguments
+/// with blanks.
 fn argument<'a>(command: &'a str, name: &str) -> Option<&'a str> {
     let rest = command.split_once(name)?.1;
     let value = rest.strip_prefix('=').or_else(|| rest.strip_prefix(' '))?;
@@ -274,8 +280,9 @@ fn directory(path: &str) -> String {
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
 }
 
-/// The labels by which panels and clusters mark what they run: coolify `bootstrap/helpers/docker.php`, moby
-/// `daemon/cluster/executor/container/container.go`, kubernetes `pkg/kubelet/types/labels.go`.
+/// The labels by which panels and clusters mark what they run: coolify
+/// `bootstrap/helpers/docker.php`, moby `daemon/cluster/executor/container/container.go`,
+/// kubernetes `pkg/kubelet/types/labels.go`.
 fn managed_by(labels: &HashMap<String, String>) -> BTreeMap<String, String> {
     const MARKS: [&str; 7] = [
         "coolify.managed",

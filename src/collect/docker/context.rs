@@ -1,5 +1,6 @@
-//! Which engine to ask, decided as the docker command decides it: `-H`, DOCKER_HOST, `--context`, DOCKER_CONTEXT, the current
-//! context of `config.json`, the default. It only reads files; it connects to nothing.
+//! Which engine to ask, decided as the docker command decides it: `-H`, DOCKER_HOST, `--context`,
+//! DOCKER_CONTEXT, the current context of `config.json`, the default. It only reads files; it
+//! connects to nothing.
 //!
 //! bollard 0.21.1 knows no contexts; its successor does, and may one day replace this file.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
@@ -93,8 +94,8 @@ fn choose(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, U
 /// More contexts than this are not asked.
 const MOST_CONTEXTS: usize = 8;
 
-/// The other contexts that docker knows, by name, `default` among them: each with its engine, or why it cannot be asked. Those that lead to
-/// the engine of `current` are left out.
+/// The other contexts that docker knows, by name, `default` among them: each with its engine, or
+/// why it cannot be asked. Those that lead to the engine of `current` are left out.
 pub(super) fn others(
     current: &Target,
     env: &BTreeMap<String, String>,
@@ -146,7 +147,8 @@ fn config_dir(env: &BTreeMap<String, String>) -> Option<PathBuf> {
         .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")))
 }
 
-/// `currentContext` of `config.json`. Docker goes on with the default when the file is broken, and so does this.
+/// `currentContext` of `config.json`. Docker goes on with the default when the file is broken, and
+/// so does this.
 fn current_context(config_dir: Option<&Path>, notes: &mut Vec<String>) -> Option<String> {
     let path = config_dir?.join("config.json");
     let text = match read(&path) {
@@ -198,7 +200,8 @@ fn named(name: &str, config_dir: Option<&Path>, notes: Vec<String>) -> Result<Ta
     target(&host, Some(name), certs, notes)
 }
 
-/// The default socket, or, where that is missing, the first socket that another kind of engine puts elsewhere.
+/// The default socket, or, where that is missing, the first socket that another kind of engine puts
+/// elsewhere.
 fn default_target(env: &BTreeMap<String, String>, mut notes: Vec<String>) -> Target {
     let default = PathBuf::from(DEFAULT_SOCKET);
     let mut chosen = default.clone();

@@ -6,7 +6,8 @@ use super::{Listing, Wanted, container, recognise};
 /// The port of a dashboard inside its container.
 const DASHBOARD_PORT: u16 = 6791;
 
-/// The running dashboards of the project that publish their page on all addresses or on loopback: name and port.
+/// The running dashboards of the project that publish their page on all addresses or on loopback:
+/// name and port.
 pub fn dashboards(listing: &Listing, wanted: &Wanted<'_>) -> Vec<(String, u16)> {
     let ours = listing
         .containers

@@ -1,8 +1,9 @@
 //! What the volumes hold that no running backend has: which one has the secret that made this key?
 //!
-//! Where the engine is on this machine and the volume's directory may be read (as root), that directory tells; else, with `--deep`, a
-//! helper container does. Volumes of other drivers,
-//! and those that a driver's options make of something else, are left alone: reading them may go out to a network, or hang.
+//! Where the engine is on this machine and the volume's directory may be read (as root), that
+//! directory tells; else, with `--deep`, a helper container does. Volumes of other drivers, and
+//! those that a driver's options make of something else, are left alone: reading them may go out to
+//! a network, or hang.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::time::Duration;
@@ -19,8 +20,9 @@ use crate::secret::{Secret, sanitize};
 /// More volumes than this are not looked into.
 const MOST: usize = 50;
 
-/// Looks into the volumes of `facts` that no running backend has, and notes there what they hold. Every secret met is handed over.
-/// With `deep` a helper container looks into those that could not be read otherwise. `now` is in seconds since 1970.
+/// Looks into the volumes of `facts` that no running backend has, and notes there what they hold.
+/// Every secret met is handed over. With `deep` a helper container looks into those that could not
+/// be read otherwise. `now` is in seconds since 1970.
 pub async fn look_into_volumes(
     listing: &Listing,
     facts: &mut DockerFacts,
@@ -112,7 +114,8 @@ fn directory(volume: &Volume, listed: &[Listed]) -> Result<Directory, String> {
 /// What was found, and how it was looked for; or why it could not be.
 type Looked = Result<(Content, &'static str), String>;
 
-/// All directories one after the other, on a thread that nobody waits for beyond the deadline: a disk may hang.
+/// All directories one after the other, on a thread that nobody waits for beyond the deadline: a
+/// disk may hang.
 async fn look_at(
     directories: &[Result<Directory, String>],
     local: bool,

@@ -1,4 +1,5 @@
-//! The engines of the other docker contexts: whether the project's containers are there. Asked only when this engine has none of them.
+//! The engines of the other docker contexts: whether the project's containers are there. Asked only
+//! when this engine has none of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use crate::evidence::docker::OtherContext;
 /// How long another engine may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The other contexts, side by side; `None` where this engine has a container of the project, or nobody knows the project.
+/// The other contexts, side by side; `None` where this engine has a container of the project, or
+/// nobody knows the project.
 pub async fn other_contexts(
     listing: &Listing,
     wanted: &Wanted<'_>,
@@ -40,9 +42,10 @@ pub async fn other_contexts(
     Some(asked)
 }
 
-/// Whether it is the system's own socket beside a DOCKER_HOST, which is what docker itself then means by `default` (docker/cli,
-/// `cli/command/cli.go`, `resolveDefaultDockerEndpoint`): no context that could be missed. The socket of another user, or of an engine that
-/// is gone, is nobody's concern then.
+/// Whether it is the system's own socket beside a DOCKER_HOST, which is what docker itself then
+/// means by `default` (docker/cli, `cli/command/cli.go`, `resolveDefaultDockerEndpoint`): no
+/// context that could be missed. The socket of another user, or of an engine that is gone, is
+/// nobody's concern then.
 fn is_courtesy(other: &OtherContext, env: &BTreeMap<String, String>) -> bool {
     other.name == "default" && env.get("DOCKER_HOST").is_some_and(|host| !host.is_empty())
 }

@@ -75,7 +75,8 @@ impl Engine {
         )
     }
 
-    /// One call, answer and all, within the deadline: bollard's own covers the head of an answer only.
+    /// One call, answer and all, within the deadline: bollard's own covers the head of an answer
+    /// only.
     pub(super) async fn call<T>(
         &self,
         call: impl Future<Output = Result<T, Error>>,
@@ -83,7 +84,8 @@ impl Engine {
         tokio::time::timeout(self.timeout, call).await.unwrap_or(Err(Error::RequestTimeoutError))
     }
 
-    /// The tar archive of a path in a container, cut at a limit; `None` where there is no such path.
+    /// The tar archive of a path in a container, cut at a limit; `None` where there is no such
+    /// path.
     pub(super) async fn archive(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
         let options = DownloadFromContainerOptions { path: path.to_owned() };
         let stream = self.client.download_from_container(id, Some(options));

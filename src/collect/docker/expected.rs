@@ -1,12 +1,13 @@
-//! Which backend Compose would run for this project: the one whose labels name the project, these files and this directory. A
-//! project of the same name from elsewhere is another project.
+//! Which backend Compose would run for this project: the one whose labels name the project, these
+//! files and this directory. A project of the same name from elsewhere is another project.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::Wanted;
 use crate::evidence::docker::Container;
 
-/// The name of the expected container: the right service, running before stopped, the newest of several.
+/// The name of the expected container: the right service, running before stopped, the newest of
+/// several.
 pub(super) fn expected(backends: &[Container], wanted: &Wanted<'_>) -> Option<String> {
     backends
         .iter()

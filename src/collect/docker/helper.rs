@@ -1,8 +1,8 @@
-//! A helper container: made, never started, looked into through the engine's archive, removed. The only thing that this collector
-//! changes on an engine, and only with `--deep`.
+//! A helper container: made, never started, looked into through the engine's archive, removed. The
+//! only thing that this collector changes on an engine, and only with `--deep`.
 //!
-//! The recipe, and what was measured for it, is in [`crate::docker::helper`]. What the engine made for the helper all the same is
-//! removed by its name.
+//! The recipe, and what was measured for it, is in [`crate::docker::helper`]. What the engine made
+//! for the helper all the same is removed by its name.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::time::Duration;
@@ -37,7 +37,8 @@ pub(super) struct Looked {
     pub(super) notes: Vec<String>,
 }
 
-/// Looks into `volumes`: all through one helper, and those that the engine could not mount once more, each through its own.
+/// Looks into `volumes`: all through one helper, and those that the engine could not mount once
+/// more, each through its own.
 pub(super) async fn look(
     engine: &Engine,
     containers: &[ContainerSummary],
@@ -72,7 +73,8 @@ pub(super) async fn look(
 
 /// Why a volume could not be looked into.
 enum Trouble {
-    /// The engine failed at a mount, which may be another volume's fault: every call mounts all of them.
+    /// The engine failed at a mount, which may be another volume's fault: every call mounts all of
+    /// them.
     Mount(String),
     /// Anything else.
     Other(String),
@@ -94,7 +96,8 @@ struct Image {
     volumes: Vec<String>,
 }
 
-/// The image of a backend that is here, this project's before others; else one that is called like a backend's. None is pulled.
+/// The image of a backend that is here, this project's before others; else one that is called like
+/// a backend's. None is pulled.
 async fn image(
     engine: &Engine,
     containers: &[ContainerSummary],
@@ -153,7 +156,8 @@ async fn through_one(
         .map(|(at, volume)| format!("{volume}:{BASE}/{at}:ro,nocopy"))
         .chain(image.volumes.iter().map(|path| format!("{first}:{path}:ro,nocopy")));
     let body = helper::body(&image.id, binds.collect(), &[]);
-    // Never cut short by a signal: only when the engine has answered is it known whether there is something to remove.
+    // Never cut short by a signal: only when the engine has answered is it known whether there is
+    // something to remove.
     let made = helper.make(engine, body, volumes).await;
     let contents = match &made {
         Ok(()) => {
@@ -197,7 +201,8 @@ async fn content(engine: &Engine, helper: &str, at: usize) -> Result<Content, Tr
         Some((mode, size)) if mode & KINDS == 0 => Some(size),
         _ => None,
     };
-    // A link could lead into the image or into another volume, and its secret would be taken for this one's.
+    // A link could lead into the image or into another volume, and its secret would be taken for
+    // this one's.
     match head(engine, helper, &format!("{base}/credentials")).await? {
         None => return Ok(Content { database_bytes, ..Content::default() }),
         Some((mode, _)) if mode & KINDS == DIRECTORY => {}
@@ -253,7 +258,8 @@ struct Helper {
     name: String,
     target: Target,
     timeout: Duration,
-    /// Whether the engine said that it is there, or that it will not be: then "no such container" is the end of it.
+    /// Whether the engine said that it is there, or that it will not be: then "no such container"
+    /// is the end of it.
     settled: bool,
     /// Volumes that the engine made for it: none, by the rules.
     extra: Vec<String>,
@@ -305,7 +311,8 @@ impl Helper {
 }
 
 impl Drop for Helper {
-    /// A panic, or a run that was cut off: the event loop is no longer ours, so that another thread takes it away.
+    /// A panic, or a run that was cut off: the event loop is no longer ours, so that another thread
+    /// takes it away.
     fn drop(&mut self) {
         if self.removed {
             return;
@@ -323,8 +330,8 @@ impl Drop for Helper {
     }
 }
 
-/// Removes a helper that does not run, and the volumes that the engine made for it. What the engine has not answered for may still
-/// come to be: then it is looked for a little longer.
+/// Removes a helper that does not run, and the volumes that the engine made for it. What the engine
+/// has not answered for may still come to be: then it is looked for a little longer.
 async fn remove(
     engine: &Engine,
     name: &str,
@@ -370,7 +377,8 @@ pub(super) async fn sweep(engine: &Engine, helpers: &[ContainerSummary], now: i6
     notes
 }
 
-/// Whether nobody can be looking through it any more. One that was started is none of ours; one that copies is not for looking.
+/// Whether nobody can be looking through it any more. One that was started is none of ours; one
+/// that copies is not for looking.
 fn is_abandoned(helper: &ContainerSummary, now: i64) -> bool {
     state(helper) == "created"
         && label(helper, helper::COPIES_INTO).is_none()

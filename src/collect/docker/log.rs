@@ -1,4 +1,5 @@
-//! What a backend's log says: our own requests by their nonce, the refusal that stands beside them, its last lines. Pure.
+//! What a backend's log says: our own requests by their nonce, the refusal that stands beside them,
+//! its last lines. Pure.
 
 use std::sync::LazyLock;
 
@@ -29,10 +30,12 @@ static ANSI: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 });
 
-/// Keys, secrets and passwords that nobody has met yet: other people's requests stand in the log as well.
+/// Keys, secrets and passwords that nobody has met yet: other people's requests stand in the log as
+/// well.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        // A password may hold `/` and `@`: everything up to the last `@` of the word. `run_backend.sh` traces its own commands.
+        // A password may hold `/` and `@`: everything up to the last `@` of the word.
+        // `run_backend.sh` traces its own commands.
         r"(?i)(admin_?key=)[^\s&]+|(\|)[0-9a-f]{40,}|\b[0-9a-f]{64,}\b|(://[^\s:/@]*:)\S+(@)|(--instance-secret[ =])\S{3,}|([a-z_]*(?:secret|password|secret_access_key|token)=)\S+",
     )
 });
@@ -48,7 +51,8 @@ pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
         LogFacts { nonce_seen: lines.iter().any(|line| ours(line)), ..LogFacts::default() };
     let mut refusals = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        // A busy backend mixes lines of other requests in: what is not adjacent may be somebody else's.
+        // A busy backend mixes lines of other requests in: what is not adjacent may be somebody
+        // else's.
         if ours(line) && is_refused_probe(line) {
             let near = (1..=5).filter_map(|back| {
                 let line = lines.get(at.checked_sub(back)?)?;
@@ -66,8 +70,8 @@ pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
     facts
 }
 
-/// The access line of a request of check_admin_key that was answered 401. The same run also asks without a key, which is
-/// answered 403 and worded otherwise.
+/// The access line of a request of check_admin_key that was answered 401. The same run also asks
+/// without a key, which is answered 403 and worded otherwise.
 fn is_refused_probe(line: &str) -> bool {
     line.split_once("/api/check_admin_key").is_some_and(|(_, rest)| {
         ["\" 401 ", "status=401", "\"status\":401", "status: 401"]
@@ -91,7 +95,8 @@ fn refusal(line: &str) -> Option<LoggedRefusal> {
     })
 }
 
-/// The last lines, and before them the last that tell of an error, as far back as the last time the backend came up; safe to show.
+/// The last lines, and before them the last that tell of an error, as far back as the last time the
+/// backend came up; safe to show.
 fn tail(lines: &[&str]) -> Vec<String> {
     let up = lines.iter().rposition(|line| line.contains("backend listening on"));
     let (earlier, last) = lines.split_at(lines.len().saturating_sub(TAIL));

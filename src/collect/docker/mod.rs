@@ -1,9 +1,9 @@
-//! Looking at the Docker engine, in three waves: [`list`], [`inspect`], then [`logs`] and [`look_into_volumes`]. Only GET and
-//! HEAD are ever sent (but for `--deep`: `helper.rs`), each call has its own deadline, and what fails becomes an observation that could
-//! not be made.
+//! Looking at the Docker engine, in three waves: [`list`], [`inspect`], then [`logs`] and
+//! [`look_into_volumes`]. Only GET and HEAD are ever sent (but for `--deep`: `helper.rs`), each
+//! call has its own deadline, and what fails becomes an observation that could not be made.
 //!
-//! It runs nothing inside a container, and does not read the archive of a container where the call itself would
-//! make a directory on the host (`facts/docker.md`, finding 12).
+//! It runs nothing inside a container, and does not read the archive of a container where the call
+//! itself would make a directory on the host (`facts/docker.md`, finding 12).
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 mod answering;
@@ -92,7 +92,8 @@ pub struct Unasked {
     pub context: Option<String>,
 }
 
-/// The client of the engine, for whoever is asked to change something there, and the time for one call.
+/// The client of the engine, for whoever is asked to change something there, and the time for one
+/// call.
 pub fn client(
     options: &Options,
     env: &BTreeMap<String, String>,
@@ -150,7 +151,8 @@ pub struct Found {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Wave 1: the containers, the volumes and the engine's version, side by side. `env` is the process environment.
+/// Wave 1: the containers, the volumes and the engine's version, side by side. `env` is the process
+/// environment.
 pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<Listing, Unasked> {
     let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
@@ -167,7 +169,8 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
     };
     let is_helper = |summary: &ContainerSummary| summary::label(summary, LABEL).is_some();
     let (helpers, containers): (Vec<_>, Vec<_>) = containers.into_iter().partition(is_helper);
-    // What a fix sets aside bears the labels of the one that takes its place, and is none of the project's meanwhile.
+    // What a fix sets aside bears the labels of the one that takes its place, and is none of the
+    // project's meanwhile.
     let of_a_fix = |summary: &ContainerSummary| {
         let name = summary::name_of(summary);
         [SET_ASIDE, NEW].iter().any(|ending| name.ends_with(ending))

@@ -1,9 +1,10 @@
-//! A volume's own directory on this machine: two small files out of it, and the size of a third. Nothing else is opened, and no
-//! symbolic link is followed: whoever filled the volume does not choose what is read.
+//! A volume's own directory on this machine: two small files out of it, and the size of a third.
+//! Nothing else is opened, and no symbolic link is followed: whoever filled the volume does not
+//! choose what is read.
 //!
-//! The directory is the one that the engine names. It is taken for the volume's only where it bears the volume's name and was changed
-//! (Docker) or made (Podman) when the engine says: a socket may be forwarded from another machine, which has directories of the
-//! same names.
+//! The directory is the one that the engine names. It is taken for the volume's only where it bears
+//! the volume's name and was changed (Docker) or made (Podman) when the engine says: a socket may
+//! be forwarded from another machine, which has directories of the same names.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 /// What was found at the places where a backend keeps its credentials and its database.

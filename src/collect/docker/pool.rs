@@ -1,5 +1,5 @@
-//! HTTP over connections that we make ourselves (TLS, ssh): a few, each used for one request after the other. An ssh costs a second,
-//! and a server turns away whoever opens many at once.
+//! HTTP over connections that we make ourselves (TLS, ssh): a few, each used for one request after
+//! the other. An ssh costs a second, and a server turns away whoever opens many at once.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,7 +72,8 @@ where
         self: Arc<Self>,
         mut request: Request<B>,
     ) -> Result<Response<Incoming>, Error> {
-        // Of the address only the path goes out; the engine does not care for the host, and HTTP/1.1 wants one.
+        // Of the address only the path goes out; the engine does not care for the host, and
+        // HTTP/1.1 wants one.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let path = path.parse::<Uri>().map_err(|_| unusable("an address that is none"))?;
         *request.uri_mut() = path;

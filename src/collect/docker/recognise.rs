@@ -1,4 +1,5 @@
-//! What makes a container a Convex backend: its image, what it runs, its image's labels. Never its name alone.
+//! What makes a container a Convex backend: its image, what it runs, its image's labels. Never its
+//! name alone.
 
 use std::collections::HashMap;
 
@@ -23,7 +24,8 @@ const DASHBOARD_IMAGES: [&str; 2] = ["convex-dashboard", "self-hosted-dashboard"
 const SOURCE_LABELS: [&str; 2] =
     ["org.opencontainers.repository", "org.opencontainers.image.source"];
 
-/// How the container was recognised as a Convex backend, in words for the reader; `None` when it is none.
+/// How the container was recognised as a Convex backend, in words for the reader; `None` when it is
+/// none.
 pub(super) fn backend(sight: Sight<'_>) -> Option<String> {
     // `run_backend.sh` replaced by the script that mints keys: a helper, not an instance.
     if sight.command.contains("generate_admin_key") || sight.command.contains(" keygen ") {

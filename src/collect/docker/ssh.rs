@@ -1,5 +1,6 @@
-//! `ssh://`: the user's own ssh program runs `docker system dial-stdio` on the other machine, as the docker command does, and its pipes
-//! carry HTTP. What ssh or that docker complains of is read and told apart.
+//! `ssh://`: the user's own ssh program runs `docker system dial-stdio` on the other machine, as
+//! the docker command does, and its pipes carry HTTP. What ssh or that docker complains of is read
+//! and told apart.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::pin::Pin;

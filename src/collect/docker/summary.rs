@@ -1,4 +1,5 @@
-//! What the list of containers alone tells: which look like backends, which belong to the project, who publishes what. Pure.
+//! What the list of containers alone tells: which look like backends, which belong to the project,
+//! who publishes what. Pure.
 
 use bollard::models::ContainerSummary;
 

@@ -1,5 +1,6 @@
-//! TLS to an engine, as docker does it: trusted is `ca.pem` and nothing else (this machine's roots where there is none), and what
-//! proves us is `cert.pem` with `key.pem`. The certificate is always verified, whatever a context says of it.
+//! TLS to an engine, as docker does it: trusted is `ca.pem` and nothing else (this machine's roots
+//! where there is none), and what proves us is `cert.pem` with `key.pem`. The certificate is always
+//! verified, whatever a context says of it.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The versions of the engine, of Compose and of the backends: the list of containers tells all but the first.
+//! The versions of the engine, of Compose and of the backends: the list of containers tells all but
+//! the first.
 
 use super::summary::{candidates, label, name_of, state};
 use super::{Listing, Wanted, failure};

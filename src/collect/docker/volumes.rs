@@ -15,8 +15,8 @@ use crate::secret::{sanitize, scrub};
 /// How many unattached volumes without a name are kept: the latest.
 const DANGLING_KEPT: usize = 50;
 
-/// The volumes attached to a backend, and the unattached ones that look like a Convex data volume, latest first; and a note
-/// where some were left out.
+/// The volumes attached to a backend, and the unattached ones that look like a Convex data volume,
+/// latest first; and a note where some were left out.
 pub(super) fn reduce(
     listed: &[Listed],
     containers: &[ContainerSummary],
@@ -30,7 +30,8 @@ pub(super) fn reduce(
             .get(name)
             .is_some_and(|names| names.iter().any(|name| backend_names.contains(name.as_str())))
     };
-    // The key of a data volume in the compose file, from the file itself and from what is mounted now.
+    // The key of a data volume in the compose file, from the file itself and from what is mounted
+    // now.
     let mounted: BTreeSet<&str> = backends
         .iter()
         .filter_map(|backend| backend.mount_over(&backend.data_dir))

@@ -1,6 +1,8 @@
-//! What a body is. Pure; the sentences and shapes are those of the real backend, site proxy and dashboard.
+//! What a body is. Pure; the sentences and shapes are those of the real backend, site proxy and
+//! dashboard.
 //!
-//! Nothing else of a foreign body is kept: a title, a first line, an error's two fields, each cut, scrubbed and escaped.
+//! Nothing else of a foreign body is kept: a title, a first line, an error's two fields, each cut,
+//! scrubbed and escaped.
 
 use serde_json::Value;
 
@@ -45,11 +47,13 @@ pub fn body(path: &str, status: u16, content_type: Option<&str>, body: &[u8]) ->
     }
     let plain = content_type.is_empty() || content_type.contains("text/plain");
     if path == "/instance_name" && status == 200 && plain {
-        // Not trimmed: a name may begin or end in a blank, and a carriage return in it is a finding.
+        // Not trimmed: a name may begin or end in a blank, and a carriage return in it is a
+        // finding.
         let name = text.strip_suffix('\n').unwrap_or(&text);
         if !name.contains('\n') && name.chars().count() <= NAME {
             if name.trim().len() >= 40 && name.trim().bytes().all(|b| b.is_ascii_hexdigit()) {
-                // A secret that was put where the name belongs: the answer shows it to anybody, the report must not.
+                // A secret that was put where the name belongs: the answer shows it to anybody, the
+                // report must not.
                 let _known = Secret::new(name.trim());
             }
             return Body::InstanceName { name: sanitize(name) };
@@ -66,7 +70,8 @@ pub fn line(text: &str) -> String {
     sanitize(&cut)
 }
 
-/// A foreign URL, otherwise as it is: a carriage return or a slash at its end is what the checks look for.
+/// A foreign URL, otherwise as it is: a carriage return or a slash at its end is what the checks
+/// look for.
 fn url(text: &str) -> String {
     super::url::masked(&scrub(text).chars().take(URL).collect::<String>())
 }

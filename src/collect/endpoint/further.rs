@@ -44,8 +44,8 @@ pub async fn retry_key(request: &Request<'_>) -> Observation<Answer> {
     observed(got).0
 }
 
-/// Asks `check_admin_key` one after the other, after [`retry_key`]: whether one backend stands there or several, whose answers come and
-/// go. Three that are alike end it, as do two changes.
+/// Asks `check_admin_key` one after the other, after [`retry_key`]: whether one backend stands
+/// there or several, whose answers come and go. Three that are alike end it, as do two changes.
 pub async fn try_more(request: &Request<'_>, facts: &mut EndpointFacts) {
     const MOST: usize = 5;
     let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
@@ -62,7 +62,8 @@ pub async fn try_more(request: &Request<'_>, facts: &mut EndpointFacts) {
     }
 }
 
-/// Sends a backend a body of 4 MiB, to the path that echoes, without any key; `--deep` only. Who is no Convex backend is sent nothing.
+/// Sends a backend a body of 4 MiB, to the path that echoes, without any key; `--deep` only. Who is
+/// no Convex backend is sent nothing.
 pub async fn push(request: &Request<'_>, facts: &EndpointFacts) -> Observation<Answer> {
     let Some(typed) = url::read(request.url).ok().filter(|_| facts.is_convex_api()) else {
         return Observation::unavailable("no Convex backend answers at the URL");
@@ -92,8 +93,8 @@ pub async fn page(url: &str, timeout: Duration, nonce: &str) -> Observation<Answ
     }
 }
 
-/// The instance that answers at another URL than the selected one, directly as a browser would ask, without any key; `None` where it is
-/// the same origin, no URL at all, or one of Convex Cloud.
+/// The instance that answers at another URL than the selected one, directly as a browser would ask,
+/// without any key; `None` where it is the same origin, no URL at all, or one of Convex Cloud.
 pub async fn instance_elsewhere(
     url: &str,
     selected: &str,

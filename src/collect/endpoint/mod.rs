@@ -1,7 +1,8 @@
 //! Looks at the selected URL: what it resolves to, whether anything answers there, and what.
 //!
-//! The key goes to the origin of the URL and nowhere else: in a header, never in a URL, never along a redirect, never over a
-//! connection whose certificate was refused (each connection is verified by itself, before anything is sent over it).
+//! The key goes to the origin of the URL and nowhere else: in a header, never in a URL, never along
+//! a redirect, never over a connection whose certificate was refused (each connection is verified
+//! by itself, before anything is sent over it).
 
 pub mod classify;
 mod further;
@@ -69,7 +70,8 @@ fn agent(nonce: &str) -> String {
     format!("convex-doctor/{} ({nonce})", env!("CARGO_PKG_VERSION"))
 }
 
-/// Asks everything that does not depend on another answer, side by side, and then what only a failure makes worth asking.
+/// Asks everything that does not depend on another answer, side by side, and then what only a
+/// failure makes worth asking.
 pub async fn look(request: &Request<'_>) -> EndpointFacts {
     let mut facts = EndpointFacts { url: url::masked(request.url), ..EndpointFacts::default() };
     let typed = match url::read(request.url) {
@@ -223,7 +225,8 @@ fn doubt_name(facts: &mut EndpointFacts) {
     }
 }
 
-/// The header of the key, as fetch would make it: blanks round the whole value are cut, those before the key are inside it.
+/// The header of the key, as fetch would make it: blanks round the whole value are cut, those
+/// before the key are inside it.
 fn authorization(key: &Secret) -> Result<HeaderMap, &'static str> {
     let value = Zeroizing::new(format!("Convex {}", key.expose()));
     let value = value.trim_matches([' ', '\t', '\r', '\n']);
@@ -268,11 +271,12 @@ async fn direct(
     Ok(route.get(typed.at(path), path, HeaderMap::new()).await?.answer)
 }
 
-/// Whether the other scheme is spoken where this one failed: a TLS greeting that ends at the certificate, or a plain GET without
-/// the key.
+/// Whether the other scheme is spoken where this one failed: a TLS greeting that ends at the
+/// certificate, or a plain GET without the key.
 async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_>) {
     if typed.scheme == "http" {
-        // nginx and Go answer plain words on a TLS port with a plain 400; a Convex backend says 200 at `/`.
+        // nginx and Go answer plain words on a TLS port with a plain 400; a Convex backend says 200
+        // at `/`.
         let complains = facts.root.seen().is_ok_and(|answer| answer.status == 400);
         if !complains && !matches!(facts.reach, Reach::NotHttp | Reach::Closed) {
             return;
@@ -303,7 +307,8 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
     }
 }
 
-/// Where something else answers on this machine: whether the API is at one of the usual ports beside it.
+/// Where something else answers on this machine: whether the API is at one of the usual ports
+/// beside it.
 async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_>) {
     let answers = matches!(facts.reach, Reach::Answered | Reach::NotHttp);
     if !answers || facts.is_convex_api() || !typed.is_loopback() {

@@ -56,7 +56,8 @@ pub(super) struct Plan<'a> {
 }
 
 impl Route {
-    /// Builds a client that follows no redirect, keeps no connection, reads no environment and unpacks nothing.
+    /// Builds a client that follows no redirect, keeps no connection, reads no environment and
+    /// unpacks nothing.
     pub(super) fn new(recorder: &Arc<Recorder>, plan: &Plan<'_>) -> Result<Self, Reach> {
         super::tls::ensure_crypto_provider();
         let other = |error: &str| Reach::Other { error: error.to_owned() };
@@ -131,7 +132,8 @@ impl Route {
         }
     }
 
-    /// Tells a failure by the errors behind it: the outermost one says `error sending request` for all of them.
+    /// Tells a failure by the errors behind it: the outermost one says `error sending request` for
+    /// all of them.
     fn reach(&self, error: &reqwest::Error) -> Reach {
         if let Some(error) = find::<rustls::Error>(error) {
             return Reach::Tls { fault: self.recorder.fault(error) };
@@ -149,7 +151,8 @@ impl Route {
             if error.is_parse_too_large() {
                 return Reach::Other { error: "its header is too large".to_owned() };
             }
-            // Who speaks before being asked (SSH, SMTP, MySQL) is no HTTP server; hyper has no predicate for that kind.
+            // Who speaks before being asked (SSH, SMTP, MySQL) is no HTTP server; hyper has no
+            // predicate for that kind.
             if error.is_parse() || error.to_string().starts_with("received unexpected message") {
                 return Reach::NotHttp;
             }
@@ -171,7 +174,8 @@ impl Route {
     }
 }
 
-/// Reads what is kept of an answer. What has come by the deadline is judged, so that a body without an end does no harm.
+/// Reads what is kept of an answer. What has come by the deadline is judged, so that a body without
+/// an end does no harm.
 async fn read(mut response: Response, url: &Url, asked: &str, ms: u64, deadline: Instant) -> Got {
     let header = |name: &str| {
         let value = response.headers().get(HeaderName::try_from(name).ok()?)?;
@@ -205,7 +209,8 @@ async fn read(mut response: Response, url: &Url, asked: &str, ms: u64, deadline:
     Got { answer: Answer { status, content_type, server, location, body, ms }, login, edge }
 }
 
-/// Whether the bytes that answered a TLS greeting were none of TLS, or none came: perhaps a plain server.
+/// Whether the bytes that answered a TLS greeting were none of TLS, or none came: perhaps a plain
+/// server.
 pub(super) fn may_be_plain(reach: &Reach) -> bool {
     match reach {
         Reach::Closed | Reach::NotHttp => true,

@@ -1,7 +1,9 @@
-//! Which proxy the CLI puts in between, by the rules of undici's `EnvHttpProxyAgent`, which it installs. Pure.
+//! Which proxy the CLI puts in between, by the rules of undici's `EnvHttpProxyAgent`, which it
+//! installs. Pure.
 //!
-//! They differ from curl's: the lower-case name wins even when it is empty, `HTTP_PROXY` also serves https where `HTTPS_PROXY`
-//! is unset, `ALL_PROXY` counts for nothing, and loopback is no exception.
+//! They differ from curl's: the lower-case name wins even when it is empty, `HTTP_PROXY` also
+//! serves https where `HTTPS_PROXY` is unset, `ALL_PROXY` counts for nothing, and loopback is no
+//! exception.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! The key straight at a container, past whatever stands between it and the URL: only for a key that opened offline with that
-//! container's secret, only over a loopback or bridge address of this machine's own engine, and only when the URL answered as if the
-//! key had been lost on the way.
+//! The key straight at a container, past whatever stands between it and the URL: only for a key
+//! that opened offline with that container's secret, only over a loopback or bridge address of this
+//! machine's own engine, and only when the URL answered as if the key had been lost on the way.
 #![allow(
     clippy::disallowed_methods,
     reason = "asks the kernel by which of its addresses it would go"
@@ -34,7 +34,8 @@ pub struct Request<'a> {
     pub facts: &'a KeyFacts,
     /// For each probe, one second at most.
     pub timeout: Duration,
-    /// Goes into the User-Agent. None that a log is searched for: this way says nothing of where the URL leads.
+    /// Goes into the User-Agent. None that a log is searched for: this way says nothing of where
+    /// the URL leads.
     pub nonce: &'a str,
     /// Whether the doctor runs in a container: loopback is then its own.
     pub in_container: bool,
@@ -45,7 +46,8 @@ pub fn is_called_for(endpoint: &EndpointFacts) -> bool {
     endpoint.check_admin_key.seen().is_ok_and(Answer::lost_key)
 }
 
-/// Asks the first container that the key was minted for; `None` where there is none that may be asked, or none answers.
+/// Asks the first container that the key was minted for; `None` where there is none that may be
+/// asked, or none answers.
 pub async fn look(docker: &DockerFacts, request: &Request<'_>) -> Option<Straight> {
     if !docker.local {
         return None;
@@ -69,8 +71,8 @@ fn minted_by(container: &Container, key: &KeyFacts) -> bool {
         && key.trials.iter().any(|trial| trial.opened.is_some() && trial.places.iter().any(process))
 }
 
-/// Where the container's API is met from here without a proxy: its published port on loopback, its own address on a bridge of this
-/// machine.
+/// Where the container's API is met from here without a proxy: its published port on loopback, its
+/// own address on a bridge of this machine.
 fn addresses(container: &Container, in_container: bool) -> Vec<SocketAddr> {
     let published = container.ports.iter().filter(|port| port.container == API_PORT);
     let loopback = published.filter_map(|port| {
@@ -88,8 +90,8 @@ fn addresses(container: &Container, in_container: bool) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Whether this machine itself stands on the network of `address`. Where the engine runs in a virtual machine, its bridges are not this
-/// machine's, and the same address may be a stranger's.
+/// Whether this machine itself stands on the network of `address`. Where the engine runs in a
+/// virtual machine, its bridges are not this machine's, and the same address may be a stranger's.
 fn is_on_own_bridge(address: IpAddr) -> bool {
     let IpAddr::V4(theirs) = address else { return false };
     // Connecting a datagram socket sends nothing: the kernel only chooses the way.
@@ -104,7 +106,8 @@ fn is_on_own_bridge(address: IpAddr) -> bool {
     }
 }
 
-/// The key goes out only once what listens there has said the name that the container's process was given.
+/// The key goes out only once what listens there has said the name that the container's process was
+/// given.
 async fn one(
     container: &Container,
     address: SocketAddr,

@@ -1,7 +1,9 @@
-//! TLS as the doctor speaks it: verified with this machine's roots, and with the certificate written down whatever the verdict.
+//! TLS as the doctor speaks it: verified with this machine's roots, and with the certificate
+//! written down whatever the verdict.
 //!
-//! A handshake whose certificate is refused ends before anything is sent over it, the key above all. The library says only
-//! `UnknownIssuer`; whether that is a self-signed certificate or a private authority's is read from what was written down.
+//! A handshake whose certificate is refused ends before anything is sent over it, the key above
+//! all. The library says only `UnknownIssuer`; whether that is a self-signed certificate or a
+//! private authority's is read from what was written down.
 #![allow(clippy::disallowed_methods, reason = "reads the file that NODE_EXTRA_CA_CERTS names")]
 
 use std::collections::BTreeMap;
@@ -55,13 +57,15 @@ impl Recorder {
         Arc::new(Self { no_roots: verifier.is_none(), verifier, provider, seen: Mutex::default() })
     }
 
-    /// Trusts nobody: for finding out whether TLS is spoken at all. Nothing is ever sent after such a handshake.
+    /// Trusts nobody: for finding out whether TLS is spoken at all. Nothing is ever sent after such
+    /// a handshake.
     pub(super) fn refusing() -> Arc<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         Arc::new(Self { verifier: None, no_roots: false, provider, seen: Mutex::default() })
     }
 
-    /// The configuration that asks this verifier; `None` only if the provider knew no protocol version.
+    /// The configuration that asks this verifier; `None` only if the provider knew no protocol
+    /// version.
     pub(super) fn config(self: &Arc<Self>) -> Option<ClientConfig> {
         let verifier: Arc<dyn ServerCertVerifier> = Arc::clone(self) as _;
         Some(
@@ -116,7 +120,8 @@ impl Recorder {
                 TlsFault::WrongName(self.read(names).unwrap_or_default())
             }
             CertificateError::UnknownIssuer if self.no_roots => TlsFault::NoRoots,
-            // A self-signed authority used as a server's own certificate fails for that use, not for its issuer.
+            // A self-signed authority used as a server's own certificate fails for that use, not
+            // for its issuer.
             CertificateError::UnknownIssuer | CertificateError::Other(_) if self_signed => {
                 TlsFault::SelfSigned
             }

@@ -1,15 +1,16 @@
 //! How the CLI takes a URL as it was typed. Pure: nothing is resolved or asked.
 //!
-//! The CLI (since 1.35) appends its paths to the text and hands the result to fetch, so what counts is what the WHATWG parser
-//! makes of the text, except where the CLI itself is stricter: it wants `http://` or `https://` in front, and a blank anywhere
-//! ends in `Failed to parse URL`.
+//! The CLI (since 1.35) appends its paths to the text and hands the result to fetch, so what counts
+//! is what the WHATWG parser makes of the text, except where the CLI itself is stricter: it wants
+//! `http://` or `https://` in front, and a blank anywhere ends in `Failed to parse URL`.
 
 use url::Url;
 
 use crate::evidence::endpoint::UrlFault;
 use crate::secret::Secret;
 
-/// Ports that fetch refuses to speak to (<https://fetch.spec.whatwg.org/#port-blocking>): `fetch failed`, cause `bad port`.
+/// Ports that fetch refuses to speak to (<https://fetch.spec.whatwg.org/#port-blocking>): `fetch
+/// failed`, cause `bad port`.
 const BLOCKED_PORTS: &[u16] = &[
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102,
     103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465,
@@ -21,7 +22,8 @@ const BLOCKED_PORTS: &[u16] = &[
 /// A URL that the CLI can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Typed {
-    /// The text as the CLI concatenates it: tabs and line ends, which every URL parser drops, are gone.
+    /// The text as the CLI concatenates it: tabs and line ends, which every URL parser drops, are
+    /// gone.
     pub text: String,
     /// `scheme://host:port`, without a path and without the scheme's own port.
     pub origin: Url,
@@ -50,7 +52,8 @@ impl Typed {
         url
     }
 
-    /// The same host and port under another scheme and port; `None` only for a port that no URL can carry.
+    /// The same host and port under another scheme and port; `None` only for a port that no URL can
+    /// carry.
     pub fn elsewhere(&self, scheme: &str, port: u16) -> Option<Url> {
         let host = self.origin.host_str()?;
         Url::parse(&format!("{scheme}://{host}:{port}/")).ok()
@@ -108,7 +111,8 @@ pub fn read(typed: &str) -> Result<Typed, UrlFault> {
     })
 }
 
-/// `$NAME`, `${NAME}`, `{{ NAME }}` or `%NAME%` in the host's place: something that nobody filled in.
+/// `$NAME`, `${NAME}`, `{{ NAME }}` or `%NAME%` in the host's place: something that nobody filled
+/// in.
 fn has_variable(text: &str) -> bool {
     text.contains("{{")
         || text
@@ -117,7 +121,8 @@ fn has_variable(text: &str) -> bool {
             .any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '{'))
 }
 
-/// What a text without `http://` is. `localhost:3210` parses as the scheme `localhost`, and is still a forgotten scheme.
+/// What a text without `http://` is. `localhost:3210` parses as the scheme `localhost`, and is
+/// still a forgotten scheme.
 fn without_http(lower: &str) -> UrlFault {
     if lower.starts_with("http:") || lower.starts_with("https:") {
         return UrlFault::Unparsable("two slashes are missing after the scheme".to_owned());
@@ -139,8 +144,9 @@ fn path_as_typed(text: &str) -> &str {
     rest[..end].find(['/', '\\']).map_or("", |start| &rest[start..end])
 }
 
-/// `typed` fit to be shown: what stands before an `@` in the authority is masked, and so is a long run of hex digits, which is
-/// part of a key that was put in the URL's place. Both become known to the scrubber.
+/// `typed` fit to be shown: what stands before an `@` in the authority is masked, and so is a long
+/// run of hex digits, which is part of a key that was put in the URL's place. Both become known to
+/// the scrubber.
 pub fn masked(typed: &str) -> String {
     let start = typed.find("://").map_or(0, |at| at + 3);
     let end = typed[start..].find(['/', '?', '#']).map_or(typed.len(), |at| start + at);
@@ -156,7 +162,8 @@ pub fn masked(typed: &str) -> String {
     crate::secret::sanitize(&without_hex_runs(&text))
 }
 
-/// `text` with every run of at least 40 hex digits cut: an admin key has some 70, an instance secret 64.
+/// `text` with every run of at least 40 hex digits cut: an admin key has some 70, an instance
+/// secret 64.
 fn without_hex_runs(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for part in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {

@@ -17,7 +17,8 @@ pub(super) struct Way {
     pub(super) addresses: Result<Vec<SocketAddr>, String>,
     /// How long that took.
     pub(super) resolve_ms: u64,
-    /// How long TCP took to connect, or why it did not: it tells a silent server from a silent network.
+    /// How long TCP took to connect, or why it did not: it tells a silent server from a silent
+    /// network.
     pub(super) connected: Result<u64, Reach>,
     /// Each address of a name for this machine that has several.
     pub(super) connections: Vec<Connection>,
@@ -47,7 +48,8 @@ impl Way {
         Self { addresses, resolve_ms, connected, connections }
     }
 
-    /// How a route takes it: straight to the addresses found here, with the host's name in the request.
+    /// How a route takes it: straight to the addresses found here, with the host's name in the
+    /// request.
     pub(super) fn plan<'a>(
         &'a self,
         typed: &'a Typed,
@@ -60,7 +62,8 @@ impl Way {
     }
 }
 
-/// Connects to all addresses at once and keeps the first, as happy eyeballs nearly do: a dead one must not eat the others' time.
+/// Connects to all addresses at once and keeps the first, as happy eyeballs nearly do: a dead one
+/// must not eat the others' time.
 async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<u64, Reach> {
     let start = Instant::now();
     let attempts: Vec<_> = addresses

@@ -1,5 +1,6 @@
-//! Where else the selected key and the secret stand that a rotation would end: searched for only where a rotation is called for, so that
-//! an ordinary run reads none of it. What is compared here does not leave: [`OtherPlaces`] has files, lines and names.
+//! Where else the selected key and the secret stand that a rotation would end: searched for only
+//! where a rotation is called for, so that an ordinary run reads none of it. What is compared here
+//! does not leave: [`OtherPlaces`] has files, lines and names.
 
 mod variables;
 mod walk;
@@ -55,8 +56,8 @@ pub(super) struct Old<'a> {
 }
 
 impl<'a> Old<'a> {
-    /// The selected key, and the secrets of the backend that is meant: of the container that answers or should, and what Compose would
-    /// give it.
+    /// The selected key, and the secrets of the backend that is meant: of the container that
+    /// answers or should, and what Compose would give it.
     pub(super) fn of(
         selection: &'a Selection,
         docker: &Observation<DockerFacts>,
@@ -93,7 +94,8 @@ impl<'a> Old<'a> {
         Self { key, digits, secrets }
     }
 
-    /// Whether the checks will ask for a rotation: a tracked file holds one of them, or the secret is the public one.
+    /// Whether the checks will ask for a rotation: a tracked file holds one of them, or the secret
+    /// is the public one.
     pub(super) fn is_to_be_rotated(&self, git: &Observation<Option<Git>>) -> bool {
         let public =
             Fingerprint::of_instance_secret(&Secret::new(super::credentials::PUBLIC_DEVELOPMENT));

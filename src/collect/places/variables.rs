@@ -1,5 +1,6 @@
-//! The variables that a CI, a host or a build keeps and that the project's files name: which of them hold the admin key or the instance
-//! secret. By the line, as these files are written by people: no reader of YAML knows what a step's shell does.
+//! The variables that a CI, a host or a build keeps and that the project's files name: which of
+//! them hold the admin key or the instance secret. By the line, as these files are written by
+//! people: no reader of YAML knows what a step's shell does.
 
 use std::sync::LazyLock;
 
@@ -13,7 +14,8 @@ use crate::selection::names::ADMIN_KEY;
 enum Style {
     /// `${{ secrets.NAME }}`, `${{ vars.NAME }}`: nothing reaches a job unnamed.
     Expression,
-    /// `$NAME`, `${NAME}`, `$(NAME)`, `from_secret: NAME`, `credentials('NAME')`; a variable of the store reaches the job by itself.
+    /// `$NAME`, `${NAME}`, `$(NAME)`, `from_secret: NAME`, `credentials('NAME')`; a variable of the
+    /// store reaches the job by itself.
     Shell,
     /// `ARG NAME`.
     Build,
@@ -21,7 +23,8 @@ enum Style {
     Compose,
 }
 
-/// The stores by their files: what the path (with a `/` before it) holds or ends in, the variable's kind, the style.
+/// The stores by their files: what the path (with a `/` before it) holds or ends in, the variable's
+/// kind, the style.
 const STORES: &[(&str, &str, Style)] = &[
     ("/.github/workflows/", "GitHub Actions secret", Style::Expression),
     ("/.github/actions/", "GitHub Actions secret", Style::Expression),
@@ -75,7 +78,8 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern")
 }
 
-/// Whether the file is one whose variables are kept elsewhere, by its path from the top of the project.
+/// Whether the file is one whose variables are kept elsewhere, by its path from the top of the
+/// project.
 pub(super) fn is_of_interest(path: &str) -> bool {
     store(path).is_some()
 }
@@ -109,7 +113,8 @@ fn has_extension(name: &str, known: &[&str]) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| known.contains(&extension))
 }
 
-/// The variables that the file at `path` (from the top of the project) names for the key or the secret; `shown` is what it is called.
+/// The variables that the file at `path` (from the top of the project) names for the key or the
+/// secret; `shown` is what it is called.
 pub(super) fn named(path: &str, shown: &str, text: &str) -> Vec<NamedVariable> {
     let Some((store, style)) = store(path) else { return vec![] };
     let mut found: Vec<NamedVariable> = vec![];

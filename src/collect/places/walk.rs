@@ -1,4 +1,5 @@
-//! The files of the project that may hold a key: each directory to a depth, within bounds, nothing behind a link.
+//! The files of the project that may hold a key: each directory to a depth, within bounds, nothing
+//! behind a link.
 #![allow(clippy::disallowed_methods, reason = "the collector lists directories")]
 
 use std::collections::BTreeSet;
@@ -53,7 +54,8 @@ pub(super) struct Walked {
     pub is_cut: bool,
 }
 
-/// The files below each of `tops`, each once; the names are from the last top, which is above the others or the same.
+/// The files below each of `tops`, each once; the names are from the last top, which is above the
+/// others or the same.
 pub(super) fn walk(tops: &[&Path], deadline: Instant) -> Walked {
     let mut walked = Walked::default();
     let Some(root) = tops.last() else { return walked };

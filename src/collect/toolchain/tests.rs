@@ -1,4 +1,5 @@
-//! Projects as the package managers lay them out (npm 10, pnpm 9, Yarn 4, Bun), cut down to what is read.
+//! Projects as the package managers lay them out (npm 10, pnpm 9, Yarn 4, Bun), cut down to what is
+//! read.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 

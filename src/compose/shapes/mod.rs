@@ -1,4 +1,5 @@
-//! What keys a Compose file may have and what may stand at them: the Compose specification's schema, as tables.
+//! What keys a Compose file may have and what may stand at them: the Compose specification's
+//! schema, as tables.
 //!
 //! Source: compose-spec `schema/compose-spec.json` as Compose v2.40 carries it.
 
@@ -39,7 +40,8 @@ pub(super) struct Mapping {
     pub(super) required: &'static [&'static str],
 }
 
-/// The keys of a mapping that are not listed. A flag says whether what is not of the kind is refused.
+/// The keys of a mapping that are not listed. A flag says whether what is not of the kind is
+/// refused.
 pub(super) enum Rest {
     /// None.
     Closed,

@@ -1,4 +1,5 @@
-//! What goes back over the wire: status, headers (doubled ones stay doubled) and a body of known or unknown length.
+//! What goes back over the wire: status, headers (doubled ones stay doubled) and a body of known or
+//! unknown length.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! Who asks: the Authorization header, `?adminKey=`, or `adminKey` in a JSON body, as upstream's `authentication.rs` reads them.
+//! Who asks: the Authorization header, `?adminKey=`, or `adminKey` in a JSON body, as upstream's
+//! `authentication.rs` reads them.
 
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -171,7 +172,8 @@ fn of_header_key(backend: &Backend, token: &str) -> Result<Identity, Refusal> {
     .logged(format!(": {fault}")))
 }
 
-/// `dev:name|hex` without `dev:`; `preview:` and `project:` lose the name too, which is what makes them fail.
+/// `dev:name|hex` without `dev:`; `preview:` and `project:` lose the name too, which is what makes
+/// them fail.
 fn without_type(key: &str) -> String {
     let Some((name, hex)) = key.split_once('|') else { return key.to_owned() };
     match name.split_once(':') {
@@ -195,7 +197,8 @@ fn of_token(token: &str) -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, "InvalidAuthHeader", BAD_JWT).logged(": Out of bounds")
 }
 
-/// The identity by a bare key: `?adminKey=`, a JSON body, the WebSocket. Nothing is trimmed, any type prefix passes.
+/// The identity by a bare key: `?adminKey=`, a JSON body, the WebSocket. Nothing is trimmed, any
+/// type prefix passes.
 pub(super) fn of_key(backend: &Backend, key: &str) -> Result<Identity, Refusal> {
     let suffix = match backend.judge(key) {
         KeyVerdict::Admin { member_id, issued_s, read_only } => {

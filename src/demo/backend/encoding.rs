@@ -1,4 +1,5 @@
-//! SHA-1 and base64, as much of them as a WebSocket handshake and an act-as header need; not for secrets.
+//! SHA-1 and base64, as much of them as a WebSocket handshake and an act-as header need; not for
+//! secrets.
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -16,7 +17,8 @@ pub(in crate::demo) fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// The bytes of a base64 text in the standard or the URL alphabet, padded or not; `None` if it is none.
+/// The bytes of a base64 text in the standard or the URL alphabet, padded or not; `None` if it is
+/// none.
 pub(super) fn unbase64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if digits.len() % 4 == 1 {

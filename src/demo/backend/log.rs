@@ -1,7 +1,8 @@
-//! The backend's log: the lines that tell a wrong name from a wrong secret, and who asked (with the user agent).
+//! The backend's log: the lines that tell a wrong name from a wrong secret, and who asked (with the
+//! user agent).
 //!
-//! Written as the real one writes it: with ANSI colours even off a terminal, `NO_COLOR` turns them off. It is what a Docker log
-//! endpoint serves, no output of the doctor.
+//! Written as the real one writes it: with ANSI colours even off a terminal, `NO_COLOR` turns them
+//! off. It is what a Docker log endpoint serves, no output of the doctor.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,7 +81,8 @@ impl Log {
         self.push(LogLine { at, stderr: false, text });
     }
 
-    /// The line about an error that was answered: `kind` is upstream's word, `developer_error` or `unauthenticated_error`.
+    /// The line about an error that was answered: `kind` is upstream's word, `developer_error` or
+    /// `unauthenticated_error`.
     pub fn caught(&self, level: Level, kind: &str, message: &str) {
         self.write(level, "common::errors", &format!("Caught {kind} {TRACE_HINT}: {message}"));
     }

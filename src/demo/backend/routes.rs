@@ -1,4 +1,5 @@
-//! The routes of the API port, each with its methods and its number of CORS layers, and what they answer.
+//! The routes of the API port, each with its methods and its number of CORS layers, and what they
+//! answer.
 
 use std::time::Duration;
 
@@ -178,8 +179,8 @@ pub(super) async fn answer(backend: &Backend, to: To, asked: Asked<'_>) -> Resul
                 r#"{"config":{"functions":"convex/"},"moduleHashes":[],"udfServerVersion":null,"nodeVersion":null}"#,
             )
         }
-        // The CLI packs its push with brotli. The key inside is the one that its first calls have shown, and were it good, the
-        // answer would be the same.
+        // The CLI packs its push with brotli. The key inside is the one that its first calls have
+        // shown, and were it good, the answer would be the same.
         To::Push if asked.headers.contains_key("content-encoding") => {
             return Err(Refusal::internal());
         }

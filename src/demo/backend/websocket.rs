@@ -1,4 +1,5 @@
-//! The sync WebSocket, as far as it judges a key: the handshake needs none, the first Authenticate message does.
+//! The sync WebSocket, as far as it judges a key: the handshake needs none, the first Authenticate
+//! message does.
 
 use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode, body::Incoming};

@@ -117,7 +117,8 @@ fn opened(
     }
 }
 
-/// The secret in force is the one that the credentials file holds, or the environment that outranks it.
+/// The secret in force is the one that the credentials file holds, or the environment that outranks
+/// it.
 pub(super) fn secret(scene: &Scene<'_>) -> Judged {
     let Some(container) = scene.container else { return no_container(scene) };
     let places = &container.secret;
@@ -158,7 +159,8 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
     }
 }
 
-/// Nobody could look at the process. A key that is accepted and opens with the secret tells that it is in force.
+/// Nobody could look at the process. A key that is accepted and opens with the secret tells that it
+/// is in force.
 fn in_force_unseen(scene: &Scene<'_>, container: &Container, reason: &str) -> Judged {
     let tried = scene.key.zip(scene.secret).and_then(|(key, (secret, _))| trial(key, secret));
     let opens = tried.is_some_and(|trial| trial.opened.is_some());

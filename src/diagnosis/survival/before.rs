@@ -1,4 +1,5 @@
-//! What a command would destroy: the line is read, played, and judged as the table's operations are.
+//! What a command would destroy: the line is read, played, and judged as the table's operations
+//! are.
 
 use super::Worlds;
 use super::command::{Act, Parsed, Scope, Verb, parse};
@@ -15,7 +16,8 @@ pub fn check(line: &str) -> Result<(), NotUnderstood> {
     parse(line).map(drop)
 }
 
-/// What the line would do to the keys and the data of this deployment; `Err` where it cannot be read.
+/// What the line would do to the keys and the data of this deployment; `Err` where it cannot be
+/// read.
 pub fn before(evidence: &Evidence, line: &str) -> Result<Foresight, NotUnderstood> {
     let commands = parse(line)?;
     let command = commands
@@ -95,7 +97,8 @@ fn is_backend_only(act: &Act, deployment: &Deployment<'_>) -> bool {
     }
 }
 
-/// Plays the commands one after the other, and brings the backend up again where they leave it down: what counts is what it finds then.
+/// Plays the commands one after the other, and brings the backend up again where they leave it
+/// down: what counts is what it finds then.
 fn play(world: &mut World, commands: &[Parsed]) {
     for one in commands {
         let done = act(world, &one.act);

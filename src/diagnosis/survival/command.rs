@@ -1,4 +1,5 @@
-//! The commands of `persistence --before`: docker and docker compose as people type them, several in a row.
+//! The commands of `persistence --before`: docker and docker compose as people type them, several
+//! in a row.
 
 use super::shell::{NotUnderstood, Options, no, options, split};
 

@@ -1,6 +1,8 @@
-//! A small Compose: `up` with what it carries over from the old container, `down`, and edits of the file.
+//! A small Compose: `up` with what it carries over from the old container, `down`, and edits of the
+//! file.
 //!
-//! As measured with Compose 2.40 and as its `pkg/compose/create.go` (`buildContainerMountOptions`) has it.
+//! As measured with Compose 2.40 and as its `pkg/compose/create.go` (`buildContainerMountOptions`)
+//! has it.
 
 use super::model::{
     Attached, Instance, Kind, Lives, Pin, Plan, Planned, PlannedSource, PlannedVolume, Source,
@@ -100,7 +102,8 @@ impl World {
         }
     }
 
-    /// Whether `up` would make the container anew without being told to: as far as mounts and the secret go.
+    /// Whether `up` would make the container anew without being told to: as far as mounts and the
+    /// secret go.
     fn differs(&self, plan: &Plan, project: &str, instance: &Instance) -> bool {
         let at = |target: &str| instance.mounts.iter().find(|mount| mount.target == target);
         let mounted = |planned: &Planned| match (&planned.source, at(&planned.target)) {
@@ -128,8 +131,8 @@ impl World {
             || is_set(&plan.settings.pin) != is_set(&instance.settings.pin)
     }
 
-    /// The container that Compose would make; from an `old` one it takes over what is mounted where the image has a volume, or
-    /// where the file has an entry without a source.
+    /// The container that Compose would make; from an `old` one it takes over what is mounted where
+    /// the image has a volume, or where the file has an entry without a source.
     fn create(
         &mut self,
         plan: &Plan,
@@ -262,7 +265,8 @@ impl World {
         }
     }
 
-    /// Another named volume is mounted at the image's own path, in place of what the file mounts there.
+    /// Another named volume is mounted at the image's own path, in place of what the file mounts
+    /// there.
     pub(super) fn add_named_volume(&mut self) {
         let Some(plan) = &mut self.plan else { return };
         let key = "another".to_owned();

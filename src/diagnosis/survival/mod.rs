@@ -1,8 +1,10 @@
-//! What survives which operation, for this deployment: the mechanism is played through, not looked up.
+//! What survives which operation, for this deployment: the mechanism is played through, not looked
+//! up.
 //!
-//! `setup` makes a `world` of the evidence (of the parts in `model`), `operations` act on it as the engine and Compose do, `fate` says
-//! what became of the keys and the data; `before` does the same with a command line. What nobody could see is played both ways;
-//! where the ways come to different ends, the outcome is unknown.
+//! `setup` makes a `world` of the evidence (of the parts in `model`), `operations` act on it as the
+//! engine and Compose do, `fate` says what became of the keys and the data; `before` does the same
+//! with a command line. What nobody could see is played both ways; where the ways come to different
+//! ends, the outcome is unknown.
 
 mod before;
 mod command;

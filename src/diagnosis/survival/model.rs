@@ -1,4 +1,5 @@
-//! The parts of a [`World`](super::world::World): places of bytes, volumes, containers, the compose file.
+//! The parts of a [`World`](super::world::World): places of bytes, volumes, containers, the compose
+//! file.
 
 /// What becomes of memory.
 pub(super) const EMPTIED: &str = "memory is emptied when the container stops";
@@ -111,7 +112,8 @@ pub(super) enum Pin {
     Partly(String),
     /// It is another one, and overwrites the file.
     Different(String),
-    /// Nobody can say whether the backend would start or which secret it would use; the text says why.
+    /// Nobody can say whether the backend would start or which secret it would use; the text says
+    /// why.
     Unknown(String),
 }
 
@@ -182,7 +184,8 @@ pub(super) struct Plan {
     pub(super) settings: Settings,
 }
 
-/// What nobody could see is assumed, one way and the other: an outcome counts only where all ways lead to it.
+/// What nobody could see is assumed, one way and the other: an outcome counts only where all ways
+/// lead to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Assumed {
     /// `volume prune` deletes volumes with a name as well (before API 1.42).
@@ -191,7 +194,8 @@ pub(super) struct Assumed {
     pub(super) image_volume: bool,
     /// A volume without a name that was not listed has the label by which newer engines prune.
     pub(super) prunable: bool,
-    /// The content of a volume whose driver or options are not known stays when the volume is removed.
+    /// The content of a volume whose driver or options are not known stays when the volume is
+    /// removed.
     pub(super) content_stays: bool,
     /// A volume without a name is mounted by that name.
     pub(super) by_name: bool,

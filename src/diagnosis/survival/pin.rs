@@ -79,7 +79,8 @@ impl Deployment<'_> {
         Some(seen.ok_or_else(|| "the secret in force was not seen".to_owned()))
     }
 
-    /// An instance name that is neither the default nor in the compose file, and so goes with the credentials.
+    /// An instance name that is neither the default nor in the compose file, and so goes with the
+    /// credentials.
     fn name_in_the_file_alone(&self, service: &BackendService) -> Option<String> {
         let names = &self.container?.instance_name;
         let now = [&names.process, &names.environment, &names.file]

@@ -1,5 +1,5 @@
-//! From evidence to a [`World`]: the container that is there with what is mounted into it now, the compose file for what comes
-//! after a recreate, and what nobody could see.
+//! From evidence to a [`World`]: the container that is there with what is mounted into it now, the
+//! compose file for what comes after a recreate, and what nobody could see.
 
 use super::compose::Up;
 use super::fate::Outcome;
@@ -39,7 +39,8 @@ pub(super) enum Documents {
 }
 
 impl<'a> Deployment<'a> {
-    /// The backend of the compose project, else the container behind the URL; `None` where no backend was seen at all.
+    /// The backend of the compose project, else the container behind the URL; `None` where no
+    /// backend was seen at all.
     pub(super) fn of(evidence: &'a Evidence) -> Option<Self> {
         let compose = declared(evidence).ok().flatten();
         let docker = evidence.docker.seen().ok();
@@ -101,8 +102,8 @@ impl<'a> Deployment<'a> {
         {
             return Documents::Service(host.to_owned());
         }
-        // Without a dot it is a name of some Docker network, unless it is this machine: of another project, where this one
-        // has no service that could go by it.
+        // Without a dot it is a name of some Docker network, unless it is this machine: of another
+        // project, where this one has no service that could go by it.
         let is_outside = host.contains('.') || host.contains(':') || host == "localhost";
         if is_outside || services.is_some_and(|_| self.has_no_other_service()) {
             Documents::Elsewhere
@@ -130,7 +131,8 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// What decides outcomes and may not have been seen, each with the reason; in the order of [`assumed`].
+    /// What decides outcomes and may not have been seen, each with the reason; in the order of
+    /// [`assumed`].
     pub(super) fn questions(&self) -> [Known; 5] {
         let engine = match self.evidence.docker.seen() {
             Ok(docker) => docker.engine.seen(),
@@ -151,7 +153,8 @@ impl<'a> Deployment<'a> {
         [prunes_named, self.image_volume(), self.prunable(), self.content_stays(), by_name]
     }
 
-    /// The image declares its data directory a volume. A container without a mount there shows that its image does not.
+    /// The image declares its data directory a volume. A container without a mount there shows that
+    /// its image does not.
     fn image_volume(&self) -> Known {
         if let Some(container) = self.container {
             let at = |path: &str| container.mounts.iter().any(|mount| mount.target == path);

@@ -54,7 +54,8 @@ fn lines(evidence: &mut Evidence, lines: &[(&str, Option<&str>, &str)]) {
         mounts.push(mount(MountKind::Anonymous, Some(ANONYMOUS), "/convex/data"));
     }
     if mounts.iter().any(|mount| mount.kind == MountKind::Anonymous) {
-        // The engine labels what the image asks for, and not what Compose does (`facts/docker.md` §0.5).
+        // The engine labels what the image asks for, and not what Compose does (`facts/docker.md`
+        // §0.5).
         let by_image = !lines.iter().any(|(_, _, target)| is_data(target));
         let new = !matches!(&build::docker(evidence).engine, Seen(engine) if engine.api == "1.41");
         volumes.push(Volume {
@@ -217,7 +218,8 @@ fn cells() -> Vec<Cell> {
 }
 
 impl Cell {
-    /// What the letter means. Where the stack does not come up, the external volume is gone, and the directory is not.
+    /// What the letter means. Where the stack does not come up, the external volume is gone, and
+    /// the directory is not.
     fn fate(&self) -> Fate {
         match self.letter {
             'Y' => Fate::Kept,
@@ -249,14 +251,16 @@ fn every_measured_cell_comes_out_as_it_was_measured() {
     assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Nobody measured the data apart: it lies beside the secret, but where the secret has a place of its own.
+/// Nobody measured the data apart: it lies beside the secret, but where the secret has a place of
+/// its own.
 #[test]
 fn the_data_goes_the_way_of_its_own_directory() {
     let cells = cells();
     for cell in &cells {
         let like = match cell.set_up.as_str() {
             "credentials_only" | "env_secret_no_volume" => "no_entry",
-            // The files are in the named volume, so that the documents decide but where that one goes and they do not.
+            // The files are in the named volume, so that the documents decide but where that one
+            // goes and they do not.
             "wrong_storage_only" => continue,
             own => own,
         };
@@ -342,7 +346,8 @@ fn what_nobody_saw_is_unknown_and_never_kept() {
     assert_eq!(operations(&evidence), []);
 }
 
-/// Compose carries a mount over and names it to the engine, so that `-v` no longer deletes it: measured on 20.10 with Compose 2.40.3.
+/// Compose carries a mount over and names it to the engine, so that `-v` no longer deletes it:
+/// measured on 20.10 with Compose 2.40.3.
 #[test]
 fn a_volume_carried_over_outlives_down_v() {
     let mut evidence = set_up("no_entry", "20.10.24", "1.41");
@@ -352,7 +357,8 @@ fn a_volume_carried_over_outlives_down_v() {
     assert_eq!(fates(&evidence, "rm_fv_up"), (Recoverable, Recoverable));
     assert_eq!(fates(&evidence, "down_volprune_up"), (Lost, Lost));
 
-    // A named one whose line is gone is not the file's any more, even where the file still declares it.
+    // A named one whose line is gone is not the file's any more, even where the file still declares
+    // it.
     let mut evidence = set_up("named_volume", "20.10.24", "1.41");
     build::service(&mut evidence).mounts.clear();
     top(&mut evidence, |volume| volume.used = false);

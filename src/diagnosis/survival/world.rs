@@ -1,7 +1,8 @@
 //! A small engine: where bytes are, what mounts them, and what each command does to both.
 //!
-//! Only what decides whether bytes survive is modelled, as it was measured on engines 20.10 and 26.1 (`facts/docker.md` §0 and §1)
-//! and as the engine's `daemon/mounts.go` (`removeMountPoints`) has it. What Compose does is in [`super::compose`].
+//! Only what decides whether bytes survive is modelled, as it was measured on engines 20.10 and
+//! 26.1 (`facts/docker.md` §0 and §1) and as the engine's `daemon/mounts.go` (`removeMountPoints`)
+//! has it. What Compose does is in [`super::compose`].
 
 use super::model::{
     Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Place, Plan, Record, Source,
@@ -86,7 +87,8 @@ impl World {
         self.instance(self.current.as_deref()?)
     }
 
-    /// What stands behind a path of a container: the mount with the longest target over it, or the container's own layer.
+    /// What stands behind a path of a container: the mount with the longest target over it, or the
+    /// container's own layer.
     pub(super) fn behind(&self, instance: &Instance, path: &str) -> Id {
         let Some(mount) = over(&instance.mounts, path) else { return instance.layer };
         match &mount.source {
@@ -161,7 +163,8 @@ impl World {
         }
     }
 
-    /// Removes the containers that `which` picks, with `volumes` also the volumes that the engine made for them.
+    /// Removes the containers that `which` picks, with `volumes` also the volumes that the engine
+    /// made for them.
     pub(super) fn remove(&mut self, volumes: bool, which: impl Fn(&Instance) -> bool) {
         self.stop(&which);
         let (gone, kept): (Vec<_>, Vec<_>) =

@@ -1,10 +1,11 @@
-//! Changes of a compose file as text: comments, order, indentation, quotes and line ends stay, and only the lines that are meant
-//! change. There is no document that is written anew.
+//! Changes of a compose file as text: comments, order, indentation, quotes and line ends stay, and
+//! only the lines that are meant change. There is no document that is written anew.
 //!
-//! Each edit proves itself. The new text must read as the old tree with the one change made (`page`), and, where the project can be
-//! resolved from the file alone, as the same project but for what was meant (`proof`). What cannot be shown so is a [`NoSafeEdit`], which
-//! says why, where, and what to write by hand: flow mappings of services, shared anchors, aliases, tags, several documents, and
-//! whatever else would need a guess.
+//! Each edit proves itself. The new text must read as the old tree with the one change made
+//! (`page`), and, where the project can be resolved from the file alone, as the same project but
+//! for what was meant (`proof`). What cannot be shown so is a [`NoSafeEdit`], which says why,
+//! where, and what to write by hand: flow mappings of services, shared anchors, aliases, tags,
+//! several documents, and whatever else would need a guess.
 //!
 //! An edit that is made already gives the text as it is.
 
@@ -34,7 +35,8 @@ pub struct NoSafeEdit {
 }
 
 impl NoSafeEdit {
-    /// The sentence with the file's name: `service backend is written in one line (compose.yml:3); write by hand: …`.
+    /// The sentence with the file's name: `service backend is written in one line (compose.yml:3);
+    /// write by hand: …`.
     pub fn told(&self, file: &str) -> String {
         format!("{} ({file}:{}); write by hand: {}", self.why, self.line, self.by_hand)
     }
@@ -48,12 +50,13 @@ impl fmt::Display for NoSafeEdit {
 
 impl std::error::Error for NoSafeEdit {}
 
-/// Service `service` mounts the top-level volume `key` at `target`: the entry over the same target is replaced, else one is added in
-/// the style of the list that is there. A short form loses its options, since they were those of what was mounted there before.
+/// Service `service` mounts the top-level volume `key` at `target`: the entry over the same target
+/// is replaced, else one is added in the style of the list that is there. A short form loses its
+/// options, since they were those of what was mounted there before.
 ///
 /// # Errors
-/// Besides what is written unusually: a `tmpfs` over the target, several entries over it, an entry whose target depends on a
-/// variable, a long form with options of its kind.
+/// Besides what is written unusually: a `tmpfs` over the target, several entries over it, an entry
+/// whose target depends on a variable, a long form with options of its kind.
 pub fn mount_volume(
     text: &str,
     service: &str,
@@ -67,10 +70,12 @@ pub fn mount_volume(
     })
 }
 
-/// The entry that mounts `key` goes to `target`; its options stay (`data:/data:ro` → `data:/convex/data:ro`).
+/// The entry that mounts `key` goes to `target`; its options stay (`data:/data:ro` →
+/// `data:/convex/data:ro`).
 ///
 /// # Errors
-/// Besides what is written unusually: no entry or several with that key, another entry over the target.
+/// Besides what is written unusually: no entry or several with that key, another entry over the
+/// target.
 pub fn retarget_volume(
     text: &str,
     service: &str,
@@ -84,11 +89,13 @@ pub fn retarget_volume(
     })
 }
 
-/// The top-level volume `key` is declared; with `adopt`, as one that exists under that name already (`external: true` and `name`). A
-/// `driver: local` goes then, as Compose lets it stand beside `external` in no file and it is what a volume has anyway.
+/// The top-level volume `key` is declared; with `adopt`, as one that exists under that name already
+/// (`external: true` and `name`). A `driver: local` goes then, as Compose lets it stand beside
+/// `external` in no file and it is what a volume has anyway.
 ///
 /// # Errors
-/// Besides what is written unusually: a declaration to adopt with another driver, with options or labels.
+/// Besides what is written unusually: a declaration to adopt with another driver, with options or
+/// labels.
 pub fn declare_volume(text: &str, key: &str, adopt: Option<&str>) -> Result<String, NoSafeEdit> {
     let by_hand = || match adopt {
         None => format!("`{key}:` under the top level's `volumes:`"),
@@ -102,13 +109,13 @@ pub fn declare_volume(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
     })
 }
 
-/// The container of `service` gets the variable `name` from the shell or `.env`, in the way the others of its environment do
-/// (`- NAME`, `- NAME=${NAME}`, `NAME:`, `NAME: ${NAME}`). An empty value is replaced; what takes it from there already, with a
-/// default or without, stays.
+/// The container of `service` gets the variable `name` from the shell or `.env`, in the way the
+/// others of its environment do (`- NAME`, `- NAME=${NAME}`, `NAME:`, `NAME: ${NAME}`). An empty
+/// value is replaced; what takes it from there already, with a default or without, stays.
 ///
 /// # Errors
-/// Besides what is written unusually: the variable has a value of its own ([`interpolate_variable`] is for that), or one made of other
-/// variables.
+/// Besides what is written unusually: the variable has a value of its own ([`interpolate_variable`]
+/// is for that), or one made of other variables.
 pub fn pass_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
     let by_hand = || format!("`{name}: ${{{name}}}` under `environment:` of service {service}");
     let change = Change::Passed { service, name };
@@ -117,11 +124,12 @@ pub fn pass_variable(text: &str, service: &str, name: &str) -> Result<String, No
     })
 }
 
-/// The value of `name` in `service`'s environment becomes `${NAME}`, or a bare name in a list of bare names; the value itself has to
-/// stand in `.env` by then.
+/// The value of `name` in `service`'s environment becomes `${NAME}`, or a bare name in a list of
+/// bare names; the value itself has to stand in `.env` by then.
 ///
 /// # Errors
-/// Besides what is written unusually: the environment does not set it, sets it twice, or makes it of variables.
+/// Besides what is written unusually: the environment does not set it, sets it twice, or makes it
+/// of variables.
 pub fn interpolate_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
     let by_hand = || format!("`{name}: ${{{name}}}` under `environment:` of service {service}");
     let change = Change::Passed { service, name };

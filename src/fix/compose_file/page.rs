@@ -1,5 +1,6 @@
-//! The five things that are done to a text: a scalar replaced, an item or an entry added, an empty value filled, a child removed.
-//! Each gives a new text, and only if that reads as the old tree with this one change.
+//! The five things that are done to a text: a scalar replaced, an item or an entry added, an empty
+//! value filled, a child removed. Each gives a new text, and only if that reads as the old tree
+//! with this one change.
 
 use std::ops::Range;
 
@@ -195,8 +196,8 @@ impl Page {
         self.change(vec![splice], &want)
     }
 
-    /// Adds an entry to a mapping: behind the entry of this number, or behind its last with the comments that are indented as its keys
-    /// are.
+    /// Adds an entry to a mapping: behind the entry of this number, or behind its last with the
+    /// comments that are indented as its keys are.
     pub(super) fn add_entry(
         &self,
         path: &[usize],
@@ -230,8 +231,8 @@ impl Page {
         self.change(vec![splice], &want)
     }
 
-    /// The end of the comments right behind a line that are indented by `column` at least. At the first column stand those that
-    /// belong to nobody.
+    /// The end of the comments right behind a line that are indented by `column` at least. At the
+    /// first column stand those that belong to nobody.
     fn comments_behind(&self, byte: usize, column: usize) -> usize {
         let mut end = self.line_end(byte);
         while let Some(next) = self.text[end..].find('\n').map(|at| end + at + 1) {
@@ -245,7 +246,8 @@ impl Page {
         end
     }
 
-    /// Adds an entry at the file's end. A blank line comes before it unless the file has none between its keys.
+    /// Adds an entry at the file's end. A blank line comes before it unless the file has none
+    /// between its keys.
     pub(super) fn add_at_end(&self, key: &str, new: &New) -> Result<String, Refusal> {
         let root = self.own(&[])?;
         let unusual = || Refusal::at(1, "the file is written in one line");
@@ -283,7 +285,8 @@ impl Page {
         self.change(vec![splice], &want)
     }
 
-    /// Adds an entry before all others, below the comments that the file begins with, and above those that belong to its first key.
+    /// Adds an entry before all others, below the comments that the file begins with, and above
+    /// those that belong to its first key.
     pub(super) fn add_at_start(&self, key: &str, value: &str) -> Result<String, Refusal> {
         let root = self.own(&[])?;
         let unusual = || Refusal::at(1, "the file is written unusually");
@@ -396,7 +399,8 @@ impl Page {
         })
     }
 
-    /// Whether a comment stands on a line of its own in an entry, or right behind it and further in than its key.
+    /// Whether a comment stands on a line of its own in an entry, or right behind it and further in
+    /// than its key.
     pub(super) fn has_comment(&self, entry: &(Node, Node)) -> bool {
         let (start, end) = (entry.0.span.start, self.entry_end(entry));
         let end = self.comments_behind(end, self.column(&entry.0) + 1);

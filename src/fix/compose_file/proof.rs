@@ -1,7 +1,8 @@
 //! Whether the project that a changed file describes is the old one but for what was meant.
 //!
-//! The text is all that is known: variables are unset, or all have one value with which the file makes sense. A file that needs other
-//! files is judged by its tree alone, and not at all if a service in it extends another.
+//! The text is all that is known: variables are unset, or all have one value with which the file
+//! makes sense. A file that needs other files is judged by its tree alone, and not at all if a
+//! service in it extends another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use crate::compose::{
 
 /// What an edit means.
 pub(super) enum Change<'c> {
-    /// The service mounts the volume `key` at `target`, and not what was there, nor that volume elsewhere unless it did before.
+    /// The service mounts the volume `key` at `target`, and not what was there, nor that volume
+    /// elsewhere unless it did before.
     Mount { service: &'c str, key: &'c str, target: &'c str },
     /// The volume is declared.
     Declare { key: &'c str, adopt: Option<&'c str> },
@@ -45,7 +47,8 @@ pub(super) fn check(old: &str, new: &str, change: &Change<'_>) -> Result<(), Ref
     };
     let without_effect = || Refusal::at(1, "the change would not have the effect that is meant");
     let Some((before, environment)) = guessed(old) else {
-        // An empty `volumes:` is refused by Compose: the edit may be what makes the file one of Compose's.
+        // An empty `volumes:` is refused by Compose: the edit may be what makes the file one of
+        // Compose's.
         return match guessed(new) {
             Some((after, _)) if !holds(None, &after, change) => Err(without_effect()),
             _ => without_project(new),
@@ -70,7 +73,8 @@ pub(super) fn syntax(text: &str) -> Option<Refusal> {
     Some(Refusal::at(at.line, format!("the file is no YAML: {}", first.message)))
 }
 
-/// The tree was compared already: it says everything, unless a service takes over what another says.
+/// The tree was compared already: it says everything, unless a service takes over what another
+/// says.
 fn without_project(new: &str) -> Result<(), Refusal> {
     let tree = tree::parse(new)?;
     let extends = tree.root.find(&mut |node| node.get("extends").map(|_| ()));

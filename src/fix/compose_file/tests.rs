@@ -2,7 +2,8 @@ use super::*;
 
 type Made = Result<String, NoSafeEdit>;
 
-/// Each text with what becomes of it, with line ends of both kinds and with and without a last one and a byte order mark.
+/// Each text with what becomes of it, with line ends of both kinds and with and without a last one
+/// and a byte order mark.
 fn become_of(edit: &dyn Fn(&str) -> Made, cases: &[(&str, &str)]) {
     for (before, after) in cases {
         let told = |made: Made| made.map_err(|why| format!("{why}\n{before}"));

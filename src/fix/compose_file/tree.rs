@@ -1,5 +1,6 @@
-//! The compose file as a tree that knows where each thing stands in the text, to the byte. It is made of the same parser's events as
-//! `crate::compose`'s, which keeps less of the places (no ends, no order of keys) and more of the meaning.
+//! The compose file as a tree that knows where each thing stands in the text, to the byte. It is
+//! made of the same parser's events as `crate::compose`'s, which keeps less of the places (no ends,
+//! no order of keys) and more of the meaning.
 //!
 //! Aliases stay aliases: what is compared is what is written.
 
@@ -48,8 +49,8 @@ pub(super) struct Node {
     /// The number of `&name`; 0 is none.
     pub(super) anchor: usize,
     pub(super) tag: Option<String>,
-    /// Bytes of the text, quotes and brackets included. A block collection's begins with its first child and ends anywhere behind
-    /// its last.
+    /// Bytes of the text, quotes and brackets included. A block collection's begins with its first
+    /// child and ends anywhere behind its last.
     pub(super) span: Range<usize>,
 }
 
@@ -84,7 +85,8 @@ impl Node {
         }
     }
 
-    /// Nothing behind a key or a dash, or one of YAML's words for it. The parser has a `~` for nothing, of no length.
+    /// Nothing behind a key or a dash, or one of YAML's words for it. The parser has a `~` for
+    /// nothing, of no length.
     pub(super) fn is_null(&self) -> bool {
         let word = matches!(&self.kind, Kind::Scalar(text, Style::Plain)
             if ["", "~", "null", "Null", "NULL"].contains(&text.as_str()));

@@ -132,7 +132,8 @@ impl<'n> Environment<'n> {
     }
 }
 
-/// How most of an environment's entries do it: by those of `node`, and where there are none by those of `near`.
+/// How most of an environment's entries do it: by those of `node`, and where there are none by
+/// those of `near`.
 fn way(node: Option<&Node>, near: Option<&Node>) -> Way {
     let count = |node: Option<&Node>| {
         let mut bare = 0;

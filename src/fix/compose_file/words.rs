@@ -11,8 +11,8 @@ pub(super) enum Form {
     Flow,
 }
 
-/// A text as a scalar of this style, and the style that it got: without quotes only where nobody could take it for anything but this
-/// text. `None` when it would need escapes.
+/// A text as a scalar of this style, and the style that it got: without quotes only where nobody
+/// could take it for anything but this text. `None` when it would need escapes.
 pub(super) fn written(text: &str, style: Style, form: Form) -> Option<(String, Style)> {
     let strange = |char: char| char.is_control() || char == '\u{feff}';
     if text.contains(strange) {
@@ -42,7 +42,8 @@ fn is_plain(text: &str, form: Form) -> bool {
         && word != "n"
 }
 
-/// The parts of a mount's short form between its colons; those in `${…}` do not count, nor that of a drive's letter.
+/// The parts of a mount's short form between its colons; those in `${…}` do not count, nor that of
+/// a drive's letter.
 pub(super) fn parts(spec: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut start, mut open) = (0, 0_usize);

@@ -55,7 +55,8 @@ const NO_TLS: &str = "set DO_NOT_REQUIRE_SSL=1 in the backend's environment if t
 const TRUSTED: &str = "give the server a certificate of a public authority for the name in the URL; in a private network \
      DO_NOT_REQUIRE_SSL=1 in the backend's environment does without TLS";
 
-/// Every line that is known. The first that fits counts, so special lines stand before general ones.
+/// Every line that is known. The first that fits counts, so special lines stand before general
+/// ones.
 pub(crate) static KNOWN: &[Known] = &[
     dies(
         "secret-invalid",

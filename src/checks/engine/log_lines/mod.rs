@@ -1,9 +1,10 @@
-//! What a backend's log lines mean: one table of the lines that a backend prints when it dies, is held up or runs otherwise than its
-//! operator thinks, and the judgement which of them explains the state it is in now.
+//! What a backend's log lines mean: one table of the lines that a backend prints when it dies, is
+//! held up or runs otherwise than its operator thinks, and the judgement which of them explains the
+//! state it is in now.
 //!
-//! The texts are upstream's own (`convex-local-backend` and `run_backend.sh`) as they were seen on a backend that was built from
-//! source, or stand in a public report. An error that ends a start is logged as `Caught error error (…): <chain>`, and its outermost
-//! text follows on stderr.
+//! The texts are upstream's own (`convex-local-backend` and `run_backend.sh`) as they were seen on
+//! a backend that was built from source, or stand in a public report. An error that ends a start is
+//! logged as `Caught error error (…): <chain>`, and its outermost text follows on stderr.
 
 mod known;
 
@@ -38,8 +39,9 @@ pub(crate) struct Spoken<'a> {
     pub(crate) known: &'static Known,
 }
 
-/// What in these last lines explains the state of the backend: its last death, if that is a known one; else what it waits for or
-/// suffers from. A line before the last time it was up, or before a later death of another kind, is the past.
+/// What in these last lines explains the state of the backend: its last death, if that is a known
+/// one; else what it waits for or suffers from. A line before the last time it was up, or before a
+/// later death of another kind, is the past.
 pub(crate) fn explanation(tail: &[String]) -> Option<Spoken<'_>> {
     for (at, line) in tail.iter().enumerate().rev() {
         if line.contains(UP) && !line.contains(ACCESS) {
@@ -48,7 +50,8 @@ pub(crate) fn explanation(tail: &[String]) -> Option<Spoken<'_>> {
         let is_death = line.contains(CHAIN) || line.contains("panicked at");
         match recognise(line) {
             Some(known) if known.when == When::Dies || known.when == When::Ails => {
-                // stderr repeats the outermost text only; the log's own line of the same death says more.
+                // stderr repeats the outermost text only; the log's own line of the same death says
+                // more.
                 let chain = tail[at.saturating_sub(ECHO)..at]
                     .iter()
                     .rev()
@@ -111,8 +114,9 @@ impl Told<'_> {
     }
 }
 
-/// What the log of the [`subject`] says for `id`. `Err` where its log was not read and something may stand in it: logs are read only
-/// when something is wrong, so that of a backend that runs and answers is not missed.
+/// What the log of the [`subject`] says for `id`. `Err` where its log was not read and something
+/// may stand in it: logs are read only when something is wrong, so that of a backend that runs and
+/// answers is not missed.
 pub(crate) fn told<'a>(evidence: &'a Evidence, id: &str) -> Result<Option<Told<'a>>, Unseen> {
     let docker = asked(evidence)?;
     let Some((container, sure)) = subject(evidence, docker)? else { return Ok(None) };
