@@ -144,7 +144,7 @@ fn a_fixture_named_by_an_id_shows_it() {
     none(&complaints);
 }
 
-/// Another world is not a broken one (catalogue §0.5).
+/// Another world is not a broken one (docs/facts.md, rule-other-worlds).
 #[test]
 fn other_worlds_are_no_error() {
     let mut complaints = Vec::new();
@@ -392,8 +392,7 @@ const PORT: usize = 5;
 const URL: usize = 6;
 const SOURCE: usize = 7;
 
-/// The links one of which a cause is about, as a reader of the catalogue would say; empty where it
-/// is about none.
+/// The links one of which a cause is about, as a reader would say; empty where it is about none.
 fn links_of(id: &str) -> &'static [usize] {
     match id {
         "cloud-deployment-set"
