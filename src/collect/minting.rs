@@ -3,7 +3,8 @@
 
 use anyhow::bail;
 
-use super::{Request, compose_project, docker, look, nonce_bytes, runtime};
+use super::run::{self, Scope};
+use super::{Request, compose_project, docker, nonce_bytes, runtime};
 use crate::admin_key::{self, Claims, InstanceSecret, Kind};
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
@@ -51,7 +52,7 @@ pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
     }
     let runtime = runtime()?;
     let minted = runtime.block_on(async {
-        let evidence = look(request, super::Scope::All).await?;
+        let evidence = run::collect(request, Scope::All).await?;
         let facts = match evidence.docker.seen() {
             Ok(facts) => facts,
             Err(unseen) => bail!(
