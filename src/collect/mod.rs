@@ -12,12 +12,10 @@ pub mod endpoint;
 pub mod files;
 
 mod clock;
-mod compose_project;
-mod compose_services;
+mod compose;
 mod credentials;
 pub mod mending;
 pub mod minting;
-mod network_mounts;
 mod next_to_it;
 pub mod old_key;
 mod places;
@@ -28,6 +26,7 @@ mod selection;
 mod sql_url;
 mod suppressions;
 mod surroundings;
+mod texts;
 mod toolchain;
 mod versions;
 
@@ -43,6 +42,7 @@ use anyhow::Context as _;
 
 use clock::Clock;
 use run::Scope;
+use texts::Texts;
 
 use crate::admin_key::Inspection;
 use crate::evidence::Evidence;
@@ -138,15 +138,12 @@ pub fn inspect_with_docker(
     runtime()?.block_on(async {
         let directory = request.directory()?;
         let environment = request.environment();
-        let project = compose_project::load(request, &directory, &environment);
-        let compose =
-            compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
+        let compose = compose::read(request, &directory, &environment, &Texts::default());
         let options = request.docker_options();
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));
         };
-        let wanted = compose_project::wanted(&project, &compose.facts);
-        let found = docker::inspect(&listing, &wanted).await;
+        let found = docker::inspect(&listing, &compose.wanted()).await;
         let expected = found.facts.expected.as_deref();
         let backend = expected.or(match found.facts.backends.as_slice() {
             [only] => Some(only.name.as_str()),
@@ -168,24 +165,30 @@ pub fn inspect_with_docker(
     })
 }
 
+/// A compose project that Compose would refuse.
+pub struct ComposeRefused {
+    /// Compose's own errors.
+    pub errors: crate::compose::Errors,
+    /// The same as reports show them, each with its line.
+    pub issues: Vec<crate::evidence::compose::ComposeIssue>,
+}
+
 /// The compose project, whole.
 pub fn compose(
     request: &Request,
-) -> anyhow::Result<Result<crate::compose::Project, crate::compose::Errors>> {
-    Ok(compose_project::load(request, &request.directory()?, &request.environment()))
-}
-
-/// The faults of a compose project, each with the line it stands in.
-pub fn compose_issues(
-    request: &Request,
-    errors: &crate::compose::Errors,
-) -> anyhow::Result<Vec<crate::evidence::compose::ComposeIssue>> {
-    Ok(compose_project::issues(errors, &request.directory()?))
+) -> anyhow::Result<Result<crate::compose::Project, ComposeRefused>> {
+    let (directory, texts) = (request.directory()?, Texts::default());
+    let project = compose::load(request, &directory, &request.environment(), &texts);
+    Ok(project.map_err(|errors| {
+        let issues = compose::issues(&errors, &directory, &texts);
+        ComposeRefused { errors, issues }
+    }))
 }
 
 /// What the CLI would use, with its secrets: for what is asked for by name.
 pub fn selected(request: &Request) -> anyhow::Result<crate::selection::Selection> {
-    Ok(selection::select(request, &request.directory()?, &request.environment()).selection)
+    let texts = Texts::default();
+    Ok(selection::select(request, &request.directory()?, &request.environment(), &texts).selection)
 }
 
 /// The selected key, if there is one.

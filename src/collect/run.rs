@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::clock::Clock;
-use super::docker::{self, Listing, Wanted};
+use super::compose::ComposeRead;
+use super::docker::{self, Listing};
 use super::selection::{self, Selected};
+use super::texts::Texts;
 use super::{
-    Request, compose_project, credentials, endpoint, files, next_to_it, nonce, places, repository,
+    Request, compose, credentials, endpoint, files, next_to_it, nonce, places, repository,
     suppressions, surroundings, toolchain,
 };
-use crate::compose::{Errors, Project};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::endpoint::Answer;
 use crate::evidence::key::SecretPlace;
@@ -57,7 +58,8 @@ struct Run<'a> {
     directory: PathBuf,
     environment: BTreeMap<String, String>,
     selected: Selected,
-    project: Result<Project, Errors>,
+    texts: Texts,
+    compose: ComposeRead,
     /// Every instance secret found so far, with its place.
     secrets: Vec<(Secret, SecretPlace)>,
     /// For the first request and for the one that repeats it.
@@ -73,10 +75,9 @@ impl<'a> Run<'a> {
         let clock = Clock::start(&request.running);
         let directory = request.directory()?;
         let environment = request.environment();
-        let selected = selection::select(request, &directory, &environment);
-        let project = compose_project::load(request, &directory, &environment);
-        let service = request.service.as_deref();
-        let compose = compose_project::facts(&project, &directory, service, &environment);
+        let texts = Texts::default();
+        let selected = selection::select(request, &directory, &environment, &texts);
+        let mut compose = compose::read(request, &directory, &environment, &texts);
         clock.lap("files");
         let evidence = Evidence {
             collected_at: jiff::Timestamp::now().as_second(),
@@ -85,8 +86,7 @@ impl<'a> Run<'a> {
                 &selected.selection,
                 &crate::admin_key::fingerprint,
             ),
-            surroundings: around(&directory, &environment, &selected),
-            compose: compose.facts,
+            surroundings: around(&directory, &environment, &texts, &selected),
             ..Evidence::default()
         };
         Ok(Self {
@@ -96,8 +96,9 @@ impl<'a> Run<'a> {
             directory,
             environment,
             selected,
-            project,
-            secrets: compose.secrets,
+            secrets: std::mem::take(&mut compose.secrets),
+            texts,
+            compose,
             nonces: [nonce(), nonce()],
             listing: None,
             evidence,
@@ -159,7 +160,7 @@ impl<'a> Run<'a> {
                 return EngineAnswer::unavailable(&unasked.reason, Some(failed));
             }
         };
-        let wanted = self.wanted();
+        let wanted = self.compose.wanted();
         let (found, dashboards) = tokio::join!(
             self.clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
             next_to_it::dashboards(&self.clock, self.request, &self.environment, &listing, &wanted),
@@ -200,10 +201,6 @@ impl<'a> Run<'a> {
         let timeout = self.request.timeout();
         let asked = next_to_it::app_urls(urls, selected, allowed, &self.environment, timeout);
         self.clock.timed("url: the app's", asked).await;
-    }
-
-    fn wanted(&self) -> Wanted<'_> {
-        compose_project::wanted(&self.project, &self.evidence.compose)
     }
 
     /// Tries every key against every secret found so far.
@@ -302,7 +299,7 @@ impl<'a> Run<'a> {
             return;
         }
         let options = self.request.docker_options();
-        let wanted = compose_project::wanted(&self.project, &self.evidence.compose);
+        let wanted = self.compose.wanted();
         let asked = docker::other_contexts(listing, &wanted, &options, &self.environment);
         let found = self.clock.timed("docker: other contexts", asked).await;
         if let Observation::Seen(docker) = &mut self.evidence.docker {
@@ -322,12 +319,13 @@ impl<'a> Run<'a> {
     /// What git says of the files that were read, and the suppressions that they hold.
     async fn ask_git(&mut self) {
         let read = std::mem::take(&mut self.selected.files);
-        let mut composed = compose_project::files(&self.project, &self.directory);
+        let mut composed = self.compose.files(&self.directory, &self.texts);
         let comments = suppressions::comments(read.iter().chain(&composed));
         self.evidence.asked.suppressions.extend(comments);
         // Git is asked about what Compose reads in the directory only, and not about a project in
         // error.
-        composed.retain(|file| self.project.is_ok() && !Path::new(&file.name).is_absolute());
+        composed
+            .retain(|file| self.compose.project.is_ok() && !Path::new(&file.name).is_absolute());
         let files: Vec<_> = read.into_iter().chain(composed).collect();
         let asked = git(self.request, &self.directory, &files, &self.selected, &self.secrets);
         self.evidence.surroundings.git = self.clock.timed("git", asked).await;
@@ -347,7 +345,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self) -> Evidence {
-        Evidence { timings: self.clock.finish(), ..self.evidence }
+        Evidence { compose: self.compose.facts, timings: self.clock.finish(), ..self.evidence }
     }
 }
 
@@ -383,13 +381,14 @@ fn asked(request: &Request, environment: &BTreeMap<String, String>) -> Asked {
 fn around(
     directory: &Path,
     environment: &BTreeMap<String, String>,
+    texts: &Texts,
     selected: &Selected,
 ) -> Surroundings {
     let cli = toolchain::cli(directory, environment);
     Surroundings {
         directory: directory.display().to_string(),
         repository: files::repository_root(directory).map(|root| root.display().to_string()),
-        package_json: surroundings::package_json(directory),
+        package_json: surroundings::package_json(directory, texts),
         cli_version: cli.version,
         cli_found: cli.found,
         node_version: None,
