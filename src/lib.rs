@@ -1,7 +1,7 @@
 //! convex-doctor looks at a self-hosted Convex deployment, proves what is wrong with it and says it
 //! in one screen.
 //!
-//! The modules form six floors; every import points down (`tests/floors.rs` keeps it so):
+//! The modules form six floors; every import points down (`tests/all/floors.rs` keeps it so):
 //!
 //! 6. `main.rs`, [`cli`], [`output`]: arguments in, exit code out; one story per command; the only
 //!    writer of reports

@@ -29,7 +29,7 @@ use serde_json::Value;
 mod ci;
 #[path = "lab/detached.rs"]
 mod detached;
-#[path = "support/docs.rs"]
+#[path = "all/support/docs.rs"]
 #[allow(dead_code, reason = "not every test reads all of a page")]
 mod docs;
 #[path = "lab/mend.rs"]

@@ -11,7 +11,7 @@ const ADMIN_KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
 const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
 
 /// How to mint in `container`. Where nobody knows which container that is, no command is named: a
-/// key minted in another instance is one more foreign key (catalogue §0.1).
+/// key minted in another instance is one more foreign key (docs/facts.md, rule-containers).
 pub(crate) fn remedy(evidence: &Evidence, title: &str, container: Option<&Container>) -> Remedy {
     let Some(container) = container else {
         if let Some(remedy) = place::mint_behind_url(evidence, title) {

@@ -3,7 +3,7 @@
 //! To add a check: one `<family>/<name>.rs` with its `Rule` statics and `CHECK`, one
 //! `<family>/<id>.md` per id with the four headings (*What it means*, *What proves it*, *How to
 //! mend it*, *What not to do*), one fixture `fixtures/<id>/`, and one line in [`REGISTRY`]. The
-//! tests at the bottom of this file and `tests/scenarios.rs` name what is missing.
+//! tests at the bottom of this file and `tests/all/scenarios.rs` name what is missing.
 
 pub mod compose;
 pub(crate) mod edits;

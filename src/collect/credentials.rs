@@ -9,7 +9,7 @@ use crate::selection::choose::Selection;
 use crate::selection::names::ADMIN_KEY;
 
 /// The public development secret: 32 ASCII bytes that stand in upstream's repository
-/// (`facts/convex.md` §4).
+/// (docs/facts.md, convex-development-secret).
 pub(super) const PUBLIC_DEVELOPMENT: &str =
     "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974";
 

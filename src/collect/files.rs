@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// No file is read further than this (design §5.7).
+/// No file is read further than this (docs/architecture.md, Limits).
 pub const LIMIT: u64 = 8 * 1024 * 1024;
 
 /// What became of reading a file.

@@ -1,8 +1,8 @@
-//! All I/O that a diagnosis needs. [`run`] goes in waves: first, at the same time, the files, the
-//! list of containers and the first HTTP probes; then what they lead to (inspect the candidates,
-//! read credentials, try the key against every secret found); third, only when something is wrong,
-//! the volumes and the logs. What fails becomes an `Observation::Unavailable`, never an error that
-//! ends the run.
+//! All I/O that a diagnosis needs. [`run`] goes in waves (docs/architecture.md, The waves): first, at
+//! the same time, the files, the list of containers and the first HTTP probes; then what they lead
+//! to (inspect the candidates, read credentials, try the key against every secret found); third,
+//! only when something is wrong, the volumes and the logs. What fails becomes an
+//! `Observation::Unavailable`, never an error that ends the run.
 //!
 //! Secrets live here and nowhere above: what leaves is [`Evidence`].
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]

@@ -1,6 +1,7 @@
 //! What git says about the files that were read. Only `rev-parse`, `ls-files` and `check-ignore`
 //! are called, for the history also `log` and `cat-file`, with the repository's own
-//! `core.fsmonitor` program switched off: a look must not run foreign code (`crates.md` §7).
+//! `core.fsmonitor` program switched off: a look must not run foreign code (docs/facts.md,
+//! git-fsmonitor).
 #![allow(clippy::disallowed_methods, reason = "the collector calls git")]
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! nothing behind them.
 //!
 //! It serves the demo, the tests and, as a container's process, the lab.
-//! `tests/backend_transcripts.rs` holds it against what a real backend answered. It runs no
+//! `tests/all/backend_transcripts.rs` holds it against what a real backend answered. It runs no
 //! function and stores nothing; a push ends in an internal error once its key has passed.
 #![allow(clippy::disallowed_methods, reason = "the recorded world tells the time and writes a log")]
 

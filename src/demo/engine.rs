@@ -1,6 +1,6 @@
 //! A Docker engine that has what a [`World`](super::world::World) says, over a real Unix socket:
-//! the answers have the shape of API 1.45 (`facts/docker.md` §2), cut to what somebody may read. It
-//! records every request, and takes nothing but GET and HEAD.
+//! the answers have the shape of API 1.45 (docs/facts.md, docker-api), cut to what somebody may
+//! read. It records every request, and takes nothing but GET and HEAD.
 #![allow(clippy::disallowed_methods, reason = "the recorded world is served over real sockets")]
 
 use std::convert::Infallible;

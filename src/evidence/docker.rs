@@ -262,8 +262,8 @@ pub struct Mount {
 pub enum MountKind {
     /// A volume with a name that somebody gave it.
     Named,
-    /// A volume with a 64-digit name that the engine made (the label does not tell:
-    /// `facts/docker.md` finding 5).
+    /// A volume with a 64-digit name that the engine made (the label does not tell: docs/facts.md,
+    /// docker-anonymous-volume).
     Anonymous,
     /// A directory of the host.
     Bind,
@@ -327,7 +327,7 @@ pub struct LogFacts {
     pub tail: Vec<String>,
 }
 
-/// How the backend's log words the refusal of a key (`facts/convex.md` §3, The log).
+/// How the backend's log words the refusal of a key (docs/facts.md, convex-key-log).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoggedRefusal {
@@ -390,8 +390,8 @@ pub struct Volume {
     pub project: Option<String>,
     /// Label `com.docker.compose.volume`: its key in the compose file.
     pub key: Option<String>,
-    /// When its content last changed at the top (the engine calls it CreatedAt; catalogue §0.7),
-    /// seconds since 1970.
+    /// When its content last changed at the top (the engine calls it CreatedAt; docs/facts.md,
+    /// docker-volume-created-at), seconds since 1970.
     pub changed_at: Option<i64>,
     /// The names of the containers that refer to it, running or not.
     pub attached_to: Vec<String>,

@@ -62,7 +62,7 @@ impl fmt::Display for Certainty {
     }
 }
 
-/// One id of the catalogue: public and stable.
+/// One id: public and stable.
 #[derive(Debug)]
 pub struct Rule {
     /// Kebab-case; says the fault, not the check.

@@ -3,7 +3,7 @@
 //!
 //! To add a topic: `<slug>.md` (the question as its `# ` heading, exact commands that show no
 //! secret, a last line `See also:` with ids and slugs) and one entry in [`TOPICS`].
-//! `tests/topics.rs` names what is missing, and what no text may advise.
+//! `tests/all/topics.rs` names what is missing, and what no text may advise.
 
 /// A question, and its answer.
 #[derive(Debug)]

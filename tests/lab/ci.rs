@@ -85,7 +85,7 @@ fn the_job_waits_for_a_backend_that_takes_its_time() {
     let project = project("ci", "    environment:\n      LAB_START_DELAY: 8\n");
     let steps = play(&project, &[]);
     let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
-    assert_eq!(names, ["docker compose up -d backend", "Mint a key", "Preflight"]);
+    assert_eq!(names, ["docker compose up -d backend", "Generate a key", "Preflight"]);
     for step in &steps {
         assert_eq!(step.code, 0, "{}: {}{}", step.name, step.stdout, step.stderr);
     }

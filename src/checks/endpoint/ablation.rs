@@ -1,5 +1,6 @@
 //! Taking one source of evidence away never turns a finding into a pass and never makes one surer
-//! (catalogue §0), over the broken deployments that the families endpoint, engine and compose know.
+//! (docs/facts.md, rule-missing-source), over the broken deployments that the families endpoint,
+//! engine and compose know.
 
 use std::collections::BTreeMap;
 

@@ -76,8 +76,9 @@ pub fn url_location(evidence: &Evidence) -> Location {
     Location::url(selected(evidence).ok().flatten().map_or("", |endpoint| &endpoint.url))
 }
 
-/// The 200 rule (catalogue §0.3): through the selected URL the key was accepted, for reading and
-/// writing, and the CLI's own first call answers. Whatever else is odd, the CLI works now.
+/// The 200 rule (docs/facts.md, rule-200): through the selected URL the key was accepted, for
+/// reading and writing, and the CLI's own first call answers. Whatever else is odd, the CLI works
+/// now.
 pub fn key_accepted(evidence: &Evidence) -> bool {
     let Ok(Some(endpoint)) = selected(evidence) else { return false };
     let key = endpoint.check_admin_key.seen().is_ok_and(|answer| {

@@ -1,10 +1,10 @@
 //! The container was made by these compose files, and they have changed since: it still runs with
 //! what they said before.
 //!
-//! Only what decides about keys and reachability is compared (catalogue §0.4): image, data mount,
-//! API and site ports, name and secret, origins, SQL, S3. A blank, and a default that stands in for
-//! a variable which is set nowhere here, is no opinion: a panel, sops or direnv may have set it
-//! where the deployment really starts.
+//! Only what decides about keys and reachability is compared (docs/facts.md, rule-empty-value):
+//! image, data mount, API and site ports, name and secret, origins, SQL, S3. A blank, and a default
+//! that stands in for a variable which is set nowhere here, is no opinion: a panel, sops or direnv
+//! may have set it where the deployment really starts.
 
 use super::{asked, log_lines, place};
 use crate::checks::compose::{self, location, shell_word};

@@ -3,7 +3,7 @@
 //!
 //! A value stands in up to four places: the process (in force now), the container's environment and
 //! the credentials file (in force after the next start), the compose file (after the next `up`). A
-//! blank in the compose file is no opinion (catalogue §0.4).
+//! blank in the compose file is no opinion (docs/facts.md, rule-empty-value).
 
 use super::Check;
 use crate::checks::persistence::{compose_command, declared, word};

@@ -47,8 +47,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let file = in_container("the credentials file", &container.name, &container.secret.file);
     let compose = of_compose(evidence, &whose);
 
-    // What the next start uses: the environment, else the file (`facts/convex.md` §5). In force
-    // now: the process.
+    // What the next start uses: the environment, else the file (docs/facts.md, convex-credentials).
+    // In force now: the process.
     let now = process.as_ref().ok().and_then(Option::as_ref);
     let set = environment.as_ref().ok().and_then(Option::as_ref);
     let stored = file.as_ref().ok().and_then(Option::as_ref);

@@ -71,7 +71,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(format!("INSTANCE_SECRET: {why}"), value_spot(entry))
             .at(value_place(entry))
             .remedy(replace());
-        // What works now is no error of the compose file (catalogue §0.3).
+        // What works now is no error of the compose file (docs/facts.md, rule-200).
         return Ok(vec![if is_accepted(evidence) {
             finding.level(Level::Warning)
         } else {

@@ -1,8 +1,9 @@
 //! The key against the instance: whether it is accepted, which secret opens it, and whose that is.
 //!
 //! Speaks of the container that answers at the URL (`answering`). Where nobody knows which one that
-//! is, nothing here is above `likely`, and no remedy mints a key anywhere (catalogue §0.1). Of the
-//! five ids about a refused key exactly one wins: `judgement` decides which.
+//! is, nothing here is above `likely`, and no remedy mints a key anywhere (docs/facts.md,
+//! rule-containers). Of the five ids about a refused key exactly one wins: `judgement` decides
+//! which.
 
 use super::Check;
 use super::minting;

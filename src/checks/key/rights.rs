@@ -91,8 +91,8 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             (how, "so it says, opened")
         }
         (Some(_), _) | (None, Said::Accepted { .. } | Said::ReadOnly) => return Ok(vec![]),
-        // Nothing else of Convex answers so to a key (`facts/convex.md` §3); a proxy may have taken
-        // it away.
+        // Nothing else of Convex answers so to a key (docs/facts.md, convex-check-admin-key); a
+        // proxy may have taken it away.
         (None, Said::NoAdmin) => {
             let certainty =
                 if through_a_proxy(evidence) { Certainty::Possible } else { Certainty::Likely };

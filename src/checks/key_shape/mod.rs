@@ -37,7 +37,7 @@ fn selected(evidence: &Evidence) -> Option<&KeyFacts> {
 }
 
 /// A finding about the selected key, at its place; a warning where the CLI gets through with it all
-/// the same (catalogue §0.3).
+/// the same (docs/facts.md, rule-200).
 fn about(
     rule: &'static Rule,
     evidence: &Evidence,

@@ -88,7 +88,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             Certainty::Proven
         }
         // Compose carries an old volume into a recreated container and drops it at the next `down`
-        // (`facts/docker.md` §0.2): "mounted now" does not prove "mounted tomorrow".
+        // (docs/facts.md, docker-carry-over): "mounted now" does not prove "mounted tomorrow".
         Some(_) | None => Certainty::Likely,
     };
     let (rule, line, lines) = judge(service, over);

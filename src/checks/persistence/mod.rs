@@ -3,7 +3,7 @@
 //!
 //! Speaks of the container that Compose would run here (`expected`) and of the compose file. "No
 //! volume" is not "lost at every recreate": Compose carries mounts over from the old container, and
-//! drops them at the next `down` (`facts/docker.md` §0.1, 2).
+//! drops them at the next `down` (docs/facts.md, docker-carry-over).
 
 use super::{Check, key};
 use crate::evidence::compose::{
@@ -59,8 +59,7 @@ pub(crate) fn declared(
 }
 
 /// What the compose file mounts over `path`. A mount over a parent of the image's own volume does
-/// not reach into it: Docker puts an anonymous volume on top (`facts/docker.md` §1,
-/// `wrong_/convex`).
+/// not reach into it: Docker puts an anonymous volume on top (docs/facts.md, docker-image-volume).
 pub(crate) fn declared_over<'a>(
     service: &'a BackendService,
     path: &str,

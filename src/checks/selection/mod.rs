@@ -1,9 +1,9 @@
 //! What `npx convex` would use here, and whether that is what its user means: the variables, the
 //! files that set them, and the files that only look as if they did.
 //!
-//! Another world is not a broken one (catalogue §0.5): a cloud project is told so and no more, and
-//! a directory that only holds the server's compose file needs no pair. Nothing here asks what the
-//! key opens, but for the key that a shell hides.
+//! Another world is not a broken one (docs/facts.md, rule-other-worlds): a cloud project is told so
+//! and no more, and a directory that only holds the server's compose file needs no pair. Nothing
+//! here asks what the key opens, but for the key that a shell hides.
 #![allow(
     clippy::unnecessary_wraps,
     reason = "every check has one signature, also one that sees all it needs"
@@ -181,7 +181,7 @@ pub(crate) fn is_server_only(evidence: &Evidence) -> bool {
         && !matches!(depends_on_convex(evidence), Ok(Some(true)))
 }
 
-/// The 200 rule (catalogue §0.3): the CLI would use this pair, and its own first call and
+/// The 200 rule (docs/facts.md, rule-200): the CLI would use this pair, and its own first call and
 /// check_admin_key take it, with full rights.
 pub(crate) fn works(evidence: &Evidence) -> bool {
     let Ok(Some(endpoint)) = evidence.endpoint.seen() else { return false };
@@ -213,7 +213,8 @@ pub(crate) fn backend_url(evidence: &Evidence) -> String {
 }
 
 /// How to mint a key: in the container behind the URL, or, while no URL is chosen, in the one of
-/// this project. Where nobody knows which that is there is no command (catalogue §0.1).
+/// this project. Where nobody knows which that is there is no command (docs/facts.md,
+/// rule-containers).
 pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
     let container = engine(evidence).ok().and_then(|docker| match evidence.endpoint {
         Observation::Seen(None) => docker.expected().filter(|it| fits_the_url(evidence, it)),

@@ -171,8 +171,8 @@ pub(super) fn judge(text: &str, place: SecretPlace, secrets: &mut Secrets) -> Se
     state
 }
 
-/// What the backend says of a text that is no secret (`facts/convex.md` §5), without quoting any of
-/// it.
+/// What the backend says of a text that is no secret (docs/facts.md, convex-secret-format), without
+/// quoting any of it.
 fn fault(text: &str) -> String {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.len() % 2 == 1 {

@@ -17,7 +17,7 @@ const EARLIER_ERRORS: usize = 10;
 /// Longer lines are cut; a known error line says what it has to say well before.
 const LONGEST_LINE: usize = 400;
 
-/// The sentence of a refused key (`facts/convex.md` §3).
+/// The sentence of a refused key (docs/facts.md, convex-key-log).
 const REFUSED: &str = "The provided admin key was invalid for this instance";
 
 /// A pattern that is written down here and therefore valid.

@@ -3,7 +3,7 @@
 //! call has its own deadline, and what fails becomes an observation that could not be made.
 //!
 //! It runs nothing inside a container, and does not read the archive of a container where the call
-//! itself would make a directory on the host (`facts/docker.md`, finding 12).
+//! itself would make a directory on the host (docs/facts.md, docker-archive).
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 mod answering;

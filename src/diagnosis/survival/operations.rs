@@ -5,7 +5,7 @@ use super::world::World;
 
 /// An operation of the table.
 pub(super) struct Entry {
-    /// Its public id: a row of the matrix that was measured (`facts/docker.md` §1).
+    /// Its public id: a row of the matrix that was measured (docs/facts.md, docker-survival).
     pub(super) id: &'static str,
     /// What is typed; `{compose}` and `{container}` stand for this deployment's.
     pub(super) command: &'static str,

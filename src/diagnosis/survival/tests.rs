@@ -54,8 +54,8 @@ fn lines(evidence: &mut Evidence, lines: &[(&str, Option<&str>, &str)]) {
         mounts.push(mount(MountKind::Anonymous, Some(ANONYMOUS), "/convex/data"));
     }
     if mounts.iter().any(|mount| mount.kind == MountKind::Anonymous) {
-        // The engine labels what the image asks for, and not what Compose does (`facts/docker.md`
-        // §0.5).
+        // The engine labels what the image asks for, and not what Compose does (docs/facts.md,
+        // docker-anonymous-volume).
         let by_image = !lines.iter().any(|(_, _, target)| is_data(target));
         let new = !matches!(&build::docker(evidence).engine, Seen(engine) if engine.api == "1.41");
         volumes.push(Volume {

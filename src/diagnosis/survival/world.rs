@@ -1,8 +1,8 @@
 //! A small engine: where bytes are, what mounts them, and what each command does to both.
 //!
 //! Only what decides whether bytes survive is modelled, as it was measured on engines 20.10 and
-//! 26.1 (`facts/docker.md` §0 and §1) and as the engine's `daemon/mounts.go` (`removeMountPoints`)
-//! has it. What Compose does is in [`super::compose`].
+//! 26.1 (docs/facts.md, docker-survival) and as the engine's `daemon/mounts.go`
+//! (`removeMountPoints`) has it. What Compose does is in [`super::compose`].
 
 use super::model::{
     Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Place, Plan, Record, Source,

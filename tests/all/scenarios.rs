@@ -1,0 +1,650 @@
+//! Every fixture, end to end: its world is raised as real sockets inside this process, and the real
+//! binary diagnoses it.
+//!
+//! `UPDATE=1` rewrites each `expected.json`; read what it wrote before you commit it.
+//! `SCENARIO=text` plays only the fixtures whose name holds that text.
+#![cfg(unix)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read files and start the binary"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::support::{self, Played};
+use serde_json::Value;
+
+/// So many fixtures are played at a time.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Ids without a fixture in which they fire, and why.
+const WITHOUT_FIXTURE: &[(&str, &str)] = &[
+    ("docker-permission-denied", "no permission is denied to root, and tests may run as root"),
+    ("url-tls-failure", "the recorded world speaks no TLS; `tests/all/endpoint_collect.rs` does"),
+    ("url-localhost-ipv6", "depends on what this machine's `localhost` is"),
+    ("key-accepted", "a pass, not a finding"),
+    ("url-loopback-in-container", "only where the tests run in a container"),
+];
+
+/// Fixtures whose `expected.json` says what is right, and what the doctor says instead. One that
+/// has come right is to be taken off.
+const WAITING: &[(&str, &str)] = &[];
+
+/// Ids that are surer without the compose file, against the rule: with it, another container or
+/// finding is in the way of being sure.
+const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
+    ("backend-not-created", "url-refused"),
+    ("data-volume-missing-external", "url-refused"),
+    ("several-backend-elsewhere-and-stale-key", "key-foreign"),
+    ("docker-other-context", "url-refused"),
+    ("docker-other-context--not", "url-refused"),
+    ("several-backends-on-port", "key-from-detached-volume"),
+    ("several-stopped-and-wrong-port", "url-refused"),
+    ("url-reaches-another-backend", "key-from-detached-volume"),
+];
+
+/// Healthy deployments whose engine nobody can ask: there, much is unknown.
+const WITHOUT_ENGINE: &[&str] =
+    &["healthy-no-docker", "healthy-remote-docker", "healthy-url-and-key"];
+
+/// Every fixture is played once; each test judges the same runs.
+static ALL: LazyLock<Vec<Played>> = LazyLock::new(|| {
+    let queue = std::sync::Mutex::new(support::fixtures());
+    let done = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                loop {
+                    let Some(fixture) = queue.lock().unwrap().pop() else { break };
+                    let played = runtime.block_on(support::play(fixture));
+                    done.lock().unwrap().push(played);
+                }
+            });
+        }
+    });
+    let mut all = done.into_inner().unwrap();
+    all.sort_by(|one, other| one.fixture.name.cmp(&other.fixture.name));
+    all
+});
+
+fn is_waiting(name: &str) -> bool {
+    WAITING.iter().any(|(waiting, _)| *waiting == name)
+}
+
+/// Fails with every complaint at once.
+fn none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn every_fixture_comes_to_what_it_expects() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = &played.fixture.name;
+        let found = played.summary();
+        if is_waiting(name) {
+            // Its file in a container is that of the fault.
+            if played.fixture.expected().as_ref() == Some(&found) && !played.fixture.differs_here()
+            {
+                complaints.push(format!("{name} has come right: take it off WAITING"));
+            }
+        } else if update {
+            played.fixture.update(&found);
+        } else if played.fixture.expected().as_ref() != Some(&found) {
+            complaints.push(format!("{name}: {found:#}\n{}", played.main.stderr));
+        }
+    }
+    none(&complaints);
+}
+
+/// `fixtures/<id>/` shows its id, `fixtures/<id>--not/` does not, and every id is shown somewhere.
+#[test]
+fn a_fixture_named_by_an_id_shows_it() {
+    let ids: BTreeSet<&str> = convex_doctor::checks::rules().map(|rule| rule.id).collect();
+    let mut shown = BTreeSet::new();
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = played.fixture.name.as_str();
+        let mut found = ids_of(&played.main.report(), "findings");
+        if played.fixture.differs_here() || is_waiting(name) {
+            // `expected.json` says what the run comes to elsewhere, or once it has come right.
+            found.extend(played.fixture.ids_elsewhere());
+        }
+        match name.split_once("--") {
+            _ if is_waiting(name) => {}
+            Some((id, "not")) if found.contains(id) => complaints.push(format!("{name}: {id}")),
+            Some((id, variant)) if variant != "not" && !found.contains(id) => {
+                complaints.push(format!("{name}: no {id}"));
+            }
+            None if ids.contains(name) && !found.contains(name) => {
+                complaints.push(format!("{name}: no {name}"));
+            }
+            _ => {}
+        }
+        shown.extend(found);
+    }
+    if std::env::var_os("SCENARIO").is_none() {
+        let excused: BTreeSet<&str> = WITHOUT_FIXTURE.iter().map(|(id, _)| *id).collect();
+        for id in ids.iter().filter(|id| !shown.contains(**id) && !excused.contains(*id)) {
+            complaints.push(format!("{id} fires in no fixture"));
+        }
+        for id in excused.iter().filter(|id| !ids.contains(*id)) {
+            complaints.push(format!("{id} needs no excuse"));
+        }
+    }
+    none(&complaints);
+}
+
+/// Another world is not a broken one (docs/facts.md, rule-other-worlds).
+#[test]
+fn other_worlds_are_no_error() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = played.fixture.name.as_str();
+        if !["cloud-project", "not-self-hosted", "server-directory"].contains(&name) {
+            continue;
+        }
+        let report = played.main.report();
+        let loud = report["findings"].as_array().unwrap().iter().any(|one| one["level"] != "info");
+        if report["verdict"] != "unknown" || loud || played.main.code != Some(0) {
+            complaints.push(format!("{name}: {}", report["verdict"]));
+        }
+    }
+    none(&complaints);
+}
+
+/// An error that is suppressed fails nothing until its last day is over, and stays counted on the
+/// first screen.
+#[test]
+fn a_suppressed_error_is_green_and_counted() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let (name, report) = (played.fixture.name.as_str(), played.main.report());
+        let text = &played.formats.iter().find(|run| run.what == "text").unwrap().stdout;
+        let suppressed = report["suppressed"].as_array().unwrap();
+        let first = suppressed.first().map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap_or_default();
+            (text("id").to_owned(), text("reason").to_owned(), text("source").to_owned())
+        });
+        let expected = match name {
+            "suppression-expired--not" => {
+                Some(("data-volume-missing", "a throw-away instance", "convex-doctor.toml:2"))
+            }
+            "suppression-unused--not" => {
+                Some(("image-unpinned", "pulled on purpose every night", "docker-compose.yml:3"))
+            }
+            _ => None,
+        };
+        let expected = expected
+            .map(|(id, reason, source)| (id.to_owned(), reason.to_owned(), source.to_owned()));
+        let verbose = played.formats.iter().find(|run| run.what == "all formats, verbose");
+        let verbose = &verbose.unwrap().stdout;
+        let listed = first.as_ref().is_none_or(|(id, reason, source)| {
+            text.contains("1 suppressed")
+                && verbose.contains(&format!("suppressed: {id}: {reason} ({source}"))
+        });
+        if first != expected || !listed || (expected.is_some() && played.main.code != Some(0)) {
+            complaints.push(format!("{name}: {first:?}\n{text}\n{verbose}"));
+        }
+    }
+    none(&complaints);
+}
+
+/// No error and no warning in a healthy deployment, whatever was not seen; and nothing unknown
+/// where everything was.
+#[test]
+fn healthy_deployments_are_left_in_peace() {
+    let mut complaints = Vec::new();
+    let mut count = 0;
+    for played in ALL.iter().filter(|played| played.fixture.name.starts_with("healthy")) {
+        count += 1;
+        let name = played.fixture.name.as_str();
+        let report = played.main.report();
+        let unknown = ids_of(&report, "unknown");
+        let unseen = WITHOUT_ENGINE.contains(&name);
+        if report["verdict"] != "healthy" || unknown.is_empty() == unseen {
+            complaints.push(format!("{name}: {}, unknown {unknown:?}", report["verdict"]));
+        }
+        for run in std::iter::once(&played.main).chain(&played.ablated) {
+            let report = run.report();
+            let all = report["findings"].as_array().unwrap().iter();
+            let loud: Vec<&Value> =
+                all.filter(|one| one["level"] != "info").map(|one| &one["id"]).collect();
+            if !loud.is_empty() || run.code != Some(0) {
+                complaints.push(format!("{name}, {}: says {loud:?}, {:?}", run.what, run.code));
+            }
+        }
+    }
+    assert!(count >= 15 || std::env::var_os("SCENARIO").is_some(), "only {count} are healthy");
+    none(&complaints);
+}
+
+/// No secret of the world in any output of any format: not whole, not its hex part, not encoded.
+#[test]
+fn no_output_holds_a_secret() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let needles: BTreeSet<String> = played.secrets.iter().flat_map(|s| forms(s)).collect();
+        for run in played.runs() {
+            for (stream, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
+                if needles.iter().any(|needle| text.contains(needle.as_str())) {
+                    let name = &played.fixture.name;
+                    complaints.push(format!("{name}, {}, {stream}: holds a secret", run.what));
+                }
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// A secret in every form in which it could get out.
+fn forms(secret: &str) -> Vec<String> {
+    let hex = secret.rsplit('|').next().unwrap_or(secret);
+    let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let mut forms = vec![secret.to_owned(), encoded, base64(secret), base64(hex)];
+    if hex.len() >= 16 {
+        forms.push(hex.to_owned());
+        forms.push(hex.to_ascii_uppercase());
+    }
+    forms
+}
+
+/// Without the last, unfinished group: what surrounds the secret would change it.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for group in text.as_bytes().chunks_exact(3) {
+        let bits = group.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        encoded.extend([18, 12, 6, 0].map(|shift| char::from(DIGITS[bits >> shift & 63])));
+    }
+    encoded
+}
+
+#[test]
+fn a_run_only_reads() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = &played.fixture.name;
+        let writes = played.engine.iter().filter(|(method, _)| method != "GET" && method != "HEAD");
+        complaints.extend(writes.map(|(method, path)| format!("{name}: {method} {path}")));
+        complaints.extend(played.touched.iter().map(|file| format!("{name}: touched {file}")));
+        let posts = played
+            .strangers
+            .iter()
+            .filter(|head| !head.starts_with("GET ") && !head.starts_with("HEAD "));
+        complaints.extend(
+            posts.map(|head| format!("{name}: {}", head.lines().next().unwrap_or_default())),
+        );
+    }
+    none(&complaints);
+}
+
+/// Only the origin that the user's own configuration selects ever sees the key, or any part of it.
+#[test]
+fn strangers_never_see_the_key() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let selected = played.selected_origin();
+        for head in &played.strangers {
+            let header = |wanted: &str| {
+                head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
+                })
+            };
+            let is_selected = header("host").is_some() && header("host") == selected;
+            let holds_key = played
+                .secrets
+                .iter()
+                .any(|secret| forms(secret).iter().any(|form| head.contains(form.as_str())));
+            if (header("authorization").is_some() || holds_key) && !is_selected {
+                complaints.push(format!(
+                    "{}: {}",
+                    played.fixture.name,
+                    header("host").unwrap_or_default()
+                ));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// With a source taken away, what was found is never a pass, and nothing is surer than before.
+#[test]
+fn less_evidence_never_says_more() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let full = played.main.report();
+        let certainties = certainties(&full);
+        for run in &played.ablated {
+            let less = run.report();
+            let place = format!("{}, {}", played.fixture.name, run.what);
+            let passed = strings(&less["passed"]);
+            for id in certainties.keys().filter(|id| passed.contains(*id)) {
+                // A project whose file is gone is no project: what the file says, and what would
+                // run by it, do not apply.
+                if run.what == "without the compose file" {
+                    continue;
+                }
+                complaints.push(format!("{place}: {id} passes"));
+            }
+            for (id, certainty) in self::certainties(&less) {
+                let known = SURER_WITHOUT_COMPOSE
+                    .contains(&(played.fixture.name.as_str(), id.as_str()))
+                    && run.what == "without the compose file";
+                if let Some(before) = certainties.get(&id)
+                    && certainty > *before
+                    && !known
+                {
+                    complaints.push(format!("{place}: {id} is surer"));
+                }
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// The highest certainty of each id that was found; 2 is proven.
+fn certainties(report: &Value) -> BTreeMap<String, u8> {
+    let mut found = BTreeMap::new();
+    for one in report["findings"].as_array().unwrap() {
+        let certainty = match one["certainty"].as_str() {
+            Some("proven") => 2,
+            Some("likely") => 1,
+            _ => 0,
+        };
+        let id = one["id"].as_str().unwrap().to_owned();
+        let most = found.entry(id).or_insert(certainty);
+        *most = certainty.max(*most);
+    }
+    found
+}
+
+/// The chain of custody of a report: what it leads from and to, and its state.
+fn chain(report: &Value) -> Vec<(String, String)> {
+    let text = |link: &Value, name: &str| link[name].as_str().unwrap().to_owned();
+    let links = report["chain"].as_array().unwrap().iter();
+    links
+        .map(|link| {
+            assert!(!text(link, "why").is_empty(), "{link}");
+            let ends = format!("{} {} {}", text(link, "from"), link["relation"], text(link, "to"));
+            (ends, text(link, "state"))
+        })
+        .collect()
+}
+
+/// The index of a link in the chain.
+const KEY: usize = 0;
+const SECRET: usize = 1;
+const FILE: usize = 2;
+const VOLUME: usize = 3;
+const MOUNT: usize = 4;
+const PORT: usize = 5;
+const URL: usize = 6;
+const SOURCE: usize = 7;
+
+/// The links one of which a cause is about, as a reader would say; empty where it is about none.
+fn links_of(id: &str) -> &'static [usize] {
+    match id {
+        "cloud-deployment-set"
+        | "cloud-deploy-key-wins"
+        | "url-invalid"
+        | "package-json-missing" => &[SOURCE],
+        "secret-invalid" | "secret-drift" | "name-drift" => &[SECRET],
+        "instance-name-unusable" | "project-renamed" => &[KEY],
+        "credentials-outside-volume" | "sql-without-secret-persistence" => &[FILE],
+        "data-volume-not-attached" => &[MOUNT],
+        "data-not-writable" | "origin-invalid" => &[PORT],
+        "container-differs-from-compose" => &[PORT, URL],
+        id if id.starts_with("data-") => &[VOLUME],
+        id if id.starts_with("key-") => &[KEY],
+        "selection-missing"
+        | "selection-incomplete"
+        | "empty-value-shadows"
+        | "misnamed-variable"
+        | "env-file-elsewhere"
+        | "line-misread"
+        | "shell-shadows-file" => &[KEY, SOURCE],
+        id if id.starts_with("backend-") && id != "backend-too-old" => &[PORT],
+        "beacon-variable-empty" => &[PORT],
+        "url-port-not-published" | "url-reaches-another-backend" | "several-backends-on-port" => {
+            &[PORT, URL]
+        }
+        id if id.starts_with("url-") || id.starts_with("proxy-") => &[URL],
+        "http-proxy-intercepts" | "backend-too-old" => &[URL],
+        _ => &[],
+    }
+}
+
+/// The picture and the report tell one story.
+#[test]
+fn the_chain_breaks_where_the_first_cause_says() {
+    let mut complaints = Vec::new();
+    let mut judged = 0;
+    for played in ALL.iter() {
+        let name = played.fixture.name.as_str();
+        let report = played.main.report();
+        let chain = chain(&report);
+        let broken: Vec<usize> =
+            (0..chain.len()).filter(|index| chain[*index].1 == "broken").collect();
+        let selected = report["evidence"]["selection"]["url"].is_object()
+            || !report["evidence"]["keys"].as_array().unwrap().is_empty();
+        if chain.is_empty() && (selected || report["verdict"] != "unknown") {
+            complaints.push(format!("{name}: no chain"));
+        }
+        // The chain shows what somebody chose not to be told of.
+        let told = report["suppressed"].as_array().unwrap().is_empty();
+        if report["verdict"] == "healthy" && !broken.is_empty() && told {
+            complaints.push(format!("{name} is healthy, and broken: {broken:?} {chain:#?}"));
+        }
+        let Some(first) = report["causes"].get(0) else { continue };
+        let id = first["id"].as_str().unwrap();
+        let links = links_of(id);
+        if first["certainty"] == "proven" && !links.is_empty() {
+            judged += 1;
+            if !links.iter().any(|link| broken.contains(link)) {
+                complaints.push(format!("{name}: {id} breaks none of {links:?}: {chain:#?}"));
+            }
+        }
+    }
+    none(&complaints);
+    assert!(judged > 50 || std::env::var_os("SCENARIO").is_some(), "{judged}");
+}
+
+/// What nobody looked at holds in no picture, and what was seen broken does not come right by
+/// looking less.
+#[test]
+fn a_link_that_was_not_seen_is_unknown() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let full = chain(&played.main.report());
+        for run in &played.ablated {
+            let less = chain(&run.report());
+            let place = format!("{}, {}", played.fixture.name, run.what);
+            let unseen: &[usize] = match run.what {
+                "without Docker" => &[SECRET, FILE, VOLUME, MOUNT, PORT],
+                "without the network" => &[URL],
+                _ => &[],
+            };
+            for link in unseen.iter().filter(|link| less.len() > **link) {
+                if less[*link].1 == "holds" {
+                    complaints.push(format!("{place}: {} holds", less[*link].0));
+                }
+            }
+            // Without its file it is another project, or none.
+            let same = run.what != "without the compose file";
+            for (before, after) in full.iter().zip(&less).filter(|_| same) {
+                if before.1 == "broken" && after.1 == "holds" {
+                    complaints.push(format!("{place}: {} has come right", after.0));
+                }
+            }
+        }
+    }
+    none(&complaints);
+}
+
+#[test]
+fn every_run_ends_soon_and_with_0_or_1() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        for run in played.runs() {
+            if run.took > Duration::from_secs(10) || !matches!(run.code, Some(0 | 1)) {
+                let name = &played.fixture.name;
+                complaints.push(format!("{name}, {}: {:?}, {:?}", run.what, run.code, run.took));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// Every id is judged in every fixture, once: it was found (and perhaps suppressed), it passed, or
+/// nobody could see.
+#[test]
+fn every_check_runs_on_every_fixture() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let report = played.main.report();
+        let found = &ids_of(&report, "findings") | &ids_of(&report, "suppressed");
+        let passed = strings(&report["passed"]);
+        let unknown = ids_of(&report, "unknown");
+        for rule in convex_doctor::checks::rules() {
+            let id = rule.id;
+            let places = [found.contains(id), passed.contains(id), unknown.contains(id)];
+            let silent = !places.contains(&true);
+            // A pass alone; where the key is refused, it is neither that nor unseen.
+            let silent = silent && id != "key-accepted";
+            if silent || passed.contains(id) && (found.contains(id) || unknown.contains(id)) {
+                complaints.push(format!("{}: {id} {places:?}", played.fixture.name));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+/// The id and the level of each finding, sorted; as SARIF, GitHub and GitLab have them too.
+fn listed(pairs: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let mut pairs: Vec<_> = pairs.into_iter().collect();
+    pairs.sort();
+    pairs
+}
+
+#[test]
+fn each_format_lists_the_findings_of_the_report() {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let report: Value = serde_json::from_str(played.file("json")).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let suppressed = report["suppressed"].as_array().unwrap();
+        // What is suppressed is listed too, and is never louder than a note.
+        let expected = |levels: [&str; 3]| {
+            let shown = findings.iter().map(|one| {
+                let level = match one["level"].as_str() {
+                    Some("error") => levels[0],
+                    Some("warning") => levels[1],
+                    _ => levels[2],
+                };
+                (text(&one["id"]), level.to_owned())
+            });
+            let hidden = suppressed.iter().map(|one| (text(&one["id"]), "suppressed".to_owned()));
+            listed(shown.chain(hidden))
+        };
+        let mut differs = |format: &str, found: Vec<(String, String)>, levels| {
+            let expected = expected(levels);
+            if found != expected {
+                let name = &played.fixture.name;
+                complaints.push(format!("{name}, {format}: {found:?}, not {expected:?}"));
+            }
+        };
+
+        let sarif: Value = serde_json::from_str(played.file("sarif")).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let found = listed(results.iter().map(|one| {
+            let is_shown = one["suppressions"].as_array().unwrap().is_empty();
+            let level = if is_shown { text(&one["level"]) } else { "suppressed".to_owned() };
+            (text(&one["ruleId"]), level)
+        }));
+        differs("sarif", found, ["error", "warning", "note"]);
+
+        let commands = played.file("github").lines().filter_map(|line| {
+            let (command, rest) = line.strip_prefix("::")?.split_once(' ')?;
+            let title = rest.split("title=").nth(1)?.split("::").next()?;
+            Some(match title.strip_suffix(" (suppressed)") {
+                Some(id) if command == "notice" => (id.to_owned(), "suppressed".to_owned()),
+                _ => (title.to_owned(), command.to_owned()),
+            })
+        });
+        differs("github", listed(commands), ["error", "warning", "notice"]);
+
+        let gitlab: Value = serde_json::from_str(played.file("gitlab")).unwrap();
+        let entries = gitlab.as_array().unwrap().iter();
+        let entries = entries.map(|one| {
+            let is_hidden =
+                text(&one["description"]).starts_with("Suppressed, ") && one["severity"] == "info";
+            let level = if is_hidden { "suppressed".to_owned() } else { text(&one["severity"]) };
+            (text(&one["check_name"]), level)
+        });
+        let found = listed(entries.filter(|(id, _)| id != "not-seen"));
+        differs("gitlab", found, ["critical", "minor", "info"]);
+
+        // GitHub and GitLab refuse or lose what has no path from the repository's root.
+        let uris = results.iter().flat_map(|one| one["locations"].as_array().unwrap());
+        let uris = uris.map(|one| text(&one["physicalLocation"]["artifactLocation"]["uri"]));
+        let paths = gitlab.as_array().unwrap().iter().map(|one| text(&one["location"]["path"]));
+        for path in uris.chain(paths).filter(|path| path.is_empty() || path.starts_with("./")) {
+            complaints.push(format!("{}: the path {path:?}", played.fixture.name));
+        }
+
+        // An id is one test case; that it fails says that one of its findings is an error.
+        let junit = quick_junit::Report::deserialize_from_str(played.file("junit")).unwrap();
+        let mut cases: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for case in &junit.test_suites[0].test_cases {
+            let place = match &case.status {
+                quick_junit::TestCaseStatus::NonSuccess { .. } => "failed",
+                quick_junit::TestCaseStatus::Skipped { .. } => "skipped",
+                quick_junit::TestCaseStatus::Success { .. } if case.system_out.is_some() => {
+                    "milder"
+                }
+                quick_junit::TestCaseStatus::Success { .. } => "passed",
+            };
+            cases.entry(place).or_default().insert(case.name.to_string());
+        }
+        let by = |error: bool| -> BTreeSet<String> {
+            let those = findings.iter().filter(|one| (one["level"] == "error") == error);
+            those.map(|one| text(&one["id"])).collect()
+        };
+        let failed = by(true);
+        let milder = &by(false) - &failed;
+        let skipped = &ids_of(&report, "unknown") | &ids_of(&report, "suppressed");
+        let skipped = &skipped - &ids_of(&report, "findings");
+        let passed: BTreeSet<String> = strings(&report["passed"]);
+        let expected =
+            [("failed", failed), ("milder", milder), ("skipped", skipped), ("passed", passed)];
+        for (place, ids) in expected {
+            let found = cases.remove(place).unwrap_or_default();
+            if found != ids {
+                complaints.push(format!(
+                    "{}, junit, {place}: {found:?}, not {ids:?}",
+                    played.fixture.name
+                ));
+            }
+        }
+    }
+    none(&complaints);
+}
+
+fn ids_of(report: &Value, list: &str) -> BTreeSet<String> {
+    let list = report[list].as_array().unwrap();
+    list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn strings(list: &Value) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}

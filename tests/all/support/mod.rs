@@ -1,0 +1,445 @@
+//! The stage for `scenarios.rs`, `causes.rs` and others: a fixture read from its directory,
+//! raised as real sockets, and the real binary run in it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read files and start the binary"
+)]
+
+pub(crate) mod compose;
+pub(crate) mod docs;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use convex_doctor::demo::Stage;
+use convex_doctor::demo::world::World;
+use serde_json::Value;
+
+/// A directory `fixtures/<name>/` with a `world.json`.
+pub(crate) struct Fixture {
+    /// The directory's name.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    world: World,
+    files: Vec<(String, String)>,
+}
+
+/// Every fixture, by name.
+pub(crate) fn fixtures() -> Vec<Fixture> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let wanted = std::env::var("SCENARIO").ok();
+    let mut found: Vec<Fixture> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("world.json").exists())
+        .map(Fixture::read)
+        .filter(|one| wanted.as_ref().is_none_or(|wanted| one.name.contains(wanted)))
+        .collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
+}
+
+/// A change of one of a fixture's files: the file, what stands there, what is to stand there.
+pub(crate) type Change = (&'static str, &'static str, &'static str);
+
+impl Fixture {
+    fn read(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        Self::changed(path, name, &[])
+    }
+
+    /// The fixture `base` with some of its text changed; what is to be changed must be there.
+    pub(crate) fn variant(base: &str, name: &str, changes: &[Change]) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(base);
+        Self::changed(path, format!("{base}, {name}"), changes)
+    }
+
+    fn changed(path: PathBuf, name: String, changes: &[Change]) -> Self {
+        let change = |file: &str, mut text: String| {
+            for (_, from, to) in changes.iter().filter(|(wanted, ..)| *wanted == file) {
+                assert!(text.contains(from), "{name}: {file} does not hold {from}");
+                text = text.replace(from, to);
+            }
+            text
+        };
+        let text = std::fs::read_to_string(path.join("world.json")).unwrap();
+        let text = change("world.json", text);
+        let world = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut files = Vec::new();
+        for (file, bytes) in snapshot(&path) {
+            if file != "world.json" && !file.starts_with("expected.") {
+                let text = change(&file, String::from_utf8(bytes).unwrap());
+                files.push((file, text));
+            }
+        }
+        Self { name, path, world, files }
+    }
+
+    /// The fixture's world, raised.
+    pub(crate) async fn raise(&self) -> Stage {
+        Stage::raise(&self.world, &self.files)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:#}", self.name))
+    }
+
+    /// What this fixture's run is to come to; `None` before `UPDATE=1` has written it.
+    pub(crate) fn expected(&self) -> Option<Value> {
+        let inside = Some(self.in_container()).filter(|path| in_container() && path.exists());
+        let path = inside.unwrap_or_else(|| self.path.join("expected.json"));
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+    }
+
+    /// Rewrites it. What differs in a container alone has a file of its own.
+    pub(crate) fn update(&self, found: &Value) {
+        if self.expected().as_ref() == Some(found) {
+            return;
+        }
+        let path = self.path.join("expected.json");
+        let path = if in_container() && path.exists() { self.in_container() } else { path };
+        std::fs::write(path, serde_json::to_string_pretty(found).unwrap() + "\n").unwrap();
+    }
+
+    fn in_container(&self) -> PathBuf {
+        self.path.join("expected.in-container.json")
+    }
+
+    /// The ids of the findings in `expected.json`.
+    pub(crate) fn ids_elsewhere(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path.join("expected.json")).unwrap();
+        let expected: Value = serde_json::from_str(&text).unwrap();
+        let findings = expected["findings"].as_array().unwrap().iter();
+        findings.map(|one| one.as_str().unwrap().split(' ').next().unwrap().to_owned()).collect()
+    }
+
+    /// Whether it comes to something else because the tests themselves run in a container.
+    pub(crate) fn differs_here(&self) -> bool {
+        in_container() && self.in_container().exists()
+    }
+}
+
+/// Whether the tests run in a container, by the marks that the doctor goes by: there the loopback
+/// address is not the engine's, and it judges otherwise.
+fn in_container() -> bool {
+    let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    marked && name.trim().len() == 12 && name.trim().bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Every file below a directory, by its path from there.
+pub(crate) fn snapshot(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for path in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// One run of the binary.
+pub(crate) struct Run {
+    /// What distinguishes it: a format, or the source that was taken away.
+    pub(crate) what: &'static str,
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// The report, where it was JSON.
+    pub(crate) fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("{}: {error}\n{}\n{}", self.what, self.stdout, self.stderr)
+        })
+    }
+}
+
+/// All runs of one fixture, and what they left behind.
+pub(crate) struct Played {
+    /// The fixture.
+    pub(crate) fixture: Fixture,
+    /// The JSON run that `expected.json` speaks of.
+    pub(crate) main: Run,
+    /// Other formats.
+    pub(crate) formats: Vec<Run>,
+    /// One run in every format, each to a file of its own: the file's text is its standard output.
+    pub(crate) files: Vec<Run>,
+    /// JSON runs with one source of evidence taken away.
+    pub(crate) ablated: Vec<Run>,
+    /// Every secret in the world.
+    pub(crate) secrets: Vec<String>,
+    /// What the engine was asked: method and path.
+    pub(crate) engine: Vec<(String, String)>,
+    /// The heads of the requests to servers that are no Convex backend.
+    pub(crate) strangers: Vec<String>,
+    /// Files of the project that a run added, changed or took away.
+    pub(crate) touched: Vec<String>,
+    /// Port to the server's name.
+    ports: BTreeMap<u16, String>,
+    /// The project's directory while it lasted.
+    directory: String,
+}
+
+/// The fixtures whose `expected.json` holds the whole table of what survives: each holds its data
+/// otherwise.
+const WITH_TABLE: [&str; 12] = [
+    "credentials-outside-volume",
+    "data-mount-wrong-path",
+    "data-on-tmpfs",
+    "data-volume-anonymous",
+    "data-volume-missing",
+    "data-volume-missing--pinned",
+    "data-volume-not-attached",
+    "docker-unreachable",
+    "healthy",
+    "healthy-bare-binary",
+    "healthy-bind-mount",
+    "sql-without-secret-persistence",
+];
+
+/// The sources that are taken away, each with the option that does it.
+const SOURCES: [(&str, &[&str]); 2] =
+    [("without Docker", &["--no-docker"]), ("without the network", &["--no-network"])];
+
+/// Raises the fixture and runs the binary in it, once per format and once per source taken away.
+pub(crate) async fn play(fixture: Fixture) -> Played {
+    let stage = fixture.raise().await;
+    let root = stage.project.clone();
+    let before = snapshot(&root);
+    let main = run(&stage, "json", &["--format", "json"]).await;
+    let mut formats = Vec::new();
+    for (what, options) in [
+        ("text", &[][..]),
+        ("the table", &["persistence"]),
+        ("all formats, verbose", &["-v", "--format", "text", "--format", "markdown"][..]),
+    ] {
+        formats.push(run(&stage, what, options).await);
+    }
+    let files = to_files(&stage).await;
+    let mut ablated = Vec::new();
+    for (what, options) in SOURCES {
+        let options = [&["--format", "json"], options].concat();
+        ablated.push(run(&stage, what, &options).await);
+    }
+    let after = snapshot(&root);
+    let touched = before
+        .keys()
+        .chain(after.keys())
+        .filter(|file| before.get(*file) != after.get(*file))
+        .cloned()
+        .collect();
+    let compose: Vec<_> =
+        after.keys().filter(|file| is_compose(file)).map(|file| root.join(file)).collect();
+    if !compose.is_empty() {
+        for file in compose {
+            std::fs::remove_file(file).unwrap();
+        }
+        ablated.push(run(&stage, "without the compose file", &["--format", "json"]).await);
+    }
+    let heads = stage.strangers.lock().unwrap();
+    Played {
+        main,
+        formats,
+        files,
+        ablated,
+        touched,
+        engine: stage.requests.lock().unwrap().clone(),
+        strangers: heads.iter().map(|(_, head)| head.clone()).collect(),
+        secrets: stage.secrets.clone(),
+        ports: stage.ports.iter().map(|(name, port)| (*port, name.clone())).collect(),
+        directory: root.display().to_string(),
+        fixture,
+    }
+}
+
+/// Every format that a program reads.
+const MACHINE_FORMATS: [&str; 5] = ["json", "sarif", "junit", "github", "gitlab"];
+
+/// One run that writes every machine format.
+async fn to_files(stage: &Stage) -> Vec<Run> {
+    let place = tempfile::tempdir().unwrap();
+    let path = |format: &str| place.path().join(format).to_str().unwrap().to_owned();
+    let paths = MACHINE_FORMATS.map(path);
+    let mut options = Vec::new();
+    for (format, path) in MACHINE_FORMATS.iter().zip(&paths) {
+        options.extend(["--format", format, "-o", path]);
+    }
+    let whole = run(stage, "all formats, to files", &options).await;
+    let file = |(what, path): (&'static str, &String)| Run {
+        what,
+        code: whole.code,
+        took: whole.took,
+        stdout: std::fs::read_to_string(path).unwrap(),
+        stderr: String::new(),
+    };
+    let mut runs: Vec<Run> = MACHINE_FORMATS.into_iter().zip(&paths).map(file).collect();
+    runs.push(whole);
+    runs
+}
+
+/// The reports of one fixture as a reader could get them: the whole one, and one without Docker.
+pub(crate) async fn reports(fixture: &Fixture) -> Vec<(&'static str, Value)> {
+    let stage = fixture.raise().await;
+    let mut reports = Vec::new();
+    for (what, options) in [("whole", &[][..]), SOURCES[0]] {
+        let options = [&["--format", "json"], options].concat();
+        reports.push((what, run(&stage, what, &options).await.report()));
+    }
+    reports
+}
+
+/// What one command says in the fixture's world.
+pub(crate) async fn asked(fixture: &Fixture, arguments: &[&str]) -> Run {
+    let stage = Stage::raise(&fixture.world, &fixture.files)
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error:#}", fixture.name));
+    run(&stage, "asked", arguments).await
+}
+
+fn is_compose(file: &str) -> bool {
+    let path = Path::new(file);
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let is_yaml =
+        path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    is_yaml && (stem.starts_with("docker-compose") || stem.starts_with("compose"))
+}
+
+/// The real binary in the stage's directory and in nothing but the stage's environment.
+pub(crate) async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> Run {
+    let begun = Instant::now();
+    let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(&stage.arguments)
+        .args(options)
+        .env_clear()
+        .envs(&stage.environment)
+        .current_dir(&stage.directory)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let done = tokio::time::timeout(Duration::from_secs(30), child)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: no end after 30 s"))
+        .unwrap();
+    Run {
+        what,
+        code: done.status.code(),
+        took: begun.elapsed(),
+        stdout: String::from_utf8(done.stdout).unwrap(),
+        stderr: String::from_utf8(done.stderr).unwrap(),
+    }
+}
+
+impl Played {
+    /// All runs.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        let formats = self.formats.iter().chain(&self.files);
+        std::iter::once(&self.main).chain(formats).chain(&self.ablated)
+    }
+
+    /// What the run that wrote every format wrote in this one.
+    pub(crate) fn file(&self, format: &str) -> &str {
+        &self.files.iter().find(|run| run.what == format).unwrap().stdout
+    }
+
+    /// The report of the main run, reduced to what does not depend on wording, ports and
+    /// directories.
+    pub(crate) fn summary(&self) -> Value {
+        let report = self.main.report();
+        let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+        let ids = |list: &str| -> Vec<String> {
+            let mut ids: Vec<String> =
+                report[list].as_array().unwrap().iter().map(|one| text(one, "id")).collect();
+            ids.sort();
+            ids
+        };
+        let causes: Vec<String> = report["causes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| format!("{} {}", text(one, "id"), text(one, "certainty")))
+            .collect();
+        let mut findings: Vec<String> = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                format!(
+                    "{} {} {} {}",
+                    text(one, "id"),
+                    text(one, "level"),
+                    text(one, "certainty"),
+                    self.place(&one["locations"][0])
+                )
+            })
+            .collect();
+        findings.sort();
+        let mut summary = serde_json::json!({
+            "verdict": report["verdict"],
+            "exit": self.main.code,
+            "causes": causes,
+            "findings": findings,
+            "unknown": ids("unknown"),
+        });
+        if WITH_TABLE.contains(&self.fixture.name.as_str()) {
+            let operations = report["persistence"]["operations"].as_array().unwrap();
+            let rows = operations.iter().map(|one| {
+                let fates = format!("{} {}", text(one, "keys"), text(one, "data"));
+                (text(one, "id"), Value::from(fates))
+            });
+            summary["persistence"] = Value::Object(rows.collect());
+        }
+        summary
+    }
+
+    /// A location in a form that is the same in every run.
+    fn place(&self, location: &Value) -> String {
+        let one = |name: &str| location[name].as_str();
+        let text = match (one("file"), one("container"), one("volume"), one("url"), one("env")) {
+            (Some(file), ..) => format!("{file}:{}", location["line"]),
+            (_, Some(container), ..) => format!("container {container}"),
+            (_, _, Some(volume), ..) => format!("volume {volume}"),
+            (_, _, _, Some(url), _) => url.to_owned(),
+            (.., Some(variable)) => format!("${variable}"),
+            _ => "-".to_owned(),
+        };
+        let root = self.directory.trim_end_matches("/app");
+        let text = text.replace(&self.directory, "{dir}").replace(root, "{root}");
+        self.ports.iter().fold(text, |text, (port, name)| {
+            text.replace(&format!(":{port}"), &format!(":{{{name}}}"))
+        })
+    }
+
+    /// `host:port` of the URL that this fixture's own configuration selects, as the report has it.
+    pub(crate) fn selected_origin(&self) -> Option<String> {
+        let report = self.main.report();
+        let endpoint = report["evidence"]["endpoint"].to_string();
+        let endpoint: Value = serde_json::from_str(&endpoint).unwrap();
+        let facts = find(&endpoint, "host")?;
+        Some(format!("{}:{}", facts["host"].as_str()?, facts["port"]))
+    }
+}
+
+/// The object that has this member, wherever an observation wraps it.
+fn find<'a>(value: &'a Value, member: &str) -> Option<&'a Value> {
+    if value.get(member).is_some() {
+        return Some(value);
+    }
+    value.as_object()?.values().find_map(|inner| find(inner, member))
+}
