@@ -205,7 +205,8 @@ impl<'a> Run<'a> {
 
     /// Tries every key against every secret found so far.
     fn try_keys(&mut self) {
-        self.evidence.keys = credentials::keys(&self.selected.selection, &self.secrets);
+        self.evidence.keys =
+            credentials::keys(&self.selected.selection, &self.evidence.selection, &self.secrets);
     }
 
     /// Sends the key again where it was rejected or nothing answered: whether the answer stays the
@@ -470,8 +471,6 @@ fn is_foreign(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) 
 /// Whether the container that should run does not, or seems to crash again and again.
 fn is_unwell(docker: &DockerFacts) -> bool {
     docker.expected().is_some_and(|container| {
-        !container.is_running()
-            || container.restarts > 0
-            || container.health.as_deref() == Some("unhealthy")
+        !container.is_running() || container.restarts > 0 || container.is_unhealthy()
     })
 }

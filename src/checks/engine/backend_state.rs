@@ -3,7 +3,7 @@
 
 use crate::checks::engine::{asked, command, log_lines, place, subject, weight};
 use crate::checks::{Check, endpoint};
-use crate::evidence::docker::Container;
+use crate::evidence::docker::{Container, ContainerHealth, ContainerState};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Action, Certainty, Finding, Level, Remedy, Rule};
 
@@ -65,9 +65,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((container, sure)) = subject(evidence, docker)? else { return Ok(vec![]) };
     let (level, weighed) = weight(evidence);
     let certainty = sure.min(weighed);
-    let finding = match (container.state.as_str(), container.health.as_deref()) {
-        ("exited" | "created" | "dead", _) => stopped(container, certainty),
-        ("restarting", _) => BACKEND_RESTARTING
+    let finding = match (&container.state, &container.health) {
+        _ if container.is_stopped() => stopped(container, certainty),
+        (ContainerState::Restarting, _) => BACKEND_RESTARTING
             .finding(
                 certainty,
                 format!("{} has restarted {} times.", container.name, container.restarts),
@@ -77,7 +77,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Remedy::safe("its log says why it ends")
                     .run(command("logs --tail 50", &container.name)),
             ),
-        ("paused", _) => BACKEND_PAUSED
+        (ContainerState::Paused, _) => BACKEND_PAUSED
             .finding(
                 certainty,
                 format!("{} is frozen: it takes connections and answers none.", container.name),
@@ -88,7 +88,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .act(Action::Start { container: container.name.clone() }),
             ),
         // Between two deaths the engine calls it running.
-        ("running", _) if flaps(evidence, container) => BACKEND_RESTARTING
+        (ContainerState::Running, _) if flaps(evidence, container) => BACKEND_RESTARTING
             .finding(
                 certainty.min(Certainty::Likely),
                 format!(
@@ -100,7 +100,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Remedy::safe("its log says why it ends")
                     .run(command("logs --tail 50", &container.name)),
             ),
-        ("running", Some("starting")) => BACKEND_STARTING
+        (ContainerState::Running, Some(ContainerHealth::Starting)) => BACKEND_STARTING
             .finding(
                 certainty,
                 format!("{} runs, and its health check has not passed yet.", container.name),
@@ -109,7 +109,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Remedy::safe("wait until it is healthy, then run the command again")
                     .run(command("inspect -f '{{.State.Health.Status}}'", &container.name)),
             ),
-        ("running", Some("unhealthy")) => BACKEND_UNHEALTHY
+        (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
             .finding(certainty, format!("{} runs, and its health check fails.", container.name))
             .remedy(
                 Remedy::safe("see what the check and the backend say")
@@ -136,7 +136,7 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
     let mut finding = BACKEND_STOPPED.finding(
         certainty,
         match container.exit_code {
-            _ if container.state == "created" => {
+            _ if container.is_created() => {
                 format!("{} was created and did not start.", container.name)
             }
             Some(130 | 143) => format!("{} was stopped.", container.name),
@@ -214,8 +214,8 @@ mod tests {
             build::unreachable(&mut evidence, Reach::Refused);
         }
         let container = build::expected(&mut evidence);
-        container.state = state.to_owned();
-        container.health = health.map(str::to_owned);
+        container.state = state.into();
+        container.health = health.map(Into::into);
         evidence
     }
 

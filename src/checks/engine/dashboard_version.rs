@@ -3,7 +3,7 @@
 use super::{asked, place, subject};
 use crate::checks::Check;
 use crate::checks::compose::{self, location};
-use crate::evidence::docker::Companion;
+use crate::evidence::docker::{Companion, ContainerState};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -30,7 +30,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // The project's own; a dashboard of nobody's project may be for any backend.
     let Some(project) = &container.project else { return Ok(vec![]) };
     let of_project = |it: &&Companion| {
-        it.dashboard && it.name.starts_with(project.as_str()) && it.state == "running"
+        it.dashboard && it.name.starts_with(project.as_str()) && it.state == ContainerState::Running
     };
     let Some(dashboard) = docker.companions.iter().find(of_project) else { return Ok(vec![]) };
     let built = (container.revision.as_deref(), dashboard.revision.as_deref());
@@ -146,7 +146,7 @@ mod tests {
                 name: "app-dashboard-1".to_owned(),
                 service: None,
                 image: format!("{DASHBOARD}:latest"),
-                state: "running".to_owned(),
+                state: "running".into(),
                 revision: other.map(str::to_owned),
                 dashboard: true,
             }];

@@ -92,7 +92,7 @@ mod tests {
             let mut evidence = build::healthy();
             if !serves {
                 build::unreachable(&mut evidence, Reach::Refused);
-                build::expected(&mut evidence).state = "exited".to_owned();
+                build::expected(&mut evidence).state = "exited".into();
             }
             build::expected(&mut evidence).log = build::log(&[line]);
             let expected: Vec<_> =
@@ -106,7 +106,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "created".to_owned();
+        container.state = "created".into();
         container.start_error =
             Some("mkdir /var/lib/docker/overlay2/x: no space left on device".to_owned());
         assert_eq!(build::told(run(&evidence)), ["disk-full error proven app-backend-1"]);

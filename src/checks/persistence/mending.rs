@@ -72,7 +72,7 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
         ));
     }
     let over = declared_over(service, &service.data_dir);
-    let named = over.filter(|line| keeps(line) && line.kind == "volume");
+    let named = over.filter(|line| keeps(line) && line.is_volume());
     let key = match named.and_then(|line| line.source.clone()) {
         Some(key) => key,
         None => free_key(compose, docker)?,

@@ -273,7 +273,7 @@ mod tests {
             let container = Container {
                 name: "app-backend-1".to_owned(),
                 service: Some("backend".to_owned()),
-                state: "running".to_owned(),
+                state: "running".into(),
                 ports: vec![port],
                 ..Container::default()
             };

@@ -5,7 +5,7 @@ use super::{compose, container, log_lines, set};
 use crate::checks::Check;
 use crate::checks::compose::{location, shell_word};
 use crate::checks::endpoint::{convex_answers, selected};
-use crate::evidence::compose::{BackendService, DatabaseService, EntryValue};
+use crate::evidence::compose::{BackendService, DatabaseService, EntryValue, SqlKind};
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -116,7 +116,7 @@ fn create(evidence: &Evidence, server: Option<&DatabaseService>, name: &str) -> 
     };
     let Some(server) = server else { return remedy };
     let service = shell_word(&server.name);
-    restart(if server.kind == "mysql" {
+    restart(if server.kind == SqlKind::Mysql {
         remedy.run(compose::command(
             evidence,
             &format!("exec {service} sh -c 'mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e \"CREATE DATABASE {name}\"'"),
@@ -140,7 +140,7 @@ mod tests {
         let mut evidence = build::healthy();
         if dead {
             build::unreachable(&mut evidence, Reach::Refused);
-            build::expected(&mut evidence).state = "exited".to_owned();
+            build::expected(&mut evidence).state = "exited".into();
         }
         build::expected(&mut evidence).log = build::log(log);
         let compose = build::compose(&mut evidence);
@@ -156,7 +156,7 @@ mod tests {
         compose.databases = vec![DatabaseService {
             name: "db".to_owned(),
             at: build::at(20),
-            kind: "postgres".to_owned(),
+            kind: SqlKind::Postgres,
             database: database.map(|name| (name.to_owned(), build::at(23))),
             has_scripts: false,
         }];

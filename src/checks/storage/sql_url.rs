@@ -6,7 +6,7 @@ use crate::checks::Check;
 use crate::checks::compose::location;
 use crate::checks::endpoint::{heed_200, key_accepted};
 use crate::checks::engine::{self, DEATH};
-use crate::evidence::compose::SqlUrl;
+use crate::evidence::compose::{SqlKind, SqlUrl};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -133,9 +133,9 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ if others > 0 && blank.is_none() => Certainty::Possible,
         _ => Certainty::Proven,
     };
-    let variable = if database.kind == "mysql" { "MYSQL_URL" } else { "POSTGRES_URL" };
-    let scheme = if database.kind == "mysql" { "mysql" } else { "postgres" };
-    let port = if database.kind == "mysql" { 3306 } else { 5432 };
+    let variable = if database.kind == SqlKind::Mysql { "MYSQL_URL" } else { "POSTGRES_URL" };
+    let scheme = if database.kind == SqlKind::Mysql { "mysql" } else { "postgres" };
+    let port = if database.kind == SqlKind::Mysql { 3306 } else { 5432 };
     let mut finding = SQL_URL_NOT_PASSED
         .finding(
             certainty,
@@ -199,7 +199,7 @@ mod tests {
             build::unreachable(&mut evidence, Reach::Refused);
             build::compose(&mut evidence).sql_urls = declared.into_iter().collect();
             let container = build::expected(&mut evidence);
-            container.state = "restarting".to_owned();
+            container.state = "restarting".into();
             container.sql_url = held;
             container.log = build::log(log);
             build::told(has_path(&evidence))
@@ -230,7 +230,7 @@ mod tests {
             compose.databases = vec![DatabaseService {
                 name: "db".to_owned(),
                 at: build::at(20),
-                kind: "postgres".to_owned(),
+                kind: SqlKind::Postgres,
                 database: None,
                 has_scripts: false,
             }];

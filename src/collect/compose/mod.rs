@@ -149,7 +149,7 @@ fn data_volume_keys(backends: &[BackendService]) -> Vec<String> {
         [&service.data_dir, &service.credentials_dir]
             .into_iter()
             .filter_map(|path| service.mount_over(path))
-            .filter(|mount| mount.kind == "volume")
+            .filter(|mount| mount.is_volume())
             .filter_map(|mount| mount.source.clone())
             .collect::<Vec<String>>()
     };

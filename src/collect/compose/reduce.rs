@@ -7,8 +7,8 @@ use crate::admin_key::InstanceSecret;
 use crate::collect::docker;
 use crate::compose::{self, NameSource, Project, Service, Variable, VariableSource, WarningKind};
 use crate::evidence::compose::{
-    BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
-    EntryValue, EnvironmentEntry,
+    BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredMountKind, DeclaredPort,
+    DeclaredVolume, EntryValue, EnvironmentEntry,
 };
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
@@ -127,7 +127,7 @@ fn backend(
     let credentials_dir =
         value("CREDENTIALS_DIR").unwrap_or_else(|| format!("{data_dir}/credentials"));
     let tmpfs = service.tmpfs.iter().map(|entry| DeclaredMount {
-        kind: "tmpfs".to_owned(),
+        kind: DeclaredMountKind::Tmpfs,
         source: None,
         target: entry.value.split(':').next().unwrap_or_default().to_owned(),
         read_only: false,
@@ -162,7 +162,7 @@ fn backend(
             .volumes
             .iter()
             .map(|mount| DeclaredMount {
-                kind: mount.kind.as_str().to_owned(),
+                kind: mount.kind.as_str().into(),
                 source: mount.source.clone(),
                 target: mount.target.clone(),
                 read_only: mount.read_only,

@@ -10,7 +10,7 @@ use crate::collect::docker::recognise;
 use crate::collect::sql_url;
 use crate::compose::{self, Project, Service};
 use crate::evidence::compose::{
-    At, BackendService, DashboardService, DatabaseService, DeclaredSqlUrl,
+    At, BackendService, DashboardService, DatabaseService, DeclaredSqlUrl, SqlKind,
 };
 use crate::secret::sanitize;
 
@@ -45,10 +45,10 @@ pub(super) fn databases(project: &Project, directory: &Path) -> Vec<DatabaseServ
             let image = service.image.as_ref()?;
             let (kind, variables): (_, &[&str]) = match recognise::repository(&image.value) {
                 "postgres" | "postgresql" | "pgvector" | "timescaledb" | "postgis" => {
-                    ("postgres", &["POSTGRES_DB", "POSTGRESQL_DATABASE"])
+                    (SqlKind::Postgres, &["POSTGRES_DB", "POSTGRESQL_DATABASE"])
                 }
                 "mysql" | "mariadb" | "mysql-server" | "percona-server" => {
-                    ("mysql", &["MYSQL_DATABASE", "MARIADB_DATABASE"])
+                    (SqlKind::Mysql, &["MYSQL_DATABASE", "MARIADB_DATABASE"])
                 }
                 _ => return None,
             };
@@ -61,7 +61,7 @@ pub(super) fn databases(project: &Project, directory: &Path) -> Vec<DatabaseServ
             Some(DatabaseService {
                 name: name.clone(),
                 at: place(&service.at, directory),
-                kind: kind.to_owned(),
+                kind,
                 database,
                 has_scripts: service
                     .volumes

@@ -4,7 +4,7 @@ use super::{Judged, KEY_VARIABLE, Scene, URL_VARIABLE};
 use crate::checks::endpoint::convex_answers;
 use crate::checks::key::{Said, called, is_no_key, said, stands, trial};
 use crate::checks::persistence::is_durable;
-use crate::evidence::docker::{Container, SecretState};
+use crate::evidence::docker::{Container, ContainerHealth, SecretState};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::selection::SelectionKind;
 use crate::evidence::{ComposeFacts, EndpointFacts, KeyFacts, Observation};
@@ -237,7 +237,9 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
         return broken(format!("{} answers in its place", other.name));
     }
     let answers = scene.endpoint.is_some_and(EndpointFacts::is_convex_api);
-    if let Some(health) = container.health.as_deref().filter(|it| *it != "healthy" && !answers) {
+    if let Some(health) =
+        container.health.as_ref().filter(|it| **it != ContainerHealth::Healthy && !answers)
+    {
         return unknown(format!("{name} is {health}, and was not seen to answer"));
     }
     match scene.published {

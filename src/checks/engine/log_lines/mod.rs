@@ -145,7 +145,7 @@ pub(crate) fn told<'a>(evidence: &'a Evidence, id: &str) -> Result<Option<Told<'
 
 /// Whether the container runs, and nothing at the URL speaks against it.
 fn serves(evidence: &Evidence, container: &Container) -> Result<bool, Unseen> {
-    if !container.is_running() || container.health.as_deref() == Some("unhealthy") {
+    if !container.is_running() || container.is_unhealthy() {
         return Ok(false);
     }
     match endpoint::selected(evidence)? {
