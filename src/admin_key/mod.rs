@@ -10,6 +10,7 @@ mod inspect;
 mod parse;
 mod repair;
 mod shape;
+mod text;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -17,7 +18,8 @@ pub use claims::{Claims, Kind};
 pub use inspect::{Inspection, Opened, VerdictWord, inspect, inspect_json, refused};
 pub use parse::strip_one_line_end;
 pub use repair::repaired;
-pub use shape::{Form, Shape, ShapeFault, TypePrefix, fingerprint, shape};
+pub use shape::{Form, Shape, ShapeFault, fingerprint, shape};
+pub use text::TypePrefix;
 
 use crate::secret::{Fingerprint, Secret};
 

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::shape::{TypePrefix, is_blank, is_quote};
+use super::text::{TypePrefix, is_blank, is_quote};
 use super::{Fault, Path, cipher};
 
 /// A key's text as the broker sees it.

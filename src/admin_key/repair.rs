@@ -2,7 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::shape::{Form, ShapeFault, is_blank, is_quote, shape};
+use super::shape::{Form, ShapeFault, shape};
+use super::text::{is_blank, is_quote};
 use crate::secret::Secret;
 
 /// What may come along before the key, in lower case; of several the last one counts.

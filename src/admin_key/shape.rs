@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::parse::hex_candidates;
+use super::text::{TypePrefix, is_blank, is_quote};
 use crate::secret::{Fingerprint, Secret};
 
 /// The shortest whole key: a one-digit issue time and a member.
@@ -81,39 +82,6 @@ pub enum ShapeFault {
     WrongVersionByte,
 }
 
-/// What stands before the first `:` of the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TypePrefix {
-    /// `prod:`
-    Prod,
-    /// `dev:`
-    Dev,
-    /// `preview:`
-    Preview,
-    /// `project:`
-    Project,
-    /// Any other text.
-    Other,
-}
-
-impl TypePrefix {
-    pub(super) fn of(text: &str) -> Self {
-        match text.to_ascii_lowercase().as_str() {
-            "prod" => Self::Prod,
-            "dev" => Self::Dev,
-            "preview" => Self::Preview,
-            "project" => Self::Project,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether the header drops the whole name for it, in either case.
-    pub(super) fn drops_the_name(self) -> bool {
-        matches!(self, Self::Preview | Self::Project)
-    }
-}
-
 /// All that a key's text shows without a secret, and nothing that is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Shape {
@@ -138,16 +106,6 @@ pub struct Shape {
     /// Whether it is long enough to carry a name inside. Without that and without `|` there is no
     /// name.
     pub room_for_name: bool,
-}
-
-pub(super) fn is_blank(c: char) -> bool {
-    c.is_whitespace()
-        || c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
-}
-
-pub(super) fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'' | '`' | '\u{2018}'..='\u{201f}')
 }
 
 /// Whether this may be shown as a name; a long text of hex digits may be a secret in the wrong

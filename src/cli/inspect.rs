@@ -61,8 +61,8 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                 show(options, &value, &text::yaml(&value))?;
                 Ok(Exit::Fine)
             }
-            Err(errors) => {
-                let first = errors.first();
+            Err(refused) => {
+                let first = refused.errors.first();
                 let at = first.at.as_ref();
                 let value = json!({"error": {
                     "message": first.message,
@@ -70,8 +70,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                     "line": at.map(|at| at.line),
                     "column": at.map(|at| at.column),
                 }});
-                let issues = collect::compose_issues(&request, &errors)?;
-                show(options, &value, &text::issues(&issues, output::width()))?;
+                show(options, &value, &text::issues(&refused.issues, output::width()))?;
                 Ok(Exit::Found)
             }
         },

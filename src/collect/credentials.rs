@@ -2,8 +2,8 @@
 //! what the key then says.
 
 use crate::admin_key::{self, InstanceSecret};
-use crate::evidence::KeyFacts;
 use crate::evidence::key::{SecretPlace, Trial};
+use crate::evidence::{KeyFacts, SelectionFacts};
 use crate::secret::{Fingerprint, Secret};
 use crate::selection::choose::Selection;
 use crate::selection::names::ADMIN_KEY;
@@ -13,17 +13,23 @@ use crate::selection::names::ADMIN_KEY;
 pub(super) const PUBLIC_DEVELOPMENT: &str =
     "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974";
 
-/// Every key of the selection, the one in force first, each tried against every secret.
-pub(super) fn keys(selection: &Selection, found: &[(Secret, SecretPlace)]) -> Vec<KeyFacts> {
+/// Every key of the selection, the selected one first, each tried against every secret. `facts` are
+/// those of the same selection.
+pub(super) fn keys(
+    selection: &Selection,
+    facts: &SelectionFacts,
+    found: &[(Secret, SecretPlace)],
+) -> Vec<KeyFacts> {
     let secrets = distinct(found);
     let definitions = selection
         .variables
         .iter()
         .filter(|variable| variable.name == ADMIN_KEY)
         .flat_map(|variable| &variable.definitions)
-        .filter(|definition| !definition.value.is_empty());
+        .zip(facts.definitions(ADMIN_KEY))
+        .filter(|(definition, _)| !definition.value.is_empty());
     let mut keys: Vec<KeyFacts> = definitions
-        .map(|definition| {
+        .map(|(definition, known)| {
             let key = Secret::new(definition.value.expose());
             KeyFacts {
                 source: definition.source.clone(),
@@ -31,7 +37,7 @@ pub(super) fn keys(selection: &Selection, found: &[(Secret, SecretPlace)]) -> Ve
                     .admin_key
                     .as_ref()
                     .is_some_and(|selected| selected.source == definition.source),
-                fingerprint: admin_key::fingerprint(&key),
+                fingerprint: known.key.as_ref().and_then(|key| key.fingerprint.clone()),
                 shape: admin_key::shape(&key),
                 repaired: admin_key::repaired(&key).as_ref().and_then(admin_key::fingerprint),
                 equals_secret_of: equals(&key, found),

@@ -3,7 +3,9 @@
 
 use anyhow::bail;
 
-use super::{Request, compose_project, docker, look, nonce_bytes, runtime};
+use super::run::{self, Scope};
+use super::texts::Texts;
+use super::{Request, compose, docker, nonce_bytes, runtime};
 use crate::admin_key::{self, Claims, InstanceSecret, Kind};
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
@@ -51,7 +53,7 @@ pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
     }
     let runtime = runtime()?;
     let minted = runtime.block_on(async {
-        let evidence = look(request, super::Scope::All).await?;
+        let evidence = run::collect(request, Scope::All).await?;
         let facts = match evidence.docker.seen() {
             Ok(facts) => facts,
             Err(unseen) => bail!(
@@ -103,15 +105,12 @@ async fn container_and_secret(
     name: &str,
 ) -> anyhow::Result<(Container, InstanceSecret)> {
     let (directory, environment) = (request.directory()?, request.environment());
-    let project = compose_project::load(request, &directory, &environment);
-    let compose =
-        compose_project::facts(&project, &directory, request.service.as_deref(), &environment);
+    let compose = compose::read(request, &directory, &environment, &Texts::default());
     let listing = match docker::list(&request.docker_options(), &environment).await {
         Ok(listing) => listing,
         Err(unasked) => bail!("{}", unasked.reason),
     };
-    let wanted = compose_project::wanted(&project, &compose.facts);
-    let found = docker::inspect(&listing, &wanted).await;
+    let found = docker::inspect(&listing, &compose.wanted()).await;
     let Some(container) = found.facts.backend(name) else { bail!("{name} is gone") };
     let Some(secret) = in_force(&found.secrets, container) else {
         bail!("the secret that {name} runs with could not be read");

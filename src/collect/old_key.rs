@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::texts::Texts;
 use super::{Request, endpoint, nonce, runtime, selection};
 use crate::evidence::Observation;
 use crate::evidence::endpoint::Answer;
@@ -25,7 +26,9 @@ impl OldKey {
             return Ok(None);
         }
         let environment = request.environment();
-        let selected = selection::select(request, &request.directory()?, &environment).selection;
+        let directory = request.directory()?;
+        let texts = Texts::default();
+        let selected = selection::select(request, &directory, &environment, &texts).selection;
         let (Some((url, _)), Some(key)) = (selected.url, selected.admin_key) else {
             return Ok(None);
         };

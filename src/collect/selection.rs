@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Request;
-use super::files::{self, FileText};
+use super::files::FileText;
 use super::repository::ReadFile;
+use super::texts::Texts;
 use crate::evidence::selection::PackageJsonState;
 use crate::evidence::surroundings::UnreadableFile;
 use crate::secret::Secret;
@@ -25,17 +26,19 @@ pub(super) fn select(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
+    texts: &Texts,
 ) -> Selected {
     let mut unreadable = Vec::new();
     let mut read_files = Vec::new();
-    let mut read = |name: &str| match files::read(&directory.join(name)) {
+    let mut read = |name: &str| match &*texts.read(&directory.join(name)) {
         FileText::Text(text) => {
             let file = ReadFile { name: name.to_owned(), text: text.clone(), is_env: true };
             read_files.push(file);
-            Some(choose::FileText::new(name, text))
+            Some(choose::FileText::new(name, text.clone()))
         }
         FileText::Missing => None,
         FileText::Unreadable(reason) => {
+            let reason = reason.clone();
             unreadable.push(UnreadableFile { file: name.to_owned(), reason });
             None
         }
@@ -54,15 +57,15 @@ pub(super) fn select(
             url: request.url.clone(),
             admin_key: request.admin_key.as_ref().map(|key| Secret::new(key.expose())),
         },
-        package_json: package_json(directory),
+        package_json: package_json(directory, texts),
     };
     Selected { selection: choose::select(&sources), files: read_files, unreadable }
 }
 
-fn package_json(directory: &Path) -> PackageJsonState {
+fn package_json(directory: &Path, texts: &Texts) -> PackageJsonState {
     use crate::evidence::Observation;
     use crate::evidence::surroundings::PackageJson;
-    match super::surroundings::package_json(directory) {
+    match super::surroundings::package_json(directory, texts) {
         Observation::Seen(PackageJson::Here { depends_on_convex: true }) => {
             PackageJsonState::WithConvex
         }

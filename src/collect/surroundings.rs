@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
+use super::texts::Texts;
 use crate::evidence::Observation;
 use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
 use crate::selection::node_dotenv;
@@ -18,10 +19,10 @@ const ENTRIES: usize = 500;
 const ELSEWHERE: usize = 40;
 
 /// The directory's `package.json`, or the nearest one.
-pub(super) fn package_json(directory: &Path) -> Observation<PackageJson> {
-    match files::read(&directory.join("package.json")) {
+pub(super) fn package_json(directory: &Path, texts: &Texts) -> Observation<PackageJson> {
+    match &*texts.read(&directory.join("package.json")) {
         FileText::Text(text) => {
-            Observation::Seen(PackageJson::Here { depends_on_convex: depends_on_convex(&text) })
+            Observation::Seen(PackageJson::Here { depends_on_convex: depends_on_convex(text) })
         }
         FileText::Missing => {
             Observation::Seen(PackageJson::Missing { nearest: nearest(directory) })

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files::{self, FileText};
-use super::{Request, compose_project, docker, surroundings, toolchain};
+use super::texts::Texts;
+use super::{Request, compose, docker, surroundings, toolchain};
 use crate::evidence::Observation;
 use crate::evidence::versions::{Installed, System, Versions};
 use crate::secret::sanitize;
@@ -78,13 +79,10 @@ async fn engine(
     if request.no_docker {
         return Err("--no-docker was given".to_owned());
     }
-    let project = compose_project::load(request, directory, environment);
-    let service = request.service.as_deref();
-    let compose = compose_project::facts(&project, directory, service, environment);
-    let wanted = compose_project::wanted(&project, &compose.facts);
+    let compose = compose::read(request, directory, environment, &Texts::default());
     let options = request.docker_options();
     let listing = docker::list(&options, environment).await.map_err(|unasked| unasked.reason)?;
-    Ok(docker::versions(&listing, &wanted).await)
+    Ok(docker::versions(&listing, &compose.wanted()).await)
 }
 
 /// The distribution's own name for itself.

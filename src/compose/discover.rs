@@ -4,6 +4,7 @@
 //! `COMPOSE_FILE`), then the compose files, then the `.env` of the project directory, then profiles
 //! and name. What is set first wins.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Request;
@@ -40,9 +41,24 @@ pub(super) struct Reader<'f> {
     pub(super) files: &'f dyn Files,
     pub(super) sources: Sources,
     pub(super) warnings: Vec<Warning>,
+    /// The places of texts with a variable that is set nowhere, also one with a default.
+    pub(super) undecided: BTreeSet<Pos>,
+}
+
+impl<'f> Reader<'f> {
+    pub(super) fn new(files: &'f dyn Files) -> Self {
+        let (sources, warnings) = (Sources::default(), Vec::new());
+        Self { files, sources, warnings, undecided: BTreeSet::new() }
+    }
 }
 
 impl Reader<'_> {
+    /// Notes what the templates of a `.env` file or an `env_file` leave open.
+    pub(super) fn note_unset(&mut self, unset: dotenv::Unset) {
+        self.undecided.extend(unset.undecided);
+        self.warn_unset(unset.names);
+    }
+
     pub(super) fn warn(&mut self, kind: WarningKind, pos: Option<Pos>, message: String) {
         let at = pos.map(|pos| self.sources.at(pos));
         // Each unset variable is said once: Compose repeats itself.
@@ -115,13 +131,16 @@ impl Reader<'_> {
             let file = self.sources.number(path);
             let unset = dotenv::parse(&text, file, environment, &mut sets)
                 .map_err(|fault| self.env_fault(path, file, &fault))?;
-            self.warn_unset(unset);
+            self.note_unset(unset);
         }
         Ok(sets)
     }
 
     pub(super) fn env_fault(&self, path: &Path, file: u32, fault: &dotenv::Fault) -> Errors {
-        let kind = if fault.required { ErrorKind::RequiredVariable } else { ErrorKind::Syntax };
+        let kind = match &fault.required {
+            Some(name) => ErrorKind::RequiredVariable { name: name.clone() },
+            None => ErrorKind::Syntax,
+        };
         let pos = Pos { file, line: fault.line, column: fault.column };
         let message = format!("{} {}: {}", fault.verb, path.display(), fault.message);
         Errors::one(kind, Some(self.sources.at(pos)), message)

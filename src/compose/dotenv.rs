@@ -20,15 +20,24 @@ pub(super) struct Set {
 /// What files set, by name.
 pub(super) type Sets = BTreeMap<String, Set>;
 
-/// Why a file is no `.env` file. The sentence never quotes a value.
+/// What the templates of files asked for and no one sets.
+#[derive(Default)]
+pub(super) struct Unset {
+    /// The variables that became nothing, and the values they were used in.
+    pub(super) names: Vec<(String, Pos)>,
+    /// The values with a variable that is set nowhere, also one with a default.
+    pub(super) undecided: Vec<Pos>,
+}
+
+/// Why a file is not a `.env` file. The sentence never quotes a value.
 pub(super) struct Fault {
     /// What Compose says of the file.
     pub(super) verb: &'static str,
     pub(super) message: String,
     pub(super) line: u32,
     pub(super) column: u32,
-    /// A required variable is missing, rather than the grammar broken.
-    pub(super) required: bool,
+    /// The required variable that is missing, when that is the fault.
+    pub(super) required: Option<String>,
 }
 
 const READ: &str = "failed to read";
@@ -47,17 +56,17 @@ impl Variables for Layered<'_> {
     }
 }
 
-/// Reads a file into `sets`; what it sets anew wins. Returns the variables that were used and are
-/// set nowhere.
+/// Reads a file into `sets`; what it sets again wins. Returns what its templates used
+/// and is set nowhere.
 pub(super) fn parse(
     text: &str,
     file: u32,
     outer: &dyn Variables,
     sets: &mut Sets,
-) -> Result<Vec<(String, Pos)>, Fault> {
+) -> Result<Unset, Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader { text, at: 0, line: 1, column: 1, file };
-    let mut unset = Vec::new();
+    let mut unset = Unset::default();
     while reader.next_statement() {
         reader.statement(outer, sets, &mut unset)?;
     }
@@ -90,7 +99,7 @@ pub(super) fn parse_raw(
                 _ => "variable contains whitespaces",
             };
             let (verb, message) = ("failed to parse env_file", message.to_owned());
-            return Err(Fault { verb, message, line: number, column, required: false });
+            return Err(Fault { verb, message, line: number, column, required: None });
         }
         let pos = Pos { file, line: number, column };
         match value {
@@ -154,7 +163,7 @@ impl<'t> Reader<'t> {
     fn fault(&self, what: &str) -> Fault {
         let pos = self.pos();
         let message = format!("line {}: {what}", pos.line);
-        Fault { verb: READ, message, line: pos.line, column: pos.column, required: false }
+        Fault { verb: READ, message, line: pos.line, column: pos.column, required: None }
     }
 
     /// Goes to the next thing that is neither blank nor comment; `false` at the end.
@@ -177,7 +186,7 @@ impl<'t> Reader<'t> {
         &mut self,
         outer: &dyn Variables,
         sets: &mut Sets,
-        unset: &mut Vec<(String, Pos)>,
+        unset: &mut Unset,
     ) -> Result<(), Fault> {
         if let Some(after) = self.rest().strip_prefix("export")
             && after.starts_with(char::is_whitespace)
@@ -200,14 +209,15 @@ impl<'t> Reader<'t> {
             Raw::Template(template) => {
                 match interpolate::fill(&template, &Layered { outer, inner: sets }) {
                     Ok(filled) => {
-                        unset.extend(filled.unset.into_iter().map(|name| (name, pos)));
+                        unset.names.extend(filled.unset.into_iter().map(|name| (name, pos)));
+                        unset.undecided.extend(filled.undecided.then_some(pos));
                         filled.text
                     }
                     Err(refusal) => {
                         let (message, required) = match refusal {
-                            Refusal::Malformed => ("Invalid template".to_owned(), false),
-                            Refusal::TooLong => ("value is too long".to_owned(), false),
-                            Refusal::Missing(sentence) => (sentence, true),
+                            Refusal::Malformed => ("Invalid template".to_owned(), None),
+                            Refusal::TooLong => ("value is too long".to_owned(), None),
+                            Refusal::Missing { name, sentence } => (sentence, Some(name)),
                         };
                         return Err(Fault {
                             verb: READ,

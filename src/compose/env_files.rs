@@ -54,10 +54,11 @@ impl Resolver<'_, '_> {
             let read = if format.is_empty() {
                 dotenv::parse(&text, number, &outer, &mut sets)
             } else {
-                dotenv::parse_raw(&text, number, &outer, &mut sets).map(|()| Vec::new())
+                dotenv::parse_raw(&text, number, &outer, &mut sets)
+                    .map(|()| dotenv::Unset::default())
             };
             match read {
-                Ok(unset) => self.reader.warn_unset(unset),
+                Ok(unset) => self.reader.note_unset(unset),
                 Err(fault) => {
                     let errors = self.reader.env_fault(&file, number, &fault);
                     self.found.extend(errors.iter().cloned());
@@ -111,7 +112,7 @@ impl Resolver<'_, '_> {
             let mut outer = Environment::default();
             outer.add(sets.clone());
             match dotenv::parse(&text, number, &outer, &mut sets) {
-                Ok(unset) => self.reader.warn_unset(unset),
+                Ok(unset) => self.reader.note_unset(unset),
                 Err(fault) => {
                     let errors = self.reader.env_fault(&file, number, &fault);
                     self.found.extend(errors.iter().cloned());

@@ -12,7 +12,7 @@ use super::source::At;
 pub(super) const MOST_ERRORS: usize = 100;
 
 /// What kind of fault an [`Error`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
     /// There is no compose file at all: nothing is wrong, there is just no project here.
     NotFound,
@@ -23,7 +23,10 @@ pub enum ErrorKind {
     /// The text is YAML and not a Compose project.
     Invalid,
     /// A variable that the file declares required (`${NAME:?}`) is missing.
-    RequiredVariable,
+    RequiredVariable {
+        /// Its name.
+        name: String,
+    },
     /// A bound was exceeded (nesting, alias expansion, size).
     Limit,
 }

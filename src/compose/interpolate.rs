@@ -24,8 +24,8 @@ pub(super) enum Refusal {
     Malformed,
     /// The text grew past [`LONGEST`]: variables made of variables double with each line.
     TooLong,
-    /// A required variable is missing; the sentence names it.
-    Missing(String),
+    /// A required variable is missing: its name, and Compose's sentence about it.
+    Missing { name: String, sentence: String },
 }
 
 /// What filling in a text came to.
@@ -36,6 +36,8 @@ pub(super) struct Filled {
     pub(super) used: Vec<Used>,
     /// The variables that are set nowhere and became nothing.
     pub(super) unset: Vec<String>,
+    /// Whether any variable of the text is set nowhere, also one with a default.
+    pub(super) undecided: bool,
 }
 
 /// Fills in a text.
@@ -132,7 +134,10 @@ fn put(name: &str, variables: &dyn Variables, out: &mut Filled) {
             out.text.push_str(value);
             out.used.push(Used { name: name.to_owned(), origin });
         }
-        None => out.unset.push(name.to_owned()),
+        None => {
+            out.unset.push(name.to_owned());
+            out.undecided = true;
+        }
     }
 }
 
@@ -164,7 +169,9 @@ fn braced(
     let mut argument = Filled::default();
     walk(word, variables, &mut argument, depth + 1)?;
     out.unset.append(&mut argument.unset);
-    let found = variables.lookup(name).filter(|(value, _)| !(empty_is_missing && value.is_empty()));
+    let found = variables.lookup(name);
+    out.undecided |= argument.undecided || found.is_none();
+    let found = found.filter(|(value, _)| !(empty_is_missing && value.is_empty()));
     match (operator, found) {
         (Some('-' | '?'), Some(_)) => put(name, variables, out),
         (Some('-'), None) | (Some('+'), Some(_)) => {
@@ -178,7 +185,7 @@ fn braced(
                 sentence.push_str(": ");
                 sentence.push_str(&argument.text);
             }
-            return Err(Refusal::Missing(sentence));
+            return Err(Refusal::Missing { name: name.to_owned(), sentence });
         }
         _ => return Err(Refusal::Malformed),
     }
@@ -246,13 +253,30 @@ mod tests {
 
     #[test]
     fn a_missing_required_variable_is_named() {
-        for (text, expected) in [
-            ("${U:?need U}", "required variable U is missing a value: need U"),
-            ("${U?}", "required variable U is missing a value"),
-            ("${EMPTY:?need $V}", "required variable EMPTY is missing a value: need val"),
+        for (text, name, expected) in [
+            ("${U:?need U}", "U", "required variable U is missing a value: need U"),
+            ("${U?}", "U", "required variable U is missing a value"),
+            ("${EMPTY:?need $V}", "EMPTY", "required variable EMPTY is missing a value: need val"),
         ] {
             let refusal = fill(text, &Given).err();
-            assert_eq!(refusal, Some(Refusal::Missing(expected.to_owned())), "{text}");
+            let (name, sentence) = (name.to_owned(), expected.to_owned());
+            assert_eq!(refusal, Some(Refusal::Missing { name, sentence }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_undecided_when_any_of_its_variables_is_set_nowhere() {
+        for (text, undecided) in [
+            ("plain", false),
+            ("$V ${V:-d} ${EMPTY:-d}", false),
+            ("$$U", false),
+            ("$U", true),
+            ("${U:-d}", true),
+            ("${U+x}", true),
+            ("${V:-${U}}", true),
+        ] {
+            let filled = fill(text, &Given).ok().unwrap();
+            assert_eq!(filled.undecided, undecided, "{text}");
         }
     }
 

@@ -261,6 +261,9 @@ impl Filling<'_, '_> {
             Ok(filled) => {
                 self.length += filled.text.len();
                 let pos = node.pos;
+                if filled.undecided {
+                    self.reader.undecided.insert(pos);
+                }
                 self.reader.warn_unset(filled.unset.iter().map(|name| (name.clone(), pos)));
                 let unset = filled.unset.into_iter().map(|name| Used { name, origin: None });
                 let used: Vec<Used> = filled.used.into_iter().chain(unset).collect();
@@ -283,8 +286,8 @@ impl Filling<'_, '_> {
                     Refusal::TooLong => {
                         (ErrorKind::Limit, format!("{path} becomes too long with its variables"))
                     }
-                    Refusal::Missing(sentence) => (
-                        ErrorKind::RequiredVariable,
+                    Refusal::Missing { name, sentence } => (
+                        ErrorKind::RequiredVariable { name },
                         format!("error while interpolating {path}: {sentence}"),
                     ),
                 };

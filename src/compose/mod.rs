@@ -98,7 +98,7 @@ pub struct Request {
 /// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no
 /// compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
-    let mut reader = Reader { files, sources: source::Sources::default(), warnings: Vec::new() };
+    let mut reader = Reader::new(files);
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
@@ -146,6 +146,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         volumes: resolved.volumes,
         unused_volumes: resolved.unused_volumes,
         volumes_block: resolved.volumes_block,
+        undecided: reader.undecided.iter().map(|pos| reader.sources.at(*pos)).collect(),
         warnings: reader.warnings,
     })
 }

@@ -55,6 +55,9 @@ pub struct Project {
     /// The place of the top-level `volumes:` block, when there is one (the first file's that has
     /// it).
     pub volumes_block: Option<At>,
+    /// The places of texts with a variable that is set nowhere, also one with a default: the shell
+    /// that starts the project may set it.
+    pub undecided: BTreeSet<At>,
     /// What Compose warns about.
     pub warnings: Vec<Warning>,
 }

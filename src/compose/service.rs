@@ -208,6 +208,10 @@ impl Resolver<'_, '_> {
         let mut ports = Vec::new();
         for node in items(service, "ports") {
             let text = |key: &str| field(node, key).filter(|text| !text.is_empty());
+            // The long form's values are texts of their own.
+            if entries(Some(node)).any(|(_, _, part)| self.reader.undecided.contains(&part.pos)) {
+                self.reader.undecided.insert(node.pos);
+            }
             let at = self.at(node.pos);
             let Some(target) = text("target").and_then(|target| target.parse().ok()) else {
                 self.say(at, "invalid containerPort: not a port number".to_owned());

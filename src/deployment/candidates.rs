@@ -25,7 +25,7 @@ pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'
     let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
     let docker = evidence.docker.seen()?;
     let Some(key) = declared_mount_over(service, &service.data_dir)
-        .filter(|line| line.kind == "volume")
+        .filter(|line| line.is_volume())
         .and_then(|line| line.source.as_deref())
     else {
         return Ok(vec![]);

@@ -22,7 +22,7 @@ pub(crate) fn declared_mount_over<'a>(
 
 /// Whether that line keeps what is written: a named volume, or a directory of the host.
 pub(crate) fn is_kept_by_file(mount: &DeclaredMount) -> bool {
-    mount.source.is_some() && mount.kind != "tmpfs"
+    mount.source.is_some() && !mount.is_tmpfs()
 }
 
 /// Whether that mount keeps what is written beyond the container.

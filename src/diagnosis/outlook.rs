@@ -46,9 +46,9 @@ pub fn outlook(evidence: &Evidence, report: &Report) -> Outlook {
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let restarts = container.map_or(0, |container| container.restarts);
     let Some(cause) = report.causes.first() else { return Outlook::Settled };
-    let waits = container.is_some_and(|container| container.state == "created");
-    let restarting = container
-        .is_some_and(|container| container.state == "restarting" || container.restarts > 0);
+    let waits = container.is_some_and(|container| container.is_created());
+    let restarting =
+        container.is_some_and(|container| container.is_restarting() || container.restarts > 0);
     let id = cause.id.as_str();
     let passes = PASSING.contains(&id)
         || (RESTARTED.contains(&id) && restarting)

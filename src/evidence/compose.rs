@@ -5,7 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::docker::{SecretState, VolumeBacking};
+use super::docker::{SecretState, VolumeBacking, deepest_over};
+pub use super::sql::{SqlKind, SqlUrl};
+use super::words::words;
 use crate::report::{Columns, Location};
 
 /// A place in a file.
@@ -90,17 +92,6 @@ pub struct ComposeFacts {
     pub other_env_files: bool,
 }
 
-/// What the URL of a SQL server says, apart from who may come in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SqlUrl {
-    /// The variable that holds it.
-    pub variable: String,
-    /// The host; `None` where it cannot be told from a password.
-    pub host: Option<String>,
-    /// Whether something stands behind the host, apart from a lone `/`.
-    pub has_path: bool,
-}
-
 /// Such a URL in the environment of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeclaredSqlUrl {
@@ -120,7 +111,8 @@ pub struct DatabaseService {
     /// Where it begins.
     pub at: At,
     /// `postgres` or `mysql`.
-    pub kind: String,
+    #[schemars(with = "String")]
+    pub kind: SqlKind,
     /// The database that it makes at its first start (POSTGRES_DB, MYSQL_DATABASE), and where that
     /// is written.
     pub database: Option<(String, At)>,
@@ -216,14 +208,7 @@ impl BackendService {
 
     /// The mount that holds `path`.
     pub fn mount_over(&self, path: &str) -> Option<&DeclaredMount> {
-        self.mounts
-            .iter()
-            .filter(|mount| {
-                let target = mount.target.trim_end_matches('/');
-                path.strip_prefix(target)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-            .max_by_key(|mount| mount.target.trim_end_matches('/').len())
+        deepest_over(path, &self.mounts, |mount| &mount.target)
     }
 }
 
@@ -240,11 +225,23 @@ pub struct DeclaredPort {
     pub at: At,
 }
 
+words! {
+    /// The type of a volume line, in Compose's word.
+    pub enum DeclaredMountKind {
+        /// A volume of the engine: named, or anonymous without a source.
+        Volume = "volume",
+        /// A path of the host.
+        Bind = "bind",
+        /// Memory.
+        Tmpfs = "tmpfs",
+    }
+}
+
 /// A volume line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeclaredMount {
     /// `volume`, `bind`, `tmpfs`, …
-    pub kind: String,
+    pub kind: DeclaredMountKind,
     /// The key of the top-level volume, or the host's path; `None` = anonymous.
     pub source: Option<String>,
     /// The path inside.
@@ -259,6 +256,23 @@ pub struct DeclaredMount {
     pub create_host_path: bool,
     /// Where.
     pub at: At,
+}
+
+impl DeclaredMount {
+    /// Whether it is a volume of the engine.
+    pub fn is_volume(&self) -> bool {
+        self.kind == DeclaredMountKind::Volume
+    }
+
+    /// Whether it is a path of the host.
+    pub fn is_bind(&self) -> bool {
+        self.kind == DeclaredMountKind::Bind
+    }
+
+    /// Whether it is memory.
+    pub fn is_tmpfs(&self) -> bool {
+        self.kind == DeclaredMountKind::Tmpfs
+    }
 }
 
 /// A top-level volume.

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
-use super::compose::SqlUrl;
+use super::sql::SqlUrl;
+use super::words::words;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
@@ -117,6 +118,57 @@ pub struct Answering {
     pub how: String,
 }
 
+words! {
+    /// The state of a container, in the engine's word.
+    pub enum ContainerState {
+        /// Its process runs.
+        Running = "running",
+        /// Its process ended.
+        Exited = "exited",
+        /// It did not start yet.
+        Created = "created",
+        /// It waits for its next start after a crash.
+        Restarting = "restarting",
+        /// Its process is frozen.
+        Paused = "paused",
+        /// It could not be removed.
+        Dead = "dead",
+    }
+}
+
+impl Default for ContainerState {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+words! {
+    /// The result of a container's health check, in the engine's word.
+    pub enum ContainerHealth {
+        /// It has not passed yet.
+        Starting = "starting",
+        /// It passes.
+        Healthy = "healthy",
+        /// It fails.
+        Unhealthy = "unhealthy",
+    }
+}
+
+/// The mount that holds `path`: of those whose target is `path` or a parent of it, the one with the
+/// longest.
+pub(super) fn deepest_over<'a, M>(
+    path: &str,
+    mounts: &'a [M],
+    target: impl Fn(&M) -> &str,
+) -> Option<&'a M> {
+    let target = |mount: &M| target(mount).trim_end_matches('/').to_owned();
+    let holds = |mount: &&M| {
+        path.strip_prefix(target(mount).as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    mounts.iter().filter(holds).max_by_key(|mount| target(mount).len())
+}
+
 /// A container that looks like a Convex backend.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Container {
@@ -143,11 +195,11 @@ pub struct Container {
     /// Whether its entrypoint is upstream's `run_backend.sh`.
     pub upstream_entrypoint: bool,
     /// `running`, `exited`, `created`, `restarting`, `paused`, `dead`.
-    pub state: String,
+    pub state: ContainerState,
     /// The exit code of the last run.
     pub exit_code: Option<i64>,
     /// `starting`, `healthy`, `unhealthy`; `None` without a healthcheck.
-    pub health: Option<String>,
+    pub health: Option<ContainerHealth>,
     /// Killed by the kernel for its memory.
     pub oom_killed: bool,
     /// Restarts by the restart policy.
@@ -215,20 +267,34 @@ pub struct Container {
 impl Container {
     /// Whether its process runs now.
     pub fn is_running(&self) -> bool {
-        self.state == "running"
+        self.state == ContainerState::Running
+    }
+
+    /// Whether it was created and did not start yet.
+    pub fn is_created(&self) -> bool {
+        self.state == ContainerState::Created
+    }
+
+    /// Whether it waits for its next start after a crash.
+    pub fn is_restarting(&self) -> bool {
+        self.state == ContainerState::Restarting
+    }
+
+    /// Whether it has no process: nothing of it is in memory, and its volumes do not change.
+    pub fn is_stopped(&self) -> bool {
+        use ContainerState::{Created, Dead, Exited};
+        matches!(self.state, Exited | Created | Dead)
+    }
+
+    /// Whether its health check fails.
+    pub fn is_unhealthy(&self) -> bool {
+        self.health == Some(ContainerHealth::Unhealthy)
     }
 
     /// The mount that holds `path`: the one with the longest target that is `path` or a parent of
     /// it.
     pub fn mount_over(&self, path: &str) -> Option<&Mount> {
-        self.mounts
-            .iter()
-            .filter(|mount| {
-                let target = mount.target.trim_end_matches('/');
-                path.strip_prefix(target)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-            .max_by_key(|mount| mount.target.trim_end_matches('/').len())
+        deepest_over(path, &self.mounts, |mount| &mount.target)
     }
 }
 
@@ -349,7 +415,7 @@ pub struct Companion {
     /// Its image.
     pub image: String,
     /// Its state.
-    pub state: String,
+    pub state: ContainerState,
     /// The commit that its image was built from (label `org.opencontainers.image.revision`).
     #[serde(default)]
     pub revision: Option<String>,

@@ -14,9 +14,11 @@ pub mod endpoint;
 pub mod key;
 pub mod places;
 pub mod selection;
+mod sql;
 pub mod suppression;
 pub mod surroundings;
 pub mod versions;
+mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

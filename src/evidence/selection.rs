@@ -118,12 +118,12 @@ pub struct UrlFacts {
     pub source: ValueSource,
 }
 
-/// What may be said about a key.
+/// What may be said about the text that is written as a key, without trying it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct KeyFacts {
+pub struct KeyText {
     /// Only for a text that has the shape of a key.
     pub fingerprint: Option<Fingerprint>,
-    /// In characters, as sent: without blanks and line ends behind it.
+    /// In characters, as sent: without spaces and line ends at the end.
     pub length: usize,
     /// Nothing in it.
     pub empty: bool,
@@ -156,7 +156,7 @@ pub struct DefinitionFacts {
     /// The text, for variables that are no secret; a password or a key in it is `***`.
     pub text: Option<String>,
     /// For variables that hold a key.
-    pub key: Option<KeyFacts>,
+    pub key: Option<KeyText>,
     /// Its lines, where they may be named; of a file only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Written>,
@@ -276,7 +276,7 @@ pub struct SelectionFacts {
     /// use in the right directory.
     pub url: Option<UrlFacts>,
     /// The admin key in force, as [`Self::url`].
-    pub admin_key: Option<KeyFacts>,
+    pub admin_key: Option<KeyText>,
     /// Where the admin key in force is written.
     pub admin_key_source: Option<ValueSource>,
     /// Whether URL and key in force come from different places.

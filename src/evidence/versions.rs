@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Observation;
+use super::docker::ContainerState;
 
 /// What runs where. `Seen(None)` is what was looked for and is not there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,7 +53,7 @@ pub struct BackendImage {
     /// The container.
     pub container: String,
     /// `running`, `exited`, …
-    pub state: String,
+    pub state: ContainerState,
     /// The image as the compose file or the command named it.
     pub image: String,
     /// The commit that it was built from (label `org.opencontainers.image.revision`).

@@ -73,7 +73,7 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
         ));
     }
     let over = declared_mount_over(service, &service.data_dir);
-    let named = over.filter(|line| is_kept_by_file(line) && line.kind == "volume");
+    let named = over.filter(|line| is_kept_by_file(line) && line.is_volume());
     let key = match named.and_then(|line| line.source.clone()) {
         Some(key) => key,
         None => free_key(compose, docker)?,

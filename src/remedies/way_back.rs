@@ -46,7 +46,7 @@ pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Option<Remedy> {
     }
     let data = &service.data_dir;
     let over = declared_mount_over(service, data);
-    let named = over.filter(|line| is_kept_by_file(line) && line.kind == "volume");
+    let named = over.filter(|line| is_kept_by_file(line) && line.is_volume());
     let key = named.and_then(|line| line.source.as_deref()).unwrap_or("data");
     // Quoted: 64 hex digits can read as a number.
     let entry = format!("`{key}: {{ external: true, name: \"{volume}\" }}`");

@@ -128,7 +128,7 @@ mod tests {
             compose: installed("2.40.3", "docker compose version"),
             backends: Observation::Seen(vec![BackendImage {
                 container: "app-backend-1".to_owned(),
-                state: "running".to_owned(),
+                state: "running".into(),
                 image: "ghcr.io/get-convex/convex-backend:latest".to_owned(),
                 revision: Some("94a42c3db8d7ba6d9fe36f2698f9d9d9daaac731".to_owned()),
             }]),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::choose::{Definition, Selection, Text, Variable};
-use super::names::secret_parts;
+use super::names::{ADMIN_KEY, secret_parts};
 use crate::evidence::selection::{
-    DefinitionFacts, DuplicateFacts, KeyFacts, MisreadingFacts, NearMissFacts, SelectionFacts,
+    DefinitionFacts, DuplicateFacts, KeyText, MisreadingFacts, NearMissFacts, SelectionFacts,
     SelectionKind, UrlFacts, ValueSource, VariableFacts,
 };
 use crate::secret::{Fingerprint, Secret};
@@ -20,13 +20,19 @@ pub fn facts(
     let key_facts = |key: &str| key_facts(key, fingerprint);
     let url = selection.url.as_ref();
     let key = selection.admin_key.as_ref();
+    let variables: Vec<VariableFacts> =
+        selection.variables.iter().map(|variable| variable_facts(variable, &key_facts)).collect();
+    let winner = variables
+        .iter()
+        .find(|variable| variable.name == ADMIN_KEY)
+        .and_then(|variable| variable.definitions.iter().find(|definition| definition.wins));
     SelectionFacts {
         kind: selection.kind,
         error: selection.error,
         message: selection.message.clone(),
         cli_says: selection.cli_says.clone(),
         url: url.map(|(text, source)| UrlFacts { text: masked(text), source: source.clone() }),
-        admin_key: key.map(|key| key_facts(key.as_read.expose())),
+        admin_key: key.and_then(|_| winner?.key.clone()),
         admin_key_source: key.map(|key| key.source.clone()),
         split_sources: url
             .zip(key)
@@ -34,11 +40,6 @@ pub fn facts(
         ignored_flag: selection.ignored_flag.map(str::to_owned),
         env_file: selection.env_file.clone(),
         package_json: selection.package_json,
-        variables: selection
-            .variables
-            .iter()
-            .map(|variable| variable_facts(variable, &key_facts))
-            .collect(),
         duplicates: selection.variables.iter().flat_map(duplicates).collect(),
         near_misses: selection
             .near_misses
@@ -51,6 +52,7 @@ pub fn facts(
                 lines: miss.lines.clone(),
             })
             .collect(),
+        variables,
         misreadings: selection
             .misreadings
             .iter()
@@ -83,12 +85,12 @@ pub fn inspect_json(facts: &SelectionFacts) -> Value {
     })
 }
 
-fn key_facts(key: &str, fingerprint: &dyn Fn(&Secret) -> Option<Fingerprint>) -> KeyFacts {
+fn key_facts(key: &str, fingerprint: &dyn Fn(&Secret) -> Option<Fingerprint>) -> KeyText {
     let sent = Secret::new(super::choose::sent(key));
-    KeyFacts { fingerprint: fingerprint(&sent), length: sent.chars(), empty: key.is_empty() }
+    KeyText { fingerprint: fingerprint(&sent), length: sent.chars(), empty: key.is_empty() }
 }
 
-fn variable_facts(variable: &Variable, key_facts: &dyn Fn(&str) -> KeyFacts) -> VariableFacts {
+fn variable_facts(variable: &Variable, key_facts: &dyn Fn(&str) -> KeyText) -> VariableFacts {
     let winner = variable.definitions.iter().find(|definition| definition.wins);
     let fact = |definition: &Definition| {
         let value = definition.value.expose();
@@ -152,7 +154,6 @@ pub fn masked(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::selection::choose::{FileText, Sources, select};
-    use crate::selection::names::ADMIN_KEY;
 
     const KEY: &str = "app|01aaaabbbbccccddddeeeeffff0000111122223333";
 

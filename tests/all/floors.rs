@@ -41,10 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("transcript", &["secret", "mask", "evidence"]),
     // 5: one file per check
-    (
-        "checks",
-        &["secret", "names", "report", "admin_key", "evidence", "deployment", "remedies"],
-    ),
+    ("checks", &["secret", "names", "report", "admin_key", "evidence", "deployment", "remedies"]),
     // 6: looking, and judging together; neither knows the other
     (
         "collect",
@@ -61,10 +58,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "deployment",
         ],
     ),
-    (
-        "diagnosis",
-        &["secret", "names", "report", "evidence", "deployment", "remedies", "checks"],
-    ),
+    ("diagnosis", &["secret", "names", "report", "evidence", "deployment", "remedies", "checks"]),
     ("act", &["secret", "names", "docker", "transcript"]),
     ("demo", &["secret", "names", "admin_key"]),
     // 7

@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(told(&evidence), [format!("beacon-variable-empty info possible {place}")]);
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        (container.state, container.exit_code) = ("restarting".to_owned(), Some(2));
+        (container.state, container.exit_code) = ("restarting".into(), Some(2));
         assert_eq!(told(&evidence), [format!("beacon-variable-empty error proven {place}")]);
         build::no_docker(&mut evidence);
         assert_eq!(told(&evidence), [format!("beacon-variable-empty warning possible {place}")]);

@@ -44,11 +44,11 @@ const BROKEN: &[Change] = &[
     }),
     ("stopped", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "exited".to_owned();
+        build::expected(it).state = "exited".into();
     }),
     ("illegal instruction", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).state = "restarting".into();
         build::expected(it).exit_code = Some(132);
     }),
     ("not created", |it| {
@@ -62,7 +62,7 @@ const BROKEN: &[Change] = &[
         it.compose = Observation::Seen(None);
         build::docker(it).expected = None;
         build::docker(it).answering = None;
-        build::docker(it).backends[0].state = "exited".to_owned();
+        build::docker(it).backends[0].state = "exited".into();
     }),
     ("other port", |it| {
         build::unreachable(it, Reach::Refused);
@@ -110,7 +110,7 @@ const BROKEN: &[Change] = &[
     }),
     ("an origin that stops the backend", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).state = "restarting".into();
         build::expected(it).cloud_origin = Some("api.example.com".to_owned());
     }),
     ("small bodies only", |it| {
@@ -167,7 +167,7 @@ const BROKEN: &[Change] = &[
     }),
     ("port taken", |it| {
         build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
-        build::expected(it).state = "created".to_owned();
+        build::expected(it).state = "created".into();
         build::expected(it).start_error =
             Some("Bind for 0.0.0.0:3210 failed: port is already allocated".to_owned());
     }),
@@ -178,7 +178,7 @@ const BROKEN: &[Change] = &[
     }),
     ("empty beacon", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).state = "restarting".into();
         build::expected(it).exit_code = Some(2);
         build::compose(it).backends[0].environment = vec![
             build::variable("DISABLE_BEACON", EntryValue::Blank),
@@ -187,7 +187,7 @@ const BROKEN: &[Change] = &[
     }),
     ("dead by a known line", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".to_owned();
+        build::expected(it).state = "restarting".into();
         build::expected(it).log =
             build::log(&["Caught error error (x): db error: FATAL: database \"x\" does not exist"]);
     }),

@@ -173,7 +173,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "restarting".to_owned();
+        container.state = "restarting".into();
         container.site_origin = Some("\"https://x.io\"".to_owned());
         assert_eq!(told(run(&evidence)), ["origin-invalid error likely app-backend-1"]);
         let line =

@@ -62,7 +62,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn restarts(evidence: &Evidence) -> bool {
     let Ok(docker) = evidence.docker.seen() else { return false };
     docker.backends.iter().any(|container| {
-        container.state == "restarting"
+        container.is_restarting()
             || container.started_at.is_some_and(|at| at >= evidence.collected_at)
                 && evidence.collected_at > 0
     })

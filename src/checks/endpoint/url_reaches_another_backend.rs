@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(certainty(&named), Err(()));
 
         let mut stopped = refused();
-        build::expected(&mut stopped).state = "exited".to_owned();
+        build::expected(&mut stopped).state = "exited".into();
         build::docker(&mut stopped).published.clear();
         assert_eq!(certainty(&stopped), Ok(Some(Certainty::Likely)));
         build::expected(&mut stopped).start_error =

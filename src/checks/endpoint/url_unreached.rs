@@ -220,7 +220,7 @@ mod tests {
         for break_it in [
             build::no_docker as fn(&mut Evidence),
             |evidence| evidence.compose = crate::evidence::Observation::unavailable("x"),
-            |evidence| build::expected(evidence).state = "exited".to_owned(),
+            |evidence| build::expected(evidence).state = "exited".into(),
             |evidence| build::docker(evidence).expected = None,
         ] {
             let mut evidence = build::healthy();

@@ -75,7 +75,7 @@ mod tests {
                 build::unreachable(&mut evidence, reach);
             }
             let container = build::expected(&mut evidence);
-            container.state = state.to_owned();
+            container.state = state.into();
             container.log = build::log(&log);
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
@@ -87,9 +87,9 @@ mod tests {
     fn an_unread_log_is_no_pass_unless_the_backend_serves() {
         let mut evidence = build::healthy();
         assert_eq!(run(&evidence), Ok(vec![]));
-        build::expected(&mut evidence).state = "exited".to_owned();
+        build::expected(&mut evidence).state = "exited".into();
         assert_eq!(build::told(run(&evidence)), ["unknown"]);
-        build::expected(&mut evidence).state = "running".to_owned();
+        build::expected(&mut evidence).state = "running".into();
         evidence.endpoint = Observation::unavailable("x");
         assert_eq!(build::told(run(&evidence)), ["unknown"]);
         build::no_docker(&mut evidence);

@@ -83,7 +83,7 @@ mod tests {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);
             let container = build::expected(&mut evidence);
-            container.state = state.to_owned();
+            container.state = state.into();
             (container.oom_killed, container.exit_code) = (oom, Some(code));
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();

@@ -7,7 +7,7 @@ use crate::deployment::container::run_subject;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::log_lines::explanation;
 use crate::deployment::weight::of_backend_fault;
-use crate::evidence::docker::Container;
+use crate::evidence::docker::{Container, ContainerHealth, ContainerState};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::docker_command;
 use crate::report::{Action, Certainty, Finding, Level, Remedy, Rule};
@@ -70,9 +70,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((container, sure)) = run_subject(evidence, docker)? else { return Ok(vec![]) };
     let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
-    let finding = match (container.state.as_str(), container.health.as_deref()) {
-        ("exited" | "created" | "dead", _) => stopped(container, certainty),
-        ("restarting", _) => BACKEND_RESTARTING
+    let finding = match (&container.state, &container.health) {
+        _ if container.is_stopped() => stopped(container, certainty),
+        (ContainerState::Restarting, _) => BACKEND_RESTARTING
             .finding(
                 certainty,
                 format!("{} has restarted {} times.", container.name, container.restarts),
@@ -82,7 +82,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Remedy::safe("its log says why it ends")
                     .run(docker_command("logs --tail 50", &container.name)),
             ),
-        ("paused", _) => BACKEND_PAUSED
+        (ContainerState::Paused, _) => BACKEND_PAUSED
             .finding(
                 certainty,
                 format!("{} is frozen: it takes connections and answers none.", container.name),
@@ -93,7 +93,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .act(Action::Start { container: container.name.clone() }),
             ),
         // Between two deaths the engine calls it running.
-        ("running", _) if flaps(evidence, container) => BACKEND_RESTARTING
+        (ContainerState::Running, _) if flaps(evidence, container) => BACKEND_RESTARTING
             .finding(
                 certainty.min(Certainty::Likely),
                 format!(
@@ -105,7 +105,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Remedy::safe("its log says why it ends")
                     .run(docker_command("logs --tail 50", &container.name)),
             ),
-        ("running", Some("starting")) => BACKEND_STARTING
+        (ContainerState::Running, Some(ContainerHealth::Starting)) => BACKEND_STARTING
             .finding(
                 certainty,
                 format!("{} runs, and its health check has not passed yet.", container.name),
@@ -114,7 +114,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Remedy::safe("wait until it is healthy, then run the command again")
                     .run(docker_command("inspect -f '{{.State.Health.Status}}'", &container.name)),
             ),
-        ("running", Some("unhealthy")) => BACKEND_UNHEALTHY
+        (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
             .finding(certainty, format!("{} runs, and its health check fails.", container.name))
             .remedy(
                 Remedy::safe("see what the check and the backend say")
@@ -141,7 +141,7 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
     let mut finding = BACKEND_STOPPED.finding(
         certainty,
         match container.exit_code {
-            _ if container.state == "created" => {
+            _ if container.is_created() => {
                 format!("{} was created and did not start.", container.name)
             }
             Some(130 | 143) => format!("{} was stopped.", container.name),
@@ -219,8 +219,8 @@ mod tests {
             build::unreachable(&mut evidence, Reach::Refused);
         }
         let container = build::expected(&mut evidence);
-        container.state = state.to_owned();
-        container.health = health.map(str::to_owned);
+        container.state = state.into();
+        container.health = health.map(Into::into);
         evidence
     }
 

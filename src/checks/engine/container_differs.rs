@@ -408,7 +408,7 @@ mod tests {
 
         let mut dead = with("POSTGRES_URL", EntryValue::Hidden);
         build::unreachable(&mut dead, Reach::Refused);
-        build::expected(&mut dead).state = "restarting".to_owned();
+        build::expected(&mut dead).state = "restarting".into();
         assert_eq!(build::told(run(&dead)), [format!("{id} warning proven docker-compose.yml:9")]);
         build::expected(&mut dead).log =
             build::log(&["Caught error error (x): cluster url username must be set"]);

@@ -4,7 +4,7 @@ use crate::checks::Check;
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
-use crate::evidence::docker::Companion;
+use crate::evidence::docker::{Companion, ContainerState};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -32,7 +32,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // The project's own; a dashboard of nobody's project may be for any backend.
     let Some(project) = &container.project else { return Ok(vec![]) };
     let of_project = |it: &&Companion| {
-        it.dashboard && it.name.starts_with(project.as_str()) && it.state == "running"
+        it.dashboard && it.name.starts_with(project.as_str()) && it.state == ContainerState::Running
     };
     let Some(dashboard) = docker.companions.iter().find(of_project) else { return Ok(vec![]) };
     let built = (container.revision.as_deref(), dashboard.revision.as_deref());
@@ -148,7 +148,7 @@ mod tests {
                 name: "app-dashboard-1".to_owned(),
                 service: None,
                 image: format!("{DASHBOARD}:latest"),
-                state: "running".to_owned(),
+                state: "running".into(),
                 revision: other.map(str::to_owned),
                 dashboard: true,
             }];

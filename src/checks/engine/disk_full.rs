@@ -94,7 +94,7 @@ mod tests {
             let mut evidence = build::healthy();
             if !serves {
                 build::unreachable(&mut evidence, Reach::Refused);
-                build::expected(&mut evidence).state = "exited".to_owned();
+                build::expected(&mut evidence).state = "exited".into();
             }
             build::expected(&mut evidence).log = build::log(&[line]);
             let expected: Vec<_> =
@@ -108,7 +108,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "created".to_owned();
+        container.state = "created".into();
         container.start_error =
             Some("mkdir /var/lib/docker/overlay2/x: no space left on device".to_owned());
         assert_eq!(build::told(run(&evidence)), ["disk-full error proven app-backend-1"]);

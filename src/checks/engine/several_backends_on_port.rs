@@ -133,7 +133,7 @@ mod tests {
             build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
             build::expected(&mut evidence).ports[0].host_ip = "127.0.0.1".to_owned();
             let mut other = build::container("old-backend-1", "old", 3210);
-            other.state = state.to_owned();
+            other.state = state.into();
             other.ports[0].host_ip = ip.to_owned();
             build::docker(&mut evidence).backends.push(other);
             build::told(run(&evidence))
@@ -154,7 +154,7 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             let container = build::expected(&mut evidence);
-            container.state = "created".to_owned();
+            container.state = "created".into();
             container.start_error = Some(error.to_owned());
             assert_eq!(!run(&evidence).unwrap().is_empty(), found, "{error}");
             // Nobody listens there by now: what the last start met is over.

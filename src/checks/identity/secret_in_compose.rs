@@ -104,7 +104,7 @@ mod tests {
                 build::backend(&mut evidence).secret.process = Seen(Some(valid(secret)));
             }
             if !running {
-                build::backend(&mut evidence).state = "exited".to_owned();
+                build::backend(&mut evidence).state = "exited".into();
             }
             let found = run(&evidence).unwrap();
             let actions = found[0].remedies.iter().flat_map(|remedy| &remedy.actions);

@@ -89,7 +89,7 @@ mod tests {
             let mut evidence = build::healthy();
             let mut other = container("other", secret);
             other.mounts[0].source = Some(volume.to_owned());
-            state.clone_into(&mut other.state);
+            other.state = state.into();
             build::docker(&mut evidence).backends.push(other);
             assert_eq!(run(&evidence).unwrap().len(), expected, "{case}");
         }

@@ -120,7 +120,7 @@ mod tests {
             let mut evidence =
                 build::refused(&[opened("old", vec![file("old-backend-1", Some("old_data"))])]);
             let mut old = container("old", "old");
-            state.clone_into(&mut old.state);
+            old.state = state.into();
             build::docker(&mut evidence).backends.push(old);
             if !answering {
                 build::docker(&mut evidence).answering = None;

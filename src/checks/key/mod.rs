@@ -68,7 +68,7 @@ mod tests {
         let mut renamed =
             build::refused(&[opened("old", vec![file("old-backend-1", Some("old_data"))])]);
         let mut old = container("old", "old");
-        old.state = "exited".to_owned();
+        old.state = "exited".into();
         build::docker(&mut renamed).backends.push(old);
         build::volumes(&mut renamed).push(volume("old_data", "old", &["old-backend-1"]));
 

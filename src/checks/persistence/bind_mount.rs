@@ -32,7 +32,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // A directory was looked for among this machine's mounts, which are another engine's only by
     // chance.
     let certainty = match evidence.docker.seen() {
-        _ if line.kind != "bind" => Some(Certainty::Proven),
+        _ if !line.is_bind() => Some(Certainty::Proven),
         Ok(docker) => docker.local.then_some(Certainty::Proven),
         Err(_) => Some(Certainty::Likely),
     };
@@ -44,7 +44,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 .remedy(Remedy::careful("keep the database on a local disk: a named volume, or POSTGRES_URL; first stop the backend and copy the directory")),
         );
     }
-    if line.kind == "bind" {
+    if line.is_bind() {
         findings.extend(in_functions(evidence, compose, line, source));
         findings.extend(moved(evidence, line, source));
         if findings.is_empty() {

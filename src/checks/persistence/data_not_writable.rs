@@ -130,7 +130,7 @@ mod tests {
         };
         let mut dead = build::healthy();
         endpoint::unreachable(&mut dead, Reach::Refused);
-        build::backend(&mut dead).state = "exited".to_owned();
+        build::backend(&mut dead).state = "exited".into();
         build::backend(&mut dead).log = endpoint::log(&[]);
         assert!(told(&dead).is_empty());
 

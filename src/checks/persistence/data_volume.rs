@@ -116,7 +116,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         rule.finding(certainty, detail).at((line.map_or(&service.at, |m| &m.at)).location());
     finding = match line {
         Some(line) => finding.because(
-            format!("mounts {} at {}", line.source.as_deref().unwrap_or(&line.kind), line.target),
+            format!(
+                "mounts {} at {}",
+                line.source.as_deref().unwrap_or(line.kind.as_str()),
+                line.target
+            ),
             line.at.to_string(),
         ),
         None => finding.because(
@@ -179,7 +183,7 @@ fn judge<'a>(
          `volumes:`, and move the data in"
     );
     match over {
-        Some(mount) if mount.kind == "tmpfs" => (&DATA_ON_TMPFS, over, add),
+        Some(mount) if mount.is_tmpfs() => (&DATA_ON_TMPFS, over, add),
         Some(_) => (
             &DATA_VOLUME_ANONYMOUS,
             over,
@@ -210,7 +214,7 @@ fn looks_meant_for_data(mount: &DeclaredMount) -> bool {
         || target.ends_with("convex-data")
         || target == "/convex"
         || target.starts_with("/convex/data/");
-    is_kept_by_file(mount) && !mount.read_only && (mount.kind == "volume" || speaks_of_data)
+    is_kept_by_file(mount) && !mount.read_only && (mount.is_volume() || speaks_of_data)
 }
 
 #[cfg(test)]

@@ -56,17 +56,17 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let attached = container.mount_over(&container.data_dir);
     let source = line.source.as_deref().unwrap_or_default();
     let wanted = match compose.volumes.iter().find(|volume| volume.key == source) {
-        _ if line.kind == "bind" => source,
+        _ if line.is_bind() => source,
         Some(volume) => volume.name.as_str(),
         None => return Ok(vec![]),
     };
     let fits = match attached.map(|mount| (mount.kind, mount.source.as_deref())) {
         // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount
         // is a difference.
-        Some((MountKind::Bind, _)) => line.kind == "bind",
+        Some((MountKind::Bind, _)) => line.is_bind(),
         // A volume that the engine named may be declared by that name, as external.
         Some((MountKind::Named | MountKind::Anonymous, name)) => {
-            line.kind == "volume" && name == Some(wanted)
+            line.is_volume() && name == Some(wanted)
         }
         _ => false,
     };
@@ -77,7 +77,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let has = attached
         .and_then(|mount| mount.source.as_deref())
         .map_or_else(|| "nothing".to_owned(), |source| format!("volume {source}"));
-    let by_the_doctor = (line.kind == "volume")
+    let by_the_doctor = line
+        .is_volume()
         .then(|| {
             let declared = (source, wanted);
             into_declared(evidence, container, declared, DATA_VOLUME_NOT_ATTACHED.id)

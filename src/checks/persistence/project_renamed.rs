@@ -224,7 +224,7 @@ mod tests {
         let held = vec![file("old-backend-1", Some("old_data"))];
         let mut evidence = build::refused(&[opened("old", held)]);
         let mut old = container("old", "old");
-        old.state = "exited".to_owned();
+        old.state = "exited".into();
         old.working_dir = None;
         old.config_files = vec![config_file.to_owned()];
         build::docker(&mut evidence).backends.push(old);
@@ -255,7 +255,7 @@ mod tests {
             (
                 "it runs: another instance",
                 same,
-                |e| build::docker(e).backends[1].state = "running".to_owned(),
+                |e| build::docker(e).backends[1].state = "running".into(),
                 None,
             ),
             ("accepted", same, |e| e.endpoint = build::healthy().endpoint, None),

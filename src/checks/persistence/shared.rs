@@ -108,7 +108,7 @@ mod tests {
             let mut evidence = build::healthy();
             let mut other = container("other", "theirs");
             other.mounts = vec![mount(MountKind::Named, Some(volume), "/convex/data")];
-            state.clone_into(&mut other.state);
+            other.state = state.into();
             build::docker(&mut evidence).backends.push(other);
             assert_eq!(run(&evidence).unwrap().len(), expected, "{case}");
         }

@@ -246,7 +246,7 @@ mod tests {
                 |it| it.keys[0].trials = vec![keys::closed("ours", vec![])],
                 false,
             ),
-            ("stopped", &[], &key, |it| keys::backend(it).state = "exited".to_owned(), false),
+            ("stopped", &[], &key, |it| keys::backend(it).state = "exited".into(), false),
             ("not published", &[], &key, |it| keys::backend(it).ports[0].host = None, false),
             ("another machine", &[], &key, |it| keys::docker(it).local = false, false),
             ("unseen", &[], &key, |it| it.docker = keys::unseen(), false),

@@ -4,6 +4,7 @@
 use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
 use crate::deployment::log_lines::log_match;
+use crate::evidence::docker::ContainerState;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::compose_command;
 use crate::remedies::rescue::path_in_container;
@@ -92,7 +93,7 @@ fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(found) = log_match(evidence, VOLUME_CORRUPT.id)? else { return Ok(vec![]) };
     let container = found.container;
     let mut keep = Remedy::careful("first keep a copy of what is there");
-    if container.is_running() || container.state == "restarting" {
+    if container.is_running() || container.state == ContainerState::Restarting {
         keep = keep.run(format!("docker stop {}", shell_word(&container.name)));
     }
     let data = container.data_dir.trim_end_matches('/');
@@ -145,7 +146,7 @@ mod tests {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);
             let container = build::expected(&mut evidence);
-            container.state = "exited".to_owned();
+            container.state = "exited".into();
             container.log = build::log(&[line]);
             assert_eq!(build::told(run(&evidence)), [format!("{expected} app-backend-1")]);
             let said: usize = checks.iter().map(|run| run(&evidence).unwrap().len()).sum();
@@ -163,7 +164,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "restarting".to_owned();
+        container.state = "restarting".into();
         container.log = build::log(&["Caught error error (x): missing _index.by_id global"]);
         let found = corrupt(&evidence).unwrap();
         let commands: Vec<_> = found[0].remedies.iter().flat_map(|it| &it.commands).collect();

@@ -163,7 +163,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "exited".to_owned();
+        container.state = "exited".into();
         container.log = build::log(&[
             "Caught error error (x): S3_STORAGE_FILES_BUCKET env variable is required when using S3 storage",
         ]);

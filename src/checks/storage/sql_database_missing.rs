@@ -9,6 +9,7 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::log_lines::explanation;
 use crate::deployment::log_lines::log_match;
 use crate::deployment::variable::entry_if_set;
+use crate::evidence::compose::SqlKind;
 use crate::evidence::compose::{BackendService, DatabaseService, EntryValue};
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
@@ -125,7 +126,7 @@ fn create(evidence: &Evidence, server: Option<&DatabaseService>, name: &str) -> 
     };
     let Some(server) = server else { return remedy };
     let service = shell_word(&server.name);
-    restart(if server.kind == "mysql" {
+    restart(if server.kind == SqlKind::Mysql {
         remedy.run(compose_command(
             evidence,
             &format!("exec {service} sh -c 'mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e \"CREATE DATABASE {name}\"'"),
@@ -149,7 +150,7 @@ mod tests {
         let mut evidence = build::healthy();
         if dead {
             build::unreachable(&mut evidence, Reach::Refused);
-            build::expected(&mut evidence).state = "exited".to_owned();
+            build::expected(&mut evidence).state = "exited".into();
         }
         build::expected(&mut evidence).log = build::log(log);
         let compose = build::compose(&mut evidence);
@@ -165,7 +166,7 @@ mod tests {
         compose.databases = vec![DatabaseService {
             name: "db".to_owned(),
             at: build::at(20),
-            kind: "postgres".to_owned(),
+            kind: SqlKind::Postgres,
             database: database.map(|name| (name.to_owned(), build::at(23))),
             has_scripts: false,
         }];

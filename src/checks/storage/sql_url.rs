@@ -12,6 +12,7 @@ use crate::deployment::log_lines::log_match;
 use crate::deployment::log_lines::remark;
 use crate::deployment::variable::entry_if_set;
 use crate::deployment::weight::cap_if_cli_works;
+use crate::evidence::compose::SqlKind;
 use crate::evidence::compose::SqlUrl;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::SQL_URLS;
@@ -141,9 +142,9 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ if others > 0 && blank.is_none() => Certainty::Possible,
         _ => Certainty::Proven,
     };
-    let variable = if database.kind == "mysql" { "MYSQL_URL" } else { "POSTGRES_URL" };
-    let scheme = if database.kind == "mysql" { "mysql" } else { "postgres" };
-    let port = if database.kind == "mysql" { 3306 } else { 5432 };
+    let variable = if database.kind == SqlKind::Mysql { "MYSQL_URL" } else { "POSTGRES_URL" };
+    let scheme = if database.kind == SqlKind::Mysql { "mysql" } else { "postgres" };
+    let port = if database.kind == SqlKind::Mysql { 3306 } else { 5432 };
     let mut finding = SQL_URL_NOT_PASSED
         .finding(
             certainty,
@@ -207,7 +208,7 @@ mod tests {
             build::unreachable(&mut evidence, Reach::Refused);
             build::compose(&mut evidence).sql_urls = declared.into_iter().collect();
             let container = build::expected(&mut evidence);
-            container.state = "restarting".to_owned();
+            container.state = "restarting".into();
             container.sql_url = held;
             container.log = build::log(log);
             build::told(has_path(&evidence))
@@ -238,7 +239,7 @@ mod tests {
             compose.databases = vec![DatabaseService {
                 name: "db".to_owned(),
                 at: build::at(20),
-                kind: "postgres".to_owned(),
+                kind: SqlKind::Postgres,
                 database: None,
                 has_scripts: false,
             }];

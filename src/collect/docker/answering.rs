@@ -122,13 +122,14 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
 mod tests {
     use super::*;
     use crate::evidence::Observation;
+    use crate::evidence::docker::ContainerState;
     use crate::evidence::docker::{LogFacts, Port, Published};
     use crate::evidence::endpoint::{Answer, Body};
 
     fn container(name: &str, port: Option<u16>, host_ip: &str) -> Container {
         Container {
             name: name.to_owned(),
-            state: "running".to_owned(),
+            state: ContainerState::Running,
             addresses: vec![format!("172.18.0.{}", name.len())],
             ports: vec![Port { container: 3210, host: port, host_ip: host_ip.to_owned() }],
             ..Container::default()
@@ -153,7 +154,7 @@ mod tests {
     fn weighs_ports_and_addresses() {
         let (a, bb) = (container("a", Some(3210), ""), container("bb", Some(3220), ""));
         let both = || vec![a.clone(), bb.clone()];
-        let stopped = Container { state: "exited".to_owned(), ..a.clone() };
+        let stopped = Container { state: ContainerState::Exited, ..a.clone() };
         let loopback: &[&str] = &["127.0.0.1"];
         for (case, backends, host, addresses, port, expected) in [
             ("the port tells", both(), "127.0.0.1", loopback, 3220, Some("bb")),

@@ -12,7 +12,7 @@ use super::engine::Engine;
 use super::summary::{config_files, label, name_of, state};
 use super::{archive, container, failure};
 use crate::evidence::Observation;
-use crate::evidence::docker::{Container, MountKind};
+use crate::evidence::docker::{Container, ContainerState, MountKind};
 use crate::evidence::key::SecretPlace;
 use crate::secret::sanitize;
 
@@ -87,7 +87,7 @@ impl Engine {
             );
         }
         let binds = || container.mounts.iter().filter(|mount| mount.kind == MountKind::Bind);
-        if matches!(container.state.as_str(), "running" | "paused") {
+        if matches!(container.state, ContainerState::Running | ContainerState::Paused) {
             for source in binds().filter_map(|mount| mount.source.as_deref()) {
                 if self.vanished(Path::new(source)).await {
                     return Some(format!(

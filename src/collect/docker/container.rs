@@ -9,7 +9,7 @@ use bollard::models::{
 
 use crate::docker::is_anonymous;
 use crate::evidence::Observation;
-use crate::evidence::docker::{Container, Mount, MountKind, Port, SecretState};
+use crate::evidence::docker::{Container, ContainerState, Mount, MountKind, Port, SecretState};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Fingerprint, Secret, sanitize, scrub};
 
@@ -78,14 +78,17 @@ pub(super) fn reduce(
             .flatten()
             .flatten()
             .any(|word| word.contains("run_backend.sh")),
-        state: state.and_then(|state| state.status).map_or_else(String::new, |s| s.to_string()),
+        state: state
+            .and_then(|state| state.status)
+            .map_or_else(ContainerState::default, |status| status.to_string().into()),
         exit_code: finished_at
             .filter(|_| !running)
             .and_then(|_| state.and_then(|state| state.exit_code)),
         health: state
             .and_then(|state| state.health.as_ref()?.status)
             .map(|health| health.to_string())
-            .filter(|health| !health.is_empty() && health != "none"),
+            .filter(|health| !health.is_empty() && health != "none")
+            .map(Into::into),
         oom_killed: state.is_some_and(|state| state.oom_killed == Some(true)),
         restarts: inspect.restart_count.unwrap_or_default(),
         created_at: inspect.created.as_deref().and_then(seconds),

@@ -1,6 +1,6 @@
 //! Which dashboards belong to the project, by the list of containers alone.
 
-use super::summary::{in_project, name_of, sight, state};
+use super::summary::{in_project, is_running, name_of, sight};
 use super::{Listing, Wanted, container, recognise};
 
 /// The port of a dashboard inside its container.
@@ -12,7 +12,7 @@ pub fn dashboards(listing: &Listing, wanted: &Wanted<'_>) -> Vec<(String, u16)> 
     let ours = listing
         .containers
         .iter()
-        .filter(|summary| state(summary) == "running" && in_project(summary, wanted))
+        .filter(|summary| is_running(summary) && in_project(summary, wanted))
         .filter(|summary| recognise::is_dashboard(sight(summary)));
     ours.filter_map(|summary| {
         let port = summary.ports.iter().flatten().find(|port| {

@@ -79,7 +79,7 @@ pub async fn look_into_volumes(
 /// Whether a backend that lives has it, or its secret was read through a stopped one.
 fn is_known(volume: &Volume, backends: &[Container]) -> bool {
     backends.iter().filter(|backend| volume.attached_to.contains(&backend.name)).any(|backend| {
-        let lives = !matches!(backend.state.as_str(), "exited" | "created" | "dead");
+        let lives = !backend.is_stopped();
         let over = backend.mount_over(&backend.credentials_dir);
         let reads = over.is_some_and(|mount| mount.source.as_ref() == Some(&volume.name));
         lives || reads && matches!(backend.secret.file, Observation::Seen(Some(_)))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::query_parameters::ListContainersOptions;
 
-use super::summary::{in_project, name_of, one_off, state};
+use super::summary::{in_project, is_running, name_of, one_off};
 use super::{Engine, Listing, Options, Wanted, context, failure};
 use crate::evidence::Observation;
 use crate::evidence::docker::OtherContext;
@@ -67,7 +67,7 @@ async fn ask(
     match listed {
         Err(unasked) => Observation::unavailable(unasked.reason),
         Ok(mut containers) => {
-            containers.sort_by_key(|summary| state(summary) != "running");
+            containers.sort_by_key(|summary| !is_running(summary));
             let ours = containers.iter().filter(|it| !one_off(it) && in_project(it, wanted));
             Observation::Seen(ours.map(name_of).take(8).collect())
         }

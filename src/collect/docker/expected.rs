@@ -87,7 +87,7 @@ mod tests {
                 config_files: owned(file).into_iter().collect(),
                 working_dir: owned(dir),
                 service: owned(service),
-                state: state.to_owned(),
+                state: state.into(),
                 ..Container::default()
             }
         };

@@ -20,6 +20,7 @@ use super::summary::{label, name_of, sight, state};
 use super::{Target, archive, failure, recognise};
 use crate::docker::interrupt::{Hold, Interrupt};
 use crate::docker::{helper, is_anonymous};
+use crate::evidence::docker::ContainerState;
 
 /// Where the volumes are mounted, by their number.
 const BASE: &str = "/convex-doctor";
@@ -380,7 +381,7 @@ pub(super) async fn sweep(engine: &Engine, helpers: &[ContainerSummary], now: i6
 /// Whether nobody can be looking through it any more. One that was started is none of ours; one
 /// that copies is not for looking.
 fn is_abandoned(helper: &ContainerSummary, now: i64) -> bool {
-    state(helper) == "created"
+    state(helper) == ContainerState::Created
         && label(helper, helper::COPIES_INTO).is_none()
         && helper::is_abandoned(helper, helper::LABEL, now, helper::LOOKS_AT_MOST)
 }

@@ -295,6 +295,34 @@ pub async fn logs(listing: &Listing, container: &str, nonces: &[String]) -> Obse
     }
 }
 
+/// Wave 3: the logs of the containers that may have answered, or should have (a stopped one that
+/// would publish the URL's port), all at the same time.
+pub async fn read_logs(
+    listing: &Listing,
+    docker: &mut DockerFacts,
+    port: Option<u16>,
+    nonces: &[String],
+) {
+    const MOST: usize = 4;
+    let mut names: Vec<String> = docker.expected.iter().cloned().collect();
+    let (running, stopped): (Vec<_>, Vec<_>) =
+        docker.backends.iter().partition(|container| container.is_running());
+    let stopped = stopped
+        .into_iter()
+        .filter(|container| port.is_some() && container.ports.iter().any(|one| one.host == port));
+    let others = running.into_iter().chain(stopped).map(|container| container.name.clone());
+    let others: Vec<String> = others.filter(|name| !names.contains(name)).collect();
+    names.extend(others);
+    names.truncate(MOST);
+    let read = names.iter().map(|name| logs(listing, name, nonces));
+    let logs = futures_util::future::join_all(read).await;
+    for (name, log) in names.iter().zip(logs) {
+        if let Some(container) = docker.backends.iter_mut().find(|one| &one.name == name) {
+            container.log = log;
+        }
+    }
+}
+
 fn engine_version(answer: SystemVersion) -> EngineVersion {
     let podman = |name: &str| name.to_ascii_lowercase().contains("podman");
     EngineVersion {

@@ -4,7 +4,7 @@
 use bollard::models::ContainerSummary;
 
 use super::{Wanted, container, expected, recognise};
-use crate::evidence::docker::{Companion, Container, Published};
+use crate::evidence::docker::{Companion, Container, ContainerState, Published};
 use crate::secret::scrub;
 
 /// More companions and ports than this are not listed.
@@ -29,7 +29,7 @@ pub(super) fn candidates<'a>(
         })
         .collect();
     found.sort_by_key(|(summary, _)| {
-        let running = state(summary) == "running";
+        let running = is_running(summary);
         (!in_project(summary, wanted), !running, std::cmp::Reverse(summary.created))
     });
     found
@@ -119,8 +119,12 @@ pub(super) fn one_off(summary: &ContainerSummary) -> bool {
     label(summary, "com.docker.compose.oneoff").is_some_and(|v| v.eq_ignore_ascii_case("true"))
 }
 
-pub(super) fn state(summary: &ContainerSummary) -> String {
-    summary.state.map(|state| state.to_string()).unwrap_or_default()
+pub(super) fn is_running(summary: &ContainerSummary) -> bool {
+    state(summary) == ContainerState::Running
+}
+
+pub(super) fn state(summary: &ContainerSummary) -> ContainerState {
+    summary.state.map(|state| state.to_string().into()).unwrap_or_default()
 }
 
 /// The container's own name: not the one that a legacy link gives it, which holds a second slash.

@@ -150,7 +150,7 @@ pub(crate) fn log_match<'a>(
 
 /// Whether the container runs, and nothing at the URL speaks against it.
 fn serves(evidence: &Evidence, container: &Container) -> Result<bool, Unseen> {
-    if !container.is_running() || container.health.as_deref() == Some("unhealthy") {
+    if !container.is_running() || container.is_unhealthy() {
         return Ok(false);
     }
     match selected_endpoint(evidence)? {

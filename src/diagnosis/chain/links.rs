@@ -9,6 +9,7 @@ use crate::deployment::key::key_answer;
 use crate::deployment::key::key_in_words;
 use crate::deployment::key::trial_of;
 use crate::deployment::selection::source_in_words;
+use crate::evidence::docker::ContainerHealth;
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::selection::SelectionKind;
@@ -248,7 +249,9 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
         return broken(format!("{} answers in its place", other.name));
     }
     let answers = scene.endpoint.is_some_and(EndpointFacts::is_convex_api);
-    if let Some(health) = container.health.as_deref().filter(|it| *it != "healthy" && !answers) {
+    if let Some(health) =
+        container.health.as_ref().filter(|it| **it != ContainerHealth::Healthy && !answers)
+    {
         return unknown(format!("{name} is {health}, and was not seen to answer"));
     }
     match scene.published {

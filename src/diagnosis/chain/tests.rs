@@ -123,7 +123,7 @@ fn each_link_stands_where_the_evidence_puts_it() {
                 url.root = unseen();
                 build::docker(evidence).answering = None;
                 let backend = build::backend(evidence);
-                backend.state = "exited".to_owned();
+                backend.state = "exited".into();
                 backend.secret.process = build::Seen(None);
             },
             "huhhhbuh",
@@ -204,7 +204,7 @@ fn another_backend_on_the_port_breaks_the_way_to_ours() {
         closed("theirs", vec![process("other-backend-1")]),
     ])];
     let docker = build::docker(&mut evidence);
-    docker.backends[0].state = "exited".to_owned();
+    docker.backends[0].state = "exited".into();
     docker.backends[0].secret.process = build::Seen(None);
     docker.backends.push(build::container("other", "theirs"));
     docker.answering = Some(Answering {

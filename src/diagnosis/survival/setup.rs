@@ -13,7 +13,7 @@ use crate::deployment::compose::declared_backend;
 use crate::deployment::data::declares_s3;
 use crate::deployment::data::declares_sql;
 use crate::evidence::Evidence;
-use crate::evidence::compose::{BackendService, ComposeFacts};
+use crate::evidence::compose::{BackendService, ComposeFacts, DeclaredMountKind};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeBacking};
 
 /// Something that is known, or why it is not.
@@ -320,9 +320,9 @@ impl<'a> Deployment<'a> {
         let (compose, service) = self.compose?;
         let mounts = service.mounts.iter().map(|mount| Planned {
             target: trimmed(&mount.target),
-            source: match (mount.kind.as_str(), &mount.source) {
-                ("tmpfs", _) => PlannedSource::Memory,
-                ("volume", Some(key)) => PlannedSource::Volume(key.clone()),
+            source: match (&mount.kind, &mount.source) {
+                (DeclaredMountKind::Tmpfs, _) => PlannedSource::Memory,
+                (DeclaredMountKind::Volume, Some(key)) => PlannedSource::Volume(key.clone()),
                 (_, Some(path)) => PlannedSource::Directory {
                     path: path.clone(),
                     relative: mount.relative,
@@ -359,7 +359,7 @@ impl<'a> Deployment<'a> {
 
 /// The container as it is.
 fn instance(container: &Container, world: &mut World) -> Instance {
-    let running = !matches!(container.state.as_str(), "exited" | "created" | "dead");
+    let running = !container.is_stopped();
     let mut mounts = Vec::new();
     for mount in &container.mounts {
         let name = mount.source.clone().unwrap_or_default();

@@ -159,7 +159,7 @@ fn set_up(which: &str, version: &str, api: &str) -> Evidence {
                 name: "app-other-1".to_owned(),
                 service: Some("other".to_owned()),
                 image: String::new(),
-                state: "running".to_owned(),
+                state: "running".into(),
                 revision: None,
                 dashboard: false,
             };
@@ -440,7 +440,7 @@ fn memory_in_a_volume_is_memory() {
     assert_eq!(fates(&evidence, "up_unchanged"), (Kept, Kept));
     assert_eq!(fates(&evidence, "restart"), (Lost, Lost));
     let mut evidence = set_up("tmpfs", "26.1.5", "1.45");
-    build::backend(&mut evidence).state = "exited".to_owned();
+    build::backend(&mut evidence).state = "exited".into();
     assert_eq!(fates(&evidence, "up_unchanged"), (Lost, Lost), "it is gone already");
 }
 

@@ -49,9 +49,9 @@ pub(crate) fn container(name: &str, project: &str, host_port: u16) -> Container 
         config_files: vec![format!("/srv/{project}/docker-compose.yml")],
         image: "ghcr.io/get-convex/convex-backend:5d3b6e2".to_owned(),
         upstream_entrypoint: true,
-        state: "running".to_owned(),
+        state: "running".into(),
         exit_code: Some(0),
-        health: Some("healthy".to_owned()),
+        health: Some("healthy".into()),
         ports: vec![Port { container: 3210, host: Some(host_port), host_ip: String::new() }],
         ..Container::default()
     }

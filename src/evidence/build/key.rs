@@ -49,7 +49,7 @@ pub(crate) fn mount(kind: MountKind, source: Option<&str>, target: &str) -> Moun
 /// A volume line of the compose file.
 pub(crate) fn declared(kind: &str, source: Option<&str>, target: &str) -> DeclaredMount {
     DeclaredMount {
-        kind: kind.to_owned(),
+        kind: kind.into(),
         source: source.map(str::to_owned),
         target: target.to_owned(),
         read_only: false,
@@ -93,7 +93,7 @@ pub(crate) fn container(project: &str, secret: &str) -> Container {
         image: "ghcr.io/get-convex/convex-backend:latest".to_owned(),
         recognised_by: "its image".to_owned(),
         upstream_entrypoint: true,
-        state: "running".to_owned(),
+        state: "running".into(),
         created_at: Some(1_780_000_000),
         ports: vec![Port { container: 3210, host: Some(3210), host_ip: String::new() }],
         mounts: vec![mount(MountKind::Named, Some(&format!("{project}_data")), "/convex/data")],

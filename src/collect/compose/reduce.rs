@@ -1,203 +1,24 @@
-//! The compose project, read through [`crate::compose`] and reduced to what checks ask. What is
-//! Convex about it is decided here.
+//! A project reduced to what checks ask. What is Convex about it is decided here.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::files::{self, FileText};
-use super::repository::ReadFile;
-use super::{Request, compose_services, docker, network_mounts, shown};
+use super::{network_mounts, place::place, services};
 use crate::admin_key::InstanceSecret;
-use crate::compose::{
-    self, Errors, FileError, Files, NameSource, Project, Service, Variable, VariableSource,
-    WarningKind,
-};
-use crate::evidence::Observation;
+use crate::collect::docker;
+use crate::compose::{self, NameSource, Project, Service, Variable, VariableSource, WarningKind};
 use crate::evidence::compose::{
-    At, BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredPort, DeclaredVolume,
-    EntryValue, EnvironmentEntry, SourceLine,
+    BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredMountKind, DeclaredPort,
+    DeclaredVolume, EntryValue, EnvironmentEntry,
 };
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
-use crate::report::Columns;
 use crate::secret::{Fingerprint, Secret};
 
 /// Where a backend keeps its data unless DATA_DIR says otherwise.
 const DATA_DIR: &str = "/convex/data";
 
-/// What Compose reads of the disk.
-struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &Path) -> Result<String, FileError> {
-        match files::read(path) {
-            FileText::Text(text) => Ok(text),
-            FileText::Missing => Err(FileError::NotFound),
-            FileText::Unreadable(reason) => Err(FileError::Unreadable(reason)),
-        }
-    }
-
-    fn exists(&self, path: &Path) -> bool {
-        files::exists(path)
-    }
-
-    fn is_dir(&self, path: &Path) -> bool {
-        files::is_dir(path)
-    }
-}
-
-/// Reads the project that `docker compose` would run in `directory`.
-pub(super) fn load(
-    request: &Request,
-    directory: &Path,
-    environment: &BTreeMap<String, String>,
-) -> Result<Project, Errors> {
-    let asked = compose::Request {
-        directory: directory.to_owned(),
-        files: request.compose_files.clone(),
-        project_name: request.project_name.clone(),
-        project_directory: request.project_directory.clone(),
-        env_files: request.compose_env_files.clone(),
-        profiles: request.profiles.clone(),
-        environment: environment.clone(),
-        home: environment.get("HOME").map(PathBuf::from),
-    };
-    compose::load(&asked, &Disk)
-}
-
-/// The facts, and the secrets that were met on the way.
-pub(super) struct Reduced {
-    pub facts: Observation<Option<ComposeFacts>>,
-    pub secrets: Vec<(Secret, SecretPlace)>,
-}
-
-/// Reduces a project to what checks ask.
-pub(super) fn facts(
-    project: &Result<Project, Errors>,
-    directory: &Path,
-    service: Option<&str>,
-    environment: &BTreeMap<String, String>,
-) -> Reduced {
-    let mut secrets = Vec::new();
-    let facts = match project {
-        Ok(project) => {
-            let mut facts = reduce(project, directory, service, &mut secrets);
-            facts.undecided = compose_services::undecided(project, &facts, directory, environment);
-            Some(facts)
-        }
-        Err(errors) if errors.is_not_found() => None,
-        Err(errors) => Some(ComposeFacts {
-            directory: directory.display().to_string(),
-            errors: issues(errors, directory),
-            ..ComposeFacts::default()
-        }),
-    };
-    Reduced { facts: Observation::Seen(facts), secrets }
-}
-
-/// The faults, each with the line it stands in.
-pub(super) fn issues(errors: &Errors, directory: &Path) -> Vec<ComposeIssue> {
-    let mut texts: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
-    let mut line = |at: &compose::At| {
-        let text =
-            texts.entry(at.file.to_path_buf()).or_insert_with_key(|file| match files::read(file) {
-                FileText::Text(text) => Some(text),
-                FileText::Missing | FileText::Unreadable(_) => None,
-            });
-        crate::mask::excerpt(text.as_deref()?, at.line, at.column)
-    };
-    errors
-        .iter()
-        .map(|error| ComposeIssue {
-            // Some of Compose's sentences go over several lines.
-            message: crate::secret::sanitize(
-                &error.message.lines().map(str::trim).collect::<Vec<_>>().join(" "),
-            ),
-            at: error.at.as_ref().map(|at| place(at, directory)),
-            variable: required_variable(error),
-            line: error.at.as_ref().and_then(&mut line).map(|excerpt| SourceLine {
-                text: excerpt.text,
-                mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
-            }),
-        })
-        .collect()
-}
-
-/// The variable of `${NAME:?…}` that Compose stops at.
-fn required_variable(error: &compose::Error) -> Option<String> {
-    if error.kind != compose::ErrorKind::RequiredVariable {
-        return None;
-    }
-    let (_, rest) = error.message.split_once("required variable ")?;
-    rest.split(' ').next().map(str::to_owned)
-}
-
-/// What the engine is asked for.
-pub(super) fn wanted<'a>(
-    project: &'a Result<Project, Errors>,
-    observed: &'a Observation<Option<ComposeFacts>>,
-) -> docker::Wanted<'a> {
-    let facts = observed.seen().ok().and_then(Option::as_ref);
-    let project = project.as_ref().ok();
-    docker::Wanted {
-        project: project.map(|project| project.name.value.as_str()),
-        config_files: facts.map(|facts| facts.files.as_slice()).unwrap_or_default(),
-        working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
-        service: facts.and_then(|facts| facts.chosen.as_deref()),
-        data_volume_keys: data_volume_keys(observed),
-        declared_volumes: declared_volumes(observed),
-    }
-}
-
-/// The full names of the volumes that the project declares.
-fn declared_volumes(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
-    let facts = facts.seen().ok().and_then(Option::as_ref);
-    facts.iter().flat_map(|facts| &facts.volumes).map(|volume| volume.name.clone()).collect()
-}
-
-/// The keys of the volumes that the backends mount over their data or their credentials.
-fn data_volume_keys(facts: &Observation<Option<ComposeFacts>>) -> Vec<String> {
-    let facts = facts.seen().ok().and_then(Option::as_ref);
-    let backends = facts.map(|facts| facts.backends.as_slice()).unwrap_or_default();
-    let over = |service: &BackendService| {
-        [&service.data_dir, &service.credentials_dir]
-            .into_iter()
-            .filter_map(|path| service.mount_over(path))
-            .filter(|mount| mount.kind == "volume")
-            .filter_map(|mount| mount.source.clone())
-            .collect::<Vec<String>>()
-    };
-    let mut keys: Vec<String> = backends.iter().flat_map(over).collect();
-    keys.dedup();
-    keys
-}
-
-/// The compose files and the `.env` files that were read; of a project in error, the files at
-/// fault.
-pub(super) fn files(project: &Result<Project, Errors>, directory: &Path) -> Vec<ReadFile> {
-    let paths: Vec<(&Path, bool)> = match project {
-        Ok(project) => {
-            let yaml = project.files.iter().chain(&project.included_files);
-            let env = project.env_files.iter().map(|path| (path.as_path(), true));
-            yaml.map(|path| (path.as_path(), false)).chain(env).collect()
-        }
-        Err(errors) => {
-            let places = errors.iter().filter_map(|error| error.at.as_ref());
-            let mut paths: Vec<_> = places.map(|at| (at.file.as_ref(), false)).collect();
-            paths.dedup();
-            paths
-        }
-    };
-    paths
-        .into_iter()
-        .filter_map(|(path, is_env)| {
-            let FileText::Text(text) = files::read(path) else { return None };
-            Some(ReadFile { name: shown(path, directory), text, is_env })
-        })
-        .collect()
-}
-
-fn reduce(
+/// Reduces a project, and collects the instance secrets in it.
+pub(super) fn reduce(
     project: &Project,
     directory: &Path,
     service: Option<&str>,
@@ -220,13 +41,13 @@ fn reduce(
         .or_else(|| backends.iter().find(|one| one.name == "backend").map(|one| one.name.clone()))
         .or_else(|| backends.first().map(|one| one.name.clone()));
     let names: Vec<&str> = backends.iter().map(|one| one.name.as_str()).collect();
-    let sql_urls = compose_services::sql_urls(project, &names, directory);
+    let sql_urls = services::sql_urls(project, &names, directory);
     ComposeFacts {
         sql_urls,
-        databases: compose_services::databases(project, directory),
-        dashboards: compose_services::dashboards(project, directory),
-        undecided: Vec::new(),
-        panel_marks: compose_services::panel_marks(project),
+        databases: services::databases(project, directory),
+        dashboards: services::dashboards(project, directory),
+        undecided: services::undecided(project, &backends, directory),
+        panel_marks: services::panel_marks(project),
         other_env_files: !project.own_env_file,
         network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
@@ -306,7 +127,7 @@ fn backend(
     let credentials_dir =
         value("CREDENTIALS_DIR").unwrap_or_else(|| format!("{data_dir}/credentials"));
     let tmpfs = service.tmpfs.iter().map(|entry| DeclaredMount {
-        kind: "tmpfs".to_owned(),
+        kind: DeclaredMountKind::Tmpfs,
         source: None,
         target: entry.value.split(':').next().unwrap_or_default().to_owned(),
         read_only: false,
@@ -341,7 +162,7 @@ fn backend(
             .volumes
             .iter()
             .map(|mount| DeclaredMount {
-                kind: mount.kind.as_str().to_owned(),
+                kind: mount.kind.as_str().into(),
                 source: mount.source.clone(),
                 target: mount.target.clone(),
                 read_only: mount.read_only,
@@ -428,9 +249,4 @@ fn is_plain(name: &str) -> bool {
             | "DISABLE_METRICS_ENDPOINT"
             | "RUST_LOG"
     )
-}
-
-/// The place, its file relative to the directory where it lies inside.
-pub(super) fn place(at: &compose::At, directory: &Path) -> At {
-    At { file: shown(&at.file, directory), line: at.line, column: at.column }
 }

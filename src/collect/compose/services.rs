@@ -1,27 +1,18 @@
-//! What of a compose project is no backend and still matters to one: SQL servers, dashboards, the
-//! URLs that lead to the former; and which of its texts hang on a variable that nobody has set
-//! here.
+//! What in a compose project is not a backend and still matters to one: SQL servers, dashboards, the
+//! URLs that lead to the former; and which of its texts depend on a variable that is not set here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::LazyLock;
 
-use regex::Regex;
+use super::place::place;
 
-use super::compose_project::place;
-use super::docker::recognise;
-use super::files::{self, FileText};
-use super::sql_url;
+use crate::collect::docker::recognise;
+use crate::collect::sql_url;
 use crate::compose::{self, Project, Service};
 use crate::evidence::compose::{
-    At, ComposeFacts, DashboardService, DatabaseService, DeclaredSqlUrl,
+    At, BackendService, DashboardService, DatabaseService, DeclaredSqlUrl, SqlKind,
 };
 use crate::secret::sanitize;
-
-/// `$NAME` and `${NAME…`; a doubled `$$` is taken out before.
-static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)").expect("a pattern of this file is valid")
-});
 
 /// The URLs of SQL servers that the services of `facts` get.
 pub(super) fn sql_urls(
@@ -54,10 +45,10 @@ pub(super) fn databases(project: &Project, directory: &Path) -> Vec<DatabaseServ
             let image = service.image.as_ref()?;
             let (kind, variables): (_, &[&str]) = match recognise::repository(&image.value) {
                 "postgres" | "postgresql" | "pgvector" | "timescaledb" | "postgis" => {
-                    ("postgres", &["POSTGRES_DB", "POSTGRESQL_DATABASE"])
+                    (SqlKind::Postgres, &["POSTGRES_DB", "POSTGRESQL_DATABASE"])
                 }
                 "mysql" | "mariadb" | "mysql-server" | "percona-server" => {
-                    ("mysql", &["MYSQL_DATABASE", "MARIADB_DATABASE"])
+                    (SqlKind::Mysql, &["MYSQL_DATABASE", "MARIADB_DATABASE"])
                 }
                 _ => return None,
             };
@@ -70,7 +61,7 @@ pub(super) fn databases(project: &Project, directory: &Path) -> Vec<DatabaseServ
             Some(DatabaseService {
                 name: name.clone(),
                 at: place(&service.at, directory),
-                kind: kind.to_owned(),
+                kind,
                 database,
                 has_scripts: service
                     .volumes
@@ -129,64 +120,71 @@ pub(super) fn panel_marks(project: &Project) -> Vec<String> {
 /// set neither in the environment nor in a `.env` that was read.
 pub(super) fn undecided(
     project: &Project,
-    facts: &ComposeFacts,
+    backends: &[BackendService],
     directory: &Path,
-    environment: &BTreeMap<String, String>,
 ) -> Vec<At> {
-    let mut texts = Texts::default();
-    let mut set: BTreeSet<String> = environment.keys().cloned().collect();
-    for file in &project.env_files {
-        let FileText::Text(text) = files::read(file) else { continue };
-        let names = text
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, _)| name.trim().trim_start_matches("export ").trim().to_owned());
-        set.extend(names);
-    }
+    let is_open = |at: &&compose::At| project.undecided.contains(*at);
     let mut found = Vec::new();
-    for backend in &facts.backends {
+    for backend in backends {
         let Some(service) = project.services.get(&backend.name) else { continue };
-        let image = service.image.as_ref().and_then(|image| image.at.as_ref()).map(|at| (at, 1));
-        // The long form of a port has its host side some lines below.
-        let ports = service.ports.iter().map(|port| (&port.at, 5));
-        let variables = service.environment.values().map(|one| (&one.at, 1));
-        for (at, lines) in image.into_iter().chain(ports).chain(variables) {
-            if texts.names(at, lines).iter().any(|name| !set.contains(name)) {
-                // The facts name a mapping's service, not its `image:` line.
-                let is_image = service.image.as_ref().is_some_and(|it| it.at.as_ref() == Some(at));
-                let at = if is_image { backend.at.clone() } else { place(at, directory) };
-                found.push(at);
-            }
-        }
+        // The facts name the service's place, not that of its `image:`.
+        let image = service.image.as_ref().and_then(|image| image.at.as_ref()).filter(is_open);
+        found.extend(image.map(|_| backend.at.clone()));
+        let ports = service.ports.iter().map(|port| &port.at);
+        let variables = service.environment.values().map(|variable| &variable.at);
+        found.extend(ports.chain(variables).filter(is_open).map(|at| place(at, directory)));
     }
     found
 }
 
-/// The lines of files, read once.
-#[derive(Default)]
-struct Texts(BTreeMap<std::sync::Arc<Path>, Vec<String>>);
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-impl Texts {
-    /// The variables in the entry that begins at `at`: at most so many lines, up to the next entry
-    /// of a list.
-    fn names(&mut self, at: &compose::At, most: usize) -> Vec<String> {
-        let lines = self.0.entry(at.file.clone()).or_insert_with(|| match files::read(&at.file) {
-            FileText::Text(text) => text.lines().map(str::to_owned).collect(),
-            FileText::Missing | FileText::Unreadable(_) => Vec::new(),
-        });
-        let from = at.line.saturating_sub(1);
-        let entry = lines
-            .iter()
-            .skip(from)
-            .take(most)
-            .enumerate()
-            .take_while(|(below, line)| *below == 0 || !line.trim_start().starts_with("- "));
-        entry
-            .flat_map(|(_, line)| {
-                let line = line.replace("$$", "");
-                let names = VARIABLE.captures_iter(&line).map(|found| found[1].to_owned());
-                names.collect::<Vec<_>>()
-            })
-            .collect()
+    use crate::collect::Request;
+    use crate::collect::texts::Texts;
+
+    const PROJECT: &str = r#"services:
+  backend:
+    image: ghcr.io/get-convex/convex-backend:${TAG:-latest}
+    env_file: backend.env
+    ports:
+      - "${PORT:-3210}:3210"
+      - "${SET:-3211}:3211"
+      - target: 6791
+        published: "${OTHER:-6791}"
+    environment:
+      - FROM_SHELL=${SHELL_SET}
+      - FROM_DOTENV=${SET}
+      - OPEN=${NOWHERE:-x}
+      - ESCAPED=$${NOWHERE}
+      - PASSED
+      # - ${IN_A_COMMENT}
+      - PLAIN=1
+"#;
+
+    #[test]
+    fn a_place_is_undecided_when_its_text_has_a_variable_that_is_set_nowhere() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("docker-compose.yml", PROJECT),
+            // Compose's grammar: neither `:` nor quotes are part of a name.
+            (".env", "export SET: \"4000\"\n"),
+            ("backend.env", "LITERAL='${NOWHERE}'\nTEMPLATE=${NOWHERE:-y}\n"),
+        ] {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        let environment = BTreeMap::from([("SHELL_SET".to_owned(), String::new())]);
+        let (request, texts) = (Request::default(), Texts::default());
+        let read = super::super::read(&request, directory.path(), &environment, &texts);
+        let facts = read.facts.seen().unwrap().clone().unwrap();
+        assert!(facts.errors.is_empty(), "{:?}", facts.errors);
+        let mut places: Vec<String> =
+            facts.undecided.iter().map(|at| format!("{}:{}", at.file, at.line)).collect();
+        places.sort();
+        // The service's own line stands for its image.
+        let expected = ["backend.env:2", "docker-compose.yml:13", "docker-compose.yml:2"];
+        let ports = ["docker-compose.yml:6", "docker-compose.yml:8"];
+        assert_eq!(places, [&expected[..], &ports].concat());
     }
 }

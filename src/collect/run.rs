@@ -1,0 +1,476 @@
+//! One run, a method a wave. Each method says what it asks and when; what it asks is in the files
+//! of the thing that is asked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::clock::Clock;
+use super::compose::ComposeRead;
+use super::docker::{self, Listing};
+use super::selection::{self, Selected};
+use super::texts::Texts;
+use super::{
+    Request, compose, credentials, endpoint, files, next_to_it, nonce, places, repository,
+    suppressions, surroundings, toolchain,
+};
+use crate::evidence::docker::{DockerFacts, FailedEngine};
+use crate::evidence::endpoint::Answer;
+use crate::evidence::key::SecretPlace;
+use crate::evidence::selection::ValueSource;
+use crate::evidence::surroundings::{AppUrl, Git};
+use crate::evidence::{Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings};
+use crate::secret::Secret;
+use crate::selection::choose::Selection;
+
+/// How much is collected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Everything that the request allows.
+    All,
+    /// The files only: what the CLI would select, and the compose project.
+    Files,
+}
+
+/// Collects the evidence, wave by wave.
+pub(super) async fn collect(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
+    let mut run = Run::read_files(request, scope)?;
+    run.first_wave().await;
+    run.try_keys();
+    run.clock.lap("keys tried");
+
+    run.retry_key().await;
+    run.node_version().await;
+    run.look_into_volumes().await;
+    run.read_logs().await;
+    run.other_contexts().await;
+    run.find_answering();
+
+    run.ask_git().await;
+    run.other_places().await;
+    Ok(run.finish())
+}
+
+/// A run under way: what it was asked, what it read, and the evidence so far.
+struct Run<'a> {
+    request: &'a Request,
+    scope: Scope,
+    clock: Clock,
+    directory: PathBuf,
+    environment: BTreeMap<String, String>,
+    selected: Selected,
+    texts: Texts,
+    compose: ComposeRead,
+    /// Every instance secret found so far, with its place.
+    secrets: Vec<(Secret, SecretPlace)>,
+    /// For the first request and for the one that repeats it.
+    nonces: [String; 2],
+    /// What the engine listed; `None` where it was not asked or did not answer.
+    listing: Option<Listing>,
+    evidence: Evidence,
+}
+
+impl<'a> Run<'a> {
+    /// The files: what the CLI reads, the compose project, and what is around them.
+    fn read_files(request: &'a Request, scope: Scope) -> anyhow::Result<Self> {
+        let clock = Clock::start(&request.running);
+        let directory = request.directory()?;
+        let environment = request.environment();
+        let texts = Texts::default();
+        let selected = selection::select(request, &directory, &environment, &texts);
+        let mut compose = compose::read(request, &directory, &environment, &texts);
+        clock.lap("files");
+        let evidence = Evidence {
+            collected_at: jiff::Timestamp::now().as_second(),
+            asked: asked(request, &environment),
+            selection: crate::selection::facts::facts(
+                &selected.selection,
+                &crate::admin_key::fingerprint,
+            ),
+            surroundings: around(&directory, &environment, &texts, &selected),
+            ..Evidence::default()
+        };
+        Ok(Self {
+            request,
+            scope,
+            clock,
+            directory,
+            environment,
+            selected,
+            secrets: std::mem::take(&mut compose.secrets),
+            texts,
+            compose,
+            nonces: [nonce(), nonce()],
+            listing: None,
+            evidence,
+        })
+    }
+
+    fn url(&self) -> Option<&str> {
+        self.selected.selection.url.as_ref().map(|(url, _)| url.as_str())
+    }
+
+    /// The request that the first probes of the selected URL share.
+    fn probe(&self) -> endpoint::Request<'_> {
+        endpoint::Request {
+            url: self.url().unwrap_or_default(),
+            key: self.selected.selection.admin_key.as_ref().map(|key| &key.as_sent),
+            env: &self.environment,
+            timeout: self.request.timeout(),
+            nonce: &self.nonces[0],
+        }
+    }
+
+    /// Why something is not asked at all: only files are wanted, or an option of this name says so.
+    fn unasked(&self, forbidden: bool, option: &str) -> Option<String> {
+        match self.scope {
+            Scope::Files => Some("only files were read".to_owned()),
+            Scope::All => forbidden.then(|| format!("{option} was given")),
+        }
+    }
+
+    /// The engine, the selected URL and the app's other URLs, at the same time.
+    async fn first_wave(&mut self) {
+        let mut app_urls = std::mem::take(&mut self.evidence.surroundings.app_urls);
+        let (engine, endpoint, ()) =
+            tokio::join!(self.ask_engine(), self.ask_url(), self.ask_app_urls(&mut app_urls));
+        self.evidence.surroundings.app_urls = app_urls;
+        self.evidence.endpoint = endpoint;
+        self.evidence.docker = engine.facts;
+        self.evidence.engine_failure = engine.failed;
+        self.evidence.dashboards = engine.dashboards;
+        self.listing = engine.listing;
+        self.secrets.extend(engine.secrets);
+    }
+
+    /// The engine's first two waves, one after the other: they do not wait for the URL's answers.
+    async fn ask_engine(&self) -> EngineAnswer {
+        if let Some(reason) = self.unasked(self.request.no_docker, "--no-docker") {
+            return EngineAnswer::unavailable(&reason, None);
+        }
+        let options = self.request.docker_options();
+        let list = docker::list(&options, &self.environment);
+        let listing = match self.clock.timed("docker: list", list).await {
+            Ok(listing) => listing,
+            Err(unasked) => {
+                let failed = FailedEngine {
+                    kind: unasked.failure,
+                    address: unasked.address,
+                    context: unasked.context,
+                };
+                return EngineAnswer::unavailable(&unasked.reason, Some(failed));
+            }
+        };
+        let wanted = self.compose.wanted();
+        let (found, dashboards) = tokio::join!(
+            self.clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
+            next_to_it::dashboards(&self.clock, self.request, &self.environment, &listing, &wanted),
+        );
+        EngineAnswer {
+            facts: Observation::Seen(found.facts),
+            failed: None,
+            listing: Some(listing),
+            secrets: found.secrets,
+            dashboards,
+        }
+    }
+
+    /// All probes of the selected URL.
+    async fn ask_url(&self) -> Observation<Option<EndpointFacts>> {
+        if let Some(reason) = self.unasked(self.request.no_network, "--no-network") {
+            return Observation::unavailable(reason);
+        }
+        if self.url().is_none() {
+            return Observation::Seen(None);
+        }
+        let first = self.probe();
+        let mut facts = self.clock.timed("url: all probes", endpoint::look(&first)).await;
+        if self.request.deep {
+            let push = endpoint::push(&first, &facts);
+            facts.big_body = Some(self.clock.timed("url: 4 MiB", push).await);
+        }
+        Observation::Seen(Some(facts))
+    }
+
+    /// The URLs that the app uses, where they have another origin than the selected one.
+    async fn ask_app_urls(&self, urls: &mut [AppUrl]) {
+        let Some(selected) = self.url() else { return };
+        if !urls.iter().any(|app| endpoint::elsewhere(&app.url, selected).is_some()) {
+            return;
+        }
+        let allowed = self.unasked(self.request.no_network, "--no-network").is_none();
+        let timeout = self.request.timeout();
+        let asked = next_to_it::app_urls(urls, selected, allowed, &self.environment, timeout);
+        self.clock.timed("url: the app's", asked).await;
+    }
+
+    /// Tries every key against every secret found so far.
+    fn try_keys(&mut self) {
+        self.evidence.keys =
+            credentials::keys(&self.selected.selection, &self.evidence.selection, &self.secrets);
+    }
+
+    /// Sends the key again where it was rejected or nothing answered: whether the answer stays the
+    /// same, and whether the key arrives at all.
+    async fn retry_key(&mut self) {
+        if !rejected(&self.evidence.endpoint) {
+            return;
+        }
+        // Taken out meanwhile, because the requests borrow the run.
+        let taken = std::mem::replace(&mut self.evidence.endpoint, Observation::Seen(None));
+        self.evidence.endpoint = match taken {
+            Observation::Seen(Some(mut facts)) => {
+                self.retry_key_into(&mut facts).await;
+                Observation::Seen(Some(facts))
+            }
+            other => other,
+        };
+    }
+
+    async fn retry_key_into(&self, facts: &mut EndpointFacts) {
+        let first = self.probe();
+        let again = endpoint::Request { nonce: &self.nonces[1], ..first };
+        facts.check_again = self.clock.timed("url: key again", endpoint::retry_key(&again)).await;
+        // No log is searched for the nonces from here on: there, two adjacent lines are the proof.
+        let more = endpoint::Request { nonce: &nonce(), ..first };
+        self.clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
+        let rejections = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
+        facts.refusals = u32::try_from(rejections).unwrap_or(0);
+        let lost = endpoint::straight::is_called_for(facts);
+        if let (true, Observation::Seen(docker), Some(key)) =
+            (lost, &self.evidence.docker, first.key)
+            && let Some(known) = self.evidence.keys.iter().find(|key| key.selected)
+        {
+            let straight = endpoint::straight::Request {
+                key,
+                facts: known,
+                timeout: first.timeout,
+                nonce: &nonce(),
+                in_container: self.evidence.surroundings.in_container,
+            };
+            let asked = endpoint::straight::look(docker, &straight);
+            facts.straight = self.clock.timed("url: past the proxy", asked).await;
+        }
+    }
+
+    /// Node's version, where the URL's first address is dead: Node may not try the next one.
+    async fn node_version(&mut self) {
+        let facts = self.evidence.endpoint.seen().ok().and_then(Option::as_ref);
+        if facts.is_some_and(|facts| facts.dead_first_address().is_some()) {
+            let asked = toolchain::node_version(&self.environment);
+            self.evidence.surroundings.node_version = self.clock.timed("node", asked).await;
+        }
+    }
+
+    /// The volumes that no running backend mounts, where one of them may hold the key's secret.
+    async fn look_into_volumes(&mut self) {
+        let Some(listing) = &self.listing else { return };
+        let asked = self.request.deep || self.request.look_into_volumes;
+        if !asked && !is_foreign(&self.evidence.keys, &self.evidence.endpoint) {
+            return;
+        }
+        let Observation::Seen(docker) = &mut self.evidence.docker else { return };
+        let (deep, at) = (self.request.deep, self.evidence.collected_at);
+        let look = docker::look_into_volumes(listing, docker, deep, at);
+        let found = self.clock.timed("docker: volumes", look).await;
+        if !found.is_empty() {
+            self.secrets.extend(found);
+            self.try_keys();
+        }
+    }
+
+    /// The logs, where the key was rejected or the backend is not well.
+    async fn read_logs(&mut self) {
+        let rejected = rejected(&self.evidence.endpoint);
+        let facts = self.evidence.endpoint.seen().ok().and_then(Option::as_ref);
+        let port = facts.map(|facts| facts.port);
+        let (Some(listing), Observation::Seen(docker)) = (&self.listing, &mut self.evidence.docker)
+        else {
+            return;
+        };
+        if rejected || is_unwell(docker) {
+            let read = docker::read_logs(listing, docker, port, &self.nonces);
+            self.clock.timed("docker: logs", read).await;
+        }
+    }
+
+    /// The engines of the other contexts, where the key was not accepted.
+    async fn other_contexts(&mut self) {
+        let Some(listing) = &self.listing else { return };
+        if accepted(&self.evidence.endpoint) {
+            return;
+        }
+        let options = self.request.docker_options();
+        let wanted = self.compose.wanted();
+        let asked = docker::other_contexts(listing, &wanted, &options, &self.environment);
+        let found = self.clock.timed("docker: other contexts", asked).await;
+        if let Observation::Seen(docker) = &mut self.evidence.docker {
+            docker.other_contexts = found;
+        }
+    }
+
+    /// Which container answers at the selected URL.
+    fn find_answering(&mut self) {
+        if let (Observation::Seen(docker), Ok(Some(endpoint))) =
+            (&mut self.evidence.docker, self.evidence.endpoint.seen())
+        {
+            docker.answering = docker::answering(docker, endpoint);
+        }
+    }
+
+    /// What git says of the files that were read, and the suppressions that they hold.
+    async fn ask_git(&mut self) {
+        let read = std::mem::take(&mut self.selected.files);
+        let mut composed = self.compose.files(&self.directory, &self.texts);
+        let comments = suppressions::comments(read.iter().chain(&composed));
+        self.evidence.asked.suppressions.extend(comments);
+        // Git is asked about what Compose reads in the directory only, and not about a project in
+        // error.
+        composed
+            .retain(|file| self.compose.project.is_ok() && !Path::new(&file.name).is_absolute());
+        let files: Vec<_> = read.into_iter().chain(composed).collect();
+        let asked = git(self.request, &self.directory, &files, &self.selected, &self.secrets);
+        self.evidence.surroundings.git = self.clock.timed("git", asked).await;
+    }
+
+    /// Where else the key and the secret are kept, when they are to be replaced.
+    async fn other_places(&mut self) {
+        let old = places::Old::of(&self.selected.selection, &self.evidence.docker, &self.secrets);
+        if self.scope != Scope::All || !old.is_to_be_rotated(&self.evidence.surroundings.git) {
+            return;
+        }
+        let root = files::repository_root(&self.directory);
+        let home = self.environment.get("HOME").map(String::as_str);
+        let look = places::look(&self.directory, root, home, &old, self.request.timeout());
+        let found = self.clock.timed("files: other places", look).await;
+        self.evidence.surroundings.other_places = Some(found);
+    }
+
+    fn finish(self) -> Evidence {
+        Evidence { compose: self.compose.facts, timings: self.clock.finish(), ..self.evidence }
+    }
+}
+
+/// What the engine answered in its first two waves.
+struct EngineAnswer {
+    facts: Observation<DockerFacts>,
+    failed: Option<FailedEngine>,
+    listing: Option<Listing>,
+    secrets: Vec<(Secret, SecretPlace)>,
+    dashboards: Observation<Vec<crate::evidence::endpoint::DashboardPage>>,
+}
+
+impl EngineAnswer {
+    fn unavailable(reason: &str, failed: Option<FailedEngine>) -> Self {
+        let (facts, dashboards) =
+            (Observation::unavailable(reason), Observation::unavailable(reason));
+        Self { facts, failed, listing: None, secrets: Vec::new(), dashboards }
+    }
+}
+
+fn asked(request: &Request, environment: &BTreeMap<String, String>) -> Asked {
+    Asked {
+        ephemeral: request.ephemeral,
+        ci: environment.get("CI").is_some_and(|value| !value.is_empty() && value != "false"),
+        service: request.service.clone(),
+        no_docker: request.no_docker,
+        no_network: request.no_network,
+        suppressions: request.suppressions.clone(),
+    }
+}
+
+/// The project's surroundings, as far as files show them.
+fn around(
+    directory: &Path,
+    environment: &BTreeMap<String, String>,
+    texts: &Texts,
+    selected: &Selected,
+) -> Surroundings {
+    let cli = toolchain::cli(directory, environment);
+    Surroundings {
+        directory: directory.display().to_string(),
+        repository: files::repository_root(directory).map(|root| root.display().to_string()),
+        package_json: surroundings::package_json(directory, texts),
+        cli_version: cli.version,
+        cli_found: cli.found,
+        node_version: None,
+        git: Observation::unavailable("not checked"),
+        env_files_elsewhere: surroundings::env_files_elsewhere(directory, &[".env.local", ".env"]),
+        unreadable: selected.unreadable.clone(),
+        app_urls: app_urls(&selected.selection),
+        other_places: None,
+        in_container: surroundings::in_container(environment),
+        uid: surroundings::uid(),
+    }
+}
+
+/// The URLs that the app is configured with, in the files that the CLI reads.
+fn app_urls(selection: &Selection) -> Vec<AppUrl> {
+    let mut urls = Vec::new();
+    for variable in &selection.variables {
+        if !variable.name.ends_with("CONVEX_URL") {
+            continue;
+        }
+        for definition in variable.definitions.iter().filter(|one| one.wins) {
+            if let ValueSource::File { file, line } = &definition.source {
+                urls.push(AppUrl {
+                    variable: variable.name.clone(),
+                    file: file.clone(),
+                    line: *line,
+                    url: crate::selection::facts::masked(definition.value.expose()),
+                    instance_name: None,
+                    unanswered: None,
+                });
+            }
+        }
+    }
+    urls
+}
+
+async fn git(
+    request: &Request,
+    directory: &Path,
+    files: &[repository::ReadFile],
+    selected: &Selected,
+    secrets: &[(Secret, SecretPlace)],
+) -> Observation<Option<Git>> {
+    let key = selected.selection.admin_key.as_ref().map(|key| (&key.as_sent, "key"));
+    let in_use = |place: &SecretPlace| {
+        matches!(place, SecretPlace::Process { .. } | SecretPlace::File { .. })
+    };
+    let in_use = secrets.iter().filter(|(_, place)| in_use(place));
+    let wanted: Vec<_> =
+        key.into_iter().chain(in_use.map(|(secret, _)| (secret, "instance secret"))).collect();
+    repository::look(directory, files, &wanted, request.history, request.timeout()).await
+}
+
+/// Whether the backend was seen to accept the key.
+fn accepted(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    matches!(endpoint.seen(), Ok(Some(_))) && !rejected(endpoint)
+}
+
+/// Whether the key was rejected, in its check or in the CLI's first call, or nothing answered.
+fn rejected(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    let Ok(Some(facts)) = endpoint.seen() else { return false };
+    let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
+    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200) || first == Some(false)
+}
+
+/// Whether the selected key has a valid form, was not seen to be accepted, and matches none of the
+/// secrets found: some volume may hold its own.
+fn is_foreign(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) -> bool {
+    let is_public = |place: &SecretPlace| *place == SecretPlace::PublicDevelopment;
+    !accepted(endpoint)
+        && keys.iter().any(|key| {
+            let mut opened = key.trials.iter().filter(|trial| trial.opened.is_some());
+            key.selected
+                && key.fingerprint.is_some()
+                && !opened.any(|trial| !trial.places.iter().all(is_public))
+        })
+}
+
+/// Whether the container that should run does not, or seems to crash again and again.
+fn is_unwell(docker: &DockerFacts) -> bool {
+    docker.expected().is_some_and(|container| {
+        !container.is_running() || container.restarts > 0 || container.is_unhealthy()
+    })
+}
