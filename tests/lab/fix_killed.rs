@@ -44,7 +44,7 @@ impl Between {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                let Ok(engine) = UnixStream::connect(super::mend_engine::socket()) else { return };
+                let Ok(engine) = UnixStream::connect(super::fix_engine::socket()) else { return };
                 let (back, front) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
                 let shared = Arc::clone(&all);
                 std::thread::spawn(move || pass(client, engine, |piece| shared.sees(piece)));
