@@ -99,7 +99,7 @@ fn is_taken(locks: &Locks, directory: &Path) -> bool {
     let busy = matches!(locks.take(directory), Err(LockError::Busy));
     if busy {
         output::note(&format!(
-            "error: another convex-doctor is making changes in {}\nNothing was changed. Try again when it has ended.",
+            "convex-doctor: another convex-doctor is at work in {}: nothing was changed\nTry again when it has ended.",
             sanitize(&directory.display().to_string())
         ));
     }

@@ -476,7 +476,7 @@ fn what_must_not_be_touched_is_not() {
         drive(engine.copy_volume(from, to, &BTreeMap::new(), &mut |_| ())).map(drop)
     };
     refused(copy("no-such-volume", "x"), "no volume no-such-volume");
-    refused(copy("a/../b", "x"), "no name of a volume");
+    refused(copy("a/../b", "x"), "not a volume name");
 
     let joined = format!("container:{container}");
     docker(&["run", "-d", "--name", &guest, "--network", &joined, image]);

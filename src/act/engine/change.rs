@@ -53,17 +53,17 @@ impl ContainerChange {
     pub(super) fn fault(&self) -> Option<String> {
         let targets = self.mounts.iter().map(|(_, target)| target).chain(&self.drop_mounts);
         if let Some(target) = targets.clone().find(|target| !is_plain_path(target)) {
-            return Some(format!("{target:?} is no absolute path in a container"));
+            return Some(format!("{target:?} is not an absolute path in a container"));
         }
         let mut targets: Vec<_> = targets.map(|target| target.trim_end_matches('/')).collect();
         targets.sort_unstable();
         let twice = targets.iter().zip(targets.iter().skip(1)).find(|(a, b)| a == b);
         if let Some((target, _)) = twice {
-            return Some(format!("{target} is named twice"));
+            return Some(format!("{target} is given twice"));
         }
         let is_name = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
         let odd = self.environment.iter().find(|(name, _)| !is_name(name));
-        odd.map(|(name, _)| format!("{name:?} is no name of a variable"))
+        odd.map(|(name, _)| format!("{name:?} is not a variable name"))
     }
 }
 
@@ -86,10 +86,10 @@ mod tests {
         for (targets, fault) in [
             (&["/convex/data"][..], None),
             (&["/convex/data/"], None),
-            (&["convex/data"], Some("no absolute path")),
-            (&["/"], Some("no absolute path")),
-            (&["/a/../b"], Some("no absolute path")),
-            (&["/a", "/b", "/a/"], Some("/a is named twice")),
+            (&["convex/data"], Some("not an absolute path")),
+            (&["/"], Some("not an absolute path")),
+            (&["/a/../b"], Some("not an absolute path")),
+            (&["/a", "/b", "/a/"], Some("/a is given twice")),
         ] {
             let found = mount(targets).fault();
             assert_eq!(found.is_some(), fault.is_some(), "{targets:?}: {found:?}");

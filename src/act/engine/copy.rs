@@ -109,7 +109,7 @@ impl Engine {
         let (interrupt, hold) = begin()?;
         let mut random = [0; 8];
         getrandom::fill(&mut random)
-            .map_err(|error| EngineFailure::Failed(format!("no random bytes: {error}")))?;
+            .map_err(|error| EngineFailure::Failed(format!("cannot get random bytes: {error}")))?;
         let copy = Copy::new(self, from, to, hex::encode(random));
         copy.may_be_made().await?;
         let image = copy.image().await?;
@@ -132,7 +132,7 @@ impl Engine {
     pub(super) async fn take_away_copy(&self, reader: &ContainerSummary) -> Result<String, String> {
         let label = |name: &str| reader.labels.as_ref()?.get(name).cloned();
         let (Some(to), Some(nonce)) = (label(COPIES_INTO), label(COPY)) else {
-            return Err("a helper container without the labels of one".to_owned());
+            return Err("a helper container without its labels".to_owned());
         };
         let copy = Copy::new(self, "", &to, nonce);
         let there = found(self.call(self.client.inspect_volume(&to)).await);
@@ -142,13 +142,13 @@ impl Engine {
             // A backend may have written to it since: nobody else knows that.
             copy.take_away_helpers().await?;
             return Ok(format!(
-                "a copy that had been cut short is left as it is, the volume {shown}: the compose file declared it, so that a backend \
-                 may have had it since; its helper containers were taken away"
+                "volume {shown}, the copy of an interrupted fix, is kept: the compose file declares it, so a backend may \
+                 have used it since; its helper containers were removed"
             ));
         }
         copy.take_away().await?;
         Ok(format!(
-            "a copy that had been cut short was taken away: the new volume {shown} and its helper containers"
+            "an interrupted copy was removed: the new volume {shown} and its helper containers"
         ))
     }
 
@@ -189,15 +189,15 @@ impl Copy<'_> {
         };
         if !is_name(self.from) || !is_name(self.to) {
             let odd = if is_name(self.from) { to } else { from };
-            return refuse(format!("{odd:?} is no name of a volume"));
+            return refuse(format!("{odd:?} is not a volume name"));
         }
         let engine = self.engine;
         engine.must_be_docker().await?;
         let find =
             |name| async move { found(engine.call(engine.client.inspect_volume(name)).await) };
-        let fail = |error: Error| EngineFailure::Failed(format!("the volumes: {}", words(&error)));
+        let fail = |error: Error| EngineFailure::Failed(format!("cannot list the volumes: {}", words(&error)));
         let Some(source) = find(self.from).await.map_err(fail)? else {
-            return refuse(format!("there is no volume {from}"));
+            return refuse(format!("volume {from} does not exist"));
         };
         if !matches!(source.driver.as_str(), "local" | "") {
             return refuse(format!(
@@ -206,11 +206,11 @@ impl Copy<'_> {
             ));
         }
         if find(self.to).await.map_err(fail)?.is_some() {
-            return refuse(format!("there is a volume {to} already: nothing is overwritten"));
+            return refuse(format!("volume {to} already exists: nothing is overwritten"));
         }
         if let Some(container) = self.writer_of_the_old().await? {
             return refuse(format!(
-                "{container} runs and writes to the volume {from}: a copy would be torn, stop it first"
+                "{container} is running and writes to volume {from}: stop it first, else the copy is inconsistent"
             ));
         }
         Ok(())
@@ -240,7 +240,7 @@ impl Copy<'_> {
             ..ListContainersOptions::default()
         };
         let listed = self.engine.call(self.engine.client.list_containers(Some(options))).await;
-        listed.map_err(|error| EngineFailure::Failed(format!("the containers: {}", words(&error))))
+        listed.map_err(|error| EngineFailure::Failed(format!("cannot list the containers: {}", words(&error))))
     }
 
     /// Any image that is here serves, as nothing of it is run; none is pulled. Those of containers
@@ -263,7 +263,7 @@ impl Copy<'_> {
             }
         }
         Err(EngineFailure::Refused(
-            "the engine has no image to make a helper container from".to_owned(),
+            "the engine has no image for a helper container".to_owned(),
         ))
     }
 
@@ -300,7 +300,7 @@ impl Copy<'_> {
             })?;
             if let Some(container) = self.writer_of_the_old().await? {
                 return Err(EngineFailure::Failed(format!(
-                    "{container} was started meanwhile and writes to the volume {}",
+                    "{container} was started in the meantime and writes to volume {}",
                     sanitize(self.from)
                 )));
             }
@@ -338,7 +338,7 @@ impl Copy<'_> {
         let made = self.engine.client.create_container(Some(options), body);
         let made = self.engine.call_for(self.engine.standstill, made).await;
         made.map(|_| ()).map_err(|error| {
-            EngineFailure::Failed(format!("no helper container: {}", words(&error)))
+            EngineFailure::Failed(format!("cannot create a helper container: {}", words(&error)))
         })
     }
 
@@ -363,13 +363,13 @@ impl Copy<'_> {
         let made =
             self.engine.call_for(self.engine.standstill, self.engine.client.create_volume(request));
         let made = made.await.map_err(|error| {
-            EngineFailure::Failed(format!("no volume {}: {}", sanitize(self.to), words(&error)))
+            EngineFailure::Failed(format!("cannot create volume {}: {}", sanitize(self.to), words(&error)))
         })?;
         if made.labels.get(COPY) == Some(&self.nonce) {
             return Ok(());
         }
         Err(EngineFailure::Refused(format!(
-            "somebody else made a volume {} meanwhile: nothing is overwritten",
+            "another program created volume {} in the meantime: nothing is overwritten",
             sanitize(self.to)
         )))
     }
@@ -450,7 +450,7 @@ impl Copy<'_> {
 }
 
 fn left(what: &str, name: &str, error: &Error) -> String {
-    format!("the {what} {} is left ({})", sanitize(name), words(error))
+    format!("the {what} {} is left behind ({})", sanitize(name), words(error))
 }
 
 /// Passes an archive on and tells how much has passed. Ends quietly when nobody takes it: whoever
@@ -476,7 +476,7 @@ async fn pump(
         match tokio::time::timeout(standstill, to.send(Ok(piece))).await {
             Ok(Ok(())) => progress(CopyProgress::Copied(passed)),
             Ok(Err(_)) => return Ok(()),
-            Err(_) => return Err("the engine takes no more of the copy".to_owned()),
+            Err(_) => return Err("the engine stopped accepting the copy".to_owned()),
         }
     }
     Ok(())

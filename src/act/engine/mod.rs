@@ -60,7 +60,7 @@ pub enum EngineFailure {
     #[error("interrupted")]
     Interrupted,
     /// It failed, and so did putting everything back; [`Engine::recover`] tries again.
-    #[error("{what}; and not everything could be put back: {left}")]
+    #[error("{what}; not everything could be restored: {left}")]
     Unfinished {
         /// What failed.
         what: String,
@@ -181,7 +181,7 @@ impl Engine {
     pub async fn pause(&self, container: &str) -> Result<(), EngineFailure> {
         self.call(self.client.pause_container(container)).await.map_err(|error| {
             EngineFailure::Failed(format!(
-                "{} is not paused: {}",
+                "{} cannot be paused: {}",
                 sanitize(container),
                 words(&error)
             ))
@@ -223,12 +223,12 @@ impl Engine {
     async fn must_be_docker(&self) -> Result<(), EngineFailure> {
         let version = self.call(self.client.version()).await;
         let version = version.map_err(|error| {
-            EngineFailure::Failed(format!("the engine's version: {}", words(&error)))
+            EngineFailure::Failed(format!("cannot read the engine's version: {}", words(&error)))
         })?;
         let is_podman = |name: &str| name.to_ascii_lowercase().contains("podman");
         if version.components.iter().flatten().any(|part| is_podman(&part.name)) {
             return Err(EngineFailure::Refused(
-                "the engine is Podman, where containers and volumes are best changed by hand"
+                "the engine is Podman: change its containers and volumes yourself"
                     .to_owned(),
             ));
         }
@@ -240,7 +240,7 @@ impl Engine {
         match self.find(container).await {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(EngineFailure::Refused(format!(
-                "there is no container {}",
+                "container {} does not exist",
                 sanitize(container)
             ))),
             Err(error) => {

@@ -36,7 +36,7 @@ impl Engine {
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let listed = self.call(self.client.list_containers(Some(all))).await;
         let listed = listed
-            .map_err(|error| EngineFailure::Failed(format!("the containers: {}", words(&error))))?;
+            .map_err(|error| EngineFailure::Failed(format!("cannot list the containers: {}", words(&error))))?;
         let now = jiff::Timestamp::now().as_second();
         let mut recovered = Recovered::default();
         for container in &listed {
@@ -68,7 +68,7 @@ impl Engine {
         }
         Some(match self.take_away_copy(reader).await {
             Ok(said) => said,
-            Err(reason) => format!("a copy that had been cut short is left: {reason}"),
+            Err(reason) => format!("an interrupted copy is left behind: {reason}"),
         })
     }
 
@@ -92,7 +92,7 @@ impl Engine {
             Ok(None) => {
                 if shown.ends_with(NEW) {
                     recovered.notes.push(format!(
-                        "{shown} is left from a fix, and the container that it was for is gone"
+                        "{shown} is left from a fix, but the container that it should replace is gone"
                     ));
                 }
                 return;
@@ -112,8 +112,8 @@ impl Engine {
         }
         let shown = sanitize(&swap.name);
         recovered.notes.push(match swap.back().await {
-            Ok(()) => format!("a fix of {shown} had been cut short: the container is as it was"),
-            Err(left) => format!("a fix of {shown} had been cut short, and is still: {left}"),
+            Ok(()) => format!("a fix of {shown} was interrupted: the container is as before"),
+            Err(left) => format!("a fix of {shown} was interrupted and cannot be undone: {left}"),
         });
     }
 
@@ -127,15 +127,15 @@ impl Engine {
         let own = shown.strip_suffix(SET_ASIDE)?.to_owned();
         if all.iter().any(|other| name(other) == own) {
             return Some(format!(
-                "{shown} was set aside by a fix, and somebody has made another {own} since: nothing was done"
+                "{shown} was set aside by a fix, but there is another {own} now: nothing was done"
             ));
         }
         let id = aside.id.as_deref().unwrap_or_default();
         let options = RenameContainerOptions { name: own.clone() };
         Some(match self.call(self.client.rename_container(id, options)).await {
             Ok(()) => format!(
-                "{own} had been set aside by a fix, and its successor is gone: it has its name back, is stopped, \
-                 and restarts with the engine no more (docker update --restart, docker start)"
+                "{own} was set aside by a fix, and its replacement is gone: it has its name again, is stopped, and \
+                 no longer starts with the engine (see docker update --restart, docker start)"
             ),
             Err(error) => format!("{shown} was set aside by a fix: {}", words(&error)),
         })

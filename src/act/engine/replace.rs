@@ -140,7 +140,7 @@ impl Engine {
                 Ok(None) => {}
                 Ok(Some(_)) => {
                     return refuse(format!(
-                        "{} is there: another fix is under way, or one was cut short",
+                        "{} exists: another fix is running, or one was interrupted",
                         sanitize(&other)
                     ));
                 }
@@ -151,13 +151,13 @@ impl Engine {
             match found(self.call(self.client.inspect_volume(volume)).await) {
                 Ok(Some(_)) => {}
                 // The engine would make it.
-                Ok(None) => return refuse(format!("there is no volume {}", sanitize(volume))),
+                Ok(None) => return refuse(format!("volume {} does not exist", sanitize(volume))),
                 Err(error) => return Err(failed(&sanitize(volume), &error)),
             }
         }
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let listed = self.call(self.client.list_containers(Some(all))).await;
-        let listed = listed.map_err(|error| failed("the containers", &error))?;
+        let listed = listed.map_err(|error| failed("the list of containers", &error))?;
         let joined = format!("container:{}", old.id.as_deref().unwrap_or_default());
         let guest = listed.iter().find(|other| {
             let mode = other.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
@@ -195,7 +195,7 @@ impl Engine {
             };
             if *reference != name {
                 notes.push(format!(
-                    "{} means another image by now: the container was made from the one it had",
+                    "{} is a different image now: the container was recreated from the image it had",
                     sanitize(&name)
                 ));
             }
@@ -203,7 +203,7 @@ impl Engine {
             return Ok(alike::Image { reference: reference.clone(), environment });
         }
         Err(EngineFailure::Refused(format!(
-            "the engine no longer has the image that {} was made from ({})",
+            "the engine no longer has the image of {} ({})",
             sanitize(name_of(old)),
             sanitize(&name)
         )))
@@ -259,7 +259,7 @@ impl Replaced<'_> {
     pub async fn undo(self) -> Result<(), EngineFailure> {
         let (interrupt, hold) = begin()?;
         let result = self.swap.back().await.map_err(|left| EngineFailure::Unfinished {
-            what: format!("{} could not be put back", sanitize(&self.swap.name)),
+            what: format!("{} could not be restored", sanitize(&self.swap.name)),
             left,
         });
         drop(hold);
@@ -316,7 +316,7 @@ impl<'a> Swap<'a> {
         let made = engine.client.create_container(Some(options), plan.body);
         let made = engine.call_for(engine.timeout + engine.standstill, made).await;
         let made =
-            made.map_err(|error| fail(format!("no container like {shown} can be made"), &error))?;
+            made.map_err(|error| fail(format!("cannot create a copy of {shown}"), &error))?;
         notes.extend(made.warnings.iter().map(|warning| hide.in_text(&sanitize(warning))));
         self.new = Some(made.id.clone());
         engine.step("replace: the new one is there").await;
@@ -371,9 +371,9 @@ impl<'a> Swap<'a> {
         let changes = engine.client.container_changes(&self.old);
         let why = match engine.call_for(engine.timeout + engine.standstill, changes).await {
             Ok(changes) => judge::in_layer(&old, &changes.unwrap_or_default())
-                .map(|path| format!("{} lies in no volume", sanitize(&path))),
+                .map(|path| format!("{} is not in a volume", sanitize(&path))),
             Err(error) => {
-                Some(format!("what lies in it could not be found out: {}", words(&error)))
+                Some(format!("its contents could not be read: {}", words(&error)))
             }
         };
         let Some(why) = why else {
@@ -432,7 +432,7 @@ impl<'a> Swap<'a> {
         if let Some(new) = &new {
             let id = new.id.as_deref().unwrap_or_default();
             let removed = engine.removed(id).await;
-            removed.map_err(|error| fail(&format!("the new {shown} is left"), &error))?;
+            removed.map_err(|error| fail(&format!("the new {shown} is left behind"), &error))?;
             for volume in never_used(new, &old) {
                 let options = None::<RemoveVolumeOptions>;
                 let _in_use = engine.call(engine.client.remove_volume(&volume, options)).await;
