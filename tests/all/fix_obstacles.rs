@@ -42,7 +42,7 @@ const OBSTACLES: &[(&str, Setup, &str)] = &[
             std::fs::remove_file(project.join(ENV)).unwrap();
             symlink(outside.join("none"), project.join(ENV)).unwrap();
         },
-        "which is not there",
+        "which does not exist",
     ),
     (
         "a directory",
