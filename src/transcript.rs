@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use crate::evidence::command::SaidLine;
+use crate::report::CliFailure;
 use crate::mask;
 use crate::secret::sanitize;
 
@@ -24,8 +25,8 @@ pub struct KnownLine {
     pattern: &'static str,
     /// What it means for somebody with a self-hosted deployment.
     pub means: &'static str,
-    /// The findings, or their families, that explain it.
-    pub explained_by: &'static [&'static str],
+    /// Which kind of failure it speaks of.
+    pub failure: CliFailure,
     /// Whether the command failed with it; else it is only worth knowing.
     pub fails: bool,
 }
@@ -33,253 +34,222 @@ pub struct KnownLine {
 const fn fails(
     pattern: &'static str,
     means: &'static str,
-    explained_by: &'static [&'static str],
+    failure: CliFailure,
 ) -> KnownLine {
-    KnownLine { pattern, means, explained_by, fails: true }
+    KnownLine { pattern, means, failure, fails: true }
 }
 
 const fn hint(
     pattern: &'static str,
     means: &'static str,
-    explained_by: &'static [&'static str],
+    failure: CliFailure,
 ) -> KnownLine {
-    KnownLine { pattern, means, explained_by, fails: false }
+    KnownLine { pattern, means, failure, fails: false }
 }
-
-/// Where a refused key can come from.
-const REFUSED: &[&str] = &[
-    "key",
-    "key_shape",
-    "url-reaches-another-backend",
-    "several-backends-behind-url",
-    "secret-drift",
-    "name-drift",
-    "instance-name-unusable",
-    "shell-shadows-file",
-    "split-sources",
-    "project-renamed",
-    "persistence",
-];
-/// Why nothing answers.
-const NO_ANSWER: &[&str] = &["endpoint", "engine", "storage", "url-refused", "secret-invalid"];
-/// Why the CLI does not see the pair.
-const NOT_SELECTED: &[&str] = &[
-    "selection-missing",
-    "selection-incomplete",
-    "empty-value-shadows",
-    "misnamed-variable",
-    "env-file-elsewhere",
-    "line-misread",
-    "env-file-unreadable",
-    "cli-too-old",
-];
-/// Why there is an answer of somebody else.
-const WRONG_PLACE: &[&str] =
-    &["endpoint", "backend-too-old", "cli-newer-than-backend", "cli-too-old"];
 
 /// The known lines; the first that fits counts.
 pub static KNOWN: &[KnownLine] = &[
     fails(
         "BadAdminKey",
         "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
-        REFUSED,
+        CliFailure::KeyRejected,
     ),
     fails(
         "Failed to authenticate: \"The provided admin key was invalid",
         "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
-        REFUSED,
+        CliFailure::KeyRejected,
     ),
     fails(
         "BadDeployKey",
         "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
-        &["proxy-strips-authorization", "key-is-system-key", "endpoint"],
+        CliFailure::KeyLost,
     ),
     fails(
         "The provided deploy key was invalid for this deployment",
         "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
-        &["proxy-strips-authorization", "key-is-system-key", "endpoint"],
+        CliFailure::KeyLost,
     ),
-    fails("OperationNotPermitted", "the key is read-only: it cannot push", &["key-is-read-only"]),
+    fails("OperationNotPermitted", "the key is read-only: it cannot push", CliFailure::KeyReadOnly),
     fails(
         "You do not have permission to perform this operation",
         "the key is read-only: it cannot push",
-        &["key-is-read-only"],
+        CliFailure::KeyReadOnly,
     ),
-    fails("InvalidAdminKey", "the header holds no `Convex <key>`", &["key_shape", "endpoint"]),
+    fails("InvalidAdminKey", "the header holds no `Convex <key>`", CliFailure::KeyMissingInHeader),
     fails(
         "is an invalid header value",
         "there is a line break inside the key",
-        &["key-mangled", "line-misread"],
+        CliFailure::KeyUnsendable,
     ),
-    fails("Failed to parse URL from", "the URL is none", &["url-invalid", "line-misread"]),
-    fails("Invalid deployment address", "the URL is none", &["url-invalid", "line-misread"]),
-    fails("TypeError: Invalid URL", "the URL is none", &["url-invalid", "line-misread"]),
+    fails("Failed to parse URL from", "the URL is none", CliFailure::UrlInvalid),
+    fails("Invalid deployment address", "the URL is none", CliFailure::UrlInvalid),
+    fails("TypeError: Invalid URL", "the URL is none", CliFailure::UrlInvalid),
     fails(
         "CONVEX_DEPLOYMENT must not be set when",
         "a cloud deployment is set beside the self-hosted pair",
-        &["cloud-deployment-set"],
+        CliFailure::CloudConflict,
     ),
     fails(
         "must not be set when CONVEX_DEPLOYMENT is set",
         "a cloud deployment is set, and the self-hosted pair is not whole",
-        &["cloud-deployment-set", "selection-incomplete"],
+        CliFailure::CloudConflictIncomplete,
     ),
     fails(
         "incompatible with cloud-hosted env variable",
         "a cloud deployment is set beside the self-hosted pair",
-        &["cloud-deployment-set"],
+        CliFailure::CloudConflict,
     ),
     fails(
         "CONVEX_SELF_HOSTED_ADMIN_KEY must be set together",
         "one of URL and key is missing",
-        NOT_SELECTED,
+        CliFailure::NotSelected,
     ),
     fails(
         "Cannot prompt for input in non-interactive terminals",
         "the CLI does not see both URL and key, and wants to ask for a login",
-        NOT_SELECTED,
+        CliFailure::NotSelected,
     ),
-    fails("build environment detected but", "the CLI does not see both URL and key", NOT_SELECTED),
-    fails("No CONVEX_DEPLOYMENT set", "the CLI does not see both URL and key", NOT_SELECTED),
+    fails("build environment detected but", "the CLI does not see both URL and key", CliFailure::NotSelected),
+    fails("No CONVEX_DEPLOYMENT set", "the CLI does not see both URL and key", CliFailure::NotSelected),
     fails(
         "did not contain environment variables for a Convex deployment",
         "the file of --env-file does not hold the pair",
-        NOT_SELECTED,
+        CliFailure::NotSelected,
     ),
-    fails("env file does not exist", "there is no such file", NOT_SELECTED),
+    fails("env file does not exist", "there is no such file", CliFailure::NotSelected),
     fails(
         "Failed to fetch latest backend version",
         "the CLI left self-hosted mode for a local backend: it does not see both URL and key",
-        NOT_SELECTED,
+        CliFailure::NotSelected,
     ),
     fails(
         "Please set CONVEX_DEPLOY_KEY to a new key",
         "CONVEX_DEPLOY_KEY beats the self-hosted pair",
-        &["cloud-deploy-key-wins"],
+        CliFailure::CloudKey,
     ),
     fails(
         "flags cannot be used with a self-hosted deployment",
         "this flag is for Convex Cloud only",
-        &[],
+        CliFailure::Unrelated,
     ),
     fails(
         "flag cannot be used with a self-hosted deployment",
         "this flag is for Convex Cloud only",
-        &[],
+        CliFailure::Unrelated,
     ),
     fails(
         "Unable to read your package.json",
         "the CLI runs only beside a package.json",
-        &["package-json-missing"],
+        CliFailure::NoPackageJson,
     ),
     fails(
         "evaluate_push 404",
         "the CLI is newer than the backend",
-        &["cli-newer-than-backend", "backend-too-old"],
+        CliFailure::Versions,
     ),
     fails(
         "missing field `functions`",
         "the CLI is newer than the backend",
-        &["cli-newer-than-backend", "backend-too-old"],
+        CliFailure::Versions,
     ),
     fails(
         "404 Not Found",
         "what answers is not the API port of a Convex backend of this age",
-        WRONG_PLACE,
+        CliFailure::WrongServer,
     ),
-    fails("413 Payload Too Large", "a proxy takes no body of that size", &["proxy-body-too-small"]),
+    fails("413 Payload Too Large", "a proxy takes no body of that size", CliFailure::BodyTooLarge),
     fails(
         "413 Request Entity Too Large",
         "a proxy takes no body of that size",
-        &["proxy-body-too-small"],
+        CliFailure::BodyTooLarge,
     ),
     fails(
         "502 Bad Gateway",
         "a proxy does not reach the backend",
-        &["proxy-error", "engine", "endpoint"],
+        CliFailure::Proxy,
     ),
     fails(
         "503 Service Unavailable",
         "a proxy does not reach the backend",
-        &["proxy-error", "engine", "endpoint"],
+        CliFailure::Proxy,
     ),
     fails(
         "504 Gateway Time",
         "a proxy waits for the backend in vain",
-        &["proxy-error", "engine", "endpoint"],
+        CliFailure::Proxy,
     ),
     fails(
         "500 Internal Server Error",
         "the backend failed inside: its log says why (often the database behind it)",
-        &["storage", "engine", "data-not-writable", "disk-full"],
+        CliFailure::Backend,
     ),
     fails(
         "TypeError: fetch failed",
         "nothing answers at the URL; the CLI does not say why",
-        NO_ANSWER,
+        CliFailure::NoAnswer,
     ),
     fails(
         "WebSocket closed with code 1006",
         "the WebSocket is refused: a proxy without Upgrade",
-        &["proxy-no-websocket", "endpoint"],
+        CliFailure::WebSocket,
     ),
     fails(
         "Failed to connect to deployment over WebSocket",
         "the WebSocket does not come about: a proxy without Upgrade, or the backend closes it",
-        &["proxy-no-websocket", "endpoint", "storage"],
+        CliFailure::WebSocketClosed,
     ),
-    fails("Unexpected server response: 401", "the backend refuses the key", REFUSED),
+    fails("Unexpected server response: 401", "the backend refuses the key", CliFailure::KeyRejected),
     fails(
         "InvalidConnectionHeader",
         "a proxy drops the header Connection",
-        &["proxy-no-websocket"],
+        CliFailure::WebSocketUpgrade,
     ),
-    fails("InvalidUpgradeHeader", "a proxy drops the header Upgrade", &["proxy-no-websocket"]),
+    fails("InvalidUpgradeHeader", "a proxy drops the header Upgrade", CliFailure::WebSocketUpgrade),
     fails(
         "Failed to create multipart upload",
         "the object storage refuses the upload: not a matter of the key",
-        &["s3-incomplete", "storage"],
+        CliFailure::FileStorage,
     ),
     fails(
         "AuthProviderDiscoveryFailed",
         "the app's own login provider is not reachable: not a matter of the admin key",
-        &[],
+        CliFailure::Unrelated,
     ),
     fails(
         "Missing environment variable `JWKS`",
         "the app's own login lacks a variable: not a matter of the admin key",
-        &[],
+        CliFailure::Unrelated,
     ),
     fails(
         "\"pkcs8\" must be PKCS#8 formatted string",
         "the app's own login has a broken key: not a matter of the admin key",
-        &[],
+        CliFailure::Unrelated,
     ),
     fails(
         "No auth provider found matching the given token",
         "the app's own login is not configured: not a matter of the admin key",
-        &[],
+        CliFailure::Unrelated,
     ),
     fails(
         "Could not find public function",
         "the functions were never pushed here: another deployment, or an empty one",
-        &["persistence", "url-reaches-another-backend"],
+        CliFailure::EmptyBackend,
     ),
     hint(
         "Setting up a new project",
         "the CLI left self-hosted mode: it does not see both URL and key",
-        NOT_SELECTED,
+        CliFailure::NotSelected,
     ),
     hint(
         "Welcome to Convex! Would you like to login",
         "the CLI left self-hosted mode: it does not see both URL and key",
-        NOT_SELECTED,
+        CliFailure::NotSelected,
     ),
-    hint("Failed due to network error, retrying in", "the CLI tries again for ever", NO_ANSWER),
+    hint("Failed due to network error, retrying in", "the CLI tries again for ever", CliFailure::NoAnswer),
     hint(
         "Retrying request (attempt",
         "nothing answers as it should; the CLI tries for half a minute",
-        NO_ANSWER,
+        CliFailure::NoAnswer,
     ),
 ];
 
@@ -369,7 +339,8 @@ impl Transcript {
         let said = SaidLine {
             text: sanitize(&mask::mask(&cut)),
             means: known.means.to_owned(),
-            explained_by: known.explained_by.iter().map(|id| (*id).to_owned()).collect(),
+            failure: Some(known.failure),
+            explained_by: Vec::new(),
             fails: known.fails,
         };
         if !self.lines.iter().any(|line| line.text == said.text) {
@@ -401,7 +372,7 @@ mod tests {
         assert!(transcript.failed());
         assert_eq!(transcript.lines().len(), 1);
         assert!(transcript.lines()[0].text.starts_with("✖ Error fetching"));
-        assert!(transcript.lines()[0].explained_by.contains(&"key".to_owned()));
+        assert_eq!(transcript.lines()[0].failure, Some(CliFailure::KeyRejected));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub mod suppression;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Rule, UnknownCheck};
+use crate::report::{ChainLink, CliFailure, Finding, Rule, RuleLink, UnknownCheck, Waiting};
 
 /// A judgement over the evidence, and the ids it can speak of.
 pub struct Check {
@@ -29,22 +29,133 @@ pub struct Check {
     pub run: fn(&Evidence) -> Result<Vec<Finding>, Unseen>,
 }
 
+/// A family of checks, and what is true of its rules unless they say otherwise.
+pub struct Family {
+    /// As in `--only`.
+    pub name: &'static str,
+    /// What a reader calls it.
+    pub heading: &'static str,
+    /// The link of the chain that its rules break.
+    pub link: RuleLink,
+    /// Whether waiting can help.
+    pub waiting: Waiting,
+    /// The failures of the CLI that its rules explain.
+    pub explains: &'static [CliFailure],
+    /// The checks.
+    pub checks: &'static [&'static Check],
+    /// What is judged after all checks.
+    pub passes: &'static [&'static Pass],
+}
+
+impl Family {
+    const fn new(
+        name: &'static str,
+        heading: &'static str,
+        link: ChainLink,
+        checks: &'static [&'static Check],
+    ) -> Self {
+        let link = RuleLink::Always(link);
+        let (waiting, explains, passes) = (Waiting::Never, &[], &[]);
+        Self { name, heading, link, waiting, explains, checks, passes }
+    }
+
+    /// Every rule of the family.
+    pub fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        let checks = self.checks.iter().flat_map(|check| check.rules);
+        checks.chain(self.passes.iter().flat_map(|pass| pass.rules)).copied()
+    }
+
+    const fn passes(mut self, passes: &'static [&'static Pass]) -> Self {
+        self.passes = passes;
+        self
+    }
+
+    const fn link(mut self, link: RuleLink) -> Self {
+        self.link = link;
+        self
+    }
+
+    const fn waiting(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    const fn explains(mut self, failures: &'static [CliFailure]) -> Self {
+        self.explains = failures;
+        self
+    }
+}
+
 /// Every check, by family. The order carries no meaning: certainty and `Rule::causes` rank.
-pub static REGISTRY: &[(&str, &[&Check])] = &[
-    ("selection", selection::CHECKS),
-    ("key_shape", key_shape::CHECKS),
-    ("key", key::CHECKS),
-    ("endpoint", endpoint::CHECKS),
-    ("identity", identity::CHECKS),
-    ("persistence", persistence::CHECKS),
-    ("engine", engine::CHECKS),
-    ("compose", compose::CHECKS),
-    ("storage", storage::CHECKS),
-    ("suppression", suppression::CHECKS),
+pub static REGISTRY: &[Family] = &[
+    Family::new(
+        "selection",
+        "Settings that `npx convex` uses",
+        ChainLink::Key,
+        selection::CHECKS,
+    )
+    .link(RuleLink::UnlessOnlyUrlMissing(ChainLink::Key, ChainLink::Source)),
+    Family::new("key_shape", "Format of the admin key", ChainLink::Key, key_shape::CHECKS)
+        .explains(&[CliFailure::KeyRejected, CliFailure::KeyMissingInHeader]),
+    Family::new("key", "Admin key and backend", ChainLink::Key, key::CHECKS)
+        .explains(&[CliFailure::KeyRejected]),
+    Family::new("endpoint", "URL and network", ChainLink::Url, endpoint::CHECKS).explains(&[
+        CliFailure::KeyLost,
+        CliFailure::KeyMissingInHeader,
+        CliFailure::WrongServer,
+        CliFailure::Proxy,
+        CliFailure::NoAnswer,
+        CliFailure::WebSocket,
+        CliFailure::WebSocketClosed,
+    ]),
+    Family::new(
+        "identity",
+        "Instance name and instance secret",
+        ChainLink::Secret,
+        identity::CHECKS,
+    ),
+    Family::new(
+        "persistence",
+        "Data and keys after `docker compose down`",
+        ChainLink::Volume,
+        persistence::CHECKS,
+    )
+    .explains(&[CliFailure::KeyRejected, CliFailure::EmptyBackend]),
+    Family::new("engine", "Backend container and Docker", ChainLink::Port, engine::CHECKS)
+        .explains(&[CliFailure::Proxy, CliFailure::Backend, CliFailure::NoAnswer]),
+    Family::new("compose", "The compose file", ChainLink::Port, compose::CHECKS),
+    Family::new(
+        "storage",
+        "External database and file storage",
+        ChainLink::Port,
+        storage::CHECKS,
+    )
+    .waiting(Waiting::IfRestarted)
+    .explains(&[
+        CliFailure::Backend,
+        CliFailure::NoAnswer,
+        CliFailure::WebSocketClosed,
+        CliFailure::FileStorage,
+    ]),
+    Family::new(
+        "suppression",
+        "Suppressions that are expired or unused",
+        ChainLink::Port,
+        suppression::CHECKS,
+    )
+    .passes(suppression::PASSES),
 ];
 
 /// Ids that were renamed: the old one, and its successor. `--ignore old` goes on working.
 pub static RETIRED: &[(&str, &str)] = &[];
+
+/// A judgement over what the checks found.
+pub struct Pass {
+    /// Every id that `run` may make a finding of.
+    pub rules: &'static [&'static Rule],
+    /// As a check's, with the outcome of all checks.
+    pub run: fn(&Evidence, &Outcome) -> Result<Vec<Finding>, Unseen>,
+}
 
 /// What follows when the backend crashes or never comes up: the states in which its container is
 /// then seen. What its URL answers follows from them.
@@ -64,34 +175,38 @@ pub struct Outcome {
 
 /// Every rule of the registry.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    all().flat_map(|(_, check)| check.rules.iter().copied())
-}
-
-/// Every check with the name of its family.
-fn all() -> impl Iterator<Item = (&'static str, &'static Check)> {
-    REGISTRY.iter().flat_map(|(family, checks)| checks.iter().map(|check| (*family, *check)))
+    REGISTRY.iter().flat_map(Family::rules)
 }
 
 /// The family of an id.
-pub fn family(id: &str) -> Option<&'static str> {
-    all().find(|(_, check)| check.rules.iter().any(|rule| rule.id == id)).map(|(family, _)| family)
+pub fn family_of(id: &str) -> Option<&'static Family> {
+    REGISTRY.iter().find(|family| family.rules().any(|rule| rule.id == id))
 }
 
-/// What a reader calls a family.
-pub fn heading(family: &str) -> &str {
-    match family {
-        "selection" => "Selection: what `npx convex` would use",
-        "key_shape" => "The key by its shape, no secret needed",
-        "key" => "The key against the instance",
-        "endpoint" => "The URL, and what answers there",
-        "identity" => "The instance: its name and its secret",
-        "persistence" => "What survives the next `down`",
-        "engine" => "The backend's container and the Docker engine",
-        "compose" => "The compose file",
-        "suppression" => "What is not to be shown, and no longer fits",
-        "storage" => "Database and files elsewhere",
-        other => other,
+/// The name of the family of an id.
+pub fn family(id: &str) -> Option<&'static str> {
+    family_of(id).map(|family| family.name)
+}
+
+/// Whether the rule of that id explains a failure of the CLI.
+pub fn explains(id: &str, failure: CliFailure) -> bool {
+    rule(id).is_some_and(|rule| rule.explains.contains(&failure))
+        || family_of(id).is_some_and(|family| family.explains.contains(&failure))
+}
+
+/// Whether waiting can help with what the rule of that id says.
+pub fn waiting(id: &str) -> Waiting {
+    match (rule(id), family_of(id)) {
+        (Some(Rule { waiting: Waiting::Family, .. }), Some(family)) => family.waiting,
+        (Some(rule), _) => rule.waiting,
+        (None, _) => Waiting::Never,
     }
+}
+
+/// Which link of the chain of custody the rule of that id breaks.
+pub fn link(id: &str) -> RuleLink {
+    let own = rule(id).and_then(|rule| rule.link);
+    own.or_else(|| Some(family_of(id)?.link)).unwrap_or(RuleLink::None)
 }
 
 /// The rule of that id, a retired id included.
@@ -100,49 +215,50 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.id == id)
 }
 
-/// Runs every check under a guard: one that panics is an `unknown`, and the others go on.
+/// Runs every check under a guard: one that panics is an `unknown`, and the others go on. Then the
+/// passes over what they found.
 pub fn run_all(evidence: &Evidence) -> Outcome {
-    run_each(evidence, all())
+    let mut outcome = run_each(evidence, REGISTRY.iter().flat_map(|family| family.checks.iter().copied()));
+    for pass in REGISTRY.iter().flat_map(|family| family.passes) {
+        let result = guarded(|| (pass.run)(evidence, &outcome));
+        outcome.add(pass.rules, result);
+    }
+    outcome
 }
 
-/// The same without one family: for a check that judges what the others find.
-fn run_all_but(evidence: &Evidence, family: &str) -> Outcome {
-    run_each(evidence, all().filter(|(name, _)| *name != family))
-}
-
-fn run_each<'a>(
-    evidence: &Evidence,
-    checks: impl Iterator<Item = (&'a str, &'static Check)>,
-) -> Outcome {
+/// Runs these checks.
+fn run_each(evidence: &Evidence, checks: impl Iterator<Item = &'static Check>) -> Outcome {
     let mut outcome = Outcome::default();
-    for (_, check) in checks {
-        let result = catch_unwind(AssertUnwindSafe(|| (check.run)(evidence)));
+    for check in checks {
+        outcome.add(check.rules, guarded(|| (check.run)(evidence)));
+    }
+    outcome
+}
+
+/// A panic is a reason for `unknown`, like everything that could not be checked.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, Unseen>) -> Result<T, Unseen> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_panic| {
+        Err(Unseen::new("internal error in convex-doctor; please report it"))
+    })
+}
+
+impl Outcome {
+    /// Adds what came of a check over these rules.
+    fn add(&mut self, rules: &[&'static Rule], result: Result<Vec<Finding>, Unseen>) {
         match result {
-            Ok(Ok(findings)) => {
-                for rule in check.rules {
-                    if !findings.iter().any(|finding| finding.id == rule.id) {
-                        outcome.passed.push(rule.id.to_owned());
-                    }
-                }
-                outcome.findings.extend(
-                    findings
-                        .into_iter()
-                        .map(|finding| crate::remedies::platform::fit(evidence, finding)),
-                );
+            Ok(findings) => {
+                let is_found =
+                    |rule: &&&Rule| findings.iter().any(|finding| finding.id == rule.id);
+                self.passed
+                    .extend(rules.iter().filter(|rule| !is_found(rule)).map(|it| it.id.to_owned()));
+                self.findings.extend(findings);
             }
-            Ok(Err(unseen)) => {
-                outcome.unknown.extend(check.rules.iter().map(|rule| UnknownCheck {
-                    id: rule.id.to_owned(),
-                    reason: unseen.reason.clone(),
-                }));
-            }
-            Err(_panic) => outcome.unknown.extend(check.rules.iter().map(|rule| UnknownCheck {
+            Err(unseen) => self.unknown.extend(rules.iter().map(|rule| UnknownCheck {
                 id: rule.id.to_owned(),
-                reason: "the check failed inside the doctor; please report it".to_owned(),
+                reason: unseen.reason.clone(),
             })),
         }
     }
-    outcome
 }
 
 #[cfg(test)]
@@ -216,15 +332,7 @@ mod tests {
     fn a_check_that_panics_is_unknown_and_the_others_are_heard() {
         use crate::report::{Certainty, Level};
         const fn named(id: &'static str) -> Rule {
-            Rule {
-                id,
-                level: Level::Error,
-                title: "a fault",
-                explain: "",
-                is_cause: true,
-                causes: &[],
-                since: "0.1.0",
-            }
+            Rule::new(id, Level::Error, "a fault", "").cause(&[])
         }
         static BEFORE: Rule = named("before");
         static ONE: Rule = named("one");
@@ -240,7 +348,7 @@ mod tests {
             rules: &[&AFTER],
             run: |_| Ok(vec![AFTER.finding(Certainty::Likely, "seen after it")]),
         };
-        let checks = [&FIRST, &BROKEN, &LAST].map(|check| ("family", check));
+        let checks = [&FIRST, &BROKEN, &LAST];
         let outcome = run_each(&Evidence::default(), checks.into_iter());
         let expected = [
             BEFORE.finding(Certainty::Proven, "seen before it"),

@@ -152,7 +152,7 @@ pub(super) fn check_outputs(outputs: &[(Format, Option<PathBuf>)]) -> anyhow::Re
 /// Whether there is a finding or a family of that name.
 pub(super) fn is_id_or_family(name: &str) -> bool {
     crate::checks::rule(name).is_some()
-        || crate::checks::REGISTRY.iter().any(|(family, _)| *family == name)
+        || crate::checks::REGISTRY.iter().any(|family| family.name == name)
 }
 
 /// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one

@@ -22,7 +22,7 @@ use crate::evidence::Evidence;
 use crate::fix::plan::{self, Fix, Goal, Manual, Plan, SecretSource, Step};
 use crate::output;
 use crate::render::fix::{self as render, DeploymentState, FixOutcome, FixReport, ManualEntry};
-use crate::report::{Finding, FixPolicy, Level, Report, Verdict, policy_of, shell_word};
+use crate::report::{Finding, FixPolicy, Level, Report, Verdict, shell_word};
 use crate::secret::sanitize;
 use apply::Settlement;
 
@@ -397,7 +397,7 @@ fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
 /// shell's.
 fn drifted<'a>(fix: &Fix, before: &Report, after: &'a Report) -> Option<&'a Finding> {
     let sets = fix.steps.iter().any(|step| matches!(step, Step::Secret(_)));
-    let is_drift = |one: &&Finding| policy_of(&one.id) == FixPolicy::Drift;
+    let is_drift = |one: &&Finding| one.fix == FixPolicy::Drift;
     let new = sets && !before.findings.iter().any(|one| is_drift(&one));
     after.findings.iter().find(is_drift).filter(|_| new)
 }

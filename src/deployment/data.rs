@@ -1,9 +1,11 @@
 //! Where data and keys are kept: what is mounted over the data directory, and what is stored outside
 //! of it.
 
+use crate::deployment::compose::declared_backend;
 use crate::deployment::variable::{entry_if_set, valid_secret};
 use crate::evidence::compose::{BackendService, DeclaredMount};
 use crate::evidence::docker::{Container, Mount, MountKind, SecretState, VolumeContent};
+use crate::evidence::{Evidence, Unseen};
 use crate::names::{DATA_DIR, S3_BUCKETS, SQL_URLS};
 
 /// What the compose file mounts over `path`. A mount over a parent of the image's own volume does
@@ -92,6 +94,52 @@ pub(crate) fn declares_sql(service: &BackendService) -> bool {
 /// Whether the compose file has the stored files in S3.
 pub(crate) fn declares_s3(service: &BackendService) -> bool {
     S3_BUCKETS.iter().all(|name| entry_if_set(service, name).is_some())
+}
+
+/// A volume that the compose file declares over the data directory, and the container lacks.
+pub(crate) struct MissingVolume<'a> {
+    /// The service.
+    pub(crate) service: &'a BackendService,
+    /// The line that declares it.
+    pub(crate) line: &'a DeclaredMount,
+    /// The container that Compose would run here.
+    pub(crate) container: &'a Container,
+    /// The volume, or the host directory.
+    pub(crate) wanted: &'a str,
+    /// What the container has instead.
+    pub(crate) attached: Option<&'a Mount>,
+}
+
+/// Whether the container lacks what the compose file mounts over the data directory.
+pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume<'_>>, Unseen> {
+    let Some((compose, service)) = declared_backend(evidence)? else { return Ok(None) };
+    let Some(line) =
+        declared_mount_over(service, &service.data_dir).filter(|line| is_kept_by_file(line))
+    else {
+        return Ok(None);
+    };
+    let Some(container) = evidence.docker.seen()?.expected() else { return Ok(None) };
+    let attached = container.mount_over(&container.data_dir);
+    let source = line.source.as_deref().unwrap_or_default();
+    let wanted = match compose.volumes.iter().find(|volume| volume.key == source) {
+        _ if line.is_bind() => source,
+        Some(volume) => volume.name.as_str(),
+        None => return Ok(None),
+    };
+    let fits = match attached.map(|mount| (mount.kind, mount.source.as_deref())) {
+        // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount
+        // is a difference.
+        Some((MountKind::Bind, _)) => line.is_bind(),
+        // A volume that Docker named may be declared by that name, as external.
+        Some((MountKind::Named | MountKind::Anonymous, name)) => {
+            line.is_volume() && name == Some(wanted)
+        }
+        _ => false,
+    };
+    // Another data directory than the file's is a difference of its own.
+    let same_directory = container.data_dir == service.data_dir;
+    Ok((!fits && same_directory)
+        .then_some(MissingVolume { service, line, container, wanted, attached }))
 }
 
 /// What a volume holds, in words.

@@ -22,40 +22,19 @@ use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
 use crate::evidence::selection::{DefinitionFacts, PackageJsonState, SelectionFacts, ValueSource};
 use crate::evidence::{ComposeFacts, EndpointFacts, Evidence, KeyFacts};
 use crate::names::API_PORT;
-use crate::report::{Certainty, Finding, Level, Link, LinkState, ShortChain};
+use crate::report::{ChainLink, RuleLink, Certainty, Finding, Level, Link, LinkState, ShortChain};
 use crate::secret::Fingerprint;
 
 /// The links, in the order of the picture: the arrows of all but the first point back to the
-/// secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
-    /// The key opens the secret, and bears the instance's name.
-    Key,
-    /// The credentials file holds the secret in force.
-    Secret,
-    /// The volume holds the credentials file.
-    File,
-    /// The mount brings the volume in.
-    Volume,
-    /// The container has the mount.
-    Mount,
-    /// The port of the host leads to the container.
-    Port,
-    /// The URL leads to the port.
-    Url,
-    /// The file or the shell names the URL, and `npx convex` uses it.
-    Source,
-}
-
-const PLACES: [Place; 8] = [
-    Place::Key,
-    Place::Secret,
-    Place::File,
-    Place::Volume,
-    Place::Mount,
-    Place::Port,
-    Place::Url,
-    Place::Source,
+const PLACES: [ChainLink; 8] = [
+    ChainLink::Key,
+    ChainLink::Secret,
+    ChainLink::File,
+    ChainLink::Volume,
+    ChainLink::Mount,
+    ChainLink::Port,
+    ChainLink::Url,
+    ChainLink::Source,
 ];
 
 /// What one link stands at, and why.
@@ -74,15 +53,15 @@ pub(super) fn draw(evidence: &Evidence, roots: &[Finding]) -> (Vec<Link>, Option
     let mut judged: Vec<Judged> = Vec::new();
     for place in PLACES {
         let own = match place {
-            Place::Key => links::key(&scene),
-            Place::Secret => links::secret(&scene),
-            Place::File => links::file(&scene),
-            Place::Volume => links::volume(&scene),
-            Place::Mount => links::mount(&scene),
-            Place::Port => links::port(&scene),
+            ChainLink::Key => links::key(&scene),
+            ChainLink::Secret => links::secret(&scene),
+            ChainLink::File => links::file(&scene),
+            ChainLink::Volume => links::volume(&scene),
+            ChainLink::Mount => links::mount(&scene),
+            ChainLink::Port => links::port(&scene),
             // A container that does not run explains a port that nobody listens at.
-            Place::Url => links::url(&scene, judged.last().map(|port| port.state)),
-            Place::Source => links::source(&scene),
+            ChainLink::Url => links::url(&scene, judged.last().map(|port| port.state)),
+            ChainLink::Source => links::source(&scene),
         };
         judged.push(heed(own, place, &scene, roots));
     }
@@ -96,7 +75,7 @@ pub(super) fn draw(evidence: &Evidence, roots: &[Finding]) -> (Vec<Link>, Option
 
 /// Lets a root cause about the link speak: proven, it breaks it; less sure, it says why the link is
 /// unknown.
-fn heed(own: Judged, place: Place, scene: &Scene<'_>, roots: &[Finding]) -> Judged {
+fn heed(own: Judged, place: ChainLink, scene: &Scene<'_>, roots: &[Finding]) -> Judged {
     let about = |finding: &&Finding| {
         finding.level == Level::Error && of_finding(scene, &finding.id) == Some(place)
     };
@@ -111,39 +90,18 @@ fn heed(own: Judged, place: Place, scene: &Scene<'_>, roots: &[Finding]) -> Judg
     }
 }
 
-/// The link that a cause is about. A new cause belongs to the link of its family, unless it says
-/// otherwise here.
-fn of_finding(scene: &Scene<'_>, id: &str) -> Option<Place> {
-    Some(match id {
-        // The value is there, and the CLI takes another one.
-        "cloud-deployment-set" | "cloud-deploy-key-wins" | "package-json-missing" => Place::Source,
-        "url-invalid" => Place::Source,
-        "instance-name-unusable" => Place::Key,
-        // The key opens a volume that is not the one in force: the break is between it and the
-        // secret.
-        "project-renamed" => Place::Key,
-        "credentials-outside-volume" | "sql-without-secret-persistence" => Place::File,
-        "data-volume-not-attached" => Place::Mount,
-        // Of these the backend dies: what they speak of is there.
-        "data-not-writable" | "origin-invalid" => Place::Port,
-        "url-port-not-published" | "container-differs-from-compose"
-            if scene.published.is_none() =>
-        {
-            Place::Port
-        }
-        // It listens where the file had it before.
-        "container-differs-from-compose" => Place::Url,
-        "url-reaches-another-backend" if !scene.leads_elsewhere() => Place::Port,
-        "cli-too-old" | "cli-newer-than-backend" => return None,
-        _ => match checks::family(id)? {
-            "selection" if scene.lacks_url_alone() => Place::Source,
-            "selection" | "key_shape" | "key" => Place::Key,
-            "identity" => Place::Secret,
-            "persistence" => Place::Volume,
-            "endpoint" => Place::Url,
-            _ => Place::Port,
-        },
-    })
+/// The link that a cause is about.
+fn of_finding(scene: &Scene<'_>, id: &str) -> Option<ChainLink> {
+    match checks::link(id) {
+        RuleLink::Always(link) => Some(link),
+        RuleLink::None => None,
+        RuleLink::UnlessUnpublished(_, link) if scene.published.is_none() => Some(link),
+        RuleLink::IfElsewhere(_, link) if !scene.leads_elsewhere() => Some(link),
+        RuleLink::UnlessOnlyUrlMissing(_, link) if scene.lacks_url_alone() => Some(link),
+        RuleLink::UnlessUnpublished(link, _)
+        | RuleLink::IfElsewhere(link, _)
+        | RuleLink::UnlessOnlyUrlMissing(link, _) => Some(link),
+    }
 }
 
 /// What the chain speaks of.
@@ -180,7 +138,7 @@ impl<'a> Scene<'a> {
         let subject = key_subject(evidence);
         let expected = docker.and_then(DockerFacts::expected);
         let usurped = roots.iter().any(|root| {
-            matches!(root.id.as_str(), "url-reaches-another-backend" | "several-backends-on-port")
+            checks::rule(&root.id).is_some_and(|rule| rule.another_answers)
         });
         let answering = docker.and_then(DockerFacts::answering).map(|(container, _)| container);
         let container = if usurped { expected } else { subject.map(|it| it.container) };
@@ -272,17 +230,17 @@ impl<'a> Scene<'a> {
     }
 
     /// The two ends of a link, as the arrow of the picture points, and what joins them.
-    fn ends(&self, place: Place) -> (String, &'static str, String) {
+    fn ends(&self, place: ChainLink) -> (String, &'static str, String) {
         let file = || "credentials file".to_owned();
         match place {
-            Place::Key => (self.key_node(), "name & shape", self.secret_node()),
-            Place::Secret => (file(), "holds", self.secret_node()),
-            Place::File => (self.volume_node(), "keeps", file()),
-            Place::Volume => (self.mount_node(), "brings in", self.volume_node()),
-            Place::Mount => (self.container_node(), "has", self.mount_node()),
-            Place::Port => (self.port_node(), "leads to", self.container_node()),
-            Place::Url => (self.url_node(), "leads to", self.port_node()),
-            Place::Source => (self.source_node(), "names", self.url_node()),
+            ChainLink::Key => (self.key_node(), "name & shape", self.secret_node()),
+            ChainLink::Secret => (file(), "holds", self.secret_node()),
+            ChainLink::File => (self.volume_node(), "keeps", file()),
+            ChainLink::Volume => (self.mount_node(), "brings in", self.volume_node()),
+            ChainLink::Mount => (self.container_node(), "has", self.mount_node()),
+            ChainLink::Port => (self.port_node(), "leads to", self.container_node()),
+            ChainLink::Url => (self.url_node(), "leads to", self.port_node()),
+            ChainLink::Source => (self.source_node(), "names", self.url_node()),
         }
     }
 
@@ -380,7 +338,7 @@ fn spot(source: &ValueSource) -> String {
 /// The chain in one line: the links inside the container's custody are drawn as one, and each
 /// stands at the worst of its own.
 fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
-    let worst = |places: &[Place]| {
+    let worst = |places: &[ChainLink]| {
         let states = places.iter().filter_map(|place| judged.get(*place as usize));
         states.map(|judged| judged.state).max_by_key(|state| match state {
             LinkState::Holds => 0,
@@ -389,7 +347,7 @@ fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
         })
     };
     let step =
-        |places: &[Place], label: String| (worst(places).unwrap_or(LinkState::Unknown), label);
+        |places: &[ChainLink], label: String| (worst(places).unwrap_or(LinkState::Unknown), label);
     let key = match scene.key {
         Some(key) => format!("{} key", spot(&key.source)),
         None => "no key".to_owned(),
@@ -399,14 +357,14 @@ fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
     ShortChain {
         first: key,
         steps: vec![
-            step(&[Place::Key], "secret".to_owned()),
-            step(&[Place::Secret, Place::File], scene.volume()),
-            step(&[Place::Volume, Place::Mount], container.to_owned()),
+            step(&[ChainLink::Key], "secret".to_owned()),
+            step(&[ChainLink::Secret, ChainLink::File], scene.volume()),
+            step(&[ChainLink::Volume, ChainLink::Mount], container.to_owned()),
             step(
-                &[Place::Port],
+                &[ChainLink::Port],
                 scene.port().map_or_else(|| "port".to_owned(), |port| format!(":{port}")),
             ),
-            step(&[Place::Url, Place::Source], source),
+            step(&[ChainLink::Url, ChainLink::Source], source),
         ],
     }
 }

@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::checks;
+use crate::checks::{self, Outcome};
+use crate::deployment::key::{is_unauthorized, key_goes_through};
 use crate::evidence::Evidence;
 use crate::evidence::command::SaidLine;
-use crate::evidence::endpoint::Body;
 use crate::evidence::selection::ValueSource;
+use crate::remedies::platform::adapt;
 use crate::report::{Finding, Level, Proof, Report, Rule, Summary, Tree, Verdict};
 
 pub use outlook::{Outlook, outlook};
@@ -31,7 +32,8 @@ pub struct Choices {
 
 /// Judges the evidence.
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
-    let outcome = checks::run_all(evidence);
+    let mut outcome = checks::run_all(evidence);
+    adapt_to_platform(evidence, &mut outcome);
     // The chain shows the deployment, whatever somebody chose not to see.
     let (chain, short_chain) = chain::draw(evidence, &rank::rank(outcome.findings.clone()).0);
     let (kept, suppressed) = sift::sift(outcome.findings, evidence, choices);
@@ -77,12 +79,18 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     }
 }
 
+/// Words remedies for the platform where the backend runs. A finding is kept as it is if that fails.
+fn adapt_to_platform(evidence: &Evidence, outcome: &mut Outcome) {
+    for finding in &mut outcome.findings {
+        if let Ok(adapted) = checks::guarded(|| Ok(adapt(evidence, finding.clone()))) {
+            *finding = adapted;
+        }
+    }
+}
+
 /// Makes the CLI's own line evidence of the first cause that explains it.
 fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [Finding]) {
-    let explains = |id: &str| {
-        let named = |name: &String| name == id || checks::family(id) == Some(name.as_str());
-        line.explained_by.iter().any(named)
-    };
+    let explains = |id: &str| line.failure.is_some_and(|it| checks::explains(id, it));
     let cause = causes
         .iter_mut()
         .find(|cause| explains(&cause.id) || cause.explains.iter().any(|folded| explains(folded)));
@@ -104,28 +112,9 @@ fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
         (true, true) => Verdict::AtRisk,
         (true, false) => Verdict::Healthy,
         // Refused is broken, also when somebody chose not to see why.
-        (false, _) if is_refused(evidence) => Verdict::Broken,
+        (false, _) if is_unauthorized(evidence) => Verdict::Broken,
         (false, _) => Verdict::Unknown,
     }
-}
-
-/// Whether a call that needs the key answered 200: check_admin_key, or the CLI's own first one,
-/// which also takes system keys.
-fn key_goes_through(evidence: &Evidence) -> bool {
-    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
-    endpoint.is_some_and(|endpoint| {
-        let accepted = |body: &Body| matches!(body, Body::KeyAccepted { .. });
-        let urls = |body: &Body| matches!(body, Body::CanonicalUrls { .. });
-        endpoint.check_admin_key.seen().is_ok_and(|it| it.status == 200 && accepted(&it.body))
-            || endpoint.first_call.seen().is_ok_and(|it| it.status == 200 && urls(&it.body))
-    })
-}
-
-fn is_refused(evidence: &Evidence) -> bool {
-    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
-    endpoint
-        .and_then(|endpoint| endpoint.check_admin_key.seen().ok())
-        .is_some_and(|answer| answer.status == 401)
 }
 
 /// Whether the finding is about the way of the key to the backend, and not about what may be lost

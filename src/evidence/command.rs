@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::report::CliFailure;
+
 /// A command that `convex-doctor run` ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandFacts {
@@ -21,7 +23,11 @@ pub struct SaidLine {
     pub text: String,
     /// What it means.
     pub means: String,
+    /// Which kind of failure it speaks of; which rules explain that, they say themselves.
+    #[serde(default)]
+    pub failure: Option<CliFailure>,
     /// The findings, or their families, that explain it.
+    #[serde(default)]
     pub explained_by: Vec<String>,
     /// Whether the command failed with it.
     pub fails: bool,

@@ -9,7 +9,7 @@ use super::placeholders::EnvText;
 use super::show::Diff;
 use super::{compose_edit, env_file, git_ignore, lines, show};
 use crate::report::{
-    Action, Certainty, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety, policy_of,
+    Action, Certainty, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety,
     shell_word,
 };
 use crate::secret::Secret;
@@ -151,7 +151,7 @@ pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
             continue;
         }
         let keep_old =
-            report.findings.iter().any(|other| policy_of(&other.id) == FixPolicy::OlderData);
+            report.findings.iter().any(|other| other.fix == FixPolicy::OlderData);
         match steps(remedy, keep_old, project) {
             Ok(steps) => plan.fixes.push(Fix {
                 finding: finding.clone(),
@@ -165,7 +165,7 @@ pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
     // What mounts a volume at the data directory fixes these as well.
     let mounts = |step: &Step| matches!(step, Step::Engine(Action::Replace { mount: Some(_), .. }));
     if plan.fixes.iter().any(|fix| fix.steps.iter().any(mounts)) {
-        plan.manual.retain(|one| policy_of(&one.finding.id) != FixPolicy::NoVolume);
+        plan.manual.retain(|one| one.finding.fix != FixPolicy::NoVolume);
     }
     plan
 }
@@ -173,7 +173,7 @@ pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
 /// Why this is not done now, named or not: the backend would be stopped for it, and would not come
 /// back as it was.
 fn refused(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
-    let is_drift = |one: &Finding| policy_of(&one.id) == FixPolicy::Drift;
+    let is_drift = |one: &Finding| one.fix == FixPolicy::Drift;
     let stops = remedy.actions.iter().any(|action| match action {
         Action::Stop { .. } => true,
         Action::Replace { without, .. } => !without.is_empty() || is_drift(finding),
@@ -194,7 +194,7 @@ fn must_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
     if remedy.safety == Safety::Destructive {
         return Some(format!("this fix ends something that works now; {command}"));
     }
-    if let FixPolicy::Named(why) = policy_of(&finding.id) {
+    if let FixPolicy::Named(why) = finding.fix {
         return Some(format!("{why}; {command}"));
     }
     if finding.certainty == Certainty::Possible {
@@ -209,7 +209,7 @@ fn must_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
 }
 
 fn goal(finding: &Finding) -> Goal {
-    match policy_of(&finding.id) {
+    match finding.fix {
         FixPolicy::Stays => Goal::NothingWorse,
         _ => Goal::FindingGone,
     }

@@ -2,49 +2,71 @@
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;
-use crate::report::shell_word;
+use crate::report::{Command, ComposeCommand, ComposeVerb};
 
-/// `docker VERB NAME`, as it is to be typed.
-pub(crate) fn docker_command(verb: &str, container: &str) -> String {
-    format!("docker {verb} {}", shell_word(container))
+/// `docker compose VERB` for this project, with `-f` only for files that Compose would not find
+/// itself.
+pub(crate) fn compose(evidence: &Evidence, verb: ComposeVerb) -> Command {
+    Command::Compose(ComposeCommand { files: named_files(evidence), project: None, verb })
 }
 
-/// How to make Compose create the container anew, which `restart` does not do.
-pub(crate) fn recreate(evidence: &Evidence, container: &Container) -> String {
+/// The same for the project of that name.
+pub(crate) fn compose_of(evidence: &Evidence, project: &str, verb: ComposeVerb) -> Command {
+    let project = Some(project.to_owned());
+    Command::Compose(ComposeCommand { files: named_files(evidence), project, verb })
+}
+
+/// Creates or recreates the containers, and starts them.
+pub(crate) fn up(evidence: &Evidence) -> Command {
+    compose(evidence, ComposeVerb::Up(None))
+}
+
+/// The same for one service.
+pub(crate) fn up_service(evidence: &Evidence, service: &str) -> Command {
+    compose(evidence, ComposeVerb::Up(Some(service.to_owned())))
+}
+
+/// The end of a container's log.
+pub(crate) fn logs(container: &str) -> Command {
+    Command::docker(["logs", "--tail", "50", container])
+}
+
+/// How to recreate the container with what is configured, which `restart` does not do.
+pub(crate) fn recreate(evidence: &Evidence, container: &Container) -> Command {
     match &container.service {
-        Some(service) => compose_command(evidence, &format!("up -d {}", shell_word(service))),
+        Some(service) => up_service(evidence, service),
         None => restart(container),
     }
 }
 
-/// How to start it anew with the environment it has.
-pub(crate) fn restart(container: &Container) -> String {
-    format!("docker restart {}", shell_word(&container.name))
+/// How to start it again with the environment it has.
+pub(crate) fn restart(container: &Container) -> Command {
+    Command::docker(["restart", &container.name])
 }
 
-/// `docker compose …` as it is to be typed in the project's directory: with `-f` only for files
-/// that Compose would not find itself.
-pub(crate) fn compose_command(evidence: &Evidence, arguments: &str) -> String {
-    format!("docker compose{} {arguments}", file_flags(evidence))
-}
-
-/// ` -f FILE` for each compose file, where Compose would not find them itself; the doctor takes the
-/// same.
-pub(crate) fn file_flags(evidence: &Evidence) -> String {
+/// The compose files, if Compose would not find them itself; convex-doctor takes the same.
+pub(crate) fn named_files(evidence: &Evidence) -> Vec<String> {
     const FOUND: &[&str] =
         &["compose", "docker-compose", "compose.override", "docker-compose.override"];
-    let Ok(Some(project)) = evidence.compose.seen() else { return String::new() };
+    let Ok(Some(project)) = evidence.compose.seen() else { return vec![] };
     let inside = format!("{}/", project.directory.trim_end_matches('/'));
-    let files: Vec<_> =
+    let files: Vec<&str> =
         project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
     let found = |file: &&str| {
         let stem = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml"));
         stem.is_some_and(|stem| FOUND.contains(&stem))
     };
-    if files.iter().all(found) {
-        return String::new();
-    }
-    files.into_iter().map(|file| format!(" -f {}", shell_word(file))).collect()
+    if files.iter().all(found) { vec![] } else { files.into_iter().map(str::to_owned).collect() }
+}
+
+/// `convex-doctor WORDS` for the same compose files.
+pub(crate) fn doctor<'a>(
+    evidence: &Evidence,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Command {
+    let files = named_files(evidence);
+    let files = files.iter().flat_map(|file| ["-f", file]);
+    Command::doctor(words.into_iter().collect::<Vec<_>>().into_iter().chain(files))
 }
 
 #[cfg(test)]
@@ -68,14 +90,7 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             build::compose(&mut evidence).files = files.into_iter().map(str::to_owned).collect();
-            assert_eq!(compose_command(&evidence, "up -d"), expected);
+            assert_eq!(up(&evidence), expected);
         }
-    }
-
-    #[test]
-    fn a_name_cannot_become_a_command() {
-        assert_eq!(shell_word("backend-1.x"), "backend-1.x");
-        assert_eq!(shell_word("a$(id)"), "'a$(id)'");
-        assert_eq!(shell_word("a'b"), r"'a'\''b'");
     }
 }

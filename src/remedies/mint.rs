@@ -10,10 +10,9 @@ use crate::evidence::docker::Container;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Observation};
 use crate::names::ADMIN_KEY;
-use crate::remedies::command::compose_command;
-use crate::remedies::command::file_flags;
+use crate::remedies::command::{compose, doctor};
 use crate::remedies::platform::mint_behind_url;
-use crate::report::{Action, Finding, Remedy, shell_word};
+use crate::report::{Action, Command, ComposeVerb, Finding, Remedy, shell_word};
 
 const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
 
@@ -34,13 +33,12 @@ pub(crate) fn remedy(evidence: &Evidence, title: &str, container: Option<&Contai
     };
     match own_file(evidence, container) {
         Some(file) => {
-            let into = match file {
-                ".env.local" => String::new(),
-                file => format!("={}", shell_word(file)),
+            let write = match file {
+                ".env.local" => "--write".to_owned(),
+                file => format!("--write={file}"),
             };
-            let files = file_flags(evidence);
             Remedy::safe(title)
-                .run(format!("convex-doctor key mint --write{into}{files}"))
+                .run(doctor(evidence, ["key", "mint", &write]))
                 .act(Action::MintKey { file: file.to_owned() })
         }
         None => Remedy::safe(title).run(by_hand(evidence, container)),
@@ -64,12 +62,12 @@ fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str
 
 /// The script that every self-hosted backend's image carries: `docker compose exec` for a container
 /// of this very project, else `docker exec`.
-pub(crate) fn by_hand(evidence: &Evidence, container: &Container) -> String {
+pub(crate) fn by_hand(evidence: &Evidence, container: &Container) -> Command {
     match &container.service {
         Some(service) if is_expected(evidence, container) && is_run_by_compose(container) => {
-            compose_command(evidence, &format!("exec -T {} {SCRIPT}", shell_word(service)))
+            compose(evidence, ComposeVerb::GenerateKey(service.clone()))
         }
-        _ => format!("docker exec {} {SCRIPT}", shell_word(&container.name)),
+        _ => format!("docker exec {} {SCRIPT}", shell_word(&container.name)).into(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::deployment::data::is_kept_by_file;
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, short_volume};
-use crate::remedies::command::file_flags;
+use crate::remedies::command::doctor;
 use crate::report::{Action, MountAt, Remedy};
 
 /// Brings the data that the container has now, in a nameless volume, into a volume of the project.
@@ -180,8 +180,8 @@ fn copied_again(
 }
 
 pub(super) fn with(evidence: &Evidence, id: &str, actions: Vec<Action>, title: &str) -> Remedy {
-    let flags = file_flags(evidence);
-    let mut remedy = Remedy::careful(title).run(format!("convex-doctor fix {id} --apply{flags}"));
+    let mut remedy =
+        Remedy::careful(title).run(doctor(evidence, ["fix", id, "--apply"]));
     remedy.actions = actions;
     remedy
 }

@@ -7,7 +7,6 @@ use crate::deployment::data::declared_mount_over;
 use crate::deployment::data::is_kept_by_file;
 use crate::deployment::data::is_persistent;
 use crate::evidence::Evidence;
-use crate::remedies::command::compose_command;
 use crate::report::Remedy;
 use crate::report::shell_word;
 
@@ -23,7 +22,7 @@ pub(crate) fn bring_back(
     let project = project.filter(|project| *project != compose.project)?;
     let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let keeps = expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(is_persistent));
-    let leave = if keeps { "down" } else { "stop" };
+    let leave = if keeps { ComposeVerb::Down } else { ComposeVerb::Stop };
     let title = format!(
         "To get the data in {volume} back, run the project under its old name; for good: \
          `COMPOSE_PROJECT_NAME={project}` in .env, or `name: {project}` in the compose file"
@@ -31,8 +30,8 @@ pub(crate) fn bring_back(
     Some(guarded(evidence, title, &|remedy| {
         remedy.run(format!(
             "{} && {}",
-            compose_command(evidence, &format!("-p {} {leave}", shell_word(&compose.project))),
-            compose_command(evidence, &format!("-p {} up -d", shell_word(project))),
+            compose_of(evidence, &compose.project, leave.clone()),
+            compose_of(evidence, project, ComposeVerb::Up(None)),
         ))
     }))
 }
@@ -52,12 +51,12 @@ pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Option<Remedy> {
     let entry = format!("`{key}: {{ external: true, name: \"{volume}\" }}`");
     let declared = compose.volumes.iter().find(|declared| declared.key == key);
     let entry = match declared {
-        Some(declared) => format!("{entry} in place of `{key}:` ({})", declared.at.to_string()),
+        Some(declared) => format!("{entry} in place of `{key}:` ({})", declared.at),
         None => format!("{entry} under the top-level `volumes:`"),
     };
     let mount = match (named, over) {
         (Some(_), _) => String::new(),
-        (None, Some(line)) => format!("`- {key}:{data}` in place of {}, and ", line.at.to_string()),
+        (None, Some(line)) => format!("`- {key}:{data}` in place of {}, and ", line.at),
         (None, None) => {
             format!("`- {key}:{data}` under `volumes:` of service {}, and ", service.name)
         }
@@ -66,7 +65,8 @@ pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Option<Remedy> {
         "To give this project the volume {volume} (what it has now stays where it is), write \
          {mount}{entry}; then"
     );
-    Some(guarded(evidence, title, &|remedy| remedy.run(compose_command(evidence, "up -d"))))
+    let up = |remedy: Remedy| remedy.run(up(evidence));
+    Some(guarded(evidence, title, &up).in_volumes())
 }
 
 /// A secret that is set in the environment overwrites the one in the volume at the very start, for
@@ -80,7 +80,7 @@ fn guarded(evidence: &Evidence, title: String, run: &dyn Fn(Remedy) -> Remedy) -
         return Remedy::careful(format!(
             "First take INSTANCE_SECRET out of the backend's environment: at the start it overwrites \
              the secret in the volume. {title} `{}`",
-            run(Remedy::safe("")).commands.join(" && ")
+            run(Remedy::safe("")).commands.iter().map(Command::to_string).collect::<Vec<_>>().join(" && ")
         ));
     }
     run(Remedy::careful(title))

@@ -20,20 +20,3 @@ pub enum FixPolicy {
     /// comment.
     OlderData,
 }
-
-/// The policy of the finding with that id.
-pub fn policy_of(id: &str) -> FixPolicy {
-    match id {
-        "key-from-another-instance" => FixPolicy::Named(
-            "either the URL should point to the instance of the key, or you need a key for the instance that answers",
-        ),
-        "secret-drift" | "name-drift" | "secret-invalid" => FixPolicy::Drift,
-        "data-volume-missing" | "data-volume-anonymous" | "data-mount-wrong-path" => {
-            FixPolicy::NoVolume
-        }
-        // Pinning the secret keeps the keys; the data is where it was.
-        "data-on-tmpfs" => FixPolicy::Stays,
-        "project-renamed" => FixPolicy::OlderData,
-        _ => FixPolicy::Unasked,
-    }
-}

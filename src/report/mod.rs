@@ -4,7 +4,10 @@
 //! that an id that is not in the registry cannot be said.
 
 mod fix_policy;
+mod command;
 mod remedy;
+mod rule;
+mod text;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -12,8 +15,13 @@ use std::path::{Component, Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use fix_policy::{FixPolicy, policy_of};
-pub use remedy::{Action, Edit, Errand, MountAt, Price, Remedy, Safety, line_hash, shell_word};
+pub use fix_policy::FixPolicy;
+pub use rule::{ChainLink, CliFailure, Rule, RuleLink, Waiting};
+pub use command::{Command, ComposeCommand, ComposeVerb};
+pub use text::Text;
+pub use remedy::{
+    Action, Edit, Errand, MountAt, Order, Price, Remedy, Safety, Scope, line_hash, shell_word,
+};
 
 /// With a capital letter, to begin a sentence.
 pub(crate) fn capitalized(text: &str) -> String {
@@ -70,45 +78,6 @@ impl fmt::Display for Certainty {
     }
 }
 
-/// One id: public and stable.
-#[derive(Debug)]
-pub struct Rule {
-    /// Kebab-case; says the fault, not the check.
-    pub id: &'static str,
-    /// The level unless a finding says otherwise.
-    pub level: Level,
-    /// One line, at most 72 columns.
-    pub title: &'static str,
-    /// The Markdown text of `<id>.md`: what it means, what proves it, how to mend it, what not to
-    /// do.
-    pub explain: &'static str,
-    /// Whether it can be the answer to "why does my key fail, why does the CLI not reach my
-    /// backend".
-    pub is_cause: bool,
-    /// Ids that follow from this one: the edges of the ranking graph.
-    pub causes: &'static [&'static str],
-    /// The version that first had it.
-    pub since: &'static str,
-}
-
-impl Rule {
-    /// A finding of this rule at its usual level. `detail` says what is the case here, in one or
-    /// two sentences.
-    pub fn finding(&'static self, certainty: Certainty, detail: impl Into<String>) -> Finding {
-        Finding {
-            id: self.id.to_owned(),
-            level: self.level,
-            certainty,
-            title: self.title.to_owned(),
-            detail: detail.into(),
-            evidence: Vec::new(),
-            locations: Vec::new(),
-            remedies: Vec::new(),
-            explains: Vec::new(),
-        }
-    }
-}
-
 /// One fault that was found, with where, how surely, why, and what to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
@@ -121,7 +90,8 @@ pub struct Finding {
     /// The rule's title.
     pub title: String,
     /// What is the case here.
-    pub detail: String,
+    #[schemars(with = "String")]
+    pub detail: Text,
     /// What was seen, and where.
     pub evidence: Vec<Proof>,
     /// What to look at.
@@ -130,6 +100,10 @@ pub struct Finding {
     pub remedies: Vec<Remedy>,
     /// Ids of findings that follow from this one; set by the ranking.
     pub explains: Vec<String>,
+    /// What `convex-doctor fix` does about it.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub fix: FixPolicy,
 }
 
 impl Finding {
@@ -140,7 +114,7 @@ impl Finding {
     }
 
     /// Adds something that was seen; `source` says where (a file and line, a container, a URL).
-    pub fn because(mut self, text: impl Into<String>, source: impl Into<String>) -> Self {
+    pub fn because(mut self, text: impl Into<Text>, source: impl Into<String>) -> Self {
         self.evidence.push(Proof { text: text.into(), source: source.into() });
         self
     }
@@ -164,7 +138,8 @@ impl Finding {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Proof {
     /// What was seen.
-    pub text: String,
+    #[schemars(with = "String")]
+    pub text: Text,
     /// Where: a file and line, a container, a URL.
     pub source: String,
 }

@@ -3,6 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use super::{Command, Text};
 use sha2::{Digest, Sha256};
 
 /// What carrying out a remedy can do.
@@ -17,13 +18,38 @@ pub enum Safety {
     Destructive,
 }
 
-/// One way to mend a finding.
+/// What of the deployment a remedy changes beyond its commands: a platform has its own way to do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing that a platform does otherwise.
+    #[default]
+    Anything,
+    /// The backend's variables.
+    Variables,
+    /// The volumes of the backend.
+    Volumes,
+}
+
+/// How a remedy relates to those before it in the list of its finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// One of several steps: all of them are needed, in the order of the list.
+    Step,
+    /// Fixes the finding instead of those before it.
+    #[default]
+    Alternative,
+}
+
+/// One way to fix a finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Remedy {
     /// What it does, in a few words.
-    pub title: String,
+    #[schemars(with = "String")]
+    pub title: Text,
     /// Commands that may be run as they stand, in order.
-    pub commands: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub commands: Vec<Command>,
     /// Changes of files.
     pub edits: Vec<Edit>,
     /// What `convex-doctor fix` does for it behind the edits, in order.
@@ -31,34 +57,61 @@ pub struct Remedy {
     pub actions: Vec<Action>,
     /// What carrying it out can do.
     pub safety: Safety,
+    /// Whether it is one of several steps, or an alternative to the remedies before it.
+    #[serde(default)]
+    pub order: Order,
     /// What it ends, and what it leaves; only where both have to be known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
     /// What is left to a person once it is done, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errands: Vec<Errand>,
+    /// What of the deployment it changes.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub scope: Scope,
     /// Where to read more.
     pub docs: Option<String>,
 }
 
 impl Remedy {
     /// A remedy that loses nothing.
-    pub fn safe(title: impl Into<String>) -> Self {
+    pub fn safe(title: impl Into<Text>) -> Self {
         Self {
             title: title.into(),
             commands: Vec::new(),
             edits: Vec::new(),
             actions: Vec::new(),
             safety: Safety::Safe,
+            order: Order::Alternative,
             price: None,
             errands: Vec::new(),
+            scope: Scope::default(),
             docs: None,
         }
     }
 
     /// A remedy that stops or changes something.
-    pub fn careful(title: impl Into<String>) -> Self {
+    pub fn careful(title: impl Into<Text>) -> Self {
         Self { safety: Safety::Unsafe, ..Self::safe(title) }
+    }
+
+    /// Makes it a step: needed together with the other steps of its finding, in their order.
+    pub fn step(mut self) -> Self {
+        self.order = Order::Step;
+        self
+    }
+
+    /// Says that it changes the backend's variables.
+    pub fn in_variables(mut self) -> Self {
+        self.scope = Scope::Variables;
+        self
+    }
+
+    /// Says that it changes the backend's volumes.
+    pub fn in_volumes(mut self) -> Self {
+        self.scope = Scope::Volumes;
+        self
     }
 
     /// Whether `convex-doctor fix` can carry it out.
@@ -67,7 +120,7 @@ impl Remedy {
     }
 
     /// Adds a command.
-    pub fn run(mut self, command: impl Into<String>) -> Self {
+    pub fn run(mut self, command: impl Into<Command>) -> Self {
         self.commands.push(command.into());
         self
     }
@@ -273,8 +326,9 @@ pub struct MountAt {
 /// `text` as one word of a shell: names and hosts come from files that somebody else may have
 /// written.
 pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@=".contains(c);
+    // zsh looks up a command for a word that begins with `=`.
+    if !text.is_empty() && !text.starts_with('=') && text.chars().all(plain) {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))

@@ -440,7 +440,7 @@ fn the_real_clis_failures_are_known() {
             ["bad key", "wrong name", "in double quotes", "dev --once, key with preview"];
         let refused = about_keys.iter().any(|part| title.contains(part));
         let by_key = |line: &convex_doctor::evidence::command::SaidLine| {
-            line.explained_by.iter().any(|name| name == "key")
+            line.failure == Some(convex_doctor::report::CliFailure::KeyRejected)
         };
         if refused
             && must_fail

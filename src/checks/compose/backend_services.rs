@@ -8,25 +8,9 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static COMPOSE_NO_BACKEND: Rule = Rule {
-    id: "compose-no-backend",
-    level: Level::Warning,
-    title: "no service of the compose file looks like a Convex backend",
-    explain: include_str!("compose-no-backend.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static COMPOSE_NO_BACKEND: Rule = Rule::new("compose-no-backend", Level::Warning, "the compose file has no Convex backend service", include_str!("compose-no-backend.md"));
 
-static COMPOSE_SEVERAL_BACKENDS: Rule = Rule {
-    id: "compose-several-backends",
-    level: Level::Info,
-    title: "several services look like a Convex backend",
-    explain: include_str!("compose-several-backends.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static COMPOSE_SEVERAL_BACKENDS: Rule = Rule::new("compose-several-backends", Level::Info, "several services look like a Convex backend", include_str!("compose-several-backends.md"));
 
 pub(super) static CHECK: Check =
     Check { rules: &[&COMPOSE_NO_BACKEND, &COMPOSE_SEVERAL_BACKENDS], run };
@@ -73,7 +57,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(other) = other {
         finding = finding.remedy(
             Remedy::safe("look at another one")
-                .run(format!("convex-doctor --service {}", shell_word(&other.name))),
+                .run(doctor(evidence, ["--service", &other.name])),
         );
     }
     Ok(vec![finding])

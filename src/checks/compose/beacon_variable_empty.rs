@@ -12,15 +12,7 @@ use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static BEACON_VARIABLE_EMPTY: Rule = Rule {
-    id: "beacon-variable-empty",
-    level: Level::Error,
-    title: "DISABLE_BEACON is set to nothing, which stops the backend",
-    explain: include_str!("beacon-variable-empty.md"),
-    is_cause: true,
-    causes: &["backend-stopped", "backend-restarting"],
-    since: "0.1.0",
-};
+static BEACON_VARIABLE_EMPTY: Rule = Rule::new("beacon-variable-empty", Level::Error, "an empty DISABLE_BEACON stops the backend", include_str!("beacon-variable-empty.md")).cause(&["backend-stopped", "backend-restarting"]);
 
 pub(super) static CHECK: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run };
 

@@ -7,38 +7,13 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::ComposeIssue;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static COMPOSE_NOT_FOUND: Rule = Rule {
-    id: "compose-not-found",
-    level: Level::Info,
-    title: "there is no compose file here",
-    explain: include_str!("compose-not-found.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static COMPOSE_NOT_FOUND: Rule = Rule::new("compose-not-found", Level::Info, "there is no compose file here", include_str!("compose-not-found.md"));
 
-static COMPOSE_INVALID: Rule = Rule {
-    id: "compose-invalid",
-    level: Level::Error,
-    title: "Compose does not read the compose file",
-    explain: include_str!("compose-invalid.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static COMPOSE_INVALID: Rule = Rule::new("compose-invalid", Level::Error, "Docker Compose cannot read the compose file", include_str!("compose-invalid.md"));
 
-static COMPOSE_VARIABLE_UNSET: Rule = Rule {
-    id: "compose-variable-unset",
-    level: Level::Warning,
-    title: "a variable of the compose file is set nowhere",
-    explain: include_str!("compose-variable-unset.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static COMPOSE_VARIABLE_UNSET: Rule = Rule::new("compose-variable-unset", Level::Warning, "the compose file uses a variable that is not set", include_str!("compose-variable-unset.md"));
 
 pub(super) static CHECK: Check =
     Check { rules: &[&COMPOSE_NOT_FOUND, &COMPOSE_INVALID], run: readable };
@@ -76,7 +51,7 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         } else {
             "correct the lines; this shows what Compose says to the first"
         })
-        .run(compose_command(evidence, "config --quiet")),
+        .run(compose(evidence, ComposeVerb::Config)),
     );
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }

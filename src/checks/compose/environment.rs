@@ -8,7 +8,6 @@ use crate::deployment::compose::runs_official_image;
 use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, DockerFacts};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 
 /// `run_backend.sh` turns these on for any text (`${VAR:+--flag}`).
@@ -27,25 +26,9 @@ const NEVER_READ: &[(&str, &str)] = &[
     ("CONVEX_DASHBOARD_BACKEND_URL", "the dashboard reads NEXT_PUBLIC_DEPLOYMENT_URL"),
 ];
 
-static FALSE_MEANS_TRUE: Rule = Rule {
-    id: "false-means-true",
-    level: Level::Warning,
-    title: "a switch set to \"false\" is on",
-    explain: include_str!("false-means-true.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static FALSE_MEANS_TRUE: Rule = Rule::new("false-means-true", Level::Warning, "a switch set to \"false\" is still on", include_str!("false-means-true.md"));
 
-static VARIABLE_NEVER_READ: Rule = Rule {
-    id: "variable-never-read",
-    level: Level::Warning,
-    title: "the backend never reads this variable",
-    explain: include_str!("variable-never-read.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static VARIABLE_NEVER_READ: Rule = Rule::new("variable-never-read", Level::Warning, "the backend does not read this variable", include_str!("variable-never-read.md"));
 
 pub(super) static FALSE: Check = Check { rules: &[&FALSE_MEANS_TRUE], run: false_means_true };
 pub(super) static NEVER_READ_CHECK: Check =
@@ -126,7 +109,7 @@ fn by_hand(evidence: &Evidence, name: &str) -> Remedy {
     Remedy::careful(format!(
         "delete the line of {name} (do not leave `{name}=`), and make the container anew"
     ))
-    .run(compose_command(evidence, "up -d"))
+    .run(up(evidence))
 }
 
 /// A switch that works by what its text was not meant to be. Without TLS, a database may be reached

@@ -1,5 +1,7 @@
 //! A backend that is too old for the CLI, and one that is slow.
 
+use crate::report::CliFailure;
+use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::answers::all;
 use crate::deployment::answers::seen;
@@ -9,31 +11,14 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// An answer that takes longer is slow: a backend answers these paths from memory, in milliseconds.
 const SLOW_MS: u64 = 2000;
 
-static BACKEND_TOO_OLD: Rule = Rule {
-    id: "backend-too-old",
-    level: Level::Error,
-    title: "the backend is older than the CLI needs",
-    explain: include_str!("backend-too-old.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+static BACKEND_TOO_OLD: Rule = Rule::new("backend-too-old", Level::Error, "the backend is too old for this CLI", include_str!("backend-too-old.md")).cause(&[]).explains(&[CliFailure::Versions]);
 
-static BACKEND_SLOW: Rule = Rule {
-    id: "backend-slow",
-    level: Level::Warning,
-    title: "the backend answers slowly",
-    explain: include_str!("backend-slow.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static BACKEND_SLOW: Rule = Rule::new("backend-slow", Level::Warning, "the backend answers slowly", include_str!("backend-slow.md")).waiting(Waiting::Passes);
 
 pub(super) static TOO_OLD: Check = Check { rules: &[&BACKEND_TOO_OLD], run: too_old };
 pub(super) static SLOW: Check = Check { rules: &[&BACKEND_SLOW], run: slow };
@@ -78,8 +63,8 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(url_location(evidence))
             .remedy(
                 Remedy::careful("back up the data first, then take a newer image (raise the tag where it is pinned)")
-                    .run(compose_command(evidence, "pull"))
-                    .run(compose_command(evidence, "up -d")),
+                    .run(compose(evidence, ComposeVerb::Pull))
+                    .run(up(evidence)),
             )
             .remedy(Remedy::careful("or stay with an older CLI").run("npm install convex@1.29.1")),
     ])

@@ -2,7 +2,6 @@
 //! belong there.
 
 use crate::deployment::container::claims_port;
-use crate::remedies::command::compose_command;
 use url::Url;
 
 use super::origins::{self, host};
@@ -15,25 +14,9 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DASHBOARD_URL_MISMATCH: Rule = Rule {
-    id: "dashboard-url-mismatch",
-    level: Level::Warning,
-    title: "the dashboard sends browsers to another address than the backend's",
-    explain: include_str!("dashboard-url-mismatch.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static DASHBOARD_URL_MISMATCH: Rule = Rule::new("dashboard-url-mismatch", Level::Warning, "the dashboard points browsers to the wrong backend URL", include_str!("dashboard-url-mismatch.md"));
 
-static DASHBOARD_KEY_EXPOSED: Rule = Rule {
-    id: "dashboard-key-exposed",
-    level: Level::Error,
-    title: "the dashboard's page holds an admin key, for everybody who loads it",
-    explain: include_str!("dashboard-key-exposed.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static DASHBOARD_KEY_EXPOSED: Rule = Rule::new("dashboard-key-exposed", Level::Error, "the dashboard page exposes an admin key", include_str!("dashboard-key-exposed.md"));
 
 pub(super) static URL: Check = Check { rules: &[&DASHBOARD_URL_MISMATCH], run: mismatch };
 pub(super) static KEY: Check = Check { rules: &[&DASHBOARD_KEY_EXPOSED], run: exposed };
@@ -117,7 +100,7 @@ fn finding(
         Remedy::careful(format!(
             "set NEXT_PUBLIC_DEPLOYMENT_URL of the dashboard to the URL at which browsers reach port {API_PORT}, then"
         ))
-        .run(compose_command(evidence, "up -d")),
+        .run(up(evidence)),
     )
 }
 
@@ -191,7 +174,7 @@ fn exposed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             let finding = finding
                 .remedy(
                     Remedy::careful("take NEXT_PUBLIC_ADMIN_KEY out of the dashboard's environment, then")
-                        .run(compose_command(evidence, "up -d")),
+                        .run(up(evidence)),
                 )
                 .remedy(Remedy::careful(
                     "if strangers could load the page: choose a new INSTANCE_SECRET, which ends every key there is, and mint anew",

@@ -1,6 +1,7 @@
 //! An origin that is no URL: with another beginning than `http://` or `https://` the backend does
 //! not start; whatever else it is, nobody checks.
 
+use crate::report::ChainLink;
 use super::origins::{self, Which};
 use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
@@ -12,15 +13,7 @@ use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static ORIGIN_INVALID: Rule = Rule {
-    id: "origin-invalid",
-    level: Level::Warning,
-    title: "an origin of the backend is no URL",
-    explain: include_str!("origin-invalid.md"),
-    is_cause: true,
-    causes: BACKEND_DOWN,
-    since: "0.1.0",
-};
+static ORIGIN_INVALID: Rule = Rule::new("origin-invalid", Level::Warning, "one of the backend's origins is not a valid URL", include_str!("origin-invalid.md")).cause(BACKEND_DOWN).breaks(ChainLink::Port);
 
 pub(super) static CHECK: Check = Check { rules: &[&ORIGIN_INVALID], run };
 

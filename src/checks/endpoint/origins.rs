@@ -4,7 +4,6 @@
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
 use crate::deployment::variable::value_location;
-use crate::remedies::command::compose_command;
 use url::Url;
 
 use crate::deployment::endpoint::convex_answers;
@@ -137,6 +136,6 @@ pub(super) fn mend(evidence: &Evidence, finding: Finding, which: Which, value: &
     };
     finding.remedy(
         Remedy::careful(format!("set {}{where_} to {value}, then", which.variable()))
-            .run(compose_command(evidence, "up -d")),
+            .run(up(evidence)),
     )
 }

@@ -1,6 +1,7 @@
 //! What stands between the CLI and the backend: the proxy of the environment, a proxy that cannot
 //! reach it, one that asks for a login.
 
+use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::answers::is_gateway_error;
 use crate::deployment::answers::is_login_wall;
@@ -12,17 +13,10 @@ use crate::deployment::endpoint::url_location;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static HTTP_PROXY_INTERCEPTS: Rule = Rule {
-    id: "http-proxy-intercepts",
-    level: Level::Error,
-    title: "HTTP_PROXY sends the CLI through a proxy that does not reach it",
-    explain: include_str!("http-proxy-intercepts.md"),
-    is_cause: true,
-    causes: &[
+static HTTP_PROXY_INTERCEPTS: Rule = Rule::new("http-proxy-intercepts", Level::Error, "the proxy in HTTP_PROXY cannot reach the backend", include_str!("http-proxy-intercepts.md")).cause(&[
         "url-refused",
         "url-no-answer",
         "url-timeout",
@@ -32,29 +26,11 @@ static HTTP_PROXY_INTERCEPTS: Rule = Rule {
         "url-is-not-convex",
         "url-redirects",
         "proxy-login-wall",
-    ],
-    since: "0.1.0",
-};
+    ]);
 
-static PROXY_ERROR: Rule = Rule {
-    id: "proxy-error",
-    level: Level::Error,
-    title: "a proxy answers that it cannot reach the backend",
-    explain: include_str!("proxy-error.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+static PROXY_ERROR: Rule = Rule::new("proxy-error", Level::Error, "a proxy cannot reach the backend", include_str!("proxy-error.md")).cause(&[]).waiting(Waiting::Passes);
 
-static PROXY_LOGIN_WALL: Rule = Rule {
-    id: "proxy-login-wall",
-    level: Level::Error,
-    title: "a login stands in front of the backend",
-    explain: include_str!("proxy-login-wall.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+static PROXY_LOGIN_WALL: Rule = Rule::new("proxy-login-wall", Level::Error, "a login page blocks access to the backend", include_str!("proxy-login-wall.md")).cause(&[]);
 
 pub(super) static INTERCEPTS: Check = Check { rules: &[&HTTP_PROXY_INTERCEPTS], run: intercepts };
 pub(super) static GATEWAY: Check = Check { rules: &[&PROXY_ERROR], run: gateway };
@@ -132,7 +108,7 @@ fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(url_location(evidence))
         .remedy(
             Remedy::safe("on the backend's host: see whether it runs, and to which address and port the proxy sends")
-                .run(compose_command(evidence, "ps")),
+                .run(compose(evidence, ComposeVerb::Ps)),
         );
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }

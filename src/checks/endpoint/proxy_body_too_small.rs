@@ -1,5 +1,6 @@
 //! A proxy takes only small bodies: small pushes get through, bigger ones are answered 413.
 
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::answers::seen;
 use crate::deployment::endpoint::convex_answers;
@@ -9,15 +10,7 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static PROXY_BODY_TOO_SMALL: Rule = Rule {
-    id: "proxy-body-too-small",
-    level: Level::Warning,
-    title: "a proxy refuses bodies of the size of a push",
-    explain: include_str!("proxy-body-too-small.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static PROXY_BODY_TOO_SMALL: Rule = Rule::new("proxy-body-too-small", Level::Warning, "a proxy rejects requests as large as a push", include_str!("proxy-body-too-small.md")).explains(&[CliFailure::BodyTooLarge]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_BODY_TOO_SMALL], run };
 

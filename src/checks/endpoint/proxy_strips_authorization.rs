@@ -11,15 +11,7 @@ use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static PROXY_STRIPS_AUTHORIZATION: Rule = Rule {
-    id: "proxy-strips-authorization",
-    level: Level::Error,
-    title: "a proxy keeps the key from the backend",
-    explain: include_str!("proxy-strips-authorization.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+static PROXY_STRIPS_AUTHORIZATION: Rule = Rule::new("proxy-strips-authorization", Level::Error, "a proxy removes the key from the request", include_str!("proxy-strips-authorization.md")).cause(&[]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_STRIPS_AUTHORIZATION], run };
 

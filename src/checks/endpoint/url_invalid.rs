@@ -1,5 +1,7 @@
 //! The URL cannot be used as it is typed: nothing was sent anywhere.
 
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::endpoint::is_loopback;
 use crate::deployment::endpoint::selected_endpoint;
@@ -9,15 +11,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_INVALID: Rule = Rule {
-    id: "url-invalid",
-    level: Level::Error,
-    title: "the URL is none that the Convex CLI can use",
-    explain: include_str!("url-invalid.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+static URL_INVALID: Rule = Rule::new("url-invalid", Level::Error, "the Convex CLI cannot use this URL", include_str!("url-invalid.md")).cause(&[]).breaks(ChainLink::Source).explains(&[CliFailure::UrlInvalid]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_INVALID], run };
 

@@ -17,35 +17,11 @@ use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_IS_SITE_PROXY: Rule = Rule {
-    id: "url-is-site-proxy",
-    level: Level::Error,
-    title: "the URL is the HTTP-actions (site) port, not the API",
-    explain: include_str!("url-is-site-proxy.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+static URL_IS_SITE_PROXY: Rule = Rule::new("url-is-site-proxy", Level::Error, "the URL points to the HTTP actions port, not the API", include_str!("url-is-site-proxy.md")).cause(&[]);
 
-static URL_IS_DASHBOARD: Rule = Rule {
-    id: "url-is-dashboard",
-    level: Level::Error,
-    title: "the URL is the Convex dashboard, not the API",
-    explain: include_str!("url-is-dashboard.md"),
-    is_cause: true,
-    causes: &["url-port-not-published"],
-    since: "0.1.0",
-};
+static URL_IS_DASHBOARD: Rule = Rule::new("url-is-dashboard", Level::Error, "the URL is the Convex dashboard, not the API", include_str!("url-is-dashboard.md")).cause(&["url-port-not-published"]);
 
-static URL_IS_NOT_CONVEX: Rule = Rule {
-    id: "url-is-not-convex",
-    level: Level::Error,
-    title: "what answers at the URL is no Convex backend",
-    explain: include_str!("url-is-not-convex.md"),
-    is_cause: true,
-    causes: &["url-port-not-published"],
-    since: "0.1.0",
-};
+static URL_IS_NOT_CONVEX: Rule = Rule::new("url-is-not-convex", Level::Error, "the server at the URL is not a Convex backend", include_str!("url-is-not-convex.md")).cause(&["url-port-not-published"]);
 
 pub(super) static SITE_PROXY: Check = Check { rules: &[&URL_IS_SITE_PROXY], run: site_proxy };
 pub(super) static DASHBOARD: Check = Check { rules: &[&URL_IS_DASHBOARD], run: dashboard };

@@ -9,15 +9,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static URL_LOCALHOST_IPV6: Rule = Rule {
-    id: "url-localhost-ipv6",
-    level: Level::Error,
-    title: "`localhost` means ::1 first, and the backend is at 127.0.0.1",
-    explain: include_str!("url-localhost-ipv6.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+static URL_LOCALHOST_IPV6: Rule = Rule::new("url-localhost-ipv6", Level::Error, "`localhost` is ::1 here, but the backend is on 127.0.0.1", include_str!("url-localhost-ipv6.md")).cause(&[]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_LOCALHOST_IPV6], run };
 

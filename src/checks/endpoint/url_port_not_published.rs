@@ -1,5 +1,8 @@
 //! The backend runs, and not behind the port of the URL.
 
+use crate::report::ChainLink;
+use crate::report::RuleLink;
+use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::is_engine_host;
@@ -11,19 +14,10 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
-use crate::remedies::command::compose_command;
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static URL_PORT_NOT_PUBLISHED: Rule = Rule {
-    id: "url-port-not-published",
-    level: Level::Error,
-    title: "the backend does not publish the URL's port",
-    explain: include_str!("url-port-not-published.md"),
-    is_cause: true,
-    causes: &["url-refused", "url-no-answer"],
-    since: "0.1.0",
-};
+static URL_PORT_NOT_PUBLISHED: Rule = Rule::new("url-port-not-published", Level::Error, "the backend does not publish the URL's port", include_str!("url-port-not-published.md")).cause(&["url-refused", "url-no-answer"]).link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port)).waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_PORT_NOT_PUBLISHED], run };
 
@@ -70,7 +64,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             "add `\"{}:{API_PORT}\"` under `ports:` of the backend service, then recreate it",
             endpoint.port
         ))
-        .run(compose_command(evidence, "up -d")),
+        .run(up(evidence)),
     };
     let finding = URL_PORT_NOT_PUBLISHED
         .finding(

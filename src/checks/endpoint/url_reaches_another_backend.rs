@@ -1,5 +1,8 @@
 //! The key is refused because another backend than this project's own answers at the URL.
 
+use crate::report::ChainLink;
+use crate::report::CliFailure;
+use crate::report::RuleLink;
 use super::who_answers::{self, Case};
 use crate::checks::Check;
 use crate::deployment::compose::project;
@@ -13,20 +16,10 @@ use crate::deployment::key::KeyAnswer;
 use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
-use crate::remedies::command::compose_command;
-use crate::remedies::command::docker_command;
 use crate::remedies::env_file::set_url;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
-static URL_REACHES_ANOTHER_BACKEND: Rule = Rule {
-    id: "url-reaches-another-backend",
-    level: Level::Error,
-    title: "another backend than this project's answers at the URL",
-    explain: include_str!("url-reaches-another-backend.md"),
-    is_cause: true,
-    causes: &["key-rejected", "key-foreign", "key-name-mismatch", "key-from-another-instance"],
-    since: "0.1.0",
-};
+static URL_REACHES_ANOTHER_BACKEND: Rule = Rule::new("url-reaches-another-backend", Level::Error, "a different backend answers at the URL", include_str!("url-reaches-another-backend.md")).cause(&["key-rejected", "key-foreign", "key-name-mismatch", "key-from-another-instance"]).link(RuleLink::IfElsewhere(ChainLink::Url, ChainLink::Port)).another_answers().explains(&[CliFailure::KeyRejected, CliFailure::EmptyBackend]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND], run };
 
@@ -91,7 +84,7 @@ fn tell(
     let free = Remedy::careful(format!("free port {port}, then start this project's backend"));
     let free = match &case.other {
         Some(other) => {
-            free.run(docker_command("stop", other)).run(compose_command(evidence, "up -d"))
+            free.run(Command::docker(["stop", other])).run(up(evidence))
         }
         None => Remedy::safe(format!(
             "see who holds port {port} (a local backend of `npx convex dev`?), and end that"

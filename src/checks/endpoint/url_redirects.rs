@@ -14,15 +14,7 @@ use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_REDIRECTS: Rule = Rule {
-    id: "url-redirects",
-    level: Level::Error,
-    title: "the URL redirects",
-    explain: include_str!("url-redirects.md"),
-    is_cause: true,
-    causes: &["url-port-not-published"],
-    since: "0.1.0",
-};
+static URL_REDIRECTS: Rule = Rule::new("url-redirects", Level::Error, "the URL redirects to another address", include_str!("url-redirects.md")).cause(&["url-port-not-published"]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_REDIRECTS], run };
 

@@ -1,15 +1,10 @@
 //! The TLS handshake fails: what the certificate says, and what mends it.
 
-use super::url_unreached::rule;
 use crate::evidence::EndpointFacts;
 use crate::evidence::endpoint::TlsFault;
 use crate::report::{Certainty, Finding, Remedy, Rule};
 
-pub(super) static URL_TLS_FAILURE: Rule = rule(
-    "url-tls-failure",
-    "the server's certificate is not accepted",
-    include_str!("url-tls-failure.md"),
-);
+pub(super) static URL_TLS_FAILURE: Rule = Rule::new("url-tls-failure", Level::Error, "the TLS connection to the server fails", include_str!("url-tls-failure.md")).cause(&[]);
 /// What to say of the fault.
 pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
     let host = &endpoint.host;

@@ -1,6 +1,7 @@
 //! No HTTP answer came back, and how far the connection got: seven faults that the CLI words alike
 //! (`fetch failed`).
 
+use crate::report::Waiting;
 use super::url_tls_failure::{self, URL_TLS_FAILURE};
 use crate::checks::Check;
 use crate::deployment::container::run_subject;
@@ -11,34 +12,16 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
-use crate::remedies::command::compose_command;
-use crate::remedies::command::docker_command;
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-pub(super) const fn rule(id: &'static str, title: &'static str, explain: &'static str) -> Rule {
-    Rule { id, level: Level::Error, title, explain, is_cause: true, causes: &[], since: "0.1.0" }
-}
-
 static URL_REFUSED: Rule =
-    rule("url-refused", "nothing listens at the URL", include_str!("url-refused.md"));
-static URL_NO_ANSWER: Rule = rule(
-    "url-no-answer",
-    "the connection is closed without an answer",
-    include_str!("url-no-answer.md"),
-);
+    Rule::new("url-refused", Level::Error, "nothing is listening at the URL", include_str!("url-refused.md")).cause(&[]).waiting(Waiting::Passes);
+static URL_NO_ANSWER: Rule = Rule::new("url-no-answer", Level::Error, "the server closes the connection without answering", include_str!("url-no-answer.md")).cause(&[]).waiting(Waiting::Passes);
 static URL_TIMEOUT: Rule =
-    rule("url-timeout", "no answer within the time", include_str!("url-timeout.md"));
-static URL_DNS_FAILURE: Rule = rule(
-    "url-dns-failure",
-    "the host of the URL does not resolve",
-    include_str!("url-dns-failure.md"),
-);
-static URL_SCHEME_MISMATCH: Rule = rule(
-    "url-scheme-mismatch",
-    "http and https are mixed up in the URL",
-    include_str!("url-scheme-mismatch.md"),
-);
+    Rule::new("url-timeout", Level::Error, "the server does not answer in time", include_str!("url-timeout.md")).cause(&[]).waiting(Waiting::Passes);
+static URL_DNS_FAILURE: Rule = Rule::new("url-dns-failure", Level::Error, "the host of the URL does not resolve", include_str!("url-dns-failure.md")).cause(&[]).waiting(Waiting::Passes);
+static URL_SCHEME_MISMATCH: Rule = Rule::new("url-scheme-mismatch", Level::Error, "the URL uses the wrong scheme (http or https)", include_str!("url-scheme-mismatch.md")).cause(&[]);
 
 pub(super) static CHECK: Check = Check {
     rules: &[
@@ -79,7 +62,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("on the backend's host: see in its log what it waits for")
-                    .run(compose_command(evidence, "logs --tail 50")),
+                    .run(compose(evidence, ComposeVerb::Logs)),
             ),
         Reach::NoSuchHost { error } => URL_DNS_FAILURE
             .finding(
@@ -119,14 +102,14 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
             Remedy::safe(format!(
                 "start the backend, in the directory of its compose file{remote}"
             ))
-            .run(compose_command(evidence, "up -d")),
+            .run(up(evidence)),
         )
         .remedy(
             Remedy::safe(format!(
                 "if it runs: see what it publishes, and what its log says{remote}"
             ))
-            .run(compose_command(evidence, "ps"))
-            .run(compose_command(evidence, "logs --tail 50")),
+            .run(compose(evidence, ComposeVerb::Ps))
+            .run(compose(evidence, ComposeVerb::Logs)),
         )
 }
 
@@ -173,7 +156,7 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         .because(format!("{port} -> {}", entry.container_port), entry.container.clone())
         .remedy(
             Remedy::safe("see what the backend listens on: 3210, unless somebody changed it")
-                .run(docker_command("logs --tail 50", &entry.container)),
+                .run(logs(&entry.container)),
         )
 }
 

@@ -6,17 +6,9 @@ use crate::checks::Check;
 use crate::deployment::log_lines::EXPLAINED;
 use crate::deployment::log_lines::log_match;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Rule};
+use crate::report::{Finding, Level, Rule, Waiting};
 
-static BACKEND_CRASH_EXPLAINED: Rule = Rule {
-    id: EXPLAINED,
-    level: Level::Error,
-    title: "the backend's log says why it does not work",
-    explain: include_str!("backend-crash-explained.md"),
-    is_cause: true,
-    causes: BACKEND_DOWN,
-    since: "0.1.0",
-};
+static BACKEND_CRASH_EXPLAINED: Rule = Rule::new(EXPLAINED, Level::Error, "the backend's log shows why it fails", include_str!("backend-crash-explained.md")).cause(BACKEND_DOWN).waiting(Waiting::IfRestarted);
 
 pub(super) static CHECK: Check = Check { rules: &[&BACKEND_CRASH_EXPLAINED], run };
 

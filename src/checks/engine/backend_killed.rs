@@ -6,31 +6,14 @@ use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::{Finding, Level, Remedy, Rule};
 
 /// 128 + SIGILL.
 const ILLEGAL_INSTRUCTION: i64 = 132;
 
-static BACKEND_OUT_OF_MEMORY: Rule = Rule {
-    id: "backend-out-of-memory",
-    level: Level::Error,
-    title: "the backend was killed for its memory",
-    explain: include_str!("backend-out-of-memory.md"),
-    is_cause: true,
-    causes: &["backend-stopped", "backend-restarting"],
-    since: "0.1.0",
-};
+static BACKEND_OUT_OF_MEMORY: Rule = Rule::new("backend-out-of-memory", Level::Error, "the backend ran out of memory and was killed", include_str!("backend-out-of-memory.md")).cause(&["backend-stopped", "backend-restarting"]);
 
-static BACKEND_ILLEGAL_INSTRUCTION: Rule = Rule {
-    id: "backend-illegal-instruction",
-    level: Level::Error,
-    title: "the image needs a processor that this host does not have",
-    explain: include_str!("backend-illegal-instruction.md"),
-    is_cause: true,
-    causes: &["backend-stopped", "backend-restarting"],
-    since: "0.1.0",
-};
+static BACKEND_ILLEGAL_INSTRUCTION: Rule = Rule::new("backend-illegal-instruction", Level::Error, "the image does not support this machine's processor", include_str!("backend-illegal-instruction.md")).cause(&["backend-stopped", "backend-restarting"]);
 
 pub(super) static CHECK: Check =
     Check { rules: &[&BACKEND_OUT_OF_MEMORY, &BACKEND_ILLEGAL_INSTRUCTION], run };
@@ -47,7 +30,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("OOMKilled is true", name.clone())
             .remedy(
                 Remedy::careful("raise the memory limit of the service (`mem_limit`, `deploy.resources`) or give the host more, then")
-                    .run(compose_command(evidence, "up -d")),
+                    .run(up(evidence)),
             )
     } else if container.exit_code == Some(ILLEGAL_INSTRUCTION) && !container.is_running() {
         BACKEND_ILLEGAL_INSTRUCTION
@@ -55,8 +38,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("exit code 132", name.clone())
             .remedy(
                 Remedy::careful("take a newer image, or run it on a newer processor (Raspberry Pi 4 and old arm64 boards are known for it)")
-                    .run(compose_command(evidence, "pull"))
-                    .run(compose_command(evidence, "up -d")),
+                    .run(compose(evidence, ComposeVerb::Pull))
+                    .run(up(evidence)),
             )
     } else {
         return Ok(vec![]);

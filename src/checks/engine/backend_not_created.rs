@@ -1,6 +1,7 @@
 //! The compose file describes a backend that was never started here, and nothing else answers in
 //! its place.
 
+use crate::report::Waiting;
 use super::docker_other_context;
 use crate::checks::Check;
 use crate::deployment::compose::project;
@@ -12,19 +13,10 @@ use crate::deployment::endpoint::is_loopback;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static BACKEND_NOT_CREATED: Rule = Rule {
-    id: "backend-not-created",
-    level: Level::Error,
-    title: "the backend of the compose file was never started",
-    explain: include_str!("backend-not-created.md"),
-    is_cause: true,
-    causes: &["url-refused"],
-    since: "0.1.0",
-};
+static BACKEND_NOT_CREATED: Rule = Rule::new("backend-not-created", Level::Error, "the backend has no container", include_str!("backend-not-created.md")).cause(&["url-refused"]).waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&BACKEND_NOT_CREATED], run };
 
@@ -53,7 +45,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Certainty::Likely
     };
     let start = Remedy::safe(format!("start it, in {}", project.directory))
-        .run(compose_command(evidence, &format!("up -d {}", shell_word(&service.name))));
+        .run(up_service(evidence, &service.name));
     let remedy = match there {
         None => start,
         // A second one here would be another instance, with an empty database.

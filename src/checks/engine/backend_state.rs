@@ -1,6 +1,7 @@
 //! The backend's container does not serve: stopped, restarting over and over, paused, still
 //! starting, unhealthy.
 
+use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
@@ -9,7 +10,6 @@ use crate::deployment::log_lines::explanation;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::{Container, ContainerHealth, ContainerState};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::docker_command;
 use crate::report::{Action, Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows when nobody serves behind the URL.
@@ -18,41 +18,14 @@ const SILENCE: &[&str] = &["url-refused", "url-no-answer", "url-timeout", "proxy
 /// Behind a frozen process connections are still taken, and nobody answers.
 const FROZEN: &[&str] = &["url-timeout", "proxy-error"];
 
-const fn rule(
-    id: &'static str,
-    title: &'static str,
-    explain: &'static str,
-    causes: &'static [&'static str],
-) -> Rule {
-    Rule { id, level: Level::Error, title, explain, is_cause: true, causes, since: "0.1.0" }
-}
-
 static BACKEND_STOPPED: Rule =
-    rule("backend-stopped", "the backend is stopped", include_str!("backend-stopped.md"), SILENCE);
-static BACKEND_RESTARTING: Rule = rule(
-    "backend-restarting",
-    "the backend dies at every start",
-    include_str!("backend-restarting.md"),
-    SILENCE,
-);
+    Rule::new("backend-stopped", Level::Error, "the backend is stopped", include_str!("backend-stopped.md")).cause(SILENCE).waiting(Waiting::IfNewOrRestarted);
+static BACKEND_RESTARTING: Rule = Rule::new("backend-restarting", Level::Error, "the backend crashes at every start", include_str!("backend-restarting.md")).cause(SILENCE).waiting(Waiting::IfRestarted);
 static BACKEND_PAUSED: Rule =
-    rule("backend-paused", "the backend is paused", include_str!("backend-paused.md"), FROZEN);
-static BACKEND_STARTING: Rule = rule(
-    "backend-starting",
-    "the backend is still starting",
-    include_str!("backend-starting.md"),
-    SILENCE,
-);
+    Rule::new("backend-paused", Level::Error, "the backend is paused", include_str!("backend-paused.md")).cause(FROZEN);
+static BACKEND_STARTING: Rule = Rule::new("backend-starting", Level::Error, "the backend is still starting", include_str!("backend-starting.md")).cause(SILENCE).waiting(Waiting::Passes);
 // A check that fails says nothing of why: it is no cause, and explains nothing.
-static BACKEND_UNHEALTHY: Rule = Rule {
-    is_cause: false,
-    ..rule(
-        "backend-unhealthy",
-        "the backend's health check fails",
-        include_str!("backend-unhealthy.md"),
-        &[],
-    )
-};
+static BACKEND_UNHEALTHY: Rule = Rule::new("backend-unhealthy", Level::Error, "the backend's health check fails", include_str!("backend-unhealthy.md")).waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check {
     rules: &[
@@ -80,7 +53,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(ended(container), container.name.clone())
             .remedy(
                 Remedy::safe("its log says why it ends")
-                    .run(docker_command("logs --tail 50", &container.name)),
+                    .run(logs(&container.name)),
             ),
         (ContainerState::Paused, _) => BACKEND_PAUSED
             .finding(
@@ -89,7 +62,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("let it go on")
-                    .run(docker_command("unpause", &container.name))
+                    .run(Command::docker(["unpause", &container.name]))
                     .act(Action::Start { container: container.name.clone() }),
             ),
         // Between two deaths the engine calls it running.
@@ -103,7 +76,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("its log says why it ends")
-                    .run(docker_command("logs --tail 50", &container.name)),
+                    .run(logs(&container.name)),
             ),
         (ContainerState::Running, Some(ContainerHealth::Starting)) => BACKEND_STARTING
             .finding(
@@ -112,14 +85,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("wait until it is healthy, then run the command again")
-                    .run(docker_command("inspect -f '{{.State.Health.Status}}'", &container.name)),
+                    .run(Command::docker(["inspect", "-f", "{{.State.Health.Status}}", &container.name])),
             ),
         (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
             .finding(certainty, format!("{} runs, and its health check fails.", container.name))
             .remedy(
                 Remedy::safe("see what the check and the backend say")
-                    .run(docker_command("inspect -f '{{json .State.Health.Log}}'", &container.name))
-                    .run(docker_command("logs --tail 50", &container.name)),
+                    .run(Command::docker(["inspect", "-f", "{{json .State.Health.Log}}", &container.name]))
+                    .run(logs(&container.name)),
             ),
         _ => return Ok(vec![]),
     };
@@ -154,11 +127,11 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
         finding = finding.because(error.clone(), "the engine's last start of it");
     }
     let start = Remedy::safe("start it")
-        .run(docker_command("start", &container.name))
+        .run(Command::docker(["start", &container.name]))
         .act(Action::Start { container: container.name.clone() });
     finding.remedy(start).remedy(
         Remedy::safe("if it ends again, its log says why")
-            .run(docker_command("logs --tail 50", &container.name)),
+            .run(logs(&container.name)),
     )
 }
 

@@ -6,8 +6,10 @@
 //! that stands in for a variable which is set nowhere here, is no opinion: a panel, sops or direnv
 //! may have set it where the deployment really starts.
 
+use crate::deployment::data::{MissingVolume, missing_volume};
+use crate::report::ChainLink;
+use crate::report::RuleLink;
 use crate::checks::Check;
-use crate::checks::persistence::not_attached;
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
 use crate::deployment::data::declared_mount_over;
@@ -20,20 +22,10 @@ use crate::evidence::compose::{At, BackendService, EntryValue};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::names::API_PORT;
-use crate::remedies::command::compose_command;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule {
-    id: "container-differs-from-compose",
-    level: Level::Warning,
-    title: "the container is not what the compose file says now",
-    explain: include_str!("container-differs-from-compose.md"),
-    is_cause: true,
-    // Of what the log says the backend died of, it is no root: only likely, and the line says more.
-    causes: &["url-port-not-published"],
-    since: "0.1.0",
-};
+static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule::new("container-differs-from-compose", Level::Warning, "the container does not match the compose file", include_str!("container-differs-from-compose.md")).cause(&["url-port-not-published"]).link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port));
 
 pub(super) static CHECK: Check = Check { rules: &[&CONTAINER_DIFFERS_FROM_COMPOSE], run };
 
@@ -69,10 +61,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let mut differences = compared(project, service, container);
-    let lacks_volume = (not_attached::CHECK.run)(evidence)?;
-    if !lacks_volume.is_empty()
-        && let Some(line) = declared_mount_over(service, &service.data_dir)
-    {
+    let lacks_volume = missing_volume(evidence)?;
+    if let Some(MissingVolume { line, .. }) = &lacks_volume {
         let held = container.mount_over(&container.data_dir).and_then(|it| it.source.clone());
         differences.push(Difference {
             declared: format!(
@@ -103,8 +93,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(difference.declared.clone(), difference.at.location().to_string())
             .because(difference.held.clone(), container.name.clone());
     }
-    let up = compose_command(evidence, &format!("up -d {}", shell_word(&service.name)));
-    let remedy = if lacks_volume.is_empty() {
+    let up = up_service(evidence, &service.name);
+    let remedy = if lacks_volume.is_none() {
         Remedy::careful(
             "if the file is right, let Compose make the container anew; its volumes stay",
         )

@@ -6,18 +6,9 @@ use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
 use crate::evidence::docker::{Companion, ContainerState};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DASHBOARD_VERSION_DIFFERS: Rule = Rule {
-    id: "dashboard-version-differs",
-    level: Level::Warning,
-    title: "backend and dashboard are of different versions",
-    explain: include_str!("dashboard-version-differs.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static DASHBOARD_VERSION_DIFFERS: Rule = Rule::new("dashboard-version-differs", Level::Warning, "backend and dashboard have different versions", include_str!("dashboard-version-differs.md"));
 
 pub(super) static CHECK: Check = Check { rules: &[&DASHBOARD_VERSION_DIFFERS], run };
 
@@ -99,7 +90,7 @@ fn same(evidence: &Evidence) -> Remedy {
     Remedy::careful(
         "give both images the same tag; going forward with the backend migrates its database, so back it up first",
     )
-    .run(compose_command(evidence, "up -d"))
+    .run(up(evidence))
 }
 
 #[cfg(test)]

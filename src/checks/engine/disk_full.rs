@@ -8,18 +8,9 @@ use crate::deployment::log_lines::log_match;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::docker_command;
 use crate::report::{Finding, Level, Remedy, Rule};
 
-static DISK_FULL: Rule = Rule {
-    id: "disk-full",
-    level: Level::Error,
-    title: "the disk that holds the backend's data is full",
-    explain: include_str!("disk-full.md"),
-    is_cause: true,
-    causes: BACKEND_DOWN,
-    since: "0.1.0",
-};
+static DISK_FULL: Rule = Rule::new("disk-full", Level::Error, "the disk with the backend's data is full", include_str!("disk-full.md")).cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&DISK_FULL], run };
 
@@ -35,15 +26,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let data = container.mount_over(&container.data_dir);
     look = match data.and_then(|mount| mount.source.as_deref()).filter(|it| it.starts_with('/')) {
         Some(directory) => look.run(format!("df -h {}", crate::report::shell_word(directory))),
-        None => look.run("df -h").run("docker system df"),
+        None => look.run("df -h").run(Command::docker(["system", "df"])),
     };
     Ok(vec![finding.remedy(look).remedy(
         Remedy::careful(
             "make room: old images and the build cache first (neither holds data); never volumes, then",
         )
-        .run("docker image prune")
-        .run("docker builder prune")
-        .run(docker_command("start", &container.name)),
+        .run(Command::docker(["image", "prune"]))
+        .run(Command::docker(["builder", "prune"]))
+        .run(Command::docker(["start", &container.name])),
     )])
 }
 

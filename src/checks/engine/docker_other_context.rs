@@ -1,6 +1,7 @@
 //! The project's containers are on the engine of another docker context than the one that was
 //! asked.
 
+use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::is_engine_host;
@@ -11,15 +12,7 @@ use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DOCKER_OTHER_CONTEXT: Rule = Rule {
-    id: "docker-other-context",
-    level: Level::Warning,
-    title: "the project's containers are on the engine of another context",
-    explain: include_str!("docker-other-context.md"),
-    is_cause: true,
-    causes: &["backend-not-created"],
-    since: "0.1.0",
-};
+static DOCKER_OTHER_CONTEXT: Rule = Rule::new("docker-other-context", Level::Warning, "the project's containers are in another Docker context", include_str!("docker-other-context.md")).cause(&["backend-not-created"]).waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&DOCKER_OTHER_CONTEXT], run };
 
@@ -87,13 +80,13 @@ fn tell(
         .because(format!("has {}", containers.join(", ")), other.address.clone())
         .at(Location::url(other.address.clone()))
         .remedy(
-            Remedy::safe("look there").run(format!("convex-doctor --context {name}")),
+            Remedy::safe("look there").run(Command::doctor(["--context", name])),
         )
         .remedy(
             Remedy::careful(
                 "make it this user's context (DOCKER_HOST and DOCKER_CONTEXT, where they are set, count before it)",
             )
-            .run(format!("docker context use {name}")),
+            .run(Command::docker(["context", "use", name])),
         )
 }
 

@@ -6,35 +6,11 @@ use crate::evidence::docker::EngineFailure;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DOCKER_UNREACHABLE: Rule = Rule {
-    id: "docker-unreachable",
-    level: Level::Info,
-    title: "no Docker engine could be reached",
-    explain: include_str!("docker-unreachable.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static DOCKER_UNREACHABLE: Rule = Rule::new("docker-unreachable", Level::Info, "cannot connect to Docker", include_str!("docker-unreachable.md"));
 
-static DOCKER_PERMISSION_DENIED: Rule = Rule {
-    id: "docker-permission-denied",
-    level: Level::Info,
-    title: "this user may not ask the Docker engine",
-    explain: include_str!("docker-permission-denied.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static DOCKER_PERMISSION_DENIED: Rule = Rule::new("docker-permission-denied", Level::Info, "no permission to use Docker", include_str!("docker-permission-denied.md"));
 
-static DOCKER_UNRESPONSIVE: Rule = Rule {
-    id: "docker-unresponsive",
-    level: Level::Info,
-    title: "the Docker engine does not answer",
-    explain: include_str!("docker-unresponsive.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static DOCKER_UNRESPONSIVE: Rule = Rule::new("docker-unresponsive", Level::Info, "Docker does not respond", include_str!("docker-unresponsive.md"));
 
 pub(super) static CHECK: Check =
     Check { rules: &[&DOCKER_UNREACHABLE, &DOCKER_PERMISSION_DENIED, &DOCKER_UNRESPONSIVE], run };
@@ -56,8 +32,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .finding(Certainty::Proven, format!("Nothing answers at {address}{from}. {unseen}"))
             .remedy(
                 Remedy::safe("see which engines this shell knows, and whether one runs")
-                    .run("docker context ls")
-                    .run("docker info"),
+                    .run(Command::docker(["context", "ls"]))
+                    .run(Command::docker(["info"])),
             ),
         EngineFailure::PermissionDenied => {
             let uid = evidence.surroundings.uid.map(|uid| format!(" (uid {uid})"));
@@ -79,7 +55,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Certainty::Proven,
                 format!("{address}{from} takes the connection and says nothing. {unseen}"),
             )
-            .remedy(Remedy::safe("see whether it answers at all").run("docker version")),
+            .remedy(Remedy::safe("see whether it answers at all").run(Command::docker(["version"]))),
     };
     Ok(vec![finding.at(Location::url(address.clone()))])
 }

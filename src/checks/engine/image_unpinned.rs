@@ -7,15 +7,7 @@ use crate::deployment::container::run_subject;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static IMAGE_UNPINNED: Rule = Rule {
-    id: "image-unpinned",
-    level: Level::Info,
-    title: "the backend's image is not pinned to a version",
-    explain: include_str!("image-unpinned.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static IMAGE_UNPINNED: Rule = Rule::new("image-unpinned", Level::Info, "the backend image is not pinned to a version", include_str!("image-unpinned.md"));
 
 pub(super) static CHECK: Check = Check { rules: &[&IMAGE_UNPINNED], run };
 

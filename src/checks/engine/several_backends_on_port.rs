@@ -9,19 +9,9 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::docker::{Container, Port};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
-use crate::remedies::command::compose_command;
-use crate::remedies::command::docker_command;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SEVERAL_BACKENDS_ON_PORT: Rule = Rule {
-    id: "several-backends-on-port",
-    level: Level::Error,
-    title: "the backend's port is claimed twice",
-    explain: include_str!("several-backends-on-port.md"),
-    is_cause: true,
-    causes: &["backend-stopped", "url-reaches-another-backend"],
-    since: "0.1.0",
-};
+static SEVERAL_BACKENDS_ON_PORT: Rule = Rule::new("several-backends-on-port", Level::Error, "two backends want the same port", include_str!("several-backends-on-port.md")).cause(&["backend-stopped", "url-reaches-another-backend"]).another_answers();
 
 pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_ON_PORT], run };
 
@@ -70,8 +60,8 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
     Some(
         finding.remedy(other_port(evidence, port)).remedy(match holder {
             Some(holder) => Remedy::careful("or stop the one that holds it")
-                .run(docker_command("stop", &holder.container))
-                .run(compose_command(evidence, "up -d")),
+                .run(Command::docker(["stop", &holder.container]))
+                .run(up(evidence)),
             None => Remedy::safe("see which process holds it")
                 .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
         }),
@@ -118,7 +108,7 @@ fn other_port(evidence: &Evidence, port: u16) -> Remedy {
     Remedy::careful(format!(
         "give one of them another port: PORT=… in its .env, or the left side of its `ports:` line in place of {port}, and in its URL"
     ))
-    .run(compose_command(evidence, "up -d"))
+    .run(up(evidence))
 }
 
 #[cfg(test)]

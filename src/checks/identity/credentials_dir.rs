@@ -1,6 +1,7 @@
 //! DATA_DIR or CREDENTIALS_DIR points outside of everything that is mounted: the secret lies in the
 //! container's own layer, and every recreate makes a new one.
 
+use crate::report::ChainLink;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::data::StoredElsewhere;
@@ -17,15 +18,7 @@ use crate::remedies::rescue::path_in_container;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The credentials lie outside of every mount.
-pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule {
-    id: "credentials-outside-volume",
-    level: Level::Error,
-    title: "DATA_DIR or CREDENTIALS_DIR lies outside of every durable mount",
-    explain: include_str!("credentials-outside-volume.md"),
-    is_cause: true,
-    causes: &["sql-without-secret-persistence", "key-foreign", "key-rejected"],
-    since: "0.1.0",
-};
+pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule::new("credentials-outside-volume", Level::Error, "DATA_DIR or CREDENTIALS_DIR is outside every mount", include_str!("credentials-outside-volume.md")).cause(&["sql-without-secret-persistence", "key-foreign", "key-rejected"]).breaks(ChainLink::File);
 
 /// Where the directories point.
 pub static CHECK: Check = Check { rules: &[&CREDENTIALS_OUTSIDE_VOLUME], run };

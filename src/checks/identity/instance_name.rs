@@ -1,5 +1,7 @@
 //! A name by which no key is ever accepted.
 
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
@@ -10,15 +12,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The name breaks every key.
-pub static INSTANCE_NAME_UNUSABLE: Rule = Rule {
-    id: "instance-name-unusable",
-    level: Level::Error,
-    title: "no key of an instance with this name is ever accepted",
-    explain: include_str!("instance-name-unusable.md"),
-    is_cause: true,
-    causes: &["key-name-mismatch", "key-mangled", "name-drift"],
-    since: "0.1.0",
-};
+pub static INSTANCE_NAME_UNUSABLE: Rule = Rule::new("instance-name-unusable", Level::Error, "the instance name makes every key invalid", include_str!("instance-name-unusable.md")).cause(&["key-name-mismatch", "key-mangled", "name-drift"]).breaks(ChainLink::Key).explains(&[CliFailure::KeyRejected]);
 
 /// Whether the name can be used.
 pub static CHECK: Check = Check { rules: &[&INSTANCE_NAME_UNUSABLE], run };

@@ -1,6 +1,8 @@
 //! The secret in force is not the one that the next start will use: the keys of today die then, or
 //! those minted today do not work yet.
 
+use crate::report::CliFailure;
+use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::IdentitySubject;
@@ -22,15 +24,7 @@ use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
 /// Two places hold two secrets.
-pub static SECRET_DRIFT: Rule = Rule {
-    id: "secret-drift",
-    level: Level::Error,
-    title: "the secret in force is not the one the next start will use",
-    explain: include_str!("secret-drift.md"),
-    is_cause: true,
-    causes: &["key-foreign"],
-    since: "0.1.0",
-};
+pub static SECRET_DRIFT: Rule = Rule::new("secret-drift", Level::Error, "the instance secret changes at the next start", include_str!("secret-drift.md")).cause(&["key-foreign"]).fix(FixPolicy::Drift).explains(&[CliFailure::KeyRejected]);
 
 /// Compares the places that hold the secret.
 pub static CHECK: Check = Check { rules: &[&SECRET_DRIFT], run };

@@ -8,15 +8,7 @@ use crate::remedies::secret::move_out;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The secret stands in the compose file.
-pub static SECRET_IN_COMPOSE: Rule = Rule {
-    id: "secret-in-compose",
-    level: Level::Warning,
-    title: "the instance secret is written into the compose file",
-    explain: include_str!("secret-in-compose.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SECRET_IN_COMPOSE: Rule = Rule::new("secret-in-compose", Level::Warning, "the instance secret is written into the compose file", include_str!("secret-in-compose.md"));
 
 /// Whether it stands in the compose file.
 pub static CHECK: Check = Check { rules: &[&SECRET_IN_COMPOSE], run };

@@ -15,15 +15,7 @@ use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
 /// The secret stands in a public repository.
-pub static SECRET_PUBLIC: Rule = Rule {
-    id: "secret-public",
-    level: Level::Error,
-    title: "the instance secret is a published one: anybody can mint keys",
-    explain: include_str!("secret-public.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SECRET_PUBLIC: Rule = Rule::new("secret-public", Level::Error, "the instance secret is publicly known", include_str!("secret-public.md"));
 
 /// Whether everybody knows the secret.
 pub static CHECK: Check = Check { rules: &[&SECRET_PUBLIC], run };

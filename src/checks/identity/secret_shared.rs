@@ -7,15 +7,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Two instances run with one secret.
-pub static SECRET_SHARED: Rule = Rule {
-    id: "secret-shared",
-    level: Level::Warning,
-    title: "two instances run with the same secret",
-    explain: include_str!("secret-shared.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SECRET_SHARED: Rule = Rule::new("secret-shared", Level::Warning, "two backends share one instance secret", include_str!("secret-shared.md"));
 
 /// Whether another instance has it too.
 pub static CHECK: Check = Check { rules: &[&SECRET_SHARED], run };

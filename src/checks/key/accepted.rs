@@ -8,15 +8,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule};
 
 /// Never found: passed when the key is accepted, unknown when it was refused or not tried.
-pub static KEY_ACCEPTED: Rule = Rule {
-    id: "key-accepted",
-    level: Level::Info,
-    title: "the backend accepts the key",
-    explain: include_str!("key-accepted.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static KEY_ACCEPTED: Rule = Rule::new("key-accepted", Level::Info, "the backend accepts the key", include_str!("key-accepted.md"));
 
 /// Passes when the key is accepted.
 pub static CHECK: Check = Check { rules: &[&KEY_ACCEPTED], run };

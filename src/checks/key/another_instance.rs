@@ -1,5 +1,6 @@
 //! The key opens, but with the secret of another instance than the one that answers.
 
+use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::key::created_day;
 use crate::deployment::key::key_in_words;
@@ -16,15 +17,7 @@ use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// The key of another instance.
-pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule {
-    id: "key-from-another-instance",
-    level: Level::Error,
-    title: "the key belongs to another Convex instance",
-    explain: include_str!("key-from-another-instance.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule::new("key-from-another-instance", Level::Error, "the key belongs to a different backend", include_str!("key-from-another-instance.md")).cause(&[]).fix(FixPolicy::Named("either the URL should point to the instance of the key, or you need a key for the instance that answers"));
 
 /// Whose the key is.
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_ANOTHER_INSTANCE], run };

@@ -12,7 +12,6 @@ use crate::deployment::key_judgement::superseded;
 use crate::deployment::selection::source_in_words;
 use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::remedies::mint::for_answering;
 use crate::remedies::volumes::take_over;
 use crate::remedies::way_back::attach;
@@ -21,15 +20,7 @@ use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// The key of a volume that the backend does not have.
-pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule {
-    id: "key-from-detached-volume",
-    level: Level::Error,
-    title: "the key belongs to a volume that this backend does not have",
-    explain: include_str!("key-from-detached-volume.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule::new("key-from-detached-volume", Level::Error, "the key belongs to a volume this backend does not use", include_str!("key-from-detached-volume.md")).cause(&[]);
 
 /// Whether the old volume is still there.
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_DETACHED_VOLUME], run };
@@ -85,7 +76,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             Remedy::careful(
                 "If you mean this project's own backend, start it (its port must be free)",
             )
-            .run(compose_command(evidence, "up -d")),
+            .run(up(evidence)),
         );
     } else {
         finding.remedies.extend(take_over(evidence, volume, KEY_FROM_DETACHED_VOLUME.id));

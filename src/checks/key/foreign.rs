@@ -17,15 +17,7 @@ use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Rule};
 
 /// The key of an instance that is nowhere to be seen.
-pub static KEY_FOREIGN: Rule = Rule {
-    id: "key-foreign",
-    level: Level::Error,
-    title: "the key does not open with the secret the backend runs with",
-    explain: include_str!("key-foreign.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static KEY_FOREIGN: Rule = Rule::new("key-foreign", Level::Error, "the key was made with a different instance secret", include_str!("key-foreign.md")).cause(&[]);
 
 /// Whether the secret in force opens the key.
 pub static CHECK: Check = Check { rules: &[&KEY_FOREIGN], run };

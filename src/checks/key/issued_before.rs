@@ -16,15 +16,7 @@ use crate::report::capitalized;
 use crate::report::{Certainty, Finding, Level, Location, Rule};
 
 /// The key was issued before the container was created.
-pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule {
-    id: "key-issued-before-restart",
-    level: Level::Info,
-    title: "the key was issued before the backend's container was created",
-    explain: include_str!("key-issued-before-restart.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule::new("key-issued-before-restart", Level::Info, "the key is older than the backend's container", include_str!("key-issued-before-restart.md"));
 
 /// Sets the times side by side.
 pub static CHECK: Check = Check { rules: &[&KEY_ISSUED_BEFORE_RESTART], run };

@@ -12,15 +12,7 @@ use crate::remedies::mint::for_answering;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// Refused, nobody knows why.
-pub static KEY_REJECTED: Rule = Rule {
-    id: "key-rejected",
-    level: Level::Error,
-    title: "the backend refuses the key",
-    explain: include_str!("key-rejected.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static KEY_REJECTED: Rule = Rule::new("key-rejected", Level::Error, "the backend rejects the key", include_str!("key-rejected.md")).cause(&[]);
 
 /// Whether the key is refused without a reason seen.
 pub static CHECK: Check = Check { rules: &[&KEY_REJECTED], run };

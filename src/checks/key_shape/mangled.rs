@@ -1,5 +1,6 @@
 //! A key that was damaged on its way, or what is left of one.
 
+use crate::report::CliFailure;
 use super::about;
 use super::replace;
 use crate::admin_key::{Form, ShapeFault as Fault};
@@ -12,17 +13,7 @@ use crate::remedies::env_file::set;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The admin key was damaged on its way here.
-pub static KEY_MANGLED: Rule = Rule {
-    id: "key-mangled",
-    level: Level::Error,
-    title: "the admin key was damaged on its way here",
-    explain: include_str!("key-mangled.md"),
-    is_cause: true,
-    // A text that is no key at all is not tried on any secret; one of an odd length is, and is
-    // refused.
-    causes: &["key-rejected", "key-foreign"],
-    since: "0.1.0",
-};
+pub static KEY_MANGLED: Rule = Rule::new("key-mangled", Level::Error, "the admin key was damaged when it was copied", include_str!("key-mangled.md")).cause(&["key-rejected", "key-foreign"]).explains(&[CliFailure::KeyUnsendable]);
 
 /// Judges `key-mangled`.
 pub static CHECK: Check = Check { rules: &[&KEY_MANGLED], run };

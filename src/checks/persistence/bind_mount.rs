@@ -11,15 +11,7 @@ use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The directory under the data is an unlucky one.
-pub static BIND_MOUNT_SUSPECT: Rule = Rule {
-    id: "bind-mount-suspect",
-    level: Level::Warning,
-    title: "the data lies in a directory that is not made for it",
-    explain: include_str!("bind-mount-suspect.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static BIND_MOUNT_SUSPECT: Rule = Rule::new("bind-mount-suspect", Level::Warning, "the data directory is in an unsuitable place", include_str!("bind-mount-suspect.md"));
 
 /// Looks at where the data directory leads.
 pub static CHECK: Check = Check { rules: &[&BIND_MOUNT_SUSPECT], run };

@@ -1,5 +1,7 @@
 //! The backend may not write where its data lies: the mount is read-only, or the system refuses.
 
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
@@ -12,20 +14,11 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The data directory cannot be written to.
-pub static DATA_NOT_WRITABLE: Rule = Rule {
-    id: "data-not-writable",
-    level: Level::Error,
-    title: "the backend cannot write to its data directory",
-    explain: include_str!("data-not-writable.md"),
-    is_cause: true,
-    causes: BACKEND_DOWN,
-    since: "0.1.0",
-};
+pub static DATA_NOT_WRITABLE: Rule = Rule::new("data-not-writable", Level::Error, "the backend cannot write to its data directory", include_str!("data-not-writable.md")).cause(BACKEND_DOWN).breaks(ChainLink::Port).explains(&[CliFailure::Backend]);
 
 /// Whether the data directory can be written to.
 pub static CHECK: Check = Check { rules: &[&DATA_NOT_WRITABLE], run };
@@ -103,7 +96,7 @@ fn with_line(evidence: &Evidence, finding: Finding) -> Finding {
 
 fn writable(evidence: &Evidence) -> Remedy {
     Remedy::careful("remove `:ro` (or `read_only: true`) from the line that mounts it, then")
-        .run(compose_command(evidence, "up -d"))
+        .run(up(evidence))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! One judgement, four ways to come there: no line at all, an anonymous one, one at another path,
 //! memory.
 
+use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::StoredElsewhere;
@@ -28,48 +29,16 @@ use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 const LOSES_SECRET: &[&str] = &["sql-without-secret-persistence", "key-foreign", "key-rejected"];
 
 /// No line of the compose file mounts anything over the data directory.
-pub static DATA_VOLUME_MISSING: Rule = Rule {
-    id: "data-volume-missing",
-    level: Level::Error,
-    title: "no durable volume holds the data directory",
-    explain: include_str!("data-volume-missing.md"),
-    is_cause: true,
-    causes: LOSES_SECRET,
-    since: "0.1.0",
-};
+pub static DATA_VOLUME_MISSING: Rule = Rule::new("data-volume-missing", Level::Error, "no persistent volume for the data directory", include_str!("data-volume-missing.md")).cause(LOSES_SECRET).fix(FixPolicy::NoVolume);
 
 /// The line names a path only, so that Docker makes a nameless volume.
-pub static DATA_VOLUME_ANONYMOUS: Rule = Rule {
-    id: "data-volume-anonymous",
-    level: Level::Error,
-    title: "the data directory lies in a volume without a name",
-    explain: include_str!("data-volume-anonymous.md"),
-    is_cause: true,
-    causes: LOSES_SECRET,
-    since: "0.1.0",
-};
+pub static DATA_VOLUME_ANONYMOUS: Rule = Rule::new("data-volume-anonymous", Level::Error, "the data is in an anonymous volume", include_str!("data-volume-anonymous.md")).cause(LOSES_SECRET).fix(FixPolicy::NoVolume);
 
 /// A volume is there, and the backend does not write to it.
-pub static DATA_MOUNT_WRONG_PATH: Rule = Rule {
-    id: "data-mount-wrong-path",
-    level: Level::Error,
-    title: "a volume is mounted, but not over the data directory",
-    explain: include_str!("data-mount-wrong-path.md"),
-    is_cause: true,
-    causes: LOSES_SECRET,
-    since: "0.1.0",
-};
+pub static DATA_MOUNT_WRONG_PATH: Rule = Rule::new("data-mount-wrong-path", Level::Error, "the volume is mounted at the wrong path", include_str!("data-mount-wrong-path.md")).cause(LOSES_SECRET).fix(FixPolicy::NoVolume);
 
 /// The data directory lies in memory.
-pub static DATA_ON_TMPFS: Rule = Rule {
-    id: "data-on-tmpfs",
-    level: Level::Error,
-    title: "the data directory lies in memory (tmpfs)",
-    explain: include_str!("data-on-tmpfs.md"),
-    is_cause: true,
-    causes: LOSES_SECRET,
-    since: "0.1.0",
-};
+pub static DATA_ON_TMPFS: Rule = Rule::new("data-on-tmpfs", Level::Error, "the data is in memory (tmpfs) and lost at every stop", include_str!("data-on-tmpfs.md")).cause(LOSES_SECRET).fix(FixPolicy::Stays);
 
 /// What holds the data directory.
 pub static CHECK: Check = Check {

@@ -14,15 +14,7 @@ use crate::remedies::way_back::bring_back;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// An unattached volume holds Convex data.
-pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule {
-    id: "detached-volume-has-data",
-    level: Level::Info,
-    title: "an unattached volume holds, or may hold, Convex data",
-    explain: include_str!("detached-volume-has-data.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule::new("detached-volume-has-data", Level::Info, "an unused volume may contain Convex data", include_str!("detached-volume-has-data.md"));
 
 /// Which volumes lie about.
 pub static CHECK: Check = Check { rules: &[&DETACHED_VOLUME_HAS_DATA], run };
@@ -102,7 +94,7 @@ fn say(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -
         )
         .at(Location::volume(name));
     if volume.content.seen().is_err() {
-        let look = Remedy::safe("Look into it without changing it").run("convex-doctor --deep");
+        let look = Remedy::safe("Look into it without changing it").run(Command::doctor(["--deep"]));
         finding = finding.remedy(look);
     }
     finding.remedies.extend(bring_back(evidence, name, volume.project.as_deref()));

@@ -1,6 +1,8 @@
 //! The compose file declares a volume over the data directory, and the container does not have it;
 //! or the volume that it expects is nowhere.
 
+use crate::deployment::data::{MissingVolume, missing_volume};
+use crate::report::ChainLink;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::declared_mount_over;
@@ -8,7 +10,6 @@ use crate::deployment::data::is_kept_by_file;
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::docker::MountKind;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::remedies::mint::also_new_key;
 use crate::remedies::rescue::copy_out;
 use crate::remedies::rescue::move_in;
@@ -17,26 +18,10 @@ use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The container lacks the volume that the compose file declares.
-pub static DATA_VOLUME_NOT_ATTACHED: Rule = Rule {
-    id: "data-volume-not-attached",
-    level: Level::Error,
-    title: "the container does not have the volume that the file declares",
-    explain: include_str!("data-volume-not-attached.md"),
-    is_cause: true,
-    causes: &["key-foreign", "key-rejected"],
-    since: "0.1.0",
-};
+pub static DATA_VOLUME_NOT_ATTACHED: Rule = Rule::new("data-volume-not-attached", Level::Error, "the container lacks the volume from the compose file", include_str!("data-volume-not-attached.md")).cause(&["key-foreign", "key-rejected"]).breaks(ChainLink::Mount);
 
 /// An external volume does not exist.
-pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule {
-    id: "data-volume-missing-external",
-    level: Level::Error,
-    title: "the external volume of the data directory does not exist",
-    explain: include_str!("data-volume-missing-external.md"),
-    is_cause: true,
-    causes: &["backend-not-created", "url-refused"],
-    since: "0.1.0",
-};
+pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule::new("data-volume-missing-external", Level::Error, "the external data volume does not exist", include_str!("data-volume-missing-external.md")).cause(&["backend-not-created", "url-refused"]);
 
 /// Compares the line with what is attached.
 pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_NOT_ATTACHED], run };
@@ -46,34 +31,12 @@ pub static EXTERNAL_CHECK: Check =
     Check { rules: &[&DATA_VOLUME_MISSING_EXTERNAL], run: run_external };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
-    let Some(line) =
-        declared_mount_over(service, &service.data_dir).filter(|line| is_kept_by_file(line))
+    let Some(MissingVolume { service, line, container, wanted, attached }) =
+        missing_volume(evidence)?
     else {
         return Ok(vec![]);
     };
-    let Some(container) = evidence.docker.seen()?.expected() else { return Ok(vec![]) };
-    let attached = container.mount_over(&container.data_dir);
     let source = line.source.as_deref().unwrap_or_default();
-    let wanted = match compose.volumes.iter().find(|volume| volume.key == source) {
-        _ if line.is_bind() => source,
-        Some(volume) => volume.name.as_str(),
-        None => return Ok(vec![]),
-    };
-    let fits = match attached.map(|mount| (mount.kind, mount.source.as_deref())) {
-        // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount
-        // is a difference.
-        Some((MountKind::Bind, _)) => line.is_bind(),
-        // A volume that the engine named may be declared by that name, as external.
-        Some((MountKind::Named | MountKind::Anonymous, name)) => {
-            line.is_volume() && name == Some(wanted)
-        }
-        _ => false,
-    };
-    // Another data directory than the file's is a difference of its own.
-    if fits || container.data_dir != service.data_dir {
-        return Ok(vec![]);
-    }
     let has = attached
         .and_then(|mount| mount.source.as_deref())
         .map_or_else(|| "nothing".to_owned(), |source| format!("volume {source}"));
@@ -158,8 +121,8 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         finding.remedy(
             Remedy::safe("For a new, empty instance, make it")
-                .run(format!("docker volume create {}", shell_word(&volume.name)))
-                .run(compose_command(evidence, "up -d")),
+                .run(Command::docker(["volume", "create", &volume.name]))
+                .run(up(evidence)),
         ),
     ])
 }

@@ -3,6 +3,8 @@
 //!
 //! Never where the key is accepted: every upstream project has a volume called `data`.
 
+use crate::report::ChainLink;
+use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::candidates::look_for_candidates;
 use crate::deployment::compose::declared_backend;
@@ -21,15 +23,7 @@ use crate::remedies::way_back::bring_back;
 use crate::report::{Certainty, Finding, Level, Location, Rule};
 
 /// The project had another name.
-pub static PROJECT_RENAMED: Rule = Rule {
-    id: "project-renamed",
-    level: Level::Error,
-    title: "the compose project had another name, and its data is under that",
-    explain: include_str!("project-renamed.md"),
-    is_cause: true,
-    causes: &["key-from-detached-volume"],
-    since: "0.1.0",
-};
+pub static PROJECT_RENAMED: Rule = Rule::new("project-renamed", Level::Error, "the project was renamed; its data is in the old volume", include_str!("project-renamed.md")).cause(&["key-from-detached-volume"]).breaks(ChainLink::Key).fix(FixPolicy::OlderData);
 
 /// Whether the project was renamed.
 pub static CHECK: Check = Check { rules: &[&PROJECT_RENAMED], run };

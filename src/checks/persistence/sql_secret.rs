@@ -1,6 +1,7 @@
 //! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data
 //! survives, every key dies.
 
+use crate::report::ChainLink;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::StoredElsewhere;
@@ -16,17 +17,7 @@ use crate::remedies::secret::pin;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// SQL, no pinned secret, no durable credentials directory.
-pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule {
-    id: "sql-without-secret-persistence",
-    level: Level::Error,
-    title: "the data is in SQL, the instance secret nowhere that lasts",
-    explain: include_str!("sql-without-secret-persistence.md"),
-    is_cause: true,
-    // What leaves no durable mount over the credentials is another id's, which explains the key as
-    // well.
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule::new("sql-without-secret-persistence", Level::Error, "the instance secret is not stored permanently", include_str!("sql-without-secret-persistence.md")).cause(&[]).breaks(ChainLink::File);
 
 /// Whether the secret outlives the container where the data does.
 pub static CHECK: Check = Check { rules: &[&SQL_WITHOUT_SECRET_PERSISTENCE], run };

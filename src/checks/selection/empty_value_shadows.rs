@@ -1,5 +1,6 @@
 //! An empty value hides a full one: the CLI takes it for unset, and still looks no further.
 
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::at_source;
 use crate::deployment::selection::counts;
@@ -11,15 +12,7 @@ use crate::remedies::env_file::without;
 use crate::report::{Certainty, Finding, Level, Rule};
 
 /// An empty variable hides the value that is set below it.
-pub static EMPTY_VALUE_SHADOWS: Rule = Rule {
-    id: "empty-value-shadows",
-    level: Level::Error,
-    title: "an empty variable hides the value that is set below it",
-    explain: include_str!("empty-value-shadows.md"),
-    is_cause: true,
-    causes: &["selection-incomplete", "selection-missing"],
-    since: "0.1.0",
-};
+pub static EMPTY_VALUE_SHADOWS: Rule = Rule::new("empty-value-shadows", Level::Error, "an empty variable overrides the real value", include_str!("empty-value-shadows.md")).cause(&["selection-incomplete", "selection-missing"]).explains(&[CliFailure::NotSelected]);
 
 /// Judges `empty-value-shadows`.
 pub static CHECK: Check = Check { rules: &[&EMPTY_VALUE_SHADOWS], run };

@@ -1,5 +1,6 @@
 //! The pair is missing here and stands in a file that the CLI does not read from here.
 
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::has_backend;
 use crate::deployment::selection::is_server_only;
@@ -12,15 +13,7 @@ use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted variables stand in a file that is not read from here.
-pub static ENV_FILE_ELSEWHERE: Rule = Rule {
-    id: "env-file-elsewhere",
-    level: Level::Error,
-    title: "the self-hosted variables stand in a file that is not read from here",
-    explain: include_str!("env-file-elsewhere.md"),
-    is_cause: true,
-    causes: &["selection-incomplete", "selection-missing"],
-    since: "0.1.0",
-};
+pub static ENV_FILE_ELSEWHERE: Rule = Rule::new("env-file-elsewhere", Level::Error, "the self-hosted settings are in a file the CLI ignores", include_str!("env-file-elsewhere.md")).cause(&["selection-incomplete", "selection-missing"]).explains(&[CliFailure::NotSelected]);
 
 /// Judges `env-file-elsewhere`.
 pub static CHECK: Check = Check { rules: &[&ENV_FILE_ELSEWHERE], run };

@@ -3,6 +3,7 @@
 //!
 //! `./CONVEX_…=` is told by `misnamed-variable`.
 
+use crate::report::CliFailure;
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
@@ -17,22 +18,14 @@ use crate::remedies::env_file::rewrite;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// A line of the env file is read otherwise than it looks.
-pub static LINE_MISREAD: Rule = Rule {
-    id: "line-misread",
-    level: Level::Error,
-    title: "a line of the env file is read otherwise than it looks",
-    explain: include_str!("line-misread.md"),
-    is_cause: true,
-    causes: &[
+pub static LINE_MISREAD: Rule = Rule::new("line-misread", Level::Error, "a line in the env file is not parsed as you expect", include_str!("line-misread.md")).cause(&[
         "key-mangled",
         "key-placeholder",
         "key-not-minted",
         "selection-incomplete",
         "selection-missing",
         "url-invalid",
-    ],
-    since: "0.1.0",
-};
+    ]).explains(&[CliFailure::KeyUnsendable, CliFailure::UrlInvalid, CliFailure::NotSelected]);
 
 /// Judges `line-misread`.
 pub static CHECK: Check = Check { rules: &[&LINE_MISREAD], run };

@@ -1,5 +1,6 @@
 //! A variable whose name is nearly one of the pair's: the CLI does not read it.
 
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::at_source;
 use crate::deployment::selection::has_backend;
@@ -12,15 +13,7 @@ use crate::remedies::env_file::rewrite;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// A variable has a name that the CLI does not read.
-pub static MISNAMED_VARIABLE: Rule = Rule {
-    id: "misnamed-variable",
-    level: Level::Error,
-    title: "a variable has a name that the CLI does not read",
-    explain: include_str!("misnamed-variable.md"),
-    is_cause: true,
-    causes: &["selection-incomplete", "selection-missing"],
-    since: "0.1.0",
-};
+pub static MISNAMED_VARIABLE: Rule = Rule::new("misnamed-variable", Level::Error, "the CLI does not read a variable with this name", include_str!("misnamed-variable.md")).cause(&["selection-incomplete", "selection-missing"]).explains(&[CliFailure::NotSelected]);
 
 /// Judges `misnamed-variable`.
 pub static CHECK: Check = Check { rules: &[&MISNAMED_VARIABLE], run };

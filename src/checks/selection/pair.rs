@@ -1,5 +1,6 @@
 //! The pair is not there, or only half of it is: the CLI leaves self-hosted mode without a word.
 
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::endpoint::backend_url;
 use crate::deployment::key::trial_of;
@@ -20,26 +21,10 @@ use crate::remedies::mint::for_selection;
 use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Nothing here names a self-hosted deployment.
-pub static SELECTION_MISSING: Rule = Rule {
-    id: "selection-missing",
-    level: Level::Error,
-    title: "nothing here names a self-hosted deployment",
-    explain: include_str!("selection-missing.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SELECTION_MISSING: Rule = Rule::new("selection-missing", Level::Error, "the self-hosted URL and admin key are not set", include_str!("selection-missing.md")).cause(&[]).explains(&[CliFailure::NotSelected]);
 
 /// Only one of the self-hosted URL and admin key is set.
-pub static SELECTION_INCOMPLETE: Rule = Rule {
-    id: "selection-incomplete",
-    level: Level::Error,
-    title: "only one of the self-hosted URL and admin key is set",
-    explain: include_str!("selection-incomplete.md"),
-    is_cause: true,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SELECTION_INCOMPLETE: Rule = Rule::new("selection-incomplete", Level::Error, "the self-hosted URL or the admin key is missing", include_str!("selection-incomplete.md")).cause(&[]).explains(&[CliFailure::CloudConflictIncomplete, CliFailure::NotSelected]);
 
 /// Judges `selection-missing`.
 pub static MISSING_CHECK: Check = Check { rules: &[&SELECTION_MISSING], run: missing };

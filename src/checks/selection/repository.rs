@@ -15,26 +15,10 @@ use crate::report::shell_word;
 use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Git does not ignore the env file that holds the admin key.
-pub static ENV_NOT_IGNORED: Rule = Rule {
-    id: "env-not-ignored",
-    level: Level::Warning,
-    title: "git does not ignore the env file that holds the admin key",
-    explain: include_str!("env-not-ignored.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static ENV_NOT_IGNORED: Rule = Rule::new("env-not-ignored", Level::Warning, "git does not ignore the env file with the admin key", include_str!("env-not-ignored.md"));
 
 /// A file that git tracks holds a secret in force.
-pub static SECRET_IN_GIT: Rule = Rule {
-    id: "secret-in-git",
-    level: Level::Error,
-    title: "a file that git tracks holds a secret in force",
-    explain: include_str!("secret-in-git.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SECRET_IN_GIT: Rule = Rule::new("secret-in-git", Level::Error, "a file tracked by git contains a secret in use", include_str!("secret-in-git.md"));
 
 /// Judges `env-not-ignored`.
 pub static NOT_IGNORED_CHECK: Check = Check { rules: &[&ENV_NOT_IGNORED], run: not_ignored };

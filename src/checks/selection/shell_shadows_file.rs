@@ -1,6 +1,7 @@
 //! The shell's value and the file's differ, and the shell's counts: a stale export, direnv, a
 //! secret of CI.
 
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
 use crate::deployment::selection::at_source;
@@ -12,15 +13,7 @@ use crate::names::URL;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// A variable of the shell hides another value in the env file.
-pub static SHELL_SHADOWS_FILE: Rule = Rule {
-    id: "shell-shadows-file",
-    level: Level::Warning,
-    title: "a variable of the shell hides another value in the env file",
-    explain: include_str!("shell-shadows-file.md"),
-    is_cause: true,
-    // At level error only, when the file's key would be accepted: then whatever is wrong with the
-    // shell's follows from this.
-    causes: &[
+pub static SHELL_SHADOWS_FILE: Rule = Rule::new("shell-shadows-file", Level::Warning, "a shell variable overrides the value in the env file", include_str!("shell-shadows-file.md")).cause(&[
         "key-foreign",
         "key-from-another-instance",
         "key-from-detached-volume",
@@ -33,9 +26,7 @@ pub static SHELL_SHADOWS_FILE: Rule = Rule {
         "key-is-cloud-key",
         "key-prefix-refused",
         "key-without-name",
-    ],
-    since: "0.1.0",
-};
+    ]).explains(&[CliFailure::KeyRejected]);
 
 /// Judges `shell-shadows-file`.
 pub static CHECK: Check = Check { rules: &[&SHELL_SHADOWS_FILE], run };

@@ -1,5 +1,6 @@
 //! Where the two values stand: in different places, or twice in one.
 
+use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::at_source;
 use crate::deployment::selection::counts;
@@ -10,26 +11,10 @@ use crate::remedies::env_file::delete;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and the admin key come from different places.
-pub static SPLIT_SOURCES: Rule = Rule {
-    id: "split-sources",
-    level: Level::Warning,
-    title: "the self-hosted URL and the admin key come from different places",
-    explain: include_str!("split-sources.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static SPLIT_SOURCES: Rule = Rule::new("split-sources", Level::Warning, "the URL and the admin key come from different places", include_str!("split-sources.md")).explains(&[CliFailure::KeyRejected]);
 
 /// A variable is defined twice in one file, and the last line counts.
-pub static DUPLICATE_VARIABLE: Rule = Rule {
-    id: "duplicate-variable",
-    level: Level::Warning,
-    title: "a variable is defined twice in one file, and the last line counts",
-    explain: include_str!("duplicate-variable.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+pub static DUPLICATE_VARIABLE: Rule = Rule::new("duplicate-variable", Level::Warning, "a variable is set twice in one file; the last line wins", include_str!("duplicate-variable.md"));
 
 /// Judges `split-sources`.
 pub static SPLIT_CHECK: Check = Check { rules: &[&SPLIT_SOURCES], run: split };

@@ -6,33 +6,15 @@ use crate::checks::Check;
 use crate::deployment::log_lines::log_match;
 use crate::evidence::docker::ContainerState;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose_command;
 use crate::remedies::rescue::path_in_container;
 use crate::report::shell_word;
 use crate::report::{Finding, Level, Remedy, Rule};
 
-const fn rule(id: &'static str, title: &'static str, explain: &'static str) -> Rule {
-    let (level, is_cause, causes) = (Level::Error, true, BACKEND_DOWN);
-    Rule { id, level, title, explain, is_cause, causes, since: "0.1.0" }
-}
-
 static SQL_TLS: Rule =
-    rule("sql-tls", "backend and SQL server do not agree on TLS", include_str!("sql-tls.md"));
-static SQL_LEASE_CONTENDED: Rule = rule(
-    "sql-lease-contended",
-    "two backends want one database",
-    include_str!("sql-lease-contended.md"),
-);
-static STORAGE_SWITCHED: Rule = rule(
-    "storage-switched",
-    "the storage of files was switched on an existing database",
-    include_str!("storage-switched.md"),
-);
-static VOLUME_CORRUPT: Rule = rule(
-    "volume-corrupt",
-    "the database is incomplete or damaged",
-    include_str!("volume-corrupt.md"),
-);
+    Rule::new("sql-tls", Level::Error, "the TLS connection to the database fails", include_str!("sql-tls.md")).cause(BACKEND_DOWN);
+static SQL_LEASE_CONTENDED: Rule = Rule::new("sql-lease-contended", Level::Error, "two backends use the same database", include_str!("sql-lease-contended.md")).cause(BACKEND_DOWN);
+static STORAGE_SWITCHED: Rule = Rule::new("storage-switched", Level::Error, "the file storage was switched on an existing database", include_str!("storage-switched.md")).cause(BACKEND_DOWN);
+static VOLUME_CORRUPT: Rule = Rule::new("volume-corrupt", Level::Error, "the database is incomplete or damaged", include_str!("volume-corrupt.md")).cause(BACKEND_DOWN);
 
 pub(super) static TLS: Check = Check { rules: &[&SQL_TLS], run: tls };
 pub(super) static LEASE: Check = Check { rules: &[&SQL_LEASE_CONTENDED], run: lease };
@@ -43,7 +25,7 @@ fn tls(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(found) = log_match(evidence, SQL_TLS.id)? else { return Ok(vec![]) };
     let mut finding = found.finding(&SQL_TLS);
     if let Some(last) = finding.remedies.last_mut() {
-        last.commands.push(compose_command(evidence, "up -d"));
+        last.commands.push(up(evidence));
     }
     Ok(vec![finding])
 }
@@ -67,7 +49,7 @@ fn lease(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         finding.remedy(find).remedy(
             Remedy::careful("when the other one is stopped")
-                .run(format!("docker restart {}", shell_word(&found.container.name))),
+                .run(Command::docker(["restart", &found.container.name])),
         ),
     ])
 }
@@ -82,7 +64,7 @@ fn switched(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     Ok(vec![
         found.finding(&STORAGE_SWITCHED)
-            .remedy(Remedy::careful(back).run(compose_command(evidence, "up -d")))
+            .remedy(Remedy::careful(back).run(up(evidence)))
             .remedy(
                 Remedy::safe("to move for good: once it runs as before, `npx convex export --include-file-storage`, then start an instance with the new storage and an empty database, and import there"),
             ),
@@ -94,7 +76,7 @@ fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let container = found.container;
     let mut keep = Remedy::careful("first keep a copy of what is there");
     if container.is_running() || container.state == ContainerState::Restarting {
-        keep = keep.run(format!("docker stop {}", shell_word(&container.name)));
+        keep = keep.run(Command::docker(["stop", &container.name]));
     }
     let data = container.data_dir.trim_end_matches('/');
     keep = keep.run(format!(

@@ -11,15 +11,7 @@ use crate::deployment::variable::entry_if_set;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static S3_INCOMPLETE: Rule = Rule {
-    id: "s3-incomplete",
-    level: Level::Warning,
-    title: "some of the S3 variables are missing: files are kept on disk",
-    explain: include_str!("s3-incomplete.md"),
-    is_cause: true,
-    causes: BACKEND_DOWN,
-    since: "0.1.0",
-};
+static S3_INCOMPLETE: Rule = Rule::new("s3-incomplete", Level::Warning, "some S3 variables are missing; files stay on disk", include_str!("s3-incomplete.md")).cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&S3_INCOMPLETE], run };
 

@@ -13,20 +13,10 @@ use crate::evidence::compose::SqlKind;
 use crate::evidence::compose::{BackendService, DatabaseService, EntryValue};
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
-use crate::remedies::command::compose_command;
-use crate::remedies::command::docker_command;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SQL_DATABASE_MISSING: Rule = Rule {
-    id: "sql-database-missing",
-    level: Level::Error,
-    title: "the SQL server has no database for this instance",
-    explain: include_str!("sql-database-missing.md"),
-    is_cause: true,
-    causes: BACKEND_DOWN,
-    since: "0.1.0",
-};
+static SQL_DATABASE_MISSING: Rule = Rule::new("sql-database-missing", Level::Error, "the database for this instance does not exist", include_str!("sql-database-missing.md")).cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&SQL_DATABASE_MISSING], run };
 
@@ -121,22 +111,17 @@ fn create(evidence: &Evidence, server: Option<&DatabaseService>, name: &str) -> 
         "create the database {name} on the SQL server, which loses nothing, then start the backend again"
     ));
     let restart = |remedy: Remedy| match run_container(evidence) {
-        Some(container) => remedy.run(docker_command("restart", &container.name)),
-        None => remedy.run(compose_command(evidence, "up -d")),
+        Some(container) => remedy.run(Command::docker(["restart", &container.name])),
+        None => remedy.run(up(evidence)),
     };
     let Some(server) = server else { return remedy };
-    let service = shell_word(&server.name);
-    restart(if server.kind == SqlKind::Mysql {
-        remedy.run(compose_command(
-            evidence,
-            &format!("exec {service} sh -c 'mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e \"CREATE DATABASE {name}\"'"),
-        ))
-    } else {
-        remedy.run(compose_command(
-            evidence,
-            &format!("exec {service} sh -c 'createdb -U \"${{POSTGRES_USER:-postgres}}\" {name}'"),
-        ))
-    })
+    let command = match server.kind {
+        SqlKind::Mysql => {
+            format!("mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e \"CREATE DATABASE {name}\"")
+        }
+        SqlKind::Postgres => format!("createdb -U \"${{POSTGRES_USER:-postgres}}\" {name}"),
+    };
+    restart(remedy.run(compose(evidence, ComposeVerb::Exec(server.name.clone(), command))))
 }
 
 #[cfg(test)]

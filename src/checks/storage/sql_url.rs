@@ -16,28 +16,11 @@ use crate::evidence::compose::SqlKind;
 use crate::evidence::compose::SqlUrl;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::SQL_URLS;
-use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SQL_URL_HAS_PATH: Rule = Rule {
-    id: "sql-url-has-path",
-    level: Level::Error,
-    title: "the URL of the SQL server names a database, which stops the backend",
-    explain: include_str!("sql-url-has-path.md"),
-    is_cause: true,
-    causes: BACKEND_DOWN,
-    since: "0.1.0",
-};
+static SQL_URL_HAS_PATH: Rule = Rule::new("sql-url-has-path", Level::Error, "the database URL must not include a database name", include_str!("sql-url-has-path.md")).cause(BACKEND_DOWN);
 
-static SQL_URL_NOT_PASSED: Rule = Rule {
-    id: "sql-url-not-passed",
-    level: Level::Warning,
-    title: "a SQL server stands by, and the backend runs on SQLite",
-    explain: include_str!("sql-url-not-passed.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static SQL_URL_NOT_PASSED: Rule = Rule::new("sql-url-not-passed", Level::Warning, "a SQL server is running, but the backend uses SQLite", include_str!("sql-url-not-passed.md"));
 
 pub(super) static HAS_PATH: Check = Check { rules: &[&SQL_URL_HAS_PATH], run: has_path };
 pub(super) static NOT_PASSED: Check = Check { rules: &[&SQL_URL_NOT_PASSED], run: not_passed };
@@ -47,7 +30,7 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Remedy::careful(
             "end the URL after the port: postgres://USER:PASSWORD@HOST:5432. The backend uses the database that is called like the instance, with `_` in place of `-`; then",
         )
-        .run(compose_command(evidence, "up -d"))
+        .run(up(evidence))
     };
     let logged = log_match(evidence, SQL_URL_HAS_PATH.id);
     let project = project(evidence);

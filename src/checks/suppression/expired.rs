@@ -4,15 +4,7 @@ use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static SUPPRESSION_EXPIRED: Rule = Rule {
-    id: "suppression-expired",
-    level: Level::Info,
-    title: "a suppression is past its last day and hides nothing any more",
-    explain: include_str!("suppression-expired.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static SUPPRESSION_EXPIRED: Rule = Rule::new("suppression-expired", Level::Info, "a suppression has expired", include_str!("suppression-expired.md"));
 
 pub(super) static CHECK: Check = Check { rules: &[&SUPPRESSION_EXPIRED], run };
 

@@ -3,12 +3,15 @@
 mod expired;
 mod unused;
 
-use super::Check;
+use super::{Check, Pass};
 use crate::evidence::suppression::Suppression;
 use crate::report::Finding;
 
 /// The checks of this family.
-pub static CHECKS: &[&Check] = &[&expired::CHECK, &unused::CHECK];
+pub static CHECKS: &[&Check] = &[&expired::CHECK];
+
+/// What is judged once the checks have run.
+pub static PASSES: &[&Pass] = &[&unused::PASS];
 
 /// Whether a suppression is written for this finding: its id, or the retired name of it, and one of
 /// its places. Its last day is not looked at.

@@ -1,24 +1,16 @@
 //! A suppression that fits no finding: the fault is mended, or the place is misspelt.
 
-use super::{expired, fits};
-use crate::checks::{self, Check};
+use super::fits;
+use crate::checks::{self, Outcome, Pass};
 use crate::evidence::suppression::Suppression;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static SUPPRESSION_UNUSED: Rule = Rule {
-    id: "suppression-unused",
-    level: Level::Info,
-    title: "a suppression fits no finding",
-    explain: include_str!("suppression-unused.md"),
-    is_cause: false,
-    causes: &[],
-    since: "0.1.0",
-};
+static SUPPRESSION_UNUSED: Rule = Rule::new("suppression-unused", Level::Info, "a suppression matches no finding", include_str!("suppression-unused.md"));
 
-pub(super) static CHECK: Check = Check { rules: &[&SUPPRESSION_UNUSED], run };
+pub(super) static PASS: Pass = Pass { rules: &[&SUPPRESSION_UNUSED], run };
 
-fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
+fn run(evidence: &Evidence, outcome: &Outcome) -> Result<Vec<Finding>, Unseen> {
     let entries: Vec<&Suppression> = evidence
         .asked
         .suppressions
@@ -28,10 +20,6 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if entries.is_empty() {
         return Ok(vec![]);
     }
-    // Whether an entry fits shows only once the other checks have spoken; they are pure and quick,
-    // so they are asked here again.
-    let mut outcome = checks::run_all_but(evidence, "suppression");
-    outcome.findings.extend(expired::run(evidence)?);
     let (about_us, others): (Vec<_>, Vec<_>) =
         entries.into_iter().partition(|one| one.id == SUPPRESSION_UNUSED.id);
     let mut found = Vec::new();
@@ -105,7 +93,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_unused_only_if_its_check_could_see() {
-        let seen = checks::run_all_but(&Evidence::default(), "suppression");
+        let seen = checks::run_all(&Evidence::default());
         let passed = seen.passed.first().expect("some check passes without evidence").as_str();
         let unknown = seen.unknown.first().expect("and some cannot see").id.as_str();
         assert_eq!(outcome(&[]), Ok(vec![]));

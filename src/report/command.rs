@@ -1,0 +1,161 @@
+//! A command of a remedy, by its parts: it becomes a line only when it is shown, so that a platform
+//! without Compose can be told something else instead.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::shell_word;
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub enum Command {
+    /// `docker compose …`, in the project's directory.
+    Compose(ComposeCommand),
+    /// `docker …`, word by word.
+    Docker(Vec<String>),
+    /// `convex-doctor …`, word by word.
+    Doctor(Vec<String>),
+    /// Any other line, as it is typed.
+    Shell(String),
+}
+
+/// A command for Compose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComposeCommand {
+    /// The files that Compose would not find by itself.
+    pub files: Vec<String>,
+    /// The project, if it is not the one that these files have.
+    pub project: Option<String>,
+    /// What it does.
+    pub verb: ComposeVerb,
+}
+
+/// What a command for Compose does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ComposeVerb {
+    /// Creates or recreates the containers, of one service or of all, and starts them.
+    Up(Option<String>),
+    /// Creates the container of a service without starting it.
+    Create(String),
+    /// Stops and removes the containers.
+    Down,
+    /// Stops the containers.
+    Stop,
+    /// Fetches the images.
+    Pull,
+    /// The end of the logs.
+    Logs,
+    /// The state of the containers.
+    Ps,
+    /// Checks the compose file.
+    Config,
+    /// Generates an admin key in a service's container.
+    GenerateKey(String),
+    /// Runs a shell command in a service's container.
+    Exec(String, String),
+}
+
+impl Command {
+    /// `docker …` with these words.
+    pub fn docker<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Docker(words.into_iter().map(str::to_owned).collect())
+    }
+
+    /// `convex-doctor …` with these words.
+    pub fn doctor<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Doctor(words.into_iter().map(str::to_owned).collect())
+    }
+}
+
+impl From<String> for Command {
+    fn from(line: String) -> Self {
+        Self::Shell(line)
+    }
+}
+
+impl From<&str> for Command {
+    fn from(line: &str) -> Self {
+        Self::Shell(line.to_owned())
+    }
+}
+
+impl From<Command> for String {
+    fn from(command: Command) -> Self {
+        command.to_string()
+    }
+}
+
+impl PartialEq<&str> for Command {
+    fn eq(&self, line: &&str) -> bool {
+        self.to_string() == *line
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = |f: &mut fmt::Formatter<'_>, program: &str, words: &[String]| {
+            f.write_str(program)?;
+            words.iter().try_for_each(|word| write!(f, " {}", shell_word(word)))
+        };
+        match self {
+            Self::Compose(command) => command.fmt(f),
+            Self::Docker(arguments) => words(f, "docker", arguments),
+            Self::Doctor(arguments) => words(f, "convex-doctor", arguments),
+            Self::Shell(line) => f.write_str(line),
+        }
+    }
+}
+
+impl fmt::Display for ComposeCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("docker compose")?;
+        self.files.iter().try_for_each(|file| write!(f, " -f {}", shell_word(file)))?;
+        if let Some(project) = &self.project {
+            write!(f, " -p {}", shell_word(project))?;
+        }
+        write!(f, " {}", self.verb)
+    }
+}
+
+impl fmt::Display for ComposeVerb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up(None) => f.write_str("up -d"),
+            Self::Up(Some(service)) => write!(f, "up -d {}", shell_word(service)),
+            Self::Create(service) => write!(f, "up --no-start {}", shell_word(service)),
+            Self::Down => f.write_str("down"),
+            Self::Stop => f.write_str("stop"),
+            Self::Pull => f.write_str("pull"),
+            Self::Logs => f.write_str("logs --tail 50"),
+            Self::Ps => f.write_str("ps"),
+            Self::Config => f.write_str("config --quiet"),
+            Self::GenerateKey(service) => write!(
+                f,
+                "exec -T {} ./generate_admin_key.sh 2>/dev/null",
+                shell_word(service)
+            ),
+            Self::Exec(service, command) => {
+                write!(f, "exec {} sh -c {}", shell_word(service), shell_word(command))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_become_a_command() {
+        assert_eq!(shell_word("backend-1.x"), "backend-1.x");
+        assert_eq!(shell_word("a$(id)"), "'a$(id)'");
+        assert_eq!(shell_word("a'b"), r"'a'\''b'");
+        let stop = Command::docker(["stop", "a; rm -rf /"]);
+        assert_eq!(stop, "docker stop 'a; rm -rf /'");
+        let up = ComposeVerb::Up(Some("$(id)".to_owned()));
+        let command = ComposeCommand { files: vec!["a b.yml".to_owned()], project: None, verb: up };
+        assert_eq!(command.to_string(), "docker compose -f 'a b.yml' up -d '$(id)'");
+    }
+}
