@@ -11,7 +11,9 @@ use std::path::{Component, Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use remedy::{Action, Edit, Errand, MountAt, Price, Remedy, Safety, line_hash, shell_word};
+pub use remedy::{
+    Action, Edit, Errand, MountAt, Order, Price, Remedy, Safety, line_hash, shell_word,
+};
 
 /// How bad a finding is.
 #[derive(

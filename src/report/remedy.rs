@@ -17,6 +17,17 @@ pub enum Safety {
     Destructive,
 }
 
+/// How a remedy relates to those before it in the list of its finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// One of several steps: all of them are needed, in the order of the list.
+    Step,
+    /// Fixes the finding instead of those before it.
+    #[default]
+    Alternative,
+}
+
 /// One way to mend a finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Remedy {
@@ -31,6 +42,9 @@ pub struct Remedy {
     pub actions: Vec<Action>,
     /// What carrying it out can do.
     pub safety: Safety,
+    /// Whether it is one of several steps, or an alternative to the remedies before it.
+    #[serde(default)]
+    pub order: Order,
     /// What it ends, and what it leaves; only where both have to be known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -50,6 +64,7 @@ impl Remedy {
             edits: Vec::new(),
             actions: Vec::new(),
             safety: Safety::Safe,
+            order: Order::Alternative,
             price: None,
             errands: Vec::new(),
             docs: None,
@@ -59,6 +74,12 @@ impl Remedy {
     /// A remedy that stops or changes something.
     pub fn careful(title: impl Into<String>) -> Self {
         Self { safety: Safety::Unsafe, ..Self::safe(title) }
+    }
+
+    /// Makes it a step: needed together with the other steps of its finding, in their order.
+    pub fn step(mut self) -> Self {
+        self.order = Order::Step;
+        self
     }
 
     /// Whether `convex-doctor fix` can carry it out.
