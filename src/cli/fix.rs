@@ -124,8 +124,7 @@ pub(super) fn tell_left(directories: &[&Path], is_ours: bool) {
 fn check(arguments: &Arguments, options: &Options) -> Result<(), String> {
     for id in &arguments.ids {
         if checks::rule(id).is_none() {
-            let nearest = super::explain::nearest(id).join(", ");
-            return Err(format!("there is no finding `{id}`; the nearest: {nearest}"));
+            return Err(super::explain::unknown(id));
         }
     }
     match options.format.as_slice() {
@@ -204,7 +203,7 @@ impl Mending<'_> {
     fn apply(&self, report: Report) -> anyhow::Result<Story> {
         let mut story = self.begin(&report);
         let says = self.options.format.first() != Some(&Format::Json);
-        let show = |text: &str| if says { output::print(text) } else { Ok(()) };
+        let show = |text: &str| if says { output::show(text) } else { Ok(()) };
         show(&render::opening(&story))?;
         let interrupt = Interrupt::watch();
         let engine = std::cell::OnceCell::new();

@@ -97,7 +97,7 @@ fn show(options: &Options, value: &Value, text: &str) -> anyhow::Result<()> {
     if options.wants_json() {
         output::print(&json::to_text(value))?;
     } else {
-        output::print(text)?;
+        output::show(text)?;
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
     if options.wants_json() {
         output::print(&json::to_text(&inspection))?;
     } else {
-        output::print(&crate::render::key::render(&inspection))?;
+        output::show(&crate::render::key::render(&inspection))?;
     }
     Ok(if admin_key::refused(&inspection) { Exit::Found } else { Exit::Fine })
 }

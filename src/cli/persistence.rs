@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         };
         match path {
             Some(path) => output::write_file(path, &page)?,
+            None if *format == Format::Text => output::show(&page)?,
             None => output::print(&page)?,
         }
     }

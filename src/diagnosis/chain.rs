@@ -84,7 +84,7 @@ pub(super) fn draw(evidence: &Evidence, roots: &[Finding]) -> (Vec<Link>, Option
         let (from, relation, to) = scene.ends(place);
         Link { from, to, relation: relation.to_owned(), state: judged.state, why: judged.why }
     });
-    (links.collect(), Some(short))
+    (links.collect(), short)
 }
 
 /// Lets a root cause about the link speak: proven, it breaks it; less sure, it says why the link is
@@ -362,7 +362,7 @@ fn written<'a>(selection: &'a SelectionFacts, name: &str) -> Option<&'a Definiti
     selection.definitions(name).iter().find(|one| one.wins && !one.empty)
 }
 
-/// Where a value stands, in a word.
+/// Where a value is set, in a word.
 fn spot(source: &ValueSource) -> String {
     match source {
         ValueSource::Env { .. } => "shell".to_owned(),
@@ -370,9 +370,10 @@ fn spot(source: &ValueSource) -> String {
     }
 }
 
-/// The chain in one line: the links inside the container's custody are drawn as one, and each
-/// stands at the worst of its own.
-fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
+/// The chain in one line: the links inside of the container's custody are drawn as one, and each
+/// has the worst state of its own. `None` where an end has no place to name, where nothing is
+/// amiss, and where more than one link is not known: such a line says nothing.
+fn short(scene: &Scene<'_>, judged: &[Judged]) -> Option<ShortChain> {
     let worst = |places: &[Place]| {
         let states = places.iter().filter_map(|place| judged.get(*place as usize));
         states.map(|judged| judged.state).max_by_key(|state| match state {
@@ -383,23 +384,19 @@ fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
     };
     let step =
         |places: &[Place], label: String| (worst(places).unwrap_or(LinkState::Unknown), label);
-    let key = match scene.key {
-        Some(key) => format!("{} key", spot(&key.source)),
-        None => "no key".to_owned(),
-    };
-    let source = scene.url.map_or_else(|| "no URL".to_owned(), |(_, source)| spot(source));
+    let key = scene.key?;
+    let (_, source) = scene.url?;
+    let port = scene.port().map_or_else(|| "port".to_owned(), |port| format!(":{port}"));
     let container = scene.container.map_or("container", |container| container.name.as_str());
-    ShortChain {
-        first: key,
-        steps: vec![
-            step(&[Place::Key], "secret".to_owned()),
-            step(&[Place::Secret, Place::File], scene.volume()),
-            step(&[Place::Volume, Place::Mount], container.to_owned()),
-            step(
-                &[Place::Port],
-                scene.port().map_or_else(|| "port".to_owned(), |port| format!(":{port}")),
-            ),
-            step(&[Place::Url, Place::Source], source),
-        ],
-    }
+    let steps = vec![
+        step(&[Place::Source, Place::Url], port),
+        step(&[Place::Port], container.to_owned()),
+        step(&[Place::Mount, Place::Volume], scene.volume()),
+        step(&[Place::File, Place::Secret], "secret".to_owned()),
+        step(&[Place::Key], format!("key {}", spot(&key.source))),
+    ];
+    let unknown = steps.iter().filter(|(state, _)| *state == LinkState::Unknown).count();
+    let broken = steps.iter().any(|(state, _)| *state == LinkState::Broken);
+    let first = format!("URL {}", spot(source));
+    (broken && unknown < 2).then_some(ShortChain { first, steps })
 }

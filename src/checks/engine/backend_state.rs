@@ -194,10 +194,10 @@ fn last_words(mut finding: Finding, container: &Container) -> Finding {
     let source = format!("the log of {}", container.name);
     if let Some(spoken) = log_lines::explanation(&log.tail) {
         finding.detail = format!("{} Its log says why: {}", finding.detail, spoken.known.means);
-        return finding.because(spoken.line.to_owned(), source);
+        return finding.showing(spoken.line.to_owned(), source);
     }
     for line in log.tail.iter().rev().take(3).rev() {
-        finding = finding.because(line.clone(), source.clone());
+        finding = finding.showing(line.clone(), source.clone());
     }
     finding
 }

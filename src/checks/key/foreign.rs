@@ -63,7 +63,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let candidates = candidates(evidence);
     for candidate in &candidates {
         finding = finding
-            .because(
+            .showing(
                 format!(
                     "Do not mint yet if you miss data: it is attached to no running backend, and \
                      belongs to project {}",

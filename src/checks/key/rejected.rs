@@ -56,7 +56,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     for candidate in candidates(evidence) {
         finding = finding
-            .because(
+            .showing(
                 "Do not mint yet if you miss data: it is attached to no running backend",
                 format!("volume {}", candidate.volume.name),
             )

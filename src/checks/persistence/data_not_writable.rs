@@ -87,7 +87,7 @@ fn refused(told: &log_lines::Told<'_>) -> Finding {
 fn with_line(evidence: &Evidence, finding: Finding) -> Finding {
     match log_lines::told(evidence, DATA_NOT_WRITABLE.id) {
         Ok(Some(told)) => {
-            finding.because(told.line.to_owned(), format!("the log of {}", told.container.name))
+            finding.showing(told.line.to_owned(), format!("the log of {}", told.container.name))
         }
         _ => finding,
     }

@@ -157,7 +157,7 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     finding = finding
         .because(format!("{} is a SQL server", database.name), location(&database.at).to_string());
     if let Some((container, line)) = runs_on_sqlite {
-        finding = finding.because(line, format!("the log of {}", container.name));
+        finding = finding.showing(line, format!("the log of {}", container.name));
     }
     let warn = if key_accepted(evidence) {
         "; the database there starts empty, so first `npx convex export`, then import there"

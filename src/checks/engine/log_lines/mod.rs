@@ -104,7 +104,7 @@ impl Told<'_> {
         let finding = rule
             .finding(self.certainty, self.known.means)
             .level(self.level)
-            .because(self.line.to_owned(), format!("the log of {name}"))
+            .showing(self.line.to_owned(), format!("the log of {name}"))
             .at(place(self.container));
         if self.known.remedy.is_empty() {
             finding
