@@ -16,12 +16,12 @@ use crate::secret;
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR or `TERM=dumb` says no; CLICOLOR_FORCE says yes everywhere.
+    /// On a terminal, unless NO_COLOR or TERM=dumb is set
     #[default]
     Auto,
-    /// Always.
+    /// Always
     Always,
-    /// Never.
+    /// Never
     Never,
 }
 

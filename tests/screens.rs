@@ -14,7 +14,10 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
+use clap::{Command, CommandFactory as _, Parser as _};
+use convex_doctor::cli::Arguments;
 use convex_doctor::collect::{self, Request};
 use convex_doctor::demo::Stage;
 use convex_doctor::diagnosis::{Choices, diagnose};
@@ -39,18 +42,19 @@ struct Shot {
 /// Each verdict, each headline, and each part of a screen.
 const SHOTS: &[Shot] = &[
     // One per sketch of the design.
-    Shot { name: "broken-key", fixture: "key-foreign", all: true, ..NONE },
+    Shot { name: "broken-key", fixture: "stale-key", all: true, ..NONE },
     Shot { name: "selection-missing", fixture: "selection-missing", ..NONE },
     Shot { name: "engine-down", fixture: "url-refused", no_docker: true, ..NONE },
     Shot { name: "healthy", fixture: "healthy", all: true, ..NONE },
     Shot { name: "at-risk", fixture: "data-volume-anonymous", ..NONE },
-    Shot { name: "broken-key-without-docker", fixture: "key-foreign", no_docker: true, ..NONE },
+    Shot { name: "broken-key-without-docker", fixture: "stale-key", no_docker: true, ..NONE },
     Shot { name: "healthy-with-warnings", fixture: "secret-in-compose", ..NONE },
     Shot { name: "several-causes", fixture: "several-name-mismatch-and-slash", ..NONE },
     // The other headlines.
     Shot { name: "key-format", fixture: "key-placeholder", ..NONE },
+    Shot { name: "key-format-untested", fixture: "key-placeholder", no_network: true, ..NONE },
     Shot { name: "key-read-only", fixture: "key-is-read-only", ..NONE },
-    Shot { name: "url-not-reached", fixture: "url-dns-failure", ..NONE },
+    Shot { name: "url-not-reached", fixture: "url-refused", ..NONE },
     Shot { name: "url-reached", fixture: "url-has-path", ..NONE },
     Shot { name: "backend-stopped", fixture: "backend-stopped", ..NONE },
     Shot { name: "backend-restarting", fixture: "backend-restarting", ..NONE },
@@ -68,7 +72,13 @@ const SHOTS: &[Shot] = &[
     Shot { name: "healthy-without-docker", fixture: "healthy", no_docker: true, ..NONE },
     Shot { name: "compose-invalid", fixture: "compose-variable-unset--required", ..NONE },
     Shot { name: "only", fixture: "key-foreign", only: &["key_shape"], ..NONE },
-    Shot { name: "suppressed", fixture: "data-volume-anonymous", ignore: &["data-volume-anonymous"], all: true, ..NONE },
+    Shot {
+        name: "suppressed",
+        fixture: "data-volume-anonymous",
+        ignore: &["data-volume-anonymous"],
+        all: true,
+        ..NONE
+    },
 ];
 
 const NONE: Shot = Shot {
@@ -110,18 +120,33 @@ fn settled(stage: &Stage, text: &str) -> String {
         text = text.replace(&format!("port {port}"), &format!("port 4321{index}"));
     }
     let lines = text.lines().map(|line| {
-        let end = line.strip_suffix(" s").and_then(|line| line.rfind([' ']).map(|at| &line[..at]));
-        match end {
-            Some(start) if line.len() - start.len() <= 8 => format!("{start} 0.01 s\n"),
-            _ => match line.split_once(" ms  ") {
-                Some((number, probe)) if number.trim().parse::<u64>().is_ok() => {
-                    format!("     1 ms  {probe}\n")
-                }
-                _ => format!("{line}\n"),
-            },
+        // The fixtures have the dates of one day, and the clock is the real one.
+        if let Some((start, end)) = line.split_once(" running for ")
+            && let Some((days, rest)) = end.split_once(" days")
+        {
+            let gap = " ".repeat(days.len() - 1);
+            return format!("{start} running for 3 days{gap}{rest}\n");
+        }
+        if let Some((number, probe)) = line.split_once(" ms  ")
+            && number.trim().parse::<u64>().is_ok()
+        {
+            return format!("     1 ms  {probe}\n");
+        }
+        let Some(end) = line.strip_suffix(" s") else { return format!("{line}\n") };
+        let time = end.rsplit(' ').next().unwrap();
+        match time.parse::<f64>() {
+            Ok(_) => format!("{}0.01 s\n", &end[..end.len() - time.len()]),
+            Err(_) => format!("{line}\n"),
         }
     });
-    lines.collect()
+    let mut lines: Vec<String> = lines.collect();
+    // Probes run at the same time: which ends first differs.
+    let is_timing = |line: &String| line.starts_with("     1 ms  ");
+    if let Some(first) = lines.iter().position(is_timing) {
+        let end = lines.iter().rposition(is_timing).unwrap();
+        lines[first..=end].sort_unstable();
+    }
+    lines.concat()
 }
 
 fn wanted(name: &str) -> bool {
@@ -184,5 +209,196 @@ fn every_file_is_of_a_screen() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let stem = name.split('.').next().unwrap();
         assert!(SHOTS.iter().any(|shot| shot.name == stem), "{name}");
+    }
+}
+
+/// What the program writes to its standard output, in nothing but this environment.
+fn output(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let output = Process::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The first locale that is set decides; without any, a pipe gets UTF-8. A format for programs is
+/// the same everywhere.
+#[test]
+fn without_utf_8_every_text_is_ascii() {
+    // It may take two lines.
+    let path = |text: &str| {
+        let start = text.find("\nURL ").unwrap();
+        let lines = text[start + 1..].lines().take(2).map(str::trim);
+        lines.collect::<Vec<_>>().join(" ")
+    };
+    for environment in [
+        &[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")][..],
+        &[("LC_ALL", ""), ("LC_CTYPE", "POSIX"), ("LANG", "en_US.UTF-8")],
+        &[("LANG", "en_US.ISO-8859-1")],
+        &[("LANG", "en_US.UTF-8"), ("TERM", "dumb")],
+    ] {
+        for arguments in [
+            &["demo"][..],
+            &["demo", "-v"],
+            &["explain"],
+            &["explain", "--all"],
+            &["explain", "key-foreign"],
+            &["explain", "where-is-my-data"],
+            &["--help"],
+            &["key", "inspect", "--help"],
+        ] {
+            let text = output(arguments, environment);
+            let other = text.lines().find(|line| !line.is_ascii());
+            assert!(text.lines().count() > 8 && other.is_none(), "{arguments:?}: {other:?}");
+        }
+        let line = path(&output(&["demo"], environment));
+        assert!(line.contains(" -> app_data") && line.contains("secret x key "), "{line}");
+    }
+    for environment in [
+        &[][..],
+        &[("LANG", "C.UTF-8")],
+        &[("LC_ALL", "de_DE.utf8"), ("LANG", "C")],
+        &[("LANG", "")],
+    ] {
+        let line = path(&output(&["demo"], environment));
+        assert!(line.contains(" → app_data → secret ✗ key .env.local:2"), "{line}");
+    }
+    let markdown = output(&["demo", "--format", "markdown"], &[("LC_ALL", "C")]);
+    assert!(markdown.contains(" → app_data → secret ✗ key "), "{markdown}");
+}
+
+#[test]
+fn the_demo_says_whose_commands_they_are() {
+    let output = Process::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(["demo", "stale-key"])
+        .env_clear()
+        .output()
+        .unwrap();
+    let note = String::from_utf8(output.stderr).unwrap().replace('\n', " ");
+    assert_eq!(
+        note.trim_end(),
+        "Demo \"stale-key\": a recorded deployment, your project is not touched. Do not run the \
+         commands below; they would act on your own project."
+    );
+}
+
+/// Every command by its path; the program itself first.
+fn commands() -> Vec<(String, Command)> {
+    fn walk(path: &str, command: &Command, all: &mut Vec<(String, Command)>) {
+        all.push((path.to_owned(), command.clone()));
+        for inner in command.get_subcommands() {
+            walk(format!("{path} {}", inner.get_name()).trim_start(), inner, all);
+        }
+    }
+    let mut all = Vec::new();
+    walk("", &Arguments::command(), &mut all);
+    all
+}
+
+/// A help shows what acts there, and nothing takes two looks.
+#[test]
+fn help_is_short_and_grouped() {
+    let mut complaints = Vec::new();
+    for (path, command) in commands() {
+        let arguments: Vec<_> =
+            command.get_arguments().filter(|argument| !argument.is_hide_set()).collect();
+        for argument in &arguments {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            if help.chars().count() > 60 {
+                complaints.push(format!("{path}: {help}"));
+            }
+        }
+        if let Some(about) = command.get_about() {
+            let words = about.to_string();
+            if !path.is_empty() && words.chars().count() > 60 {
+                complaints.push(format!("{path}: {words}"));
+            }
+        }
+        let options = arguments.iter().filter(|argument| !argument.is_positional()).count();
+        let most = match path.as_str() {
+            "explain" | "schema" | "man" | "completions" | "demo" | "key" | "inspect" => 5,
+            _ => 40,
+        };
+        // Clap adds --help.
+        if options > most {
+            complaints.push(format!("{path} shows {options} options"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let help = output(&["--help"], &[]);
+    let headings = ["\nProject:\n", "\nConvex CLI:\n", "\nDocker and network:\n", "\nReport:\n"];
+    let places: Vec<usize> = headings.iter().map(|one| help.find(one).unwrap()).collect();
+    assert!(places.is_sorted(), "{help}");
+    assert!(!output(&["explain", "--help"], &[]).contains("--no-docker"));
+    assert!(output(&["fix", "--help"], &[]).contains("--no-docker"));
+}
+
+/// An option that a help does not show is taken all the same, before the command and behind it.
+#[test]
+fn every_shared_option_is_taken_in_both_places() {
+    let root = Arguments::command();
+    let shared: Vec<Vec<String>> = root
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .map(|argument| {
+            let long = argument.get_long().unwrap();
+            let value = match long {
+                "timeout" | "wait" => Some("5s"),
+                "format" => Some("json"),
+                "fail-on" => Some("warning"),
+                "color" => Some("never"),
+                _ => argument.get_action().takes_values().then_some("x"),
+            };
+            std::iter::once(format!("--{long}")).chain(value.map(str::to_owned)).collect()
+        })
+        .collect();
+    assert_eq!(shared.len(), 28, "{shared:?}");
+    let mut checked = 0;
+    for (path, command) in commands() {
+        if command.is_subcommand_required_set() || path.is_empty() || path == "run" {
+            continue;
+        }
+        let mut words: Vec<&str> = path.split(' ').collect();
+        if path == "completions" {
+            words.push("bash");
+        }
+        for option in &shared {
+            let option: Vec<&str> = option.iter().map(String::as_str).collect();
+            for line in [
+                [&["convex-doctor"], &option[..], &words].concat(),
+                [&["convex-doctor"], &words[..], &option].concat(),
+            ] {
+                let parsed = Arguments::try_parse_from(&line);
+                assert!(parsed.is_ok(), "{line:?}: {}", parsed.unwrap_err());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 500, "{checked}");
+}
+
+/// A family is listed by its name as `--only` has it; the whole list is asked for.
+#[test]
+fn explain_lists_topics_and_families_and_a_family_its_findings() {
+    let list = output(&["explain"], &[]);
+    assert!(list.contains("\nCommon questions\n"), "{list}");
+    assert!(list.contains("\nFindings, by family\n"), "{list}");
+    assert!(list.lines().any(|line| line.starts_with("  explain key ")), "{list}");
+    assert!(!list.contains("key-foreign  ") && list.lines().count() < 80, "{list}");
+    for (family, checks) in convex_doctor::checks::REGISTRY {
+        for name in [(*family).to_owned(), family.replace('_', "-")] {
+            let list = output(&["explain", &name], &[]);
+            let ids: Vec<&str> = list
+                .lines()
+                .filter(|line| line.starts_with("  "))
+                .filter_map(|line| line[2..].split(' ').next().filter(|word| !word.is_empty()))
+                .collect();
+            let rules = checks.iter().flat_map(|check| check.rules).map(|rule| rule.id);
+            let mut expected: Vec<&str> = rules.collect();
+            expected.sort_unstable();
+            assert_eq!(ids, expected, "{name}");
+        }
     }
 }

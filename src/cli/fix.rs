@@ -30,13 +30,14 @@ use apply::Fate;
 /// The end of its help.
 pub(super) const HELP: &str = "\
 Examples:
-  convex-doctor fix                       what would be done; nothing is changed
-  convex-doctor fix --apply               do it, asking before each
+  convex-doctor fix                       show the changes, make none
+  convex-doctor fix --apply               make them, asking before each
   convex-doctor fix key-foreign --apply --yes
-  convex-doctor fix secret-public         the plan of a rotation
+  convex-doctor fix secret-public         show how to replace the secret
 
-Each file is changed by a text edit that leaves its other lines alone, and gets its old text back when the finding does not go \
-away by it or something is worse. No volume that was there before is ever deleted.";
+Each edit leaves the other lines of a file as they are. It is rolled back if \
+the finding is still there afterwards, or if something got worse. A volume that \
+existed before is never deleted.";
 
 /// So long a container that was started may take until it answers.
 const START: Duration = Duration::from_mins(2);
@@ -44,10 +45,10 @@ const START: Duration = Duration::from_mins(2);
 /// What to mend.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Only these findings; also what is not done unasked
+    /// Fix only these findings
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// Do it; off a terminal without asking
+    /// Make the changes; without a terminal, do not ask
     #[arg(long)]
     apply: bool,
     /// Do not ask

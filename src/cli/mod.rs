@@ -34,7 +34,7 @@ const MORE_ABOUT: &str = "Finds out why your self-hosted Convex deployment fails
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Print the version; with -v also those of Node, Docker etc.
+    /// Print the version; with -v, of Docker, Node and others too
     #[arg(short = 'V', long)]
     version: bool,
     #[command(flatten)]
@@ -88,7 +88,7 @@ enum Command {
     /// Print shell completions
     #[command(after_help = packaging::COMPLETIONS_HELP)]
     Completions {
-        /// The shell
+        /// Shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page

@@ -204,33 +204,33 @@ fn each(command: clap::Command, path: &str, global: &[clap::Arg]) -> clap::Comma
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For a terminal.
+    /// For a terminal
     #[default]
     Text,
-    /// One object, schema version 1.
+    /// One JSON object, schema version 1
     Json,
-    /// For a support thread.
+    /// For a support thread
     Markdown,
-    /// SARIF 2.1.0, for code scanning.
+    /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// JUnit XML, a test case an id.
+    /// JUnit XML, one test case per id
     Junit,
-    /// Annotations of GitHub Actions; the Markdown report goes to the step's summary.
+    /// GitHub Actions annotations and step summary
     Github,
-    /// GitLab's Code Quality report.
+    /// GitLab Code Quality report
     Gitlab,
-    /// Lines for a shell's `eval`: `key mint` and `inspect selection` alone.
+    /// Shell lines of key mint and inspect selection
     Env,
 }
 
 /// The level from which a finding fails the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// Errors.
+    /// Errors
     Error,
-    /// Errors and warnings.
+    /// Errors and warnings
     Warning,
-    /// Nothing.
+    /// Nothing
     Never,
 }
 
@@ -248,9 +248,9 @@ impl FailOn {
 /// What a command came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// In order.
+    /// Nothing at or above the level that fails.
     Fine,
-    /// Findings, a refused key, an input in error.
+    /// Findings, a rejected key, an input in error.
     Found,
     /// Wrong usage.
     Usage,

@@ -172,13 +172,16 @@ fn unknown(evidence: &Evidence) -> String {
         _ if evidence.asked.no_network && selection.kind == SelectionKind::SelfHosted => {
             "The admin key was not tested: --no-network was given.".to_owned()
         }
-        SelectionKind::None => {
-            "The admin key was not tested: the self-hosted URL and key are not set here.".to_owned()
+        _ if selection.url.is_none() => {
+            "The admin key was not tested: the self-hosted URL and admin key are not set here."
+                .to_owned()
         }
-        SelectionKind::SelfHosted | SelectionKind::Error => match evidence.endpoint.seen() {
-            Err(unseen) => format!("The admin key was not tested: {}.", unseen.reason),
-            Ok(_) => "The admin key was not tested.".to_owned(),
-        },
+        SelectionKind::SelfHosted | SelectionKind::None | SelectionKind::Error => {
+            match evidence.endpoint.seen() {
+                Err(unseen) => format!("The admin key was not tested: {}.", unseen.reason),
+                Ok(_) => "The admin key was not tested.".to_owned(),
+            }
+        }
     }
 }
 

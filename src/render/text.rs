@@ -17,6 +17,8 @@ use crate::secret::{ascii, sanitize as strict, sanitize_lines as sanitize};
 
 /// A report that was not asked to be long shows so many findings.
 const SHOWN: usize = 3;
+/// Stands for a space at which no line is broken.
+const HARD: &str = "\u{a0}";
 /// The commands of a report are found by their column.
 const COMMAND: &str = "      ";
 
@@ -106,18 +108,19 @@ impl Page {
             Verdict::AtRisk => word.yellow().bold().to_string(),
             Verdict::Unknown => word.cyan().bold().to_string(),
         };
-        let mut headline = report.summary.headline.clone();
+        let mut headline = self.clean(&report.summary.headline);
         let warnings = report.findings.iter().filter(|one| one.level == Level::Warning).count();
         if report.verdict == Verdict::Healthy && warnings > 0 {
-            let _infallible = write!(headline, " {}.", words::count(warnings, Level::Warning));
+            let count = words::count(warnings, Level::Warning).replace(' ', HARD);
+            let _infallible = write!(headline, " {count}.");
         } else if self.screen.detail == Detail::Normal && is_list(report, shown) {
-            let _infallible = write!(headline, " {} problems:", shown.len());
+            let _infallible = write!(headline, " {}{HARD}problems:", shown.len());
         }
         let indent = word.len() + 2;
-        let lines = wrap(&self.clean(&headline), self.width().saturating_sub(indent));
+        let lines = wrap(&headline, self.width().saturating_sub(indent));
         for (index, text) in lines.iter().enumerate() {
             let start = if index == 0 { format!("{styled}  ") } else { " ".repeat(indent) };
-            self.line(&format!("{start}{text}"));
+            self.line(&format!("{start}{}", text.replace(HARD, " ")));
         }
     }
 
@@ -398,20 +401,19 @@ impl Page {
     /// What to know before the doctor's own command is typed.
     fn cost(&mut self, remedy: &Remedy, caution: Option<&str>) {
         let mut text = String::new();
-        if is_offered(remedy) {
-            let copies = |action: &Action| matches!(action, Action::CopyVolume { .. });
-            let stops =
-                |action: &Action| matches!(action, Action::Stop { .. } | Action::Replace { .. });
-            text.push_str("It asks before each change");
-            if remedy.actions.iter().any(copies) {
-                text.push_str(
-                    " and keeps the old volume. The backend stops while the data is copied.",
-                );
-            } else if remedy.actions.iter().any(stops) {
-                text.push_str(". The backend stops while its container is recreated.");
-            } else {
-                text.push('.');
-            }
+        let copies = |action: &Action| matches!(action, Action::CopyVolume { .. });
+        let stops =
+            |action: &Action| matches!(action, Action::Stop { .. } | Action::Replace { .. });
+        if remedy.actions.iter().any(copies) {
+            text.push_str(
+                "It asks before each change and keeps the old volume. The backend stops while the data is copied.",
+            );
+        } else if remedy.actions.iter().any(stops) {
+            text.push_str(
+                "It asks before each change. The backend stops while its container is recreated.",
+            );
+        } else if is_offered(remedy) {
+            text.push_str("It asks before each change.");
         }
         if let Some(caution) = caution {
             if !text.is_empty() {
@@ -431,9 +433,13 @@ impl Page {
         }
         self.gap();
         self.line("path, from the URL to the key");
-        for link in report.chain.iter().rev() {
+        for (index, link) in report.chain.iter().enumerate().rev() {
             let state = words::state(link.state);
-            let (from, to) = (self.strict(&link.from), self.strict(&link.to));
+            let (mut from, mut to) = (self.strict(&link.from), self.strict(&link.to));
+            if index == 0 {
+                // Here the path runs against the link, which leads from the key to the secret.
+                std::mem::swap(&mut from, &mut to);
+            }
             let text = self.clean(&format!("{from} → {to}: {}", link.why));
             let indent = " ".repeat(state.len() + 4);
             let room = self.width().saturating_sub(indent.len());
