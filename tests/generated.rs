@@ -118,8 +118,8 @@ fn the_readme_shows_what_the_program_shows() {
     let report = String::from_utf8(output.stdout).unwrap();
     let port = report.split("127.0.0.1:").nth(1).unwrap();
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-    let time = report.rsplit('(').next().unwrap();
-    let report = report.replace(&port, "38457").replace(time, "0.01 s)\n");
+    let time = report.rsplit("· ").next().unwrap();
+    let report = report.replace(&port, "38457").replace(time, "0.01 s\n");
     let lines: String = report.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let page = between(&kept, "report", &format!("```text\n{lines}```\n"));
 
