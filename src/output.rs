@@ -9,18 +9,19 @@
 use std::fs::{File, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::secret;
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR or `TERM=dumb` says no; CLICOLOR_FORCE says yes everywhere.
+    /// On a terminal, unless NO_COLOR or TERM=dumb is set
     #[default]
     Auto,
-    /// Always.
+    /// Always
     Always,
-    /// Never.
+    /// Never
     Never,
 }
 
@@ -50,7 +51,44 @@ pub fn set_color(choice: Color) {
     .write_global();
 }
 
-/// Writes a report to standard output. A reader that went away is no error.
+/// Whether the standard output and the standard error are to get ASCII signs only.
+static ASCII: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+
+/// Finds out from the environment which characters each output shows.
+pub fn set_characters() {
+    let value =
+        |name: &str| std::env::var_os(name).unwrap_or_default().to_string_lossy().into_owned();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(value);
+    let terminals = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+    for (ascii, is_terminal) in ASCII.iter().zip(terminals) {
+        ascii.store(!shows_utf8(&locale, &value("TERM"), is_terminal), Ordering::Relaxed);
+    }
+}
+
+/// Whether an output shows UTF-8. `locale` is LC_ALL, LC_CTYPE and LANG: the first that is not empty
+/// counts, as in POSIX. Without any of them, POSIX means ASCII; a terminal gets that. A file or a
+/// pipe gets UTF-8, for its reader is an editor, a browser or the log of a CI, which often sets no
+/// locale. Windows has no such variables, and its terminals show UTF-8.
+fn shows_utf8(locale: &[String; 3], term: &str, is_terminal: bool) -> bool {
+    let set = locale.iter().find(|value| !value.is_empty()).map(|value| value.to_ascii_lowercase());
+    let utf8 = match set {
+        Some(set) => set.contains("utf-8") || set.contains("utf8"),
+        None => cfg!(windows) || !is_terminal,
+    };
+    utf8 && term != "dumb"
+}
+
+/// Whether the standard output gets ASCII signs only, which are wider than what they stand for.
+pub fn is_ascii() -> bool {
+    ASCII[0].load(Ordering::Relaxed)
+}
+
+/// Writes a text for people to standard output, in the characters that it shows.
+pub fn show(text: &str) -> Result<(), WriteError> {
+    if is_ascii() { print(&secret::ascii(text)) } else { print(text) }
+}
+
+/// Writes a report for programs to standard output. A reader that went away is not an error.
 pub fn print(text: &str) -> Result<(), WriteError> {
     let clean = secret::scrub(text);
     let mut out = anstream::stdout().lock();
@@ -74,16 +112,22 @@ pub fn print_asked_for(text: &zeroize::Zeroizing<String>) -> Result<(), WriteErr
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(WriteError::Stdout)
 }
 
-/// Writes a note to standard error, with a line end. Nobody can be told if that fails.
+/// Writes a note to standard error, with a line end. A failure of that has no place to go.
 pub fn note(text: &str) {
-    let clean = secret::scrub(text);
+    let clean = for_notes(text);
     let mut out = anstream::stderr().lock();
     let _gone = out.write_all(clean.as_bytes()).and_then(|()| out.write_all(b"\n"));
 }
 
+/// A text without secrets, in the characters that standard error shows.
+fn for_notes(text: &str) -> String {
+    let clean = secret::scrub(text);
+    if ASCII[1].load(Ordering::Relaxed) { secret::ascii(&clean) } else { clean }
+}
+
 /// Asks on standard error; the answer comes on the same line.
 pub fn prompt(text: &str) {
-    let clean = secret::scrub(text);
+    let clean = for_notes(text);
     let mut out = anstream::stderr().lock();
     let _gone = out.write_all(clean.as_bytes()).and_then(|()| out.flush());
 }
@@ -197,6 +241,31 @@ fn target(path: &Path) -> io::Result<Target> {
 /// Makes a panic pass the scrubber as well: its message may quote what it choked on.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        note(&format!("internal error ({info}). Please report this line as a bug of convex-doctor."));
+        note(&format!(
+            "internal error ({info}). Please report this line as a bug of convex-doctor."
+        ));
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_locale_that_is_set_counts() {
+        let shows = |locale: [&str; 3], term: &str, is_terminal: bool| {
+            shows_utf8(&locale.map(str::to_owned), term, is_terminal)
+        };
+        for is_terminal in [true, false] {
+            assert!(shows(["", "", "en_US.UTF-8"], "xterm", is_terminal));
+            assert!(shows(["C.utf8", "C", "C"], "", is_terminal));
+            assert!(shows(["", "de_DE.UTF8", "C"], "", is_terminal));
+            assert!(!shows(["C", "", "en_US.UTF-8"], "xterm", is_terminal));
+            assert!(!shows(["", "POSIX", "en_US.UTF-8"], "xterm", is_terminal));
+            assert!(!shows(["", "", "en_US.ISO-8859-1"], "xterm", is_terminal));
+            assert!(!shows(["C.UTF-8", "", ""], "dumb", is_terminal));
+        }
+        assert!(shows(["", "", ""], "xterm", false), "a pipe");
+        assert_eq!(shows(["", "", ""], "xterm", true), cfg!(windows), "a terminal");
+    }
 }

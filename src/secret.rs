@@ -245,6 +245,32 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// `text` for a terminal that does not show UTF-8: the doctor's own signs in ASCII. Letters of
+/// foreign names stay as they are.
+pub fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '→' => out.push_str("->"),
+            '←' => out.push_str("<-"),
+            '✓' => out.push_str("ok"),
+            '✗' | '✖' | '×' => out.push('x'),
+            '·' | '│' => out.push('|'),
+            '…' => out.push_str("..."),
+            '—' => out.push_str("--"),
+            '–' | '─' => out.push('-'),
+            '“' | '”' => out.push('"'),
+            '‘' | '’' => out.push('\''),
+            '≥' => out.push_str(">="),
+            '≤' => out.push_str("<="),
+            '●' => out.push('*'),
+            '\u{a0}' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,8 @@
 use std::sync::LazyLock;
 
 use crate::evidence::command::SaidLine;
-use crate::report::CliFailure;
 use crate::mask;
+use crate::report::CliFailure;
 use crate::secret::sanitize;
 
 /// Longer lines are cut: a build's output may have no line ends at all.
@@ -31,19 +31,11 @@ pub struct KnownLine {
     pub fails: bool,
 }
 
-const fn fails(
-    pattern: &'static str,
-    means: &'static str,
-    failure: CliFailure,
-) -> KnownLine {
+const fn fails(pattern: &'static str, means: &'static str, failure: CliFailure) -> KnownLine {
     KnownLine { pattern, means, failure, fails: true }
 }
 
-const fn hint(
-    pattern: &'static str,
-    means: &'static str,
-    failure: CliFailure,
-) -> KnownLine {
+const fn hint(pattern: &'static str, means: &'static str, failure: CliFailure) -> KnownLine {
     KnownLine { pattern, means, failure, fails: false }
 }
 
@@ -109,8 +101,16 @@ pub static KNOWN: &[KnownLine] = &[
         "the CLI does not see both URL and key, and wants to ask for a login",
         CliFailure::NotSelected,
     ),
-    fails("build environment detected but", "the CLI does not see both URL and key", CliFailure::NotSelected),
-    fails("No CONVEX_DEPLOYMENT set", "the CLI does not see both URL and key", CliFailure::NotSelected),
+    fails(
+        "build environment detected but",
+        "the CLI does not see both URL and key",
+        CliFailure::NotSelected,
+    ),
+    fails(
+        "No CONVEX_DEPLOYMENT set",
+        "the CLI does not see both URL and key",
+        CliFailure::NotSelected,
+    ),
     fails(
         "did not contain environment variables for a Convex deployment",
         "the file of --env-file does not hold the pair",
@@ -142,16 +142,8 @@ pub static KNOWN: &[KnownLine] = &[
         "the CLI runs only beside a package.json",
         CliFailure::NoPackageJson,
     ),
-    fails(
-        "evaluate_push 404",
-        "the CLI is newer than the backend",
-        CliFailure::Versions,
-    ),
-    fails(
-        "missing field `functions`",
-        "the CLI is newer than the backend",
-        CliFailure::Versions,
-    ),
+    fails("evaluate_push 404", "the CLI is newer than the backend", CliFailure::Versions),
+    fails("missing field `functions`", "the CLI is newer than the backend", CliFailure::Versions),
     fails(
         "404 Not Found",
         "what answers is not the API port of a Convex backend of this age",
@@ -163,21 +155,9 @@ pub static KNOWN: &[KnownLine] = &[
         "a proxy takes no body of that size",
         CliFailure::BodyTooLarge,
     ),
-    fails(
-        "502 Bad Gateway",
-        "a proxy does not reach the backend",
-        CliFailure::Proxy,
-    ),
-    fails(
-        "503 Service Unavailable",
-        "a proxy does not reach the backend",
-        CliFailure::Proxy,
-    ),
-    fails(
-        "504 Gateway Time",
-        "a proxy waits for the backend in vain",
-        CliFailure::Proxy,
-    ),
+    fails("502 Bad Gateway", "a proxy does not reach the backend", CliFailure::Proxy),
+    fails("503 Service Unavailable", "a proxy does not reach the backend", CliFailure::Proxy),
+    fails("504 Gateway Time", "a proxy waits for the backend in vain", CliFailure::Proxy),
     fails(
         "500 Internal Server Error",
         "the backend failed inside: its log says why (often the database behind it)",
@@ -198,7 +178,11 @@ pub static KNOWN: &[KnownLine] = &[
         "the WebSocket does not come about: a proxy without Upgrade, or the backend closes it",
         CliFailure::WebSocketClosed,
     ),
-    fails("Unexpected server response: 401", "the backend refuses the key", CliFailure::KeyRejected),
+    fails(
+        "Unexpected server response: 401",
+        "the backend refuses the key",
+        CliFailure::KeyRejected,
+    ),
     fails(
         "InvalidConnectionHeader",
         "a proxy drops the header Connection",
@@ -245,7 +229,11 @@ pub static KNOWN: &[KnownLine] = &[
         "the CLI left self-hosted mode: it does not see both URL and key",
         CliFailure::NotSelected,
     ),
-    hint("Failed due to network error, retrying in", "the CLI tries again for ever", CliFailure::NoAnswer),
+    hint(
+        "Failed due to network error, retrying in",
+        "the CLI tries again for ever",
+        CliFailure::NoAnswer,
+    ),
     hint(
         "Retrying request (attempt",
         "nothing answers as it should; the CLI tries for half a minute",

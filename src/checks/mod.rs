@@ -88,13 +88,8 @@ impl Family {
 
 /// Every check, by family. The order carries no meaning: certainty and `Rule::causes` rank.
 pub static REGISTRY: &[Family] = &[
-    Family::new(
-        "selection",
-        "Settings that `npx convex` uses",
-        ChainLink::Key,
-        selection::CHECKS,
-    )
-    .link(RuleLink::UnlessOnlyUrlMissing(ChainLink::Key, ChainLink::Source)),
+    Family::new("selection", "Settings that `npx convex` uses", ChainLink::Key, selection::CHECKS)
+        .link(RuleLink::UnlessOnlyUrlMissing(ChainLink::Key, ChainLink::Source)),
     Family::new("key_shape", "Format of the admin key", ChainLink::Key, key_shape::CHECKS)
         .explains(&[CliFailure::KeyRejected, CliFailure::KeyMissingInHeader]),
     Family::new("key", "Admin key and backend", ChainLink::Key, key::CHECKS)
@@ -124,19 +119,14 @@ pub static REGISTRY: &[Family] = &[
     Family::new("engine", "Backend container and Docker", ChainLink::Port, engine::CHECKS)
         .explains(&[CliFailure::Proxy, CliFailure::Backend, CliFailure::NoAnswer]),
     Family::new("compose", "The compose file", ChainLink::Port, compose::CHECKS),
-    Family::new(
-        "storage",
-        "External database and file storage",
-        ChainLink::Port,
-        storage::CHECKS,
-    )
-    .waiting(Waiting::IfRestarted)
-    .explains(&[
-        CliFailure::Backend,
-        CliFailure::NoAnswer,
-        CliFailure::WebSocketClosed,
-        CliFailure::FileStorage,
-    ]),
+    Family::new("storage", "External database and file storage", ChainLink::Port, storage::CHECKS)
+        .waiting(Waiting::IfRestarted)
+        .explains(&[
+            CliFailure::Backend,
+            CliFailure::NoAnswer,
+            CliFailure::WebSocketClosed,
+            CliFailure::FileStorage,
+        ]),
     Family::new(
         "suppression",
         "Suppressions that are expired or unused",
@@ -218,7 +208,8 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 /// Runs every check under a guard: one that panics is an `unknown`, and the others go on. Then the
 /// passes over what they found.
 pub fn run_all(evidence: &Evidence) -> Outcome {
-    let mut outcome = run_each(evidence, REGISTRY.iter().flat_map(|family| family.checks.iter().copied()));
+    let mut outcome =
+        run_each(evidence, REGISTRY.iter().flat_map(|family| family.checks.iter().copied()));
     for pass in REGISTRY.iter().flat_map(|family| family.passes) {
         let result = guarded(|| (pass.run)(evidence, &outcome));
         outcome.add(pass.rules, result);
@@ -247,8 +238,7 @@ impl Outcome {
     fn add(&mut self, rules: &[&'static Rule], result: Result<Vec<Finding>, Unseen>) {
         match result {
             Ok(findings) => {
-                let is_found =
-                    |rule: &&&Rule| findings.iter().any(|finding| finding.id == rule.id);
+                let is_found = |rule: &&&Rule| findings.iter().any(|finding| finding.id == rule.id);
                 self.passed
                     .extend(rules.iter().filter(|rule| !is_found(rule)).map(|it| it.id.to_owned()));
                 self.findings.extend(findings);

@@ -1,5 +1,5 @@
-//! `convex-doctor demo`: raise a recorded deployment inside the process, and diagnose it as if it
-//! were the user's.
+//! `convex-doctor demo`: serves a recorded deployment inside of the process, and diagnoses it like
+//! the user's own.
 
 use super::{Exit, Options, diagnose};
 use crate::collect::{self, Request};
@@ -15,9 +15,9 @@ Examples:
   convex-doctor demo --list
   convex-doctor demo --format markdown")]
 pub(super) struct Arguments {
-    /// The scenario; without it, a stale key
+    /// Scenario [default: stale-key]
     scenario: Option<String>,
-    /// Name the scenarios
+    /// List the scenarios
     #[arg(long)]
     list: bool,
 }
@@ -29,28 +29,29 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         for scenario in SCENARIOS {
             text.push_str(&format!("{:<22} {}\n", scenario.name, scenario.world()?.title));
         }
-        output::print(&text)?;
+        output::show(&text)?;
         return Ok(Exit::Fine);
     }
     let wanted = arguments.scenario.as_deref().unwrap_or(SCENARIOS[0].name);
     let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == wanted) else {
         let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
         output::note(&format!(
-            "convex-doctor: there is no scenario `{wanted}`; there are {}",
+            "error: unknown scenario `{wanted}`. There are: {}",
             names.join(", ")
         ));
         return Ok(Exit::Usage);
     };
     let world = scenario.world()?;
     if let Err(problem) = diagnose::check(options) {
-        output::note(&format!("convex-doctor: {problem}"));
+        output::note(&format!("error: {problem}"));
         return Ok(Exit::Usage);
     }
     let outputs = diagnose::outputs(options);
     diagnose::check_outputs(&outputs)?;
     output::note(&format!(
-        "demo {}: {}. Nothing of yours is looked at.\n",
-        scenario.name, world.title
+        "Demo \"{}\": a recorded deployment, your project is not touched. Do not run\n\
+         the commands below; they would act on your own project.\n",
+        scenario.name
     ));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let evidence = runtime.block_on(async {

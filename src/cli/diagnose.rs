@@ -9,8 +9,8 @@ use crate::collect;
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::evidence::Evidence;
 use crate::output;
-use crate::render::{Detail, github, gitlab, json, junit, markdown, sarif, text};
-use crate::report::Report;
+use crate::render::{Detail, Screen, github, gitlab, json, junit, markdown, sarif, text};
+use crate::report::{Report, shell_word};
 
 /// The end of its help.
 pub(super) const HELP: &str = "\
@@ -23,7 +23,7 @@ Examples:
 /// Diagnoses the deployment that the options describe.
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     if let Err(problem) = check(options) {
-        output::note(&format!("convex-doctor: {problem}"));
+        output::note(&format!("error: {problem}"));
         return Ok(Exit::Usage);
     }
     let outputs = outputs(options);
@@ -41,17 +41,27 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         output::note(&format!("convex-doctor: {}", fault.0));
         return Ok(Exit::Usage);
     }
-    let report = diagnosis::diagnose(&evidence, &choices);
+    let mut report = diagnosis::diagnose(&evidence, &choices);
+    if let Some(step) = &mut report.summary.retry {
+        step.command = Some(with_network(&options.typed));
+    }
     write(options, &outputs, &report)?;
     if options.require_docker && evidence.docker.seen().is_err() {
-        output::note("convex-doctor: Docker could not be asked (--require-docker)");
+        output::note("error: Docker could not be checked (--require-docker)");
         return Ok(Exit::Failed);
     }
     if options.require_network && !collect::network_was_asked(&evidence) {
-        output::note("convex-doctor: the URL could not be asked (--require-network)");
+        output::note("error: the URL could not be checked (--require-network)");
         return Ok(Exit::Failed);
     }
     Ok(exit(options, &report))
+}
+
+/// The command line as it was typed, but for the option that keeps the URL from being asked.
+fn with_network(typed: &[String]) -> String {
+    let words = typed.iter().filter(|word| *word != "--no-network").map(|word| shell_word(word));
+    let words: Vec<String> = std::iter::once("convex-doctor".to_owned()).chain(words).collect();
+    words.join(" ")
 }
 
 /// Looks again and again until the key goes through, waiting cannot help, or `longest` is over.
@@ -93,9 +103,10 @@ pub(super) fn write(
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
     };
+    let screen = Screen { width: output::width(), detail, ascii: output::is_ascii() };
     for (format, path) in outputs {
         let page = match format {
-            Format::Text => text::render(report, output::width(), detail),
+            Format::Text => text::render(report, screen),
             Format::Json => json::render(report),
             Format::Markdown => markdown::render(report),
             Format::Sarif => sarif::render(report),
@@ -112,6 +123,7 @@ pub(super) fn write(
         }
         match path {
             Some(path) => output::write_file(path, &page)?,
+            None if *format == Format::Text => output::show(&page)?,
             None => output::print(&page)?,
         }
     }
@@ -125,7 +137,8 @@ pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result
     let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
     write(options, &files, report)?;
     let detail = if options.verbose { Detail::Verbose } else { Detail::Normal };
-    output::note(text::render(report, output::width(), detail).trim_end());
+    let screen = Screen { width: output::width(), detail, ascii: output::is_ascii() };
+    output::note(text::render(report, screen).trim_end());
     Ok(())
 }
 
@@ -151,8 +164,7 @@ pub(super) fn check_outputs(outputs: &[(Format, Option<PathBuf>)]) -> anyhow::Re
 
 /// Whether there is a finding or a family of that name.
 pub(super) fn is_id_or_family(name: &str) -> bool {
-    crate::checks::rule(name).is_some()
-        || crate::checks::REGISTRY.iter().any(|family| family.name == name)
+    crate::checks::rule(name).is_some() || super::explain::family(name).is_some()
 }
 
 /// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one
@@ -160,8 +172,7 @@ pub(super) fn is_id_or_family(name: &str) -> bool {
 pub(super) fn check(options: &Options) -> Result<(), String> {
     for name in options.ignore.iter().chain(&options.only) {
         if !is_id_or_family(name) {
-            let nearest = super::explain::nearest(name).join(", ");
-            return Err(format!("there is no finding `{name}`; the nearest: {nearest}"));
+            return Err(super::explain::unknown(name));
         }
     }
     let outputs = outputs(options);

@@ -1,41 +1,56 @@
-//! `convex-doctor explain`: the text beside a check, or of a topic; the nearest names for a
-//! misspelt one.
+//! `convex-doctor explain`: the page of a finding or of a topic, the list of a family; the nearest
+//! names for a misspelt one.
 
 use super::Exit;
-use crate::checks;
+use crate::checks::{self, Family};
 use crate::output;
 use crate::render::explain::{self, Section};
 use crate::secret::sanitize;
 use crate::topics::{self, TOPICS, Topic};
 
-/// The end of its help.
-pub(super) const HELP: &str = "\
+/// What to explain.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
 Examples:
-  convex-doctor explain                    the list
-  convex-doctor explain key-foreign
-  convex-doctor explain why does my key change";
+  convex-doctor explain                    topics and families
+  convex-doctor explain key-foreign        a finding
+  convex-doctor explain key                the findings of a family
+  convex-doctor explain why does my key change")]
+pub(super) struct Arguments {
+    /// Finding, family, topic, or question in your own words
+    #[arg(value_name = "ID|TOPIC")]
+    words: Vec<String>,
+    /// List every finding
+    #[arg(long, conflicts_with = "words")]
+    all: bool,
+}
 
-/// Explains a finding by its id or answers a question, or lists all that can be explained.
-pub(super) fn run(words: &[String]) -> anyhow::Result<Exit> {
+/// Explains a finding by its id, lists a family, answers a question, or lists what there is.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let words = &arguments.words;
     let question = words.join(" ");
     if words.is_empty() {
-        output::print(&list())?;
+        output::show(&explain::list(&sections(arguments.all), output::width()))?;
         return Ok(Exit::Fine);
     }
     let name = question.trim().to_lowercase().replace(' ', "-");
     if let Some(rule) = checks::rule(&name) {
-        let kind = rule.level.to_string();
         let mut text = rule.explain.to_owned();
         let topics: Vec<&str> = topics::naming(rule.id).map(|topic| topic.slug).collect();
         if !topics.is_empty() {
             text.push_str(&format!("\nSee also: {}\n", topics.join(", ")));
         }
-        output::print(&explain::page(rule.id, &kind, rule.title, &text, output::width()))?;
+        let kind = rule.level.to_string();
+        output::show(&explain::page(rule.id, &kind, rule.title, &text, output::width()))?;
+        return Ok(Exit::Fine);
+    }
+    if let Some(family) = family(&name) {
+        output::show(&explain::list(&[rules_of(family)], output::width()))?;
         return Ok(Exit::Fine);
     }
     let asked = topics::topic(&name).map_or_else(|| topics::asked(&question), |topic| vec![topic]);
     if let [topic] = asked[..] {
-        output::print(&explain::page(
+        output::show(&explain::page(
             topic.slug,
             "topic",
             topic.title(),
@@ -45,27 +60,57 @@ pub(super) fn run(words: &[String]) -> anyhow::Result<Exit> {
         return Ok(Exit::Fine);
     }
     output::note(&format!(
-        "convex-doctor: there is no finding or topic `{}`; the nearest: {}",
+        "error: unknown finding or topic `{}`. {}",
         sanitize(&question),
-        nearest_of_all(&name, &question, &asked).join(", ")
+        did_you_mean(&nearest_of_all(&name, &question, &asked))
     ));
     Ok(Exit::Usage)
 }
 
-fn list() -> String {
-    let mut sections = vec![Section {
-        heading: "Common questions",
-        entries: TOPICS.iter().map(|topic| (topic.slug, topic.title())).collect(),
-    }];
-    for (family, checks) in checks::REGISTRY {
-        let rules = checks.iter().flat_map(|check| check.rules);
-        let mut entries: Vec<_> = rules.map(|rule| (rule.id, rule.title)).collect();
-        entries.sort_unstable();
-        if !entries.is_empty() {
-            sections.push(Section { heading: checks::heading(family), entries });
-        }
+/// The family of that name, as `--only` takes it; a hyphen is as good as an underscore.
+pub(super) fn family(name: &str) -> Option<&'static Family> {
+    let name = name.replace('-', "_");
+    checks::REGISTRY.iter().find(|family| family.name == name)
+}
+
+/// What to say of a name that is not a finding's.
+pub(super) fn unknown(name: &str) -> String {
+    format!("unknown finding `{}`. {}", sanitize(name), did_you_mean(&nearest(name)))
+}
+
+/// `Did you mean `a`, `b` or `c`?`
+fn did_you_mean(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => format!("Did you mean {last}?"),
+        Some((last, others)) => format!("Did you mean {} or {last}?", others.join(", ")),
+        None => "`convex-doctor explain --all` lists every finding.".to_owned(),
     }
-    explain::list(&sections, output::width())
+}
+
+/// The topics, and every family: in one line, or with `all` with its findings.
+fn sections(all: bool) -> Vec<Section<'static>> {
+    let topics = TOPICS.iter().map(|topic| (topic.slug.to_owned(), topic.title().to_owned()));
+    let mut sections = vec![Section { heading: "Common questions", entries: topics.collect() }];
+    if all {
+        sections.extend(checks::REGISTRY.iter().map(rules_of));
+        return sections;
+    }
+    let entries = checks::REGISTRY.iter().map(|family| {
+        let count = family.rules().count();
+        let ids = if count == 1 { "finding" } else { "findings" };
+        (format!("explain {}", family.name), format!("{} ({count} {ids})", family.heading))
+    });
+    sections.push(Section { heading: "Findings, by family", entries: entries.collect() });
+    sections
+}
+
+/// The findings of a family.
+fn rules_of(family: &'static Family) -> Section<'static> {
+    let mut entries: Vec<(String, String)> =
+        family.rules().map(|rule| (rule.id.to_owned(), rule.title.to_owned())).collect();
+    entries.sort_unstable();
+    Section { heading: family.heading, entries }
 }
 
 /// The three ids most like `name`.

@@ -29,14 +29,14 @@ use apply::Settlement;
 /// The end of its help.
 pub(super) const HELP: &str = "\
 Examples:
-  convex-doctor fix                       show the changes; nothing is changed
-  convex-doctor fix --apply               apply them, and ask before each
+  convex-doctor fix                       show the changes, make none
+  convex-doctor fix --apply               make them, asking before each
   convex-doctor fix key-foreign --apply --yes
-  convex-doctor fix secret-public         show how to replace a leaked secret
+  convex-doctor fix secret-public         show how to replace the secret
 
-Each change edits only the lines it needs. If the finding is still there \
-afterwards, or something is worse, the change is rolled back. No volume that \
-existed before is ever deleted.";
+Each edit leaves the other lines of a file as they are. It is rolled back if \
+the finding is still there afterwards, or if something got worse. A volume that \
+existed before is never deleted.";
 
 /// How long a started container may take until it answers.
 const START: Duration = Duration::from_mins(2);
@@ -44,10 +44,10 @@ const START: Duration = Duration::from_mins(2);
 /// What to fix.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Only these findings; needed for some fixes
+    /// Fix only these findings
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// Apply the fixes; asks first on a terminal
+    /// Make the changes; without a terminal, do not ask
     #[arg(long)]
     apply: bool,
     /// Do not ask
@@ -123,8 +123,7 @@ pub(super) fn report_leftovers(directories: &[&Path], is_ours: bool) {
 fn check(arguments: &Arguments, options: &Options) -> Result<(), String> {
     for id in &arguments.ids {
         if checks::rule(id).is_none() {
-            let nearest = super::explain::nearest(id).join(", ");
-            return Err(format!("unknown finding `{id}`. Did you mean one of these? {nearest}"));
+            return Err(super::explain::unknown(id));
         }
     }
     match options.format.as_slice() {
@@ -200,7 +199,7 @@ impl FixSession<'_> {
     fn apply(&self, report: Report) -> anyhow::Result<FixReport> {
         let mut done = self.begin(&report);
         let says = self.options.format.first() != Some(&Format::Json);
-        let show = |text: &str| if says { output::print(text) } else { Ok(()) };
+        let show = |text: &str| if says { output::show(text) } else { Ok(()) };
         show(&render::opening(&done))?;
         let interrupt = Interrupt::watch();
         let engine = std::cell::OnceCell::new();

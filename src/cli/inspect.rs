@@ -22,15 +22,15 @@ Examples:
   convex-doctor inspect compose -f compose.prod.yml
   convex-doctor inspect instances --format json")]
 pub(super) enum Command {
-    /// The deployment that `npx convex` would use, and where each value comes from
+    /// Show what `npx convex` uses, and where each value is set
     Selection {
-        /// With `--format env`: the line with the key itself
+        /// With --format env: print the key itself
         #[arg(long)]
         show_secrets: bool,
     },
-    /// The compose project as Docker Compose resolves it
+    /// Show the compose project as Docker Compose resolves it
     Compose,
-    /// Every Convex instance on the Docker engine
+    /// Show every Convex backend on the Docker engine
     Instances,
 }
 
@@ -96,7 +96,7 @@ fn show(options: &Options, value: &Value, text: &str) -> anyhow::Result<()> {
     if options.wants_json() {
         output::print(&json::to_text(value))?;
     } else {
-        output::print(text)?;
+        output::show(text)?;
     }
     Ok(())
 }

@@ -15,24 +15,24 @@ use crate::secret::Secret;
 /// Commands about keys.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// What this key is; the key on the standard input with `-`, else the selected one
+    /// Show what a key is and whether the backend accepts it
     #[command(after_help = "\
 Examples:
   convex-doctor key inspect            the selected key
   pbpaste | convex-doctor key inspect -
   convex-doctor key inspect --secret-file secret.txt --instance-name app")]
     Inspect {
-        /// `-` reads the key from the standard input; a key is never an argument
+        /// Read the key from stdin; a key is never an argument
         #[arg(value_name = "-", value_parser = only_a_dash)]
         from_stdin: Option<String>,
-        /// A file that holds the instance secret to try
+        /// File with the instance secret
         #[arg(long, value_name = "FILE", requires = "instance_name")]
         secret_file: Option<PathBuf>,
-        /// The name of the instance that the key is for
+        /// Name of the instance that the secret belongs to
         #[arg(long, value_name = "NAME")]
         instance_name: Option<String>,
     },
-    /// A key for this deployment's instance, as `generate_admin_key.sh` would make it
+    /// Generate an admin key
     Mint(mint::Arguments),
 }
 
@@ -89,7 +89,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
     if options.wants_json() {
         output::print(&json::to_text(&inspection))?;
     } else {
-        output::print(&crate::render::key::render(&inspection))?;
+        output::show(&crate::render::key::render(&inspection))?;
     }
     Ok(if admin_key::refused(&inspection) { Exit::Found } else { Exit::Fine })
 }

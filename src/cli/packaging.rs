@@ -8,20 +8,19 @@ use super::Arguments;
 /// The end of the main help.
 pub(super) const HELP: &str = "\
 Examples:
-  convex-doctor                        what is wrong with this directory's
-                                       deployment, and how to mend it
-  convex-doctor run -- npx convex dev  run it, and diagnose when it fails
-  convex-doctor --wait 60s             once the backend is up
-  convex-doctor explain key-foreign    what a finding means
+  convex-doctor                        diagnose the deployment in this directory
+  convex-doctor run -- npx convex dev  run it, and diagnose it if it fails
+  convex-doctor --wait 60s             wait until the backend is ready
+  convex-doctor explain key-foreign    explain a finding
   convex-doctor --format markdown      a report to paste, without secrets
-  convex-doctor --version -v           the versions of all that has a part
+  convex-doctor --version -v           the versions of everything involved
 
-Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 wrong
-usage, 3 it could not do its job.
-Bounds: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container,
-5 s per probe (--timeout), 30 s for all.
-Settings: convex-doctor.toml, from the project's directory up to the root of its
-git repository, or `# convex-doctor: ignore[ID] reason` beside a line.";
+Exit codes: 0 no finding at or above --fail-on, 1 such a finding, 2 wrong usage,
+3 it could not do its job.
+Limits: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container,
+5 s per request (--timeout), 30 s for everything.
+Settings: convex-doctor.toml, from the project directory up to the root of its
+git repository, or `# convex-doctor: ignore[ID] reason` next to a line.";
 
 /// The end of the help on completions.
 pub(super) const COMPLETIONS_HELP: &str = "\

@@ -15,8 +15,7 @@ Examples:
   convex-doctor persistence
   convex-doctor persistence --before 'docker compose down -v'")]
 pub(super) struct Arguments {
-    /// Say what this command line would do to the keys and the data; exit with 1 when something
-    /// would be lost, or when that cannot be told
+    /// Predict one command; exit with 1 if it can lose something
     #[arg(long, value_name = "COMMAND")]
     before: Option<String>,
 }
@@ -64,6 +63,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         };
         match path {
             Some(path) => output::write_file(path, &page)?,
+            None if *format == Format::Text => output::show(&page)?,
             None => output::print(&page)?,
         }
     }

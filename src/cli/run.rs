@@ -18,10 +18,10 @@ use crate::{collect, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  convex-doctor run -- npx convex dev\n  \
                         convex-doctor run -- npx convex deploy -y\n  convex-doctor run -- npm run dev\n\n\
-                        The exit code is the command's; 1 when that was 0 and a known failure of the Convex\n\
-                        CLI was seen. What the doctor says goes to the standard error.")]
+                        The exit code is the command's; 1 if that was 0 and the output shows a known\n\
+                        failure of the Convex CLI. The diagnosis goes to standard error.")]
 pub(super) struct Arguments {
-    /// Leave an exit code of 0 alone, whatever the command said
+    /// Keep exit code 0, whatever the command printed
     #[arg(long)]
     trust_exit_code: bool,
     /// The command and its arguments

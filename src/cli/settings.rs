@@ -176,7 +176,7 @@ fn known(id: &str) -> Result<(), String> {
     if crate::checks::rule(id).is_some() {
         return Ok(());
     }
-    Err(format!("there is no finding `{id}`; the nearest: {}", explain::nearest(id).join(", ")))
+    Err(explain::unknown(id))
 }
 
 /// What `where` may mean: a name as it stands, and a path, which starts where the file lies.

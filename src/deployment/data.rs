@@ -138,8 +138,13 @@ pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume
     };
     // Another data directory than the file's is a difference of its own.
     let same_directory = container.data_dir == service.data_dir;
-    Ok((!fits && same_directory)
-        .then_some(MissingVolume { service, line, container, wanted, attached }))
+    Ok((!fits && same_directory).then_some(MissingVolume {
+        service,
+        line,
+        container,
+        wanted,
+        attached,
+    }))
 }
 
 /// What a volume holds, in words.

@@ -22,7 +22,7 @@ use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
 use crate::evidence::selection::{DefinitionFacts, PackageJsonState, SelectionFacts, ValueSource};
 use crate::evidence::{ComposeFacts, EndpointFacts, Evidence, KeyFacts};
 use crate::names::API_PORT;
-use crate::report::{ChainLink, RuleLink, Certainty, Finding, Level, Link, LinkState, ShortChain};
+use crate::report::{Certainty, ChainLink, Finding, Level, Link, LinkState, RuleLink, ShortChain};
 use crate::secret::Fingerprint;
 
 /// The links, in the order of the picture: the arrows of all but the first point back to the
@@ -70,7 +70,7 @@ pub(super) fn draw(evidence: &Evidence, roots: &[Finding]) -> (Vec<Link>, Option
         let (from, relation, to) = scene.ends(place);
         Link { from, to, relation: relation.to_owned(), state: judged.state, why: judged.why }
     });
-    (links.collect(), Some(short))
+    (links.collect(), short)
 }
 
 /// Lets a root cause about the link speak: proven, it breaks it; less sure, it says why the link is
@@ -81,7 +81,7 @@ fn heed(own: Judged, place: ChainLink, scene: &Scene<'_>, roots: &[Finding]) -> 
     };
     match roots.iter().find(about) {
         Some(root) if root.certainty == Certainty::Proven => {
-            Judged { state: LinkState::Broken, why: root.detail.clone() }
+            Judged { state: LinkState::Broken, why: root.detail.to_string() }
         }
         Some(root) if own.state == LinkState::Unknown => {
             Judged { why: format!("{}; {}: {}", own.why, root.certainty, root.title), ..own }
@@ -137,9 +137,9 @@ impl<'a> Scene<'a> {
         let endpoint = selected_endpoint(evidence).ok().flatten();
         let subject = key_subject(evidence);
         let expected = docker.and_then(DockerFacts::expected);
-        let usurped = roots.iter().any(|root| {
-            checks::rule(&root.id).is_some_and(|rule| rule.another_answers)
-        });
+        let usurped = roots
+            .iter()
+            .any(|root| checks::rule(&root.id).is_some_and(|rule| rule.another_answers));
         let answering = docker.and_then(DockerFacts::answering).map(|(container, _)| container);
         let container = if usurped { expected } else { subject.map(|it| it.container) };
         let is_it = |one: &Container| container.is_some_and(|container| container.name == one.name);
@@ -327,7 +327,7 @@ fn written<'a>(selection: &'a SelectionFacts, name: &str) -> Option<&'a Definiti
     selection.definitions(name).iter().find(|one| one.wins && !one.empty)
 }
 
-/// Where a value stands, in a word.
+/// Where a value is set, in a word.
 fn spot(source: &ValueSource) -> String {
     match source {
         ValueSource::Env { .. } => "shell".to_owned(),
@@ -335,9 +335,10 @@ fn spot(source: &ValueSource) -> String {
     }
 }
 
-/// The chain in one line: the links inside the container's custody are drawn as one, and each
-/// stands at the worst of its own.
-fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
+/// The chain in one line: the links inside of the container's custody are drawn as one, and each
+/// has the worst state of its own. `None` where an end has no place to name, where nothing is
+/// amiss, and where more than one link is not known: such a line says nothing.
+fn short(scene: &Scene<'_>, judged: &[Judged]) -> Option<ShortChain> {
     let worst = |places: &[ChainLink]| {
         let states = places.iter().filter_map(|place| judged.get(*place as usize));
         states.map(|judged| judged.state).max_by_key(|state| match state {
@@ -348,23 +349,19 @@ fn short(scene: &Scene<'_>, judged: &[Judged]) -> ShortChain {
     };
     let step =
         |places: &[ChainLink], label: String| (worst(places).unwrap_or(LinkState::Unknown), label);
-    let key = match scene.key {
-        Some(key) => format!("{} key", spot(&key.source)),
-        None => "no key".to_owned(),
-    };
-    let source = scene.url.map_or_else(|| "no URL".to_owned(), |(_, source)| spot(source));
+    let key = scene.key?;
+    let (_, source) = scene.url?;
+    let port = scene.port().map_or_else(|| "port".to_owned(), |port| format!(":{port}"));
     let container = scene.container.map_or("container", |container| container.name.as_str());
-    ShortChain {
-        first: key,
-        steps: vec![
-            step(&[ChainLink::Key], "secret".to_owned()),
-            step(&[ChainLink::Secret, ChainLink::File], scene.volume()),
-            step(&[ChainLink::Volume, ChainLink::Mount], container.to_owned()),
-            step(
-                &[ChainLink::Port],
-                scene.port().map_or_else(|| "port".to_owned(), |port| format!(":{port}")),
-            ),
-            step(&[ChainLink::Url, ChainLink::Source], source),
-        ],
-    }
+    let steps = vec![
+        step(&[ChainLink::Source, ChainLink::Url], port),
+        step(&[ChainLink::Port], container.to_owned()),
+        step(&[ChainLink::Mount, ChainLink::Volume], scene.volume()),
+        step(&[ChainLink::File, ChainLink::Secret], "secret".to_owned()),
+        step(&[ChainLink::Key], format!("key {}", spot(&key.source))),
+    ];
+    let unknown = steps.iter().filter(|(state, _)| *state == LinkState::Unknown).count();
+    let broken = steps.iter().any(|(state, _)| *state == LinkState::Broken);
+    let first = format!("URL {}", spot(source));
+    (broken && unknown < 2).then_some(ShortChain { first, steps })
 }

@@ -45,11 +45,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     }
     let verdict = verdict(evidence, &findings);
     let persistence = survival::operations(evidence);
-    let summary = Summary {
-        chain: short_chain,
-        only: choices.only.clone(),
-        ..summary::summarise(evidence, verdict, &causes, &findings, &persistence)
-    };
+    let summary = summary::summarise(evidence, verdict, &causes, &findings, &persistence);
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
     causes.retain(|finding| wanted(&finding.id));
@@ -60,6 +56,18 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let rules = checks::rules().filter(met).collect();
     let mut unknown = outcome.unknown;
     unknown.retain(|unknown| wanted(&unknown.id));
+    let passed: Vec<String> = outcome.passed.into_iter().filter(|id| wanted(id)).collect();
+    let total = checks::rules().filter(|rule| wanted(rule.id)).count();
+    let summary = Summary {
+        // The picture is about what breaks now; what works is said in facts.
+        chain: short_chain.filter(|_| matches!(verdict, Verdict::Broken | Verdict::Unknown)),
+        only: choices.only.clone(),
+        steps: summary::steps(&causes),
+        total,
+        ran: total - unknown.len().min(total),
+        passed: by_family(&passed),
+        ..summary
+    };
     Report {
         generated_at: Timestamp::from_second(evidence.collected_at)
             .unwrap_or(Timestamp::UNIX_EPOCH)
@@ -67,7 +75,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         verdict,
         summary,
         causes,
-        passed: outcome.passed.into_iter().filter(|id| wanted(id)).collect(),
+        passed,
         unknown,
         suppressed,
         rules,
@@ -88,6 +96,15 @@ fn adapt_to_platform(evidence: &Evidence, outcome: &mut Outcome) {
     }
 }
 
+/// How many ids of each family there are among `ids`, by the heading of the family.
+fn by_family(ids: &[String]) -> Vec<(String, usize)> {
+    let families = checks::REGISTRY.iter().map(|family| {
+        let count = ids.iter().filter(|id| family.rules().any(|rule| rule.id == **id)).count();
+        (family.heading.to_owned(), count)
+    });
+    families.filter(|(_, count)| *count > 0).collect()
+}
+
 /// Makes the CLI's own line evidence of the first cause that explains it.
 fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [Finding]) {
     let explains = |id: &str| line.failure.is_some_and(|it| checks::explains(id, it));
@@ -96,7 +113,9 @@ fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [
         .find(|cause| explains(&cause.id) || cause.explains.iter().any(|folded| explains(folded)));
     let Some(cause) = cause else { return };
     let before = cause.clone();
-    cause.evidence.push(Proof { text: line.text.clone(), source: command.to_owned() });
+    // Not on the first screen: `run` quotes the line above the report.
+    let (text, source) = (line.text.clone().into(), command.to_owned());
+    cause.evidence.push(Proof { text, source, essential: false });
     if let Some(same) = findings.iter_mut().find(|finding| **finding == before) {
         same.clone_from(cause);
     }
@@ -155,6 +174,6 @@ fn tree(evidence: &Evidence) -> Tree {
 fn is_among(id: &str, names: &[String]) -> bool {
     names.iter().any(|name| {
         checks::rule(name).is_some_and(|rule| rule.id == id)
-            || checks::family(id) == Some(name.as_str())
+            || checks::family(id) == Some(name.replace('-', "_").as_str())
     })
 }

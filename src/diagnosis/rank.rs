@@ -89,8 +89,7 @@ mod tests {
     use crate::report::Certainty::{self, Likely, Possible, Proven};
 
     const fn rule(id: &'static str, causes: &'static [&'static str]) -> Rule {
-        let (level, is_cause) = (Level::Error, true);
-        Rule { id, level, title: id, explain: "", is_cause, causes, since: "0.1.0" }
+        Rule::new(id, Level::Error, id, "").cause(causes)
     }
 
     static VOLUME: Rule = rule("volume", &["foreign"]);

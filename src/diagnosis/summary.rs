@@ -1,13 +1,18 @@
-//! The first screen's facts: one sentence after the verdict, what was found in order, what was not
-//! seen.
+//! What the first screen says besides the findings: the effect in one sentence, what works, what
+//! was not checked, and the order of the next steps.
 
 use jiff::Timestamp;
 
+use crate::checks;
 use crate::evidence::Evidence;
-use crate::evidence::docker::{Container, MountKind};
-use crate::report::{Certainty, Fate, Finding, Operation, Summary, Verdict};
+use crate::evidence::docker::{Container, DockerFacts, MountKind};
+use crate::evidence::endpoint::EndpointFacts;
+use crate::evidence::selection::SelectionKind;
+use crate::report::{
+    Certainty, Fact, Fate, Finding, Level, NextStep, Operation, Remedy, Safety, Summary, Verdict,
+};
 
-/// Builds the summary.
+/// Builds the summary, but for what depends on the caller's choices.
 pub(super) fn summarise(
     evidence: &Evidence,
     verdict: Verdict,
@@ -15,172 +20,324 @@ pub(super) fn summarise(
     findings: &[Finding],
     persistence: &[Operation],
 ) -> Summary {
+    let works = matches!(verdict, Verdict::Healthy | Verdict::AtRisk);
+    let first = first(causes, findings);
     Summary {
-        headline: headline(evidence, verdict, causes, findings),
-        facts: [facts(evidence), keeps(evidence, persistence)].concat(),
-        not_seen: not_seen(evidence),
-        only: Vec::new(),
-        chain: None,
+        headline: headline(evidence, verdict, first, persistence),
+        facts: if works { facts(evidence, verdict) } else { Vec::new() },
+        fates: if works { fates(evidence, persistence) } else { Vec::new() },
+        before: first.and_then(|first| before(evidence, first)),
+        retry: retry(evidence, verdict),
+        caution: caution(verdict, first, persistence),
+        not_checked: not_checked(evidence),
+        fingerprints: fingerprints(evidence),
         elapsed_ms: evidence
             .timings
             .iter()
             .find(|timing| timing.probe == "whole run")
             .map_or(0, |timing| timing.ms),
+        ..Summary::default()
     }
 }
 
+/// The finding that the report begins with: the first cause, else the worst finding.
+fn first<'a>(causes: &'a [Finding], findings: &'a [Finding]) -> Option<&'a Finding> {
+    let error = findings.iter().find(|finding| finding.level == Level::Error);
+    causes.first().or(error)
+}
+
+/// The effect in one sentence; never the title of a finding, which follows below.
 fn headline(
     evidence: &Evidence,
     verdict: Verdict,
-    causes: &[Finding],
-    findings: &[Finding],
+    first: Option<&Finding>,
+    persistence: &[Operation],
 ) -> String {
-    let url = evidence.selection.url.as_ref().map_or("the backend", |url| url.text.as_str());
-    let status = evidence
-        .endpoint
-        .seen()
-        .ok()
-        .and_then(Option::as_ref)
-        .and_then(|endpoint| endpoint.check_admin_key.seen().ok())
-        .map(|answer| answer.status);
     match verdict {
-        Verdict::Healthy => format!("{url} accepts your key: npx convex can work."),
-        Verdict::AtRisk => match causes.first().or(findings.first()) {
-            Some(finding) => format!("{url} accepts your key, yet {}.", lower(&finding.title)),
-            None => format!("{url} accepts your key."),
+        Verdict::Healthy => match &evidence.selection.url {
+            Some(url) => format!("{} accepts your admin key.", url.text),
+            None => "The backend accepts your admin key.".to_owned(),
         },
-        Verdict::Broken if status == Some(401) => {
-            let place = evidence
-                .selection
-                .admin_key_source
-                .as_ref()
-                .map_or_else(String::new, |source| format!(" in {source}"));
-            format!("{url} refuses the key{place}.")
+        Verdict::AtRisk => {
+            let effect = first.map_or_else(String::new, |first| risk(first, persistence));
+            format!("Your key works, but {effect}.")
         }
-        Verdict::Broken => match causes.first().or(findings.first()) {
-            Some(finding) if finding.certainty == Certainty::Possible => {
-                "npx convex cannot work; what was seen explains it only possibly.".to_owned()
+        Verdict::Broken => broken(evidence, first),
+        Verdict::Unknown => unknown(evidence),
+    }
+}
+
+/// What fails now.
+fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
+    let url = evidence.selection.url.as_ref().map(|url| url.text.as_str());
+    let endpoint = endpoint(evidence);
+    let status = endpoint.and_then(|it| it.check_admin_key.seen().ok()).map(|it| it.status);
+    if status == Some(401) {
+        let place = evidence.selection.admin_key_source.as_ref();
+        let place = place.map_or_else(String::new, |source| format!(" in {source}"));
+        return format!("{} rejects the admin key{place}.", url.unwrap_or("The backend"));
+    }
+    let Some(first) = first else { return "npx convex fails.".to_owned() };
+    if first.certainty == Certainty::Possible {
+        return "npx convex fails; the cause is not certain.".to_owned();
+    }
+    let answers = endpoint.is_some_and(EndpointFacts::is_convex_api);
+    match checks::family(&first.id) {
+        Some("selection") => "npx convex does not use your self-hosted backend.".to_owned(),
+        Some("key_shape") => "The backend will reject this admin key.".to_owned(),
+        Some("key") => "npx convex dev and deploy fail with this admin key.".to_owned(),
+        Some("endpoint") => {
+            let verb = if answers { "use" } else { "reach" };
+            let at = url.map_or_else(String::new, |url| format!(" at {url}"));
+            format!("npx convex cannot {verb} your backend{at}.")
+        }
+        _ if answers => "npx convex cannot use your backend.".to_owned(),
+        _ => match container(evidence) {
+            Some(container) if container.is_restarting() || container.restarts > 0 => {
+                "Your backend keeps crashing.".to_owned()
             }
-            Some(finding) => format!("npx convex cannot work: {}.", lower(&finding.title)),
-            None => "npx convex cannot work.".to_owned(),
-        },
-        Verdict::Unknown => match findings.iter().find(|finding| finding.id == "not-self-hosted") {
-            Some(_) => "nothing self-hosted is selected here.".to_owned(),
-            None => match findings.first() {
-                Some(finding) => format!("the key was not tried; {}.", lower(&finding.title)),
-                None => "the key was not tried.".to_owned(),
-            },
+            Some(container) if container.is_running() => {
+                "Your backend is running, but it does not answer.".to_owned()
+            }
+            _ => "Your backend is not running.".to_owned(),
         },
     }
 }
 
-/// A title as it reads inside a sentence; names and acronyms keep their capitals.
-fn lower(title: &str) -> String {
-    let mut chars = title.chars();
-    match (chars.next(), chars.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            let rest: String = title.chars().skip(1).collect();
-            format!("{}{rest}", first.to_lowercase())
+/// What an error will do to a deployment that works.
+fn risk(first: &Finding, persistence: &[Operation]) -> String {
+    let family = checks::family(&first.id);
+    if matches!(family, Some("persistence" | "identity"))
+        && let Some((one, command)) = loses(persistence)
+    {
+        return match (one.keys, one.data) {
+            (_, Fate::Lost | Fate::Recoverable) => format!("{command} leads to an empty database"),
+            _ => format!("{command} ends all admin keys"),
+        };
+    }
+    match family {
+        Some("persistence") => "its data is not safe".to_owned(),
+        Some("identity" | "selection") => "one of its secrets is exposed".to_owned(),
+        _ => "it can fail at any time".to_owned(),
+    }
+}
+
+/// The everyday commands: the id of the operation, its short name, and its whole one.
+const EVERYDAY: [(&str, &str, &str); 4] = [
+    ("restart", "restart", "a restart"),
+    ("up_force_recreate", "up", "recreating the container"),
+    ("down_up", "down", "`docker compose down`"),
+    ("down_v_up", "down -v", "`docker compose down -v`"),
+];
+
+/// The mildest everyday command by which keys or data go, `down -v` aside, whose purpose it is.
+fn loses(persistence: &[Operation]) -> Option<(&Operation, &'static str)> {
+    let gone = |fate: Fate| matches!(fate, Fate::Lost | Fate::Recoverable);
+    EVERYDAY.iter().take(3).find_map(|(id, _, command)| {
+        let one = persistence.iter().find(|one| one.id == *id)?;
+        (gone(one.keys) || gone(one.data)).then_some((one, *command))
+    })
+}
+
+fn caution(verdict: Verdict, first: Option<&Finding>, persistence: &[Operation]) -> Option<String> {
+    let is_about_data = first.is_some_and(|it| checks::family(&it.id) == Some("persistence"));
+    let (one, command) = loses(persistence).filter(|_| is_about_data)?;
+    // What can only be avoided is worth a word.
+    let can_wait = verdict == Verdict::AtRisk && one.id == "down_up";
+    can_wait.then(|| format!("Until then, do not run {command}."))
+}
+
+fn unknown(evidence: &Evidence) -> String {
+    let selection = &evidence.selection;
+    let place = |names: [&str; 2]| {
+        let found = names.iter().find_map(|name| {
+            let one = selection.definitions(name).iter().find(|one| one.wins && !one.empty)?;
+            Some(format!(" ({name} in {})", one.source))
+        });
+        found.unwrap_or_default()
+    };
+    const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
+    match selection.kind {
+        SelectionKind::CloudDeployment => {
+            format!("This project uses Convex Cloud{}.", place([DEPLOYMENT, DEPLOYMENT]))
         }
-        _ => title.to_owned(),
+        SelectionKind::CloudDeployKey => {
+            let names = ["CONVEX_DEPLOY_KEY", "CONVEX_DEPLOYMENT_TOKEN"];
+            format!("This project uses Convex Cloud{}.", place(names))
+        }
+        SelectionKind::Local => {
+            let place = place([DEPLOYMENT, DEPLOYMENT]);
+            format!("This project uses a local backend of the Convex CLI{place}.")
+        }
+        _ if evidence.asked.no_network && selection.kind == SelectionKind::SelfHosted => {
+            "The admin key was not tested: --no-network was given.".to_owned()
+        }
+        _ if selection.url.is_none() => {
+            "The admin key was not tested: the self-hosted URL and admin key are not set here."
+                .to_owned()
+        }
+        SelectionKind::SelfHosted | SelectionKind::None | SelectionKind::Error => {
+            match evidence.endpoint.seen() {
+                Err(unseen) => format!("The admin key was not tested: {}.", unseen.reason),
+                Ok(_) => "The admin key was not tested.".to_owned(),
+            }
+        }
     }
 }
 
-fn facts(evidence: &Evidence) -> Vec<(String, String, String)> {
+/// What tests the key, where an option kept it from being tested.
+fn retry(evidence: &Evidence, verdict: Verdict) -> Option<NextStep> {
+    let kept = verdict == Verdict::Unknown
+        && evidence.asked.no_network
+        && evidence.selection.kind == SelectionKind::SelfHosted;
+    kept.then(|| NextStep {
+        title: "run it again without --no-network".to_owned(),
+        command: Some("convex-doctor".to_owned()),
+    })
+}
+
+/// What has to be right before the first fix: Compose does nothing with a file that it cannot read.
+fn before(evidence: &Evidence, first: &Finding) -> Option<NextStep> {
+    // What these need is in other files.
+    let needs_compose = !matches!(
+        checks::family(&first.id),
+        Some("compose" | "selection" | "key_shape" | "key") | None
+    );
+    let compose = evidence.compose.seen().ok().and_then(Option::as_ref)?;
+    let error = compose.errors.first().filter(|_| needs_compose)?;
+    let at = error
+        .at
+        .as_ref()
+        .map_or_else(|| "the compose file".to_owned(), |at| format!("{}:{}", at.file, at.line));
+    Some(NextStep { title: format!("Correct {at}"), command: None })
+}
+
+/// The way through several causes: what `fix --apply` does by itself first, then the first command
+/// of each of the others.
+pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
+    if causes.len() < 2 {
+        return Vec::new();
+    }
+    let numbered = || causes.iter().enumerate().map(|(index, cause)| (index + 1, cause));
+    let by_itself: Vec<String> = numbered()
+        .filter(|(_, cause)| cause.remedies.first().is_some_and(|one| is_unasked(cause, one)))
+        .map(|(number, _)| number.to_string())
+        .collect();
+    let mut steps = Vec::new();
+    if let Some((last, others)) = by_itself.split_last() {
+        let which = match others {
+            [] => format!("fix {last}"),
+            others => format!("fixes {} and {last}", others.join(", ")),
+        };
+        steps.push(NextStep {
+            title: format!("Apply {which} (each change is shown first)"),
+            command: Some("convex-doctor fix --apply".to_owned()),
+        });
+    }
+    for (_, cause) in numbered() {
+        let Some(remedy) = cause.remedies.first() else { continue };
+        if is_unasked(cause, remedy) {
+            continue;
+        }
+        let own = || format!("convex-doctor fix {} --apply", cause.id);
+        let command = match remedy.commands.first() {
+            Some(command) => Some(command.to_string()),
+            None => remedy.is_for_the_doctor().then(own),
+        };
+        let title = remedy.title.trim_end_matches([':', '.']).to_owned();
+        steps.push(NextStep { title, command });
+    }
+    steps
+}
+
+/// Whether `fix --apply` carries the remedy out without being asked for the finding by name.
+fn is_unasked(cause: &Finding, remedy: &Remedy) -> bool {
+    remedy.is_for_the_doctor()
+        && remedy.commands.is_empty()
+        && remedy.safety != Safety::Destructive
+        && cause.certainty != Certainty::Possible
+}
+
+fn endpoint(evidence: &Evidence) -> Option<&EndpointFacts> {
+    evidence.endpoint.seen().ok().and_then(Option::as_ref)
+}
+
+/// The container that answers, else the one that Compose would run.
+fn container(evidence: &Evidence) -> Option<&Container> {
+    let docker = evidence.docker.seen().ok()?;
+    docker.answering().map(|(container, _)| container).or_else(|| DockerFacts::expected(docker))
+}
+
+fn fact(label: &str, text: String, source: String) -> Fact {
+    Fact { label: label.to_owned(), text, source }
+}
+
+/// What works: the key, the backend, and where its data is.
+fn facts(evidence: &Evidence, verdict: Verdict) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Some(key) = evidence.keys.iter().find(|key| key.selected) {
         let opened = key.trials.iter().find_map(|trial| trial.opened.as_ref());
         let mut text = key.fingerprint.as_ref().map_or("not a key".to_owned(), ToString::to_string);
         if let Some(claims) = opened {
-            text.push_str(if claims.read_only { ", read-only" } else { ", full" });
+            text.push_str(if claims.read_only { ", read-only" } else { ", full access" });
             if let Some(day) = day(i64::try_from(claims.issued_s).ok()) {
-                text.push_str(&format!(", issued {day}"));
+                text.push_str(&format!(", created {day}"));
             }
         }
-        facts.push(("key".to_owned(), text, key.source.to_string()));
+        facts.push(fact("key", text, key.source.to_string()));
     }
-    if let Ok(docker) = evidence.docker.seen() {
-        let container = docker.answering().map(|(container, _)| container).or(docker.expected());
-        if let Some(container) = container {
-            facts.push(("backend".to_owned(), backend(evidence, container), place(evidence)));
-            if let Some(mount) = container.mount_over(&container.data_dir) {
-                let source = mount.source.as_deref().unwrap_or("");
-                let text = match mount.kind {
-                    MountKind::Named => format!("volume {source}"),
-                    MountKind::Anonymous => {
-                        format!("anonymous volume {}…", source.chars().take(12).collect::<String>())
-                    }
-                    MountKind::Bind => format!("directory {source}"),
-                    MountKind::Tmpfs => "memory only".to_owned(),
-                };
-                facts.push(("data".to_owned(), text, format!("at {}", mount.target)));
+    let Some(container) = container(evidence) else { return facts };
+    // A risk is about the data: the screen is short.
+    if verdict == Verdict::Healthy {
+        facts.push(fact("backend", backend(evidence, container), place(evidence)));
+    }
+    if let Some(mount) = container.mount_over(&container.data_dir) {
+        let source = mount.source.as_deref().unwrap_or("");
+        let what = match mount.kind {
+            MountKind::Named => format!("volume {source}"),
+            MountKind::Anonymous => {
+                format!("anonymous volume {}", source.chars().take(12).collect::<String>())
             }
-        }
+            MountKind::Bind => format!("directory {source}"),
+            MountKind::Tmpfs => "memory".to_owned(),
+        };
+        facts.push(fact("data", format!("{what} at {}", mount.target), String::new()));
     }
     facts
 }
 
-/// What the everyday operations keep, in one line or two.
-fn keeps(evidence: &Evidence, operations: &[Operation]) -> Vec<(String, String, String)> {
-    const EVERYDAY: [(&str, &str); 4] = [
-        ("restart", "restart"),
-        ("up_force_recreate", "up"),
-        ("down_up", "down"),
-        ("down_v_up", "down -v"),
+/// What the everyday commands do to keys and data, what they keep first.
+fn fates(evidence: &Evidence, operations: &[Operation]) -> Vec<Fact> {
+    const GROUPS: [(&str, Fate); 4] = [
+        ("kept by", Fate::Kept),
+        ("not known", Fate::Unknown),
+        ("left behind by", Fate::Recoverable),
+        ("deleted by", Fate::Lost),
     ];
-    let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
-    for (id, word) in EVERYDAY {
-        let Some(one) = operations.iter().find(|one| one.id == id) else { continue };
-        let kept = what_is_kept(one.keys, one.data);
-        match groups.last_mut() {
-            Some((words, last)) if *last == kept => words.push(word),
-            _ => groups.push((vec![word], kept)),
+    let severity = |fate: Fate| GROUPS.iter().position(|(_, one)| *one == fate);
+    let mut facts: Vec<Fact> = Vec::new();
+    for (label, fate) in GROUPS {
+        let words: Vec<String> = EVERYDAY
+            .iter()
+            .filter_map(|(id, word, _)| {
+                let one = operations.iter().find(|one| one.id == *id)?;
+                let worst =
+                    if severity(one.keys) > severity(one.data) { one.keys } else { one.data };
+                (worst == fate).then(|| match (one.keys == fate, one.data == fate) {
+                    (true, true) => (*word).to_owned(),
+                    (true, false) => format!("{word} (keys)"),
+                    _ => format!("{word} (data)"),
+                })
+            })
+            .collect();
+        if !words.is_empty() {
+            facts.push(fact(label, words.join(", "), String::new()));
         }
     }
-    // As many on a line as fit behind the label.
-    let mut lines: Vec<String> = Vec::new();
-    for (words, kept) in groups {
-        let text = format!("{}: {kept}", words.join(", "));
-        match lines.last_mut() {
-            Some(line) if line.len() + text.len() + 4 <= 69 => {
-                line.push_str(".   ");
-                line.push_str(&text);
-            }
-            _ => lines.push(text),
-        }
+    if let (Some(first), Err(_)) = (facts.first_mut(), evidence.docker.seen()) {
+        "by the compose file".clone_into(&mut first.source);
     }
-    lines
-        .into_iter()
-        .enumerate()
-        .map(|(index, line)| {
-            let label = if index == 0 { "keeps" } else { "" };
-            let source = match evidence.docker.seen() {
-                Err(_) if index == 0 => "by the compose file".to_owned(),
-                _ => String::new(),
-            };
-            (label.to_owned(), line, source)
-        })
-        .collect()
-}
-
-/// Both columns in a few words.
-fn what_is_kept(keys: Fate, data: Fate) -> &'static str {
-    match (keys, data) {
-        (Fate::Kept, Fate::Kept) => "keys and data",
-        (Fate::Kept, Fate::Recoverable) => "keys (data recoverable)",
-        (Fate::Kept, Fate::Lost) => "keys only",
-        (Fate::Kept, Fate::Unknown) => "keys (data unknown)",
-        (Fate::Recoverable, Fate::Recoverable) => "recoverable",
-        (Fate::Recoverable, Fate::Kept) => "data (keys recoverable)",
-        (Fate::Recoverable, _) => "nothing (keys recoverable)",
-        (Fate::Lost, Fate::Kept) => "data only",
-        (Fate::Lost, Fate::Recoverable) => "nothing (data recoverable)",
-        (Fate::Lost, Fate::Lost) => "NOTHING",
-        (Fate::Lost | Fate::Unknown, Fate::Unknown) => "unknown",
-        (Fate::Unknown, Fate::Kept) => "data (keys unknown)",
-        (Fate::Unknown, Fate::Lost) => "no data (keys unknown)",
-        (Fate::Unknown, Fate::Recoverable) => "unknown",
-    }
+    facts
 }
 
 fn place(evidence: &Evidence) -> String {
@@ -195,16 +352,16 @@ fn backend(evidence: &Evidence, container: &Container) -> String {
     let since = container.started_at.filter(|_| container.is_running());
     let up = since.map(|start| evidence.collected_at - start).filter(|seconds| *seconds >= 0);
     match up {
-        Some(seconds) => format!("{}, up {}", container.name, duration(seconds)),
+        Some(seconds) => format!("{}, running for {}", container.name, duration(seconds)),
         None => format!("{}, {}", container.name, container.state),
     }
 }
 
 fn duration(seconds: i64) -> String {
     match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7199 => format!("{} min", seconds / 60),
-        7200..=172_799 => format!("{} h", seconds / 3600),
+        0..=119 => "less than 2 minutes".to_owned(),
+        120..=7199 => format!("{} minutes", seconds / 60),
+        7200..=172_799 => format!("{} hours", seconds / 3600),
         _ => format!("{} days", seconds / 86400),
     }
 }
@@ -215,11 +372,11 @@ pub(super) fn day(seconds: Option<i64>) -> Option<String> {
     time.to_string().get(..10).map(str::to_owned)
 }
 
-/// What could not be looked at, one line a source.
-fn not_seen(evidence: &Evidence) -> Vec<String> {
+/// What could not be checked, an entry a source.
+fn not_checked(evidence: &Evidence) -> Vec<String> {
     let mut lines = Vec::new();
     match evidence.docker.seen() {
-        Ok(docker) => lines.extend(docker.notes.iter().map(|note| format!("Docker: {note}"))),
+        Ok(docker) => lines.extend(docker.notes.iter().map(|note| format!("Docker ({note})"))),
         Err(unseen) => lines.push(format!("Docker ({})", unseen.reason)),
     }
     if let Err(unseen) = evidence.endpoint.seen() {
@@ -231,43 +388,90 @@ fn not_seen(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
+/// Every fingerprint that a finding can name.
+fn fingerprints(evidence: &Evidence) -> Vec<String> {
+    let mut prints: Vec<String> = evidence
+        .keys
+        .iter()
+        .flat_map(|key| {
+            let trials = key.trials.iter().map(|trial| trial.secret.to_string());
+            key.fingerprint.iter().map(ToString::to_string).chain(trials).collect::<Vec<_>>()
+        })
+        .collect();
+    if let Ok(docker) = evidence.docker.seen() {
+        for container in &docker.backends {
+            let secret = &container.secret;
+            for place in [&secret.process, &secret.environment, &secret.file] {
+                let state = place.seen().ok().and_then(Option::as_ref);
+                prints.extend(state.and_then(|it| it.fingerprint()).map(ToString::to_string));
+            }
+        }
+    }
+    prints.sort();
+    prints.dedup();
+    prints
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
 
+    fn operations(fates: [(Fate, Fate); 4]) -> Vec<Operation> {
+        let named = EVERYDAY.iter().zip(fates).map(|((id, ..), (keys, data))| Operation {
+            id: (*id).to_owned(),
+            command: String::new(),
+            keys,
+            data,
+            why: String::new(),
+        });
+        named.collect()
+    }
+
     #[test]
-    fn what_is_kept_stands_on_a_line_or_two() {
+    fn the_everyday_commands_are_grouped_by_what_they_do() {
         use Fate::{Kept, Lost, Recoverable};
-        let lines = |fates: [(Fate, Fate); 4]| {
-            let ids = ["restart", "up_force_recreate", "down_up", "down_v_up"];
-            let operations = ids.into_iter().zip(fates).map(|(id, (keys, data))| Operation {
-                id: id.to_owned(),
-                command: String::new(),
-                keys,
-                data,
-                why: String::new(),
-            });
-            let operations: Vec<_> = operations.collect();
-            let facts = keeps(&build::healthy(), &operations);
-            facts.into_iter().map(|(_, text, _)| text).collect::<Vec<_>>()
+        let lines = |fates| {
+            let facts = super::fates(&build::healthy(), &operations(fates));
+            facts.into_iter().map(|it| format!("{}: {}", it.label, it.text)).collect::<Vec<_>>()
         };
         let (kept, lost, back) = ((Kept, Kept), (Lost, Lost), (Recoverable, Recoverable));
         assert_eq!(
             lines([kept, kept, kept, lost]),
-            ["restart, up, down: keys and data.   down -v: NOTHING"]
+            ["kept by: restart, up, down", "deleted by: down -v"]
         );
         assert_eq!(
             lines([kept, kept, back, lost]),
-            ["restart, up: keys and data.   down: recoverable.   down -v: NOTHING"]
+            ["kept by: restart, up", "left behind by: down", "deleted by: down -v"]
         );
         assert_eq!(
-            lines([kept, (Kept, Recoverable), (Kept, Lost), lost]),
-            [
-                "restart: keys and data.   up: keys (data recoverable)",
-                "down: keys only.   down -v: NOTHING"
-            ]
+            lines([kept, (Kept, Recoverable), (Lost, Kept), lost]),
+            ["kept by: restart", "left behind by: up (data)", "deleted by: down (keys), down -v"]
         );
-        assert_eq!(keeps(&build::healthy(), &[]), []);
+        assert!(super::fates(&build::healthy(), &[]).is_empty());
+    }
+
+    #[test]
+    fn a_risk_is_the_mildest_command_that_loses_something() {
+        use Fate::{Kept, Lost, Unknown};
+        let (kept, lost) = ((Kept, Kept), (Lost, Lost));
+        let finding = |id: &str| checks::rule(id).unwrap().finding(Certainty::Proven, "");
+        let said = |id: &str, fates| risk(&finding(id), &operations(fates));
+        let volume = "data-volume-anonymous";
+        for (fates, expected) in [
+            ([kept, kept, lost, lost], "`docker compose down` leads to an empty database"),
+            ([lost, lost, lost, lost], "a restart leads to an empty database"),
+            ([kept, (Lost, Kept), lost, lost], "recreating the container ends all admin keys"),
+            ([kept, (Kept, Unknown), kept, lost], "its data is not safe"),
+        ] {
+            assert_eq!(said(volume, fates), expected);
+        }
+        let safe = [kept, kept, kept, lost];
+        assert_eq!(said("secret-public", safe), "one of its secrets is exposed");
+        assert_eq!(
+            said("secret-in-git", [kept, kept, lost, lost]),
+            "one of its secrets is exposed"
+        );
+        assert_eq!(said("disk-full", safe), "it can fail at any time");
     }
 }

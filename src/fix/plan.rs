@@ -9,8 +9,7 @@ use super::placeholders::EnvText;
 use super::show::Diff;
 use super::{compose_edit, env_file, git_ignore, lines, show};
 use crate::report::{
-    Action, Certainty, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety,
-    shell_word,
+    Action, Certainty, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety, shell_word,
 };
 use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};
@@ -150,8 +149,7 @@ pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
             }
             continue;
         }
-        let keep_old =
-            report.findings.iter().any(|other| other.fix == FixPolicy::OlderData);
+        let keep_old = report.findings.iter().any(|other| other.fix == FixPolicy::OlderData);
         match steps(remedy, keep_old, project) {
             Ok(steps) => plan.fixes.push(Fix {
                 finding: finding.clone(),

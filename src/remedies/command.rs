@@ -60,10 +60,7 @@ pub(crate) fn named_files(evidence: &Evidence) -> Vec<String> {
 }
 
 /// `convex-doctor WORDS` for the same compose files.
-pub(crate) fn doctor<'a>(
-    evidence: &Evidence,
-    words: impl IntoIterator<Item = &'a str>,
-) -> Command {
+pub(crate) fn doctor<'a>(evidence: &Evidence, words: impl IntoIterator<Item = &'a str>) -> Command {
     let files = named_files(evidence);
     let files = files.iter().flat_map(|file| ["-f", file]);
     Command::doctor(words.into_iter().collect::<Vec<_>>().into_iter().chain(files))

@@ -6,9 +6,7 @@ use crate::deployment::platform::{Platform, behind_url, of_project};
 use crate::evidence::Evidence;
 use crate::names::{DATA_DIR, URL};
 use crate::remedies::platform_steps::{self, Step};
-use crate::report::{
-    Action, Command, ComposeCommand, ComposeVerb, Finding, Remedy, Scope,
-};
+use crate::report::{Action, Command, ComposeCommand, ComposeVerb, Finding, Remedy, Scope};
 
 /// The remedy that generates a key on the platform behind the URL, or on the panel that the compose
 /// file belongs to; `None` if neither is known to be a platform without Compose.
@@ -16,7 +14,7 @@ pub(crate) fn mint_behind_url(evidence: &Evidence, title: &str) -> Option<Remedy
     let platform = behind_url(evidence).or_else(|| of_project(evidence))?;
     let step = platform_steps::mint(&platform)?;
     let mut remedy = Remedy::safe(format!("{title}: {}", step.words));
-    remedy.commands.extend(step.command);
+    remedy.commands.extend(step.command.map(Command::from));
     Some(remedy)
 }
 
@@ -102,7 +100,7 @@ fn adapted(mut remedy: Remedy, platform: &Platform, directory: &str) -> Vec<Reme
     }
     let steps = steps.into_iter().map(|step| {
         let mut remedy = Remedy::careful(step.words).step();
-        remedy.commands.extend(step.command);
+        remedy.commands.extend(step.command.map(Command::from));
         remedy
     });
     std::iter::once(remedy).chain(steps).collect()

@@ -3,6 +3,8 @@
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, MountKind};
+use crate::remedies::command::compose;
+use crate::remedies::command::up;
 use crate::report::{Command, ComposeVerb, Remedy, shell_word};
 
 /// Copies the data out of the container, before anything else. The backend is stopped first so that
@@ -21,8 +23,11 @@ pub(crate) fn copy_out(container: &Container) -> Remedy {
                 shell_word(data)
             ));
     }
-    let remedy =
-        if container.is_running() { remedy.run(Command::docker(["stop", &container.name])) } else { remedy };
+    let remedy = if container.is_running() {
+        remedy.run(Command::docker(["stop", &container.name]))
+    } else {
+        remedy
+    };
     remedy.run(copy_from(container, &format!("{data}/."), RESCUE))
 }
 

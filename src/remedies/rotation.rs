@@ -1,6 +1,7 @@
 //! The rotation of an instance's secret: what it ends, what has to be done before and after it, and
 //! where the old key and the old secret stand besides.
 
+use crate::report::Command;
 use std::path::{Component, Path, PathBuf};
 
 use crate::deployment::compose::declared_backend;
@@ -56,7 +57,7 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     let untracked: Vec<String> =
         files.into_iter().flat_map(|file| untrack(evidence, file)).collect();
     let errands = errands(evidence, !untracked.is_empty());
-    remedy.commands.splice(0..0, untracked);
+    remedy.commands.splice(0..0, untracked.into_iter().map(Command::from));
     let price = Price {
         dies: "every admin key made so far, everywhere; cursors and tokens in use".to_owned(),
         stays: "documents, files, functions, variables, the instance's name".to_owned(),

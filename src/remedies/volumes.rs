@@ -180,8 +180,7 @@ fn copied_again(
 }
 
 pub(super) fn with(evidence: &Evidence, id: &str, actions: Vec<Action>, title: &str) -> Remedy {
-    let mut remedy =
-        Remedy::careful(title).run(doctor(evidence, ["fix", id, "--apply"]));
+    let mut remedy = Remedy::careful(title).run(doctor(evidence, ["fix", id, "--apply"]));
     remedy.actions = actions;
     remedy
 }

@@ -7,8 +7,11 @@ use crate::deployment::data::declared_mount_over;
 use crate::deployment::data::is_kept_by_file;
 use crate::deployment::data::is_persistent;
 use crate::evidence::Evidence;
+use crate::remedies::command::compose_of;
+use crate::remedies::command::up;
+use crate::report::Command;
+use crate::report::ComposeVerb;
 use crate::report::Remedy;
-use crate::report::shell_word;
 
 /// Goes back to the project that has the volume; `None` where the volume belongs to no other
 /// project. Nothing is lost: `down` keeps named volumes, and where the new instance has none it is
@@ -80,7 +83,12 @@ fn guarded(evidence: &Evidence, title: String, run: &dyn Fn(Remedy) -> Remedy) -
         return Remedy::careful(format!(
             "First take INSTANCE_SECRET out of the backend's environment: at the start it overwrites \
              the secret in the volume. {title} `{}`",
-            run(Remedy::safe("")).commands.iter().map(Command::to_string).collect::<Vec<_>>().join(" && ")
+            run(Remedy::safe(""))
+                .commands
+                .iter()
+                .map(Command::to_string)
+                .collect::<Vec<_>>()
+                .join(" && ")
         ));
     }
     run(Remedy::careful(title))

@@ -4,24 +4,25 @@ use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
 use crate::report::{Link, LinkState, ShortChain};
-use crate::secret::sanitize;
+use crate::secret::{ascii, sanitize};
 
 /// The chain in one line, broken between its links where it is wider than `width` columns.
-pub(super) fn lines(chain: &ShortChain, width: usize, coloured: bool) -> Vec<String> {
+pub(super) fn lines(chain: &ShortChain, width: usize, coloured: bool, plain: bool) -> Vec<String> {
+    let clean = |text: &str| if plain { ascii(&sanitize(text)) } else { sanitize(text) };
     let mut lines = Vec::new();
-    let mut line = sanitize(&chain.first);
+    let mut line = clean(&chain.first);
     let mut columns = line.width();
-    for (index, (state, label)) in chain.steps.iter().enumerate() {
-        let (arrow, label) = (arrow(*state, index == 0), sanitize(label));
+    for (state, label) in &chain.steps {
+        let (arrow, label) = (clean(arrow(*state)), clean(label));
         let needed = 1 + arrow.width() + 1 + label.width();
         if columns + needed > width {
             lines.push(std::mem::take(&mut line));
             line.push_str("  ");
-            columns = 2;
+            columns = 1;
         } else {
             line.push(' ');
         }
-        let arrow = if coloured { paint(*state, arrow) } else { arrow.to_owned() };
+        let arrow = if coloured { paint(*state, &arrow) } else { arrow };
         line.push_str(&format!("{arrow} {label}"));
         columns += needed;
     }
@@ -29,16 +30,16 @@ pub(super) fn lines(chain: &ShortChain, width: usize, coloured: bool) -> Vec<Str
     lines
 }
 
-fn arrow(state: LinkState, forward: bool) -> &'static str {
-    match (state, forward) {
-        (LinkState::Holds, true) => "→",
-        (LinkState::Holds, false) => "←",
-        (LinkState::Broken, _) => "─✗─",
-        (LinkState::Unknown, _) => "─?─",
+fn arrow(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Holds => "→",
+        LinkState::Broken => "✗",
+        LinkState::Unknown => "?",
     }
 }
 
-fn paint(state: LinkState, text: &str) -> String {
+/// A text about a link in the colour of its state.
+pub(super) fn paint(state: LinkState, text: &str) -> String {
     match state {
         LinkState::Holds => text.to_owned(),
         LinkState::Broken => text.red().bold().to_string(),
@@ -52,14 +53,6 @@ pub(super) fn sign(state: LinkState) -> &'static str {
         LinkState::Holds => "✓",
         LinkState::Broken => "✗",
         LinkState::Unknown => "?",
-    }
-}
-
-/// [`sign`] in its colour.
-pub(super) fn coloured_sign(state: LinkState) -> String {
-    match state {
-        LinkState::Holds => sign(state).green().to_string(),
-        other => paint(other, sign(other)),
     }
 }
 
@@ -116,13 +109,13 @@ mod tests {
 
     fn chain() -> ShortChain {
         ShortChain {
-            first: ".env.local:2 key".to_owned(),
+            first: "URL .env.local:1".to_owned(),
             steps: vec![
-                (LinkState::Broken, "secret".to_owned()),
+                (LinkState::Holds, ":3210".to_owned()),
+                (LinkState::Unknown, "new-backend-1".to_owned()),
                 (LinkState::Holds, "new_data".to_owned()),
-                (LinkState::Holds, "new-backend-1".to_owned()),
-                (LinkState::Unknown, ":3210".to_owned()),
-                (LinkState::Holds, ".env.local:1".to_owned()),
+                (LinkState::Holds, "secret".to_owned()),
+                (LinkState::Broken, "key .env.local:2".to_owned()),
             ],
         }
     }
@@ -130,21 +123,32 @@ mod tests {
     #[test]
     fn the_line_breaks_between_links_and_colour_takes_no_room() {
         let whole =
-            ".env.local:2 key ─✗─ secret ← new_data ← new-backend-1 ─?─ :3210 ← .env.local:1";
-        assert_eq!(lines(&chain(), 80, false), [whole]);
-        let narrow = lines(&chain(), 40, false);
+            "URL .env.local:1 → :3210 ? new-backend-1 → new_data → secret ✗ key .env.local:2";
+        assert_eq!(lines(&chain(), 80, false, false), [whole]);
+        let narrow = lines(&chain(), 42, false, false);
         assert_eq!(
             narrow,
             [
-                ".env.local:2 key ─✗─ secret ← new_data",
-                "  ← new-backend-1 ─?─ :3210",
-                "  ← .env.local:1"
+                "URL .env.local:1 → :3210 ? new-backend-1",
+                "  → new_data → secret ✗ key .env.local:2",
             ]
         );
         let plain = |line: &String| anstream::adapter::strip_str(line).to_string();
-        let coloured = lines(&chain(), 40, true);
+        let coloured = lines(&chain(), 42, true, false);
         assert_ne!(coloured, narrow);
         assert_eq!(coloured.iter().map(plain).collect::<Vec<_>>(), narrow);
+    }
+
+    #[test]
+    fn without_utf_8_the_signs_are_ascii_and_the_line_still_fits() {
+        let lines = lines(&chain(), 42, false, true);
+        assert_eq!(
+            lines,
+            [
+                "URL .env.local:1 -> :3210 ? new-backend-1",
+                "  -> new_data -> secret x key .env.local:2",
+            ]
+        );
     }
 
     #[test]

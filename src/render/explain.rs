@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
-use super::text::wrap;
+use super::words::{sentence, wrap};
 
 /// A group of the list: names with their titles.
 #[derive(Debug)]
@@ -14,20 +14,15 @@ pub struct Section<'a> {
     /// What a reader calls the group.
     pub heading: &'a str,
     /// Each name (an id, a slug) with its title.
-    pub entries: Vec<(&'a str, &'a str)>,
+    pub entries: Vec<(String, String)>,
 }
 
 /// An explanation for a terminal of `width` columns. `kind` says what the name is; `text` is
 /// Markdown of the few forms that the explanations use: headings, paragraphs, lists, fenced
 /// commands. Commands keep their lines, and a code span is not broken.
 pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> String {
-    let mut page = Page {
-        out: format!("{} ({kind})\n", name.bold()),
-        width,
-        open: String::new(),
-        headed: false,
-    };
-    for line in wrap(title, width) {
+    let mut page = Page { out: String::new(), width, open: String::new(), headed: false };
+    for line in wrap(&format!("{kind} {name}: {}", sentence(title)), width) {
         page.line(&line.bold().to_string());
     }
     let mut fenced = false;
@@ -39,7 +34,7 @@ pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> St
         } else if fenced {
             page.line(&format!("  {line}"));
         } else if mark == "#" {
-            // The title stands above.
+            // The title is above.
         } else if mark == "##" || mark == "###" {
             page.flush();
             page.heading(line.trim_start_matches('#').trim_start());
@@ -64,7 +59,7 @@ pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> St
 pub fn list(sections: &[Section<'_>], width: usize) -> String {
     let mut page = Page { out: String::new(), width, open: String::new(), headed: false };
     page.open.push_str(
-        "convex-doctor explain NAME, where NAME is a finding or a topic below; or a question in your own words: \
+        "convex-doctor explain NAME, where NAME is a name below; or a question in your own words: \
          `convex-doctor explain why does my key change`",
     );
     page.flush();

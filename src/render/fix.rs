@@ -7,7 +7,7 @@ use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
 use super::text::{sentence, wrap};
-use crate::report::{Errand, Finding, Price, Report, Verdict};
+use crate::report::{Errand, Finding, Price, Remedy, Report, Verdict};
 use crate::secret::sanitize;
 
 /// A run of `fix`.
@@ -147,8 +147,10 @@ pub struct ManualEntry {
 impl ManualEntry {
     /// Of a finding.
     pub fn of(finding: &Finding, why: Option<String>) -> Self {
-        let remedy =
-            |remedy: &crate::report::Remedy| (remedy.title.clone(), remedy.commands.clone());
+        let remedy = |remedy: &Remedy| {
+            let commands = remedy.commands.iter().map(ToString::to_string).collect();
+            (remedy.title.to_string(), commands)
+        };
         Self {
             id: finding.id.clone(),
             finding: finding.title.clone(),

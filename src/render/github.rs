@@ -5,19 +5,14 @@
 //! outside of an escaped message; and the plain lines know the runner's older form `##[…]`, which
 //! counts anywhere in a line (actions/runner: `ActionCommand.cs`).
 
-use super::machine;
-use crate::report::{Finding, Level, Report, Verdict};
+use super::{machine, words};
+use crate::report::{Finding, Level, Report};
 
 /// The report as lines of a workflow's log. GitHub shows the first ten errors and the first ten
 /// warnings of a step, so the order of the findings counts.
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
-    let word = match report.verdict {
-        Verdict::Healthy => "HEALTHY",
-        Verdict::Broken => "BROKEN",
-        Verdict::AtRisk => "AT RISK",
-        Verdict::Unknown => "UNKNOWN",
-    };
+    let word = words::verdict(report.verdict);
     plain(&mut out, &format!("convex-doctor: {word} {}", report.summary.headline));
     for finding in &report.findings {
         let command = match finding.level {
@@ -40,7 +35,7 @@ pub fn render(report: &Report) -> String {
         annotation(&mut out, report, "notice", &one.finding, &title, &text);
     }
     if !report.unknown.is_empty() {
-        out.push_str("::group::Checks that could not see\n");
+        out.push_str("::group::Checks that could not run\n");
         for unknown in &report.unknown {
             plain(&mut out, &format!("unknown {}: {}", unknown.id, unknown.reason));
         }

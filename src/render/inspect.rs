@@ -40,7 +40,7 @@ pub fn issues(issues: &[ComposeIssue], width: usize) -> String {
         if index > 0 {
             out.push('\n');
         }
-        for line in super::text::wrap(&sanitize(&issue.message), width) {
+        for line in super::words::wrap(&sanitize(&issue.message), width) {
             let _infallible = writeln!(out, "{line}");
         }
         if let Some(at) = &issue.at {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::text::sentence;
+use super::words::sentence;
 use crate::report::{Finding, Location, Report, Suppressed};
 use crate::secret::{sanitize, sanitize_lines, scrub};
 
@@ -29,7 +29,7 @@ pub(super) fn message(finding: &Finding) -> String {
         .to_owned()
 }
 
-/// The proofs, the places that are no file, and what mends it; a line each.
+/// The proofs, the places that are no file, and what fixes it; a line each.
 pub(super) fn particulars(finding: &Finding) -> String {
     let mut lines = Vec::new();
     for proof in &finding.evidence {
@@ -39,8 +39,10 @@ pub(super) fn particulars(finding: &Finding) -> String {
         lines.push(format!("- at {}", clean(&location.to_string())));
     }
     for remedy in &finding.remedies {
-        lines.push(format!("Mend it: {}", clean(remedy.title.trim_end_matches([':', '.']))));
-        lines.extend(remedy.commands.iter().map(|command| format!("  {}", clean(command))));
+        lines.push(format!("Fix: {}", clean(remedy.title.trim_end_matches([':', '.']))));
+        lines.extend(
+            remedy.commands.iter().map(|command| format!("  {}", clean(&command.to_string()))),
+        );
         for edit in &remedy.edits {
             let new = edit.new.as_deref().unwrap_or("(delete the line)");
             let file = clean(&edit.file);

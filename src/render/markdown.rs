@@ -5,23 +5,20 @@ use std::fmt::Write as _;
 
 use super::chain;
 use super::machine::{self, clean_lines as clean};
-use crate::report::{Finding, Level, Report, Verdict};
+use super::words::{self, sentence};
+use crate::report::{Fact, Finding, Order, Report};
 
 /// The report as GitHub-flavoured Markdown.
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
-    let word = match report.verdict {
-        Verdict::Healthy => "HEALTHY",
-        Verdict::Broken => "BROKEN",
-        Verdict::AtRisk => "AT RISK",
-        Verdict::Unknown => "UNKNOWN",
-    };
+    let word = words::verdict(report.verdict);
     line(&mut out, &format!("**{word}** {}", escape(&report.summary.headline)));
     line(&mut out, "");
-    for (label, text, source) in &report.summary.facts {
+    let facts = || report.summary.facts.iter().chain(&report.summary.fates);
+    for Fact { label, text, source } in facts() {
         line(&mut out, &format!("- {label}: {} {}", code(text), escape(source)));
     }
-    if !report.summary.facts.is_empty() {
+    if facts().next().is_some() {
         line(&mut out, "");
     }
     let folded: Vec<&String> = report.causes.iter().flat_map(|cause| &cause.explains).collect();
@@ -41,8 +38,9 @@ pub fn render(report: &Report) -> String {
         line(&mut out, "</details>\n");
     }
     custody(&mut out, report);
-    if !report.summary.not_seen.is_empty() {
-        line(&mut out, &format!("Not seen: {}\n", escape(&report.summary.not_seen.join("; "))));
+    if !report.summary.not_checked.is_empty() {
+        let not_checked = escape(&report.summary.not_checked.join("; "));
+        line(&mut out, &format!("Not checked: {not_checked}.\n"));
     }
     if !report.persistence.is_empty() {
         line(&mut out, "<details><summary>What keeps the keys and the data</summary>\n");
@@ -50,7 +48,7 @@ pub fn render(report: &Report) -> String {
         line(&mut out, "</details>\n");
     }
     if !report.unknown.is_empty() {
-        line(&mut out, "<details><summary>Checks that could not see</summary>\n");
+        line(&mut out, "<details><summary>Checks that could not run</summary>\n");
         for unknown in &report.unknown {
             line(&mut out, &format!("- `{}`: {}", unknown.id, escape(&unknown.reason)));
         }
@@ -76,11 +74,15 @@ pub fn render(report: &Report) -> String {
     out
 }
 
-/// The chain of custody: one line, a graph, and why each link stands where it does.
+/// The chain of custody: one line, a graph, and the state of each link with its reason.
 fn custody(out: &mut String, report: &Report) {
-    let Some(short) = &report.summary.chain else { return };
-    let whole = chain::lines(short, usize::MAX, false).join(" ");
-    line(out, &format!("{}\n", code(&whole)));
+    if report.chain.is_empty() {
+        return;
+    }
+    if let Some(short) = &report.summary.chain {
+        let whole = chain::lines(short, usize::MAX, false, false).join(" ");
+        line(out, &format!("{}\n", code(&whole)));
+    }
     line(out, "<details><summary>Chain of custody</summary>\n");
     line(out, &format!("```mermaid\n{}```\n", chain::mermaid(&report.chain)));
     for link in &report.chain {
@@ -92,18 +94,14 @@ fn custody(out: &mut String, report: &Report) {
 }
 
 fn finding(out: &mut String, number: usize, finding: &Finding) {
-    let level = match finding.level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Info => "info",
-    };
     line(
         out,
         &format!(
-            "### {number}. {} (`{}`, {level}, {})\n",
-            escape(&finding.title),
+            "### {number}. {} (`{}`, {}, {})\n",
+            escape(&sentence(&finding.title)),
             finding.id,
-            finding.certainty
+            finding.level,
+            words::certainty(finding.certainty)
         ),
     );
     line(out, &format!("{}\n", escape(&finding.detail)));
@@ -114,11 +112,17 @@ fn finding(out: &mut String, number: usize, finding: &Finding) {
         line(out, &format!("- at {}", code(&location.to_string())));
     }
     line(out, "");
-    for remedy in &finding.remedies {
-        line(out, &format!("{}\n", escape(&remedy.title)));
+    let steps = finding.remedies.iter().filter(|one| one.order == Order::Step).count();
+    for (index, remedy) in finding.remedies.iter().enumerate() {
+        let mark = match remedy.order {
+            Order::Step if steps > 1 => format!("Step {}", index + 1),
+            Order::Alternative if index > 0 => "Or".to_owned(),
+            Order::Step | Order::Alternative => "Fix".to_owned(),
+        };
+        line(out, &format!("{mark}: {}\n", escape(&remedy.title)));
         if !remedy.commands.is_empty() {
             let commands: Vec<String> =
-                remedy.commands.iter().map(|command| clean(command)).collect();
+                remedy.commands.iter().map(|command| clean(&command.to_string())).collect();
             let commands = commands.join("\n");
             let fence = fence(&commands, 3);
             line(out, &format!("{fence}sh\n{commands}\n{fence}\n"));

@@ -18,15 +18,27 @@ pub mod text;
 pub mod versions;
 
 mod machine;
+mod words;
+
+/// What a text is written for.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    /// In columns.
+    pub width: usize,
+    /// How much is to be said.
+    pub detail: Detail,
+    /// Whether UTF-8 is not to be shown.
+    pub ascii: bool,
+}
 
 /// How much a person wants to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// The verdict and the causes' titles.
+    /// The verdict.
     Quiet,
     /// One screen.
     #[default]
     Normal,
-    /// Passes, evidence and durations as well.
+    /// Every finding, evidence, counts of what passed, and timings as well.
     Verbose,
 }

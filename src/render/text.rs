@@ -1,39 +1,38 @@
-//! The report for a terminal: the verdict, the cause with its proof and its fix on one screen; the
-//! rest counted, or listed with `-v`.
+//! The report for a terminal: what is broken, why, and what to type on one screen; the rest counted,
+//! or listed with `-v`.
 
 use std::fmt::Write as _;
 
 use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Detail, chain};
+use super::words::{self, flow};
+pub(super) use super::words::{sentence, wrap};
+use super::{Detail, Screen, chain};
 use crate::evidence::docker::short_volume;
-use crate::report::{Certainty, Finding, Level, Remedy, Report, Safety, Verdict};
-use crate::secret::{sanitize as strict, sanitize_lines as sanitize};
+use crate::report::{
+    Action, Certainty, Fact, Finding, Level, NextStep, Order, Remedy, Report, Safety, Verdict,
+};
+use crate::secret::{ascii, sanitize as strict, sanitize_lines as sanitize};
 
-/// The report for a terminal of `width` columns.
-pub fn render(report: &Report, width: usize, detail: Detail) -> String {
-    let mut page = Page { out: String::new(), width };
-    page.verdict(report);
-    if detail == Detail::Quiet {
-        for cause in &report.causes {
-            page.line(&format!("[{}] {}", cause.id, sanitize(&cause.title)));
-        }
-        return page.out;
+/// A report that was not asked to be long shows so many findings.
+const SHOWN: usize = 3;
+/// Stands for a space at which no line is broken.
+const HARD: &str = "\u{a0}";
+/// The commands of a report are found by their column.
+const COMMAND: &str = "      ";
+
+/// The report for a terminal.
+pub fn render(report: &Report, screen: Screen) -> String {
+    let mut page = Page { out: String::new(), screen };
+    let shown = shown(report, screen.detail);
+    page.verdict(report, &shown);
+    match screen.detail {
+        Detail::Quiet => return page.out,
+        Detail::Normal => page.first_screen(report, &shown),
+        Detail::Verbose => page.everything(report, &shown),
     }
-    if matches!(report.verdict, Verdict::Healthy | Verdict::AtRisk) {
-        page.facts(report);
-    }
-    let shown = shown(report, detail);
-    for (index, finding) in shown.iter().enumerate() {
-        page.finding(index + 1, finding, index == 0 || detail == Detail::Verbose);
-    }
-    page.chain(report, detail);
-    page.not_seen(report);
-    if detail == Detail::Verbose {
-        page.verbose(report);
-    }
-    page.footer(report, &shown, detail);
+    page.footer(report, &shown);
     page.out
 }
 
@@ -43,22 +42,33 @@ fn shown(report: &Report, detail: Detail) -> Vec<&Finding> {
     if detail == Detail::Verbose {
         return report.findings.iter().collect();
     }
-    let mut shown: Vec<&Finding> = report.causes.iter().take(3).collect();
+    let mut shown: Vec<&Finding> = report.causes.iter().take(SHOWN).collect();
     if shown.is_empty() {
         let rest = report.findings.iter().filter(|finding| finding.level >= Level::Warning);
         shown.extend(rest.take(2));
     }
     if shown.is_empty() && report.verdict == Verdict::Unknown {
-        // That Docker was not seen stands under NOT SEEN already.
+        // That Docker was not checked is said once already.
         let says_what = |finding: &&Finding| !finding.id.starts_with("docker-");
         shown.extend(report.findings.iter().find(says_what).or(report.findings.first()));
     }
     shown
 }
 
+/// How much of a finding is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// With the command that fixes it.
+    First,
+    /// What fixes it in a line.
+    Other,
+    /// All there is.
+    Whole,
+}
+
 struct Page {
     out: String,
-    width: usize,
+    screen: Screen,
 }
 
 impl Page {
@@ -67,253 +77,590 @@ impl Page {
         self.out.push('\n');
     }
 
-    fn verdict(&mut self, report: &Report) {
-        let (word, styled) = match report.verdict {
-            Verdict::Healthy => ("HEALTHY", "HEALTHY".green().bold().to_string()),
-            Verdict::Broken => ("BROKEN", "BROKEN".red().bold().to_string()),
-            Verdict::AtRisk => ("AT RISK", "AT RISK".yellow().bold().to_string()),
-            Verdict::Unknown => ("UNKNOWN", "UNKNOWN".cyan().bold().to_string()),
+    /// A blank line, unless there is one already.
+    fn gap(&mut self) {
+        if !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    /// Foreign text of several lines, in the characters that this screen shows.
+    fn clean(&self, text: &str) -> String {
+        let text = sanitize(text);
+        if self.screen.ascii { ascii(&text) } else { text }
+    }
+
+    /// The same on one line.
+    fn strict(&self, text: &str) -> String {
+        let text = strict(text);
+        if self.screen.ascii { ascii(&text) } else { text }
+    }
+
+    fn width(&self) -> usize {
+        self.screen.width
+    }
+
+    fn verdict(&mut self, report: &Report, shown: &[&Finding]) {
+        let word = words::verdict(report.verdict);
+        let styled = match report.verdict {
+            Verdict::Healthy => word.green().bold().to_string(),
+            Verdict::Broken => word.red().bold().to_string(),
+            Verdict::AtRisk => word.yellow().bold().to_string(),
+            Verdict::Unknown => word.cyan().bold().to_string(),
         };
+        let mut headline = self.clean(&report.summary.headline);
+        let warnings = report.findings.iter().filter(|one| one.level == Level::Warning).count();
+        if report.verdict == Verdict::Healthy && warnings > 0 {
+            let count = words::count(warnings, Level::Warning).replace(' ', HARD);
+            let _infallible = write!(headline, " {count}.");
+        } else if self.screen.detail == Detail::Normal && is_list(report, shown) {
+            let _infallible = write!(headline, " {}{HARD}problems:", shown.len());
+        }
         let indent = word.len() + 2;
-        let headline = sanitize(&report.summary.headline);
-        let lines = wrap(&headline, self.width.saturating_sub(indent));
+        let lines = wrap(&headline, self.width().saturating_sub(indent));
         for (index, text) in lines.iter().enumerate() {
             let start = if index == 0 { format!("{styled}  ") } else { " ".repeat(indent) };
-            self.line(&format!("{start}{text}"));
+            self.line(&format!("{start}{}", text.replace(HARD, " ")));
         }
+    }
+
+    fn first_screen(&mut self, report: &Report, shown: &[&Finding]) {
+        self.facts(report);
+        if let Some(step) = &report.summary.retry {
+            self.line("");
+            self.fix(&step.title, step.command.as_ref());
+        }
+        if is_list(report, shown) {
+            self.line("");
+            self.list(report, shown);
+        } else {
+            for (index, finding) in shown.iter().enumerate() {
+                let extent = if index == 0 { Extent::First } else { Extent::Other };
+                self.finding(index + 1, finding, extent, report);
+            }
+        }
+        self.gap();
+        if let Some(path) = &report.summary.chain {
+            for line in chain::lines(path, self.width(), true, self.screen.ascii) {
+                self.line(&line);
+            }
+        }
+        self.not_checked(report);
+    }
+
+    fn everything(&mut self, report: &Report, shown: &[&Finding]) {
+        self.facts(report);
+        for (index, finding) in shown.iter().enumerate() {
+            self.finding(index + 1, finding, Extent::Whole, report);
+        }
+        self.path(report);
+        self.gap();
+        self.not_checked(report);
+        self.rest(report);
     }
 
     fn facts(&mut self, report: &Report) {
-        for (label, text, source) in &report.summary.facts {
-            let left = format!("  {label:<9}{}", strict(text));
-            let source = strict(source);
-            let gap = self.width.saturating_sub(left.width() + source.width());
-            if gap >= 2 && !source.is_empty() {
-                self.line(&format!("{left}{}{}", " ".repeat(gap), source.dimmed()));
-            } else {
-                self.line(&left);
+        let (facts, fates) = (&report.summary.facts, &report.summary.fates);
+        for fact in facts {
+            self.fact(fact);
+        }
+        if let Some(line) = self.on_one_line(fates) {
+            self.line(&line);
+        } else {
+            for fact in fates {
+                self.fact(fact);
             }
         }
     }
 
-    fn finding(&mut self, number: usize, finding: &Finding, whole: bool) {
-        self.line("");
-        let title = format!("{}.", sanitize(&sentence(&finding.title)).trim_end_matches('.'));
-        let certainty = finding.certainty.to_string();
-        let room = self.width.saturating_sub(2 + certainty.len() + 1);
-        let lines = wrap(&title, room);
-        for (index, text) in lines.iter().enumerate() {
-            if index == 0 {
-                let gap = self.width.saturating_sub(2 + text.width() + certainty.len()).max(1);
-                let number = number.to_string();
-                let number = match finding.level {
-                    Level::Error => number.red().bold().to_string(),
-                    Level::Warning => number.yellow().bold().to_string(),
-                    Level::Info => number.cyan().bold().to_string(),
-                };
-                let certainty = match finding.certainty {
-                    Certainty::Proven => certainty.bold().to_string(),
-                    _ => certainty.dimmed().to_string(),
-                };
-                self.line(&format!("{number} {}{}{certainty}", text.bold(), " ".repeat(gap)));
-            } else {
-                self.line(&format!("  {}", text.bold()));
-            }
+    fn fact(&mut self, fact: &Fact) {
+        let left = format!("  {:<12}{}", fact.label, self.strict(&fact.text));
+        let source = self.strict(&fact.source);
+        let gap = self.width().saturating_sub(left.width() + source.width());
+        if gap >= 2 && !source.is_empty() {
+            self.line(&format!("{left}{}{}", " ".repeat(gap), source.dimmed()));
+        } else {
+            self.line(&left);
         }
+    }
+
+    /// More than two groups take one line where they fit.
+    fn on_one_line(&self, facts: &[Fact]) -> Option<String> {
+        let (first, others) = facts.split_first().filter(|(_, others)| others.len() > 1)?;
+        let mut parts = vec![format!("  {:<12}{}", first.label, first.text)];
+        parts.extend(others.iter().map(|fact| format!("{}  {}", fact.label, fact.text)));
+        let gap = (3..=7).rev().find(|gap| {
+            let whole: usize = parts.iter().map(|part| part.width()).sum();
+            whole + gap * (parts.len() - 1) <= self.width()
+        })?;
+        Some(self.strict(&parts.join(&" ".repeat(gap))))
+    }
+
+    fn heading(&mut self, number: usize, finding: &Finding) {
+        let start = format!("{number} {}: ", finding.level);
+        let title = self.clean(&short_volumes(&sentence(&finding.title)));
+        let certainty = words::certainty(finding.certainty);
+        let room = self.width().saturating_sub(start.width() + certainty.len() + 2);
+        for (index, text) in wrap(title.trim_end_matches('.'), room).iter().enumerate() {
+            if index > 0 {
+                self.line(&format!("{}{}", " ".repeat(start.width()), text.bold()));
+                continue;
+            }
+            let used = start.width() + text.width() + certainty.len();
+            let gap = self.width().saturating_sub(used).max(2);
+            let start = match finding.level {
+                Level::Error => start.red().bold().to_string(),
+                Level::Warning => start.yellow().bold().to_string(),
+                Level::Info => start.cyan().bold().to_string(),
+            };
+            let certainty = match finding.certainty {
+                Certainty::Proven => certainty.bold().to_string(),
+                _ => certainty.dimmed().to_string(),
+            };
+            self.line(&format!("{start}{}{}{certainty}", text.bold(), " ".repeat(gap)));
+        }
+    }
+
+    fn finding(&mut self, number: usize, finding: &Finding, extent: Extent, report: &Report) {
+        self.gap();
+        self.heading(number, finding);
         self.paragraph("  ", &short_volumes(&finding.detail));
-        for location in finding.locations.iter().take(3) {
-            let excerpt = super::excerpt::of_location(location, self.width.saturating_sub(2));
+        let whole = extent == Extent::Whole;
+        for location in finding.locations.iter().filter(|_| whole) {
+            let excerpt = super::excerpt::of_location(location, self.width().saturating_sub(2));
             for line in excerpt.unwrap_or_default().lines() {
                 self.line(&format!("  {line}"));
             }
         }
-        if whole {
-            for proof in finding.evidence.iter().take(6) {
-                let source = sanitize(&proof.source);
-                let source = if source.is_empty() { source } else { format!(" ({source})") };
-                self.hanging("  - ", &short_volumes(&format!("{}{source}", proof.text)));
-            }
-            for remedy in finding.remedies.iter().take(3) {
-                self.remedy(remedy, usize::MAX);
-            }
-        } else if let Some(remedy) = finding.remedies.first() {
-            self.remedy(remedy, 3);
+        for proof in finding.evidence.iter().filter(|proof| whole || proof.essential) {
+            let source = sanitize(&proof.source);
+            let source = if source.is_empty() { source } else { format!(" ({source})") };
+            self.hanging("  - ", &short_volumes(&format!("{}{source}", proof.text)));
         }
-        let mut tail = format!("[{}] convex-doctor explain {}", finding.id, finding.id);
-        if !finding.explains.is_empty() {
-            let _infallible = write!(tail, " · explains {}", finding.explains.join(", "));
+        match extent {
+            Extent::First => {
+                let before = report.summary.before.as_ref().filter(|_| number == 1);
+                self.first_fix(finding, before, report.summary.caution.as_deref());
+            }
+            Extent::Other => {
+                if let Some(remedy) = finding.remedies.first() {
+                    self.hanging("  Fix: ", &words::lower(&title(remedy)));
+                }
+            }
+            Extent::Whole => self.all_fixes(finding),
         }
-        for text in wrap(&tail, self.width.saturating_sub(2)) {
+        let mut more = format!("More: convex-doctor explain {}", finding.id);
+        if whole && !finding.explains.is_empty() {
+            let _infallible = write!(more, " (also explains {})", finding.explains.join(", "));
+        }
+        for text in wrap(&more, self.width().saturating_sub(2)) {
             self.line(&format!("  {}", text.dimmed()));
         }
     }
 
-    /// A remedy, and so many places of each thing that is left to do behind it.
-    fn remedy(&mut self, remedy: &Remedy, most: usize) {
-        let warning = match remedy.safety {
-            Safety::Destructive => " (gives something up)",
-            Safety::Safe | Safety::Unsafe => "",
-        };
-        // The command of a remedy for the doctor is the doctor's own, if it has one at all.
-        let offered = remedy.is_for_the_doctor() && remedy.commands.is_empty();
-        let colon = if remedy.commands.is_empty() && !offered { "" } else { ":" };
-        let title = remedy.title.trim_end_matches([':', '.']);
-        let mark = if remedy.title.starts_with('!') { "  " } else { "  → " };
-        self.hanging(mark, &format!("{title}{warning}{colon}"));
-        for command in &remedy.commands {
-            // Never wrapped: it is there to be copied.
-            self.line(&format!("      {}", sanitize(command).cyan()));
+    /// What to do and what to type, and one other way at most.
+    fn first_fix(&mut self, finding: &Finding, before: Option<&NextStep>, caution: Option<&str>) {
+        let Some(first) = finding.remedies.first() else { return };
+        let steps = steps(finding, before);
+        let commands = commands(finding, first);
+        if steps.len() > 1 {
+            self.line("");
+            self.numbered(&steps);
+            self.cost(first, caution);
+        } else if commands.is_empty() {
+            self.hanging("  Fix: ", &words::lower(&title(first)));
+        } else {
+            self.line("");
+            self.hanging("  Fix: ", &words::lower(&title(first)));
+            self.cost_before(first);
+            self.commands(&commands);
+            self.cost(first, caution);
         }
-        if offered {
-            let command = "convex-doctor fix --apply".cyan();
-            self.line(&format!("      {command}   {}", "# shows the change, and asks".dimmed()));
+        if steps.len() < 2 && first.errands.len() > MOST_ERRANDS {
+            self.hanging("  ", &leaves(finding, first));
         }
-        for errand in &remedy.errands {
-            let colon = if errand.places.len() + errand.commands.len() > 0 { ":" } else { "" };
-            self.hanging("    ", &format!("{}{colon}", errand.title));
-            for place in errand.places.iter().take(most) {
-                self.hanging("      - ", place);
+        let other = finding.remedies.iter().skip(1).find(|one| one.order == Order::Alternative);
+        if let Some(other) = other {
+            self.hanging("  Or: ", &words::lower(&title(other)));
+        }
+    }
+
+    /// Every way to fix it, with its commands, places and what is left to do.
+    fn all_fixes(&mut self, finding: &Finding) {
+        let mut number = 0;
+        let steps = finding.remedies.iter().filter(|one| one.order == Order::Step).count();
+        for (index, remedy) in finding.remedies.iter().enumerate() {
+            let mark = match remedy.order {
+                Order::Step if steps > 1 => {
+                    if number == 0 {
+                        self.line("  Fix, in this order:");
+                    }
+                    number += 1;
+                    format!("  {number}. ")
+                }
+                Order::Alternative if index > 0 => "  Or: ".to_owned(),
+                Order::Step | Order::Alternative => "  Fix: ".to_owned(),
+            };
+            let text = title(remedy);
+            let text = if number > 0 && remedy.order == Order::Step {
+                sentence(&text)
+            } else {
+                words::lower(&text)
+            };
+            self.hanging(&mark, &text);
+            self.cost_before(remedy);
+            for command in commands(finding, remedy) {
+                self.command(&command);
             }
-            if errand.places.len() > most {
-                self.line(&format!("      - and {} more", errand.places.len() - most));
-            }
-            for command in &errand.commands {
-                self.line(&format!("      {}", sanitize(command).cyan()));
+            for errand in &remedy.errands {
+                let colon = if errand.places.len() + errand.commands.len() > 0 { ":" } else { "" };
+                self.hanging("    ", &format!("{}{colon}", errand.title));
+                for place in &errand.places {
+                    self.hanging("    - ", place);
+                }
+                for command in &errand.commands {
+                    self.command(&command.to_string());
+                }
             }
         }
     }
 
-    /// One line where something is amiss; every link and why with `-v`.
-    fn chain(&mut self, report: &Report, detail: Detail) {
-        let verbose = detail == Detail::Verbose;
-        let Some(short) = &report.summary.chain else { return };
-        if report.verdict == Verdict::Healthy && !verbose {
-            return;
+    /// Several causes: each with its fix in a line, and then the way through all of them.
+    fn list(&mut self, report: &Report, shown: &[&Finding]) {
+        for (index, finding) in shown.iter().enumerate() {
+            self.heading(index + 1, finding);
+            match finding.remedies.first() {
+                Some(remedy) => {
+                    let text = format!("{} ({})", words::lower(&title(remedy)), finding.id);
+                    self.hanging("  Fix: ", &text);
+                }
+                None => {
+                    self.line(&format!("  More: convex-doctor explain {}", finding.id));
+                }
+            }
+            for proof in finding.evidence.iter().filter(|proof| proof.essential) {
+                self.hanging("  - ", &short_volumes(&format!("{} ({})", proof.text, proof.source)));
+            }
+        }
+        let steps: Vec<Numbered> = report
+            .summary
+            .before
+            .iter()
+            .chain(&report.summary.steps)
+            .map(|step| Numbered {
+                title: step.title.clone(),
+                commands: step.command.iter().cloned().collect(),
+            })
+            .collect();
+        if !steps.is_empty() {
+            self.line("");
+            self.numbered(&steps);
+        }
+    }
+
+    /// One way out that is not a finding's.
+    fn fix(&mut self, title: &str, command: Option<&String>) {
+        self.hanging("  Fix: ", title);
+        if let Some(command) = command {
+            self.commands(std::slice::from_ref(command));
+        }
+    }
+
+    fn numbered(&mut self, steps: &[Numbered]) {
+        self.line("  Fix, in this order:");
+        for (index, step) in steps.iter().enumerate() {
+            self.hanging(&format!("  {}. ", index + 1), &sentence(&step.title));
+            if !step.commands.is_empty() {
+                self.commands(&step.commands);
+            }
+        }
+    }
+
+    /// Commands with nothing else around them: they are there to be copied.
+    fn commands(&mut self, commands: &[String]) {
+        self.line("");
+        for command in commands {
+            self.command(command);
         }
         self.line("");
-        for line in chain::lines(short, self.width, true) {
-            self.line(&line);
+    }
+
+    /// A command is never wrapped, and its characters stay as they are.
+    fn command(&mut self, command: &str) {
+        self.line(&format!("{COMMAND}{}", sanitize(command).bold()));
+    }
+
+    /// What carrying it out ends.
+    fn cost_before(&mut self, remedy: &Remedy) {
+        if let Some(price) = &remedy.price {
+            let (dies, stays) = (&price.dies, &price.stays);
+            self.paragraph("  ", &format!("Stops working: {dies}. Is kept: {stays}."));
         }
-        for link in report.chain.iter().filter(|_| verbose) {
-            let (from, to) = (strict(&link.from), strict(&link.to));
-            let text = format!("{from} ─ {} → {to}: {}", link.relation, link.why);
-            for (index, text) in wrap(&sanitize(&text), self.width - 4).iter().enumerate() {
-                let sign = chain::coloured_sign(link.state);
-                let start = if index == 0 { format!("  {sign} ") } else { " ".repeat(4) };
-                self.line(&format!("{start}{text}"));
+    }
+
+    /// What to know before the doctor's own command is typed.
+    fn cost(&mut self, remedy: &Remedy, caution: Option<&str>) {
+        let mut text = String::new();
+        let copies = |action: &Action| matches!(action, Action::CopyVolume { .. });
+        let stops =
+            |action: &Action| matches!(action, Action::Stop { .. } | Action::Replace { .. });
+        if remedy.actions.iter().any(copies) {
+            text.push_str(
+                "It asks before each change and keeps the old volume. The backend stops while the data is copied.",
+            );
+        } else if remedy.actions.iter().any(stops) {
+            text.push_str(
+                "It asks before each change. The backend stops while its container is recreated.",
+            );
+        } else if is_offered(remedy) {
+            text.push_str("It asks before each change.");
+        }
+        if let Some(caution) = caution {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(caution);
+        }
+        if !text.is_empty() {
+            self.paragraph("  ", &text);
+        }
+    }
+
+    /// Every link of the path with its state as a word, from the URL to the key.
+    fn path(&mut self, report: &Report) {
+        if report.chain.is_empty() {
+            return;
+        }
+        self.gap();
+        self.line("path, from the URL to the key");
+        for (index, link) in report.chain.iter().enumerate().rev() {
+            let state = words::state(link.state);
+            let (mut from, mut to) = (self.strict(&link.from), self.strict(&link.to));
+            if index == 0 {
+                // Here the path runs against the link, which leads from the key to the secret.
+                std::mem::swap(&mut from, &mut to);
+            }
+            let text = self.clean(&format!("{from} → {to}: {}", link.why));
+            let indent = " ".repeat(state.len() + 4);
+            let room = self.width().saturating_sub(indent.len());
+            for (index, line) in wrap(&text, room).iter().enumerate() {
+                if index == 0 {
+                    let state = chain::paint(link.state, state);
+                    self.line(&format!("  {state}: {line}"));
+                } else {
+                    self.line(&format!("{indent}{line}"));
+                }
             }
         }
     }
 
-    fn not_seen(&mut self, report: &Report) {
-        if !report.summary.not_seen.is_empty() && report.verdict != Verdict::Healthy {
-            self.line("");
-            self.hanging("NOT SEEN: ", &report.summary.not_seen.join("; "));
+    fn not_checked(&mut self, report: &Report) {
+        if !report.summary.not_checked.is_empty() {
+            let text = format!("Not checked: {}.", report.summary.not_checked.join("; "));
+            self.paragraph("", &text);
         }
     }
 
-    fn verbose(&mut self, report: &Report) {
-        if !report.persistence.is_empty() {
-            self.line("");
-            self.out.push_str(&super::persistence::table(&report.persistence, self.width));
+    /// What could not run, what passed, what was suppressed, and how long each probe took.
+    fn rest(&mut self, report: &Report) {
+        if !report.unknown.is_empty() {
+            self.gap();
+            self.line(&format!("could not run ({})", report.unknown.len()));
+            let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+            for one in &report.unknown {
+                match reasons.iter_mut().find(|(reason, _)| *reason == one.reason) {
+                    Some((_, ids)) => ids.push(&one.id),
+                    None => reasons.push((&one.reason, vec![&one.id])),
+                }
+            }
+            for (reason, ids) in reasons {
+                self.hanging("  ", &format!("{reason}: {}", ids.join(", ")));
+            }
         }
         if !report.passed.is_empty() {
-            self.line("");
-            self.hanging("passed: ", &report.passed.join(", "));
-        }
-        if !report.unknown.is_empty() {
-            self.line("");
-            for unknown in &report.unknown {
-                self.hanging("unknown: ", &format!("{} ({})", unknown.id, unknown.reason));
+            self.gap();
+            self.line(&format!("passed ({})", report.passed.len()));
+            for (family, count) in &report.summary.passed {
+                self.line(&format!("  {count:>3}  {family}"));
             }
         }
-        for suppressed in &report.suppressed {
-            let excuse = super::machine::excuse(suppressed);
-            self.hanging("suppressed: ", &format!("{}: {excuse}", suppressed.id));
+        if !report.suppressed.is_empty() {
+            self.gap();
+            for suppressed in &report.suppressed {
+                let excuse = super::machine::excuse(suppressed);
+                self.hanging("suppressed: ", &format!("{}: {excuse}", suppressed.id));
+            }
         }
         if let Some(timings) = report.evidence.get("timings").and_then(|value| value.as_array()) {
-            self.line("");
+            self.gap();
+            self.line("timings");
             for timing in timings {
                 let probe = timing.get("probe").and_then(|value| value.as_str()).unwrap_or("");
                 let ms = timing.get("ms").and_then(serde_json::Value::as_u64).unwrap_or(0);
-                self.line(&format!("{ms:>6} ms  {}", sanitize(probe)));
+                let probe = self.strict(probe);
+                self.line(&format!("{ms:>6} ms  {probe}"));
             }
         }
     }
 
-    fn footer(&mut self, report: &Report, shown: &[&Finding], detail: Detail) {
-        let mut counts = Vec::new();
-        for (level, one, many) in [
-            (Level::Error, "more error", "more errors"),
-            (Level::Warning, "more warning", "more warnings"),
-            (Level::Info, "info", "infos"),
-        ] {
-            let folded = |finding: &Finding| {
-                report.causes.iter().any(|cause| cause.explains.contains(&finding.id))
-            };
-            let count = report
-                .findings
-                .iter()
-                .filter(|finding| finding.level == level && !folded(finding))
-                .filter(|finding| !shown.iter().any(|other| other == finding))
-                .count();
-            if count > 0 {
-                counts.push(format!("{count} {}", if count == 1 { one } else { many }));
-            }
-        }
-        if !report.unknown.is_empty() {
-            let count = report.unknown.len();
-            let checks = if count == 1 { "check" } else { "checks" };
-            counts.push(format!("{count} {checks} without a verdict"));
+    fn footer(&mut self, report: &Report, shown: &[&Finding]) {
+        let summary = &report.summary;
+        let verbose = self.screen.detail == Detail::Verbose;
+        let has_print = summary.fingerprints.iter().any(|print| {
+            let facts = summary.facts.iter().any(|fact| fact.text.contains(print.as_str()));
+            let times = self.out.matches(print.as_str()).count();
+            // A fact names what its number is.
+            times > usize::from(facts)
+        });
+        let mut parts = Vec::new();
+        let also = also_found(report, shown);
+        let all_ran = summary.ran == summary.total;
+        if !also.is_empty() {
+            let hint = if all_ran && !verbose { " (-v)" } else { "" };
+            parts.push(format!("Also found: {}{hint}", also.join(", ")));
         }
         if !report.suppressed.is_empty() {
-            counts.push(format!("{} suppressed", report.suppressed.len()));
+            parts.push(format!("{} suppressed", report.suppressed.len()));
         }
-        let mut line = if counts.is_empty() {
-            "nothing unknown".to_owned()
-        } else {
-            format!("{}{}", counts.join(", "), if detail == Detail::Verbose { "" } else { ": -v" })
-        };
-        // Exit code 0 says that nothing was found, not that all was seen: the last line says what
-        // was not.
-        if !report.summary.only.is_empty() {
-            line = format!("only {} asked for: {line}", report.summary.only.join(", "));
+        if !summary.only.is_empty() {
+            parts.push(format!("Only {}", summary.only.join(", ")));
         }
-        let not_seen = report.summary.not_seen.iter();
-        let sources: Vec<&str> =
-            not_seen.map(|source| source.split(" (").next().unwrap_or_default()).collect();
-        if !sources.is_empty() {
-            let _infallible = write!(line, "; not looked at: {}", sources.join(", "));
+        parts.push(match (all_ran, summary.total) {
+            (true, 1) => "The 1 check ran".to_owned(),
+            (true, total) => format!("All {total} checks ran"),
+            (false, total) => {
+                let hint = if verbose { "" } else { " (-v shows all)" };
+                format!("{} of {total} checks ran{hint}", summary.ran)
+            }
+        });
+        if has_print {
+            parts.push("8-digit codes are fingerprints".to_owned());
         }
-        let _infallible = write!(
-            line,
-            " ({}.{:02} s)",
-            report.summary.elapsed_ms / 1000,
-            report.summary.elapsed_ms % 1000 / 10
-        );
-        self.line("");
-        for text in wrap(&line, self.width) {
-            self.line(&text.dimmed().to_string());
+        parts.push(format!(
+            "{}.{:02} s",
+            summary.elapsed_ms / 1000,
+            summary.elapsed_ms % 1000 / 10
+        ));
+        if verbose {
+            self.gap();
+        }
+        let between = if self.screen.ascii { " | " } else { " · " };
+        for line in flow(&parts, between, self.width()) {
+            self.line(&line.dimmed().to_string());
+        }
+        if report.verdict == Verdict::Healthy && shown.is_empty() {
+            self.line("npx convex still fails? Run: convex-doctor run -- npx convex dev");
         }
     }
 
     fn paragraph(&mut self, indent: &str, text: &str) {
-        let text = sanitize(text);
-        for line in wrap(&text, self.width.saturating_sub(indent.width())) {
+        let text = self.clean(text);
+        for line in wrap(&text, self.width().saturating_sub(indent.width())) {
             self.line(&format!("{indent}{line}"));
         }
     }
 
-    /// A paragraph whose first line starts with `mark` and whose other lines hang under it.
+    /// A paragraph whose first line starts with `mark`; its other lines hang under the first.
     fn hanging(&mut self, mark: &str, text: &str) {
-        let text = sanitize(text);
+        let text = self.clean(text);
         let indent = " ".repeat(mark.width());
-        for (index, line) in wrap(&text, self.width.saturating_sub(mark.width())).iter().enumerate()
-        {
+        let room = self.width().saturating_sub(mark.width());
+        for (index, line) in wrap(&text, room).iter().enumerate() {
             let start = if index == 0 { mark } else { &indent };
             self.line(&format!("{start}{line}"));
         }
     }
+}
+
+/// One of several steps, numbered.
+struct Numbered {
+    title: String,
+    commands: Vec<String>,
+}
+
+/// So many things that are left to a person are steps of the first screen.
+const MOST_ERRANDS: usize = 2;
+
+/// The steps of a finding's first fix: what comes before any, what is marked as one, and what is
+/// left to a person behind it.
+fn steps(finding: &Finding, before: Option<&NextStep>) -> Vec<Numbered> {
+    let mut steps: Vec<Numbered> = before
+        .into_iter()
+        .map(|step| Numbered {
+            title: step.title.clone(),
+            commands: step.command.iter().cloned().collect(),
+        })
+        .collect();
+    let marked = finding.remedies.iter().take_while(|one| one.order == Order::Step).count();
+    for remedy in finding.remedies.iter().take(marked.max(1)) {
+        let commands = commands(finding, remedy);
+        steps.push(Numbered { title: title(remedy), commands });
+        if remedy.errands.len() <= MOST_ERRANDS {
+            steps.extend(remedy.errands.iter().map(|errand| Numbered {
+                title: errand.title.clone(),
+                commands: errand.commands.iter().map(ToString::to_string).collect(),
+            }));
+        }
+    }
+    steps
+}
+
+/// Says that more is left than the first screen shows.
+fn leaves(finding: &Finding, remedy: &Remedy) -> String {
+    format!(
+        "After it {} steps are left for you: `convex-doctor fix {}` lists them.",
+        remedy.errands.len(),
+        finding.id
+    )
+}
+
+/// Whether several causes are shown as a list.
+fn is_list(report: &Report, shown: &[&Finding]) -> bool {
+    report.verdict == Verdict::Broken && shown.len() > 1 && !report.summary.steps.is_empty()
+}
+
+/// A remedy's title without a stop of its own, and what it deletes.
+fn title(remedy: &Remedy) -> String {
+    let title = remedy.title.trim_end_matches([':', '.']);
+    let ends_keys = |action: &Action| matches!(action, Action::NewSecret { .. });
+    match remedy.safety {
+        Safety::Destructive if remedy.actions.iter().any(ends_keys) => {
+            format!("{title} (ends all keys)")
+        }
+        Safety::Destructive => format!("{title} (deletes data)"),
+        Safety::Safe | Safety::Unsafe => title.to_owned(),
+    }
+}
+
+/// Whether the command of a remedy is the doctor's own.
+fn is_offered(remedy: &Remedy) -> bool {
+    remedy.is_for_the_doctor() && remedy.commands.is_empty()
+}
+
+/// What to type for a remedy.
+fn commands(finding: &Finding, remedy: &Remedy) -> Vec<String> {
+    if is_offered(remedy) {
+        return vec![format!("convex-doctor fix {} --apply", finding.id)];
+    }
+    remedy.commands.iter().map(ToString::to_string).collect()
+}
+
+/// What has no block of its own, by level; what is folded under a cause is not counted.
+fn also_found(report: &Report, shown: &[&Finding]) -> Vec<String> {
+    let folded =
+        |finding: &Finding| report.causes.iter().any(|cause| cause.explains.contains(&finding.id));
+    let rest: Vec<Level> = report
+        .findings
+        .iter()
+        .filter(|finding| !folded(finding) && !shown.iter().any(|other| other == finding))
+        .map(|finding| finding.level)
+        .collect();
+    [Level::Error, Level::Warning, Level::Info]
+        .into_iter()
+        .map(|level| (rest.iter().filter(|one| **one == level).count(), level))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, level)| words::count(count, level))
+        .collect()
 }
 
 /// Names of 64 digits that the engine made up, as Docker itself shortens them; what is to be typed
@@ -325,57 +672,4 @@ fn short_volumes(text: &str) -> String {
         if short == digits { word.to_owned() } else { format!("{short}{}", &word[digits.len()..]) }
     };
     text.split(' ').map(shortened).collect::<Vec<_>>().join(" ")
-}
-
-/// With a capital first letter, unless the first word is a name in code's spelling (`npx`,
-/// `CONVEX_…`, a host).
-pub(super) fn sentence(title: &str) -> String {
-    let word = title.split(' ').next().unwrap_or_default();
-    if word.chars().all(|c| c.is_ascii_lowercase()) && word != "npx" {
-        let mut chars = title.chars();
-        chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-    } else {
-        title.to_owned()
-    }
-}
-
-/// Breaks `text` at blanks into lines of at most `width` columns; a longer word stands alone. Line
-/// ends in it stay.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && line.width() + 1 + word.width() > width {
-                lines.push(std::mem::take(&mut line));
-            } else if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines.push(line);
-    }
-    while lines.last().is_some_and(String::is_empty) && lines.len() > 1 {
-        lines.pop();
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_at_blanks_and_long_words_stay_whole() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("a verylongwordindeed b", 6), ["a", "verylongwordindeed", "b"]);
-        assert_eq!(wrap("", 10), [""]);
-    }
-
-    #[test]
-    fn titles_become_sentences_but_code_keeps_its_spelling() {
-        assert_eq!(sentence("the key is cut"), "The key is cut");
-        assert_eq!(sentence("CONVEX_DEPLOYMENT is set"), "CONVEX_DEPLOYMENT is set");
-        assert_eq!(sentence("npx convex leaves"), "npx convex leaves");
-    }
 }

@@ -131,11 +131,9 @@ impl fmt::Display for ComposeVerb {
             Self::Logs => f.write_str("logs --tail 50"),
             Self::Ps => f.write_str("ps"),
             Self::Config => f.write_str("config --quiet"),
-            Self::GenerateKey(service) => write!(
-                f,
-                "exec -T {} ./generate_admin_key.sh 2>/dev/null",
-                shell_word(service)
-            ),
+            Self::GenerateKey(service) => {
+                write!(f, "exec -T {} ./generate_admin_key.sh 2>/dev/null", shell_word(service))
+            }
             Self::Exec(service, command) => {
                 write!(f, "exec {} sh -c {}", shell_word(service), shell_word(command))
             }

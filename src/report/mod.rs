@@ -3,8 +3,8 @@
 //! Nothing here decides or looks at anything. A [`Finding`] can only be made from a [`Rule`], so
 //! that an id that is not in the registry cannot be said.
 
-mod fix_policy;
 mod command;
+mod fix_policy;
 mod remedy;
 mod rule;
 mod text;
@@ -15,13 +15,13 @@ use std::path::{Component, Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use fix_policy::FixPolicy;
-pub use rule::{ChainLink, CliFailure, Rule, RuleLink, Waiting};
 pub use command::{Command, ComposeCommand, ComposeVerb};
-pub use text::Text;
+pub use fix_policy::FixPolicy;
 pub use remedy::{
     Action, Edit, Errand, MountAt, Order, Price, Remedy, Safety, Scope, line_hash, shell_word,
 };
+pub use rule::{ChainLink, CliFailure, Rule, RuleLink, Waiting};
+pub use text::Text;
 
 /// With a capital letter, to begin a sentence.
 pub(crate) fn capitalized(text: &str) -> String {
@@ -115,7 +115,14 @@ impl Finding {
 
     /// Adds something that was seen; `source` says where (a file and line, a container, a URL).
     pub fn because(mut self, text: impl Into<Text>, source: impl Into<String>) -> Self {
-        self.evidence.push(Proof { text: text.into(), source: source.into() });
+        self.evidence.push(Proof { text: text.into(), source: source.into(), essential: false });
+        self
+    }
+
+    /// The same for something that says more than the detail does, such as a line of a log: the
+    /// first screen shows it, too.
+    pub fn showing(mut self, text: impl Into<Text>, source: impl Into<String>) -> Self {
+        self.evidence.push(Proof { text: text.into(), source: source.into(), essential: true });
         self
     }
 
@@ -142,6 +149,9 @@ pub struct Proof {
     pub text: Text,
     /// Where: a file and line, a container, a URL.
     pub source: String,
+    /// Whether it says something that the detail does not: then the first screen shows it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub essential: bool,
 }
 
 /// A place that a finding points to.
@@ -352,29 +362,67 @@ pub struct Foresight {
     pub notes: Vec<String>,
 }
 
-/// The chain of custody in one line: what it begins with, and after each link what stands behind
-/// it. The first arrow points forward, to the secret, all others back to it.
+/// The chain of custody in one line, from the URL that is configured to the key that must match the
+/// backend's secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShortChain {
-    /// The key's place.
+    /// Where the URL is set.
     pub first: String,
-    /// The state of a link, and what it joins to the one before.
+    /// The state of a link, and what it leads to; the key's place is the last.
     pub steps: Vec<(LinkState, String)>,
 }
 
-/// The short facts that a healthy report shows.
+/// A line of the first screen about something that is in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fact {
+    /// What it is about.
+    pub label: String,
+    /// What was seen.
+    pub text: String,
+    /// Where; may be empty.
+    pub source: String,
+}
+
+/// A step towards a deployment that works.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextStep {
+    /// What to do.
+    pub title: String,
+    /// What to type for it.
+    pub command: Option<String>,
+}
+
+/// What the first screen says besides the findings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// The one sentence after the verdict.
     pub headline: String,
-    /// Lines of `label`, `text`, `source` for the first screen.
-    pub facts: Vec<(String, String, String)>,
-    /// What could not be looked at, in a few words each.
-    pub not_seen: Vec<String>,
+    /// What works, where something does.
+    pub facts: Vec<Fact>,
+    /// Which everyday commands keep the keys and the data, and which do not.
+    pub fates: Vec<Fact>,
+    /// What has to be done before any fix.
+    pub before: Option<NextStep>,
+    /// How to fix several causes, in order; empty where there is only one.
+    pub steps: Vec<NextStep>,
+    /// What tests the key, where it was not tested.
+    pub retry: Option<NextStep>,
+    /// What must not be done until the first finding is fixed.
+    pub caution: Option<String>,
+    /// What could not be checked, and why, in a few words each.
+    pub not_checked: Vec<String>,
     /// The ids and families to which the report is confined; all when empty.
     pub only: Vec<String>,
-    /// The chain of custody in one line; `None` where there is none to draw.
+    /// How many ids were judged.
+    pub ran: usize,
+    /// How many there are, of those asked for.
+    pub total: usize,
+    /// How many ids passed, by the heading of their family.
+    pub passed: Vec<(String, usize)>,
+    /// The chain of custody in one line; `None` where drawing it says nothing.
     pub chain: Option<ShortChain>,
+    /// The fingerprints that the evidence holds.
+    pub fingerprints: Vec<String>,
     /// How long the run took, in milliseconds.
     pub elapsed_ms: u64,
 }

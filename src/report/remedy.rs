@@ -1,9 +1,9 @@
 //! What mends a finding: words and commands for a person, edits and actions for `convex-doctor
 //! fix`.
 
+use super::{Command, Text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use super::{Command, Text};
 use sha2::{Digest, Sha256};
 
 /// What carrying out a remedy can do.

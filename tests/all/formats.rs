@@ -115,7 +115,7 @@ fn no_format_hands_on_control_characters() {
 fn a_secret_is_cut_out_before_it_is_escaped() {
     let _known = Secret::new("p&ss%w[rd<1>");
     let mut report = report();
-    report.findings[0].detail = "the server said p&ss%w[rd<1>!".to_owned();
+    report.findings[0].detail = "the server said p&ss%w[rd<1>!".into();
     for (format, text) in [
         ("sarif", sarif::render(&report)),
         ("junit", junit::render(&report, Some(Level::Error))),

@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use convex_doctor::checks::{REGISTRY, RETIRED, heading};
+use convex_doctor::checks::{self, REGISTRY, RETIRED};
 use convex_doctor::render::json;
 use convex_doctor::topics::TOPICS;
 
@@ -31,7 +31,7 @@ fn compare(name: &str, expected: &str) {
 /// The list of all ids: a renamed or lost one shows here in review.
 #[test]
 fn the_table_of_findings_is_the_registry() {
-    let total = REGISTRY.iter().flat_map(|(_, checks)| *checks).flat_map(|check| check.rules);
+    let total = checks::rules();
     let mut page = format!(
         "# Findings\n\n\
          Generated from the registry by `UPDATE=1 cargo test generated`; do not edit.\n\n\
@@ -42,16 +42,14 @@ fn the_table_of_findings_is_the_registry() {
          from this one and are folded under it.\n",
         total.count()
     );
-    for (family, checks) in REGISTRY {
-        let mut rules: Vec<_> = checks.iter().flat_map(|check| check.rules).collect();
-        if rules.is_empty() {
-            continue;
-        }
+    for family in REGISTRY {
+        let mut rules: Vec<_> = family.rules().collect();
         rules.sort_by_key(|rule| rule.id);
         let _infallible = write!(
             page,
-            "\n## {}\n\nFamily `{family}`, {} ids.\n\n| id | level | cause | title | explains |\n|---|---|---|---|---|\n",
-            heading(family),
+            "\n## {}\n\nFamily `{}`, {} ids.\n\n| id | level | cause | title | explains |\n|---|---|---|---|---|\n",
+            family.heading,
+            family.name,
             rules.len()
         );
         for rule in rules {
@@ -118,18 +116,18 @@ fn the_readme_shows_what_the_program_shows() {
     let report = String::from_utf8(output.stdout).unwrap();
     let port = report.split("127.0.0.1:").nth(1).unwrap();
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-    let time = report.rsplit('(').next().unwrap();
-    let report = report.replace(&port, "38457").replace(time, "0.01 s)\n");
+    let time = report.rsplit("· ").next().unwrap();
+    let report = report.replace(&port, "38457").replace(time, "0.01 s\n");
     let lines: String = report.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let page = between(&kept, "report", &format!("```text\n{lines}```\n"));
 
     let mut table = String::from("| family | ids |\n|---|---|\n");
     let mut total = 0;
-    for (family, checks) in REGISTRY {
-        let count = checks.iter().flat_map(|check| check.rules).count();
+    for family in REGISTRY {
+        let count = family.rules().count();
         total += count;
         if count > 0 {
-            let _infallible = writeln!(table, "| {} | {count} |", heading(family));
+            let _infallible = writeln!(table, "| {} | {count} |", family.heading);
         }
     }
     let table =

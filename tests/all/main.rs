@@ -31,6 +31,7 @@ mod key_vectors;
 mod places;
 mod run;
 mod scenarios;
+mod screens;
 mod settings;
 mod support;
 mod topics;

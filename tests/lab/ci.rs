@@ -157,5 +157,5 @@ fn a_job_that_cannot_mint_says_why() {
     let told = format!("{}{}", preflight.stdout, preflight.stderr);
     assert_eq!(preflight.code, 3, "{told}");
     assert!(told.contains("Couldn't hexdecode key"), "{told}");
-    assert!(told.contains("the URL could not be asked"), "{told}");
+    assert!(told.contains("the URL could not be checked"), "{told}");
 }

@@ -195,7 +195,9 @@ impl Copy<'_> {
         engine.must_be_docker().await?;
         let find =
             |name| async move { found(engine.call(engine.client.inspect_volume(name)).await) };
-        let fail = |error: Error| EngineFailure::Failed(format!("cannot list the volumes: {}", words(&error)));
+        let fail = |error: Error| {
+            EngineFailure::Failed(format!("cannot list the volumes: {}", words(&error)))
+        };
         let Some(source) = find(self.from).await.map_err(fail)? else {
             return refuse(format!("volume {from} does not exist"));
         };
@@ -240,7 +242,9 @@ impl Copy<'_> {
             ..ListContainersOptions::default()
         };
         let listed = self.engine.call(self.engine.client.list_containers(Some(options))).await;
-        listed.map_err(|error| EngineFailure::Failed(format!("cannot list the containers: {}", words(&error))))
+        listed.map_err(|error| {
+            EngineFailure::Failed(format!("cannot list the containers: {}", words(&error)))
+        })
     }
 
     /// Any image that is here serves, as nothing of it is run; none is pulled. Those of containers
@@ -262,9 +266,7 @@ impl Copy<'_> {
                 return Ok(Image { id, volumes });
             }
         }
-        Err(EngineFailure::Refused(
-            "the engine has no image for a helper container".to_owned(),
-        ))
+        Err(EngineFailure::Refused("the engine has no image for a helper container".to_owned()))
     }
 
     /// Makes the helpers and the volume, copies and compares.
@@ -363,7 +365,11 @@ impl Copy<'_> {
         let made =
             self.engine.call_for(self.engine.standstill, self.engine.client.create_volume(request));
         let made = made.await.map_err(|error| {
-            EngineFailure::Failed(format!("cannot create volume {}: {}", sanitize(self.to), words(&error)))
+            EngineFailure::Failed(format!(
+                "cannot create volume {}: {}",
+                sanitize(self.to),
+                words(&error)
+            ))
         })?;
         if made.labels.get(COPY) == Some(&self.nonce) {
             return Ok(());

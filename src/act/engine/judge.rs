@@ -24,8 +24,7 @@ pub(super) fn would_be_lost(container: &ContainerInspectResponse) -> Option<Stri
     let host = container.host_config.as_ref()?;
     if host.auto_remove == Some(true) {
         return Some(
-            "was started with --rm: stopping it deletes it and its anonymous volumes"
-                .to_owned(),
+            "was started with --rm: stopping it deletes it and its anonymous volumes".to_owned(),
         );
     }
     let long =

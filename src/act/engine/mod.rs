@@ -228,8 +228,7 @@ impl Engine {
         let is_podman = |name: &str| name.to_ascii_lowercase().contains("podman");
         if version.components.iter().flatten().any(|part| is_podman(&part.name)) {
             return Err(EngineFailure::Refused(
-                "the engine is Podman: change its containers and volumes yourself"
-                    .to_owned(),
+                "the engine is Podman: change its containers and volumes yourself".to_owned(),
             ));
         }
         Ok(())

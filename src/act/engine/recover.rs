@@ -35,8 +35,9 @@ impl Engine {
         let (interrupt, hold) = begin()?;
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let listed = self.call(self.client.list_containers(Some(all))).await;
-        let listed = listed
-            .map_err(|error| EngineFailure::Failed(format!("cannot list the containers: {}", words(&error))))?;
+        let listed = listed.map_err(|error| {
+            EngineFailure::Failed(format!("cannot list the containers: {}", words(&error)))
+        })?;
         let now = jiff::Timestamp::now().as_second();
         let mut recovered = Recovered::default();
         for container in &listed {

@@ -372,9 +372,7 @@ impl<'a> Swap<'a> {
         let why = match engine.call_for(engine.timeout + engine.standstill, changes).await {
             Ok(changes) => judge::in_layer(&old, &changes.unwrap_or_default())
                 .map(|path| format!("{} is not in a volume", sanitize(&path))),
-            Err(error) => {
-                Some(format!("its contents could not be read: {}", words(&error)))
-            }
+            Err(error) => Some(format!("its contents could not be read: {}", words(&error))),
         };
         let Some(why) = why else {
             let removed = engine.removed(&self.old).await;

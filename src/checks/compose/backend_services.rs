@@ -5,12 +5,22 @@ use crate::deployment::compose::project;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::shell_word;
+use crate::remedies::command::doctor;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static COMPOSE_NO_BACKEND: Rule = Rule::new("compose-no-backend", Level::Warning, "the compose file has no Convex backend service", include_str!("compose-no-backend.md"));
+static COMPOSE_NO_BACKEND: Rule = Rule::new(
+    "compose-no-backend",
+    Level::Warning,
+    "the compose file has no Convex backend service",
+    include_str!("compose-no-backend.md"),
+);
 
-static COMPOSE_SEVERAL_BACKENDS: Rule = Rule::new("compose-several-backends", Level::Info, "several services look like a Convex backend", include_str!("compose-several-backends.md"));
+static COMPOSE_SEVERAL_BACKENDS: Rule = Rule::new(
+    "compose-several-backends",
+    Level::Info,
+    "several services look like a Convex backend",
+    include_str!("compose-several-backends.md"),
+);
 
 pub(super) static CHECK: Check =
     Check { rules: &[&COMPOSE_NO_BACKEND, &COMPOSE_SEVERAL_BACKENDS], run };
@@ -56,8 +66,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let other = project.backends.iter().find(|it| Some(&it.name) != project.chosen.as_ref());
     if let Some(other) = other {
         finding = finding.remedy(
-            Remedy::safe("look at another one")
-                .run(doctor(evidence, ["--service", &other.name])),
+            Remedy::safe("look at another one").run(doctor(evidence, ["--service", &other.name])),
         );
     }
     Ok(vec![finding])

@@ -1,7 +1,5 @@
 //! A backend that is too old for the CLI, and one that is slow.
 
-use crate::report::CliFailure;
-use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::answers::all;
 use crate::deployment::answers::seen;
@@ -11,14 +9,32 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose;
+use crate::remedies::command::up;
+use crate::report::CliFailure;
+use crate::report::ComposeVerb;
+use crate::report::Waiting;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// An answer that takes longer is slow: a backend answers these paths from memory, in milliseconds.
 const SLOW_MS: u64 = 2000;
 
-static BACKEND_TOO_OLD: Rule = Rule::new("backend-too-old", Level::Error, "the backend is too old for this CLI", include_str!("backend-too-old.md")).cause(&[]).explains(&[CliFailure::Versions]);
+static BACKEND_TOO_OLD: Rule = Rule::new(
+    "backend-too-old",
+    Level::Error,
+    "the backend is too old for this CLI",
+    include_str!("backend-too-old.md"),
+)
+.cause(&[])
+.explains(&[CliFailure::Versions]);
 
-static BACKEND_SLOW: Rule = Rule::new("backend-slow", Level::Warning, "the backend answers slowly", include_str!("backend-slow.md")).waiting(Waiting::Passes);
+static BACKEND_SLOW: Rule = Rule::new(
+    "backend-slow",
+    Level::Warning,
+    "the backend answers slowly",
+    include_str!("backend-slow.md"),
+)
+.waiting(Waiting::Passes);
 
 pub(super) static TOO_OLD: Check = Check { rules: &[&BACKEND_TOO_OLD], run: too_old };
 pub(super) static SLOW: Check = Check { rules: &[&BACKEND_SLOW], run: slow };

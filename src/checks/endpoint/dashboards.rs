@@ -2,6 +2,7 @@
 //! belong there.
 
 use crate::deployment::container::claims_port;
+use crate::remedies::command::up;
 use url::Url;
 
 use super::origins::{self, host};
@@ -14,9 +15,19 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DASHBOARD_URL_MISMATCH: Rule = Rule::new("dashboard-url-mismatch", Level::Warning, "the dashboard points browsers to the wrong backend URL", include_str!("dashboard-url-mismatch.md"));
+static DASHBOARD_URL_MISMATCH: Rule = Rule::new(
+    "dashboard-url-mismatch",
+    Level::Warning,
+    "the dashboard points browsers to the wrong backend URL",
+    include_str!("dashboard-url-mismatch.md"),
+);
 
-static DASHBOARD_KEY_EXPOSED: Rule = Rule::new("dashboard-key-exposed", Level::Error, "the dashboard page exposes an admin key", include_str!("dashboard-key-exposed.md"));
+static DASHBOARD_KEY_EXPOSED: Rule = Rule::new(
+    "dashboard-key-exposed",
+    Level::Error,
+    "the dashboard page exposes an admin key",
+    include_str!("dashboard-key-exposed.md"),
+);
 
 pub(super) static URL: Check = Check { rules: &[&DASHBOARD_URL_MISMATCH], run: mismatch };
 pub(super) static KEY: Check = Check { rules: &[&DASHBOARD_KEY_EXPOSED], run: exposed };

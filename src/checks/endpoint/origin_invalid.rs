@@ -1,7 +1,6 @@
 //! An origin that is no URL: with another beginning than `http://` or `https://` the backend does
 //! not start; whatever else it is, nobody checks.
 
-use crate::report::ChainLink;
 use super::origins::{self, Which};
 use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
@@ -11,9 +10,17 @@ use crate::deployment::log_lines::log_match;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::ChainLink;
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static ORIGIN_INVALID: Rule = Rule::new("origin-invalid", Level::Warning, "one of the backend's origins is not a valid URL", include_str!("origin-invalid.md")).cause(BACKEND_DOWN).breaks(ChainLink::Port);
+static ORIGIN_INVALID: Rule = Rule::new(
+    "origin-invalid",
+    Level::Warning,
+    "one of the backend's origins is not a valid URL",
+    include_str!("origin-invalid.md"),
+)
+.cause(BACKEND_DOWN)
+.breaks(ChainLink::Port);
 
 pub(super) static CHECK: Check = Check { rules: &[&ORIGIN_INVALID], run };
 

@@ -11,8 +11,18 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static ORIGIN_MISMATCH: Rule = Rule::new("origin-mismatch", Level::Warning, "the backend announces an address clients cannot reach", include_str!("origin-mismatch.md"));
-static SITE_ORIGIN_MISMATCH: Rule = Rule::new("site-origin-mismatch", Level::Warning, "CONVEX_SITE_ORIGIN does not lead to the HTTP actions", include_str!("site-origin-mismatch.md"));
+static ORIGIN_MISMATCH: Rule = Rule::new(
+    "origin-mismatch",
+    Level::Warning,
+    "the backend announces an address clients cannot reach",
+    include_str!("origin-mismatch.md"),
+);
+static SITE_ORIGIN_MISMATCH: Rule = Rule::new(
+    "site-origin-mismatch",
+    Level::Warning,
+    "CONVEX_SITE_ORIGIN does not lead to the HTTP actions",
+    include_str!("site-origin-mismatch.md"),
+);
 
 pub(super) static CLOUD: Check = Check { rules: &[&ORIGIN_MISMATCH], run: cloud };
 pub(super) static SITE: Check = Check { rules: &[&SITE_ORIGIN_MISMATCH], run: site };

@@ -4,6 +4,7 @@
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
 use crate::deployment::variable::value_location;
+use crate::remedies::command::up;
 use url::Url;
 
 use crate::deployment::endpoint::convex_answers;

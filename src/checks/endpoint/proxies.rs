@@ -1,7 +1,6 @@
 //! What stands between the CLI and the backend: the proxy of the environment, a proxy that cannot
 //! reach it, one that asks for a login.
 
-use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::answers::is_gateway_error;
 use crate::deployment::answers::is_login_wall;
@@ -13,24 +12,46 @@ use crate::deployment::endpoint::url_location;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose;
+use crate::report::ComposeVerb;
+use crate::report::Waiting;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static HTTP_PROXY_INTERCEPTS: Rule = Rule::new("http-proxy-intercepts", Level::Error, "the proxy in HTTP_PROXY cannot reach the backend", include_str!("http-proxy-intercepts.md")).cause(&[
-        "url-refused",
-        "url-no-answer",
-        "url-timeout",
-        "proxy-error",
-        "url-dns-failure",
-        "url-tls-failure",
-        "url-is-not-convex",
-        "url-redirects",
-        "proxy-login-wall",
-    ]);
+static HTTP_PROXY_INTERCEPTS: Rule = Rule::new(
+    "http-proxy-intercepts",
+    Level::Error,
+    "the proxy in HTTP_PROXY cannot reach the backend",
+    include_str!("http-proxy-intercepts.md"),
+)
+.cause(&[
+    "url-refused",
+    "url-no-answer",
+    "url-timeout",
+    "proxy-error",
+    "url-dns-failure",
+    "url-tls-failure",
+    "url-is-not-convex",
+    "url-redirects",
+    "proxy-login-wall",
+]);
 
-static PROXY_ERROR: Rule = Rule::new("proxy-error", Level::Error, "a proxy cannot reach the backend", include_str!("proxy-error.md")).cause(&[]).waiting(Waiting::Passes);
+static PROXY_ERROR: Rule = Rule::new(
+    "proxy-error",
+    Level::Error,
+    "a proxy cannot reach the backend",
+    include_str!("proxy-error.md"),
+)
+.cause(&[])
+.waiting(Waiting::Passes);
 
-static PROXY_LOGIN_WALL: Rule = Rule::new("proxy-login-wall", Level::Error, "a login page blocks access to the backend", include_str!("proxy-login-wall.md")).cause(&[]);
+static PROXY_LOGIN_WALL: Rule = Rule::new(
+    "proxy-login-wall",
+    Level::Error,
+    "a login page blocks access to the backend",
+    include_str!("proxy-login-wall.md"),
+)
+.cause(&[]);
 
 pub(super) static INTERCEPTS: Check = Check { rules: &[&HTTP_PROXY_INTERCEPTS], run: intercepts };
 pub(super) static GATEWAY: Check = Check { rules: &[&PROXY_ERROR], run: gateway };

@@ -1,6 +1,5 @@
 //! A proxy takes only small bodies: small pushes get through, bigger ones are answered 413.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::answers::seen;
 use crate::deployment::endpoint::convex_answers;
@@ -8,9 +7,16 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static PROXY_BODY_TOO_SMALL: Rule = Rule::new("proxy-body-too-small", Level::Warning, "a proxy rejects requests as large as a push", include_str!("proxy-body-too-small.md")).explains(&[CliFailure::BodyTooLarge]);
+static PROXY_BODY_TOO_SMALL: Rule = Rule::new(
+    "proxy-body-too-small",
+    Level::Warning,
+    "a proxy rejects requests as large as a push",
+    include_str!("proxy-body-too-small.md"),
+)
+.explains(&[CliFailure::BodyTooLarge]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_BODY_TOO_SMALL], run };
 

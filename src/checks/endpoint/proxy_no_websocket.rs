@@ -1,16 +1,22 @@
 //! Plain requests get through, WebSockets do not: the app hangs at "Loading…", and so do several
 //! commands of the CLI.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::Answer;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static PROXY_NO_WEBSOCKET: Rule = Rule::new("proxy-no-websocket", Level::Warning, "WebSocket connections to the backend fail", include_str!("proxy-no-websocket.md")).explains(&[CliFailure::WebSocketUpgrade]);
+static PROXY_NO_WEBSOCKET: Rule = Rule::new(
+    "proxy-no-websocket",
+    Level::Warning,
+    "WebSocket connections to the backend fail",
+    include_str!("proxy-no-websocket.md"),
+)
+.explains(&[CliFailure::WebSocketUpgrade]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_NO_WEBSOCKET], run };
 

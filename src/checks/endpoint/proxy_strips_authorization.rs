@@ -11,7 +11,13 @@ use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static PROXY_STRIPS_AUTHORIZATION: Rule = Rule::new("proxy-strips-authorization", Level::Error, "a proxy removes the key from the request", include_str!("proxy-strips-authorization.md")).cause(&[]);
+static PROXY_STRIPS_AUTHORIZATION: Rule = Rule::new(
+    "proxy-strips-authorization",
+    Level::Error,
+    "a proxy removes the key from the request",
+    include_str!("proxy-strips-authorization.md"),
+)
+.cause(&[]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_STRIPS_AUTHORIZATION], run };
 

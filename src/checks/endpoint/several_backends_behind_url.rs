@@ -1,15 +1,22 @@
 //! Requests to one URL reach several backends with different secrets: the key is taken and refused
 //! by turns.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SEVERAL_BACKENDS_BEHIND_URL: Rule = Rule::new("several-backends-behind-url", Level::Error, "the URL alternates between several backends", include_str!("several-backends-behind-url.md")).cause(&["key-rejected", "key-foreign", "key-from-another-instance"]).explains(&[CliFailure::KeyRejected]);
+static SEVERAL_BACKENDS_BEHIND_URL: Rule = Rule::new(
+    "several-backends-behind-url",
+    Level::Error,
+    "the URL alternates between several backends",
+    include_str!("several-backends-behind-url.md"),
+)
+.cause(&["key-rejected", "key-foreign", "key-from-another-instance"])
+.explains(&[CliFailure::KeyRejected]);
 
 pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_BEHIND_URL], run };
 

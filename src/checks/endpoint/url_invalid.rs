@@ -1,7 +1,5 @@
 //! The URL cannot be used as it is typed: nothing was sent anywhere.
 
-use crate::report::ChainLink;
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::endpoint::is_loopback;
 use crate::deployment::endpoint::selected_endpoint;
@@ -9,9 +7,19 @@ use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::UrlFault;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::env_file::set_url;
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_INVALID: Rule = Rule::new("url-invalid", Level::Error, "the Convex CLI cannot use this URL", include_str!("url-invalid.md")).cause(&[]).breaks(ChainLink::Source).explains(&[CliFailure::UrlInvalid]);
+static URL_INVALID: Rule = Rule::new(
+    "url-invalid",
+    Level::Error,
+    "the Convex CLI cannot use this URL",
+    include_str!("url-invalid.md"),
+)
+.cause(&[])
+.breaks(ChainLink::Source)
+.explains(&[CliFailure::UrlInvalid]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_INVALID], run };
 

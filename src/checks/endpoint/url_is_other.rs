@@ -17,11 +17,29 @@ use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_IS_SITE_PROXY: Rule = Rule::new("url-is-site-proxy", Level::Error, "the URL points to the HTTP actions port, not the API", include_str!("url-is-site-proxy.md")).cause(&[]);
+static URL_IS_SITE_PROXY: Rule = Rule::new(
+    "url-is-site-proxy",
+    Level::Error,
+    "the URL points to the HTTP actions port, not the API",
+    include_str!("url-is-site-proxy.md"),
+)
+.cause(&[]);
 
-static URL_IS_DASHBOARD: Rule = Rule::new("url-is-dashboard", Level::Error, "the URL is the Convex dashboard, not the API", include_str!("url-is-dashboard.md")).cause(&["url-port-not-published"]);
+static URL_IS_DASHBOARD: Rule = Rule::new(
+    "url-is-dashboard",
+    Level::Error,
+    "the URL is the Convex dashboard, not the API",
+    include_str!("url-is-dashboard.md"),
+)
+.cause(&["url-port-not-published"]);
 
-static URL_IS_NOT_CONVEX: Rule = Rule::new("url-is-not-convex", Level::Error, "the server at the URL is not a Convex backend", include_str!("url-is-not-convex.md")).cause(&["url-port-not-published"]);
+static URL_IS_NOT_CONVEX: Rule = Rule::new(
+    "url-is-not-convex",
+    Level::Error,
+    "the server at the URL is not a Convex backend",
+    include_str!("url-is-not-convex.md"),
+)
+.cause(&["url-port-not-published"]);
 
 pub(super) static SITE_PROXY: Check = Check { rules: &[&URL_IS_SITE_PROXY], run: site_proxy };
 pub(super) static DASHBOARD: Check = Check { rules: &[&URL_IS_DASHBOARD], run: dashboard };

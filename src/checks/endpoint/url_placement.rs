@@ -13,9 +13,21 @@ use crate::names::API_PORT;
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static URL_IN_NETWORK_NAME: Rule = Rule::new("url-in-network-name", Level::Error, "the URL's host name only works inside Docker", include_str!("url-in-network-name.md")).cause(&["url-dns-failure"]);
+static URL_IN_NETWORK_NAME: Rule = Rule::new(
+    "url-in-network-name",
+    Level::Error,
+    "the URL's host name only works inside Docker",
+    include_str!("url-in-network-name.md"),
+)
+.cause(&["url-dns-failure"]);
 
-static URL_LOOPBACK_IN_CONTAINER: Rule = Rule::new("url-loopback-in-container", Level::Error, "`localhost` is this container, not the host", include_str!("url-loopback-in-container.md")).cause(&["url-refused"]);
+static URL_LOOPBACK_IN_CONTAINER: Rule = Rule::new(
+    "url-loopback-in-container",
+    Level::Error,
+    "`localhost` is this container, not the host",
+    include_str!("url-loopback-in-container.md"),
+)
+.cause(&["url-refused"]);
 
 pub(super) static NETWORK_NAME: Check = Check { rules: &[&URL_IN_NETWORK_NAME], run: network_name };
 pub(super) static LOOPBACK: Check = Check { rules: &[&URL_LOOPBACK_IN_CONTAINER], run: loopback };

@@ -1,8 +1,5 @@
 //! The backend runs, and not behind the port of the URL.
 
-use crate::report::ChainLink;
-use crate::report::RuleLink;
-use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::is_engine_host;
@@ -14,10 +11,22 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
+use crate::remedies::command::up;
 use crate::remedies::env_file::set_url;
+use crate::report::ChainLink;
+use crate::report::RuleLink;
+use crate::report::Waiting;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static URL_PORT_NOT_PUBLISHED: Rule = Rule::new("url-port-not-published", Level::Error, "the backend does not publish the URL's port", include_str!("url-port-not-published.md")).cause(&["url-refused", "url-no-answer"]).link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port)).waiting(Waiting::Passes);
+static URL_PORT_NOT_PUBLISHED: Rule = Rule::new(
+    "url-port-not-published",
+    Level::Error,
+    "the backend does not publish the URL's port",
+    include_str!("url-port-not-published.md"),
+)
+.cause(&["url-refused", "url-no-answer"])
+.link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port))
+.waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_PORT_NOT_PUBLISHED], run };
 

@@ -1,8 +1,5 @@
 //! The key is refused because another backend than this project's own answers at the URL.
 
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::RuleLink;
 use super::who_answers::{self, Case};
 use crate::checks::Check;
 use crate::deployment::compose::project;
@@ -16,10 +13,24 @@ use crate::deployment::key::KeyAnswer;
 use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
+use crate::remedies::command::up;
 use crate::remedies::env_file::set_url;
+use crate::report::ChainLink;
+use crate::report::CliFailure;
+use crate::report::Command;
+use crate::report::RuleLink;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
-static URL_REACHES_ANOTHER_BACKEND: Rule = Rule::new("url-reaches-another-backend", Level::Error, "a different backend answers at the URL", include_str!("url-reaches-another-backend.md")).cause(&["key-rejected", "key-foreign", "key-name-mismatch", "key-from-another-instance"]).link(RuleLink::IfElsewhere(ChainLink::Url, ChainLink::Port)).another_answers().explains(&[CliFailure::KeyRejected, CliFailure::EmptyBackend]);
+static URL_REACHES_ANOTHER_BACKEND: Rule = Rule::new(
+    "url-reaches-another-backend",
+    Level::Error,
+    "a different backend answers at the URL",
+    include_str!("url-reaches-another-backend.md"),
+)
+.cause(&["key-rejected", "key-foreign", "key-name-mismatch", "key-from-another-instance"])
+.link(RuleLink::IfElsewhere(ChainLink::Url, ChainLink::Port))
+.another_answers()
+.explains(&[CliFailure::KeyRejected, CliFailure::EmptyBackend]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND], run };
 
@@ -83,9 +94,7 @@ fn tell(
     }
     let free = Remedy::careful(format!("free port {port}, then start this project's backend"));
     let free = match &case.other {
-        Some(other) => {
-            free.run(Command::docker(["stop", other])).run(up(evidence))
-        }
+        Some(other) => free.run(Command::docker(["stop", other])).run(up(evidence)),
         None => Remedy::safe(format!(
             "see who holds port {port} (a local backend of `npx convex dev`?), and end that"
         ))

@@ -2,9 +2,16 @@
 
 use crate::evidence::EndpointFacts;
 use crate::evidence::endpoint::TlsFault;
+use crate::report::Level;
 use crate::report::{Certainty, Finding, Remedy, Rule};
 
-pub(super) static URL_TLS_FAILURE: Rule = Rule::new("url-tls-failure", Level::Error, "the TLS connection to the server fails", include_str!("url-tls-failure.md")).cause(&[]);
+pub(super) static URL_TLS_FAILURE: Rule = Rule::new(
+    "url-tls-failure",
+    Level::Error,
+    "the TLS connection to the server fails",
+    include_str!("url-tls-failure.md"),
+)
+.cause(&[]);
 /// What to say of the fault.
 pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
     let host = &endpoint.host;

@@ -1,7 +1,6 @@
 //! No HTTP answer came back, and how far the connection got: seven faults that the CLI words alike
 //! (`fetch failed`).
 
-use crate::report::Waiting;
 use super::url_tls_failure::{self, URL_TLS_FAILURE};
 use crate::checks::Check;
 use crate::deployment::container::run_subject;
@@ -12,16 +11,53 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::remedies::command::compose;
+use crate::remedies::command::logs;
+use crate::remedies::command::up;
 use crate::remedies::env_file::set_url;
+use crate::report::ComposeVerb;
+use crate::report::Waiting;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_REFUSED: Rule =
-    Rule::new("url-refused", Level::Error, "nothing is listening at the URL", include_str!("url-refused.md")).cause(&[]).waiting(Waiting::Passes);
-static URL_NO_ANSWER: Rule = Rule::new("url-no-answer", Level::Error, "the server closes the connection without answering", include_str!("url-no-answer.md")).cause(&[]).waiting(Waiting::Passes);
-static URL_TIMEOUT: Rule =
-    Rule::new("url-timeout", Level::Error, "the server does not answer in time", include_str!("url-timeout.md")).cause(&[]).waiting(Waiting::Passes);
-static URL_DNS_FAILURE: Rule = Rule::new("url-dns-failure", Level::Error, "the host of the URL does not resolve", include_str!("url-dns-failure.md")).cause(&[]).waiting(Waiting::Passes);
-static URL_SCHEME_MISMATCH: Rule = Rule::new("url-scheme-mismatch", Level::Error, "the URL uses the wrong scheme (http or https)", include_str!("url-scheme-mismatch.md")).cause(&[]);
+static URL_REFUSED: Rule = Rule::new(
+    "url-refused",
+    Level::Error,
+    "nothing is listening at the URL",
+    include_str!("url-refused.md"),
+)
+.cause(&[])
+.waiting(Waiting::Passes);
+static URL_NO_ANSWER: Rule = Rule::new(
+    "url-no-answer",
+    Level::Error,
+    "the server closes the connection without answering",
+    include_str!("url-no-answer.md"),
+)
+.cause(&[])
+.waiting(Waiting::Passes);
+static URL_TIMEOUT: Rule = Rule::new(
+    "url-timeout",
+    Level::Error,
+    "the server does not answer in time",
+    include_str!("url-timeout.md"),
+)
+.cause(&[])
+.waiting(Waiting::Passes);
+static URL_DNS_FAILURE: Rule = Rule::new(
+    "url-dns-failure",
+    Level::Error,
+    "the host of the URL does not resolve",
+    include_str!("url-dns-failure.md"),
+)
+.cause(&[])
+.waiting(Waiting::Passes);
+static URL_SCHEME_MISMATCH: Rule = Rule::new(
+    "url-scheme-mismatch",
+    Level::Error,
+    "the URL uses the wrong scheme (http or https)",
+    include_str!("url-scheme-mismatch.md"),
+)
+.cause(&[]);
 
 pub(super) static CHECK: Check = Check {
     rules: &[

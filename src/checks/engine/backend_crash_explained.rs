@@ -8,7 +8,14 @@ use crate::deployment::log_lines::log_match;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule, Waiting};
 
-static BACKEND_CRASH_EXPLAINED: Rule = Rule::new(EXPLAINED, Level::Error, "the backend's log shows why it fails", include_str!("backend-crash-explained.md")).cause(BACKEND_DOWN).waiting(Waiting::IfRestarted);
+static BACKEND_CRASH_EXPLAINED: Rule = Rule::new(
+    EXPLAINED,
+    Level::Error,
+    "the backend's log shows why it fails",
+    include_str!("backend-crash-explained.md"),
+)
+.cause(BACKEND_DOWN)
+.waiting(Waiting::IfRestarted);
 
 pub(super) static CHECK: Check = Check { rules: &[&BACKEND_CRASH_EXPLAINED], run };
 

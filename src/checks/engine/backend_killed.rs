@@ -6,14 +6,29 @@ use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose;
+use crate::remedies::command::up;
+use crate::report::ComposeVerb;
 use crate::report::{Finding, Level, Remedy, Rule};
 
 /// 128 + SIGILL.
 const ILLEGAL_INSTRUCTION: i64 = 132;
 
-static BACKEND_OUT_OF_MEMORY: Rule = Rule::new("backend-out-of-memory", Level::Error, "the backend ran out of memory and was killed", include_str!("backend-out-of-memory.md")).cause(&["backend-stopped", "backend-restarting"]);
+static BACKEND_OUT_OF_MEMORY: Rule = Rule::new(
+    "backend-out-of-memory",
+    Level::Error,
+    "the backend ran out of memory and was killed",
+    include_str!("backend-out-of-memory.md"),
+)
+.cause(&["backend-stopped", "backend-restarting"]);
 
-static BACKEND_ILLEGAL_INSTRUCTION: Rule = Rule::new("backend-illegal-instruction", Level::Error, "the image does not support this machine's processor", include_str!("backend-illegal-instruction.md")).cause(&["backend-stopped", "backend-restarting"]);
+static BACKEND_ILLEGAL_INSTRUCTION: Rule = Rule::new(
+    "backend-illegal-instruction",
+    Level::Error,
+    "the image does not support this machine's processor",
+    include_str!("backend-illegal-instruction.md"),
+)
+.cause(&["backend-stopped", "backend-restarting"]);
 
 pub(super) static CHECK: Check =
     Check { rules: &[&BACKEND_OUT_OF_MEMORY, &BACKEND_ILLEGAL_INSTRUCTION], run };

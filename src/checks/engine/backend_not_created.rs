@@ -1,7 +1,6 @@
 //! The compose file describes a backend that was never started here, and nothing else answers in
 //! its place.
 
-use crate::report::Waiting;
 use super::docker_other_context;
 use crate::checks::Check;
 use crate::deployment::compose::project;
@@ -13,10 +12,18 @@ use crate::deployment::endpoint::is_loopback;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::endpoint::url_location;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::shell_word;
+use crate::remedies::command::up_service;
+use crate::report::Waiting;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static BACKEND_NOT_CREATED: Rule = Rule::new("backend-not-created", Level::Error, "the backend has no container", include_str!("backend-not-created.md")).cause(&["url-refused"]).waiting(Waiting::Passes);
+static BACKEND_NOT_CREATED: Rule = Rule::new(
+    "backend-not-created",
+    Level::Error,
+    "the backend has no container",
+    include_str!("backend-not-created.md"),
+)
+.cause(&["url-refused"])
+.waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&BACKEND_NOT_CREATED], run };
 

@@ -1,7 +1,6 @@
 //! The backend's container does not serve: stopped, restarting over and over, paused, still
 //! starting, unhealthy.
 
-use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
@@ -10,6 +9,9 @@ use crate::deployment::log_lines::explanation;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::{Container, ContainerHealth, ContainerState};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::logs;
+use crate::report::Command;
+use crate::report::Waiting;
 use crate::report::{Action, Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows when nobody serves behind the URL.
@@ -18,14 +20,45 @@ const SILENCE: &[&str] = &["url-refused", "url-no-answer", "url-timeout", "proxy
 /// Behind a frozen process connections are still taken, and nobody answers.
 const FROZEN: &[&str] = &["url-timeout", "proxy-error"];
 
-static BACKEND_STOPPED: Rule =
-    Rule::new("backend-stopped", Level::Error, "the backend is stopped", include_str!("backend-stopped.md")).cause(SILENCE).waiting(Waiting::IfNewOrRestarted);
-static BACKEND_RESTARTING: Rule = Rule::new("backend-restarting", Level::Error, "the backend crashes at every start", include_str!("backend-restarting.md")).cause(SILENCE).waiting(Waiting::IfRestarted);
-static BACKEND_PAUSED: Rule =
-    Rule::new("backend-paused", Level::Error, "the backend is paused", include_str!("backend-paused.md")).cause(FROZEN);
-static BACKEND_STARTING: Rule = Rule::new("backend-starting", Level::Error, "the backend is still starting", include_str!("backend-starting.md")).cause(SILENCE).waiting(Waiting::Passes);
+static BACKEND_STOPPED: Rule = Rule::new(
+    "backend-stopped",
+    Level::Error,
+    "the backend is stopped",
+    include_str!("backend-stopped.md"),
+)
+.cause(SILENCE)
+.waiting(Waiting::IfNewOrRestarted);
+static BACKEND_RESTARTING: Rule = Rule::new(
+    "backend-restarting",
+    Level::Error,
+    "the backend crashes at every start",
+    include_str!("backend-restarting.md"),
+)
+.cause(SILENCE)
+.waiting(Waiting::IfRestarted);
+static BACKEND_PAUSED: Rule = Rule::new(
+    "backend-paused",
+    Level::Error,
+    "the backend is paused",
+    include_str!("backend-paused.md"),
+)
+.cause(FROZEN);
+static BACKEND_STARTING: Rule = Rule::new(
+    "backend-starting",
+    Level::Error,
+    "the backend is still starting",
+    include_str!("backend-starting.md"),
+)
+.cause(SILENCE)
+.waiting(Waiting::Passes);
 // A check that fails says nothing of why: it is no cause, and explains nothing.
-static BACKEND_UNHEALTHY: Rule = Rule::new("backend-unhealthy", Level::Error, "the backend's health check fails", include_str!("backend-unhealthy.md")).waiting(Waiting::Passes);
+static BACKEND_UNHEALTHY: Rule = Rule::new(
+    "backend-unhealthy",
+    Level::Error,
+    "the backend's health check fails",
+    include_str!("backend-unhealthy.md"),
+)
+.waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check {
     rules: &[
@@ -51,10 +84,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 format!("{} has restarted {} times.", container.name, container.restarts),
             )
             .because(ended(container), container.name.clone())
-            .remedy(
-                Remedy::safe("its log says why it ends")
-                    .run(logs(&container.name)),
-            ),
+            .remedy(Remedy::safe("its log says why it ends").run(logs(&container.name))),
         (ContainerState::Paused, _) => BACKEND_PAUSED
             .finding(
                 certainty,
@@ -74,24 +104,25 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     container.name, container.restarts
                 ),
             )
-            .remedy(
-                Remedy::safe("its log says why it ends")
-                    .run(logs(&container.name)),
-            ),
+            .remedy(Remedy::safe("its log says why it ends").run(logs(&container.name))),
         (ContainerState::Running, Some(ContainerHealth::Starting)) => BACKEND_STARTING
             .finding(
                 certainty,
                 format!("{} runs, and its health check has not passed yet.", container.name),
             )
-            .remedy(
-                Remedy::safe("wait until it is healthy, then run the command again")
-                    .run(Command::docker(["inspect", "-f", "{{.State.Health.Status}}", &container.name])),
-            ),
+            .remedy(Remedy::safe("wait until it is healthy, then run the command again").run(
+                Command::docker(["inspect", "-f", "{{.State.Health.Status}}", &container.name]),
+            )),
         (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
             .finding(certainty, format!("{} runs, and its health check fails.", container.name))
             .remedy(
                 Remedy::safe("see what the check and the backend say")
-                    .run(Command::docker(["inspect", "-f", "{{json .State.Health.Log}}", &container.name]))
+                    .run(Command::docker([
+                        "inspect",
+                        "-f",
+                        "{{json .State.Health.Log}}",
+                        &container.name,
+                    ]))
                     .run(logs(&container.name)),
             ),
         _ => return Ok(vec![]),
@@ -129,10 +160,9 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
     let start = Remedy::safe("start it")
         .run(Command::docker(["start", &container.name]))
         .act(Action::Start { container: container.name.clone() });
-    finding.remedy(start).remedy(
-        Remedy::safe("if it ends again, its log says why")
-            .run(logs(&container.name)),
-    )
+    finding
+        .remedy(start)
+        .remedy(Remedy::safe("if it ends again, its log says why").run(logs(&container.name)))
 }
 
 fn ended(container: &Container) -> String {
@@ -171,11 +201,12 @@ fn last_words(mut finding: Finding, container: &Container) -> Finding {
     let Ok(log) = container.log.seen() else { return finding };
     let source = format!("the log of {}", container.name);
     if let Some(spoken) = explanation(&log.tail) {
-        finding.detail = format!("{} Its log says why: {}", finding.detail, spoken.known.means);
-        return finding.because(spoken.line.to_owned(), source);
+        finding.detail =
+            format!("{} Its log says why: {}", finding.detail, spoken.known.means).into();
+        return finding.showing(spoken.line.to_owned(), source);
     }
     for line in log.tail.iter().rev().take(3).rev() {
-        finding = finding.because(line.clone(), source.clone());
+        finding = finding.showing(line.clone(), source.clone());
     }
     finding
 }
@@ -253,7 +284,7 @@ mod tests {
         build::expected(&mut evidence).log = build::log(&["INFO a", known, "Error: x"]);
         let found = &run(&evidence).unwrap()[0];
         assert!(found.detail.contains("names no user"), "{}", found.detail);
-        let texts: Vec<_> = found.evidence.iter().map(|proof| proof.text.as_str()).collect();
+        let texts: Vec<_> = found.evidence.iter().map(|proof| &*proof.text).collect();
         assert_eq!(texts, ["restarting, exit code 1: an error at the start", known]);
         build::expected(&mut evidence).log = build::log(&["INFO a", "INFO b"]);
         assert_eq!(run(&evidence).unwrap()[0].evidence.len(), 3);

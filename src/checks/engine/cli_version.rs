@@ -1,19 +1,35 @@
 //! The installed Convex CLI against what it meets: too old to know of self-hosting, or newer than
 //! the backend.
 
-use crate::report::CliFailure;
-use crate::report::RuleLink;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
+use crate::report::CliFailure;
+use crate::report::RuleLink;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static CLI_TOO_OLD: Rule = Rule::new("cli-too-old", Level::Error, "the CLI is too old for self-hosted backends", include_str!("cli-too-old.md")).cause(&[]).link(RuleLink::None).explains(&[CliFailure::NotSelected, CliFailure::WrongServer]);
+static CLI_TOO_OLD: Rule = Rule::new(
+    "cli-too-old",
+    Level::Error,
+    "the CLI is too old for self-hosted backends",
+    include_str!("cli-too-old.md"),
+)
+.cause(&[])
+.link(RuleLink::None)
+.explains(&[CliFailure::NotSelected, CliFailure::WrongServer]);
 
-static CLI_NEWER_THAN_BACKEND: Rule = Rule::new("cli-newer-than-backend", Level::Error, "the CLI is too new for this backend", include_str!("cli-newer-than-backend.md")).cause(&[]).link(RuleLink::None).explains(&[CliFailure::Versions, CliFailure::WrongServer]);
+static CLI_NEWER_THAN_BACKEND: Rule = Rule::new(
+    "cli-newer-than-backend",
+    Level::Error,
+    "the CLI is too new for this backend",
+    include_str!("cli-newer-than-backend.md"),
+)
+.cause(&[])
+.link(RuleLink::None)
+.explains(&[CliFailure::Versions, CliFailure::WrongServer]);
 
 pub(super) static TOO_OLD: Check = Check { rules: &[&CLI_TOO_OLD], run: too_old };
 pub(super) static TOO_NEW: Check = Check { rules: &[&CLI_NEWER_THAN_BACKEND], run: too_new };

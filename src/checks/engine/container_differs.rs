@@ -6,13 +6,10 @@
 //! that stands in for a variable which is set nowhere here, is no opinion: a panel, sops or direnv
 //! may have set it where the deployment really starts.
 
-use crate::deployment::data::{MissingVolume, missing_volume};
-use crate::report::ChainLink;
-use crate::report::RuleLink;
 use crate::checks::Check;
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
-use crate::deployment::data::declared_mount_over;
+use crate::deployment::data::{MissingVolume, missing_volume};
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::is_engine_host;
 use crate::deployment::endpoint::selected_endpoint;
@@ -22,10 +19,19 @@ use crate::evidence::compose::{At, BackendService, EntryValue};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::names::API_PORT;
-use crate::report::shell_word;
+use crate::remedies::command::up_service;
+use crate::report::ChainLink;
+use crate::report::RuleLink;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule::new("container-differs-from-compose", Level::Warning, "the container does not match the compose file", include_str!("container-differs-from-compose.md")).cause(&["url-port-not-published"]).link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port));
+static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule::new(
+    "container-differs-from-compose",
+    Level::Warning,
+    "the container does not match the compose file",
+    include_str!("container-differs-from-compose.md"),
+)
+.cause(&["url-port-not-published"])
+.link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port));
 
 pub(super) static CHECK: Check = Check { rules: &[&CONTAINER_DIFFERS_FROM_COMPOSE], run };
 

@@ -8,9 +8,16 @@ use crate::deployment::log_lines::log_match;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::Command;
 use crate::report::{Finding, Level, Remedy, Rule};
 
-static DISK_FULL: Rule = Rule::new("disk-full", Level::Error, "the disk with the backend's data is full", include_str!("disk-full.md")).cause(BACKEND_DOWN);
+static DISK_FULL: Rule = Rule::new(
+    "disk-full",
+    Level::Error,
+    "the disk with the backend's data is full",
+    include_str!("disk-full.md"),
+)
+.cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&DISK_FULL], run };
 

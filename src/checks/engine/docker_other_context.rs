@@ -1,7 +1,6 @@
 //! The project's containers are on the engine of another docker context than the one that was
 //! asked.
 
-use crate::report::Waiting;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::is_engine_host;
@@ -9,10 +8,18 @@ use crate::deployment::endpoint::is_loopback;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::evidence::docker::OtherContext;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
-use crate::report::shell_word;
+use crate::report::Command;
+use crate::report::Waiting;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DOCKER_OTHER_CONTEXT: Rule = Rule::new("docker-other-context", Level::Warning, "the project's containers are in another Docker context", include_str!("docker-other-context.md")).cause(&["backend-not-created"]).waiting(Waiting::Passes);
+static DOCKER_OTHER_CONTEXT: Rule = Rule::new(
+    "docker-other-context",
+    Level::Warning,
+    "the project's containers are in another Docker context",
+    include_str!("docker-other-context.md"),
+)
+.cause(&["backend-not-created"])
+.waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&DOCKER_OTHER_CONTEXT], run };
 
@@ -64,7 +71,6 @@ fn tell(
         Some(context) => format!("the context `{context}`"),
         None => docker.address.clone(),
     };
-    let name = shell_word(&other.name);
     DOCKER_OTHER_CONTEXT
         .finding(
             Certainty::Proven,
@@ -80,13 +86,13 @@ fn tell(
         .because(format!("has {}", containers.join(", ")), other.address.clone())
         .at(Location::url(other.address.clone()))
         .remedy(
-            Remedy::safe("look there").run(Command::doctor(["--context", name])),
+            Remedy::safe("look there").run(Command::doctor(["--context", &other.name])),
         )
         .remedy(
             Remedy::careful(
                 "make it this user's context (DOCKER_HOST and DOCKER_CONTEXT, where they are set, count before it)",
             )
-            .run(Command::docker(["context", "use", name])),
+            .run(Command::docker(["context", "use", &other.name])),
         )
 }
 

@@ -4,13 +4,29 @@
 use crate::checks::Check;
 use crate::evidence::docker::EngineFailure;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::Command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DOCKER_UNREACHABLE: Rule = Rule::new("docker-unreachable", Level::Info, "cannot connect to Docker", include_str!("docker-unreachable.md"));
+static DOCKER_UNREACHABLE: Rule = Rule::new(
+    "docker-unreachable",
+    Level::Info,
+    "cannot connect to Docker",
+    include_str!("docker-unreachable.md"),
+);
 
-static DOCKER_PERMISSION_DENIED: Rule = Rule::new("docker-permission-denied", Level::Info, "no permission to use Docker", include_str!("docker-permission-denied.md"));
+static DOCKER_PERMISSION_DENIED: Rule = Rule::new(
+    "docker-permission-denied",
+    Level::Info,
+    "no permission to use Docker",
+    include_str!("docker-permission-denied.md"),
+);
 
-static DOCKER_UNRESPONSIVE: Rule = Rule::new("docker-unresponsive", Level::Info, "Docker does not respond", include_str!("docker-unresponsive.md"));
+static DOCKER_UNRESPONSIVE: Rule = Rule::new(
+    "docker-unresponsive",
+    Level::Info,
+    "Docker does not respond",
+    include_str!("docker-unresponsive.md"),
+);
 
 pub(super) static CHECK: Check =
     Check { rules: &[&DOCKER_UNREACHABLE, &DOCKER_PERMISSION_DENIED, &DOCKER_UNRESPONSIVE], run };
@@ -55,7 +71,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Certainty::Proven,
                 format!("{address}{from} takes the connection and says nothing. {unseen}"),
             )
-            .remedy(Remedy::safe("see whether it answers at all").run(Command::docker(["version"]))),
+            .remedy(
+                Remedy::safe("see whether it answers at all").run(Command::docker(["version"])),
+            ),
     };
     Ok(vec![finding.at(Location::url(address.clone()))])
 }

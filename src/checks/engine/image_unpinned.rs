@@ -7,7 +7,12 @@ use crate::deployment::container::run_subject;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static IMAGE_UNPINNED: Rule = Rule::new("image-unpinned", Level::Info, "the backend image is not pinned to a version", include_str!("image-unpinned.md"));
+static IMAGE_UNPINNED: Rule = Rule::new(
+    "image-unpinned",
+    Level::Info,
+    "the backend image is not pinned to a version",
+    include_str!("image-unpinned.md"),
+);
 
 pub(super) static CHECK: Check = Check { rules: &[&IMAGE_UNPINNED], run };
 

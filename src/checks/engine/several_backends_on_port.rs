@@ -9,9 +9,18 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::docker::{Container, Port};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
+use crate::remedies::command::up;
+use crate::report::Command;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SEVERAL_BACKENDS_ON_PORT: Rule = Rule::new("several-backends-on-port", Level::Error, "two backends want the same port", include_str!("several-backends-on-port.md")).cause(&["backend-stopped", "url-reaches-another-backend"]).another_answers();
+static SEVERAL_BACKENDS_ON_PORT: Rule = Rule::new(
+    "several-backends-on-port",
+    Level::Error,
+    "two backends want the same port",
+    include_str!("several-backends-on-port.md"),
+)
+.cause(&["backend-stopped", "url-reaches-another-backend"])
+.another_answers();
 
 pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_ON_PORT], run };
 

@@ -1,7 +1,6 @@
 //! DATA_DIR or CREDENTIALS_DIR points outside of everything that is mounted: the secret lies in the
 //! container's own layer, and every recreate makes a new one.
 
-use crate::report::ChainLink;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::data::StoredElsewhere;
@@ -14,11 +13,19 @@ use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::DATA_DIR;
 use crate::remedies::mint::also_new_key;
-use crate::remedies::rescue::path_in_container;
+use crate::remedies::rescue::copy_from;
+use crate::report::ChainLink;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The credentials lie outside of every mount.
-pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule::new("credentials-outside-volume", Level::Error, "DATA_DIR or CREDENTIALS_DIR is outside every mount", include_str!("credentials-outside-volume.md")).cause(&["sql-without-secret-persistence", "key-foreign", "key-rejected"]).breaks(ChainLink::File);
+pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule::new(
+    "credentials-outside-volume",
+    Level::Error,
+    "DATA_DIR or CREDENTIALS_DIR is outside every mount",
+    include_str!("credentials-outside-volume.md"),
+)
+.cause(&["sql-without-secret-persistence", "key-foreign", "key-rejected"])
+.breaks(ChainLink::File);
 
 /// Where the directories point.
 pub static CHECK: Check = Check { rules: &[&CREDENTIALS_OUTSIDE_VOLUME], run };
@@ -66,9 +73,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(entry.map_or_else(|| service.at.location(), value_location));
     let finding = match container {
         Some(container) => finding.at(Location::container(&container.name)).remedy(
-            Remedy::careful("First copy it out of the container").run(format!(
-                "docker cp {} ./convex-data-rescue",
-                path_in_container(container, &format!("{path}/."))
+            Remedy::careful("First copy it out of the container").run(copy_from(
+                container,
+                &format!("{path}/."),
+                "./convex-data-rescue",
             )),
         ),
         None => finding,

@@ -1,7 +1,5 @@
 //! A name by which no key is ever accepted.
 
-use crate::report::ChainLink;
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
@@ -9,10 +7,20 @@ use crate::deployment::variable::entry_if_set;
 use crate::deployment::variable::value_location;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The name breaks every key.
-pub static INSTANCE_NAME_UNUSABLE: Rule = Rule::new("instance-name-unusable", Level::Error, "the instance name makes every key invalid", include_str!("instance-name-unusable.md")).cause(&["key-name-mismatch", "key-mangled", "name-drift"]).breaks(ChainLink::Key).explains(&[CliFailure::KeyRejected]);
+pub static INSTANCE_NAME_UNUSABLE: Rule = Rule::new(
+    "instance-name-unusable",
+    Level::Error,
+    "the instance name makes every key invalid",
+    include_str!("instance-name-unusable.md"),
+)
+.cause(&["key-name-mismatch", "key-mangled", "name-drift"])
+.breaks(ChainLink::Key)
+.explains(&[CliFailure::KeyRejected]);
 
 /// Whether the name can be used.
 pub static CHECK: Check = Check { rules: &[&INSTANCE_NAME_UNUSABLE], run };

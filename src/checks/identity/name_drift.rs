@@ -1,8 +1,6 @@
 //! The instance runs under one name, and its next start will use another: every key bears the old
 //! one.
 
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::IdentitySubject;
@@ -17,10 +15,20 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::recreate;
 use crate::remedies::command::restart;
 use crate::remedies::secret::is_in_env_file;
+use crate::report::CliFailure;
+use crate::report::FixPolicy;
 use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 
 /// Two places hold two names.
-pub static NAME_DRIFT: Rule = Rule::new("name-drift", Level::Error, "the instance name changes at the next start", include_str!("name-drift.md")).cause(&["key-name-mismatch"]).fix(FixPolicy::Drift).explains(&[CliFailure::KeyRejected]);
+pub static NAME_DRIFT: Rule = Rule::new(
+    "name-drift",
+    Level::Error,
+    "the instance name changes at the next start",
+    include_str!("name-drift.md"),
+)
+.cause(&["key-name-mismatch"])
+.fix(FixPolicy::Drift)
+.explains(&[CliFailure::KeyRejected]);
 
 /// Compares the places that hold the name.
 pub static CHECK: Check = Check { rules: &[&NAME_DRIFT], run };

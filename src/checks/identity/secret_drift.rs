@@ -1,8 +1,6 @@
 //! The secret in force is not the one that the next start will use: the keys of today die then, or
 //! those minted today do not work yet.
 
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::IdentitySubject;
@@ -19,12 +17,22 @@ use crate::evidence::{Evidence, Observation, Unseen};
 use crate::remedies::command::recreate;
 use crate::remedies::command::restart;
 use crate::remedies::secret::is_in_env_file;
+use crate::report::CliFailure;
+use crate::report::FixPolicy;
 use crate::report::capitalized;
 use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
 /// Two places hold two secrets.
-pub static SECRET_DRIFT: Rule = Rule::new("secret-drift", Level::Error, "the instance secret changes at the next start", include_str!("secret-drift.md")).cause(&["key-foreign"]).fix(FixPolicy::Drift).explains(&[CliFailure::KeyRejected]);
+pub static SECRET_DRIFT: Rule = Rule::new(
+    "secret-drift",
+    Level::Error,
+    "the instance secret changes at the next start",
+    include_str!("secret-drift.md"),
+)
+.cause(&["key-foreign"])
+.fix(FixPolicy::Drift)
+.explains(&[CliFailure::KeyRejected]);
 
 /// Compares the places that hold the secret.
 pub static CHECK: Check = Check { rules: &[&SECRET_DRIFT], run };

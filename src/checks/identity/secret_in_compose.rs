@@ -8,7 +8,12 @@ use crate::remedies::secret::move_out;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The secret stands in the compose file.
-pub static SECRET_IN_COMPOSE: Rule = Rule::new("secret-in-compose", Level::Warning, "the instance secret is written into the compose file", include_str!("secret-in-compose.md"));
+pub static SECRET_IN_COMPOSE: Rule = Rule::new(
+    "secret-in-compose",
+    Level::Warning,
+    "the instance secret is written into the compose file",
+    include_str!("secret-in-compose.md"),
+);
 
 /// Whether it stands in the compose file.
 pub static CHECK: Check = Check { rules: &[&SECRET_IN_COMPOSE], run };

@@ -1,7 +1,5 @@
 //! A secret by which no backend starts.
 
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
@@ -14,10 +12,21 @@ use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
 use crate::remedies::command::recreate;
+use crate::remedies::command::up;
+use crate::report::CliFailure;
+use crate::report::FixPolicy;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The secret is not 64 hex digits.
-pub static SECRET_INVALID: Rule = Rule::new("secret-invalid", Level::Error, "the instance secret is not 64 hex digits", include_str!("secret-invalid.md")).cause(&["backend-restarting", "backend-stopped", "url-refused", "url-no-answer"]).fix(FixPolicy::Drift).explains(&[CliFailure::NoAnswer]);
+pub static SECRET_INVALID: Rule = Rule::new(
+    "secret-invalid",
+    Level::Error,
+    "the instance secret is not 64 hex digits",
+    include_str!("secret-invalid.md"),
+)
+.cause(&["backend-restarting", "backend-stopped", "url-refused", "url-no-answer"])
+.fix(FixPolicy::Drift)
+.explains(&[CliFailure::NoAnswer]);
 
 /// Whether the secret can be used.
 pub static CHECK: Check = Check { rules: &[&SECRET_INVALID], run };
@@ -62,8 +71,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some((entry, EntryValue::Secret(SecretState::Invalid(why)))) =
         entry.map(|entry| (entry, &entry.value))
     {
-        let then = container
-            .map_or_else(|| up(evidence), |it| recreate(evidence, it));
+        let then = container.map_or_else(|| up(evidence), |it| recreate(evidence, it));
         let finding = SECRET_INVALID
             .finding(Certainty::Likely, format!("After `{then}` the backend does not start: {why}"))
             .because(format!("INSTANCE_SECRET: {why}"), value_source(entry))

@@ -15,7 +15,12 @@ use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
 /// The secret stands in a public repository.
-pub static SECRET_PUBLIC: Rule = Rule::new("secret-public", Level::Error, "the instance secret is publicly known", include_str!("secret-public.md"));
+pub static SECRET_PUBLIC: Rule = Rule::new(
+    "secret-public",
+    Level::Error,
+    "the instance secret is publicly known",
+    include_str!("secret-public.md"),
+);
 
 /// Whether everybody knows the secret.
 pub static CHECK: Check = Check { rules: &[&SECRET_PUBLIC], run };

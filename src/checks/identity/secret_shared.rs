@@ -7,7 +7,12 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Two instances run with one secret.
-pub static SECRET_SHARED: Rule = Rule::new("secret-shared", Level::Warning, "two backends share one instance secret", include_str!("secret-shared.md"));
+pub static SECRET_SHARED: Rule = Rule::new(
+    "secret-shared",
+    Level::Warning,
+    "two backends share one instance secret",
+    include_str!("secret-shared.md"),
+);
 
 /// Whether another instance has it too.
 pub static CHECK: Check = Check { rules: &[&SECRET_SHARED], run };

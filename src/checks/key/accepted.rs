@@ -8,7 +8,12 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule};
 
 /// Never found: passed when the key is accepted, unknown when it was refused or not tried.
-pub static KEY_ACCEPTED: Rule = Rule::new("key-accepted", Level::Info, "the backend accepts the key", include_str!("key-accepted.md"));
+pub static KEY_ACCEPTED: Rule = Rule::new(
+    "key-accepted",
+    Level::Info,
+    "the backend accepts the key",
+    include_str!("key-accepted.md"),
+);
 
 /// Passes when the key is accepted.
 pub static CHECK: Check = Check { rules: &[&KEY_ACCEPTED], run };

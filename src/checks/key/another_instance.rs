@@ -1,6 +1,5 @@
 //! The key opens, but with the secret of another instance than the one that answers.
 
-use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::key::created_day;
 use crate::deployment::key::key_in_words;
@@ -13,6 +12,7 @@ use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::for_answering;
+use crate::report::FixPolicy;
 use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 

@@ -12,6 +12,7 @@ use crate::deployment::key_judgement::superseded;
 use crate::deployment::selection::source_in_words;
 use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::up;
 use crate::remedies::mint::for_answering;
 use crate::remedies::volumes::take_over;
 use crate::remedies::way_back::attach;
@@ -20,7 +21,13 @@ use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// The key of a volume that the backend does not have.
-pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule::new("key-from-detached-volume", Level::Error, "the key belongs to a volume this backend does not use", include_str!("key-from-detached-volume.md")).cause(&[]);
+pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule::new(
+    "key-from-detached-volume",
+    Level::Error,
+    "the key belongs to a volume this backend does not use",
+    include_str!("key-from-detached-volume.md"),
+)
+.cause(&[]);
 
 /// Whether the old volume is still there.
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_DETACHED_VOLUME], run };

@@ -17,7 +17,13 @@ use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Rule};
 
 /// The key of an instance that is nowhere to be seen.
-pub static KEY_FOREIGN: Rule = Rule::new("key-foreign", Level::Error, "the key was made with a different instance secret", include_str!("key-foreign.md")).cause(&[]);
+pub static KEY_FOREIGN: Rule = Rule::new(
+    "key-foreign",
+    Level::Error,
+    "the key was made with a different instance secret",
+    include_str!("key-foreign.md"),
+)
+.cause(&[]);
 
 /// Whether the secret in force opens the key.
 pub static CHECK: Check = Check { rules: &[&KEY_FOREIGN], run };
@@ -63,7 +69,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let candidates = candidates(evidence);
     for candidate in &candidates {
         finding = finding
-            .because(
+            .showing(
                 format!(
                     "Do not mint yet if you miss data: it is attached to no running backend, and \
                      belongs to project {}",
@@ -180,7 +186,7 @@ mod tests {
         let found = &run(&evidence).unwrap()[0];
         assert!(found.locations.contains(&Location::volume("old_data")));
         assert_eq!(found.remedies.len(), 2);
-        assert!(found.remedies[1].commands[0].contains("convex-doctor key mint --write"));
+        assert_eq!(found.remedies[1].commands, ["convex-doctor key mint --write"]);
         build::docker(&mut evidence).answering = None;
         let found = &run(&evidence).unwrap()[0];
         assert!(found.remedies.last().unwrap().commands.is_empty());

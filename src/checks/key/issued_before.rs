@@ -16,7 +16,12 @@ use crate::report::capitalized;
 use crate::report::{Certainty, Finding, Level, Location, Rule};
 
 /// The key was issued before the container was created.
-pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule::new("key-issued-before-restart", Level::Info, "the key is older than the backend's container", include_str!("key-issued-before-restart.md"));
+pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule::new(
+    "key-issued-before-restart",
+    Level::Info,
+    "the key is older than the backend's container",
+    include_str!("key-issued-before-restart.md"),
+);
 
 /// Sets the times side by side.
 pub static CHECK: Check = Check { rules: &[&KEY_ISSUED_BEFORE_RESTART], run };

@@ -17,7 +17,13 @@ use crate::report::capitalized;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The name of another instance before the `|`.
-pub static KEY_NAME_MISMATCH: Rule = Rule::new("key-name-mismatch", Level::Error, "the key has the wrong instance name before the |", include_str!("key-name-mismatch.md")).cause(&[]);
+pub static KEY_NAME_MISMATCH: Rule = Rule::new(
+    "key-name-mismatch",
+    Level::Error,
+    "the key has the wrong instance name before the |",
+    include_str!("key-name-mismatch.md"),
+)
+.cause(&[]);
 
 /// Compares the names.
 pub static CHECK: Check = Check { rules: &[&KEY_NAME_MISMATCH], run };

@@ -12,7 +12,13 @@ use crate::remedies::mint::for_answering;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// Refused, nobody knows why.
-pub static KEY_REJECTED: Rule = Rule::new("key-rejected", Level::Error, "the backend rejects the key", include_str!("key-rejected.md")).cause(&[]);
+pub static KEY_REJECTED: Rule = Rule::new(
+    "key-rejected",
+    Level::Error,
+    "the backend rejects the key",
+    include_str!("key-rejected.md"),
+)
+.cause(&[]);
 
 /// Whether the key is refused without a reason seen.
 pub static CHECK: Check = Check { rules: &[&KEY_REJECTED], run };
@@ -54,7 +60,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     for candidate in candidates(evidence) {
         finding = finding
-            .because(
+            .showing(
                 "Do not mint yet if you miss data: it is attached to no running backend",
                 format!("volume {}", candidate.volume.name),
             )

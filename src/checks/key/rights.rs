@@ -1,7 +1,6 @@
 //! The key opens, and gives other rights than the CLI needs: it may only look, or it is the
 //! backend's own.
 
-use crate::report::CliFailure;
 use crate::admin_key::{Claims, Kind};
 use crate::checks::Check;
 use crate::deployment::container::key_subject;
@@ -15,14 +14,28 @@ use crate::deployment::selection::source_in_words;
 use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::remedies::mint::for_answering;
+use crate::report::CliFailure;
 use crate::report::capitalized;
 use crate::report::{Certainty, Finding, Level, Rule};
 
 /// The key may only look.
-pub static KEY_IS_READ_ONLY: Rule = Rule::new("key-is-read-only", Level::Error, "the key is read-only: `dev` and `deploy` are rejected", include_str!("key-is-read-only.md")).cause(&[]).explains(&[CliFailure::KeyReadOnly]);
+pub static KEY_IS_READ_ONLY: Rule = Rule::new(
+    "key-is-read-only",
+    Level::Error,
+    "the key is read-only: `dev` and `deploy` are rejected",
+    include_str!("key-is-read-only.md"),
+)
+.cause(&[])
+.explains(&[CliFailure::KeyReadOnly]);
 
 /// The key is the backend's own.
-pub static KEY_IS_SYSTEM_KEY: Rule = Rule::new("key-is-system-key", Level::Warning, "the key is a system key, which the dashboard rejects", include_str!("key-is-system-key.md")).explains(&[CliFailure::KeyLost]);
+pub static KEY_IS_SYSTEM_KEY: Rule = Rule::new(
+    "key-is-system-key",
+    Level::Warning,
+    "the key is a system key, which the dashboard rejects",
+    include_str!("key-is-system-key.md"),
+)
+.explains(&[CliFailure::KeyLost]);
 
 /// Whether the key may only look.
 pub static READ_ONLY_CHECK: Check = Check { rules: &[&KEY_IS_READ_ONLY], run: run_read_only };

@@ -9,7 +9,12 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
 /// The admin key has the form used before June 2025.
-pub static KEY_LEGACY_FORMAT: Rule = Rule::new("key-legacy-format", Level::Info, "the admin key uses the format from before June 2025", include_str!("key-legacy-format.md"));
+pub static KEY_LEGACY_FORMAT: Rule = Rule::new(
+    "key-legacy-format",
+    Level::Info,
+    "the admin key uses the format from before June 2025",
+    include_str!("key-legacy-format.md"),
+);
 
 /// Judges `key-legacy-format`.
 pub static CHECK: Check = Check { rules: &[&KEY_LEGACY_FORMAT], run };

@@ -1,6 +1,5 @@
 //! A key that was damaged on its way, or what is left of one.
 
-use crate::report::CliFailure;
 use super::about;
 use super::replace;
 use crate::admin_key::{Form, ShapeFault as Fault};
@@ -10,10 +9,18 @@ use crate::deployment::key::selected_key;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The admin key was damaged on its way here.
-pub static KEY_MANGLED: Rule = Rule::new("key-mangled", Level::Error, "the admin key was damaged when it was copied", include_str!("key-mangled.md")).cause(&["key-rejected", "key-foreign"]).explains(&[CliFailure::KeyUnsendable]);
+pub static KEY_MANGLED: Rule = Rule::new(
+    "key-mangled",
+    Level::Error,
+    "the admin key was damaged when it was copied",
+    include_str!("key-mangled.md"),
+)
+.cause(&["key-rejected", "key-foreign"])
+.explains(&[CliFailure::KeyUnsendable]);
 
 /// Judges `key-mangled`.
 pub static CHECK: Check = Check { rules: &[&KEY_MANGLED], run };

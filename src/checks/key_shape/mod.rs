@@ -19,7 +19,7 @@ use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, KeyFacts};
 use crate::names::ADMIN_KEY;
 use crate::remedies::mint::for_selection;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule, Text};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
@@ -40,7 +40,7 @@ fn about(
     evidence: &Evidence,
     key: &KeyFacts,
     certainty: Certainty,
-    detail: impl Into<String>,
+    detail: impl Into<Text>,
 ) -> Finding {
     let finding = rule.finding(certainty, detail);
     let finding =

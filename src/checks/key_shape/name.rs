@@ -12,10 +12,22 @@ use crate::remedies::env_file::set;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The prefix before the admin key makes the header lose its name.
-pub static KEY_PREFIX_REFUSED: Rule = Rule::new("key-prefix-refused", Level::Error, "the `preview:` or `project:` prefix breaks the key", include_str!("key-prefix-refused.md")).cause(&[]);
+pub static KEY_PREFIX_REFUSED: Rule = Rule::new(
+    "key-prefix-refused",
+    Level::Error,
+    "the `preview:` or `project:` prefix breaks the key",
+    include_str!("key-prefix-refused.md"),
+)
+.cause(&[]);
 
 /// The admin key has lost the instance name before its digits.
-pub static KEY_WITHOUT_NAME: Rule = Rule::new("key-without-name", Level::Error, "the admin key is missing its instance name", include_str!("key-without-name.md")).cause(&[]);
+pub static KEY_WITHOUT_NAME: Rule = Rule::new(
+    "key-without-name",
+    Level::Error,
+    "the admin key is missing its instance name",
+    include_str!("key-without-name.md"),
+)
+.cause(&[]);
 
 /// Judges `key-prefix-refused`.
 pub static PREFIX_CHECK: Check = Check { rules: &[&KEY_PREFIX_REFUSED], run: prefix };

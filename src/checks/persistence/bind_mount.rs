@@ -11,7 +11,12 @@ use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The directory under the data is an unlucky one.
-pub static BIND_MOUNT_SUSPECT: Rule = Rule::new("bind-mount-suspect", Level::Warning, "the data directory is in an unsuitable place", include_str!("bind-mount-suspect.md"));
+pub static BIND_MOUNT_SUSPECT: Rule = Rule::new(
+    "bind-mount-suspect",
+    Level::Warning,
+    "the data directory is in an unsuitable place",
+    include_str!("bind-mount-suspect.md"),
+);
 
 /// Looks at where the data directory leads.
 pub static CHECK: Check = Check { rules: &[&BIND_MOUNT_SUSPECT], run };

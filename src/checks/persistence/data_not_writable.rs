@@ -1,7 +1,5 @@
 //! The backend may not write where its data lies: the mount is read-only, or the system refuses.
 
-use crate::report::ChainLink;
-use crate::report::CliFailure;
 use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
@@ -14,11 +12,22 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::up;
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The data directory cannot be written to.
-pub static DATA_NOT_WRITABLE: Rule = Rule::new("data-not-writable", Level::Error, "the backend cannot write to its data directory", include_str!("data-not-writable.md")).cause(BACKEND_DOWN).breaks(ChainLink::Port).explains(&[CliFailure::Backend]);
+pub static DATA_NOT_WRITABLE: Rule = Rule::new(
+    "data-not-writable",
+    Level::Error,
+    "the backend cannot write to its data directory",
+    include_str!("data-not-writable.md"),
+)
+.cause(BACKEND_DOWN)
+.breaks(ChainLink::Port)
+.explains(&[CliFailure::Backend]);
 
 /// Whether the data directory can be written to.
 pub static CHECK: Check = Check { rules: &[&DATA_NOT_WRITABLE], run };
@@ -88,7 +97,7 @@ fn refused(found: &LogMatch<'_>) -> Finding {
 fn with_line(evidence: &Evidence, finding: Finding) -> Finding {
     match log_match(evidence, DATA_NOT_WRITABLE.id) {
         Ok(Some(found)) => {
-            finding.because(found.line.to_owned(), format!("the log of {}", found.container.name))
+            finding.showing(found.line.to_owned(), format!("the log of {}", found.container.name))
         }
         _ => finding,
     }

@@ -4,7 +4,6 @@
 //! One judgement, four ways to come there: no line at all, an anonymous one, one at another path,
 //! memory.
 
-use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::StoredElsewhere;
@@ -22,6 +21,7 @@ use crate::remedies::rescue::copy_out;
 use crate::remedies::rescue::move_in;
 use crate::remedies::secret::pin;
 use crate::remedies::volumes::keep_own;
+use crate::report::FixPolicy;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows from a data directory that does not last: a new secret, and where the documents are
@@ -29,16 +29,44 @@ use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 const LOSES_SECRET: &[&str] = &["sql-without-secret-persistence", "key-foreign", "key-rejected"];
 
 /// No line of the compose file mounts anything over the data directory.
-pub static DATA_VOLUME_MISSING: Rule = Rule::new("data-volume-missing", Level::Error, "no persistent volume for the data directory", include_str!("data-volume-missing.md")).cause(LOSES_SECRET).fix(FixPolicy::NoVolume);
+pub static DATA_VOLUME_MISSING: Rule = Rule::new(
+    "data-volume-missing",
+    Level::Error,
+    "no persistent volume for the data directory",
+    include_str!("data-volume-missing.md"),
+)
+.cause(LOSES_SECRET)
+.fix(FixPolicy::NoVolume);
 
 /// The line names a path only, so that Docker makes a nameless volume.
-pub static DATA_VOLUME_ANONYMOUS: Rule = Rule::new("data-volume-anonymous", Level::Error, "the data is in an anonymous volume", include_str!("data-volume-anonymous.md")).cause(LOSES_SECRET).fix(FixPolicy::NoVolume);
+pub static DATA_VOLUME_ANONYMOUS: Rule = Rule::new(
+    "data-volume-anonymous",
+    Level::Error,
+    "the data is in an anonymous volume",
+    include_str!("data-volume-anonymous.md"),
+)
+.cause(LOSES_SECRET)
+.fix(FixPolicy::NoVolume);
 
 /// A volume is there, and the backend does not write to it.
-pub static DATA_MOUNT_WRONG_PATH: Rule = Rule::new("data-mount-wrong-path", Level::Error, "the volume is mounted at the wrong path", include_str!("data-mount-wrong-path.md")).cause(LOSES_SECRET).fix(FixPolicy::NoVolume);
+pub static DATA_MOUNT_WRONG_PATH: Rule = Rule::new(
+    "data-mount-wrong-path",
+    Level::Error,
+    "the volume is mounted at the wrong path",
+    include_str!("data-mount-wrong-path.md"),
+)
+.cause(LOSES_SECRET)
+.fix(FixPolicy::NoVolume);
 
 /// The data directory lies in memory.
-pub static DATA_ON_TMPFS: Rule = Rule::new("data-on-tmpfs", Level::Error, "the data is in memory (tmpfs) and lost at every stop", include_str!("data-on-tmpfs.md")).cause(LOSES_SECRET).fix(FixPolicy::Stays);
+pub static DATA_ON_TMPFS: Rule = Rule::new(
+    "data-on-tmpfs",
+    Level::Error,
+    "the data is in memory (tmpfs) and lost at every stop",
+    include_str!("data-on-tmpfs.md"),
+)
+.cause(LOSES_SECRET)
+.fix(FixPolicy::Stays);
 
 /// What holds the data directory.
 pub static CHECK: Check = Check {

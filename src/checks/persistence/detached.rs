@@ -11,10 +11,16 @@ use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::way_back::attach;
 use crate::remedies::way_back::bring_back;
+use crate::report::Command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// An unattached volume holds Convex data.
-pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule::new("detached-volume-has-data", Level::Info, "an unused volume may contain Convex data", include_str!("detached-volume-has-data.md"));
+pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule::new(
+    "detached-volume-has-data",
+    Level::Info,
+    "an unused volume may contain Convex data",
+    include_str!("detached-volume-has-data.md"),
+);
 
 /// Which volumes lie about.
 pub static CHECK: Check = Check { rules: &[&DETACHED_VOLUME_HAS_DATA], run };
@@ -94,7 +100,8 @@ fn say(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -
         )
         .at(Location::volume(name));
     if volume.content.seen().is_err() {
-        let look = Remedy::safe("Look into it without changing it").run(Command::doctor(["--deep"]));
+        let look =
+            Remedy::safe("Look into it without changing it").run(Command::doctor(["--deep"]));
         finding = finding.remedy(look);
     }
     finding.remedies.extend(bring_back(evidence, name, volume.project.as_deref()));

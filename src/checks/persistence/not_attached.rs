@@ -1,27 +1,39 @@
 //! The compose file declares a volume over the data directory, and the container does not have it;
 //! or the volume that it expects is nowhere.
 
-use crate::deployment::data::{MissingVolume, missing_volume};
-use crate::report::ChainLink;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::declared_mount_over;
-use crate::deployment::data::is_kept_by_file;
+use crate::deployment::data::{MissingVolume, missing_volume};
 use crate::deployment::weight::for_temporary_instance;
-use crate::evidence::docker::MountKind;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::up;
 use crate::remedies::mint::also_new_key;
 use crate::remedies::rescue::copy_out;
 use crate::remedies::rescue::move_in;
 use crate::remedies::volumes::into_declared;
-use crate::report::shell_word;
+use crate::report::ChainLink;
+use crate::report::Command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The container lacks the volume that the compose file declares.
-pub static DATA_VOLUME_NOT_ATTACHED: Rule = Rule::new("data-volume-not-attached", Level::Error, "the container lacks the volume from the compose file", include_str!("data-volume-not-attached.md")).cause(&["key-foreign", "key-rejected"]).breaks(ChainLink::Mount);
+pub static DATA_VOLUME_NOT_ATTACHED: Rule = Rule::new(
+    "data-volume-not-attached",
+    Level::Error,
+    "the container lacks the volume from the compose file",
+    include_str!("data-volume-not-attached.md"),
+)
+.cause(&["key-foreign", "key-rejected"])
+.breaks(ChainLink::Mount);
 
 /// An external volume does not exist.
-pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule::new("data-volume-missing-external", Level::Error, "the external data volume does not exist", include_str!("data-volume-missing-external.md")).cause(&["backend-not-created", "url-refused"]);
+pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule::new(
+    "data-volume-missing-external",
+    Level::Error,
+    "the external data volume does not exist",
+    include_str!("data-volume-missing-external.md"),
+)
+.cause(&["backend-not-created", "url-refused"]);
 
 /// Compares the line with what is attached.
 pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_NOT_ATTACHED], run };
@@ -130,6 +142,7 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::docker::MountKind;
     use crate::evidence::build::key as build;
     use crate::evidence::build::key::mount;
     use crate::evidence::build::key::unseen;

@@ -3,8 +3,6 @@
 //!
 //! Never where the key is accepted: every upstream project has a volume called `data`.
 
-use crate::report::ChainLink;
-use crate::report::FixPolicy;
 use crate::checks::Check;
 use crate::deployment::candidates::look_for_candidates;
 use crate::deployment::compose::declared_backend;
@@ -20,10 +18,20 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::for_answering;
 use crate::remedies::volumes::take_over;
 use crate::remedies::way_back::bring_back;
+use crate::report::ChainLink;
+use crate::report::FixPolicy;
 use crate::report::{Certainty, Finding, Level, Location, Rule};
 
 /// The project had another name.
-pub static PROJECT_RENAMED: Rule = Rule::new("project-renamed", Level::Error, "the project was renamed; its data is in the old volume", include_str!("project-renamed.md")).cause(&["key-from-detached-volume"]).breaks(ChainLink::Key).fix(FixPolicy::OlderData);
+pub static PROJECT_RENAMED: Rule = Rule::new(
+    "project-renamed",
+    Level::Error,
+    "the project was renamed; its data is in the old volume",
+    include_str!("project-renamed.md"),
+)
+.cause(&["key-from-detached-volume"])
+.breaks(ChainLink::Key)
+.fix(FixPolicy::OlderData);
 
 /// Whether the project was renamed.
 pub static CHECK: Check = Check { rules: &[&PROJECT_RENAMED], run };

@@ -8,7 +8,12 @@ use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Two running backends on one volume.
-pub static DATA_VOLUME_SHARED: Rule = Rule::new("data-volume-shared", Level::Error, "two running backends use the same data directory", include_str!("data-volume-shared.md"));
+pub static DATA_VOLUME_SHARED: Rule = Rule::new(
+    "data-volume-shared",
+    Level::Error,
+    "two running backends use the same data directory",
+    include_str!("data-volume-shared.md"),
+);
 
 /// Compares the mounts of the running backends.
 pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_SHARED], run };

@@ -1,7 +1,6 @@
 //! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data
 //! survives, every key dies.
 
-use crate::report::ChainLink;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::StoredElsewhere;
@@ -12,12 +11,20 @@ use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::MountKind;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::rescue::path_in_container;
+use crate::remedies::rescue::copy_from;
 use crate::remedies::secret::pin;
+use crate::report::ChainLink;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// SQL, no pinned secret, no durable credentials directory.
-pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule::new("sql-without-secret-persistence", Level::Error, "the instance secret is not stored permanently", include_str!("sql-without-secret-persistence.md")).cause(&[]).breaks(ChainLink::File);
+pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule::new(
+    "sql-without-secret-persistence",
+    Level::Error,
+    "the instance secret is not stored permanently",
+    include_str!("sql-without-secret-persistence.md"),
+)
+.cause(&[])
+.breaks(ChainLink::File);
 
 /// Whether the secret outlives the container where the data does.
 pub static CHECK: Check = Check { rules: &[&SQL_WITHOUT_SECRET_PERSISTENCE], run };
@@ -80,10 +87,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding = finding.at(Location::container(&container.name)).remedy(if in_memory {
             copy
         } else {
-            copy.run(format!(
-                "docker cp {} ./instance_secret",
-                path_in_container(container, &format!("{dir}/instance_secret"))
-            ))
+            copy.run(copy_from(container, &format!("{dir}/instance_secret"), "./instance_secret"))
         });
     } else {
         finding = finding.remedy(Remedy::safe(format!(

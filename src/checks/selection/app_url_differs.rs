@@ -7,7 +7,12 @@ use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The app is told another deployment than the CLI uses.
-pub static APP_URL_DIFFERS: Rule = Rule::new("app-url-differs", Level::Warning, "the app and the CLI point to different deployments", include_str!("app-url-differs.md"));
+pub static APP_URL_DIFFERS: Rule = Rule::new(
+    "app-url-differs",
+    Level::Warning,
+    "the app and the CLI point to different deployments",
+    include_str!("app-url-differs.md"),
+);
 
 /// Judges `app-url-differs`.
 pub static CHECK: Check = Check { rules: &[&APP_URL_DIFFERS], run };

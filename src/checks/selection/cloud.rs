@@ -1,8 +1,6 @@
 //! Variables of Convex Cloud: beside a self-hosted pair they stop the CLI or lead it away; alone
 //! they are no fault at all.
 
-use crate::report::ChainLink;
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::at_source;
 use crate::deployment::selection::compose_has_backend;
@@ -20,16 +18,39 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::DEPLOYMENT;
 use crate::names::URL;
 use crate::remedies::env_file::without;
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// CONVEX_DEPLOYMENT is set beside the self-hosted pair.
-pub static CLOUD_DEPLOYMENT_SET: Rule = Rule::new("cloud-deployment-set", Level::Error, "CONVEX_DEPLOYMENT conflicts with the self-hosted settings", include_str!("cloud-deployment-set.md")).cause(&[]).breaks(ChainLink::Source).explains(&[CliFailure::CloudConflict, CliFailure::CloudConflictIncomplete]);
+pub static CLOUD_DEPLOYMENT_SET: Rule = Rule::new(
+    "cloud-deployment-set",
+    Level::Error,
+    "CONVEX_DEPLOYMENT conflicts with the self-hosted settings",
+    include_str!("cloud-deployment-set.md"),
+)
+.cause(&[])
+.breaks(ChainLink::Source)
+.explains(&[CliFailure::CloudConflict, CliFailure::CloudConflictIncomplete]);
 
 /// A cloud deploy key leads the CLI away from your backend.
-pub static CLOUD_DEPLOY_KEY_WINS: Rule = Rule::new("cloud-deploy-key-wins", Level::Error, "a cloud deploy key overrides the self-hosted settings", include_str!("cloud-deploy-key-wins.md")).cause(&[]).breaks(ChainLink::Source).explains(&[CliFailure::CloudKey]);
+pub static CLOUD_DEPLOY_KEY_WINS: Rule = Rule::new(
+    "cloud-deploy-key-wins",
+    Level::Error,
+    "a cloud deploy key overrides the self-hosted settings",
+    include_str!("cloud-deploy-key-wins.md"),
+)
+.cause(&[])
+.breaks(ChainLink::Source)
+.explains(&[CliFailure::CloudKey]);
 
 /// This project does not use a self-hosted backend.
-pub static NOT_SELF_HOSTED: Rule = Rule::new("not-self-hosted", Level::Info, "this project does not use a self-hosted backend", include_str!("not-self-hosted.md"));
+pub static NOT_SELF_HOSTED: Rule = Rule::new(
+    "not-self-hosted",
+    Level::Info,
+    "this project does not use a self-hosted backend",
+    include_str!("not-self-hosted.md"),
+);
 
 /// Judges `cloud-deployment-set`.
 pub static DEPLOYMENT_CHECK: Check = Check { rules: &[&CLOUD_DEPLOYMENT_SET], run: deployment };

@@ -1,6 +1,5 @@
 //! An empty value hides a full one: the CLI takes it for unset, and still looks no further.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::at_source;
 use crate::deployment::selection::counts;
@@ -9,10 +8,18 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::names::URL;
 use crate::remedies::env_file::without;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Rule};
 
 /// An empty variable hides the value that is set below it.
-pub static EMPTY_VALUE_SHADOWS: Rule = Rule::new("empty-value-shadows", Level::Error, "an empty variable overrides the real value", include_str!("empty-value-shadows.md")).cause(&["selection-incomplete", "selection-missing"]).explains(&[CliFailure::NotSelected]);
+pub static EMPTY_VALUE_SHADOWS: Rule = Rule::new(
+    "empty-value-shadows",
+    Level::Error,
+    "an empty variable overrides the real value",
+    include_str!("empty-value-shadows.md"),
+)
+.cause(&["selection-incomplete", "selection-missing"])
+.explains(&[CliFailure::NotSelected]);
 
 /// Judges `empty-value-shadows`.
 pub static CHECK: Check = Check { rules: &[&EMPTY_VALUE_SHADOWS], run };
@@ -63,7 +70,7 @@ mod tests {
             let edit = &found[0].remedies[0].edits[0];
             assert_eq!((edit.line, edit.new.as_deref()), (2, Some("# {line}")), "{name}");
             let found = run(&build::evidence(&[(name, "")], "", PAIR)).unwrap();
-            assert_eq!(found[0].remedies[0].commands, [format!("unset {name}")]);
+            assert_eq!(found[0].remedies[0].commands, [format!("unset {name}").as_str()]);
             assert!(!found[0].remedies[0].is_for_the_doctor(), "{name}");
         }
     }

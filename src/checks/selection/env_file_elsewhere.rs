@@ -1,6 +1,5 @@
 //! The pair is missing here and stands in a file that the CLI does not read from here.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::has_backend;
 use crate::deployment::selection::is_server_only;
@@ -9,11 +8,19 @@ use crate::evidence::surroundings::EnvFileElsewhere;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::names::URL;
+use crate::report::CliFailure;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted variables stand in a file that is not read from here.
-pub static ENV_FILE_ELSEWHERE: Rule = Rule::new("env-file-elsewhere", Level::Error, "the self-hosted settings are in a file the CLI ignores", include_str!("env-file-elsewhere.md")).cause(&["selection-incomplete", "selection-missing"]).explains(&[CliFailure::NotSelected]);
+pub static ENV_FILE_ELSEWHERE: Rule = Rule::new(
+    "env-file-elsewhere",
+    Level::Error,
+    "the self-hosted settings are in a file the CLI ignores",
+    include_str!("env-file-elsewhere.md"),
+)
+.cause(&["selection-incomplete", "selection-missing"])
+.explains(&[CliFailure::NotSelected]);
 
 /// Judges `env-file-elsewhere`.
 pub static CHECK: Check = Check { rules: &[&ENV_FILE_ELSEWHERE], run };

@@ -3,7 +3,6 @@
 //!
 //! `./CONVEX_…=` is told by `misnamed-variable`.
 
-use crate::report::CliFailure;
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
@@ -15,17 +14,25 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::names::URL;
 use crate::remedies::env_file::rewrite;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// A line of the env file is read otherwise than it looks.
-pub static LINE_MISREAD: Rule = Rule::new("line-misread", Level::Error, "a line in the env file is not parsed as you expect", include_str!("line-misread.md")).cause(&[
-        "key-mangled",
-        "key-placeholder",
-        "key-not-minted",
-        "selection-incomplete",
-        "selection-missing",
-        "url-invalid",
-    ]).explains(&[CliFailure::KeyUnsendable, CliFailure::UrlInvalid, CliFailure::NotSelected]);
+pub static LINE_MISREAD: Rule = Rule::new(
+    "line-misread",
+    Level::Error,
+    "a line in the env file is not parsed as you expect",
+    include_str!("line-misread.md"),
+)
+.cause(&[
+    "key-mangled",
+    "key-placeholder",
+    "key-not-minted",
+    "selection-incomplete",
+    "selection-missing",
+    "url-invalid",
+])
+.explains(&[CliFailure::KeyUnsendable, CliFailure::UrlInvalid, CliFailure::NotSelected]);
 
 /// Judges `line-misread`.
 pub static CHECK: Check = Check { rules: &[&LINE_MISREAD], run };

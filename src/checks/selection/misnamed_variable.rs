@@ -1,6 +1,5 @@
 //! A variable whose name is nearly one of the pair's: the CLI does not read it.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::at_source;
 use crate::deployment::selection::has_backend;
@@ -10,10 +9,18 @@ use crate::evidence::selection::NearMissFacts;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
 use crate::remedies::env_file::rewrite;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// A variable has a name that the CLI does not read.
-pub static MISNAMED_VARIABLE: Rule = Rule::new("misnamed-variable", Level::Error, "the CLI does not read a variable with this name", include_str!("misnamed-variable.md")).cause(&["selection-incomplete", "selection-missing"]).explains(&[CliFailure::NotSelected]);
+pub static MISNAMED_VARIABLE: Rule = Rule::new(
+    "misnamed-variable",
+    Level::Error,
+    "the CLI does not read a variable with this name",
+    include_str!("misnamed-variable.md"),
+)
+.cause(&["selection-incomplete", "selection-missing"])
+.explains(&[CliFailure::NotSelected]);
 
 /// Judges `misnamed-variable`.
 pub static CHECK: Check = Check { rules: &[&MISNAMED_VARIABLE], run };

@@ -1,6 +1,5 @@
 //! The pair is not there, or only half of it is: the CLI leaves self-hosted mode without a word.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::endpoint::backend_url;
 use crate::deployment::key::trial_of;
@@ -18,13 +17,28 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::names::URL;
 use crate::remedies::mint::for_selection;
+use crate::report::CliFailure;
 use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Nothing here names a self-hosted deployment.
-pub static SELECTION_MISSING: Rule = Rule::new("selection-missing", Level::Error, "the self-hosted URL and admin key are not set", include_str!("selection-missing.md")).cause(&[]).explains(&[CliFailure::NotSelected]);
+pub static SELECTION_MISSING: Rule = Rule::new(
+    "selection-missing",
+    Level::Error,
+    "the self-hosted URL and admin key are not set",
+    include_str!("selection-missing.md"),
+)
+.cause(&[])
+.explains(&[CliFailure::NotSelected]);
 
 /// Only one of the self-hosted URL and admin key is set.
-pub static SELECTION_INCOMPLETE: Rule = Rule::new("selection-incomplete", Level::Error, "the self-hosted URL or the admin key is missing", include_str!("selection-incomplete.md")).cause(&[]).explains(&[CliFailure::CloudConflictIncomplete, CliFailure::NotSelected]);
+pub static SELECTION_INCOMPLETE: Rule = Rule::new(
+    "selection-incomplete",
+    Level::Error,
+    "the self-hosted URL or the admin key is missing",
+    include_str!("selection-incomplete.md"),
+)
+.cause(&[])
+.explains(&[CliFailure::CloudConflictIncomplete, CliFailure::NotSelected]);
 
 /// Judges `selection-missing`.
 pub static MISSING_CHECK: Check = Check { rules: &[&SELECTION_MISSING], run: missing };

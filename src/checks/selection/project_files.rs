@@ -1,7 +1,5 @@
 //! Files that the CLI needs or reads: no package.json, or an env file that cannot be read.
 
-use crate::report::ChainLink;
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
 use crate::deployment::selection::compose_has_backend;
@@ -9,14 +7,30 @@ use crate::deployment::selection::has_pair;
 use crate::deployment::selection::names_cloud_deployment;
 use crate::evidence::surroundings::PackageJson;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::ChainLink;
+use crate::report::CliFailure;
 use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// There is no package.json in this directory.
-pub static PACKAGE_JSON_MISSING: Rule = Rule::new("package-json-missing", Level::Error, "there is no package.json in this directory", include_str!("package-json-missing.md")).cause(&[]).breaks(ChainLink::Source).explains(&[CliFailure::NoPackageJson]);
+pub static PACKAGE_JSON_MISSING: Rule = Rule::new(
+    "package-json-missing",
+    Level::Error,
+    "there is no package.json in this directory",
+    include_str!("package-json-missing.md"),
+)
+.cause(&[])
+.breaks(ChainLink::Source)
+.explains(&[CliFailure::NoPackageJson]);
 
 /// An env file is there and cannot be read.
-pub static ENV_FILE_UNREADABLE: Rule = Rule::new("env-file-unreadable", Level::Error, "an env file cannot be read", include_str!("env-file-unreadable.md")).explains(&[CliFailure::NotSelected]);
+pub static ENV_FILE_UNREADABLE: Rule = Rule::new(
+    "env-file-unreadable",
+    Level::Error,
+    "an env file cannot be read",
+    include_str!("env-file-unreadable.md"),
+)
+.explains(&[CliFailure::NotSelected]);
 
 /// Judges `package-json-missing`.
 pub static PACKAGE_JSON_CHECK: Check = Check { rules: &[&PACKAGE_JSON_MISSING], run: package_json };

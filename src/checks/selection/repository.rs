@@ -11,14 +11,25 @@ use crate::names::DEPLOY_KEYS;
 use crate::remedies::rotation::errands;
 use crate::remedies::rotation::rotate;
 use crate::remedies::rotation::untrack;
+use crate::report::Command;
 use crate::report::shell_word;
 use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Git does not ignore the env file that holds the admin key.
-pub static ENV_NOT_IGNORED: Rule = Rule::new("env-not-ignored", Level::Warning, "git does not ignore the env file with the admin key", include_str!("env-not-ignored.md"));
+pub static ENV_NOT_IGNORED: Rule = Rule::new(
+    "env-not-ignored",
+    Level::Warning,
+    "git does not ignore the env file with the admin key",
+    include_str!("env-not-ignored.md"),
+);
 
 /// A file that git tracks holds a secret in force.
-pub static SECRET_IN_GIT: Rule = Rule::new("secret-in-git", Level::Error, "a file tracked by git contains a secret in use", include_str!("secret-in-git.md"));
+pub static SECRET_IN_GIT: Rule = Rule::new(
+    "secret-in-git",
+    Level::Error,
+    "a file tracked by git contains a secret in use",
+    include_str!("secret-in-git.md"),
+);
 
 /// Judges `env-not-ignored`.
 pub static NOT_IGNORED_CHECK: Check = Check { rules: &[&ENV_NOT_IGNORED], run: not_ignored };
@@ -146,7 +157,7 @@ fn take_out(evidence: &Evidence, found: &TrackedSecret) -> Remedy {
             found.file
         );
         let mut remedy = Remedy::careful(title);
-        remedy.commands = untrack;
+        remedy.commands = untrack.into_iter().map(Command::from).collect();
         return remedy.run("git commit -m 'Keep secrets out of the repository'");
     }
     Remedy::safe(format!(

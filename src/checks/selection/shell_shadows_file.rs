@@ -1,7 +1,6 @@
 //! The shell's value and the file's differ, and the shell's counts: a stale export, direnv, a
 //! secret of CI.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
 use crate::deployment::selection::at_source;
@@ -10,23 +9,31 @@ use crate::evidence::selection::{DefinitionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::names::URL;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// A variable of the shell hides another value in the env file.
-pub static SHELL_SHADOWS_FILE: Rule = Rule::new("shell-shadows-file", Level::Warning, "a shell variable overrides the value in the env file", include_str!("shell-shadows-file.md")).cause(&[
-        "key-foreign",
-        "key-from-another-instance",
-        "key-from-detached-volume",
-        "key-name-mismatch",
-        "key-is-read-only",
-        "key-placeholder",
-        "key-mangled",
-        "key-not-minted",
-        "key-is-instance-secret",
-        "key-is-cloud-key",
-        "key-prefix-refused",
-        "key-without-name",
-    ]).explains(&[CliFailure::KeyRejected]);
+pub static SHELL_SHADOWS_FILE: Rule = Rule::new(
+    "shell-shadows-file",
+    Level::Warning,
+    "a shell variable overrides the value in the env file",
+    include_str!("shell-shadows-file.md"),
+)
+.cause(&[
+    "key-foreign",
+    "key-from-another-instance",
+    "key-from-detached-volume",
+    "key-name-mismatch",
+    "key-is-read-only",
+    "key-placeholder",
+    "key-mangled",
+    "key-not-minted",
+    "key-is-instance-secret",
+    "key-is-cloud-key",
+    "key-prefix-refused",
+    "key-without-name",
+])
+.explains(&[CliFailure::KeyRejected]);
 
 /// Judges `shell-shadows-file`.
 pub static CHECK: Check = Check { rules: &[&SHELL_SHADOWS_FILE], run };

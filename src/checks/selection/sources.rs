@@ -1,6 +1,5 @@
 //! Where the two values stand: in different places, or twice in one.
 
-use crate::report::CliFailure;
 use crate::checks::Check;
 use crate::deployment::selection::at_source;
 use crate::deployment::selection::counts;
@@ -8,13 +7,25 @@ use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::env_file::comment_out;
 use crate::remedies::env_file::delete;
+use crate::report::CliFailure;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and the admin key come from different places.
-pub static SPLIT_SOURCES: Rule = Rule::new("split-sources", Level::Warning, "the URL and the admin key come from different places", include_str!("split-sources.md")).explains(&[CliFailure::KeyRejected]);
+pub static SPLIT_SOURCES: Rule = Rule::new(
+    "split-sources",
+    Level::Warning,
+    "the URL and the admin key come from different places",
+    include_str!("split-sources.md"),
+)
+.explains(&[CliFailure::KeyRejected]);
 
 /// A variable is defined twice in one file, and the last line counts.
-pub static DUPLICATE_VARIABLE: Rule = Rule::new("duplicate-variable", Level::Warning, "a variable is set twice in one file; the last line wins", include_str!("duplicate-variable.md"));
+pub static DUPLICATE_VARIABLE: Rule = Rule::new(
+    "duplicate-variable",
+    Level::Warning,
+    "a variable is set twice in one file; the last line wins",
+    include_str!("duplicate-variable.md"),
+);
 
 /// Judges `split-sources`.
 pub static SPLIT_CHECK: Check = Check { rules: &[&SPLIT_SOURCES], run: split };

@@ -6,15 +6,39 @@ use crate::checks::Check;
 use crate::deployment::log_lines::log_match;
 use crate::evidence::docker::ContainerState;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::rescue::path_in_container;
-use crate::report::shell_word;
+use crate::remedies::command::up;
+use crate::remedies::rescue::copy_from;
+use crate::report::Command;
 use crate::report::{Finding, Level, Remedy, Rule};
 
-static SQL_TLS: Rule =
-    Rule::new("sql-tls", Level::Error, "the TLS connection to the database fails", include_str!("sql-tls.md")).cause(BACKEND_DOWN);
-static SQL_LEASE_CONTENDED: Rule = Rule::new("sql-lease-contended", Level::Error, "two backends use the same database", include_str!("sql-lease-contended.md")).cause(BACKEND_DOWN);
-static STORAGE_SWITCHED: Rule = Rule::new("storage-switched", Level::Error, "the file storage was switched on an existing database", include_str!("storage-switched.md")).cause(BACKEND_DOWN);
-static VOLUME_CORRUPT: Rule = Rule::new("volume-corrupt", Level::Error, "the database is incomplete or damaged", include_str!("volume-corrupt.md")).cause(BACKEND_DOWN);
+static SQL_TLS: Rule = Rule::new(
+    "sql-tls",
+    Level::Error,
+    "the TLS connection to the database fails",
+    include_str!("sql-tls.md"),
+)
+.cause(BACKEND_DOWN);
+static SQL_LEASE_CONTENDED: Rule = Rule::new(
+    "sql-lease-contended",
+    Level::Error,
+    "two backends use the same database",
+    include_str!("sql-lease-contended.md"),
+)
+.cause(BACKEND_DOWN);
+static STORAGE_SWITCHED: Rule = Rule::new(
+    "storage-switched",
+    Level::Error,
+    "the file storage was switched on an existing database",
+    include_str!("storage-switched.md"),
+)
+.cause(BACKEND_DOWN);
+static VOLUME_CORRUPT: Rule = Rule::new(
+    "volume-corrupt",
+    Level::Error,
+    "the database is incomplete or damaged",
+    include_str!("volume-corrupt.md"),
+)
+.cause(BACKEND_DOWN);
 
 pub(super) static TLS: Check = Check { rules: &[&SQL_TLS], run: tls };
 pub(super) static LEASE: Check = Check { rules: &[&SQL_LEASE_CONTENDED], run: lease };
@@ -79,10 +103,7 @@ fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         keep = keep.run(Command::docker(["stop", &container.name]));
     }
     let data = container.data_dir.trim_end_matches('/');
-    keep = keep.run(format!(
-        "docker cp {} ./convex-data-rescue",
-        path_in_container(container, &format!("{data}/."))
-    ));
+    keep = keep.run(copy_from(container, &format!("{data}/."), "./convex-data-rescue"));
     Ok(vec![
         found.finding(&VOLUME_CORRUPT)
             .remedy(keep)
@@ -149,7 +170,7 @@ mod tests {
         container.state = "restarting".into();
         container.log = build::log(&["Caught error error (x): missing _index.by_id global"]);
         let found = corrupt(&evidence).unwrap();
-        let commands: Vec<_> = found[0].remedies.iter().flat_map(|it| &it.commands).collect();
+        let commands: Vec<_> = found[0].remedies.iter().flat_map(|it| &it.commands).map(ToString::to_string).collect();
         assert!(commands.iter().all(|it| !it.contains("volume rm") && !it.contains("down -v")));
         assert!(commands[0].starts_with("docker stop"), "{commands:?}");
     }

@@ -13,10 +13,19 @@ use crate::evidence::compose::SqlKind;
 use crate::evidence::compose::{BackendService, DatabaseService, EntryValue};
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
-use crate::report::shell_word;
+use crate::remedies::command::compose;
+use crate::remedies::command::up;
+use crate::report::Command;
+use crate::report::ComposeVerb;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SQL_DATABASE_MISSING: Rule = Rule::new("sql-database-missing", Level::Error, "the database for this instance does not exist", include_str!("sql-database-missing.md")).cause(BACKEND_DOWN);
+static SQL_DATABASE_MISSING: Rule = Rule::new(
+    "sql-database-missing",
+    Level::Error,
+    "the database for this instance does not exist",
+    include_str!("sql-database-missing.md"),
+)
+.cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&SQL_DATABASE_MISSING], run };
 
@@ -182,7 +191,8 @@ mod tests {
             assert_eq!(found, expected, "{case}");
         }
         let found = run(&with(None, None, &[LOG], true)).unwrap();
-        let commands = &found[0].remedies[0].commands;
+        let commands: Vec<_> =
+            found[0].remedies[0].commands.iter().map(ToString::to_string).collect();
         assert!(
             commands[0].contains("createdb") && commands[0].contains(" my_app"),
             "{commands:?}"

@@ -16,11 +16,23 @@ use crate::evidence::compose::SqlKind;
 use crate::evidence::compose::SqlUrl;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::SQL_URLS;
+use crate::remedies::command::up;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SQL_URL_HAS_PATH: Rule = Rule::new("sql-url-has-path", Level::Error, "the database URL must not include a database name", include_str!("sql-url-has-path.md")).cause(BACKEND_DOWN);
+static SQL_URL_HAS_PATH: Rule = Rule::new(
+    "sql-url-has-path",
+    Level::Error,
+    "the database URL must not include a database name",
+    include_str!("sql-url-has-path.md"),
+)
+.cause(BACKEND_DOWN);
 
-static SQL_URL_NOT_PASSED: Rule = Rule::new("sql-url-not-passed", Level::Warning, "a SQL server is running, but the backend uses SQLite", include_str!("sql-url-not-passed.md"));
+static SQL_URL_NOT_PASSED: Rule = Rule::new(
+    "sql-url-not-passed",
+    Level::Warning,
+    "a SQL server is running, but the backend uses SQLite",
+    include_str!("sql-url-not-passed.md"),
+);
 
 pub(super) static HAS_PATH: Check = Check { rules: &[&SQL_URL_HAS_PATH], run: has_path };
 pub(super) static NOT_PASSED: Check = Check { rules: &[&SQL_URL_NOT_PASSED], run: not_passed };
@@ -149,7 +161,7 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     finding = finding
         .because(format!("{} is a SQL server", database.name), database.at.location().to_string());
     if let Some((container, line)) = runs_on_sqlite {
-        finding = finding.because(line, format!("the log of {}", container.name));
+        finding = finding.showing(line, format!("the log of {}", container.name));
     }
     let warn = if cli_works(evidence) {
         "; the database there starts empty, so first `npx convex export`, then import there"

@@ -6,7 +6,12 @@ use crate::evidence::suppression::Suppression;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static SUPPRESSION_UNUSED: Rule = Rule::new("suppression-unused", Level::Info, "a suppression matches no finding", include_str!("suppression-unused.md"));
+static SUPPRESSION_UNUSED: Rule = Rule::new(
+    "suppression-unused",
+    Level::Info,
+    "a suppression matches no finding",
+    include_str!("suppression-unused.md"),
+);
 
 pub(super) static PASS: Pass = Pass { rules: &[&SUPPRESSION_UNUSED], run };
 
@@ -88,7 +93,8 @@ mod tests {
                 ..Suppression::default()
             })
             .collect();
-        run(&evidence).map(|found| found.into_iter().map(|one| one.detail).collect())
+        let outcome = checks::run_all(&Evidence::default());
+        run(&evidence, &outcome).map(|found| found.into_iter().map(|one| one.detail.to_string()).collect())
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(super) fn entry(fix: &Fix, outcome: FixOutcome) -> FixEntry {
     FixEntry {
         id: fix.finding.id.clone(),
         finding: fix.finding.title.clone(),
-        title: fix.remedy.title.clone(),
+        title: fix.remedy.title.to_string(),
         price: fix.remedy.price.clone(),
         steps: fix.steps.iter().map(step).collect(),
         errands: fix.remedy.errands.clone(),

@@ -22,29 +22,29 @@ const URL: &str = "CONVEX_SELF_HOSTED_URL";
 /// What to make.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  convex-doctor key mint --write     into .env.local, and tried on the backend\n  \
+    after_help = "Examples:\n  convex-doctor key mint --write     saved in .env.local and tested\n  \
                         convex-doctor key mint | pbcopy\n  \
                         eval \"$(convex-doctor key mint --format env)\"\n  \
                         convex-doctor key mint --secret-file secret.txt --instance-name app\n\n\
-                        Earlier keys stay valid: minting revokes nothing."
+                        Earlier keys stay valid: a new key revokes nothing."
 )]
 pub(in crate::cli) struct Arguments {
-    /// A key that may look and not push
+    /// Generate a read-only key
     #[arg(long)]
     read_only: bool,
-    /// The member that the key names
+    /// Member that the key names
     #[arg(long, value_name = "N", default_value_t = 0)]
     member_id: u64,
-    /// Write the key into FILE (.env.local without one) instead of showing it, and try it
+    /// Save the key in FILE (default .env.local) and test it
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = ".env.local")]
     pub(in crate::cli) write: Option<PathBuf>,
-    /// A file that holds the instance secret; without it, Docker is asked
+    /// File with the instance secret; else Docker is asked
     #[arg(long, value_name = "FILE", requires = "instance_name", conflicts_with = "secret_stdin")]
     secret_file: Option<PathBuf>,
-    /// Read the instance secret from the standard input
+    /// Read the instance secret from stdin
     #[arg(long, requires = "instance_name")]
     secret_stdin: bool,
-    /// The name of the instance that the secret belongs to
+    /// Name of the instance that the secret belongs to
     #[arg(long, value_name = "NAME")]
     instance_name: Option<String>,
     /// Refused: it would stay in the shell's history

@@ -106,7 +106,7 @@ impl LogMatch<'_> {
         let finding = rule
             .finding(self.certainty, self.known.means)
             .level(self.level)
-            .because(self.line.to_owned(), format!("the log of {name}"))
+            .showing(self.line.to_owned(), format!("the log of {name}"))
             .at(container_location(self.container));
         if self.known.remedy.is_empty() {
             finding

@@ -18,7 +18,7 @@ mod shell;
 mod world;
 
 use crate::evidence::Evidence;
-use crate::remedies::command::compose_command;
+use crate::remedies::command::named_files;
 use crate::report::{Fate, Operation};
 use fate::{Data, Outcome, Verdict, judge};
 use operations::OPERATIONS;
@@ -33,7 +33,10 @@ pub use shell::NotUnderstood;
 pub fn operations(evidence: &Evidence) -> Vec<Operation> {
     let Some(deployment) = Deployment::of(evidence) else { return Vec::new() };
     let worlds = Worlds::of(&deployment);
-    let (compose, container) = (compose_command(evidence, ""), deployment.container_name());
+    let files = named_files(evidence);
+    let files: String =
+        files.iter().map(|file| format!(" -f {}", crate::report::shell_word(file))).collect();
+    let (compose, container) = (format!("docker compose{files}"), deployment.container_name());
     OPERATIONS
         .iter()
         .map(|entry| {
@@ -42,7 +45,7 @@ pub fn operations(evidence: &Evidence) -> Vec<Operation> {
                 id: entry.id.to_owned(),
                 command: entry
                     .command
-                    .replace("{compose}", compose.trim_end())
+                    .replace("{compose}", &compose)
                     .replace("{container}", &crate::report::shell_word(&container)),
                 keys: outcome.keys.fate,
                 data: outcome.data.fate,

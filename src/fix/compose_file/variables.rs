@@ -60,7 +60,9 @@ impl<'n> Environment<'n> {
                     }
                 }
                 _ if environment.is_null() => {}
-                _ => return Err(Refusal::at(line, format!("{of} is neither a mapping nor a list"))),
+                _ => {
+                    return Err(Refusal::at(line, format!("{of} is neither a mapping nor a list")));
+                }
             }
         } else if merged(&page, node, "environment").is_some() {
             let why = format!("{of} comes from a merge key (`<<`)");

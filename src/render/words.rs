@@ -1,0 +1,132 @@
+//! Words and lines that all renderers share.
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::report::{Certainty, Level, LinkState, Verdict};
+
+/// The verdict as a reader sees it.
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "HEALTHY",
+        Verdict::Broken => "BROKEN",
+        Verdict::AtRisk => "AT RISK",
+        Verdict::Unknown => "UNKNOWN",
+    }
+}
+
+/// How surely a finding is the answer.
+pub(super) fn certainty(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Proven => "proven",
+        Certainty::Likely => "likely cause",
+        Certainty::Possible => "possible cause",
+    }
+}
+
+/// The state of a link of the path.
+pub(super) fn state(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Holds => "holds",
+        LinkState::Broken => "broken",
+        LinkState::Unknown => "not checked",
+    }
+}
+
+/// So many findings of a level: `1 error`, `3 warnings`, `2 info`.
+pub(super) fn count(number: usize, level: Level) -> String {
+    match (level, number) {
+        // Not countable.
+        (Level::Info, _) | (_, 1) => format!("{number} {level}"),
+        _ => format!("{number} {level}s"),
+    }
+}
+
+/// With a capital first letter, unless the first word is a name in code's spelling (`npx`,
+/// `CONVEX_…`, a host).
+pub(super) fn sentence(title: &str) -> String {
+    let word = title.split(' ').next().unwrap_or_default();
+    if word.chars().all(|c| c.is_ascii_lowercase()) && word != "npx" {
+        let mut chars = title.chars();
+        chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    } else {
+        title.to_owned()
+    }
+}
+
+/// A title as it reads inside of a sentence; names and acronyms keep their capitals.
+pub(super) fn lower(title: &str) -> String {
+    let mut chars = title.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            let rest: String = title.chars().skip(1).collect();
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => title.to_owned(),
+    }
+}
+
+/// Breaks `text` at spaces into lines of at most `width` columns; a longer word stays whole. Line
+/// ends in it stay.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && line.width() + 1 + word.width() > width {
+                lines.push(std::mem::take(&mut line));
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    while lines.last().is_some_and(String::is_empty) && lines.len() > 1 {
+        lines.pop();
+    }
+    lines
+}
+
+/// Joins parts by `between` into lines of at most `width` columns; no part is broken.
+pub(super) fn flow(parts: &[String], between: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.width() + between.width() + part.width() <= width => {
+                line.push_str(between);
+                line.push_str(part);
+            }
+            _ => lines.push(part.clone()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_at_spaces_and_long_words_stay_whole() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a verylongwordindeed b", 6), ["a", "verylongwordindeed", "b"]);
+        assert_eq!(wrap("", 10), [""]);
+    }
+
+    #[test]
+    fn parts_are_not_broken() {
+        let parts = ["one two", "three", "four"].map(str::to_owned);
+        assert_eq!(flow(&parts, " | ", 15), ["one two | three", "four"]);
+        assert_eq!(flow(&parts, " | ", 14), ["one two", "three | four"]);
+        assert!(flow(&[], " | ", 14).is_empty());
+    }
+
+    #[test]
+    fn titles_become_sentences_but_code_keeps_its_spelling() {
+        assert_eq!(sentence("the key is cut"), "The key is cut");
+        assert_eq!(sentence("CONVEX_DEPLOYMENT is set"), "CONVEX_DEPLOYMENT is set");
+        assert_eq!(sentence("npx convex leaves"), "npx convex leaves");
+        assert_eq!(lower("Generate a key"), "generate a key");
+        assert_eq!(lower("INSTANCE_SECRET is set"), "INSTANCE_SECRET is set");
+    }
+}
