@@ -9,6 +9,7 @@ use super::{Request, compose, docker, nonce_bytes, runtime};
 use crate::admin_key::{self, Claims, InstanceSecret, Kind};
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
+use crate::names::API_PORT;
 use crate::secret::{Fingerprint, Secret};
 
 /// What kind of key is wanted.
@@ -171,8 +172,7 @@ pub(super) fn in_force(
 }
 
 fn published(container: &Container, local: bool) -> Option<String> {
-    const API: u16 = 3210;
-    let port = container.ports.iter().find(|port| port.container == API)?.host?;
+    let port = container.ports.iter().find(|port| port.container == API_PORT)?.host?;
     local.then(|| format!("http://127.0.0.1:{port}"))
 }
 

@@ -9,6 +9,7 @@ use super::files::{self, FileText};
 use super::texts::Texts;
 use crate::evidence::Observation;
 use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
+use crate::names::{ADMIN_KEY, URL};
 use crate::selection::node_dotenv;
 
 /// How far up and down other files are looked for.
@@ -126,8 +127,8 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
                 };
                 assignments.iter().find(set).map(|one| one.line)
             };
-            let url = sets("CONVEX_SELF_HOSTED_URL");
-            let key = sets("CONVEX_SELF_HOSTED_ADMIN_KEY");
+            let url = sets(URL);
+            let key = sets(ADMIN_KEY);
             let line = [url, key].into_iter().flatten().min()?;
             Some(EnvFileElsewhere { file, line, has_url: url.is_some(), has_key: key.is_some() })
         })

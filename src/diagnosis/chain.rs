@@ -10,11 +10,18 @@ mod links;
 mod tests;
 
 use crate::checks;
-use crate::checks::endpoint::{self, API_PORT, is_engine_host};
-use crate::checks::key;
+use crate::deployment::container::key_subject;
+use crate::deployment::container::running_secret;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::key::is_not_a_key;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key::key_is_accepted;
+use crate::deployment::key::selected_key;
 use crate::evidence::docker::{Container, DockerFacts, Mount, MountKind};
 use crate::evidence::selection::{DefinitionFacts, PackageJsonState, SelectionFacts, ValueSource};
 use crate::evidence::{ComposeFacts, EndpointFacts, Evidence, KeyFacts};
+use crate::names::API_PORT;
 use crate::report::{Certainty, Finding, Level, Link, LinkState, ShortChain};
 use crate::secret::Fingerprint;
 
@@ -169,8 +176,8 @@ struct Scene<'a> {
 impl<'a> Scene<'a> {
     fn of(evidence: &'a Evidence, roots: &[Finding]) -> Self {
         let docker = evidence.docker.seen().ok();
-        let endpoint = endpoint::selected(evidence).ok().flatten();
-        let subject = key::subject(evidence);
+        let endpoint = selected_endpoint(evidence).ok().flatten();
+        let subject = key_subject(evidence);
         let expected = docker.and_then(DockerFacts::expected);
         let usurped = roots.iter().any(|root| {
             matches!(root.id.as_str(), "url-reaches-another-backend" | "several-backends-on-port")
@@ -193,7 +200,7 @@ impl<'a> Scene<'a> {
         });
         Self {
             evidence,
-            key: key::selected(evidence).or_else(|| {
+            key: selected_key(evidence).or_else(|| {
                 let written = written(&evidence.selection, KEY_VARIABLE)?;
                 evidence.keys.iter().find(|key| key.source == written.source)
             }),
@@ -209,7 +216,7 @@ impl<'a> Scene<'a> {
             answers,
             usurped,
             other: answering.filter(|one| !is_it(one)),
-            secret: container.and_then(key::secret_in_force),
+            secret: container.and_then(running_secret),
             held: container.and_then(|container| container.mount_over(&container.credentials_dir)),
             published,
         }
@@ -231,7 +238,7 @@ impl<'a> Scene<'a> {
     /// Whether a fault of the selection is about the URL and not about the key.
     fn lacks_url_alone(&self) -> bool {
         let url = self.url.is_none() || self.endpoint.is_some_and(|it| it.invalid.is_some());
-        url && self.key.is_some_and(|key| !key::is_no_key(key))
+        url && self.key.is_some_and(|key| !is_not_a_key(key))
     }
 
     /// Whether the URL names another port than the one at which the container is to be found.
@@ -259,7 +266,7 @@ impl<'a> Scene<'a> {
         match self.container {
             Some(_) => self.published.or_else(selected),
             // What takes the key is the one, whatever else was meant to be there.
-            None if key::is_accepted(self.evidence) => selected(),
+            None if key_is_accepted(self.evidence) => selected(),
             None => declared().or_else(selected),
         }
     }
@@ -281,7 +288,7 @@ impl<'a> Scene<'a> {
 
     fn key_node(&self) -> String {
         match self.key {
-            Some(key) => format!("{} ({})", key.source, key::called(key)),
+            Some(key) => format!("{} ({})", key.source, key_in_words(key)),
             None => KEY_VARIABLE.to_owned(),
         }
     }

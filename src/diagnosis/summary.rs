@@ -234,7 +234,7 @@ fn not_seen(evidence: &Evidence) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build;
+    use crate::evidence::build::key as build;
 
     #[test]
     fn what_is_kept_stands_on_a_line_or_two() {

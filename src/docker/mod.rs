@@ -55,9 +55,3 @@ pub fn words(error: &Error) -> String {
     }
     text
 }
-
-/// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not
-/// tell: those that Compose makes lack it.
-pub fn is_anonymous(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
-}

@@ -1,12 +1,14 @@
 //! The compose project, reduced to what checks ask.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::docker::{SecretState, VolumeBacking, deepest_over};
 pub use super::sql::{SqlKind, SqlUrl};
 use super::words::words;
-use crate::report::Columns;
+use crate::report::{Columns, Location};
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +19,25 @@ pub struct At {
     pub line: usize,
     /// From 1.
     pub column: usize,
+}
+
+impl At {
+    /// To point a finding there.
+    pub fn location(&self) -> Location {
+        Location::File {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
+            text: None,
+            mark: None,
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// The project as Compose reads it, or why it does not.

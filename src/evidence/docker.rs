@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Observation;
 use super::sql::SqlUrl;
 use super::words::words;
+use crate::names::is_anonymous_volume;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
@@ -440,9 +441,8 @@ pub struct Published {
 /// A volume's name as a person reads it: 64 digits that the engine made up are cut short, as Docker
 /// itself does.
 pub fn short_volume(name: &str) -> String {
-    let nameless = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     match name.get(..12) {
-        Some(start) if nameless => format!("{start}…"),
+        Some(start) if is_anonymous_volume(name) => format!("{start}…"),
         _ => name.to_owned(),
     }
 }

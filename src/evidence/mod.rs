@@ -5,6 +5,8 @@
 //! not be looked at is [`Observation::Unavailable`], which no check can mistake for "seen, and in
 //! order". Something that is not there (no compose file) is `Seen(None)`.
 
+#[cfg(test)]
+pub(crate) mod build;
 pub mod command;
 pub mod compose;
 pub mod docker;
@@ -67,6 +69,13 @@ impl<T> Default for Observation<T> {
 pub struct Unseen {
     /// Why, in words for the reader.
     pub reason: String,
+}
+
+impl Unseen {
+    /// Ends a check for this reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
 }
 
 /// Everything one run has seen.

@@ -13,6 +13,12 @@ use serde::{Deserialize, Serialize};
 
 pub use remedy::{Action, Edit, Errand, MountAt, Price, Remedy, Safety, line_hash, shell_word};
 
+/// With a capital letter, to begin a sentence.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// How bad a finding is.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

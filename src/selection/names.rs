@@ -1,16 +1,6 @@
-//! The names of the variables: which the CLI reads, which are slips of the pen, and which values
-//! are secret.
+//! The variables: which the CLI reads, which names are typing errors, and which values are secret.
 
-/// The URL of the pair.
-pub const URL: &str = "CONVEX_SELF_HOSTED_URL";
-/// The key of the pair.
-pub const ADMIN_KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
-/// The cloud's or the local deployment.
-pub const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
-/// The cloud's key, which beats everything else in the environment.
-pub const DEPLOY_KEY: &str = "CONVEX_DEPLOY_KEY";
-/// An alias of [`DEPLOY_KEY`], which is asked first.
-pub const DEPLOYMENT_TOKEN: &str = "CONVEX_DEPLOYMENT_TOKEN";
+pub use crate::names::{ADMIN_KEY, DEPLOY_KEY, DEPLOYMENT, DEPLOYMENT_TOKEN, URL};
 
 /// The variables that select a deployment.
 pub const SELECTING: [&str; 5] = [URL, ADMIN_KEY, DEPLOYMENT, DEPLOY_KEY, DEPLOYMENT_TOKEN];

@@ -1,9 +1,11 @@
 //! Which service of the compose file is the Convex backend: none, or one of several.
 
 use crate::checks::Check;
-use crate::checks::compose::{location, project, shell_word};
-use crate::checks::endpoint::{convex_answers, selected};
+use crate::deployment::compose::project;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static COMPOSE_NO_BACKEND: Rule = Rule {
@@ -33,7 +35,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     if project.backends.is_empty() {
         // A compose file of something else, beside a backend that answers elsewhere, is in order.
-        let answered = selected(evidence)
+        let answered = selected_endpoint(evidence)
             .is_ok_and(|it| it.is_some_and(|it| convex_answers(it).unwrap_or(false)));
         let level = if answered { Level::Info } else { Level::Warning };
         let services = project.services.join(", ");
@@ -62,7 +64,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         format!("{} services look like a backend. {taken}", project.backends.len()),
     );
     for backend in &project.backends {
-        let place = location(&backend.at);
+        let place = backend.at.location();
         finding = finding
             .because(format!("`{}`: {}", backend.name, backend.recognised_by), place.to_string())
             .at(place);
@@ -80,7 +82,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     #[test]

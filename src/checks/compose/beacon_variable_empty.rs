@@ -2,9 +2,11 @@
 
 use super::environment::{delete_line, value_place};
 use crate::checks::Check;
-use crate::checks::compose::project;
-use crate::checks::endpoint::{heed_200, selected};
-use crate::checks::engine::{self, log_lines};
+use crate::deployment::compose::project;
+use crate::deployment::container::container_location;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
@@ -32,15 +34,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     });
     let Some((project, service, entry)) = blank else {
         // Started without this file, or before the line was mended.
-        if let Ok(Some(told)) = log_lines::told(evidence, BEACON_VARIABLE_EMPTY.id) {
-            return Ok(vec![told.finding(&BEACON_VARIABLE_EMPTY)]);
+        if let Ok(Some(found)) = log_match(evidence, BEACON_VARIABLE_EMPTY.id) {
+            return Ok(vec![found.finding(&BEACON_VARIABLE_EMPTY)]);
         }
         return project.map(|_| vec![]);
     };
-    let container = engine::asked(evidence).ok().and_then(|docker| docker.expected());
+    let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let shown = container.and_then(shows_it);
     let runs = container.is_some_and(Container::is_running)
-        || selected(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
+        || selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
     // An image from before 2025-08 takes it; how old the image is, only its death tells.
     let (level, certainty) = match (&shown, runs) {
         (Some(_), _) => (Level::Error, Certainty::Proven),
@@ -57,10 +59,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .because("DISABLE_BEACON is set, and empty", place.to_string())
         .at(place);
     if let (Some(text), Some(container)) = (shown, container) {
-        finding = finding.because(text, container.name.clone()).at(engine::place(container));
+        finding = finding.because(text, container.name.clone()).at(container_location(container));
     }
     let remedy = delete_line(evidence, (project, service), entry, container);
-    Ok(vec![heed_200(evidence, finding.remedy(remedy))])
+    Ok(vec![cap_if_cli_works(evidence, finding.remedy(remedy))])
 }
 
 /// What of the container shows that it died of this.
@@ -80,7 +82,7 @@ fn shows_it(container: &Container) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
     use crate::report::Action;
 

@@ -1,11 +1,13 @@
 //! There is no compose file, Compose would not read it, or a variable in it is set nowhere.
 
-use crate::checks::compose::location;
-use crate::checks::endpoint::{heed_200, is_loopback, selected};
-use crate::checks::{Check, compose, engine};
+use crate::checks::Check;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::ComposeIssue;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static COMPOSE_NOT_FOUND: Rule = Rule {
@@ -74,9 +76,9 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         } else {
             "correct the lines; this shows what Compose says to the first"
         })
-        .run(compose::command(evidence, "config --quiet")),
+        .run(compose_command(evidence, "config --quiet")),
     );
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -116,7 +118,7 @@ fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .remedy(Remedy::safe(format!(
                 "set {variable} in the .env beside the compose file, or give it a default: ${{{variable}:-…}}"
             )));
-        findings.push((variable.clone(), heed_200(evidence, finding)));
+        findings.push((variable.clone(), cap_if_cli_works(evidence, finding)));
     }
     if findings.is_empty() && !project.errors.is_empty() {
         let reason = "the compose file is invalid: not every variable was seen".to_owned();
@@ -128,7 +130,7 @@ fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn place(issue: &ComposeIssue, file: &str) -> Location {
     let Some(at) = &issue.at else { return Location::line(file, 0) };
     match &issue.line {
-        None => location(at),
+        None => at.location(),
         Some(line) => Location::File {
             file: at.file.clone(),
             line: at.line,
@@ -142,9 +144,11 @@ fn place(issue: &ComposeIssue, file: &str) -> Location {
 /// Whether the backend is to run from this shell. One that runs already got its variables elsewhere
 /// (a panel, sops, direnv).
 fn runs_here(evidence: &Evidence) -> bool {
-    let running = engine::asked(evidence)
+    let running = evidence
+        .docker
+        .seen()
         .is_ok_and(|docker| docker.expected().is_some_and(Container::is_running));
-    let local = selected(evidence)
+    let local = selected_endpoint(evidence)
         .is_ok_and(|endpoint| endpoint.is_none_or(|endpoint| is_loopback(&endpoint.host)));
     local && !running
 }
@@ -152,8 +156,8 @@ fn runs_here(evidence: &Evidence) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     fn issue(variable: Option<&str>) -> ComposeIssue {

@@ -1,11 +1,14 @@
 //! Variables of the backend's environment that do not do what they seem to: `false` that turns on,
 //! names that nobody reads.
 
-use crate::checks::compose::{location, project, runs_upstream};
-use crate::checks::{Check, compose};
+use crate::checks::Check;
+use crate::deployment::compose::is_in_a_file_of;
+use crate::deployment::compose::project;
+use crate::deployment::compose::runs_official_image;
 use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, DockerFacts};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::remedies::command::compose_command;
 use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 
 /// `run_backend.sh` turns these on for any text (`${VAR:+--flag}`).
@@ -50,7 +53,7 @@ pub(super) static NEVER_READ_CHECK: Check =
 fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = project.backend() else { return Ok(vec![]) };
-    let Some(certainty) = runs_upstream(service) else { return Ok(vec![]) };
+    let Some(certainty) = runs_official_image(service) else { return Ok(vec![]) };
     let found = SWITCHES.iter().filter_map(|name| {
         let entry = service.variable(name)?;
         let EntryValue::Plain(value) = &entry.value else { return None };
@@ -72,14 +75,14 @@ fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = project.backend() else { return Ok(vec![]) };
-    let Some(certainty) = runs_upstream(service) else { return Ok(vec![]) };
+    let Some(certainty) = runs_official_image(service) else { return Ok(vec![]) };
     let found = NEVER_READ.iter().filter_map(|(name, instead)| {
         let entry = service.variable(name)?;
         (entry.value != EntryValue::Unset).then(|| {
             VARIABLE_NEVER_READ
                 .finding(certainty, format!("{name} changes nothing: {instead}."))
-                .because(format!("{name} is set for `{}`", service.name), location(&entry.at).to_string())
-                .at(location(&entry.at))
+                .because(format!("{name} is set for `{}`", service.name), entry.at.location().to_string())
+                .at(entry.at.location())
                 .remedy(match *name {
                     "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(
                         "remove the line; before using the other name, know that it changes which keys are accepted",
@@ -94,7 +97,7 @@ fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 /// Where the value literally stands.
 pub(super) fn value_place(entry: &EnvironmentEntry) -> Location {
-    location(entry.value_at.as_ref().unwrap_or(&entry.at))
+    (entry.value_at.as_ref().unwrap_or(&entry.at)).location()
 }
 
 /// Takes the entry out of its service, and makes the service's container anew without the variable.
@@ -123,7 +126,7 @@ fn by_hand(evidence: &Evidence, name: &str) -> Remedy {
     Remedy::careful(format!(
         "delete the line of {name} (do not leave `{name}=`), and make the container anew"
     ))
-    .run(compose::command(evidence, "up -d"))
+    .run(compose_command(evidence, "up -d"))
 }
 
 /// A switch that works by what its text was not meant to be. Without TLS, a database may be reached
@@ -146,7 +149,7 @@ fn removed(
     (project, service): (&ComposeFacts, &BackendService),
     entry: &EnvironmentEntry,
 ) -> Remedy {
-    if !compose::is_in_a_file_of(project, &entry.at) {
+    if !is_in_a_file_of(project, &entry.at) {
         return remedy;
     }
     remedy.act(Action::RemoveVariable {
@@ -159,7 +162,7 @@ fn removed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::report::Safety;
 
     fn with(name: &str, value: EntryValue) -> Evidence {

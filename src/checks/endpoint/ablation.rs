@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::build;
 use crate::checks::{Check, compose, engine, storage};
+use crate::evidence::build::endpoint as build;
 use crate::evidence::compose::{ComposeIssue, EntryValue};
 use crate::evidence::docker::{EngineFailure, OtherContext};
 use crate::evidence::endpoint::{Body, Connection, DashboardPage, Reach, UrlFault};

@@ -1,10 +1,15 @@
 //! A backend that is too old for the CLI, and one that is slow.
 
-use super::answers;
-use crate::checks::endpoint::{cli_at_least, convex_answers, selected, url_location};
-use crate::checks::{Check, compose};
+use crate::checks::Check;
+use crate::deployment::answers::all;
+use crate::deployment::answers::seen;
+use crate::deployment::endpoint::cli_at_least;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// An answer that takes longer is slow: a backend answers these paths from memory, in milliseconds.
@@ -34,7 +39,7 @@ pub(super) static TOO_OLD: Check = Check { rules: &[&BACKEND_TOO_OLD], run: too_
 pub(super) static SLOW: Check = Check { rules: &[&BACKEND_SLOW], run: slow };
 
 fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     // With a path in the URL the 404 says something of the path.
     if !endpoint.path.is_empty()
         || (endpoint.reach != Reach::Answered && !convex_answers(endpoint)?)
@@ -73,26 +78,26 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(url_location(evidence))
             .remedy(
                 Remedy::careful("back up the data first, then take a newer image (raise the tag where it is pinned)")
-                    .run(compose::command(evidence, "pull"))
-                    .run(compose::command(evidence, "up -d")),
+                    .run(compose_command(evidence, "pull"))
+                    .run(compose_command(evidence, "up -d")),
             )
             .remedy(Remedy::careful("or stay with an older CLI").run("npm install convex@1.29.1")),
     ])
 }
 
 fn slow(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
     // Only what is always asked: silence about the others must not pass for speed.
     let asked = ["/instance_name", "/api/check_admin_key", "/api/v1/get_canonical_urls", "/"];
-    let slowest = answers::seen(endpoint)
+    let slowest = seen(endpoint)
         .into_iter()
         .filter(|(path, _)| asked.contains(path))
         .max_by_key(|(_, answer)| answer.ms);
     let Some((path, answer)) = slowest.filter(|(_, answer)| answer.ms > SLOW_MS) else {
-        answers::all(endpoint)?;
+        all(endpoint)?;
         return Ok(vec![]);
     };
     Ok(vec![
@@ -116,8 +121,8 @@ fn slow(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
 
     #[test]
     fn the_missing_endpoint_dates_the_backend() {

@@ -1,13 +1,18 @@
 //! What the dashboard's own page says: the URL that it sends browsers to, and a key that does not
 //! belong there.
 
+use crate::deployment::container::claims_port;
+use crate::remedies::command::compose_command;
 use url::Url;
 
 use super::origins::{self, host};
-use crate::checks::endpoint::{API_PORT, heed_200, is_loopback, selected};
-use crate::checks::{Check, compose, engine};
+use crate::checks::Check;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::API_PORT;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static DASHBOARD_URL_MISMATCH: Rule = Rule {
@@ -65,7 +70,7 @@ fn pages(evidence: &Evidence) -> (Vec<Page<'_>>, Result<(), Unseen>) {
             }
         }
     }
-    if let Ok(Some(endpoint)) = selected(evidence)
+    if let Ok(Some(endpoint)) = selected_endpoint(evidence)
         && let Ok(answer) = endpoint.root.seen()
         && !found.iter().any(|page| page.url == endpoint.url)
     {
@@ -112,7 +117,7 @@ fn finding(
         Remedy::careful(format!(
             "set NEXT_PUBLIC_DEPLOYMENT_URL of the dashboard to the URL at which browsers reach port {API_PORT}, then"
         ))
-        .run(compose::command(evidence, "up -d")),
+        .run(compose_command(evidence, "up -d")),
     )
 }
 
@@ -127,7 +132,7 @@ fn judge(evidence: &Evidence, told: &str) -> Result<Option<(Certainty, String)>,
     if name.ends_with(".convex.cloud") {
         return Ok(Some((Certainty::Proven, "that is Convex Cloud".to_owned())));
     }
-    let endpoint = selected(evidence)?;
+    let endpoint = selected_endpoint(evidence)?;
     if endpoint.is_some_and(|endpoint| endpoint.host == name) && !is_loopback(name) {
         return Ok(None);
     }
@@ -148,9 +153,9 @@ fn judge(evidence: &Evidence, told: &str) -> Result<Option<(Certainty, String)>,
     if endpoint.is_some_and(|endpoint| endpoint.port == port) {
         return Ok(None);
     }
-    let docker = engine::asked(evidence)?;
+    let docker = evidence.docker.seen()?;
     let Some(container) = origins::container(evidence)? else { return Ok(None) };
-    if engine::claims(container, port) {
+    if claims_port(container, port) {
         return Ok(None);
     }
     let holder = docker.published.iter().find(|it| it.host_port == port);
@@ -186,12 +191,12 @@ fn exposed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             let finding = finding
                 .remedy(
                     Remedy::careful("take NEXT_PUBLIC_ADMIN_KEY out of the dashboard's environment, then")
-                        .run(compose::command(evidence, "up -d")),
+                        .run(compose_command(evidence, "up -d")),
                 )
                 .remedy(Remedy::careful(
                     "if strangers could load the page: choose a new INSTANCE_SECRET, which ends every key there is, and mint anew",
                 ));
-            heed_200(evidence, finding)
+            cap_if_cli_works(evidence, finding)
         })
         .collect();
     match unseen {
@@ -202,7 +207,7 @@ fn exposed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 /// Whether the container publishes nothing beyond loopback.
 fn only_on_loopback(evidence: &Evidence, container: &str) -> bool {
-    let Ok(docker) = engine::asked(evidence) else { return false };
+    let Ok(docker) = evidence.docker.seen() else { return false };
     let mut own = docker.published.iter().filter(|it| it.container == container).peekable();
     own.peek().is_some() && own.all(|it| is_loopback(&it.host_ip) && it.host_ip != "0.0.0.0")
 }
@@ -210,8 +215,9 @@ fn only_on_loopback(evidence: &Evidence, container: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::endpoint::DashboardPage;
 
     fn world(deployment_url: &str, holds_key: bool) -> Evidence {

@@ -2,9 +2,12 @@
 //! not start; whatever else it is, nobody checks.
 
 use super::origins::{self, Which};
-use crate::checks::endpoint::{heed_200, selected};
-use crate::checks::engine::{DEATH, log_lines};
-use crate::checks::{Check, compose};
+use crate::checks::BACKEND_DOWN;
+use crate::checks::Check;
+use crate::deployment::compose::project;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
@@ -15,7 +18,7 @@ static ORIGIN_INVALID: Rule = Rule {
     title: "an origin of the backend is no URL",
     explain: include_str!("origin-invalid.md"),
     is_cause: true,
-    causes: DEATH,
+    causes: BACKEND_DOWN,
     since: "0.1.0",
 };
 
@@ -40,7 +43,7 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
     let variable = which.variable();
     let mended = |finding: Finding| {
         let better = format!("the URL at which browsers reach port {}", which.port());
-        heed_200(evidence, origins::mend(evidence, finding, which, &better))
+        cap_if_cli_works(evidence, origins::mend(evidence, finding, which, &better))
     };
     let told = |level, certainty, what: String, proof: (String, String)| {
         let finding = ORIGIN_INVALID
@@ -50,7 +53,7 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
             .at(origins::place(evidence, which));
         mended(finding)
     };
-    if let Ok(Some(logged)) = log_lines::told(evidence, ORIGIN_INVALID.id)
+    if let Ok(Some(logged)) = log_match(evidence, ORIGIN_INVALID.id)
         && logged.line.contains(complaint(which))
     {
         let mut finding = logged.finding(&ORIGIN_INVALID);
@@ -85,9 +88,9 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
         let proof = (format!("{variable} is `{text}`"), format!("{}:{}", at.file, at.line));
         return Ok(Some(told(Level::Warning, Certainty::Likely, what, proof)));
     }
-    if selected(evidence)?.is_none() {
+    if selected_endpoint(evidence)?.is_none() {
         // A server directory: the file and the container are all there is.
-        compose::project(evidence)?;
+        project(evidence)?;
         return Ok(None);
     }
     let Some(origin) = origins::in_force(evidence, which)? else { return Ok(None) };
@@ -135,8 +138,9 @@ fn fault(text: &str, parses: bool) -> Option<(Certainty, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::docker::LogFacts;
     use crate::evidence::endpoint::{Body, Reach};
 

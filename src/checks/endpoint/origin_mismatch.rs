@@ -4,8 +4,10 @@
 use url::Url;
 
 use super::origins::{self, Origin, Which, host};
-use crate::checks::endpoint::{heed_200, is_loopback, selected};
-use crate::checks::{Check, engine};
+use crate::checks::Check;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
@@ -37,7 +39,7 @@ fn site(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn run(evidence: &Evidence, rule: &'static Rule, which: Which) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let Some(origin) = origins::in_force(evidence, which)? else { return Ok(vec![]) };
     // What is no URL is `origin-invalid`.
     let Some(url) = origin.url() else { return Ok(vec![]) };
@@ -60,7 +62,7 @@ fn run(evidence: &Evidence, rule: &'static Rule, which: Which) -> Result<Vec<Fin
             format!("the URL at which browsers reach port {} (HTTP actions)", which.port())
         }
     };
-    Ok(vec![heed_200(evidence, origins::mend(evidence, finding, which, &better))])
+    Ok(vec![cap_if_cli_works(evidence, origins::mend(evidence, finding, which, &better))])
 }
 
 /// Why the origin does not lead where the URL does. A public origin behind a loopback URL is a CLI
@@ -105,7 +107,7 @@ fn elsewhere(evidence: &Evidence, endpoint: &EndpointFacts) -> Option<Certainty>
     let host = &endpoint.host;
     match host.parse::<std::net::IpAddr>() {
         Ok(_) => {
-            let docker = engine::asked(evidence).ok();
+            let docker = evidence.docker.seen().ok();
             let backends = docker.map_or(&[][..], |docker| &docker.backends);
             let own = backends.iter().any(|container| container.addresses.contains(host));
             (!own).then_some(Certainty::Likely)
@@ -125,7 +127,7 @@ fn remapped(
     if which == Which::Cloud && port == Some(endpoint.port) || evidence.surroundings.in_container {
         return Ok(None);
     }
-    if !engine::asked(evidence)?.local {
+    if !evidence.docker.seen()?.local {
         return Ok(None);
     }
     let Some(container) = origins::container(evidence)? else { return Ok(None) };
@@ -153,8 +155,9 @@ fn is_service(evidence: &Evidence, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::docker::Port;
     use crate::evidence::endpoint::Body;
 

@@ -1,14 +1,20 @@
 //! CONVEX_CLOUD_ORIGIN and CONVEX_SITE_ORIGIN: what the backend says its own addresses are, and
 //! where that was seen.
 
+use crate::deployment::compose::project;
+use crate::deployment::container::container_location;
+use crate::deployment::variable::value_location;
+use crate::remedies::command::compose_command;
 use url::Url;
 
-use crate::checks::endpoint::{API_PORT, convex_answers, selected, url_location};
-use crate::checks::{compose, engine};
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::docker::Container;
 use crate::evidence::endpoint::Body;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::API_PORT;
 use crate::report::{Certainty, Finding, Location, Remedy};
 
 /// One of the two.
@@ -47,7 +53,7 @@ impl Which {
 
     /// Its line in the compose file.
     pub(super) fn line(self, evidence: &Evidence) -> Option<&EnvironmentEntry> {
-        compose::project(evidence).ok()??.backend()?.variable(self.variable())
+        project(evidence).ok()??.backend()?.variable(self.variable())
     }
 }
 
@@ -77,7 +83,7 @@ pub(super) fn host(url: &Url) -> &str {
 /// container's environment, which `update_canonical_url` may have overruled. `None` where nothing
 /// sets it.
 pub(super) fn in_force(evidence: &Evidence, which: Which) -> Result<Option<Origin<'_>>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(None) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(None) };
     let answer = endpoint.first_call.seen();
     if let Ok(answer) = &answer
         && let Body::CanonicalUrls { cloud, site } = &answer.body
@@ -108,17 +114,17 @@ pub(super) fn in_force(evidence: &Evidence, which: Which) -> Result<Option<Origi
 
 /// The container that answers, else the one that Compose would run here.
 pub(super) fn container(evidence: &Evidence) -> Result<Option<&Container>, Unseen> {
-    let docker = engine::asked(evidence)?;
+    let docker = evidence.docker.seen()?;
     Ok(docker.answering().map(|(container, _)| container).or_else(|| docker.expected()))
 }
 
 /// Where it is to be changed: its line, else the container, else the URL.
 pub(super) fn place(evidence: &Evidence, which: Which) -> Location {
     if let Some(entry) = which.line(evidence) {
-        return compose::location(entry.value_at.as_ref().unwrap_or(&entry.at));
+        return value_location(entry);
     }
     match container(evidence) {
-        Ok(Some(container)) => engine::place(container),
+        Ok(Some(container)) => container_location(container),
         _ => url_location(evidence),
     }
 }
@@ -131,6 +137,6 @@ pub(super) fn mend(evidence: &Evidence, finding: Finding, which: Which, value: &
     };
     finding.remedy(
         Remedy::careful(format!("set {}{where_} to {value}, then", which.variable()))
-            .run(compose::command(evidence, "up -d")),
+            .run(compose_command(evidence, "up -d")),
     )
 }

@@ -1,11 +1,19 @@
 //! What stands between the CLI and the backend: the proxy of the environment, a proxy that cannot
 //! reach it, one that asks for a login.
 
-use super::answers::{self, is_gateway_error, is_login_wall};
-use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};
-use crate::checks::{Check, compose};
+use crate::checks::Check;
+use crate::deployment::answers::is_gateway_error;
+use crate::deployment::answers::is_login_wall;
+use crate::deployment::answers::needed;
+use crate::deployment::answers::seen;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static HTTP_PROXY_INTERCEPTS: Rule = Rule {
@@ -53,7 +61,7 @@ pub(super) static GATEWAY: Check = Check { rules: &[&PROXY_ERROR], run: gateway 
 pub(super) static LOGIN: Check = Check { rules: &[&PROXY_LOGIN_WALL], run: login };
 
 fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let Some(proxy) = &endpoint.proxy else { return Ok(vec![]) };
     if convex_answers(endpoint)? {
         return Ok(vec![]);
@@ -90,20 +98,22 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 proxy.clone(),
             )
             .at(url_location(evidence))
-            .remedy(Remedy::safe("except the host from the proxy").run(format!(
-                "export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{}",
-                compose::shell_word(host)
-            ))),
+            .remedy(
+                Remedy::safe("except the host from the proxy").run(format!(
+                    "export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{}",
+                    shell_word(host)
+                )),
+            ),
     ])
 }
 
 fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let Some((path, answer)) =
-        answers::seen(endpoint).into_iter().find(|(_, answer)| is_gateway_error(answer))
+        seen(endpoint).into_iter().find(|(_, answer)| is_gateway_error(answer))
     else {
         match endpoint.reach {
-            Reach::Answered => drop(answers::needed(endpoint)?),
+            Reach::Answered => drop(needed(endpoint)?),
             _ => drop(convex_answers(endpoint)?),
         }
         return Ok(vec![]);
@@ -122,21 +132,21 @@ fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(url_location(evidence))
         .remedy(
             Remedy::safe("on the backend's host: see whether it runs, and to which address and port the proxy sends")
-                .run(compose::command(evidence, "ps")),
+                .run(compose_command(evidence, "ps")),
         );
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 fn login(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
-    let walls = answers::seen(endpoint).into_iter().filter_map(|(path, answer)| {
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
+    let walls = seen(endpoint).into_iter().filter_map(|(path, answer)| {
         // A page for people at `/` says nothing of the API.
         let counts = path != "/" && path != "/version";
         Some((is_login_wall(path, answer).filter(|_| counts)?, path, answer))
     });
     let Some((sure, path, answer)) = walls.max_by_key(|(sure, ..)| *sure) else {
         match endpoint.reach {
-            Reach::Answered => drop(answers::needed(endpoint)?),
+            Reach::Answered => drop(needed(endpoint)?),
             _ => drop(convex_answers(endpoint)?),
         }
         return Ok(vec![]);
@@ -155,13 +165,13 @@ fn login(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .remedy(Remedy::careful(
             "except the API's host from the login at the proxy: the backend checks the admin key itself",
         ));
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     const PLACE: &str = "http://127.0.0.1:3210";
 

@@ -1,8 +1,11 @@
 //! A proxy takes only small bodies: small pushes get through, bigger ones are answered 413.
 
-use super::answers;
 use crate::checks::Check;
-use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};
+use crate::deployment::answers::seen;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -19,7 +22,7 @@ static PROXY_BODY_TOO_SMALL: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_BODY_TOO_SMALL], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
@@ -53,12 +56,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             "raise the proxy's limit for the API's host; nginx: client_max_body_size 200m; (0 is none); Traefik: \
              maxRequestBodyBytes of the buffering middleware; ingress-nginx: the annotation proxy-body-size",
         ));
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 /// The server before the backend, where it is one with a small limit of its own.
 fn limiting(endpoint: &EndpointFacts) -> Option<&str> {
-    answers::seen(endpoint).into_iter().find_map(|(_, answer)| {
+    seen(endpoint).into_iter().find_map(|(_, answer)| {
         let server = answer.server.as_deref()?;
         let name = server.to_ascii_lowercase();
         ["nginx", "openresty", "tengine"].iter().any(|it| name.contains(it)).then_some(server)
@@ -68,8 +71,9 @@ fn limiting(endpoint: &EndpointFacts) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::endpoint::{Answer, Body};
 
     fn behind(server: Option<&str>, big: Option<Observation<Answer>>) -> Evidence {

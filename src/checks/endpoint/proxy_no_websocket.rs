@@ -2,7 +2,9 @@
 //! commands of the CLI.
 
 use crate::checks::Check;
-use crate::checks::endpoint::{convex_answers, selected, url_location};
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::Answer;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -20,7 +22,7 @@ static PROXY_NO_WEBSOCKET: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_NO_WEBSOCKET], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
@@ -80,8 +82,9 @@ fn remedy(server: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::endpoint::{Body, Reach};
 
     #[test]

@@ -2,8 +2,11 @@
 //! header away, or puts its own there.
 
 use crate::admin_key::Kind;
-use crate::checks::endpoint::{selected, url_location};
-use crate::checks::{Check, key};
+use crate::checks::Check;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::key::selected_key;
 use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -21,17 +24,17 @@ static PROXY_STRIPS_AUTHORIZATION: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_STRIPS_AUTHORIZATION], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let answer = match endpoint.check_admin_key.seen() {
         Ok(answer) => answer,
         // Where no Convex answers, no key is lost on the way to one.
-        Err(_) if !super::convex_answers(endpoint)? => return Ok(vec![]),
+        Err(_) if !convex_answers(endpoint)? => return Ok(vec![]),
         Err(unseen) => return Err(unseen),
     };
     if !answer.lost_key() || arrived(endpoint) {
         return Ok(vec![]);
     }
-    let opened = key::selected(evidence)
+    let opened = selected_key(evidence)
         .and_then(|key| key.trials.iter().find_map(|trial| trial.opened.as_ref()));
     // check_admin_key answers a system key as it answers none.
     if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(Kind::System)) {
@@ -88,9 +91,10 @@ fn said(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
-    use crate::checks::key::build as keys;
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
+    use crate::evidence::build::key as keys;
     use crate::evidence::endpoint::Straight;
 
     const PLACE: &str = "http://127.0.0.1:3210";

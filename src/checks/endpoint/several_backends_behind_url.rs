@@ -2,7 +2,9 @@
 //! by turns.
 
 use crate::checks::Check;
-use crate::checks::endpoint::{convex_answers, selected, url_location};
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -19,7 +21,7 @@ static SEVERAL_BACKENDS_BEHIND_URL: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_BEHIND_URL], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if endpoint.check_admin_key.seen().is_err() && !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
@@ -69,8 +71,9 @@ fn restarts(evidence: &Evidence) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::endpoint::{Answer, Body};
 
     fn answer(status: u16) -> Observation<Answer> {

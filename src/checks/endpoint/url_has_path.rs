@@ -2,10 +2,13 @@
 //! addresses that do not exist.
 
 use crate::checks::Check;
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{cli_at_least, heed_200, selected, url_location};
+use crate::deployment::endpoint::cli_at_least;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Body;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Rule};
 
 static URL_HAS_PATH: Rule = Rule {
@@ -21,7 +24,7 @@ static URL_HAS_PATH: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&URL_HAS_PATH], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if endpoint.path.is_empty() || endpoint.invalid.is_some() {
         return Ok(vec![]);
     }
@@ -59,14 +62,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let finding =
         finding.at(url_location(evidence)).remedy(set_url(&evidence.selection, without, ""));
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
 
     #[test]
     fn weighs_the_clis_own_first_call() {

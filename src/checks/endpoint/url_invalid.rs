@@ -1,10 +1,12 @@
 //! The URL cannot be used as it is typed: nothing was sent anywhere.
 
 use crate::checks::Check;
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{is_loopback, selected, url_location};
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::UrlFault;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static URL_INVALID: Rule = Rule {
@@ -20,7 +22,7 @@ static URL_INVALID: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&URL_INVALID], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let Some(fault) = &endpoint.invalid else { return Ok(vec![]) };
     let url = endpoint.url.trim();
     let detail = match fault {
@@ -92,7 +94,7 @@ fn meant(url: &str, fault: &UrlFault) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     #[test]
     fn a_scheme_that_could_be_the_other_is_told() {
@@ -108,7 +110,7 @@ mod tests {
             let mut evidence = build::healthy();
             let line = format!("CONVEX_SELF_HOSTED_URL={url}\n");
             evidence.selection =
-                crate::checks::selection::build::evidence(&[], &line, "").selection;
+                crate::evidence::build::selection::evidence(&[], &line, "").selection;
             let endpoint = build::endpoint(&mut evidence);
             (endpoint.url, endpoint.invalid) = (url.to_owned(), Some(UrlFault::NoScheme));
             build::silence(endpoint);

@@ -1,12 +1,20 @@
 //! Something answers at the URL, and it is not the Convex API: the site port, the dashboard, or
 //! anything else.
 
-use super::answers::{self, is_gateway_error, is_login_wall, is_redirect};
 use crate::checks::Check;
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{convex_answers, heed_200, published_url, selected, url_location};
+use crate::deployment::answers::all;
+use crate::deployment::answers::is_gateway_error;
+use crate::deployment::answers::is_login_wall;
+use crate::deployment::answers::is_redirect;
+use crate::deployment::answers::seen;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::published_url;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static URL_IS_SITE_PROXY: Rule = Rule {
@@ -44,8 +52,8 @@ pub(super) static DASHBOARD: Check = Check { rules: &[&URL_IS_DASHBOARD], run: d
 pub(super) static NOT_CONVEX: Check = Check { rules: &[&URL_IS_NOT_CONVEX], run: not_convex };
 
 fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
-    let sentence = answers::seen(endpoint).into_iter().find(|(_, a)| a.body == Body::SiteProxy);
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
+    let sentence = seen(endpoint).into_iter().find(|(_, a)| a.body == Body::SiteProxy);
     let (certainty, text, path) = match sentence {
         Some((path, _)) => (Certainty::Proven, "answers as HTTP actions do", path),
         None => {
@@ -76,12 +84,12 @@ fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let finding =
         finding.at(url_location(evidence)).remedy(point_to_api(evidence, endpoint, "the API port"));
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 fn dashboard(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
-    let pages = answers::seen(endpoint);
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
+    let pages = seen(endpoint);
     let Some((path, _)) = pages.iter().find(|(_, a)| matches!(a.body, Body::Dashboard { .. }))
     else {
         return if convex_answers(endpoint)? {
@@ -98,16 +106,16 @@ fn dashboard(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .because("answers with the page of the Convex dashboard", format!("{}{path}", endpoint.url))
         .at(url_location(evidence))
         .remedy(point_to_api(evidence, endpoint, "the API port of the backend"));
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if endpoint.reach != Reach::NotHttp {
         if convex_answers(endpoint)? || endpoint.reach != Reach::Answered {
             return Ok(vec![]);
         }
-        let told_elsewhere = answers::all(endpoint)?.into_iter().any(|(path, answer)| {
+        let told_elsewhere = all(endpoint)?.into_iter().any(|(path, answer)| {
             matches!(
                 answer.body,
                 Body::SiteProxy | Body::Dashboard { .. } | Body::ConvexError { .. }
@@ -126,7 +134,7 @@ fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if endpoint.reach == Reach::NotHttp {
         finding = finding.because("answers, and not in HTTP", endpoint.url.clone());
     }
-    for (path, answer) in answers::seen(endpoint).into_iter().filter(|(path, _)| *path == "/") {
+    for (path, answer) in seen(endpoint).into_iter().filter(|(path, _)| *path == "/") {
         let what = match &answer.body {
             Body::Html { title: Some(title) } => format!(", a page titled \"{title}\""),
             Body::Html { .. } => ", a page".to_owned(),
@@ -145,7 +153,7 @@ fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         endpoint,
         "the backend's API port (3210 by default)",
     ));
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts, what: &str) -> Remedy {
@@ -165,7 +173,7 @@ fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts, what: &str) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     fn ids(evidence: &Evidence) -> Vec<String> {
         let checks = [&SITE_PROXY, &DASHBOARD, &NOT_CONVEX];

@@ -2,9 +2,11 @@
 //! the first address is refused.
 
 use crate::checks::Check;
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{convex_answers, selected, url_location};
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Rule};
 
 static URL_LOCALHOST_IPV6: Rule = Rule {
@@ -20,7 +22,7 @@ static URL_LOCALHOST_IPV6: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&URL_LOCALHOST_IPV6], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let Some((dead, alive)) = endpoint.dead_first_address() else {
         convex_answers(endpoint)?;
         return Ok(vec![]);
@@ -65,7 +67,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::endpoint::{Connection, Reach};
 
     #[test]

@@ -1,12 +1,16 @@
 //! The URL is right somewhere else: inside the compose network, or on the host of this container.
 
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{
-    API_PORT, convex_answers, is_loopback, published_url, selected, url_location,
-};
-use crate::checks::{Check, engine};
+use crate::checks::Check;
+use crate::deployment::container::claims_port;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::published_url;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::API_PORT;
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static URL_IN_NETWORK_NAME: Rule = Rule {
@@ -32,7 +36,7 @@ static URL_LOOPBACK_IN_CONTAINER: Rule = Rule {
 pub(super) static NETWORK_NAME: Check = Check { rules: &[&URL_IN_NETWORK_NAME], run: network_name };
 pub(super) static LOOPBACK: Check = Check { rules: &[&URL_LOOPBACK_IN_CONTAINER], run: loopback };
 fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     match endpoint.reach {
         Reach::NoSuchHost { .. } => {}
         Reach::NotTried => return convex_answers(endpoint).map(|_| vec![]),
@@ -43,7 +47,7 @@ fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let file = compose.files.first().cloned().unwrap_or_default();
         compose.services.iter().any(|name| name == host).then_some(file)
     });
-    let container = engine::asked(evidence).ok().and_then(|docker| {
+    let container = evidence.docker.seen().ok().and_then(|docker| {
         let backends = docker.backends.iter().map(|it| (&it.name, &it.service));
         let others = docker.companions.iter().map(|it| (&it.name, &it.service));
         let mut all = backends.chain(others);
@@ -53,7 +57,7 @@ fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(source) = service.or(container) else {
         evidence.compose.seen()?;
         if !host.contains('.') {
-            engine::asked(evidence)?;
+            evidence.docker.seen()?;
         }
         return Ok(vec![]);
     };
@@ -77,7 +81,7 @@ fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn loopback(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if !evidence.surroundings.in_container || !is_loopback(&endpoint.host) {
         return Ok(vec![]);
     }
@@ -87,9 +91,9 @@ fn loopback(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ => return Ok(vec![]),
     }
     // The backend could be a bare process of this very container that is down.
-    let publisher = engine::asked(evidence).ok().and_then(|docker| {
+    let publisher = evidence.docker.seen().ok().and_then(|docker| {
         let running = docker.backends.iter().filter(|container| container.is_running());
-        running.into_iter().find(|container| engine::claims(container, endpoint.port))
+        running.into_iter().find(|container| claims_port(container, endpoint.port))
     });
     let certainty = if publisher.is_some() { Certainty::Proven } else { Certainty::Likely };
     let mut finding = URL_LOOPBACK_IN_CONTAINER
@@ -122,7 +126,7 @@ fn loopback(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     fn told(evidence: &Evidence) -> Vec<String> {
         let checks = [&NETWORK_NAME, &LOOPBACK];

@@ -1,13 +1,18 @@
 //! The backend runs, and not behind the port of the URL.
 
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{
-    API_PORT, convex_answers, heed_200, is_engine_host, is_loopback, published_url, selected,
-    url_location,
-};
-use crate::checks::{Check, compose, engine};
+use crate::checks::Check;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::published_url;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::API_PORT;
+use crate::remedies::command::compose_command;
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static URL_PORT_NOT_PUBLISHED: Rule = Rule {
@@ -23,7 +28,7 @@ static URL_PORT_NOT_PUBLISHED: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&URL_PORT_NOT_PUBLISHED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if endpoint.invalid.is_some()
         || !is_loopback(&endpoint.host)
         || convex_answers(endpoint)?
@@ -31,7 +36,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     {
         return Ok(vec![]);
     }
-    let docker = engine::asked(evidence)?;
+    let docker = evidence.docker.seen()?;
     let Some(container) = docker.expected().filter(|container| container.is_running()) else {
         return Ok(vec![]);
     };
@@ -65,7 +70,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             "add `\"{}:{API_PORT}\"` under `ports:` of the backend service, then recreate it",
             endpoint.port
         ))
-        .run(compose::command(evidence, "up -d")),
+        .run(compose_command(evidence, "up -d")),
     };
     let finding = URL_PORT_NOT_PUBLISHED
         .finding(
@@ -76,13 +81,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(url_location(evidence))
         .at(Location::container(container.name.clone()))
         .remedy(remedy);
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     #[test]
     fn another_port_is_published() {

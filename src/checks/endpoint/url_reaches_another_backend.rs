@@ -1,13 +1,21 @@
 //! The key is refused because another backend than this project's own answers at the URL.
 
 use super::who_answers::{self, Case};
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{
-    API_PORT, is_engine_host, is_loopback, key_refused, selected, url_location,
-};
-use crate::checks::{Check, compose, engine};
+use crate::checks::Check;
+use crate::deployment::compose::project;
+use crate::deployment::container::claims_port;
+use crate::deployment::container::container_location;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::key::KeyAnswer;
 use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::names::API_PORT;
+use crate::remedies::command::compose_command;
+use crate::remedies::command::docker_command;
+use crate::remedies::env_file::set_url;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 static URL_REACHES_ANOTHER_BACKEND: Rule = Rule {
@@ -23,17 +31,20 @@ static URL_REACHES_ANOTHER_BACKEND: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     // A URL of another machine, or of a proxy, may mean any backend.
-    if endpoint.invalid.is_some() || !is_loopback(&endpoint.host) || !key_refused(endpoint)? {
+    if endpoint.invalid.is_some()
+        || !is_loopback(&endpoint.host)
+        || endpoint.check_admin_key.seen().map(|_| KeyAnswer::of(endpoint))? != KeyAnswer::Rejected
+    {
         return Ok(vec![]);
     }
     if !is_engine_host(evidence, endpoint)? {
         return Ok(vec![]);
     }
-    let docker = engine::asked(evidence)?;
+    let docker = evidence.docker.seen()?;
     let Some(expected) = docker.expected() else {
-        let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
+        let Some(project) = project(evidence)? else { return Ok(vec![]) };
         let case = who_answers::never_started(docker, project, endpoint.port);
         return Ok(case.into_iter().map(|case| tell(evidence, endpoint, case, None)).collect());
     };
@@ -42,7 +53,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .or_else(|| who_answers::other_name(expected, endpoint))
         .or_else(|| who_answers::outside_docker(docker, expected, endpoint.port))
     else {
-        if expected.is_running() && engine::claims(expected, endpoint.port) {
+        if expected.is_running() && claims_port(expected, endpoint.port) {
             endpoint.instance_name.seen()?;
             expected.instance_name.process.seen()?;
         }
@@ -67,7 +78,7 @@ fn tell(
         finding = finding.at(Location::container(other.clone()));
     }
     if let Some(expected) = expected {
-        finding = finding.at(engine::place(expected));
+        finding = finding.at(container_location(expected));
     }
     let own = expected
         .filter(|it| it.is_running())
@@ -80,7 +91,7 @@ fn tell(
     let free = Remedy::careful(format!("free port {port}, then start this project's backend"));
     let free = match &case.other {
         Some(other) => {
-            free.run(engine::command("stop", other)).run(compose::command(evidence, "up -d"))
+            free.run(docker_command("stop", other)).run(compose_command(evidence, "up -d"))
         }
         None => Remedy::safe(format!(
             "see who holds port {port} (a local backend of `npx convex dev`?), and end that"
@@ -93,8 +104,8 @@ fn tell(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
     use crate::report::Certainty;
 
     fn refused() -> Evidence {

@@ -1,11 +1,17 @@
 //! The URL redirects: the CLI follows, and its key stays behind when the origin changes.
 
-use super::answers::{self, is_login_wall, is_redirect};
 use crate::checks::Check;
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{convex_answers, heed_200, selected, url_location};
+use crate::deployment::answers::is_login_wall;
+use crate::deployment::answers::is_redirect;
+use crate::deployment::answers::needed;
+use crate::deployment::answers::seen;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static URL_REDIRECTS: Rule = Rule {
@@ -21,8 +27,8 @@ static URL_REDIRECTS: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&URL_REDIRECTS], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
-    let redirect = answers::seen(endpoint).into_iter().find(|(path, answer)| {
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
+    let redirect = seen(endpoint).into_iter().find(|(path, answer)| {
         // A `/` that leads to a page for people is nobody's fault.
         !matches!(*path, "/" | "/version")
             && is_redirect(answer)
@@ -30,7 +36,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     });
     let Some((path, answer)) = redirect else {
         match endpoint.reach {
-            Reach::Answered => drop(answers::needed(endpoint)?),
+            Reach::Answered => drop(needed(endpoint)?),
             _ => drop(convex_answers(endpoint)?),
         }
         return Ok(vec![]);
@@ -61,7 +67,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         )
         .at(url_location(evidence))
         .remedy(remedy);
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 /// Whether the same is asked for at the same host, by TLS.
@@ -85,7 +91,7 @@ fn origin(endpoint: &EndpointFacts) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     #[test]
     fn across_origins_the_key_is_lost() {
@@ -119,7 +125,7 @@ mod tests {
             let mut evidence = build::healthy();
             let line = format!("CONVEX_SELF_HOSTED_URL=http://{host}:8080\n");
             evidence.selection =
-                crate::checks::selection::build::evidence(&[], &line, "").selection;
+                crate::evidence::build::selection::evidence(&[], &line, "").selection;
             let endpoint = build::endpoint(&mut evidence);
             endpoint.url = format!("http://{host}:8080");
             (endpoint.host, endpoint.port) = (host.to_owned(), 8080);

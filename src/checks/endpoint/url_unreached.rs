@@ -2,13 +2,18 @@
 //! (`fetch failed`).
 
 use super::url_tls_failure::{self, URL_TLS_FAILURE};
-use crate::checks::edits::set_url;
-use crate::checks::endpoint::{
-    convex_answers, is_engine_host, is_loopback, selected, url_location,
-};
-use crate::checks::{Check, compose, engine};
+use crate::checks::Check;
+use crate::deployment::container::run_subject;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::remedies::command::docker_command;
+use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 pub(super) const fn rule(id: &'static str, title: &'static str, explain: &'static str) -> Rule {
@@ -48,7 +53,7 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let (host, port) = (&endpoint.host, endpoint.port);
     let finding = match &endpoint.reach {
         Reach::NotTried => {
@@ -74,7 +79,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("on the backend's host: see in its log what it waits for")
-                    .run(compose::command(evidence, "logs --tail 50")),
+                    .run(compose_command(evidence, "logs --tail 50")),
             ),
         Reach::NoSuchHost { error } => URL_DNS_FAILURE
             .finding(
@@ -114,24 +119,24 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
             Remedy::safe(format!(
                 "start the backend, in the directory of its compose file{remote}"
             ))
-            .run(compose::command(evidence, "up -d")),
+            .run(compose_command(evidence, "up -d")),
         )
         .remedy(
             Remedy::safe(format!(
                 "if it runs: see what it publishes, and what its log says{remote}"
             ))
-            .run(compose::command(evidence, "ps"))
-            .run(compose::command(evidence, "logs --tail 50")),
+            .run(compose_command(evidence, "ps"))
+            .run(compose_command(evidence, "logs --tail 50")),
         )
 }
 
 /// Whether engine and compose file were seen, and no container accounts for the silence.
 fn unexplained(evidence: &Evidence, endpoint: &EndpointFacts) -> bool {
-    let Ok(docker) = engine::asked(evidence) else { return false };
+    let Ok(docker) = evidence.docker.seen() else { return false };
     let Ok(compose) = evidence.compose.seen() else { return false };
     let created = docker.expected().is_some()
         || compose.as_ref().is_none_or(|compose| compose.backend().is_none());
-    let running = engine::subject(evidence, docker)
+    let running = run_subject(evidence, docker)
         .ok()
         .flatten()
         .is_none_or(|(container, _)| container.is_running());
@@ -141,7 +146,9 @@ fn unexplained(evidence: &Evidence, endpoint: &EndpointFacts) -> bool {
 
 fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
     let port = endpoint.port;
-    let publisher = engine::asked(evidence)
+    let publisher = evidence
+        .docker
+        .seen()
         .ok()
         .filter(|_| is_engine_host(evidence, endpoint).unwrap_or(false))
         .and_then(|docker| docker.published.iter().find(|entry| entry.host_port == port));
@@ -166,7 +173,7 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         .because(format!("{port} -> {}", entry.container_port), entry.container.clone())
         .remedy(
             Remedy::safe("see what the backend listens on: 3210, unless somebody changed it")
-                .run(engine::command("logs --tail 50", &entry.container)),
+                .run(docker_command("logs --tail 50", &entry.container)),
         )
 }
 
@@ -182,7 +189,7 @@ fn scheme(right: &str, why: &str, evidence: &Evidence, endpoint: &EndpointFacts)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::TlsFault;
 
     #[test]

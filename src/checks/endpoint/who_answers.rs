@@ -1,7 +1,9 @@
 //! Who answers in place of this project's backend: the readings of the evidence, each with its
 //! certainty.
 
-use crate::checks::{compose, engine};
+use crate::deployment::compose::publishes;
+use crate::deployment::container::claims_port;
+use crate::deployment::container::port_taken;
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts};
 use crate::report::Certainty;
@@ -24,7 +26,7 @@ pub(super) fn never_started(
     project: &ComposeFacts,
     port: u16,
 ) -> Option<Case> {
-    let service = project.backend().filter(|service| compose::publishes(service, port))?;
+    let service = project.backend().filter(|service| publishes(service, port))?;
     let held = docker.published.iter().any(|entry| entry.host_port == port);
     let (certainty, who) = match docker.answering() {
         Some((other, certainty)) => (certainty.min(Certainty::Likely), Some(other)),
@@ -60,7 +62,7 @@ pub(super) fn other_container(
         return None;
     }
     // The port may have been meant for it, and the key be wrong by itself.
-    let meant = if engine::claims(expected, port) { certainty } else { Certainty::Likely };
+    let meant = if claims_port(expected, port) { certainty } else { Certainty::Likely };
     Some(Case {
         certainty: certainty.min(meant),
         detail: format!(
@@ -80,7 +82,7 @@ pub(super) fn other_container(
 /// Our container could not take the port: somebody else has it.
 pub(super) fn bind_failed(expected: &Container, port: u16) -> Option<Case> {
     let error = expected.start_error.as_deref().filter(|_| !expected.is_running())?;
-    (engine::port_taken(error) == Some(port)).then(|| Case {
+    (port_taken(error) == Some(port)).then(|| Case {
         certainty: Certainty::Proven,
         detail: format!(
             "{} could not take port {port}, because the backend that answers there holds it.",
@@ -98,7 +100,7 @@ pub(super) fn other_name(expected: &Container, endpoint: &EndpointFacts) -> Opti
     if !expected.is_running() || answers == runs {
         return None;
     }
-    let claims = engine::claims(expected, endpoint.port);
+    let claims = claims_port(expected, endpoint.port);
     Some(Case {
         certainty: if claims { Certainty::Proven } else { Certainty::Likely },
         detail: format!(
@@ -117,7 +119,7 @@ pub(super) fn outside_docker(
     port: u16,
 ) -> Option<Case> {
     let held = docker.published.iter().any(|entry| entry.host_port == port);
-    if expected.is_running() || !engine::claims(expected, port) || held {
+    if expected.is_running() || !claims_port(expected, port) || held {
         return None;
     }
     Some(Case {

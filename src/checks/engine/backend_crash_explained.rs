@@ -1,9 +1,10 @@
 //! The backend's log holds a known line of which no other id speaks: what it means, and what to do
 //! about it.
 
-use super::DEATH;
-use super::log_lines::{EXPLAINED, told};
+use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
+use crate::deployment::log_lines::EXPLAINED;
+use crate::deployment::log_lines::log_match;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule};
 
@@ -13,15 +14,15 @@ static BACKEND_CRASH_EXPLAINED: Rule = Rule {
     title: "the backend's log says why it does not work",
     explain: include_str!("backend-crash-explained.md"),
     is_cause: true,
-    causes: DEATH,
+    causes: BACKEND_DOWN,
     since: "0.1.0",
 };
 
 pub(super) static CHECK: Check = Check { rules: &[&BACKEND_CRASH_EXPLAINED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    Ok(told(evidence, EXPLAINED)?
-        .map(|told| told.finding(&BACKEND_CRASH_EXPLAINED))
+    Ok(log_match(evidence, EXPLAINED)?
+        .map(|found| found.finding(&BACKEND_CRASH_EXPLAINED))
         .into_iter()
         .collect())
 }
@@ -29,8 +30,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     const PASSWORD: &str = "ERROR common::errors: Caught error error (x): db error: FATAL: password authentication failed for user \"postgres\"";

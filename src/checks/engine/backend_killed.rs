@@ -1,9 +1,12 @@
 //! The backend was killed from outside: for its memory, or by an instruction that this processor
 //! does not have.
 
-use crate::checks::engine::{asked, place, subject, weight};
-use crate::checks::{Check, compose};
+use crate::checks::Check;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_subject;
+use crate::deployment::weight::of_backend_fault;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
 use crate::report::{Finding, Level, Remedy, Rule};
 
 /// 128 + SIGILL.
@@ -33,9 +36,9 @@ pub(super) static CHECK: Check =
     Check { rules: &[&BACKEND_OUT_OF_MEMORY, &BACKEND_ILLEGAL_INSTRUCTION], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let docker = asked(evidence)?;
-    let Some((container, sure)) = subject(evidence, docker)? else { return Ok(vec![]) };
-    let (level, weighed) = weight(evidence);
+    let docker = evidence.docker.seen()?;
+    let Some((container, sure)) = run_subject(evidence, docker)? else { return Ok(vec![]) };
+    let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
     let name = &container.name;
     let finding = if container.oom_killed {
@@ -44,7 +47,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("OOMKilled is true", name.clone())
             .remedy(
                 Remedy::careful("raise the memory limit of the service (`mem_limit`, `deploy.resources`) or give the host more, then")
-                    .run(compose::command(evidence, "up -d")),
+                    .run(compose_command(evidence, "up -d")),
             )
     } else if container.exit_code == Some(ILLEGAL_INSTRUCTION) && !container.is_running() {
         BACKEND_ILLEGAL_INSTRUCTION
@@ -52,20 +55,20 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because("exit code 132", name.clone())
             .remedy(
                 Remedy::careful("take a newer image, or run it on a newer processor (Raspberry Pi 4 and old arm64 boards are known for it)")
-                    .run(compose::command(evidence, "pull"))
-                    .run(compose::command(evidence, "up -d")),
+                    .run(compose_command(evidence, "pull"))
+                    .run(compose_command(evidence, "up -d")),
             )
     } else {
         return Ok(vec![]);
     };
     let level = if container.is_running() { level.min(Level::Warning) } else { level };
-    Ok(vec![finding.level(level).at(place(container))])
+    Ok(vec![finding.level(level).at(container_location(container))])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     #[test]

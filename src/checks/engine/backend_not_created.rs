@@ -2,11 +2,18 @@
 //! its place.
 
 use super::docker_other_context;
-use crate::checks::endpoint::{
-    convex_answers, is_engine_host, is_loopback, selected, url_location,
-};
-use crate::checks::{Check, compose, engine};
+use crate::checks::Check;
+use crate::deployment::compose::project;
+use crate::deployment::compose::publishes;
+use crate::deployment::container::claims_port;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::url_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static BACKEND_NOT_CREATED: Rule = Rule {
@@ -22,32 +29,31 @@ static BACKEND_NOT_CREATED: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&BACKEND_NOT_CREATED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     // Another world is not a broken one: only where the URL means this machine, and no Convex of
     // any kind answers there.
     if endpoint.invalid.is_some() || !is_loopback(&endpoint.host) || convex_answers(endpoint)? {
         return Ok(vec![]);
     }
-    let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
+    let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = project.backend() else { return Ok(vec![]) };
     if !is_engine_host(evidence, endpoint)? {
         return Ok(vec![]);
     }
-    let docker = engine::asked(evidence)?;
-    let taken =
-        docker.backends.iter().any(|it| it.is_running() && engine::claims(it, endpoint.port));
+    let docker = evidence.docker.seen()?;
+    let taken = docker.backends.iter().any(|it| it.is_running() && claims_port(it, endpoint.port));
     if docker.expected().is_some() || taken {
         return Ok(vec![]);
     }
     // A loopback port that this service does not publish may be the end of a tunnel.
     let there = docker_other_context::holder(docker);
-    let certainty = if compose::publishes(service, endpoint.port) && there.is_none() {
+    let certainty = if publishes(service, endpoint.port) && there.is_none() {
         Certainty::Proven
     } else {
         Certainty::Likely
     };
     let start = Remedy::safe(format!("start it, in {}", project.directory))
-        .run(compose::command(evidence, &format!("up -d {}", compose::shell_word(&service.name))));
+        .run(compose_command(evidence, &format!("up -d {}", shell_word(&service.name))));
     let remedy = match there {
         None => start,
         // A second one here would be another instance, with an empty database.
@@ -76,7 +82,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     #[test]

@@ -1,10 +1,15 @@
 //! The backend's container does not serve: stopped, restarting over and over, paused, still
 //! starting, unhealthy.
 
-use crate::checks::engine::{asked, command, log_lines, place, subject, weight};
-use crate::checks::{Check, endpoint};
+use crate::checks::Check;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_subject;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::log_lines::explanation;
+use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::{Container, ContainerHealth, ContainerState};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::docker_command;
 use crate::report::{Action, Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows when nobody serves behind the URL.
@@ -61,9 +66,9 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let docker = asked(evidence)?;
-    let Some((container, sure)) = subject(evidence, docker)? else { return Ok(vec![]) };
-    let (level, weighed) = weight(evidence);
+    let docker = evidence.docker.seen()?;
+    let Some((container, sure)) = run_subject(evidence, docker)? else { return Ok(vec![]) };
+    let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
     let finding = match (&container.state, &container.health) {
         _ if container.is_stopped() => stopped(container, certainty),
@@ -75,7 +80,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(ended(container), container.name.clone())
             .remedy(
                 Remedy::safe("its log says why it ends")
-                    .run(command("logs --tail 50", &container.name)),
+                    .run(docker_command("logs --tail 50", &container.name)),
             ),
         (ContainerState::Paused, _) => BACKEND_PAUSED
             .finding(
@@ -84,7 +89,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("let it go on")
-                    .run(command("unpause", &container.name))
+                    .run(docker_command("unpause", &container.name))
                     .act(Action::Start { container: container.name.clone() }),
             ),
         // Between two deaths the engine calls it running.
@@ -98,7 +103,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("its log says why it ends")
-                    .run(command("logs --tail 50", &container.name)),
+                    .run(docker_command("logs --tail 50", &container.name)),
             ),
         (ContainerState::Running, Some(ContainerHealth::Starting)) => BACKEND_STARTING
             .finding(
@@ -107,25 +112,25 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(
                 Remedy::safe("wait until it is healthy, then run the command again")
-                    .run(command("inspect -f '{{.State.Health.Status}}'", &container.name)),
+                    .run(docker_command("inspect -f '{{.State.Health.Status}}'", &container.name)),
             ),
         (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
             .finding(certainty, format!("{} runs, and its health check fails.", container.name))
             .remedy(
                 Remedy::safe("see what the check and the backend say")
-                    .run(command("inspect -f '{{json .State.Health.Log}}'", &container.name))
-                    .run(command("logs --tail 50", &container.name)),
+                    .run(docker_command("inspect -f '{{json .State.Health.Log}}'", &container.name))
+                    .run(docker_command("logs --tail 50", &container.name)),
             ),
         _ => return Ok(vec![]),
     };
     // A health check that lags behind an answer is a warning, also where the key is accepted.
     let level = if container.is_running() { level.max(Level::Warning) } else { level };
-    Ok(vec![last_words(finding.level(level), container).at(place(container))])
+    Ok(vec![last_words(finding.level(level), container).at(container_location(container))])
 }
 
 /// Whether it was restarted over and over, the last time just now, and does not answer.
 fn flaps(evidence: &Evidence, container: &Container) -> bool {
-    let answers = endpoint::selected(evidence)
+    let answers = selected_endpoint(evidence)
         .is_ok_and(|it| it.is_some_and(crate::evidence::EndpointFacts::is_convex_api));
     let age = container.started_at.map(|start| evidence.collected_at - start);
     // Less than nothing, where it started while this run was looking.
@@ -149,11 +154,11 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
         finding = finding.because(error.clone(), "the engine's last start of it");
     }
     let start = Remedy::safe("start it")
-        .run(command("start", &container.name))
+        .run(docker_command("start", &container.name))
         .act(Action::Start { container: container.name.clone() });
     finding.remedy(start).remedy(
         Remedy::safe("if it ends again, its log says why")
-            .run(command("logs --tail 50", &container.name)),
+            .run(docker_command("logs --tail 50", &container.name)),
     )
 }
 
@@ -192,7 +197,7 @@ fn meaning(code: i64) -> Option<&'static str> {
 fn last_words(mut finding: Finding, container: &Container) -> Finding {
     let Ok(log) = container.log.seen() else { return finding };
     let source = format!("the log of {}", container.name);
-    if let Some(spoken) = log_lines::explanation(&log.tail) {
+    if let Some(spoken) = explanation(&log.tail) {
         finding.detail = format!("{} Its log says why: {}", finding.detail, spoken.known.means);
         return finding.because(spoken.line.to_owned(), source);
     }
@@ -205,7 +210,7 @@ fn last_words(mut finding: Finding, container: &Container) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     fn in_state(state: &str, health: Option<&str>, serves: bool) -> Evidence {

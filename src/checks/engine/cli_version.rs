@@ -2,7 +2,8 @@
 //! the backend.
 
 use crate::checks::Check;
-use crate::checks::endpoint::{convex_answers, selected};
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
@@ -96,7 +97,7 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if cli.as_ref().is_ok_and(is_other) {
         return Ok(vec![]);
     }
-    let Some(endpoint) = selected(evidence)? else { return Ok(vec![]) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     if !endpoint.path.is_empty() || !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
@@ -132,8 +133,8 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::selection::UrlFacts;
 
     #[test]

@@ -6,14 +6,22 @@
 //! that stands in for a variable which is set nowhere here, is no opinion: a panel, sops or direnv
 //! may have set it where the deployment really starts.
 
-use super::{asked, log_lines, place};
-use crate::checks::compose::{self, location, shell_word};
-use crate::checks::endpoint::{API_PORT, convex_answers, heed_200, is_engine_host, selected};
+use crate::checks::Check;
 use crate::checks::persistence::not_attached;
-use crate::checks::{Check, persistence};
+use crate::deployment::compose::project;
+use crate::deployment::container::container_location;
+use crate::deployment::data::declared_mount_over;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::log_lines::explanation;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::{At, BackendService, EntryValue};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::names::API_PORT;
+use crate::remedies::command::compose_command;
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule {
@@ -53,9 +61,9 @@ enum Kind {
 }
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
+    let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = project.backend() else { return Ok(vec![]) };
-    let Some(container) = asked(evidence)?.expected() else { return Ok(vec![]) };
+    let Some(container) = evidence.docker.seen()?.expected() else { return Ok(vec![]) };
     let names_these = |file: &String| project.files.contains(file);
     if container.config_files.is_empty() || !container.config_files.iter().all(names_these) {
         return Ok(vec![]);
@@ -63,7 +71,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let mut differences = compared(project, service, container);
     let lacks_volume = (not_attached::CHECK.run)(evidence)?;
     if !lacks_volume.is_empty()
-        && let Some(line) = persistence::declared_over(service, &service.data_dir)
+        && let Some(line) = declared_mount_over(service, &service.data_dir)
     {
         let held = container.mount_over(&container.data_dir).and_then(|it| it.source.clone());
         differences.push(Difference {
@@ -88,14 +96,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             ),
         )
         .level(level)
-        .at(location(&first.at))
-        .at(place(container));
+        .at(first.at.location())
+        .at(container_location(container));
     for difference in &differences {
         finding = finding
-            .because(difference.declared.clone(), location(&difference.at).to_string())
+            .because(difference.declared.clone(), difference.at.location().to_string())
             .because(difference.held.clone(), container.name.clone());
     }
-    let up = compose::command(evidence, &format!("up -d {}", shell_word(&service.name)));
+    let up = compose_command(evidence, &format!("up -d {}", shell_word(&service.name)));
     let remedy = if lacks_volume.is_empty() {
         Remedy::careful(
             "if the file is right, let Compose make the container anew; its volumes stay",
@@ -105,7 +113,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         // `data-volume-not-attached` says what to copy out first.
         Remedy::careful(format!("after the data is copied out of the container: {up}"))
     };
-    Ok(vec![heed_200(evidence, finding.remedy(remedy))])
+    Ok(vec![cap_if_cli_works(evidence, finding.remedy(remedy))])
 }
 
 /// A warning; an error where it explains what is wrong now.
@@ -115,7 +123,7 @@ fn weigh(
     differences: &[Difference],
 ) -> Result<(Level, Certainty), Unseen> {
     let proven = Certainty::Proven;
-    let Some(endpoint) = selected(evidence)? else { return Ok((Level::Warning, proven)) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok((Level::Warning, proven)) };
     if endpoint.invalid.is_some() || convex_answers(endpoint)? {
         return Ok((Level::Warning, proven));
     }
@@ -128,7 +136,7 @@ fn weigh(
         return Ok((Level::Error, proven));
     }
     // It died of something that the file may have mended.
-    let died = container.log.seen().is_ok_and(|log| log_lines::explanation(&log.tail).is_some());
+    let died = container.log.seen().is_ok_and(|log| explanation(&log.tail).is_some());
     if died && differences.iter().any(|it| it.kind == Kind::Program) {
         return Ok((Level::Error, Certainty::Likely));
     }
@@ -268,8 +276,8 @@ fn full(image: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
     use crate::evidence::Observation::Seen;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
     use crate::secret::Fingerprint;
 

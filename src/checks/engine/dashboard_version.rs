@@ -1,10 +1,12 @@
 //! Backend and dashboard are of different versions.
 
-use super::{asked, place, subject};
 use crate::checks::Check;
-use crate::checks::compose::{self, location};
+use crate::deployment::compose::project;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_subject;
 use crate::evidence::docker::{Companion, ContainerState};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static DASHBOARD_VERSION_DIFFERS: Rule = Rule {
@@ -23,9 +25,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(finding) = declared(evidence) {
         return Ok(vec![finding.remedy(same(evidence))]);
     }
-    let docker = asked(evidence)?;
-    let subject = subject(evidence, docker)?;
-    compose::project(evidence)?;
+    let docker = evidence.docker.seen()?;
+    let subject = run_subject(evidence, docker)?;
+    project(evidence)?;
     let Some((container, _)) = subject else { return Ok(vec![]) };
     // The project's own; a dashboard of nobody's project may be for any backend.
     let Some(project) = &container.project else { return Ok(vec![]) };
@@ -48,19 +50,19 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(format!("is {one}"), container.name.clone())
             .because(format!("is {other}"), dashboard.name.clone())
             .at(Location::container(dashboard.name.clone()))
-            .at(place(container))
+            .at(container_location(container))
             .remedy(same(evidence)),
     ])
 }
 
 /// Two tags of the compose file that are not the same.
 fn declared(evidence: &Evidence) -> Option<Finding> {
-    let project = compose::project(evidence).ok()??;
+    let project = project(evidence).ok()??;
     let service = project.backend()?;
     let dashboard = project.dashboards.first()?;
     let image = service.image.as_deref()?;
     let (one, other) = tags_differ(image, &dashboard.image)?;
-    let (here, there) = (location(&service.at), location(&dashboard.at));
+    let (here, there) = (service.at.location(), dashboard.at.location());
     Some(
         DASHBOARD_VERSION_DIFFERS
             .finding(
@@ -97,13 +99,13 @@ fn same(evidence: &Evidence) -> Remedy {
     Remedy::careful(
         "give both images the same tag; going forward with the backend migrates its database, so back it up first",
     )
-    .run(compose::command(evidence, "up -d"))
+    .run(compose_command(evidence, "up -d"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::compose::DashboardService;
 
     const BACKEND: &str = "ghcr.io/get-convex/convex-backend";

@@ -1,10 +1,14 @@
 //! No space is left where the backend writes.
 
-use super::log_lines::told;
-use super::{DEATH, asked, command, place, subject, weight};
+use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_subject;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::docker_command;
 use crate::report::{Finding, Level, Remedy, Rule};
 
 static DISK_FULL: Rule = Rule {
@@ -13,7 +17,7 @@ static DISK_FULL: Rule = Rule {
     title: "the disk that holds the backend's data is full",
     explain: include_str!("disk-full.md"),
     is_cause: true,
-    causes: DEATH,
+    causes: BACKEND_DOWN,
     since: "0.1.0",
 };
 
@@ -22,17 +26,15 @@ pub(super) static CHECK: Check = Check { rules: &[&DISK_FULL], run };
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let (container, finding) = match refused_by_engine(evidence) {
         Some(found) => found,
-        None => match told(evidence, DISK_FULL.id)? {
-            Some(told) => (told.container, told.finding(&DISK_FULL)),
+        None => match log_match(evidence, DISK_FULL.id)? {
+            Some(found) => (found.container, found.finding(&DISK_FULL)),
             None => return Ok(vec![]),
         },
     };
     let mut look = Remedy::safe("see what takes the space");
     let data = container.mount_over(&container.data_dir);
     look = match data.and_then(|mount| mount.source.as_deref()).filter(|it| it.starts_with('/')) {
-        Some(directory) => {
-            look.run(format!("df -h {}", crate::checks::compose::shell_word(directory)))
-        }
+        Some(directory) => look.run(format!("df -h {}", crate::report::shell_word(directory))),
         None => look.run("df -h").run("docker system df"),
     };
     Ok(vec![finding.remedy(look).remedy(
@@ -41,32 +43,32 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         )
         .run("docker image prune")
         .run("docker builder prune")
-        .run(command("start", &container.name)),
+        .run(docker_command("start", &container.name)),
     )])
 }
 
 /// The engine itself found no room to start it.
 fn refused_by_engine(evidence: &Evidence) -> Option<(&Container, Finding)> {
-    let docker = asked(evidence).ok()?;
-    let (container, sure) = subject(evidence, docker).ok()??;
+    let docker = evidence.docker.seen().ok()?;
+    let (container, sure) = run_subject(evidence, docker).ok()??;
     let error = container.start_error.as_deref().filter(|_| !container.is_running())?;
     if !error.to_ascii_lowercase().contains("no space left on device") {
         return None;
     }
-    let (level, weighed) = weight(evidence);
+    let (level, weighed) = of_backend_fault(evidence);
     let detail = format!("The engine could not start {}: its disk is full.", container.name);
     let finding = DISK_FULL
         .finding(sure.min(weighed), detail)
         .level(level)
         .because(error.to_owned(), "the engine's last start of it")
-        .at(place(container));
+        .at(container_location(container));
     Some((container, finding))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     #[test]

@@ -1,11 +1,14 @@
 //! The project's containers are on the engine of another docker context than the one that was
 //! asked.
 
-use crate::checks::endpoint::{convex_answers, is_engine_host, is_loopback, selected};
-use crate::checks::engine::asked;
-use crate::checks::{Check, compose};
+use crate::checks::Check;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::is_loopback;
+use crate::deployment::endpoint::selected_endpoint;
 use crate::evidence::docker::OtherContext;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static DOCKER_OTHER_CONTEXT: Rule = Rule {
@@ -29,7 +32,7 @@ pub(super) fn holder(docker: &DockerFacts) -> Option<(&OtherContext, &[String])>
 }
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let docker = asked(evidence)?;
+    let docker = evidence.docker.seen()?;
     if let Some((other, containers)) = holder(docker) {
         return Ok(vec![tell(evidence, docker, other, containers)]);
     }
@@ -45,7 +48,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 /// A warning; an error where nothing answers at a URL that means this machine: then the backend is
 /// to be looked for there.
 fn level(evidence: &Evidence) -> Level {
-    match selected(evidence) {
+    match selected_endpoint(evidence) {
         Ok(Some(endpoint))
             if endpoint.invalid.is_none()
                 && is_loopback(&endpoint.host)
@@ -68,7 +71,7 @@ fn tell(
         Some(context) => format!("the context `{context}`"),
         None => docker.address.clone(),
     };
-    let name = compose::shell_word(&other.name);
+    let name = shell_word(&other.name);
     DOCKER_OTHER_CONTEXT
         .finding(
             Certainty::Proven,
@@ -97,8 +100,9 @@ fn tell(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build::{self, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::endpoint::told;
     use crate::evidence::endpoint::Reach;
 
     #[test]

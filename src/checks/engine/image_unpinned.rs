@@ -1,7 +1,9 @@
 //! The image's tag moves: what runs after the next `pull` is not what ran before.
 
-use crate::checks::engine::{asked, place, subject};
-use crate::checks::{Check, compose};
+use crate::checks::Check;
+use crate::deployment::compose::project;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_subject;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -18,18 +20,18 @@ static IMAGE_UNPINNED: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&IMAGE_UNPINNED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let project = compose::project(evidence);
+    let project = project(evidence);
     let service = project.as_ref().ok().and_then(|project| project.as_ref()?.backend());
     let declared = service.and_then(|service| Some((service, service.image.as_deref()?)));
-    let docker = asked(evidence);
-    let subject = docker.and_then(|docker| subject(evidence, docker));
+    let docker = evidence.docker.seen();
+    let subject = docker.and_then(|docker| run_subject(evidence, docker));
     let container = subject.as_ref().ok().and_then(|found| *found).map(|(it, _)| it);
     let (image, location) = match (declared, container) {
         (Some((service, image)), _) if is_moving(image) => {
             (image, Location::line(service.at.file.clone(), service.at.line))
         }
         (_, Some(container)) if is_moving(&container.image) => {
-            (container.image.as_str(), place(container))
+            (container.image.as_str(), container_location(container))
         }
         _ => {
             project?;
@@ -60,7 +62,7 @@ fn is_moving(image: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     #[test]
     fn latest_moves_and_a_digest_does_not() {

@@ -1,11 +1,16 @@
 //! Two backends want one port of the host: only one of them can have it.
 
-use crate::checks::endpoint::{heed_200, is_engine_host, selected};
-use crate::checks::engine::{asked, command, place, port_taken};
-use crate::checks::{Check, compose};
+use crate::checks::Check;
+use crate::deployment::container::container_location;
+use crate::deployment::container::port_taken;
+use crate::deployment::endpoint::is_engine_host;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::docker::{Container, Port};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::remedies::command::docker_command;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static SEVERAL_BACKENDS_ON_PORT: Rule = Rule {
@@ -21,7 +26,7 @@ static SEVERAL_BACKENDS_ON_PORT: Rule = Rule {
 pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_ON_PORT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let docker = asked(evidence)?;
+    let docker = evidence.docker.seen()?;
     let finding = match docker.expected().and_then(|it| bind_failed(evidence, docker, it)) {
         Some(finding) => finding,
         None => match both_running(evidence, docker)? {
@@ -29,7 +34,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             None => return Ok(vec![]),
         },
     };
-    Ok(vec![heed_200(evidence, finding)])
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 /// Our container did not get its port.
@@ -43,11 +48,11 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
     // The engine keeps the words of the last start; whoever had the port may have let go of it
     // since.
     let is_free = holder.is_none()
-        && selected(evidence)
+        && selected_endpoint(evidence)
             .ok()
             .flatten()
             .is_some_and(|endpoint| endpoint.port == port && endpoint.reach == Reach::Refused)
-        && selected(evidence).ok().flatten().map(|it| is_engine_host(evidence, it))
+        && selected_endpoint(evidence).ok().flatten().map(|it| is_engine_host(evidence, it))
             == Some(Ok(true));
     if is_free {
         return None;
@@ -58,15 +63,15 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
             format!("{} could not start: port {port} is taken.", expected.name),
         )
         .because(error.to_owned(), expected.name.clone())
-        .at(place(expected));
+        .at(container_location(expected));
     if let Some(holder) = holder {
         finding = finding.because(format!("publishes port {port}"), holder.container.clone());
     }
     Some(
         finding.remedy(other_port(evidence, port)).remedy(match holder {
             Some(holder) => Remedy::careful("or stop the one that holds it")
-                .run(command("stop", &holder.container))
-                .run(compose::command(evidence, "up -d")),
+                .run(docker_command("stop", &holder.container))
+                .run(compose_command(evidence, "up -d")),
             None => Remedy::safe("see which process holds it")
                 .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
         }),
@@ -75,7 +80,7 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
 
 /// Two running ones publish the URL's port on addresses that overlap.
 fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Finding>, Unseen> {
-    let Some(endpoint) = selected(evidence)? else { return Ok(None) };
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(None) };
     if !is_engine_host(evidence, endpoint)? {
         return Ok(None);
     }
@@ -98,8 +103,8 @@ fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Find
                 Certainty::Proven,
                 format!("{} and {} both publish port {}.", first.name, second.name, endpoint.port),
             )
-            .at(place(first))
-            .at(place(second))
+            .at(container_location(first))
+            .at(container_location(second))
             .remedy(other_port(evidence, endpoint.port))
     }))
 }
@@ -113,13 +118,13 @@ fn other_port(evidence: &Evidence, port: u16) -> Remedy {
     Remedy::careful(format!(
         "give one of them another port: PORT=… in its .env, or the left side of its `ports:` line in place of {port}, and in its URL"
     ))
-    .run(compose::command(evidence, "up -d"))
+    .run(compose_command(evidence, "up -d"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
 
     #[test]
     fn a_stopped_neighbour_is_no_rival() {

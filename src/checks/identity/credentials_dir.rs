@@ -1,13 +1,19 @@
 //! DATA_DIR or CREDENTIALS_DIR points outside of everything that is mounted: the secret lies in the
 //! container's own layer, and every recreate makes a new one.
 
-use super::{service, value_place, value_spot};
 use crate::checks::Check;
-use crate::checks::persistence::{
-    Elsewhere, IMAGE_VOLUME, declared_over, for_a_throw_away, inside, is_durable, keeps, place,
-    spot, then_mint,
-};
+use crate::deployment::compose::backend_service;
+use crate::deployment::data::StoredElsewhere;
+use crate::deployment::data::declared_mount_over;
+use crate::deployment::data::is_kept_by_file;
+use crate::deployment::data::is_persistent;
+use crate::deployment::variable::value_location;
+use crate::deployment::variable::value_source;
+use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::DATA_DIR;
+use crate::remedies::mint::also_new_key;
+use crate::remedies::rescue::path_in_container;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The credentials lie outside of every mount.
@@ -25,22 +31,25 @@ pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&CREDENTIALS_OUTSIDE_VOLUME], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(service) = service(evidence)? else { return Ok(vec![]) };
+    let Some(service) = backend_service(evidence)? else { return Ok(vec![]) };
     let chosen = [("DATA_DIR", &service.data_dir), ("CREDENTIALS_DIR", &service.credentials_dir)]
         .into_iter()
         .find(|(_, path)| {
             // Below the image's own volume it is `data-volume-missing` and its kin.
-            !path.starts_with(IMAGE_VOLUME) && !declared_over(service, path).is_some_and(keeps)
+            !path.starts_with(DATA_DIR)
+                && !declared_mount_over(service, path).is_some_and(is_kept_by_file)
         });
     let Some((variable, path)) = chosen else { return Ok(vec![]) };
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
-    let elsewhere = Elsewhere::of(service, container);
+    let elsewhere = StoredElsewhere::of(service, container);
     let credentials_only = variable == "CREDENTIALS_DIR";
     if elsewhere.everything() || (credentials_only && elsewhere.secret) {
         return Ok(vec![]);
     }
     let certainty = match container {
-        Some(container) if !container.mount_over(path).is_some_and(is_durable) => Certainty::Proven,
+        Some(container) if !container.mount_over(path).is_some_and(is_persistent) => {
+            Certainty::Proven
+        }
         Some(_) | None => Certainty::Likely,
     };
     let lost = if credentials_only {
@@ -59,30 +68,34 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         )
         .because(
             format!("{variable} is {path}"),
-            entry.map_or_else(|| spot(&service.at), value_spot),
+            entry.map_or_else(|| service.at.to_string(), value_source),
         )
-        .at(entry.map_or_else(|| place(&service.at), value_place));
+        .at(entry.map_or_else(|| service.at.location(), value_location));
     let finding = match container {
         Some(container) => finding.at(Location::container(&container.name)).remedy(
             Remedy::careful("First copy it out of the container").run(format!(
                 "docker cp {} ./convex-data-rescue",
-                inside(container, &format!("{path}/."))
+                path_in_container(container, &format!("{path}/."))
             )),
         ),
         None => finding,
     };
-    let finding = for_a_throw_away(evidence, container, finding);
+    let finding = for_temporary_instance(evidence, container, finding);
     let finding = finding.remedy(Remedy::safe(format!(
-        "Then mount a named volume at {path}, or remove {variable} and mount one at {IMAGE_VOLUME}; \
+        "Then mount a named volume at {path}, or remove {variable} and mount one at {DATA_DIR}; \
          move the copy in before the backend starts"
     )));
-    Ok(vec![then_mint(evidence, finding)])
+    Ok(vec![also_new_key(evidence, finding)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, declared, unseen, valid};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::declared;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::valid;
     use Certainty::{Likely, Proven};
 
     #[test]

@@ -1,9 +1,9 @@
 //! The backend is not started by upstream's `run_backend.sh`, which reads and keeps the
 //! credentials.
 
-use super::{service, whose};
 use crate::checks::Check;
-use crate::checks::persistence::{place, spot};
+use crate::deployment::compose::backend_service;
+use crate::deployment::container::identity_subject;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -22,18 +22,18 @@ pub static ENTRYPOINT_OVERRIDDEN: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&ENTRYPOINT_OVERRIDDEN], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let service = service(evidence);
-    let whose = whose(evidence);
+    let service = backend_service(evidence);
+    let subject = identity_subject(evidence);
     let overridden =
         service.as_ref().ok().and_then(|service| service.filter(|s| s.entrypoint_overridden));
-    let container = whose
+    let container = subject
         .as_ref()
         .ok()
         .and_then(Option::as_ref)
-        .map(|whose| whose.container)
+        .map(|subject| subject.container)
         .filter(|container| !container.upstream_entrypoint);
     if overridden.is_none() && container.is_none() {
-        whose?;
+        subject?;
         service?;
         return Ok(vec![]);
     }
@@ -44,7 +44,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
          `generate_admin_key.sh` may not fit.",
     );
     if let Some(service) = overridden {
-        finding = finding.because("sets `entrypoint`", spot(&service.at)).at(place(&service.at));
+        finding =
+            finding.because("sets `entrypoint`", service.at.to_string()).at(service.at.location());
     }
     if let Some(container) = container {
         finding = finding
@@ -59,7 +60,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, unseen};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::unseen;
 
     #[test]
     fn in_the_file_or_in_the_container() {

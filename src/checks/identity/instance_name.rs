@@ -1,7 +1,10 @@
 //! A name by which no key is ever accepted.
 
-use super::{opinion, service, value_place, whose};
 use crate::checks::Check;
+use crate::deployment::compose::backend_service;
+use crate::deployment::container::identity_subject;
+use crate::deployment::variable::entry_if_set;
+use crate::deployment::variable::value_location;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -22,10 +25,10 @@ pub static CHECK: Check = Check { rules: &[&INSTANCE_NAME_UNUSABLE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
-    let whose = whose(evidence);
-    let container = whose.as_ref().ok().and_then(Option::as_ref).map(|whose| whose.container);
-    let service = service(evidence);
-    let entry = service.as_ref().ok().and_then(|service| opinion(*service, "INSTANCE_NAME"));
+    let subject = identity_subject(evidence);
+    let container = subject.as_ref().ok().and_then(Option::as_ref).map(|subject| subject.container);
+    let service = backend_service(evidence);
+    let entry = service.as_ref().ok().and_then(|service| entry_if_set(*service, "INSTANCE_NAME"));
     let declared = entry.and_then(|entry| match &entry.value {
         EntryValue::Plain(name) => Some(name.as_str()),
         _ => None,
@@ -51,7 +54,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some((sign.1, source, certainty))
     });
     let Some((sign, source, certainty)) = found else {
-        whose?;
+        subject?;
         if let Some(container) = container {
             container.instance_name.environment.seen()?;
         }
@@ -74,7 +77,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         )
         .because(format!("the name holds {sign}"), source);
     if let Some(entry) = entry {
-        finding = finding.at(value_place(entry));
+        finding = finding.at(value_location(entry));
     }
     if let Some(container) = container {
         finding = finding.at(Location::container(&container.name));
@@ -90,7 +93,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, entry};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::entry;
     use Certainty::{Likely, Proven};
 
     type Change = fn(&mut Evidence);

@@ -1,13 +1,20 @@
 //! The instance runs under one name, and its next start will use another: every key bears the old
 //! one.
 
-use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
-use crate::checks::key::selected;
-use crate::checks::persistence::mending;
-use crate::checks::place::is_compose_s;
+use crate::deployment::compose::backend_service;
+use crate::deployment::container::IdentitySubject;
+use crate::deployment::container::identity_subject;
+use crate::deployment::key::selected_key;
+use crate::deployment::platform::is_run_by_compose;
+use crate::deployment::variable::entry_if_set;
+use crate::deployment::variable::value_location;
+use crate::deployment::variable::value_source;
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::recreate;
+use crate::remedies::command::restart;
+use crate::remedies::secret::is_in_env_file;
 use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 
 /// Two places hold two names.
@@ -25,17 +32,17 @@ pub static NAME_DRIFT: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&NAME_DRIFT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(whose) = whose(evidence)? else { return Ok(vec![]) };
-    let container = whose.container;
+    let Some(subject) = identity_subject(evidence)? else { return Ok(vec![]) };
+    let container = subject.container;
     let places = &container.instance_name;
     let text = |place: Result<&'_ Option<String>, Unseen>| {
         place.map(|name| name.clone().filter(|name| !name.is_empty()))
     };
     let (process, environment, file) =
         (text(places.process.seen()), text(places.environment.seen()), text(places.file.seen()));
-    let declared = if whose.of_compose {
-        service(evidence).map(|service| {
-            opinion(service, "INSTANCE_NAME").and_then(|entry| match &entry.value {
+    let declared = if subject.of_compose {
+        backend_service(evidence).map(|service| {
+            entry_if_set(service, "INSTANCE_NAME").and_then(|entry| match &entry.value {
                 EntryValue::Plain(name) => Some((name.clone(), entry)),
                 _ => None,
             })
@@ -77,7 +84,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let mut finding = NAME_DRIFT
         .finding(
-            whose.certainty,
+            subject.certainty,
             format!(
                 "The instance is {old} now and {new} after `{command}`: then every key that begins \
                  with {old}| is refused, until its name is rewritten.{database}"
@@ -86,15 +93,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .because(format!("is called {old}"), container.name.clone())
         .because(
             format!("will be called {new}"),
-            entry.map_or_else(|| container.name.clone(), value_spot),
+            entry.map_or_else(|| container.name.clone(), value_source),
         );
     if let Some(entry) = entry {
-        finding = finding.at(value_place(entry));
+        finding = finding.at(value_location(entry));
     }
     Ok(vec![
         finding
             .at(Location::container(&container.name))
-            .remedy(back(evidence, &whose, entry, &old))
+            .remedy(back(evidence, &subject, entry, &old))
             .remedy(
                 Remedy::careful(format!(
                     "Or go on as {new}, and write {new} before the | of every key (the hex part stays)"
@@ -108,14 +115,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 /// Compose's `.env` says the new one.
 fn back(
     evidence: &Evidence,
-    whose: &Whose<'_>,
+    subject: &IdentitySubject<'_>,
     entry: Option<&EnvironmentEntry>,
     old: &str,
 ) -> Remedy {
     let remedy = Remedy::safe(format!("Set INSTANCE_NAME back to {old}"));
-    let key = selected(evidence).and_then(|key| key.shape.name.as_deref());
-    let sure = key == Some(old) && is_compose_s(whose.container);
-    match entry.filter(|entry| sure && mending::is_in_env_file(evidence, entry)) {
+    let key = selected_key(evidence).and_then(|key| key.shape.name.as_deref());
+    let sure = key == Some(old) && is_run_by_compose(subject.container);
+    match entry.filter(|entry| sure && is_in_env_file(evidence, entry)) {
         Some(EnvironmentEntry { value_at: Some(at), .. }) => remedy.act(Action::SetVariable {
             file: at.file.clone(),
             name: "INSTANCE_NAME".to_owned(),
@@ -128,7 +135,10 @@ fn back(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, entry, unseen};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::unseen;
     use crate::evidence::compose::At;
     use crate::report::Certainty::{self, Proven};
 

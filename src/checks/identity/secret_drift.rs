@@ -1,13 +1,23 @@
 //! The secret in force is not the one that the next start will use: the keys of today die then, or
 //! those minted today do not work yet.
 
-use super::{Whose, opinion, recreate, restart, service, value_place, value_spot, whose};
 use crate::checks::Check;
-use crate::checks::key::{called, capital, selected, trial};
-use crate::checks::persistence::mending;
+use crate::deployment::compose::backend_service;
+use crate::deployment::container::IdentitySubject;
+use crate::deployment::container::identity_subject;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key::selected_key;
+use crate::deployment::key::trial_of;
+use crate::deployment::variable::entry_if_set;
+use crate::deployment::variable::value_location;
+use crate::deployment::variable::value_source;
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Observation, Unseen};
+use crate::remedies::command::recreate;
+use crate::remedies::command::restart;
+use crate::remedies::secret::is_in_env_file;
+use crate::report::capitalized;
 use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
@@ -36,8 +46,8 @@ struct Place<'a> {
 }
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(whose) = whose(evidence)? else { return Ok(vec![]) };
-    let container = whose.container;
+    let Some(subject) = identity_subject(evidence)? else { return Ok(vec![]) };
+    let container = subject.container;
     let process = in_container("the process", &container.name, &container.secret.process);
     let environment = in_container(
         "the environment of the container",
@@ -45,7 +55,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         &container.secret.environment,
     );
     let file = in_container("the credentials file", &container.name, &container.secret.file);
-    let compose = of_compose(evidence, &whose);
+    let compose = of_compose(evidence, &subject);
 
     // What the next start uses: the environment, else the file (docs/facts.md, convex-credentials).
     // In force now: the process.
@@ -75,26 +85,26 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let (Some(old), Some(new)) = (old, new) else { return Ok(vec![]) };
     let opens = |place: &Place<'_>| {
-        selected(evidence)
-            .and_then(|key| trial(key, place.secret))
+        selected_key(evidence)
+            .and_then(|key| trial_of(key, place.secret))
             .map(|trial| trial.opened.is_some())
     };
-    let key = selected(evidence).map_or_else(|| "the key".to_owned(), called);
+    let key = selected_key(evidence).map_or_else(|| "the key".to_owned(), key_in_words);
     let about_key = match (opens(old), opens(new)) {
         (Some(true), _) => format!(" With it {key} stops working."),
         (_, Some(true)) => format!(" From then on {key} is accepted."),
         (Some(false), Some(false)) => {
-            format!(" {} opens with neither: one is to be minted in any case.", capital(&key))
+            format!(" {} opens with neither: one is to be minted in any case.", capitalized(&key))
         }
         _ => String::new(),
     };
     let mut finding = SECRET_DRIFT
         .finding(
-            whose.certainty,
+            subject.certainty,
             format!(
                 "{} holds secret {}, {} holds {}. After `{command}` the latter is in force, and \
                  keys made with the former are refused.{about_key}",
-                capital(old.what),
+                capitalized(old.what),
                 old.secret,
                 new.what,
                 new.secret
@@ -112,9 +122,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         new.what, old.what
     ));
     // Which one is meant, the key of the CLI tells, and nothing else does.
-    let in_env_file = new.entry.filter(|entry| mending::is_in_env_file(evidence, entry));
+    let in_env_file = new.entry.filter(|entry| is_in_env_file(evidence, entry));
     let pinned = in_env_file.and_then(|entry| now.map(|now| (entry, now)));
-    let runs = container.is_running() && crate::checks::place::is_compose_s(container);
+    let runs = container.is_running() && crate::deployment::platform::is_run_by_compose(container);
     let (back, on) = match (opens(old), opens(new), pinned.filter(|_| runs)) {
         (Some(true), Some(false), Some((entry, now))) if now.secret == old.secret => {
             (Some(pin(container, entry)), None)
@@ -175,26 +185,35 @@ fn in_container<'a>(
 }
 
 /// The compose file's, if it speaks of this container.
-fn of_compose<'a>(evidence: &'a Evidence, whose: &Whose<'_>) -> Result<Option<Place<'a>>, Unseen> {
-    if !whose.of_compose {
+fn of_compose<'a>(
+    evidence: &'a Evidence,
+    subject: &IdentitySubject<'_>,
+) -> Result<Option<Place<'a>>, Unseen> {
+    if !subject.of_compose {
         return Ok(None);
     }
-    Ok(opinion(service(evidence)?, "INSTANCE_SECRET").and_then(|entry| match &entry.value {
-        EntryValue::Secret(state) => Some(Place {
-            what: "the compose project",
-            source: value_spot(entry),
-            secret: state.fingerprint()?,
-            at: value_place(entry),
-            entry: Some(entry),
-        }),
-        _ => None,
+    Ok(entry_if_set(backend_service(evidence)?, "INSTANCE_SECRET").and_then(|entry| {
+        match &entry.value {
+            EntryValue::Secret(state) => Some(Place {
+                what: "the compose project",
+                source: value_source(entry),
+                secret: state.fingerprint()?,
+                at: value_location(entry),
+                entry: Some(entry),
+            }),
+            _ => None,
+        }
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, entry, unseen, valid};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::valid;
     use crate::evidence::compose::At;
     use crate::evidence::docker::SecretPlaces;
     use crate::evidence::surroundings::Git;

@@ -1,9 +1,10 @@
 //! The secret is written into the compose file: whoever gets the file can mint admin keys.
 
-use super::{declared_secret, value_place};
 use crate::checks::Check;
-use crate::checks::persistence::{mending, spot};
+use crate::deployment::variable::declared_secret;
+use crate::deployment::variable::value_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::secret::move_out;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The secret stands in the compose file.
@@ -35,20 +36,20 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else {
         "Whoever gets the file can mint admin keys."
     };
-    let move_out = Remedy::safe(
+    let remedy = Remedy::safe(
         "Move the value to `.env` (which git must ignore), and write `INSTANCE_SECRET: \
          ${INSTANCE_SECRET}` here",
     );
-    let move_out = match mending::move_out(evidence, entry, secret) {
-        Some(actions) if !tracked => actions.into_iter().fold(move_out, Remedy::act),
-        _ => move_out,
+    let remedy = match move_out(evidence, entry, secret) {
+        Some(actions) if !tracked => actions.into_iter().fold(remedy, Remedy::act),
+        _ => remedy,
     };
     let finding = SECRET_IN_COMPOSE
         .finding(Certainty::Proven, detail)
         .level(if tracked { Level::Error } else { Level::Warning })
-        .because(format!("INSTANCE_SECRET is set to secret {secret}"), spot(at))
-        .at(value_place(entry))
-        .remedy(move_out);
+        .because(format!("INSTANCE_SECRET is set to secret {secret}"), at.to_string())
+        .at(value_location(entry))
+        .remedy(remedy);
     Ok(vec![if tracked {
         finding.remedy(
             Remedy::careful(
@@ -64,7 +65,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, at, entry, valid};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::at;
+    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::valid;
     use crate::evidence::compose::{At, EntryValue};
     use crate::evidence::surroundings::Git;
     use crate::report::Action;

@@ -1,13 +1,18 @@
 //! A secret by which no backend starts.
 
-use super::{opinion, recreate, service, value_place, value_spot, whose};
 use crate::checks::Check;
-use crate::checks::engine::log_lines;
-use crate::checks::key::is_accepted;
-use crate::checks::persistence::compose_command;
+use crate::deployment::compose::backend_service;
+use crate::deployment::container::identity_subject;
+use crate::deployment::key::key_is_accepted;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::variable::entry_if_set;
+use crate::deployment::variable::value_location;
+use crate::deployment::variable::value_source;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
+use crate::remedies::command::compose_command;
+use crate::remedies::command::recreate;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The secret is not 64 hex digits.
@@ -25,10 +30,10 @@ pub static SECRET_INVALID: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&SECRET_INVALID], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let whose = whose(evidence);
-    let container = whose.as_ref().ok().and_then(Option::as_ref).map(|whose| whose.container);
-    let service = service(evidence);
-    let entry = service.as_ref().ok().and_then(|service| opinion(*service, "INSTANCE_SECRET"));
+    let subject = identity_subject(evidence);
+    let container = subject.as_ref().ok().and_then(Option::as_ref).map(|subject| subject.container);
+    let service = backend_service(evidence);
+    let entry = service.as_ref().ok().and_then(|service| entry_if_set(*service, "INSTANCE_SECRET"));
     let replace = || {
         Remedy::safe(
             "If a copy of the old secret exists, put that in its place: keys stay valid. Else make a \
@@ -56,7 +61,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 .because(format!("{what}: {why}"), container.name.clone())
                 .at(Location::container(&container.name));
             return Ok(vec![match entry {
-                Some(entry) => finding.at(value_place(entry)).remedy(replace()),
+                Some(entry) => finding.at(value_location(entry)).remedy(replace()),
                 None => finding.remedy(replace()),
             }]);
         }
@@ -68,21 +73,21 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .map_or_else(|| compose_command(evidence, "up -d"), |it| recreate(evidence, it));
         let finding = SECRET_INVALID
             .finding(Certainty::Likely, format!("After `{then}` the backend does not start: {why}"))
-            .because(format!("INSTANCE_SECRET: {why}"), value_spot(entry))
-            .at(value_place(entry))
+            .because(format!("INSTANCE_SECRET: {why}"), value_source(entry))
+            .at(value_location(entry))
             .remedy(replace());
         // What works now is no error of the compose file (docs/facts.md, rule-200).
-        return Ok(vec![if is_accepted(evidence) {
+        return Ok(vec![if key_is_accepted(evidence) {
             finding.level(Level::Warning)
         } else {
             finding
         }]);
     }
-    let logged = log_lines::told(evidence, SECRET_INVALID.id);
-    if let Ok(Some(told)) = &logged {
-        return Ok(vec![told.finding(&SECRET_INVALID).remedy(replace())]);
+    let logged = log_match(evidence, SECRET_INVALID.id);
+    if let Ok(Some(found)) = &logged {
+        return Ok(vec![found.finding(&SECRET_INVALID).remedy(replace())]);
     }
-    whose?;
+    subject?;
     service?;
     if let Some(container) = container
         && container.secret.environment.seen()?.is_none()
@@ -95,7 +100,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, entry, unseen, valid};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::valid;
     use Certainty::{Likely, Proven};
 
     type Change = fn(&mut Evidence);

@@ -1,11 +1,16 @@
 //! The secret is a published one: whoever reaches the backend can mint admin keys for it.
 
-use super::{declared_secret, value_place, value_spot, whose};
 use crate::checks::Check;
-use crate::checks::key::secret_in_force;
-use crate::checks::persistence::{for_a_throw_away, rotating};
+use crate::deployment::container::identity_subject;
+use crate::deployment::container::running_secret;
+use crate::deployment::variable::declared_secret;
+use crate::deployment::variable::value_location;
+use crate::deployment::variable::value_source;
+use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::rotation::errands;
+use crate::remedies::rotation::rotate;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
@@ -31,44 +36,44 @@ fn published() -> Fingerprint {
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let published = published();
-    let whose = whose(evidence);
-    let container = whose.as_ref().ok().and_then(Option::as_ref);
+    let subject = identity_subject(evidence);
+    let container = subject.as_ref().ok().and_then(Option::as_ref);
     let declared = declared_secret(evidence);
     let entry =
         declared.as_ref().ok().and_then(|found| found.filter(|(_, own)| **own == published));
-    let rotate = || {
-        let rotate = rotating::rotate(evidence, SECRET_PUBLIC.id);
+    let rotations = || {
+        let rotate = rotate(evidence, SECRET_PUBLIC.id);
         let by_hand = Remedy::careful(
             "Put a new secret into `.env` as INSTANCE_SECRET, recreate the container, and mint a key: \
              every old key stops working, the data stays",
         )
         .run("openssl rand -hex 32");
-        let left = if rotate.is_none() { rotating::errands(evidence, false) } else { vec![] };
+        let left = if rotate.is_none() { errands(evidence, false) } else { vec![] };
         [rotate, Some(by_hand.then(left))].into_iter().flatten()
     };
-    if let Some(whose) = container
-        && let Some((secret, how)) = secret_in_force(whose.container)
+    if let Some(subject) = container
+        && let Some((secret, how)) = running_secret(subject.container)
         && *secret == published
     {
-        let level = if is_local_only(whose.container) { Level::Warning } else { Level::Error };
+        let level = if is_local_only(subject.container) { Level::Warning } else { Level::Error };
         let mut finding = SECRET_PUBLIC
             .finding(
                 how,
                 format!(
                     "{} runs with the development secret of upstream's repository{}.",
-                    whose.container.name,
+                    subject.container.name,
                     if level == Level::Warning { "; only this machine can reach it" } else { "" }
                 ),
             )
             .level(level)
-            .because(format!("secret {secret}"), whose.container.name.clone())
-            .at(Location::container(&whose.container.name));
+            .because(format!("secret {secret}"), subject.container.name.clone())
+            .at(Location::container(&subject.container.name));
         if let Some((entry, _)) = entry {
-            finding = finding.at(value_place(entry));
+            finding = finding.at(value_location(entry));
         }
-        let finding = for_a_throw_away(evidence, Some(whose.container), finding);
+        let finding = for_temporary_instance(evidence, Some(subject.container), finding);
         let mut finding = finding;
-        finding.remedies.extend(rotate());
+        finding.remedies.extend(rotations());
         return Ok(vec![finding]);
     }
     if let Some((entry, secret)) = entry {
@@ -78,18 +83,18 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 "The development secret of upstream's repository is in force after the next \
                  `docker compose up -d`.",
             )
-            .because(format!("secret {secret}"), value_spot(entry))
-            .at(value_place(entry));
-        let mut finding = for_a_throw_away(evidence, None, finding);
-        finding.remedies.extend(rotate());
+            .because(format!("secret {secret}"), value_source(entry))
+            .at(value_location(entry));
+        let mut finding = for_temporary_instance(evidence, None, finding);
+        finding.remedies.extend(rotations());
         return Ok(vec![finding]);
     }
-    let whose = whose?;
+    let subject = subject?;
     declared?;
-    if let Some(whose) = whose
-        && secret_in_force(whose.container).is_none()
+    if let Some(subject) = subject
+        && running_secret(subject.container).is_none()
     {
-        let places = &whose.container.secret;
+        let places = &subject.container.secret;
         for place in [&places.process, &places.environment, &places.file] {
             place.seen()?;
         }
@@ -110,7 +115,9 @@ fn is_local_only(container: &Container) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, unseen};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::unseen;
     use crate::evidence::docker::SecretState;
 
     #[test]

@@ -1,7 +1,7 @@
 //! Two instances run with one secret: a key of one opens the other.
 
-use super::whose;
 use crate::checks::Check;
+use crate::deployment::container::identity_subject;
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -21,8 +21,8 @@ pub static SECRET_SHARED: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&SECRET_SHARED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(whose) = whose(evidence)? else { return Ok(vec![]) };
-    let own = &whose.container.secret.process;
+    let Some(subject) = identity_subject(evidence)? else { return Ok(vec![]) };
+    let own = &subject.container.secret.process;
     let Some(secret) = own.seen()?.as_ref().and_then(SecretState::fingerprint) else {
         return Ok(vec![]);
     };
@@ -33,8 +33,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let mut found = Vec::new();
     for other in &evidence.docker.seen()?.backends {
         // One volume under two backends is one instance, and `data-volume-shared`.
-        let same_instance = other.name == whose.container.name
-            || (data(other).is_some() && data(other) == data(whose.container));
+        let same_instance = other.name == subject.container.name
+            || (data(other).is_some() && data(other) == data(subject.container));
         if same_instance || !other.is_running() {
             continue;
         }
@@ -47,12 +47,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                             format!(
                                 "{} and {} both run with secret {secret}: a key of one opens the \
                                  other, once the name before the | fits.",
-                                whose.container.name, other.name
+                                subject.container.name, other.name
                             ),
                         )
-                        .because(format!("secret {secret}"), whose.container.name.clone())
+                        .because(format!("secret {secret}"), subject.container.name.clone())
                         .because(format!("secret {secret}"), other.name.clone())
-                        .at(Location::container(&whose.container.name))
+                        .at(Location::container(&subject.container.name))
                         .at(Location::container(&other.name))
                         .remedy(
                             Remedy::careful(
@@ -75,7 +75,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, container};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::container;
 
     #[test]
     fn two_instances_with_one_secret() {

@@ -1,7 +1,9 @@
 //! The key goes through: the one thing here whose pass says something.
 
-use super::{Said, said, selected, unseen};
 use crate::checks::Check;
+use crate::deployment::key::KeyAnswer;
+use crate::deployment::key::key_answer;
+use crate::deployment::key::selected_key;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule};
 
@@ -20,21 +22,23 @@ pub static KEY_ACCEPTED: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_ACCEPTED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    if selected(evidence).is_none() {
-        return Err(unseen("no admin key is selected"));
+    if selected_key(evidence).is_none() {
+        return Err(Unseen::new("no admin key is selected"));
     }
-    match said(evidence) {
-        Said::Accepted { .. } | Said::ReadOnly => Ok(vec![]),
-        Said::NoAdmin => Err(unseen("check_admin_key answered 403: it takes no system key")),
-        Said::Refused => Err(unseen("the backend refused the key")),
-        Said::Nothing(reason) => Err(unseen(reason)),
+    match key_answer(evidence) {
+        KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly => Ok(vec![]),
+        KeyAnswer::NotAdmin => {
+            Err(Unseen::new("check_admin_key answered 403: it takes no system key"))
+        }
+        KeyAnswer::Rejected => Err(Unseen::new("the backend refused the key")),
+        KeyAnswer::Untested { reason, .. } => Err(Unseen::new(reason)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build;
+    use crate::evidence::build::key as build;
 
     #[test]
     fn passes_only_when_accepted() {

@@ -1,11 +1,18 @@
 //! The key opens, but with the secret of another instance than the one that answers.
 
-use super::judgement::{Case, case, outdone};
-use super::{called, capital, issued, location, mint, stands};
 use crate::checks::Check;
+use crate::deployment::key::created_day;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key_judgement::KeyFault;
+use crate::deployment::key_judgement::key_fault;
+use crate::deployment::key_judgement::superseded;
+use crate::deployment::selection::source_in_words;
+use crate::deployment::selection::source_location;
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::mint::for_answering;
+use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// The key of another instance.
@@ -23,11 +30,11 @@ pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_ANOTHER_INSTANCE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let (key, place, claims, certainty) = match case(evidence)? {
-        Some(Case::AnotherInstance { key, place, claims, certainty }) => {
+    let (key, place, claims, certainty) = match key_fault(evidence)? {
+        Some(KeyFault::AnotherInstance { key, place, claims, certainty }) => {
             (key, place, claims, certainty)
         }
-        Some(other) => return outdone(&other),
+        Some(other) => return superseded(&other),
         None => return Ok(vec![]),
     };
     let name = match place {
@@ -48,13 +55,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             certainty,
             format!(
                 "{} was issued on {} by {owner}{}, not by the backend behind the selected URL.",
-                capital(&called(key)),
-                issued(claims),
+                capitalized(&key_in_words(key)),
+                created_day(claims),
                 url.as_ref().map_or_else(String::new, |url| format!(" ({url})"))
             ),
         )
-        .because(format!("opens with the secret of {owner}"), stands(&key.source));
-    if let Some(at) = location(&key.source) {
+        .because(format!("opens with the secret of {owner}"), source_in_words(&key.source));
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
     if let Some(name) = name {
@@ -65,7 +72,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             "If you mean that instance, set CONVEX_SELF_HOSTED_URL to {url}"
         )));
     }
-    Ok(vec![finding.remedy(mint(evidence, "If you mean the one that answers, mint a key there"))])
+    Ok(vec![
+        finding
+            .remedy(for_answering(evidence, "If you mean the one that answers, mint a key there")),
+    ])
 }
 
 /// Where its API is published on this machine, if it runs on it.
@@ -77,7 +87,12 @@ fn url_of(container: &Container) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, claims, container, opened, process, secret};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::claims;
+    use crate::evidence::build::key::container;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::process;
+    use crate::evidence::build::key::secret;
     use crate::evidence::key::Trial;
     use crate::report::Certainty::{Likely, Proven};
 

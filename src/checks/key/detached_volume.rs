@@ -1,12 +1,23 @@
 //! The key opens with a secret that lies in a volume of no running backend: the old data is still
 //! there.
 
-use super::judgement::{Case, case, outdone};
-use super::{called, capital, day, issued, location, mint, stands};
 use crate::checks::Check;
-use crate::checks::persistence::mending::take_over;
-use crate::checks::persistence::{attach, bring_back, compose_command, holds};
+use crate::deployment::data::content_in_words;
+use crate::deployment::key::created_day;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key::utc_day;
+use crate::deployment::key_judgement::KeyFault;
+use crate::deployment::key_judgement::key_fault;
+use crate::deployment::key_judgement::superseded;
+use crate::deployment::selection::source_in_words;
+use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::remedies::mint::for_answering;
+use crate::remedies::volumes::take_over;
+use crate::remedies::way_back::attach;
+use crate::remedies::way_back::bring_back;
+use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// The key of a volume that the backend does not have.
@@ -24,11 +35,11 @@ pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_DETACHED_VOLUME], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let (key, volume, holder, claims, certainty) = match case(evidence)? {
-        Some(Case::DetachedVolume { key, volume, holder, claims, certainty }) => {
+    let (key, volume, holder, claims, certainty) = match key_fault(evidence)? {
+        Some(KeyFault::DetachedVolume { key, volume, holder, claims, certainty }) => {
             (key, volume, holder, claims, certainty)
         }
-        Some(other) => return outdone(&other),
+        Some(other) => return superseded(&other),
         None => return Ok(vec![]),
     };
     let docker = evidence.docker.seen().ok();
@@ -41,7 +52,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
     let changed = seen
         .and_then(|seen| seen.changed_at)
-        .map(|at| format!(", last changed {}", day(at)))
+        .map(|at| format!(", last changed {}", utc_day(at)))
         .unwrap_or_default();
     let about = format!("volume {volume}{of_project}{changed}");
     let mut finding = KEY_FROM_DETACHED_VOLUME
@@ -50,20 +61,20 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} was issued on {} with the secret in {about}. The backend that answers does not \
                  have that volume; its data is still there.",
-                capital(&called(key)),
-                issued(claims)
+                capitalized(&key_in_words(key)),
+                created_day(claims)
             ),
         )
-        .because(format!("opens with the secret in volume {volume}"), stands(&key.source))
+        .because(format!("opens with the secret in volume {volume}"), source_in_words(&key.source))
         .at(Location::volume(volume));
     finding = match (holder, seen.and_then(|seen| seen.content.seen().ok())) {
         (Some(holder), _) => finding.because("holds that volume", holder.to_owned()),
         (None, Some(content)) => {
-            finding.because(holds(content), format!("volume {volume}, {}", content.how))
+            finding.because(content_in_words(content), format!("volume {volume}, {}", content.how))
         }
         (None, None) => finding,
     };
-    if let Some(at) = location(&key.source) {
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
     let back = bring_back(evidence, volume, project);
@@ -81,7 +92,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding.remedies.extend(back);
         finding.remedies.extend(attach(evidence, volume));
     }
-    Ok(vec![finding.remedy(mint(
+    Ok(vec![finding.remedy(for_answering(
         evidence,
         &format!("To go on with the instance that answers ({volume} is kept), mint a key there"),
     ))])
@@ -90,7 +101,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, container, file, opened};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::container;
+    use crate::evidence::build::key::file;
+    use crate::evidence::build::key::opened;
     use crate::evidence::compose::EntryValue;
     use crate::evidence::key::SecretPlace;
     use crate::report::Action;

@@ -1,11 +1,19 @@
 //! The key opens neither with the secret in force nor with any other that was found.
 
-use super::judgement::{Case, case, outdone};
-use super::{called, capital, location, mint, secret_in_force, subject};
 use crate::checks::Check;
-use crate::checks::persistence::{bring_back, candidates};
+use crate::deployment::candidates::candidates;
+use crate::deployment::container::key_subject;
+use crate::deployment::container::running_secret;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key_judgement::KeyFault;
+use crate::deployment::key_judgement::key_fault;
+use crate::deployment::key_judgement::superseded;
+use crate::deployment::selection::source_location;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
+use crate::remedies::mint::for_answering;
+use crate::remedies::way_back::bring_back;
+use crate::report::capitalized;
 use crate::report::{Finding, Level, Location, Rule};
 
 /// The key of an instance that is nowhere to be seen.
@@ -23,13 +31,13 @@ pub static KEY_FOREIGN: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_FOREIGN], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let (key, certainty) = match case(evidence)? {
-        Some(Case::Foreign { key, certainty }) => (key, certainty),
-        Some(other) => return outdone(&other),
+    let (key, certainty) = match key_fault(evidence)? {
+        Some(KeyFault::Foreign { key, certainty }) => (key, certainty),
+        Some(other) => return superseded(&other),
         None => return Ok(vec![]),
     };
-    let subject = subject(evidence);
-    let secret = subject.as_ref().and_then(|subject| secret_in_force(subject.container));
+    let subject = key_subject(evidence);
+    let secret = subject.as_ref().and_then(|subject| running_secret(subject.container));
     let (who, with) = match (&subject, secret) {
         (Some(subject), Some((secret, _))) => {
             (subject.container.name.as_str(), format!("secret {secret}"))
@@ -43,7 +51,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} was not made with {with} of {who}: it was minted for another instance, or \
                  before the instance got a new secret, or a digit of it was altered.{}",
-                capital(&called(key)),
+                capitalized(&key_in_words(key)),
                 next_start(key).unwrap_or_default()
             ),
         )
@@ -54,7 +62,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             },
             who.to_owned(),
         );
-    if let Some(at) = location(&key.source) {
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
     if let Some(subject) = &subject {
@@ -82,7 +90,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(first) => format!("To start afresh ({} is kept), mint a key", first.volume.name),
         None => "Mint a key for the instance that answers".to_owned(),
     };
-    Ok(vec![finding.remedy(mint(evidence, &afresh))])
+    Ok(vec![finding.remedy(for_answering(evidence, &afresh))])
 }
 
 /// What opens the key is not in force, but will be: the start to come explains more than the key.
@@ -102,7 +110,13 @@ fn next_start(key: &KeyFacts) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, file, logged, opened, process, unseen, volume};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::file;
+    use crate::evidence::build::key::logged;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::process;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::volume;
     use crate::evidence::docker::LoggedRefusal;
     use crate::report::Certainty::{self, Likely, Proven};
 

@@ -1,9 +1,18 @@
 //! A key that is refused and older than the container: when it was issued, beside when the
 //! container and the volume were made.
 
-use super::{Said, called, capital, issued, location, said, selected, stands, subject, unseen};
 use crate::checks::Check;
+use crate::deployment::container::key_subject;
+use crate::deployment::key::KeyAnswer;
+use crate::deployment::key::created_day;
+use crate::deployment::key::key_answer;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key::selected_key;
+use crate::deployment::key::utc_day;
+use crate::deployment::selection::source_in_words;
+use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::capitalized;
 use crate::report::{Certainty, Finding, Level, Location, Rule};
 
 /// The key was issued before the container was created.
@@ -21,20 +30,22 @@ pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_ISSUED_BEFORE_RESTART], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence) else { return Ok(vec![]) };
-    match said(evidence) {
-        Said::Refused => {}
+    let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
+    match key_answer(evidence) {
+        KeyAnswer::Rejected => {}
         // A key that goes through has outlived containers before, as it should.
-        Said::Accepted { .. } | Said::ReadOnly | Said::NoAdmin => return Ok(vec![]),
-        Said::Nothing(reason) => return Err(unseen(reason)),
+        KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly | KeyAnswer::NotAdmin => {
+            return Ok(vec![]);
+        }
+        KeyAnswer::Untested { reason, .. } => return Err(Unseen::new(reason)),
     }
     evidence.docker.seen()?;
-    let Some(subject) = subject(evidence) else { return Ok(vec![]) };
+    let Some(subject) = key_subject(evidence) else { return Ok(vec![]) };
     let Some(created) = subject.container.created_at else { return Ok(vec![]) };
     // Only an opened key says when it was issued.
     let Some(claims) = key.trials.iter().find_map(|trial| trial.opened.as_ref()) else {
         return match key.trials.as_slice() {
-            [] => Err(unseen("no secret was found to try on the key")),
+            [] => Err(Unseen::new("no secret was found to try on the key")),
             _ => Ok(vec![]),
         };
     };
@@ -48,14 +59,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             Certainty::Proven,
             format!(
                 "{} was issued on {}, container {} was created on {}. A key outlives its container as long as the secret does.",
-                capital(&called(key)),
-                issued(claims),
+                capitalized(&key_in_words(key)),
+                created_day(claims),
                 container.name,
-                super::day(created)
+                utc_day(created)
             ),
         )
-        .because(format!("issued on {}", issued(claims)), stands(&key.source))
-        .because(format!("created on {}", super::day(created)), container.name.clone());
+        .because(format!("issued on {}", created_day(claims)), source_in_words(&key.source))
+        .because(format!("created on {}", utc_day(created)), container.name.clone());
     let volume = container.mount_over(&container.credentials_dir).and_then(|it| it.source.as_ref());
     let volumes = evidence.docker.seen()?.volumes.seen();
     if let (Some(name), Ok(volumes)) = (volume, volumes)
@@ -63,9 +74,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             volumes.iter().find(|it| it.name == *name).and_then(|it| it.changed_at)
     {
         finding = finding
-            .because(format!("last changed on {}", super::day(changed)), format!("volume {name}"));
+            .because(format!("last changed on {}", utc_day(changed)), format!("volume {name}"));
     }
-    if let Some(at) = location(&key.source) {
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
     Ok(vec![finding.at(Location::container(&container.name))])
@@ -74,7 +85,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build;
+    use crate::evidence::build::key as build;
 
     #[test]
     fn an_old_key_is_dated_where_it_is_refused() {

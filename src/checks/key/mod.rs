@@ -5,31 +5,17 @@
 //! rule-containers). Of the five ids about a refused key exactly one wins: `judgement` decides
 //! which.
 
-use super::Check;
-use super::minting;
-use crate::admin_key::{Claims, Form};
-use crate::evidence::docker::{Container, SecretState};
-use crate::evidence::endpoint::Body;
-use crate::evidence::key::Trial;
-use crate::evidence::selection::ValueSource;
-use crate::evidence::{Evidence, KeyFacts, Unseen};
-use crate::report::{Certainty, Location, Remedy};
-use crate::secret::Fingerprint;
-
 pub mod accepted;
 pub mod another_instance;
-#[cfg(test)]
-pub(crate) mod build;
 pub mod detached_volume;
 pub mod foreign;
 pub mod issued_before;
-mod judgement;
-
-pub(crate) use judgement::is_of_detached_volume;
 
 pub mod name_mismatch;
 pub mod rejected;
 pub mod rights;
+
+use super::Check;
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
@@ -44,210 +30,19 @@ pub static CHECKS: &[&Check] = &[
     &issued_before::CHECK,
 ];
 
-/// The key that `npx convex` would use.
-pub(crate) fn selected(evidence: &Evidence) -> Option<&KeyFacts> {
-    evidence.keys.iter().find(|key| key.selected)
-}
-
-/// What `check_admin_key` at the selected URL says to the selected key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    /// 200.
-    Accepted {
-        /// `isReadOnly`; `None` where an old backend does not say.
-        read_only: Option<bool>,
-    },
-    /// 403 of a backend before 2026-04 to a read-only key.
-    ReadOnly,
-    /// 403, as if no key had come: a system key, or a proxy that takes the header away.
-    NoAdmin,
-    /// 401 BadAdminKey.
-    Refused,
-    /// Nothing that speaks of the key; why.
-    Nothing(String),
-}
-
-/// What the URL says to the selected key.
-pub(crate) fn said(evidence: &Evidence) -> Said {
-    let endpoint = match evidence.endpoint.seen() {
-        Ok(Some(endpoint)) => endpoint,
-        Ok(None) => return Said::Nothing("no URL is selected".to_owned()),
-        Err(unseen) => return Said::Nothing(unseen.reason),
-    };
-    let answer = match endpoint.check_admin_key.seen() {
-        Ok(answer) => answer,
-        Err(unseen) => return Said::Nothing(unseen.reason),
-    };
-    match (answer.status, &answer.body) {
-        (200, Body::KeyAccepted { read_only }) => Said::Accepted { read_only: *read_only },
-        (401, Body::ConvexError { code, .. }) if code == "BadAdminKey" => Said::Refused,
-        (403, Body::ConvexError { code, .. }) if code == "ReadOnlyAdminKey" => Said::ReadOnly,
-        (403, Body::ConvexError { code, .. }) if code == "BadDeployKey" => Said::NoAdmin,
-        (status, _) => Said::Nothing(format!(
-            "{} answered {status} to the key, which says nothing about it",
-            endpoint.url
-        )),
-    }
-}
-
-/// Whether the key goes through, with full rights or only to look.
-pub(crate) fn is_accepted(evidence: &Evidence) -> bool {
-    matches!(said(evidence), Said::Accepted { .. } | Said::ReadOnly)
-}
-
-/// Why nothing is missed here though the URL said nothing: the key opens this project's own
-/// backend, and bears its name. `None` where it does not, or where the key was refused.
-pub(crate) fn fits_unasked(evidence: &Evidence) -> Option<Unseen> {
-    let Said::Nothing(reason) = said(evidence) else { return None };
-    let key = selected(evidence)?;
-    let own = evidence.docker.seen().ok()?.expected()?;
-    let claims = trial(key, secret_in_force(own)?.0)?.opened.as_ref()?;
-    let name = key.shape.name.as_ref().or(claims.inner_name.as_ref())?;
-    let runs_as = own.instance_name.process.seen().ok()?.as_ref()?;
-    (name == runs_as).then(|| unseen(reason))
-}
-
-/// The container that the key is to open, and how surely.
-pub(crate) struct Subject<'a> {
-    /// The container.
-    pub(crate) container: &'a Container,
-    /// How surely it is the one behind the URL.
-    pub(crate) certainty: Certainty,
-    /// Whether it was only taken for it because this project's backend would be there.
-    pub(crate) assumed: bool,
-}
-
-/// The answering container; where that is unknown and the URL is of this machine, the expected one,
-/// assumed.
-pub(crate) fn subject(evidence: &Evidence) -> Option<Subject<'_>> {
-    let docker = evidence.docker.seen().ok()?;
-    if let Some((container, certainty)) = docker.answering() {
-        let differs = docker.expected().is_some_and(|expected| expected.name != container.name);
-        let certainty = if differs { certainty.min(Certainty::Likely) } else { certainty };
-        return Some(Subject { container, certainty, assumed: false });
-    }
-    let container = docker.expected().filter(|_| is_local_url(evidence))?;
-    Some(Subject { container, certainty: Certainty::Likely, assumed: true })
-}
-
-/// Whether the selected URL can lead to a container of this machine's engine: loopback, or not
-/// known.
-fn is_local_url(evidence: &Evidence) -> bool {
-    let seen = evidence.endpoint.seen().ok().and_then(Option::as_ref).map(|e| e.host.clone());
-    let typed = || {
-        let url = url::Url::parse(&evidence.selection.url.as_ref()?.text).ok()?;
-        Some(url.host_str()?.trim_matches(['[', ']']).to_owned())
-    };
-    match seen.filter(|host| !host.is_empty()).or_else(typed) {
-        None => true,
-        Some(host) => {
-            host == "localhost"
-                || host.ends_with(".localhost")
-                || host == "host.docker.internal"
-                || host
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
-        }
-    }
-}
-
-/// The secret that a container's backend runs with. What its process was given counts; where nobody
-/// could look at that, what its environment or else its file holds stands in for it, and then
-/// nothing is proven.
-pub(crate) fn secret_in_force(container: &Container) -> Option<(&Fingerprint, Certainty)> {
-    let of = |state: &'_ Option<SecretState>| state.as_ref().is_some();
-    let places = &container.secret;
-    if let Ok(state) = places.process.seen()
-        && of(state)
-    {
-        return Some((state.as_ref()?.fingerprint()?, Certainty::Proven));
-    }
-    [&places.environment, &places.file]
-        .into_iter()
-        .find_map(|place| place.seen().ok().and_then(Option::as_ref))
-        .and_then(SecretState::fingerprint)
-        .map(|secret| (secret, Certainty::Likely))
-}
-
-/// What came of trying that secret on the key; `None` where it was not tried.
-pub(crate) fn trial<'a>(key: &'a KeyFacts, secret: &Fingerprint) -> Option<&'a Trial> {
-    key.trials.iter().find(|trial| trial.secret == *secret)
-}
-
-/// Whether the text is no whole key at all, which `key_shape` says better.
-pub(crate) fn is_no_key(key: &KeyFacts) -> bool {
-    let nameless = !key.shape.has_pipe && !key.shape.room_for_name;
-    key.shape.form != Form::WellShaped || key.shape.prefix_refused || nameless
-}
-
-/// `key ab12cd34`, or `the key` where it has no fingerprint.
-pub(crate) fn called(key: &KeyFacts) -> String {
-    key.fingerprint.as_ref().map_or_else(|| "the key".to_owned(), |print| format!("key {print}"))
-}
-
-/// With a capital letter, to begin a sentence.
-pub(crate) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// Where a value stands, in words.
-pub(crate) fn stands(source: &ValueSource) -> String {
-    match source {
-        ValueSource::File { file, line } => format!("{file}:{line}"),
-        ValueSource::Env { env } => format!("${env} of the shell"),
-        ValueSource::Flag { flag } => format!("option {flag}"),
-    }
-}
-
-/// Where a value stands, to look at; an option is no place.
-pub(crate) fn location(source: &ValueSource) -> Option<Location> {
-    match source {
-        ValueSource::File { file, line } => Some(Location::line(file, *line)),
-        ValueSource::Env { env } => Some(Location::Environment { env: env.clone() }),
-        ValueSource::Flag { .. } => None,
-    }
-}
-
-/// The UTC day of a moment in seconds since 1970.
-pub(crate) fn day(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(
-        |_| "a date that no calendar has".to_owned(),
-        |at| at.strftime("%Y-%m-%d").to_string(),
-    )
-}
-
-/// When a key was issued, as a UTC day.
-pub(crate) fn issued(claims: &Claims) -> String {
-    day(i64::try_from(claims.issued_s).unwrap_or(i64::MAX))
-}
-
-/// Mints a key in the container that answers, and says where to put it. Where nobody knows which
-/// container that is, it names no command: a key minted in another instance is one more foreign
-/// key.
-pub(crate) fn mint(evidence: &Evidence, title: &str) -> Remedy {
-    let put = selected(evidence).map_or_else(
-        || "in .env.local".to_owned(),
-        |key| match &key.source {
-            ValueSource::File { file, line } => format!("at {file}:{line}"),
-            other => format!("in place of {}", stands(other)),
-        },
-    );
-    let title = format!("{title}, and write it as CONVEX_SELF_HOSTED_ADMIN_KEY {put}");
-    let subject = subject(evidence).filter(|subject| !subject.assumed);
-    minting::remedy(evidence, &title, subject.map(|subject| subject.container))
-}
-
-/// The reason for an id that another id outdoes because not enough was seen.
-pub(crate) fn unseen(reason: impl Into<String>) -> Unseen {
-    Unseen { reason: reason.into() }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::build::{self, closed, container, file, logged, opened, process, unseen, volume};
     use crate::checks::{Outcome, identity, persistence};
     use crate::evidence::Evidence;
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::closed;
+    use crate::evidence::build::key::container;
+    use crate::evidence::build::key::file;
+    use crate::evidence::build::key::logged;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::process;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::volume;
     use crate::evidence::docker::LoggedRefusal;
     use crate::evidence::endpoint::EndpointFacts;
 

@@ -1,10 +1,19 @@
 //! The secret is right, only the name before the `|` is another instance's.
 
-use super::judgement::{Case, case, outdone};
-use super::{called, capital, location, secret_in_force, stands, subject, trial};
-use crate::checks::selection::ADMIN_KEY;
-use crate::checks::{Check, edits};
+use crate::checks::Check;
+use crate::deployment::container::key_subject;
+use crate::deployment::container::running_secret;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key::trial_of;
+use crate::deployment::key_judgement::KeyFault;
+use crate::deployment::key_judgement::key_fault;
+use crate::deployment::key_judgement::superseded;
+use crate::deployment::selection::source_in_words;
+use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::remedies::env_file::set;
+use crate::report::capitalized;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The name of another instance before the `|`.
@@ -22,14 +31,14 @@ pub static KEY_NAME_MISMATCH: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_NAME_MISMATCH], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let (key, name, certainty) = match case(evidence)? {
-        Some(Case::NameMismatch { key, name, certainty }) => (key, name, certainty),
-        Some(other) => return outdone(&other),
+    let (key, name, certainty) = match key_fault(evidence)? {
+        Some(KeyFault::NameMismatch { key, name, certainty }) => (key, name, certainty),
+        Some(other) => return superseded(&other),
         None => return Ok(vec![]),
     };
     let own = key.shape.name.as_deref().unwrap_or("another name");
-    let opens = subject(evidence)
-        .and_then(|subject| trial(key, secret_in_force(subject.container)?.0))
+    let opens = key_subject(evidence)
+        .and_then(|subject| trial_of(key, running_secret(subject.container)?.0))
         .is_some_and(|trial| trial.opened.is_some());
     let running = name.as_deref().unwrap_or("otherwise");
     let good = match (opens, certainty) {
@@ -44,14 +53,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             certainty,
             format!(
                 "{} is for instance {own}; the one that answers is called {running}. {good}",
-                capital(&called(key))
+                capitalized(&key_in_words(key))
             ),
         )
-        .because(format!("says {own} before the |"), stands(&key.source));
+        .because(format!("says {own} before the |"), source_in_words(&key.source));
     if let Some(name) = &name {
         finding = finding.because(format!("is called {name}"), "the backend that answers");
     }
-    if let Some(at) = location(&key.source) {
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
     let write = match &name {
@@ -64,7 +73,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let write = match (&name, &key.fingerprint) {
         (Some(name), Some(print)) if sure && key.selected && is_plain(name) => {
             let value = format!("'{name}|{{hex {print}}}'");
-            write.edit(edits::set(&evidence.selection, ADMIN_KEY, &value))
+            write.edit(set(&evidence.selection, ADMIN_KEY, &value))
         }
         _ => write,
     };
@@ -79,7 +88,11 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, logged, opened, process, unseen};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::logged;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::process;
+    use crate::evidence::build::key::unseen;
     use crate::evidence::docker::LoggedRefusal;
     use crate::report::Certainty::{Likely, Proven};
 

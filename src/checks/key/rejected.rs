@@ -1,11 +1,14 @@
 //! The key is refused, and nothing that could be seen says why: the candidates, and what tells them
 //! apart.
 
-use super::judgement::{Case, case};
-use super::{called, location, mint};
 use crate::checks::Check;
-use crate::checks::persistence::candidates;
+use crate::deployment::candidates::candidates;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key_judgement::KeyFault;
+use crate::deployment::key_judgement::key_fault;
+use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::mint::for_answering;
 use crate::report::{Finding, Level, Location, Remedy, Rule};
 
 /// Refused, nobody knows why.
@@ -23,7 +26,7 @@ pub static KEY_REJECTED: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_REJECTED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(Case::Rejected { key, certainty, reason }) = case(evidence)? else {
+    let Some(KeyFault::Rejected { key, certainty, reason }) = key_fault(evidence)? else {
         return Ok(vec![]);
     };
     let endpoint = evidence.endpoint.seen()?.as_ref();
@@ -41,11 +44,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let mut finding = KEY_REJECTED
         .finding(
             certainty,
-            format!("{url} answers 401 BadAdminKey to {}. {candidates_in_order}", called(key)),
+            format!(
+                "{url} answers 401 BadAdminKey to {}. {candidates_in_order}",
+                key_in_words(key)
+            ),
         )
         .because("401 BadAdminKey", url)
         .because(format!("why could not be seen: {reason}"), "convex-doctor");
-    if let Some(at) = location(&key.source) {
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
     if let Err(unseen) = evidence.docker.seen() {
@@ -62,13 +68,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .at(Location::volume(&candidate.volume.name));
     }
-    Ok(vec![finding.remedy(mint(evidence, "Mint a key for the instance that answers"))])
+    Ok(vec![finding.remedy(for_answering(evidence, "Mint a key for the instance that answers"))])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, opened, process, unseen};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::process;
+    use crate::evidence::build::key::unseen;
     use crate::report::Certainty::{self, Likely, Proven};
 
     #[test]

@@ -1,13 +1,20 @@
 //! The key opens, and gives other rights than the CLI needs: it may only look, or it is the
 //! backend's own.
 
-use super::{
-    Said, called, capital, location, mint, said, secret_in_force, selected, stands, subject, trial,
-    unseen,
-};
 use crate::admin_key::{Claims, Kind};
 use crate::checks::Check;
+use crate::deployment::container::key_subject;
+use crate::deployment::container::running_secret;
+use crate::deployment::key::KeyAnswer;
+use crate::deployment::key::key_answer;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key::selected_key;
+use crate::deployment::key::trial_of;
+use crate::deployment::selection::source_in_words;
+use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
+use crate::remedies::mint::for_answering;
+use crate::report::capitalized;
 use crate::report::{Certainty, Finding, Level, Rule};
 
 /// The key may only look.
@@ -41,9 +48,9 @@ pub static SYSTEM_CHECK: Check = Check { rules: &[&KEY_IS_SYSTEM_KEY], run: run_
 /// What the key says of itself, opened with the secret of the instance it is for, or else with
 /// whichever opens it.
 fn claims<'a>(evidence: &Evidence, key: &'a KeyFacts) -> Option<(&'a Claims, Certainty)> {
-    let own = subject(evidence).and_then(|subject| {
-        let (secret, how) = secret_in_force(subject.container)?;
-        Some((trial(key, secret)?.opened.as_ref()?, how))
+    let own = key_subject(evidence).and_then(|subject| {
+        let (secret, how) = running_secret(subject.container)?;
+        Some((trial_of(key, secret)?.opened.as_ref()?, how))
     });
     // Whatever secret opens it, the claims are what was sealed; they are this instance's only if it
     // answers to them.
@@ -54,10 +61,10 @@ fn claims<'a>(evidence: &Evidence, key: &'a KeyFacts) -> Option<(&'a Claims, Cer
 }
 
 fn run_read_only(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence) else { return Ok(vec![]) };
-    let answered = match said(evidence) {
-        Said::Accepted { read_only: Some(true) } | Said::ReadOnly => Some(true),
-        Said::Accepted { read_only: Some(false) } => Some(false),
+    let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
+    let answered = match key_answer(evidence) {
+        KeyAnswer::Accepted { read_only: Some(true) } | KeyAnswer::ReadOnly => Some(true),
+        KeyAnswer::Accepted { read_only: Some(false) } => Some(false),
         _ => None,
     };
     let sealed =
@@ -74,31 +81,35 @@ fn run_read_only(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} may look at data and logs. A push answers 403, and `npx convex dev --once` \
                  exits 0 all the same.",
-                capital(&called(key))
+                capitalized(&key_in_words(key))
             ),
         )
-        .because(format!("read-only: {how}"), stands(&key.source));
-    if let Some(at) = location(&key.source) {
+        .because(format!("read-only: {how}"), source_in_words(&key.source));
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
-    Ok(vec![finding.remedy(mint(evidence, "Mint a full key"))])
+    Ok(vec![finding.remedy(for_answering(evidence, "Mint a full key"))])
 }
 
 fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence) else { return Ok(vec![]) };
-    let (certainty, how) = match (claims(evidence, key), said(evidence)) {
+    let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
+    let (certainty, how) = match (claims(evidence, key), key_answer(evidence)) {
         (Some((claims, how)), _) if claims.kind == Some(Kind::System) => {
             (how, "so it says, opened")
         }
-        (Some(_), _) | (None, Said::Accepted { .. } | Said::ReadOnly) => return Ok(vec![]),
+        (Some(_), _) | (None, KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly) => {
+            return Ok(vec![]);
+        }
         // Nothing else of Convex answers so to a key (docs/facts.md, convex-check-admin-key); a
         // proxy may have taken it away.
-        (None, Said::NoAdmin) => {
+        (None, KeyAnswer::NotAdmin) => {
             let certainty =
                 if through_a_proxy(evidence) { Certainty::Possible } else { Certainty::Likely };
             (certainty, "check_admin_key answers 403 to it")
         }
-        (None, Said::Refused | Said::Nothing(_)) => return Err(not_known(evidence)),
+        (None, KeyAnswer::Rejected | KeyAnswer::Untested { reason: _, .. }) => {
+            return Err(not_known(evidence));
+        }
     };
     let mut finding = KEY_IS_SYSTEM_KEY
         .finding(
@@ -106,14 +117,14 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!(
                 "{} can do more than any admin key, and check_admin_key (the dashboard's login) \
                  refuses it with 403, though the CLI's own calls let it through.",
-                capital(&called(key))
+                capitalized(&key_in_words(key))
             ),
         )
-        .because(format!("a system key: {how}"), stands(&key.source));
-    if let Some(at) = location(&key.source) {
+        .because(format!("a system key: {how}"), source_in_words(&key.source));
+    if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
-    Ok(vec![finding.remedy(mint(evidence, "Mint an admin key"))])
+    Ok(vec![finding.remedy(for_answering(evidence, "Mint an admin key"))])
 }
 
 fn through_a_proxy(evidence: &Evidence) -> bool {
@@ -124,16 +135,20 @@ fn through_a_proxy(evidence: &Evidence) -> bool {
 }
 
 fn not_known(evidence: &Evidence) -> Unseen {
-    match said(evidence) {
-        Said::Nothing(reason) => unseen(reason),
-        _ => unseen("no secret that was found opens the key"),
+    match key_answer(evidence) {
+        KeyAnswer::Untested { reason, .. } => Unseen::new(reason),
+        _ => Unseen::new("no secret that was found opens the key"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, answer, opened, process, refusal};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::answer;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::process;
+    use crate::evidence::build::key::refusal;
     use crate::evidence::endpoint::Body;
 
     fn of_kind(kind: Kind) -> Evidence {

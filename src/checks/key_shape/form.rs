@@ -1,9 +1,11 @@
 //! The text is something else than a key: a placeholder, the master secret, a cloud key, an
 //! invention.
 
-use super::{about, replace, selected};
+use super::about;
+use super::replace;
 use crate::admin_key::Form;
 use crate::checks::Check;
+use crate::deployment::key::selected_key;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -80,12 +82,14 @@ fn cloud_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn of_form(rule: &'static Rule, evidence: &Evidence, form: Form, detail: &str) -> Vec<Finding> {
-    let Some(key) = selected(evidence).filter(|key| key.shape.form == form) else { return vec![] };
+    let Some(key) = selected_key(evidence).filter(|key| key.shape.form == form) else {
+        return vec![];
+    };
     vec![about(rule, evidence, key, Certainty::Proven, detail).remedy(replace(evidence, key))]
 }
 
 fn instance_secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence) else { return Ok(vec![]) };
+    let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
     let (certainty, detail) = match (&key.equals_secret_of, key.shape.form) {
         (Some(_), _) => {
             let detail = "The text is an instance secret, digit for digit. Keys are minted from it; as a key \

@@ -1,8 +1,10 @@
 //! The form of keys made before June 2025, which is still accepted.
 
-use super::{about, replace, selected};
+use super::about;
+use super::replace;
 use crate::admin_key::Form;
 use crate::checks::Check;
+use crate::deployment::key::selected_key;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
@@ -21,7 +23,7 @@ pub static KEY_LEGACY_FORMAT: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_LEGACY_FORMAT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence).filter(|key| key.shape.form == Form::WellShaped) else {
+    let Some(key) = selected_key(evidence).filter(|key| key.shape.form == Form::WellShaped) else {
         return Ok(vec![]);
     };
     let opened = key.trials.iter().find_map(|trial| trial.opened.as_ref());
@@ -39,8 +41,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::super::tests::family;
     use crate::admin_key::Claims;
-    use crate::checks::selection::build::KEY;
     use crate::evidence::Evidence;
+    use crate::evidence::build::selection::KEY;
     use crate::evidence::key::{SecretPlace, Trial};
     use crate::secret::Fingerprint;
 

@@ -1,10 +1,14 @@
 //! A key that was damaged on its way, or what is left of one.
 
-use super::{about, is_refused, replace, selected};
+use super::about;
+use super::replace;
 use crate::admin_key::{Form, ShapeFault as Fault};
-use crate::checks::selection::ADMIN_KEY;
-use crate::checks::{Check, edits};
+use crate::checks::Check;
+use crate::deployment::key::key_is_rejected;
+use crate::deployment::key::selected_key;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::remedies::env_file::set;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The admin key was damaged on its way here.
@@ -24,7 +28,7 @@ pub static KEY_MANGLED: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&KEY_MANGLED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence) else { return Ok(vec![]) };
+    let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
     match key.shape.form {
         Form::Mangled => Ok(vec![damaged(evidence, key)]),
         Form::NameOnly => Ok(vec![name_only(evidence, key)]),
@@ -74,7 +78,7 @@ fn damaged(evidence: &Evidence, key: &KeyFacts) -> Finding {
         let mut remedy = Remedy::safe(format!("write the key again {what} ({})", key.source));
         if let Some(print) = &key.repaired {
             let value = format!("'{{key {print}}}'");
-            remedy = remedy.edit(edits::set(&evidence.selection, ADMIN_KEY, &value));
+            remedy = remedy.edit(set(&evidence.selection, ADMIN_KEY, &value));
         }
         finding = finding.remedy(remedy);
     }
@@ -96,7 +100,7 @@ fn unusual(evidence: &Evidence, key: &KeyFacts) -> Result<Vec<Finding>, Unseen> 
     if key.trials.iter().any(|trial| trial.opened.is_some()) {
         return Ok(vec![]);
     }
-    if !is_refused(evidence) {
+    if !key_is_rejected(evidence) {
         // Another answer than a refusal is no sign of damage; without any answer there is nothing
         // to go by.
         let asked =
@@ -145,8 +149,9 @@ fn said(fault: Fault) -> &'static str {
 mod tests {
     use super::super::tests::family;
     use crate::admin_key::{Claims, fingerprint, shape};
-    use crate::checks::selection::build::{self, KEY};
     use crate::evidence::Evidence;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::KEY;
     use crate::evidence::key::{SecretPlace, Trial};
     use crate::secret::{Fingerprint, Secret};
 

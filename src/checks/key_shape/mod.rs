@@ -7,17 +7,19 @@
     reason = "every check has one signature, also one that sees all it needs"
 )]
 
-use super::Check;
-use super::selection::{ADMIN_KEY, mint, place, works};
-use crate::evidence::endpoint::Body;
-use crate::evidence::selection::ValueSource;
-use crate::evidence::{Evidence, KeyFacts};
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
-
 pub mod form;
 pub mod legacy;
 pub mod mangled;
 pub mod name;
+
+use super::Check;
+use crate::deployment::key::cli_works;
+use crate::deployment::selection::source_location;
+use crate::evidence::selection::ValueSource;
+use crate::evidence::{Evidence, KeyFacts};
+use crate::names::ADMIN_KEY;
+use crate::remedies::mint::for_selection;
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
@@ -31,11 +33,6 @@ pub static CHECKS: &[&Check] = &[
     &name::WITHOUT_NAME_CHECK,
 ];
 
-/// The key that `npx convex` would use.
-fn selected(evidence: &Evidence) -> Option<&KeyFacts> {
-    evidence.keys.iter().find(|key| key.selected)
-}
-
 /// A finding about the selected key, at its place; a warning where the CLI gets through with it all
 /// the same (docs/facts.md, rule-200).
 fn about(
@@ -47,8 +44,8 @@ fn about(
 ) -> Finding {
     let finding = rule.finding(certainty, detail);
     let finding =
-        if works(evidence) { finding.level(rule.level.min(Level::Warning)) } else { finding };
-    match place(&key.source) {
+        if cli_works(evidence) { finding.level(rule.level.min(Level::Warning)) } else { finding };
+    match source_location(&key.source) {
         Some(location) => finding.at(location),
         None => finding,
     }
@@ -61,22 +58,15 @@ fn replace(evidence: &Evidence, key: &KeyFacts) -> Remedy {
         ValueSource::Env { env } => format!("where the shell's {env} is set"),
         ValueSource::Flag { flag } => format!("behind {flag}"),
     };
-    mint(evidence, &format!("mint a key and write the whole line {put}"))
-}
-
-/// Whether the backend refused the key as one that it cannot read.
-fn is_refused(evidence: &Evidence) -> bool {
-    let Ok(Some(endpoint)) = evidence.endpoint.seen() else { return false };
-    endpoint.check_admin_key.seen().is_ok_and(|answer| {
-        let bad = matches!(&answer.body, Body::ConvexError { code, .. } if code == "BadAdminKey");
-        answer.status == 401 && bad
-    })
+    for_selection(evidence, &format!("mint a key and write the whole line {put}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::selection::build::{self, KEY, told};
     use super::*;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::KEY;
+    use crate::evidence::build::selection::told;
     use crate::evidence::selection::ValueSource;
 
     /// What the whole family says of a key at .env.local:2, without the place.
@@ -128,7 +118,7 @@ mod tests {
         let evidence = build::evidence(&env, "", "");
         let found = (form::NOT_MINTED_CHECK.run)(&evidence).unwrap();
         let source = ValueSource::Env { env: ADMIN_KEY.to_owned() };
-        assert_eq!(found[0].locations, [place(&source).unwrap()]);
+        assert_eq!(found[0].locations, [source_location(&source).unwrap()]);
     }
 
     #[test]

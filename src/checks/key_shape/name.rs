@@ -1,10 +1,14 @@
 //! What stands before the digits: a prefix that the header drops, or no name at all.
 
-use super::{about, is_refused, replace, selected};
+use super::about;
+use super::replace;
 use crate::admin_key::Form;
-use crate::checks::selection::ADMIN_KEY;
-use crate::checks::{Check, edits};
+use crate::checks::Check;
+use crate::deployment::key::key_is_rejected;
+use crate::deployment::key::selected_key;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::remedies::env_file::set;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The prefix before the admin key makes the header lose its name.
@@ -35,7 +39,7 @@ pub static PREFIX_CHECK: Check = Check { rules: &[&KEY_PREFIX_REFUSED], run: pre
 pub static WITHOUT_NAME_CHECK: Check = Check { rules: &[&KEY_WITHOUT_NAME], run: without_name };
 
 fn prefix(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(key) = selected(evidence).filter(|key| key.shape.prefix_refused) else {
+    let Some(key) = selected_key(evidence).filter(|key| key.shape.prefix_refused) else {
         return Ok(vec![]);
     };
     let detail = "`preview:` or `project:` stands before `name|`. In the header the backend drops the prefix and the \
@@ -45,11 +49,9 @@ fn prefix(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         key.source
     ));
     let bare = match (&key.shape.name, &key.fingerprint) {
-        (Some(name), Some(print)) => bare.edit(edits::set(
-            &evidence.selection,
-            ADMIN_KEY,
-            &format!("'{name}|{{hex {print}}}'"),
-        )),
+        (Some(name), Some(print)) => {
+            bare.edit(set(&evidence.selection, ADMIN_KEY, &format!("'{name}|{{hex {print}}}'")))
+        }
         _ => bare,
     };
     let finding = about(&KEY_PREFIX_REFUSED, evidence, key, Certainty::Proven, detail);
@@ -60,13 +62,13 @@ fn without_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let bare = |key: &&crate::evidence::KeyFacts| {
         key.shape.form == Form::WellShaped && !key.shape.has_pipe
     };
-    let Some(key) = selected(evidence).filter(bare) else { return Ok(vec![]) };
+    let Some(key) = selected_key(evidence).filter(bare) else { return Ok(vec![]) };
     let opened = key.trials.iter().find_map(|trial| trial.opened.as_ref());
     let certainty = match opened {
         Some(claims) if claims.inner_name.is_some() => return Ok(vec![]),
         Some(_) => Certainty::Proven,
         None if !key.shape.room_for_name => Certainty::Proven,
-        None if is_refused(evidence) => Certainty::Likely,
+        None if key_is_rejected(evidence) => Certainty::Likely,
         // Long enough for a name inside, as old keys have it: only an answer can tell.
         None => {
             let asked =
@@ -94,8 +96,8 @@ fn without_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::super::tests::family;
     use crate::admin_key::Claims;
-    use crate::checks::selection::build;
     use crate::evidence::Evidence;
+    use crate::evidence::build::selection as build;
     use crate::evidence::key::{SecretPlace, Trial};
     use crate::secret::Fingerprint;
 

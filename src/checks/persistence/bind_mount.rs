@@ -1,8 +1,9 @@
 //! A directory of the host holds the data, and it is an unlucky one: the folder of the functions,
 //! one on another machine, or one that hangs on where Compose was called.
 
-use super::{declared, declared_over, place, spot};
 use crate::checks::Check;
+use crate::deployment::compose::declared_backend;
+use crate::deployment::data::declared_mount_over;
 use crate::evidence::compose::DeclaredMount;
 use crate::evidence::docker::MountKind;
 use crate::evidence::surroundings::PackageJson;
@@ -24,8 +25,8 @@ pub static BIND_MOUNT_SUSPECT: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&BIND_MOUNT_SUSPECT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
-    let Some(line) = declared_over(service, &service.data_dir) else { return Ok(vec![]) };
+    let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
+    let Some(line) = declared_mount_over(service, &service.data_dir) else { return Ok(vec![]) };
     let Some(source) = line.source.as_deref() else { return Ok(vec![]) };
     let mut findings = Vec::new();
     // A directory was looked for among this machine's mounts, which are another engine's only by
@@ -104,14 +105,18 @@ fn suspect(line: &DeclaredMount, certainty: Certainty, detail: String) -> Findin
     let source = line.source.as_deref().unwrap_or_default();
     BIND_MOUNT_SUSPECT
         .finding(certainty, detail)
-        .because(format!("mounts {source} at {}", line.target), spot(&line.at))
-        .at(place(&line.at))
+        .because(format!("mounts {source} at {}", line.target), line.at.to_string())
+        .at(line.at.location())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, declared, mount};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::declared;
+
+    use crate::evidence::build::key::mount;
     use crate::evidence::compose::NetworkMount;
 
     #[test]

@@ -1,11 +1,19 @@
 //! The backend may not write where its data lies: the mount is read-only, or the system refuses.
 
-use super::{compose_command, declared, declared_over, place, spot, word};
+use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
-use crate::checks::endpoint::heed_200;
-use crate::checks::engine::{self, log_lines};
+use crate::deployment::compose::declared_backend;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_subject;
+use crate::deployment::data::declared_mount_over;
+use crate::deployment::log_lines::LogMatch;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::weight::cap_if_cli_works;
+use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The data directory cannot be written to.
@@ -15,7 +23,7 @@ pub static DATA_NOT_WRITABLE: Rule = Rule {
     title: "the backend cannot write to its data directory",
     explain: include_str!("data-not-writable.md"),
     is_cause: true,
-    causes: engine::DEATH,
+    causes: BACKEND_DOWN,
     since: "0.1.0",
 };
 
@@ -27,7 +35,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Ok(Some((container, sure))) = container
         && let Some(mount) = container.mount_over(&container.data_dir).filter(|it| !it.writable)
     {
-        let (level, weighed) = engine::weight(evidence);
+        let (level, weighed) = of_backend_fault(evidence);
         let finding = DATA_NOT_WRITABLE
             .finding(
                 sure.min(weighed),
@@ -38,13 +46,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .level(level)
             .because(format!("{} is mounted read-only", mount.target), container.name.clone())
-            .at(engine::place(container));
+            .at(container_location(container));
         return Ok(vec![with_line(evidence, finding).remedy(writable(evidence))]);
     }
-    let line = declared(evidence)
+    let line = declared_backend(evidence)
         .ok()
         .flatten()
-        .and_then(|(_, service)| declared_over(service, &service.data_dir))
+        .and_then(|(_, service)| declared_mount_over(service, &service.data_dir))
         .filter(|line| line.read_only);
     if let Some(line) = line {
         let finding = DATA_NOT_WRITABLE
@@ -52,42 +60,42 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Certainty::Likely,
                 format!("After the next `docker compose up -d` {} is read-only, and the backend does not start.", line.target),
             )
-            .because(format!("mounts {} read-only", line.target), spot(&line.at))
-            .at(place(&line.at))
+            .because(format!("mounts {} read-only", line.target), line.at.to_string())
+            .at(line.at.location())
             .remedy(writable(evidence));
-        return Ok(vec![heed_200(evidence, finding)]);
+        return Ok(vec![cap_if_cli_works(evidence, finding)]);
     }
-    let found = log_lines::told(evidence, DATA_NOT_WRITABLE.id)?;
+    let found = log_match(evidence, DATA_NOT_WRITABLE.id)?;
     container?;
-    Ok(found.map(|told| refused(&told)).into_iter().collect())
+    Ok(found.map(|found| refused(&found)).into_iter().collect())
 }
 
 fn container(evidence: &Evidence) -> Result<Option<(&Container, Certainty)>, Unseen> {
-    engine::subject(evidence, engine::asked(evidence)?)
+    run_subject(evidence, evidence.docker.seen()?)
 }
 
 /// The system refuses, though the mount itself is not read-only.
-fn refused(told: &log_lines::Told<'_>) -> Finding {
-    let container = told.container;
-    let finding = told.finding(&DATA_NOT_WRITABLE);
+fn refused(found: &LogMatch<'_>) -> Finding {
+    let container = found.container;
+    let finding = found.finding(&DATA_NOT_WRITABLE);
     match container.mount_over(&container.data_dir).and_then(|mount| mount.source.as_deref()) {
         Some(directory) if directory.starts_with('/') => finding.remedy(
             Remedy::safe("see who owns the directory; on a host with SELinux the mount needs `:Z`, and `user:` of the service must own it")
-                .run(format!("ls -ldZ {}", word(directory))),
+                .run(format!("ls -ldZ {}", shell_word(directory))),
         ),
         _ => finding.remedy(
             Remedy::safe("see how it is mounted, and as whom the backend runs").run(format!(
                 "docker inspect -f '{{{{json .Mounts}}}} {{{{.Config.User}}}}' {}",
-                word(&container.name)
+                shell_word(&container.name)
             )),
         ),
     }
 }
 
 fn with_line(evidence: &Evidence, finding: Finding) -> Finding {
-    match log_lines::told(evidence, DATA_NOT_WRITABLE.id) {
-        Ok(Some(told)) => {
-            finding.because(told.line.to_owned(), format!("the log of {}", told.container.name))
+    match log_match(evidence, DATA_NOT_WRITABLE.id) {
+        Ok(Some(found)) => {
+            finding.because(found.line.to_owned(), format!("the log of {}", found.container.name))
         }
         _ => finding,
     }
@@ -101,8 +109,11 @@ fn writable(evidence: &Evidence) -> Remedy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build as endpoint;
-    use crate::checks::key::build::{self, declared, mount};
+    use crate::evidence::build::endpoint;
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::declared;
+
+    use crate::evidence::build::key::mount;
     use crate::evidence::docker::MountKind;
     use crate::evidence::endpoint::Reach;
 

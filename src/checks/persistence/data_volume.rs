@@ -4,15 +4,23 @@
 //! One judgement, four ways to come there: no line at all, an anonymous one, one at another path,
 //! memory.
 
-use super::{
-    Elsewhere, IMAGE_VOLUME, declared, declared_over, for_a_throw_away, is_durable, keeps, mending,
-    move_in, place, rescue, spot, then_mint,
-};
 use crate::checks::Check;
-use crate::checks::key::is_of_detached_volume;
+use crate::deployment::compose::declared_backend;
+use crate::deployment::data::StoredElsewhere;
+use crate::deployment::data::declared_mount_over;
+use crate::deployment::data::is_kept_by_file;
+use crate::deployment::data::is_persistent;
+use crate::deployment::key_judgement::is_of_unused_volume;
+use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::{BackendService, DeclaredMount};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::DATA_DIR;
+use crate::remedies::mint::also_new_key;
+use crate::remedies::rescue::copy_out;
+use crate::remedies::rescue::move_in;
+use crate::remedies::secret::pin;
+use crate::remedies::volumes::keep_own;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// What follows from a data directory that does not last: a new secret, and where the documents are
@@ -70,21 +78,23 @@ pub static CHECK: Check = Check {
 };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((_, service)) = declared(evidence)? else { return Ok(vec![]) };
-    let over = declared_over(service, &service.data_dir);
-    if over.is_some_and(keeps) {
+    let Some((_, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
+    let over = declared_mount_over(service, &service.data_dir);
+    if over.is_some_and(is_kept_by_file) {
         return Ok(vec![]);
     }
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
-    let elsewhere = Elsewhere::of(service, container);
+    let elsewhere = StoredElsewhere::of(service, container);
     // A data directory of one's own choosing outside of every mount is
     // `credentials-outside-volume`.
-    let chosen_elsewhere = !service.data_dir.starts_with(IMAGE_VOLUME) && over.is_none();
+    let chosen_elsewhere = !service.data_dir.starts_with(DATA_DIR) && over.is_none();
     if elsewhere.everything() || chosen_elsewhere {
         return Ok(vec![]);
     }
     let certainty = match container {
-        Some(container) if !container.mount_over(&container.data_dir).is_some_and(is_durable) => {
+        Some(container)
+            if !container.mount_over(&container.data_dir).is_some_and(is_persistent) =>
+        {
             Certainty::Proven
         }
         // Compose carries an old volume into a recreated container and drops it at the next `down`
@@ -103,7 +113,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         detail
     };
     let mut finding =
-        rule.finding(certainty, detail).at(place(line.map_or(&service.at, |m| &m.at)));
+        rule.finding(certainty, detail).at((line.map_or(&service.at, |m| &m.at)).location());
     finding = match line {
         Some(line) => finding.because(
             format!(
@@ -111,16 +121,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 line.source.as_deref().unwrap_or(line.kind.as_str()),
                 line.target
             ),
-            spot(&line.at),
+            line.at.to_string(),
         ),
         None => finding.because(
             format!("mounts nothing over {}", service.data_dir),
-            spot(service.volumes_at.as_ref().unwrap_or(&service.at)),
+            (service.volumes_at.as_ref().unwrap_or(&service.at)).to_string(),
         ),
     };
     if let Some(container) = container {
         let attached = container.mount_over(&container.data_dir);
-        let text = match attached.map(|mount| (is_durable(mount), &mount.source)) {
+        let text = match attached.map(|mount| (is_persistent(mount), &mount.source)) {
             None => {
                 "nothing is attached there: the data lies in the container's own layer".to_owned()
             }
@@ -137,15 +147,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(text, container.name.clone())
             .at(crate::report::Location::container(&container.name));
         finding.remedies.extend(by_the_doctor(evidence, container, rule));
-        finding = finding.remedy(rescue(container));
+        finding = finding.remedy(copy_out(container));
     }
-    let finding = for_a_throw_away(evidence, container, finding).remedy(move_in(
+    let finding = for_temporary_instance(evidence, container, finding).remedy(move_in(
         evidence,
         lines,
         &service.name,
         container,
     ));
-    Ok(vec![then_mint(evidence, finding)])
+    Ok(vec![also_new_key(evidence, finding)])
 }
 
 /// What the doctor itself can do: keep the keys where the data lies in memory, else bring the data
@@ -153,12 +163,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 /// bring back, and its own finding says how.
 fn by_the_doctor(evidence: &Evidence, container: &Container, rule: &Rule) -> Option<Remedy> {
     if rule.id == DATA_ON_TMPFS.id {
-        return mending::pin(evidence, container);
+        return pin(evidence, container);
     }
-    if is_of_detached_volume(evidence) {
+    if is_of_unused_volume(evidence) {
         return None;
     }
-    mending::keep_own(evidence, container, rule.id)
+    keep_own(evidence, container, rule.id)
 }
 
 /// The rule, the line that is to blame, and the lines that mend it.
@@ -204,14 +214,22 @@ fn looks_meant_for_data(mount: &DeclaredMount) -> bool {
         || target.ends_with("convex-data")
         || target == "/convex"
         || target.starts_with("/convex/data/");
-    keeps(mount) && !mount.read_only && (mount.is_volume() || speaks_of_data)
+    is_kept_by_file(mount) && !mount.read_only && (mount.is_volume() || speaks_of_data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
-    use crate::checks::key::build::{closed, opened, process};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
+    use crate::evidence::build::key::closed;
+    use crate::evidence::build::key::declared;
+
+    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::mount;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::process;
+    use crate::evidence::build::key::valid;
     use crate::evidence::compose::EntryValue;
     use crate::evidence::docker::MountKind;
     use crate::evidence::endpoint::Body;

@@ -1,11 +1,16 @@
 //! Volumes that lie about, attached to nothing, and hold (or may hold) an instance of Convex.
 
-use super::{attach, bring_back, holds, look_for_candidates};
 use crate::checks::Check;
-use crate::checks::key::{fits_unasked, is_accepted, selected};
+use crate::deployment::candidates::look_for_candidates;
+use crate::deployment::data::content_in_words;
+use crate::deployment::key::fits_untested;
+use crate::deployment::key::key_is_accepted;
+use crate::deployment::key::selected_key;
 use crate::evidence::docker::Volume;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::way_back::attach;
+use crate::remedies::way_back::bring_back;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// An unattached volume holds Convex data.
@@ -31,7 +36,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .iter()
         .filter(|volume| volume.attached_to.is_empty())
         .collect();
-    let trials = selected(evidence).map(|key| key.trials.as_slice()).unwrap_or_default();
+    let trials = selected_key(evidence).map(|key| key.trials.as_slice()).unwrap_or_default();
     let has_credentials = |volume: &Volume| {
         volume.is_convex()
             || trials.iter().flat_map(|trial| &trial.places).any(|place| {
@@ -43,7 +48,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         if has_credentials(volume) {
             let level = if volume.anonymous { Level::Warning } else { Level::Info };
             let what = match volume.content.seen() {
-                Ok(content) => holds(content),
+                Ok(content) => content_in_words(content),
                 Err(_) => "holds the credentials of a Convex instance".to_owned(),
             };
             found.push(say(evidence, volume, Certainty::Proven, &what).level(level));
@@ -51,8 +56,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     // By its name alone: worth a word only where something is amiss (every upstream project has a
     // volume called `data`).
-    if !is_accepted(evidence) {
-        let named = look_for_candidates(evidence).and_then(|named| match fits_unasked(evidence) {
+    if !key_is_accepted(evidence) {
+        let named = look_for_candidates(evidence).and_then(|named| match fits_untested(evidence) {
             Some(unasked) if !named.is_empty() => Err(unasked),
             _ => Ok(named),
         });
@@ -86,7 +91,12 @@ fn say(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -
         .because(
             volume.changed_at.map_or_else(
                 || "attached to nothing".to_owned(),
-                |at| format!("attached to nothing, last changed {}", crate::checks::key::day(at)),
+                |at| {
+                    format!(
+                        "attached to nothing, last changed {}",
+                        crate::deployment::key::utc_day(at)
+                    )
+                },
             ),
             format!("volume {name}"),
         )
@@ -108,7 +118,11 @@ fn say(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, closed, file, unseen, volume};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::closed;
+    use crate::evidence::build::key::file;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::volume;
     use crate::evidence::docker::VolumeContent;
 
     fn with(volume: Volume, mut evidence: Evidence) -> Evidence {

@@ -1,13 +1,19 @@
 //! The compose file declares a volume over the data directory, and the container does not have it;
 //! or the volume that it expects is nowhere.
 
-use super::{
-    compose_command, declared, declared_over, for_a_throw_away, keeps, mending, move_in, place,
-    rescue, spot, then_mint, word,
-};
 use crate::checks::Check;
+use crate::deployment::compose::declared_backend;
+use crate::deployment::data::declared_mount_over;
+use crate::deployment::data::is_kept_by_file;
+use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::docker::MountKind;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::remedies::mint::also_new_key;
+use crate::remedies::rescue::copy_out;
+use crate::remedies::rescue::move_in;
+use crate::remedies::volumes::into_declared;
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The container lacks the volume that the compose file declares.
@@ -40,8 +46,10 @@ pub static EXTERNAL_CHECK: Check =
     Check { rules: &[&DATA_VOLUME_MISSING_EXTERNAL], run: run_external };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
-    let Some(line) = declared_over(service, &service.data_dir).filter(|line| keeps(line)) else {
+    let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
+    let Some(line) =
+        declared_mount_over(service, &service.data_dir).filter(|line| is_kept_by_file(line))
+    else {
         return Ok(vec![]);
     };
     let Some(container) = evidence.docker.seen()?.expected() else { return Ok(vec![]) };
@@ -73,7 +81,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .is_volume()
         .then(|| {
             let declared = (source, wanted);
-            mending::into_declared(evidence, container, declared, DATA_VOLUME_NOT_ATTACHED.id)
+            into_declared(evidence, container, declared, DATA_VOLUME_NOT_ATTACHED.id)
         })
         .flatten();
     let mut finding = DATA_VOLUME_NOT_ATTACHED
@@ -85,26 +93,27 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 container.name
             ),
         )
-        .because(format!("mounts {wanted} at {}", line.target), spot(&line.at))
+        .because(format!("mounts {wanted} at {}", line.target), line.at.to_string())
         .because(format!("has {has} at {}", container.data_dir), container.name.clone())
-        .at(place(&line.at))
+        .at(line.at.location())
         .at(Location::container(&container.name));
     finding.remedies.extend(by_the_doctor);
     let finding = finding
-        .remedy(rescue(container))
+        .remedy(copy_out(container))
         .remedy(move_in(
             evidence,
             format!("Then let Compose attach {wanted}, and move the data in (unless {wanted} holds the newer data)"),
             &service.name,
             Some(container),
         ));
-    let finding = for_a_throw_away(evidence, Some(container), finding);
-    Ok(vec![then_mint(evidence, finding)])
+    let finding = for_temporary_instance(evidence, Some(container), finding);
+    Ok(vec![also_new_key(evidence, finding)])
 }
 
 fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
-    let key = declared_over(service, &service.data_dir).and_then(|line| line.source.as_deref());
+    let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
+    let key =
+        declared_mount_over(service, &service.data_dir).and_then(|line| line.source.as_deref());
     let Some(volume) =
         compose.volumes.iter().find(|volume| volume.external && Some(volume.key.as_str()) == key)
     else {
@@ -136,9 +145,9 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 volume.name, volume.name
             ),
         )
-        .because(format!("expects volume {} to exist", volume.name), spot(&volume.at))
+        .because(format!("expects volume {} to exist", volume.name), volume.at.to_string())
         .because("is not among this engine's volumes", docker.address.clone())
-        .at(place(&volume.at))
+        .at(volume.at.location())
         .at(Location::volume(&volume.name));
     if !near.is_empty() {
         finding = finding.remedy(Remedy::safe(format!(
@@ -149,7 +158,7 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         finding.remedy(
             Remedy::safe("For a new, empty instance, make it")
-                .run(format!("docker volume create {}", word(&volume.name)))
+                .run(format!("docker volume create {}", shell_word(&volume.name)))
                 .run(compose_command(evidence, "up -d")),
         ),
     ])
@@ -158,7 +167,9 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, mount, unseen};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::mount;
+    use crate::evidence::build::key::unseen;
     use crate::evidence::docker::Mount;
     use crate::report::Action;
 

@@ -3,13 +3,21 @@
 //!
 //! Never where the key is accepted: every upstream project has a volume called `data`.
 
-use super::{bring_back, declared, look_for_candidates, mending, place};
 use crate::checks::Check;
-use crate::checks::key::{fits_unasked, is_accepted, issued, mint, selected, subject};
+use crate::deployment::candidates::look_for_candidates;
+use crate::deployment::compose::declared_backend;
+use crate::deployment::container::key_subject;
+use crate::deployment::key::created_day;
+use crate::deployment::key::fits_untested;
+use crate::deployment::key::key_is_accepted;
+use crate::deployment::key::selected_key;
 use crate::evidence::compose::ComposeFacts;
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::mint::for_answering;
+use crate::remedies::volumes::take_over;
+use crate::remedies::way_back::bring_back;
 use crate::report::{Certainty, Finding, Level, Location, Rule};
 
 /// The project had another name.
@@ -27,12 +35,12 @@ pub static PROJECT_RENAMED: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&PROJECT_RENAMED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
-    if is_accepted(evidence) {
+    let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
+    if key_is_accepted(evidence) {
         return Ok(vec![]);
     }
     evidence.docker.seen()?;
-    let ceiling = subject(evidence)
+    let ceiling = key_subject(evidence)
         .filter(|subject| !subject.assumed)
         .map_or(Certainty::Likely, |subject| subject.certainty);
     if let Some(old) = old_holder(evidence, compose) {
@@ -52,14 +60,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 ),
                 old.source.to_owned(),
             )
-            .at(place(&service.at));
+            .at(service.at.location());
         let held = old.volume.unwrap_or("the old volume");
-        let afresh = mint(evidence, &format!("To start afresh ({held} is kept), mint a key"));
+        let afresh =
+            for_answering(evidence, &format!("To start afresh ({held} is kept), mint a key"));
         return Ok(vec![with_way_back(evidence, finding, old.project, old.volume).remedy(afresh)]);
     }
     // By name and labels only, nothing more than possible: a neighbour's volume is called the same.
     let candidates = look_for_candidates(evidence)?;
-    match fits_unasked(evidence) {
+    match fits_untested(evidence) {
         Some(unasked) if !candidates.is_empty() => return Err(unasked),
         _ => {}
     }
@@ -110,7 +119,7 @@ fn with_way_back(
     if finding.certainty > Certainty::Possible
         && let Some(volume) = volume
     {
-        finding.remedies.extend(mending::take_over(evidence, volume, PROJECT_RENAMED.id));
+        finding.remedies.extend(take_over(evidence, volume, PROJECT_RENAMED.id));
     }
     finding.remedies.extend(bring_back(
         evidence,
@@ -146,8 +155,8 @@ struct Old<'a> {
 fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<'a>> {
     let docker = evidence.docker.seen().ok()?;
     let volumes = docker.volumes.seen().map(Vec::as_slice).unwrap_or_default();
-    let own = subject(evidence).map(|subject| subject.container.name.as_str());
-    let opened = selected(evidence)?
+    let own = key_subject(evidence).map(|subject| subject.container.name.as_str());
+    let opened = selected_key(evidence)?
         .trials
         .iter()
         .filter_map(|trial| Some((trial.opened.as_ref()?, &trial.places)));
@@ -169,7 +178,7 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
                 project,
                 volume: Some(volume),
                 source: container.unwrap_or(volume),
-                issued: issued(claims),
+                issued: created_day(claims),
                 relation: holder.map_or(Relation::Unknown, |holder| relation(holder, compose)),
             })
         },
@@ -201,7 +210,13 @@ fn relation(holder: &Container, compose: &ComposeFacts) -> Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, DIRECTORY, container, file, opened, unseen, volume};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::DIRECTORY;
+    use crate::evidence::build::key::container;
+    use crate::evidence::build::key::file;
+    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::volume;
     use Certainty::{Likely, Possible, Proven};
 
     /// The old project's stopped container still holds the volume whose secret opens the key.

@@ -1,9 +1,10 @@
 //! Two running backends write to one data directory: neither knows of the other, and both spoil the
 //! database.
 
-use super::{is_durable, word};
 use crate::checks::Check;
+use crate::deployment::data::is_persistent;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Two running backends on one volume.
@@ -45,7 +46,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         };
         let same_place =
             place_in(&mine.target, &one.data_dir) == place_in(&its.target, &other.data_dir);
-        if concerns_us && same_place && is_durable(mine) && one.is_running() && other.is_running() {
+        if concerns_us
+            && same_place
+            && is_persistent(mine)
+            && one.is_running()
+            && other.is_running()
+        {
             seen.push(
                 DATA_VOLUME_SHARED
                     .finding(
@@ -66,7 +72,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                         )
                         .run(format!(
                             "docker stop {}",
-                            word(stranger(docker.expected.as_deref(), &one.name, &other.name))
+                            shell_word(stranger(
+                                docker.expected.as_deref(),
+                                &one.name,
+                                &other.name
+                            ))
                         )),
                     ),
             );
@@ -83,7 +93,9 @@ fn stranger<'a>(expected: Option<&str>, one: &'a str, other: &'a str) -> &'a str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, container, mount};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::container;
+    use crate::evidence::build::key::mount;
     use crate::evidence::docker::MountKind;
 
     #[test]

@@ -1,14 +1,18 @@
 //! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data
 //! survives, every key dies.
 
-use super::{
-    Elsewhere, declared, declared_over, for_a_throw_away, inside, is_durable, keeps, mending,
-    place, spot,
-};
 use crate::checks::Check;
+use crate::deployment::compose::declared_backend;
+use crate::deployment::data::StoredElsewhere;
+use crate::deployment::data::declared_mount_over;
+use crate::deployment::data::is_kept_by_file;
+use crate::deployment::data::is_persistent;
+use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::MountKind;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::rescue::path_in_container;
+use crate::remedies::secret::pin;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// SQL, no pinned secret, no durable credentials directory.
@@ -28,13 +32,13 @@ pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule {
 pub static CHECK: Check = Check { rules: &[&SQL_WITHOUT_SECRET_PERSISTENCE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((_, service)) = declared(evidence)? else { return Ok(vec![]) };
-    if declared_over(service, &service.credentials_dir).is_some_and(keeps) {
+    let Some((_, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
+    if declared_mount_over(service, &service.credentials_dir).is_some_and(is_kept_by_file) {
         return Ok(vec![]);
     }
     let engine = evidence.docker.seen();
     let container = engine.as_ref().ok().and_then(|docker| docker.expected());
-    let elsewhere = Elsewhere::of(service, container);
+    let elsewhere = StoredElsewhere::of(service, container);
     if elsewhere.secret {
         return Ok(vec![]);
     }
@@ -53,7 +57,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let certainty = match container {
         Some(container)
-            if !container.mount_over(&container.credentials_dir).is_some_and(is_durable) =>
+            if !container.mount_over(&container.credentials_dir).is_some_and(is_persistent) =>
         {
             Certainty::Proven
         }
@@ -68,12 +72,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 service.name
             ),
         )
-        .because("INSTANCE_SECRET is not set", spot(&service.at))
+        .because("INSTANCE_SECRET is not set", service.at.to_string())
         .because(
             format!("mounts nothing durable over {}", service.credentials_dir),
-            spot(service.volumes_at.as_ref().unwrap_or(&service.at)),
+            (service.volumes_at.as_ref().unwrap_or(&service.at)).to_string(),
         )
-        .at(place(&service.at));
+        .at(service.at.location());
     if let Some(container) = container {
         let dir = &container.credentials_dir;
         let copy = Remedy::safe(
@@ -81,13 +85,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
              (git must ignore that file), and pass INSTANCE_SECRET to the service",
         );
         let in_memory = container.mount_over(dir).is_some_and(|m| m.kind == MountKind::Tmpfs);
-        finding.remedies.extend(mending::pin(evidence, container));
+        finding.remedies.extend(pin(evidence, container));
         finding = finding.at(Location::container(&container.name)).remedy(if in_memory {
             copy
         } else {
             copy.run(format!(
                 "docker cp {} ./instance_secret",
-                inside(container, &format!("{dir}/instance_secret"))
+                path_in_container(container, &format!("{dir}/instance_secret"))
             ))
         });
     } else {
@@ -97,13 +101,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             service.data_dir
         )));
     }
-    Ok(vec![for_a_throw_away(evidence, container, finding)])
+    Ok(vec![for_temporary_instance(evidence, container, finding)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, entry, unseen, valid};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::valid;
 
     #[test]
     fn sql_needs_a_secret_that_lasts() {

@@ -87,7 +87,9 @@ fn finding(app: &AppUrl, selected: &str, why: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::evidence::endpoint::Body;
 
     fn told_of(

@@ -1,10 +1,23 @@
 //! Variables of Convex Cloud: beside a self-hosted pair they stop the CLI or lead it away; alone
 //! they are no fault at all.
 
-use super::{DEPLOYMENT, deploy_key, has_half};
 use crate::checks::Check;
+use crate::deployment::selection::at_source;
+use crate::deployment::selection::compose_has_backend;
+use crate::deployment::selection::counts;
+use crate::deployment::selection::deploy_key;
+use crate::deployment::selection::has_backend;
+use crate::deployment::selection::has_half;
+use crate::deployment::selection::has_pair;
+use crate::deployment::selection::holds_self_hosted_key;
+use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::winner;
+use crate::deployment::selection::with_cli_words;
 use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::DEPLOYMENT;
+use crate::names::URL;
+use crate::remedies::env_file::without;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// CONVEX_DEPLOYMENT is set beside the self-hosted pair.
@@ -54,8 +67,7 @@ fn deployment(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(SelectionError::DeploymentBesidePair | SelectionError::DeploymentBesideHalf) => true,
         // The CLI did not come so far; in a directory with a package.json it would refuse.
         Some(SelectionError::PackageJsonMissing | SelectionError::PackageJsonUnreadable) => {
-            let by_flag =
-                matches!(super::winner(selection, super::URL), Some(ValueSource::Flag { .. }));
+            let by_flag = matches!(winner(selection, URL), Some(ValueSource::Flag { .. }));
             has_half(selection) && !by_flag && deploy_key(selection).is_none()
         }
         _ => false,
@@ -63,20 +75,20 @@ fn deployment(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !refused || !selection.is_set(DEPLOYMENT) {
         return Ok(vec![]);
     }
-    let beside = if super::has_pair(selection) { "the pair" } else { "half of the pair" };
+    let beside = if has_pair(selection) { "the pair" } else { "half of the pair" };
     let detail = format!(
         "{DEPLOYMENT} names a deployment of Convex Cloud or of the CLI's own, beside {beside} of self-hosting. The \
          CLI takes that for a contradiction and refuses to start."
     );
     let finding = CLOUD_DEPLOYMENT_SET.finding(Certainty::Proven, detail);
-    Ok(vec![remove_all(super::with_cli_words(finding, selection), evidence, DEPLOYMENT)])
+    Ok(vec![remove_all(with_cli_words(finding, selection), evidence, DEPLOYMENT)])
 }
 
 fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let selection = &evidence.selection;
     let Some(name) = deploy_key(selection) else { return Ok(vec![]) };
-    let misplaced = super::holds_self_hosted_key(selection, name);
-    if !has_half(selection) && !misplaced && !super::has_backend(evidence)? {
+    let misplaced = holds_self_hosted_key(selection, name);
+    if !has_half(selection) && !misplaced && !has_backend(evidence)? {
         return Ok(vec![]);
     }
     let effect = match selection.error {
@@ -88,7 +100,7 @@ fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let beside = if has_half(selection) { ", whatever the self-hosted variables say" } else { "" };
     let mut finding = CLOUD_DEPLOY_KEY_WINS
         .finding(Certainty::Proven, format!("{name} is set. {effect}{beside}."));
-    if misplaced && let Some(source) = super::winner(selection, name) {
+    if misplaced && let Some(source) = winner(selection, name) {
         finding = finding.because(
             format!(
                 "{name} holds a self-hosted admin key; each run of the CLI with it sent it to \
@@ -97,8 +109,8 @@ fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             source.to_string(),
         );
     }
-    finding = remove_all(super::with_cli_words(finding, selection), evidence, name);
-    if !super::has_pair(selection) {
+    finding = remove_all(with_cli_words(finding, selection), evidence, name);
+    if !has_pair(selection) {
         let title =
             "then set CONVEX_SELF_HOSTED_URL and CONVEX_SELF_HOSTED_ADMIN_KEY, both in .env.local";
         finding = finding.remedy(Remedy::safe(title));
@@ -108,12 +120,12 @@ fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let selection = &evidence.selection;
-    if !super::names_another_world(selection) {
+    if !names_cloud_deployment(selection) {
         return Ok(vec![]);
     }
     // Without the engine a backend may have been overlooked; without the compose file nothing can
     // be said.
-    let certainty = match (super::compose_has_backend(evidence)?, super::has_backend(evidence)) {
+    let certainty = match (compose_has_backend(evidence)?, has_backend(evidence)) {
         (true, _) | (_, Ok(true)) => return Ok(vec![]),
         (false, Ok(false)) => Certainty::Proven,
         (false, Err(_)) => Certainty::Likely,
@@ -127,8 +139,8 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         "{name} leads the CLI to {what}, and nothing here speaks of self-hosting. There is nothing to diagnose."
     );
     let finding = NOT_SELF_HOSTED.finding(certainty, detail);
-    Ok(vec![match super::winner(selection, name) {
-        Some(source) => super::at(finding, source),
+    Ok(vec![match winner(selection, name) {
+        Some(source) => at_source(finding, source),
         None => finding,
     }])
 }
@@ -138,10 +150,10 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn remove_all(mut finding: Finding, evidence: &Evidence, name: &str) -> Finding {
     let selection = &evidence.selection;
     for definition in selection.definitions(name) {
-        if !definition.empty && super::counts(selection, &definition.source) {
-            finding = super::at(finding, &definition.source)
+        if !definition.empty && counts(selection, &definition.source) {
+            finding = at_source(finding, &definition.source)
                 .because(format!("{name} is set"), definition.source.to_string())
-                .remedy(super::without(name, definition));
+                .remedy(without(name, definition));
         }
     }
     // One without the other changes nothing: the files' lines go together.
@@ -156,8 +168,11 @@ fn remove_all(mut finding: Finding, evidence: &Evidence, name: &str) -> Finding 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, KEY, PAIR, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::KEY;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
 
     const CLOUD: &str = "CONVEX_DEPLOYMENT=dev:happy-animal-123\n";
     const DEPLOY: &str = "CONVEX_DEPLOY_KEY=prod:happy-animal-123|eyJ2MiI6IjAxMjM0NTY3ODkifQ==\n";

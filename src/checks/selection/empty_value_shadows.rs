@@ -1,9 +1,13 @@
 //! An empty value hides a full one: the CLI takes it for unset, and still looks no further.
 
-use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
+use crate::deployment::selection::at_source;
+use crate::deployment::selection::counts;
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::names::URL;
+use crate::remedies::env_file::without;
 use crate::report::{Certainty, Finding, Level, Rule};
 
 /// An empty variable hides the value that is set below it.
@@ -33,7 +37,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         let hidden = definitions
             .iter()
-            .find(|one| !one.wins && !one.empty && super::counts(selection, &one.source));
+            .find(|one| !one.wins && !one.empty && counts(selection, &one.source));
         let Some(hidden) = hidden else { continue };
         let detail = format!(
             "{name} is set to nothing ({}), and that hides the value at {}. The CLI takes an empty value for \
@@ -45,8 +49,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .level(if elsewhere { Level::Warning } else { Level::Error })
             .because(format!("{name} is empty"), empty.source.to_string())
             .because(format!("{name} has a value"), hidden.source.to_string())
-            .remedy(super::without(name, empty));
-        findings.push(super::at(super::at(finding, &empty.source), &hidden.source));
+            .remedy(without(name, empty));
+        findings.push(at_source(at_source(finding, &empty.source), &hidden.source));
     }
     Ok(findings)
 }
@@ -54,7 +58,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
 
     #[test]
     fn the_line_becomes_a_comment_and_the_shell_is_told() {

@@ -1,9 +1,14 @@
 //! The pair is missing here and stands in a file that the CLI does not read from here.
 
-use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
+use crate::deployment::selection::has_backend;
+use crate::deployment::selection::is_server_only;
+use crate::deployment::selection::names_cloud_deployment;
 use crate::evidence::surroundings::EnvFileElsewhere;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::names::URL;
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted variables stand in a file that is not read from here.
@@ -40,8 +45,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let best = files[0];
     let whole = (!no_url || best.has_url) && (!no_key || best.has_key);
     // A cloud project may keep its self-hosted pair in a file for now and then.
-    let optional = super::is_server_only(evidence)
-        || super::names_another_world(selection) && super::has_backend(evidence) != Ok(true);
+    let optional = is_server_only(evidence)
+        || names_cloud_deployment(selection) && has_backend(evidence) != Ok(true);
     let what = match (best.has_url, best.has_key) {
         (true, true) => "both variables",
         (true, false) => URL,
@@ -68,20 +73,22 @@ fn remedy(file: &EnvFileElsewhere) -> Remedy {
             "start the CLI where {} lies, if the app is there",
             file.file
         ))
-        .run(format!("cd {}", super::word(directory)));
+        .run(format!("cd {}", shell_word(directory)));
     }
     Remedy::safe(format!(
         "name the file: `npx convex dev --env-file {}` (then nothing else is read), or move both lines into \
          .env.local",
-        super::word(&file.file)
+        shell_word(&file.file)
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, PAIR, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::evidence::surroundings::PackageJson;
 
     fn elsewhere(file: &str, has_url: bool, has_key: bool) -> EnvFileElsewhere {

@@ -3,11 +3,17 @@
 //!
 //! `./CONVEX_…=` is told by `misnamed-variable`.
 
-use super::{ADMIN_KEY, URL};
 use crate::admin_key::Form;
-use crate::checks::{Check, edits};
+use crate::checks::Check;
+use crate::deployment::key::cli_works;
+use crate::deployment::selection::is_server_only;
+use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::winner;
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind as Kind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::names::URL;
+use crate::remedies::env_file::rewrite;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// A line of the env file is read otherwise than it looks.
@@ -46,7 +52,7 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
     let assigns = !matches!(misread.kind, Kind::NotAssigned | Kind::Swallowed);
     let missing = !selection.is_set(&misread.name);
     let matters = if assigns {
-        super::winner(selection, &misread.name) == Some(&source)
+        winner(selection, &misread.name) == Some(&source)
     } else {
         missing && of_the_pair
     };
@@ -59,10 +65,10 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
         && evidence.keys.iter().any(|key| {
             key.selected && key.shape.form == Form::WellShaped && key.shape.faults.is_empty()
         });
-    let elsewhere = super::is_server_only(evidence) || super::names_another_world(selection);
+    let elsewhere = is_server_only(evidence) || names_cloud_deployment(selection);
     let level = match misread.kind {
         Kind::ReadersDiffer => Level::Info,
-        _ if !of_the_pair || whole || elsewhere || super::works(evidence) => Level::Warning,
+        _ if !of_the_pair || whole || elsewhere || cli_works(evidence) => Level::Warning,
         _ => Level::Error,
     };
     let certainty = match misread.kind {
@@ -77,7 +83,7 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
         "write line {} of {} in this form: {}",
         misread.line, misread.file, misread.corrected
     ))
-    .edit(edits::rewrite(&source, misread.lines.as_ref(), &misread.name, value));
+    .edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value));
     let finding = LINE_MISREAD.finding(certainty, detail).level(level);
     Some(finding.at(Location::line(&misread.file, misread.line)).remedy(remedy))
 }
@@ -114,7 +120,10 @@ fn said(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, KEY, PAIR, told};
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::KEY;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
 
     #[test]
     fn lines_that_count_and_lines_that_do_not() {

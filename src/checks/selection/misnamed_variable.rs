@@ -1,9 +1,14 @@
 //! A variable whose name is nearly one of the pair's: the CLI does not read it.
 
-use super::URL;
-use crate::checks::{Check, edits};
+use crate::checks::Check;
+use crate::deployment::selection::at_source;
+use crate::deployment::selection::has_backend;
+use crate::deployment::selection::is_server_only;
+use crate::deployment::selection::names_cloud_deployment;
 use crate::evidence::selection::NearMissFacts;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::URL;
+use crate::remedies::env_file::rewrite;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// A variable has a name that the CLI does not read.
@@ -35,9 +40,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
     let NearMissFacts { written, meant, source, .. } = miss;
     let missing = !evidence.selection.is_set(meant);
-    let elsewhere = super::is_server_only(evidence)
-        || super::names_another_world(&evidence.selection)
-            && super::has_backend(evidence) != Ok(true);
+    let elsewhere = is_server_only(evidence)
+        || names_cloud_deployment(&evidence.selection) && has_backend(evidence) != Ok(true);
     let state = if missing { "is not set" } else { "is set as well and counts" };
     let detail = format!(
         "{written} is set, and the CLI does not know that name. It reads {meant}, which {state}."
@@ -53,7 +57,7 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
                 (true, URL) => "{value}",
                 (true, _) => "'{value}'",
             };
-            Remedy::safe(format!("rename it to {meant} ({source})")).edit(edits::rewrite(
+            Remedy::safe(format!("rename it to {meant} ({source})")).edit(rewrite(
                 source,
                 miss.lines.as_ref(),
                 meant,
@@ -62,7 +66,7 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
         } else {
             Remedy::safe(format!("delete it ({source}), unless another program reads it"))
         });
-    super::at(finding, source)
+    at_source(finding, source)
 }
 
 /// Another spelling of the very name leaves no doubt; nor does a value under a wrong name while the
@@ -82,8 +86,11 @@ fn certainty(written: &str, meant: &str, missing: bool) -> Certainty {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, KEY, PAIR, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::KEY;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::evidence::surroundings::PackageJson;
 
     #[test]

@@ -1,11 +1,22 @@
 //! The pair is not there, or only half of it is: the CLI leaves self-hosted mode without a word.
 
-use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
-use crate::checks::key::trial;
+use crate::deployment::endpoint::backend_url;
+use crate::deployment::key::trial_of;
+use crate::deployment::selection::at_source;
+use crate::deployment::selection::depends_on_convex;
+use crate::deployment::selection::has_half;
+use crate::deployment::selection::is_cloud_project;
+use crate::deployment::selection::is_server_only;
+use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::winner;
+use crate::deployment::selection::with_cli_words;
 use crate::evidence::docker::{Port, SecretState};
 use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::names::URL;
+use crate::remedies::mint::for_selection;
 use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Nothing here names a self-hosted deployment.
@@ -37,11 +48,11 @@ pub static INCOMPLETE_CHECK: Check = Check { rules: &[&SELECTION_INCOMPLETE], ru
 
 fn missing(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let selection = &evidence.selection;
-    if super::has_half(selection) || super::is_another_world(evidence)? {
+    if has_half(selection) || is_cloud_project(evidence)? {
         return Ok(vec![]);
     }
-    let needed = super::depends_on_convex(evidence)? == Some(true);
-    let without_it = if super::names_another_world(selection) {
+    let needed = depends_on_convex(evidence)? == Some(true);
+    let without_it = if names_cloud_deployment(selection) {
         "The CLI goes where the variables of the cloud lead, though a backend of this project is here."
     } else {
         WITHOUT_IT
@@ -54,13 +65,13 @@ fn missing(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let finding = SELECTION_MISSING
         .finding(certainty(evidence), detail)
         .level(if needed { Level::Error } else { Level::Info })
-        .remedy(super::mint(evidence, "mint an admin key"))
+        .remedy(for_selection(evidence, "mint an admin key"))
         .remedy(Remedy::safe(format!(
             "write two lines into {}: {URL}={} and {ADMIN_KEY}='…' with the minted line between the quotes",
             target(selection),
-            super::backend_url(evidence)
+            backend_url(evidence)
         )));
-    Ok(vec![super::with_cli_words(finding, selection).at(Location::line(target(selection), 0))])
+    Ok(vec![with_cli_words(finding, selection).at(Location::line(target(selection), 0))])
 }
 
 fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -70,25 +81,25 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         (false, true) => (ADMIN_KEY, URL),
         _ => return Ok(vec![]),
     };
-    let empty = super::winner(selection, unset);
+    let empty = winner(selection, unset);
     let what = match empty {
         Some(source) => format!("{unset} is empty ({source})"),
         None => format!("{unset} is not set in {}", where_looked(selection)),
     };
     let detail = format!("{set} is there, but {what}.{} {WITHOUT_IT}", ignored_flag(selection));
-    let server = super::is_server_only(evidence);
+    let server = is_server_only(evidence);
     let mut finding = SELECTION_INCOMPLETE.finding(certainty(evidence), detail).level(if server {
         Level::Info
     } else {
         Level::Error
     });
-    if let Some(source) = super::winner(selection, set) {
+    if let Some(source) = winner(selection, set) {
         finding = finding.because(format!("{set} is set"), source.to_string());
     }
-    for source in [empty, super::winner(selection, set)].into_iter().flatten() {
-        finding = super::at(finding, source);
+    for source in [empty, winner(selection, set)].into_iter().flatten() {
+        finding = at_source(finding, source);
     }
-    let file = match super::winner(selection, set) {
+    let file = match winner(selection, set) {
         Some(ValueSource::File { file, .. }) => file.clone(),
         _ => target(selection),
     };
@@ -96,15 +107,15 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding.remedy(write_url(evidence, empty, &file))
     } else {
         let title = format!("mint a key and write it as {ADMIN_KEY}='…' into {file}");
-        finding.remedy(super::mint(evidence, &title))
+        finding.remedy(for_selection(evidence, &title))
     };
-    Ok(vec![super::with_cli_words(finding, selection)])
+    Ok(vec![with_cli_words(finding, selection)])
 }
 
 /// To write the URL. The doctor does it where the key there is opens with the secret of this
 /// project's backend, which is published here.
 fn write_url(evidence: &Evidence, empty: Option<&ValueSource>, file: &str) -> Remedy {
-    let url = super::backend_url(evidence);
+    let url = backend_url(evidence);
     let words = |tail: &str| Remedy::safe(format!("write {URL}={url} into {file}{tail}"));
     let file = match empty {
         None => file,
@@ -129,9 +140,9 @@ fn is_for_own_backend(evidence: &Evidence) -> bool {
     let published = |port: &Port| port.container == 3210 && port.host.is_some();
     let process = container.secret.process.seen().ok().and_then(Option::as_ref);
     let secret = process.and_then(SecretState::fingerprint);
-    let source = super::winner(&evidence.selection, ADMIN_KEY);
+    let source = winner(&evidence.selection, ADMIN_KEY);
     let key = evidence.keys.iter().find(|key| Some(&key.source) == source);
-    let opened = key.zip(secret).and_then(|(key, secret)| trial(key, secret)?.opened.as_ref());
+    let opened = key.zip(secret).and_then(|(key, secret)| trial_of(key, secret)?.opened.as_ref());
     docker.local && container.ports.iter().any(published) && opened.is_some()
 }
 
@@ -165,8 +176,11 @@ fn ignored_flag(selection: &SelectionFacts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, KEY, PAIR, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::KEY;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::evidence::selection::PackageJsonState;
 
     const URL_LINE: &str = "CONVEX_SELF_HOSTED_URL=http://h:3210\n";
@@ -216,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_url_is_written_for_a_key_of_this_project_s_backend() {
-        use crate::checks::key::build as keys;
+        use crate::evidence::build::key as keys;
         let key = format!("CONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
         let empty = format!("{key}CONVEX_SELF_HOSTED_URL=\n");
         let shell = [("CONVEX_SELF_HOSTED_URL", "")];

@@ -1,8 +1,13 @@
 //! Files that the CLI needs or reads: no package.json, or an env file that cannot be read.
 
 use crate::checks::Check;
+use crate::deployment::key::cli_works;
+use crate::deployment::selection::compose_has_backend;
+use crate::deployment::selection::has_pair;
+use crate::deployment::selection::names_cloud_deployment;
 use crate::evidence::surroundings::PackageJson;
 use crate::evidence::{Evidence, Unseen};
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// There is no package.json in this directory.
@@ -38,10 +43,10 @@ fn package_json(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let selection = &evidence.selection;
     // The server's own directory: nobody means to run the CLI in it.
-    if !super::has_pair(selection) && super::compose_has_backend(evidence)? {
+    if !has_pair(selection) && compose_has_backend(evidence)? {
         return Ok(vec![]);
     }
-    let another_world = super::names_another_world(selection);
+    let another_world = names_cloud_deployment(selection);
     let near = match nearest {
         Some(directory) => format!(" The nearest one lies in {directory}."),
         None => String::new(),
@@ -57,7 +62,7 @@ fn package_json(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let finding = match nearest {
         Some(directory) => finding.remedy(
             Remedy::safe(format!("go to {directory} and start the CLI there"))
-                .run(format!("cd {}", super::word(directory))),
+                .run(format!("cd {}", shell_word(directory))),
         ),
         None => finding.remedy(Remedy::safe("go to the app's directory and start the CLI there")),
     };
@@ -65,7 +70,7 @@ fn package_json(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let level = if super::works(evidence) { Level::Warning } else { Level::Error };
+    let level = if cli_works(evidence) { Level::Warning } else { Level::Error };
     let files = &evidence.surroundings.unreadable;
     let finding = |file: &crate::evidence::surroundings::UnreadableFile| {
         let detail = format!(
@@ -81,7 +86,7 @@ fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Remedy::safe(
                     "look at its owner, mode and kind; it must be UTF-8 text that you may read",
                 )
-                .run(format!("ls -l {}", super::word(&file.file))),
+                .run(format!("ls -l {}", shell_word(&file.file))),
             )
     };
     Ok(files.iter().map(finding).collect())
@@ -90,8 +95,10 @@ fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, PAIR, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::evidence::selection::PackageJsonState::{Missing, WithConvex, WithoutConvex};
     use crate::evidence::surroundings::UnreadableFile;
 

@@ -1,13 +1,17 @@
 //! What git holds, or may come to hold: an env file that is not ignored, a secret in a tracked
 //! file.
 
-use super::{ADMIN_KEY, DEPLOY_KEYS};
 use crate::checks::Check;
-use crate::checks::persistence::rotating;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::TrackedSecret;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::names::DEPLOY_KEYS;
+use crate::remedies::rotation::errands;
+use crate::remedies::rotation::rotate;
+use crate::remedies::rotation::untrack;
+use crate::report::shell_word;
 use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// Git does not ignore the env file that holds the admin key.
@@ -44,11 +48,11 @@ fn not_ignored(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let finding = |file: &String| {
         let tracked = git.tracked.contains(file);
         let state = if tracked { "git tracks it" } else { "the next `git add .` takes it along" };
-        let ignore = format!("echo {} >> .gitignore", super::word(file));
+        let ignore = format!("echo {} >> .gitignore", shell_word(file));
         let remedy = if tracked {
             Remedy::careful("ignore it and take it out of the index; the file itself stays")
                 .run(ignore)
-                .run(format!("git rm --cached {}", super::word(file)))
+                .run(format!("git rm --cached {}", shell_word(file)))
         } else {
             Remedy::safe("ignore it").run(ignore).act(Action::Ignore { file: file.clone() })
         };
@@ -109,14 +113,14 @@ fn secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .finding(Certainty::Proven, detail)
             .because(proof, found.file.clone())
             .at(Location::line(&found.file, line));
-        let rotate = rotating::rotate(evidence, SECRET_IN_GIT.id);
+        let rotate = rotate(evidence, SECRET_IN_GIT.id);
         let mut by_hand = Remedy::careful(
             "make a new instance secret, set it as INSTANCE_SECRET of the backend in a file that git \
              ignores, recreate the backend, mint a new key: only a new secret ends the old keys",
         )
         .run("openssl rand -hex 32");
         if rotate.is_none() {
-            by_hand = by_hand.then(rotating::errands(evidence, false));
+            by_hand = by_hand.then(errands(evidence, false));
         }
         finding.remedies.extend(rotate);
         finding.remedies.push(by_hand);
@@ -147,7 +151,7 @@ fn declares_secret_in(evidence: &Evidence, files: &[String]) -> bool {
 /// How the text comes out of what git has. The history keeps it, whatever is done.
 fn take_out(evidence: &Evidence, found: &TrackedSecret) -> Remedy {
     let name = found.file.rsplit('/').next().unwrap_or(&found.file);
-    let untrack = rotating::untrack(evidence, &found.file);
+    let untrack = untrack(evidence, &found.file);
     let worthless =
         "the history still shows the old one, which is worthless once the secret is another";
     // An env file is for secrets, and git is no place for it; in any other, the line alone is
@@ -170,8 +174,10 @@ fn take_out(evidence: &Evidence, found: &TrackedSecret) -> Remedy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, PAIR, told};
     use crate::evidence::Observation;
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::evidence::surroundings::{Git, TrackedSecret};
 
     fn in_git(dotenv: &str, git: Git) -> Evidence {

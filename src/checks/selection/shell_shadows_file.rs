@@ -1,11 +1,14 @@
 //! The shell's value and the file's differ, and the shell's counts: a stale export, direnv, a
 //! secret of CI.
 
-use super::{ADMIN_KEY, URL};
 use crate::checks::Check;
+use crate::deployment::key::cli_works;
+use crate::deployment::selection::at_source;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::{DefinitionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::ADMIN_KEY;
+use crate::names::URL;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// A variable of the shell hides another value in the env file.
@@ -46,7 +49,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let file_key_opens = shadows.iter().any(|(_, _, file)| opens(evidence, &file.source));
-    let level = match (super::works(evidence), file_key_opens) {
+    let level = match (cli_works(evidence), file_key_opens) {
         (true, _) => Level::Info,
         (false, true) => Level::Error,
         (false, false) => Level::Warning,
@@ -69,7 +72,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!("{name} differs from the value at {}", file.source),
             shell.source.to_string(),
         );
-        finding = super::at(super::at(finding, &shell.source), &file.source);
+        finding = at_source(at_source(finding, &shell.source), &file.source);
     }
     if level == Level::Info {
         return Ok(vec![finding]); // CI's normal way
@@ -108,7 +111,10 @@ fn opens(evidence: &Evidence, source: &ValueSource) -> bool {
 mod tests {
     use super::*;
     use crate::admin_key::Claims;
-    use crate::checks::selection::build::{self, KEY, PAIR, told};
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::KEY;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::evidence::docker::{Answering, Container, DockerFacts};
     use crate::evidence::key::Trial;
     use crate::secret::Fingerprint;

@@ -1,8 +1,12 @@
 //! Where the two values stand: in different places, or twice in one.
 
-use crate::checks::{Check, edits};
+use crate::checks::Check;
+use crate::deployment::selection::at_source;
+use crate::deployment::selection::counts;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::env_file::comment_out;
+use crate::remedies::env_file::delete;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and the admin key come from different places.
@@ -48,7 +52,7 @@ fn split(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let finding = SPLIT_SOURCES.finding(Certainty::Proven, detail).remedy(Remedy::safe(
         "put both lines into one file, or set both in the shell, and delete the other ones",
     ));
-    Ok(vec![super::at(super::at(finding, key), &url.source)])
+    Ok(vec![at_source(at_source(finding, key), &url.source)])
 }
 
 fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -57,7 +61,7 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     for duplicate in &selection.duplicates {
         let Some((last, earlier)) = duplicate.lines.split_last() else { continue };
         let source = ValueSource::File { file: duplicate.file.clone(), line: *last };
-        if !super::counts(selection, &source) {
+        if !counts(selection, &source) {
             continue;
         }
         let numbers: Vec<String> = earlier.iter().map(usize::to_string).collect();
@@ -81,9 +85,9 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                         if of == file && earlier.contains(line));
                     match (earlier, duplicate.equal) {
                         (false, _) => vec![],
-                        (true, true) => edits::delete(definition),
+                        (true, true) => delete(definition),
                         // It may be the only copy.
-                        (true, false) => edits::comment_out(definition),
+                        (true, false) => comment_out(definition),
                     }
                 })),
             );
@@ -98,7 +102,9 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::{self, PAIR, told};
+    use crate::evidence::build::selection as build;
+    use crate::evidence::build::selection::PAIR;
+    use crate::evidence::build::selection::told;
     use crate::selection::choose::FileText;
 
     #[test]

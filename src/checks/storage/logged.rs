@@ -1,15 +1,17 @@
 //! What the backend's log alone says of its storage: TLS to the SQL server, the lease of the
 //! database, a storage that was switched, a database that is broken.
 
-use super::engine::{self, DEATH};
-use super::log_lines::told;
+use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
-use crate::checks::persistence::{compose_command, inside, word};
+use crate::deployment::log_lines::log_match;
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::remedies::rescue::path_in_container;
+use crate::report::shell_word;
 use crate::report::{Finding, Level, Remedy, Rule};
 
 const fn rule(id: &'static str, title: &'static str, explain: &'static str) -> Rule {
-    let (level, is_cause, causes) = (Level::Error, true, DEATH);
+    let (level, is_cause, causes) = (Level::Error, true, BACKEND_DOWN);
     Rule { id, level, title, explain, is_cause, causes, since: "0.1.0" }
 }
 
@@ -37,8 +39,8 @@ pub(super) static SWITCHED: Check = Check { rules: &[&STORAGE_SWITCHED], run: sw
 pub(super) static CORRUPT: Check = Check { rules: &[&VOLUME_CORRUPT], run: corrupt };
 
 fn tls(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(told) = told(evidence, SQL_TLS.id)? else { return Ok(vec![]) };
-    let mut finding = told.finding(&SQL_TLS);
+    let Some(found) = log_match(evidence, SQL_TLS.id)? else { return Ok(vec![]) };
+    let mut finding = found.finding(&SQL_TLS);
     if let Some(last) = finding.remedies.last_mut() {
         last.commands.push(compose_command(evidence, "up -d"));
     }
@@ -46,14 +48,14 @@ fn tls(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn lease(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(told) = told(evidence, SQL_LEASE_CONTENDED.id)? else { return Ok(vec![]) };
-    let docker = engine::asked(evidence)?;
-    let mut finding = told.finding(&SQL_LEASE_CONTENDED);
+    let Some(found) = log_match(evidence, SQL_LEASE_CONTENDED.id)? else { return Ok(vec![]) };
+    let docker = evidence.docker.seen()?;
+    let mut finding = found.finding(&SQL_LEASE_CONTENDED);
     // Not proven to use the same database: only whom to look at.
     let others: Vec<_> = docker
         .backends
         .iter()
-        .filter(|it| it.name != told.container.name && it.is_running() && it.uses_sql)
+        .filter(|it| it.name != found.container.name && it.is_running() && it.uses_sql)
         .collect();
     for other in others.iter().take(3) {
         finding = finding.because("runs on a SQL server as well", other.name.clone());
@@ -64,21 +66,21 @@ fn lease(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         finding.remedy(find).remedy(
             Remedy::careful("when the other one is stopped")
-                .run(format!("docker restart {}", word(&told.container.name))),
+                .run(format!("docker restart {}", shell_word(&found.container.name))),
         ),
     ])
 }
 
 fn switched(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(told) = told(evidence, STORAGE_SWITCHED.id)? else { return Ok(vec![]) };
-    let to_s3 = told.line.contains("started up with S3");
+    let Some(found) = log_match(evidence, STORAGE_SWITCHED.id)? else { return Ok(vec![]) };
+    let to_s3 = found.line.contains("started up with S3");
     let back = if to_s3 {
         "take the S3 variables out of the backend's environment: it starts again with the files on disk"
     } else {
         "set the S3 variables again, all of them: it starts again with the files in S3"
     };
     Ok(vec![
-        told.finding(&STORAGE_SWITCHED)
+        found.finding(&STORAGE_SWITCHED)
             .remedy(Remedy::careful(back).run(compose_command(evidence, "up -d")))
             .remedy(
                 Remedy::safe("to move for good: once it runs as before, `npx convex export --include-file-storage`, then start an instance with the new storage and an empty database, and import there"),
@@ -87,17 +89,19 @@ fn switched(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(told) = told(evidence, VOLUME_CORRUPT.id)? else { return Ok(vec![]) };
-    let container = told.container;
+    let Some(found) = log_match(evidence, VOLUME_CORRUPT.id)? else { return Ok(vec![]) };
+    let container = found.container;
     let mut keep = Remedy::careful("first keep a copy of what is there");
     if container.is_running() || container.is_restarting() {
-        keep = keep.run(format!("docker stop {}", word(&container.name)));
+        keep = keep.run(format!("docker stop {}", shell_word(&container.name)));
     }
     let data = container.data_dir.trim_end_matches('/');
-    keep = keep
-        .run(format!("docker cp {} ./convex-data-rescue", inside(container, &format!("{data}/."))));
+    keep = keep.run(format!(
+        "docker cp {} ./convex-data-rescue",
+        path_in_container(container, &format!("{data}/."))
+    ));
     Ok(vec![
-        told.finding(&VOLUME_CORRUPT)
+        found.finding(&VOLUME_CORRUPT)
             .remedy(keep)
             .remedy(Remedy::safe("if the image was set back to an older one: return to the newer tag; migrations run forward only"))
             .remedy(Remedy::safe("else restore a backup (`npx convex import`, or a copy of the data directory from when the backend was stopped)")),
@@ -107,7 +111,7 @@ fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::Reach;
 
     #[test]

@@ -1,10 +1,13 @@
 //! Some of the variables of S3 are set and others are not: the backend keeps files on disk, or does
 //! not start.
 
-use super::{container, log_lines, service, set};
+use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
-use crate::checks::compose::location;
-use crate::checks::engine::{self, DEATH};
+use crate::deployment::compose::backend_service;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_container;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::variable::entry_if_set;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -14,7 +17,7 @@ static S3_INCOMPLETE: Rule = Rule {
     title: "some of the S3 variables are missing: files are kept on disk",
     explain: include_str!("s3-incomplete.md"),
     is_cause: true,
-    causes: DEATH,
+    causes: BACKEND_DOWN,
     since: "0.1.0",
 };
 
@@ -33,17 +36,17 @@ const BUCKETS: [&str; 5] = [
 const ACCESS: [&str; 3] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let service = service(evidence);
-    let logged = log_lines::told(evidence, S3_INCOMPLETE.id);
+    let service = backend_service(evidence);
+    let logged = log_match(evidence, S3_INCOMPLETE.id);
     let declared = service.as_ref().ok().and_then(|it| *it);
-    let container = container(evidence);
+    let container = run_container(evidence);
     // The container's own environment is what counts; without one, the file's, where a blank is no
     // opinion.
     let missing = match (container, declared) {
         (Some(container), _) => {
             missing(|name| container.storage_variables.iter().any(|it| it == name))
         }
-        (None, Some(service)) => missing(|name| set(service, name).is_some())
+        (None, Some(service)) => missing(|name| entry_if_set(service, name).is_some())
             .filter(|missing| missing.iter().all(|name| service.variable(name).is_none())),
         (None, None) => None,
     };
@@ -57,8 +60,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             "{title}. An instance that has files on disk refuses to start with S3: export first, import into a new one"
         ))
     };
-    if let Ok(Some(told)) = &logged {
-        let finding = told.finding(&S3_INCOMPLETE);
+    if let Ok(Some(found)) = &logged {
+        let finding = found.finding(&S3_INCOMPLETE);
         return Ok(vec![finding.remedy(mend(missing.as_deref().unwrap_or_default()))]);
     }
     let Some(missing) = missing else {
@@ -81,9 +84,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     finding = match (container, declared) {
         (Some(container), _) => finding
             .because(text, format!("the environment of {}", container.name))
-            .at(engine::place(container)),
+            .at(container_location(container)),
         (None, Some(service)) => {
-            finding.because(text, location(&service.at).to_string()).at(location(&service.at))
+            finding.because(text, service.at.location().to_string()).at(service.at.location())
         }
         (None, None) => finding,
     };
@@ -101,7 +104,7 @@ fn missing(is_set: impl Fn(&str) -> bool) -> Option<Vec<&'static str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::compose::EntryValue;
     use crate::evidence::endpoint::Reach;
 

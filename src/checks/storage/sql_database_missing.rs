@@ -1,13 +1,20 @@
 //! The SQL server has no database of the name that the backend derives from its instance name.
 
-use super::engine::{self, DEATH};
-use super::{compose, container, log_lines, set};
+use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
-use crate::checks::compose::{location, shell_word};
-use crate::checks::endpoint::{convex_answers, selected};
+use crate::deployment::compose::project;
+use crate::deployment::container::run_container;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::log_lines::explanation;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::variable::entry_if_set;
 use crate::evidence::compose::{BackendService, DatabaseService, EntryValue, SqlKind};
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::remedies::command::compose_command;
+use crate::remedies::command::docker_command;
+use crate::report::shell_word;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static SQL_DATABASE_MISSING: Rule = Rule {
@@ -16,19 +23,19 @@ static SQL_DATABASE_MISSING: Rule = Rule {
     title: "the SQL server has no database for this instance",
     explain: include_str!("sql-database-missing.md"),
     is_cause: true,
-    causes: DEATH,
+    causes: BACKEND_DOWN,
     since: "0.1.0",
 };
 
 pub(super) static CHECK: Check = Check { rules: &[&SQL_DATABASE_MISSING], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let project = compose::project(evidence);
+    let project = project(evidence);
     let beside = project.as_ref().ok().and_then(|project| beside((*project)?));
-    let logged = log_lines::told(evidence, SQL_DATABASE_MISSING.id);
-    if let Ok(Some(told)) = &logged {
-        let finding = told.finding(&SQL_DATABASE_MISSING);
-        let Some(name) = quoted(told.line) else { return Ok(vec![finding]) };
+    let logged = log_match(evidence, SQL_DATABASE_MISSING.id);
+    if let Ok(Some(found)) = &logged {
+        let finding = found.finding(&SQL_DATABASE_MISSING);
+        let Some(name) = quoted(found.line) else { return Ok(vec![finding]) };
         let server = beside.map(|(_, database)| database);
         return Ok(vec![finding.remedy(create(evidence, server, name)).remedy(Remedy::careful(
             "or, if the database was there under the name of an earlier INSTANCE_NAME, set that name back",
@@ -43,19 +50,19 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         logged?;
         return Ok(vec![]);
     };
-    let Some(wanted) = name(service, container(evidence)).map(|name| name.replace('-', "_")) else {
+    let Some(wanted) = name(service, run_container(evidence)).map(|name| name.replace('-', "_"))
+    else {
         logged?;
         return Ok(vec![]);
     };
     // A backend that answers has found its database; one that died of something known has another
     // story.
-    let answers = match selected(evidence)? {
+    let answers = match selected_endpoint(evidence)? {
         Some(endpoint) => convex_answers(endpoint)?,
-        None => container(evidence).is_some_and(Container::is_running),
+        None => run_container(evidence).is_some_and(Container::is_running),
     };
-    let other_death = container(evidence)
-        .and_then(|it| log_lines::explanation(&it.log.seen().ok()?.tail))
-        .is_some();
+    let other_death =
+        run_container(evidence).and_then(|it| explanation(&it.log.seen().ok()?.tail)).is_some();
     if *made == wanted || answers || other_death {
         return Ok(vec![]);
     }
@@ -66,9 +73,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 format!("{} makes the database {made} at its first start; the backend looks for {wanted}.", database.name),
             )
             .level(Level::Warning)
-            .because(format!("makes {made}"), location(at).to_string())
-            .because(format!("uses {wanted}, after its INSTANCE_NAME"), location(&service.at).to_string())
-            .at(location(at))
+            .because(format!("makes {made}"), at.location().to_string())
+            .because(format!("uses {wanted}, after its INSTANCE_NAME"), service.at.location().to_string())
+            .at(at.location())
             .remedy(create(evidence, Some(database), &wanted)),
     ])
 }
@@ -83,7 +90,9 @@ fn beside(project: &ComposeFacts) -> Option<(&BackendService, &DatabaseService)>
 
 /// The instance name that the backend would run with; `None` where nobody can know.
 fn name(service: &BackendService, container: Option<&Container>) -> Option<String> {
-    if let Some(EntryValue::Plain(name)) = set(service, "INSTANCE_NAME").map(|entry| &entry.value) {
+    if let Some(EntryValue::Plain(name)) =
+        entry_if_set(service, "INSTANCE_NAME").map(|entry| &entry.value)
+    {
         return Some(name.clone());
     }
     let names = container.map(|it| &it.instance_name);
@@ -110,19 +119,19 @@ fn create(evidence: &Evidence, server: Option<&DatabaseService>, name: &str) -> 
     let remedy = Remedy::careful(format!(
         "create the database {name} on the SQL server, which loses nothing, then start the backend again"
     ));
-    let restart = |remedy: Remedy| match container(evidence) {
-        Some(container) => remedy.run(engine::command("restart", &container.name)),
-        None => remedy.run(compose::command(evidence, "up -d")),
+    let restart = |remedy: Remedy| match run_container(evidence) {
+        Some(container) => remedy.run(docker_command("restart", &container.name)),
+        None => remedy.run(compose_command(evidence, "up -d")),
     };
     let Some(server) = server else { return remedy };
     let service = shell_word(&server.name);
     restart(if server.kind == SqlKind::Mysql {
-        remedy.run(compose::command(
+        remedy.run(compose_command(
             evidence,
             &format!("exec {service} sh -c 'mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e \"CREATE DATABASE {name}\"'"),
         ))
     } else {
-        remedy.run(compose::command(
+        remedy.run(compose_command(
             evidence,
             &format!("exec {service} sh -c 'createdb -U \"${{POSTGRES_USER:-postgres}}\" {name}'"),
         ))
@@ -132,7 +141,7 @@ fn create(evidence: &Evidence, server: Option<&DatabaseService>, name: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::compose::{DeclaredSqlUrl, SqlUrl};
     use crate::evidence::endpoint::Reach;
 
@@ -183,8 +192,8 @@ mod tests {
             ("the name is not known", Some("convex"), None, &[], true, None),
         ] {
             let expected: Vec<_> = expected.iter().map(|it| format!("{id} {it}")).collect();
-            let told = build::told(run(&with(database, name, log, dead)));
-            assert_eq!(told, expected, "{case}");
+            let found = build::told(run(&with(database, name, log, dead)));
+            assert_eq!(found, expected, "{case}");
         }
         let found = run(&with(None, None, &[LOG], true)).unwrap();
         let commands = &found[0].remedies[0].commands;

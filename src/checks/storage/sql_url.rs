@@ -1,13 +1,21 @@
 //! The URL of the SQL server: it names a database, which the backend does not take; or a SQL server
 //! stands by, and nobody hands its URL on.
 
-use super::{SQL_VARIABLES, compose, container, log_lines, service, set};
+use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
-use crate::checks::compose::location;
-use crate::checks::endpoint::{heed_200, key_accepted};
-use crate::checks::engine::{self, DEATH};
+use crate::deployment::compose::backend_service;
+use crate::deployment::compose::project;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_container;
+use crate::deployment::key::cli_works;
+use crate::deployment::log_lines::log_match;
+use crate::deployment::log_lines::remark;
+use crate::deployment::variable::entry_if_set;
+use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::{SqlKind, SqlUrl};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::SQL_URLS;
+use crate::remedies::command::compose_command;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 static SQL_URL_HAS_PATH: Rule = Rule {
@@ -16,7 +24,7 @@ static SQL_URL_HAS_PATH: Rule = Rule {
     title: "the URL of the SQL server names a database, which stops the backend",
     explain: include_str!("sql-url-has-path.md"),
     is_cause: true,
-    causes: DEATH,
+    causes: BACKEND_DOWN,
     since: "0.1.0",
 };
 
@@ -38,33 +46,33 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Remedy::careful(
             "end the URL after the port: postgres://USER:PASSWORD@HOST:5432. The backend uses the database that is called like the instance, with `_` in place of `-`; then",
         )
-        .run(compose::command(evidence, "up -d"))
+        .run(compose_command(evidence, "up -d"))
     };
-    let logged = log_lines::told(evidence, SQL_URL_HAS_PATH.id);
-    let project = compose::project(evidence);
+    let logged = log_match(evidence, SQL_URL_HAS_PATH.id);
+    let project = project(evidence);
     let chosen = project.as_ref().ok().and_then(|it| *it).and_then(|it| it.chosen.as_ref());
     let line = project.as_ref().ok().and_then(|project| {
         let urls = &project.as_ref()?.sql_urls;
         urls.iter().find(|it| Some(&it.service) == chosen && it.url.has_path)
     });
-    if let Ok(Some(told)) = &logged {
-        let mut finding = told.finding(&SQL_URL_HAS_PATH);
+    if let Ok(Some(found)) = &logged {
+        let mut finding = found.finding(&SQL_URL_HAS_PATH);
         if let Some(line) = line {
-            finding = finding.because(said(&line.url), location(&line.at).to_string());
+            finding = finding.because(said(&line.url), line.at.location().to_string());
             // It is mended there.
-            finding.locations.insert(0, location(&line.at));
+            finding.locations.insert(0, line.at.location());
         }
         return Ok(vec![finding.remedy(mend())]);
     }
-    let held = container(evidence).and_then(|it| Some((it, it.sql_url.as_ref()?)));
+    let held = run_container(evidence).and_then(|it| Some((it, it.sql_url.as_ref()?)));
     let finding = match (line, held.filter(|(_, url)| url.has_path)) {
         (Some(line), _) => SQL_URL_HAS_PATH
             .finding(
                 sure(&line.url),
                 "The backend refuses a URL with a database name behind the host, at every start.",
             )
-            .because(said(&line.url), location(&line.at).to_string())
-            .at(location(&line.at)),
+            .because(said(&line.url), line.at.location().to_string())
+            .at(line.at.location()),
         (None, Some((container, url))) => SQL_URL_HAS_PATH
             .finding(
                 sure(url),
@@ -74,7 +82,7 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 ),
             )
             .because(said(url), format!("the environment of {}", container.name))
-            .at(engine::place(container)),
+            .at(container_location(container)),
         (None, None) => {
             logged?;
             project?;
@@ -87,7 +95,7 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else {
         finding
     };
-    Ok(vec![heed_200(evidence, finding.remedy(mend()))])
+    Ok(vec![cap_if_cli_works(evidence, finding.remedy(mend()))])
 }
 
 fn said(url: &SqlUrl) -> String {
@@ -99,33 +107,33 @@ fn sure(url: &SqlUrl) -> Certainty {
 }
 
 fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(project) = compose::project(evidence)? else { return Ok(vec![]) };
-    let Some(service) = service(evidence)? else { return Ok(vec![]) };
+    let Some(project) = project(evidence)? else { return Ok(vec![]) };
+    let Some(service) = backend_service(evidence)? else { return Ok(vec![]) };
     // A database may be for something else in the project: only one that the project has for nobody
     // but the backend, or whose URL was meant for it.
     let others = project.services.len().saturating_sub(
         project.backends.len() + project.databases.len() + project.dashboards.len(),
     );
     let Some(database) = project.databases.first() else { return Ok(vec![]) };
-    if SQL_VARIABLES.iter().any(|name| set(service, name).is_some())
+    if SQL_URLS.iter().any(|name| entry_if_set(service, name).is_some())
         || service.entrypoint_overridden
     {
         return Ok(vec![]);
     }
-    let blank = SQL_VARIABLES.iter().find_map(|name| service.variable(name));
-    let container = container(evidence);
+    let blank = SQL_URLS.iter().find_map(|name| service.variable(name));
+    let container = run_container(evidence);
     // Set by a panel, sops or direnv, where this shell has nothing.
     if container.is_some_and(|it| it.uses_sql) {
         return Ok(vec![]);
     }
     let runs_on_sqlite = container.and_then(|it| {
         let tail = &it.log.seen().ok()?.tail;
-        Some((it, log_lines::remark(tail, SQL_URL_NOT_PASSED.id)?.line.to_owned()))
+        Some((it, remark(tail, SQL_URL_NOT_PASSED.id)?.line.to_owned()))
     });
     let certainty = match (&runs_on_sqlite, container, blank) {
         (None, None, Some(_)) => {
             // Nobody could see what the backend really gets.
-            engine::asked(evidence)?;
+            evidence.docker.seen()?;
             Certainty::Likely
         }
         (None, None, None) if others > 0 => Certainty::Possible,
@@ -148,18 +156,18 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .level(if certainty == Certainty::Possible { Level::Info } else { Level::Warning });
     finding = match blank {
         Some(entry) => finding
-            .because(format!("{} comes to nothing", entry.name), location(&entry.at).to_string())
-            .at(location(&entry.at)),
+            .because(format!("{} comes to nothing", entry.name), entry.at.location().to_string())
+            .at(entry.at.location()),
         None => finding
-            .because(format!("sets no {variable}"), location(&service.at).to_string())
-            .at(location(&service.at)),
+            .because(format!("sets no {variable}"), service.at.location().to_string())
+            .at(service.at.location()),
     };
     finding = finding
-        .because(format!("{} is a SQL server", database.name), location(&database.at).to_string());
+        .because(format!("{} is a SQL server", database.name), database.at.location().to_string());
     if let Some((container, line)) = runs_on_sqlite {
         finding = finding.because(line, format!("the log of {}", container.name));
     }
-    let warn = if key_accepted(evidence) {
+    let warn = if cli_works(evidence) {
         "; the database there starts empty, so first `npx convex export`, then import there"
     } else {
         ""
@@ -175,7 +183,7 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::endpoint::build;
+    use crate::evidence::build::endpoint as build;
     use crate::evidence::compose::{DatabaseService, DeclaredSqlUrl, EntryValue};
     use crate::evidence::endpoint::Reach;
 

@@ -12,10 +12,8 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
+use crate::names::DATA_DIR;
 use crate::secret::{Fingerprint, Secret};
-
-/// Where a backend keeps its data unless DATA_DIR says otherwise.
-const DATA_DIR: &str = "/convex/data";
 
 /// Reduces a project, and collects the instance secrets in it.
 pub(super) fn reduce(

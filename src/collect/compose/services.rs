@@ -12,6 +12,7 @@ use crate::compose::{self, Project, Service};
 use crate::evidence::compose::{
     At, BackendService, DashboardService, DatabaseService, DeclaredSqlUrl, SqlKind,
 };
+use crate::names::SQL_URLS;
 use crate::secret::sanitize;
 
 /// The URLs of SQL servers that the services of `facts` get.
@@ -23,7 +24,7 @@ pub(super) fn sql_urls(
     let mut found = Vec::new();
     for name in backends {
         let Some(service) = project.services.get(*name) else { continue };
-        for variable in ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"] {
+        for variable in SQL_URLS {
             let Some(entry) = service.environment.get(variable) else { continue };
             let Some(value) = entry.value.as_deref().filter(|value| !value.is_empty()) else {
                 continue;

@@ -4,10 +4,8 @@
 
 use crate::evidence::docker::{Answering, Container, DockerFacts};
 use crate::evidence::endpoint::{EndpointFacts, Reach};
+use crate::names::API_PORT;
 use crate::report::Certainty;
-
-/// The port of the API inside the container.
-const API_PORT: u16 = 3210;
 
 /// The container behind the URL, where that can be said.
 pub fn answering(facts: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answering> {

@@ -14,6 +14,7 @@ use super::{archive, container, failure};
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, ContainerState, MountKind};
 use crate::evidence::key::SecretPlace;
+use crate::names::{PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
 use crate::secret::sanitize;
 
 impl Engine {
@@ -185,9 +186,9 @@ fn from_summary(summary: &ContainerSummary, recognised_by: &str, reason: &str) -
     let mut container = Container {
         name: name_of(summary),
         id: summary.id.as_deref().unwrap_or_default().chars().take(12).collect(),
-        project: owned("com.docker.compose.project"),
-        service: owned("com.docker.compose.service"),
-        working_dir: owned("com.docker.compose.project.working_dir"),
+        project: owned(PROJECT_LABEL),
+        service: owned(SERVICE_LABEL),
+        working_dir: owned(WORKING_DIR_LABEL),
         config_files: config_files(summary),
         image: summary.image.clone().unwrap_or_default(),
         recognised_by: recognised_by.to_owned(),

@@ -18,9 +18,10 @@ use super::engine::Engine;
 use super::mountpoint::{Content, DATABASE, LARGEST_FILE};
 use super::summary::{label, name_of, sight, state};
 use super::{Target, archive, failure, recognise};
+use crate::docker::helper;
 use crate::docker::interrupt::{Hold, Interrupt};
-use crate::docker::{helper, is_anonymous};
 use crate::evidence::docker::ContainerState;
+use crate::names::is_anonymous_volume;
 
 /// Where the volumes are mounted, by their number.
 const BASE: &str = "/convex-doctor";
@@ -299,7 +300,7 @@ impl Helper {
         let inspected = engine.call(engine.client.inspect_container(&self.name, None)).await?;
         let mounted = inspected.mounts.into_iter().flatten().filter_map(|mount| mount.name);
         self.extra = mounted
-            .filter(|name| is_anonymous(name) && !wanted.iter().any(|wanted| wanted == name))
+            .filter(|name| is_anonymous_volume(name) && !wanted.iter().any(|wanted| wanted == name))
             .collect();
         Ok(())
     }

@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_line_that_the_checks_know_is_kept_and_still_known() {
-        use crate::checks::engine::log_lines::{KNOWN, When, recognise};
+        use crate::deployment::log_lines::{KNOWN, When, recognise};
         for known in KNOWN.iter().filter(|known| known.when != When::Waits) {
             let coloured = format!("\u{1b}[2m2026-03-05T10:00:00Z\u{1b}[0m {}", known.example);
             let tail = read(&format!("{coloured}\n{}", "INFO nothing\n".repeat(50)), &[]).tail;

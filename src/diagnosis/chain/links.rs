@@ -1,9 +1,14 @@
 //! What the evidence says of each link by itself.
 
 use super::{Judged, KEY_VARIABLE, Scene, URL_VARIABLE};
-use crate::checks::endpoint::convex_answers;
-use crate::checks::key::{Said, called, is_no_key, said, stands, trial};
-use crate::checks::persistence::is_durable;
+use crate::deployment::data::is_persistent;
+use crate::deployment::endpoint::convex_answers;
+use crate::deployment::key::KeyAnswer;
+use crate::deployment::key::is_not_a_key;
+use crate::deployment::key::key_answer;
+use crate::deployment::key::key_in_words;
+use crate::deployment::key::trial_of;
+use crate::deployment::selection::source_in_words;
 use crate::evidence::docker::{Container, ContainerHealth, SecretState};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::selection::SelectionKind;
@@ -53,30 +58,36 @@ pub(super) fn key(scene: &Scene<'_>) -> Judged {
     let url = || scene.url.map_or("the URL", |(text, _)| text);
     // What another backend says of it is not about this chain.
     let said = match scene.other {
-        Some(other) => Said::Nothing(format!("{} answers in its place", other.name)),
-        None if scene.usurped => Said::Nothing("another backend answers in its place".to_owned()),
-        None => said(scene.evidence),
+        Some(other) => KeyAnswer::untested(format!("{} answers in its place", other.name)),
+        None if scene.usurped => KeyAnswer::untested("another backend answers in its place"),
+        None => key_answer(scene.evidence),
     };
     match &said {
-        Said::Accepted { read_only: Some(true) } | Said::ReadOnly => {
+        KeyAnswer::Accepted { read_only: Some(true) } | KeyAnswer::ReadOnly => {
             return broken(format!("{} takes it for reading only", url()));
         }
-        Said::Accepted { .. } => return holds(format!("{} accepts it", url())),
-        _ if is_no_key(key) => return broken(format!("the text at {} is no key", key.source)),
+        KeyAnswer::Accepted { .. } => return holds(format!("{} accepts it", url())),
+        _ if is_not_a_key(key) => return broken(format!("the text at {} is no key", key.source)),
         _ => {}
     }
-    match scene.secret.and_then(|(secret, how)| Some((secret, how, trial(key, secret)?))) {
+    match scene.secret.and_then(|(secret, how)| Some((secret, how, trial_of(key, secret)?))) {
         Some((secret, _, trial)) => match &trial.opened {
-            Some(claims) => {
-                opened(scene, key, secret, claims.inner_name.as_deref(), said == Said::Refused)
-            }
-            None => broken(format!("{} does not open with secret {secret}", called(key))),
+            Some(claims) => opened(
+                scene,
+                key,
+                secret,
+                claims.inner_name.as_deref(),
+                said == KeyAnswer::Rejected,
+            ),
+            None => broken(format!("{} does not open with secret {secret}", key_in_words(key))),
         },
         None => match said {
-            Said::Refused => broken(format!("{} answers 401 BadAdminKey to it", url())),
-            Said::NoAdmin => unknown(format!("{} answers as if no key had come", url())),
-            Said::Nothing(reason) => unknown(format!("no secret to try it on was seen; {reason}")),
-            Said::Accepted { .. } | Said::ReadOnly => unknown("no secret was seen"),
+            KeyAnswer::Rejected => broken(format!("{} answers 401 BadAdminKey to it", url())),
+            KeyAnswer::NotAdmin => unknown(format!("{} answers as if no key had come", url())),
+            KeyAnswer::Untested { reason, .. } => {
+                unknown(format!("no secret to try it on was seen; {reason}"))
+            }
+            KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly => unknown("no secret was seen"),
         },
     }
 }
@@ -100,7 +111,7 @@ fn opened(
         .or_else(|| place(|names| &names.process))
         .or_else(|| place(|names| &names.environment))
         .or_else(|| place(|names| &names.file));
-    let key_called = called(key);
+    let key_called = key_in_words(key);
     match (key.shape.name.as_deref().or(inner), running) {
         (Some(own), Some(name)) if own != name => broken(format!(
             "{key_called} opens with secret {secret}, and bears the name {own} where the instance is called {name}"
@@ -162,10 +173,10 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
 /// Nobody could look at the process. A key that is accepted and opens with the secret tells that it
 /// is in force.
 fn in_force_unseen(scene: &Scene<'_>, container: &Container, reason: &str) -> Judged {
-    let tried = scene.key.zip(scene.secret).and_then(|(key, (secret, _))| trial(key, secret));
+    let tried = scene.key.zip(scene.secret).and_then(|(key, (secret, _))| trial_of(key, secret));
     let opens = tried.is_some_and(|trial| trial.opened.is_some());
-    match (said(scene.evidence), scene.answers && opens) {
-        (Said::Accepted { .. } | Said::ReadOnly, true) => holds(format!(
+    match (key_answer(scene.evidence), scene.answers && opens) {
+        (KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly, true) => holds(format!(
             "the key that opens with it is accepted, so {} runs with it",
             container.name
         )),
@@ -200,7 +211,7 @@ pub(super) fn volume(scene: &Scene<'_>) -> Judged {
     let Some(container) = scene.container else { return no_container(scene) };
     let name = &container.name;
     match scene.held {
-        Some(mount) if is_durable(mount) => {
+        Some(mount) if is_persistent(mount) => {
             holds(format!("{name} has {} at {}", scene.volume_node(), mount.target))
         }
         Some(mount) => unknown(format!(
@@ -352,8 +363,10 @@ pub(super) fn source(scene: &Scene<'_>) -> Judged {
     }
     let message = selection.message.as_deref().unwrap_or("npx convex does not use the pair");
     match selection.kind {
-        SelectionKind::SelfHosted => holds(format!("npx convex takes it from {}", stands(source))),
-        SelectionKind::None => holds(format!("it stands at {}", stands(source))),
+        SelectionKind::SelfHosted => {
+            holds(format!("npx convex takes it from {}", source_in_words(source)))
+        }
+        SelectionKind::None => holds(format!("it stands at {}", source_in_words(source))),
         _ => broken(message),
     }
 }

@@ -1,8 +1,12 @@
 //! Each link of the chain against evidence of which one thing is changed.
 
 use super::*;
-use crate::checks::key::build::{self, closed, opened, process, unseen};
 use crate::diagnosis::{Choices, diagnose};
+use crate::evidence::build::key as build;
+use crate::evidence::build::key::closed;
+use crate::evidence::build::key::opened;
+use crate::evidence::build::key::process;
+use crate::evidence::build::key::unseen;
 use crate::evidence::docker::{Answering, MountKind, SecretState};
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::selection::{SelectionKind, UrlFacts};

@@ -246,7 +246,8 @@ fn is_of(plan: &Plan, files: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::key::build::{self, Seen};
+    use crate::evidence::build::key as build;
+    use crate::evidence::build::key::Seen;
     use crate::evidence::docker::EngineVersion;
     use Fate::{Kept, Lost, Recoverable, Unknown};
 

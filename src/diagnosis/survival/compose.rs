@@ -9,7 +9,7 @@ use super::model::{
     State, Trouble,
 };
 use super::world::World;
-use crate::checks::persistence::IMAGE_VOLUME;
+use crate::names::DATA_DIR;
 
 /// What `up` is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl World {
             (_, None) => false,
         };
         let planned = |mount: &Attached| {
-            mount.target == IMAGE_VOLUME
+            mount.target == DATA_DIR
                 || plan.mounts.iter().any(|planned| planned.target == mount.target)
         };
         let is_set = |pin: &Pin| *pin != Pin::No;
@@ -144,7 +144,7 @@ impl World {
             Some(old) => old.name.clone(),
             None => format!("{project}-{}-1", plan.service),
         };
-        let is_image_volume = |target: &str| self.assumed.image_volume && target == IMAGE_VOLUME;
+        let is_image_volume = |target: &str| self.assumed.image_volume && target == DATA_DIR;
         let mut mounts: Vec<Attached> = Vec::new();
         let mut declared = plan.mounts.clone();
         for mount in old.into_iter().flat_map(|old| &old.mounts) {
@@ -202,11 +202,11 @@ impl World {
             mounts.retain(|mount| mount.target != planned.target);
             mounts.push(Attached { target: planned.target, source, read_only: planned.read_only });
         }
-        if self.assumed.image_volume && !mounts.iter().any(|mount| mount.target == IMAGE_VOLUME) {
+        if self.assumed.image_volume && !mounts.iter().any(|mount| mount.target == DATA_DIR) {
             let volume = format!("new-{number}");
             self.new_record(&volume, true, !self.assumed.prunes_named, Lives::WithEngine);
             let source = Source::Volume { name: volume, by_name: false };
-            let target = IMAGE_VOLUME.to_owned();
+            let target = DATA_DIR.to_owned();
             mounts.push(Attached { target, source, read_only: false });
         }
         Ok(Instance {
@@ -270,9 +270,9 @@ impl World {
     pub(super) fn add_named_volume(&mut self) {
         let Some(plan) = &mut self.plan else { return };
         let key = "another".to_owned();
-        plan.mounts.retain(|mount| mount.target != IMAGE_VOLUME);
+        plan.mounts.retain(|mount| mount.target != DATA_DIR);
         plan.mounts.push(Planned {
-            target: IMAGE_VOLUME.to_owned(),
+            target: DATA_DIR.to_owned(),
             source: PlannedSource::Volume(key.clone()),
             read_only: false,
         });

@@ -17,8 +17,8 @@ mod setup;
 mod shell;
 mod world;
 
-use crate::checks::persistence::compose_command;
 use crate::evidence::Evidence;
+use crate::remedies::command::compose_command;
 use crate::report::{Fate, Operation};
 use fate::{Data, Outcome, Verdict, judge};
 use operations::OPERATIONS;
@@ -43,7 +43,7 @@ pub fn operations(evidence: &Evidence) -> Vec<Operation> {
                 command: entry
                     .command
                     .replace("{compose}", compose.trim_end())
-                    .replace("{container}", &crate::checks::persistence::word(&container)),
+                    .replace("{container}", &crate::report::shell_word(&container)),
                 keys: outcome.keys.fate,
                 data: outcome.data.fate,
                 why: deployment.in_words(&outcome),

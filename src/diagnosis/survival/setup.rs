@@ -9,7 +9,9 @@ use super::model::{
 };
 use super::pin::pinned_now;
 use super::world::World;
-use crate::checks::persistence::{declared, sql, storage_elsewhere};
+use crate::deployment::compose::declared_backend;
+use crate::deployment::data::declares_s3;
+use crate::deployment::data::declares_sql;
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts, DeclaredMountKind};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeBacking};
@@ -42,7 +44,7 @@ impl<'a> Deployment<'a> {
     /// The backend of the compose project, else the container behind the URL; `None` where no
     /// backend was seen at all.
     pub(super) fn of(evidence: &'a Evidence) -> Option<Self> {
-        let compose = declared(evidence).ok().flatten();
+        let compose = declared_backend(evidence).ok().flatten();
         let docker = evidence.docker.seen().ok();
         let container = match compose {
             Some(_) => docker.and_then(DockerFacts::expected),
@@ -83,7 +85,7 @@ impl<'a> Deployment<'a> {
             (Some(container), _) => (container.uses_sql, container.sql_url.as_ref()),
             (None, Some((compose, service))) => {
                 let mut urls = compose.sql_urls.iter().filter(|one| one.service == service.name);
-                (sql(service), urls.next().map(|one| &one.url))
+                (declares_sql(service), urls.next().map(|one| &one.url))
             }
             (None, None) => (false, None),
         };
@@ -126,7 +128,7 @@ impl<'a> Deployment<'a> {
     pub(super) fn files_elsewhere(&self) -> bool {
         match (self.container, self.compose) {
             (Some(container), _) => container.uses_s3,
-            (None, Some((_, service))) => storage_elsewhere(service),
+            (None, Some((_, service))) => declares_s3(service),
             (None, None) => false,
         }
     }
@@ -158,7 +160,7 @@ impl<'a> Deployment<'a> {
     fn image_volume(&self) -> Known {
         if let Some(container) = self.container {
             let at = |path: &str| container.mounts.iter().any(|mount| mount.target == path);
-            if !at(crate::checks::persistence::IMAGE_VOLUME) {
+            if !at(crate::names::DATA_DIR) {
                 return Ok(false);
             }
         }

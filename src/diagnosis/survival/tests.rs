@@ -1,7 +1,12 @@
 //! The predictions against every cell that was measured, and what must stay unknown.
 
 use super::*;
-use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
+use crate::evidence::build::key as build;
+use crate::evidence::build::key::Seen;
+use crate::evidence::build::key::declared;
+use crate::evidence::build::key::entry;
+use crate::evidence::build::key::mount;
+use crate::evidence::build::key::valid;
 use crate::evidence::compose::{DeclaredVolume, EntryValue, EnvironmentEntry, SqlUrl};
 use crate::evidence::docker::{EngineVersion, MountKind, SecretState, Volume, VolumeBacking};
 use Fate::{Kept, Lost, Recoverable, Unknown};

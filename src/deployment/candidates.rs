@@ -1,6 +1,7 @@
 //! Volumes that may hold this deployment's data under another project's name.
 
-use super::{declared, declared_over};
+use crate::deployment::compose::declared_backend;
+use crate::deployment::data::declared_mount_over;
 use crate::evidence::docker::Volume;
 use crate::evidence::{Evidence, Unseen};
 
@@ -21,9 +22,9 @@ pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
 
 /// The same, or why nobody could look.
 pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
-    let Some((compose, service)) = declared(evidence)? else { return Ok(vec![]) };
+    let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
     let docker = evidence.docker.seen()?;
-    let Some(key) = declared_over(service, &service.data_dir)
+    let Some(key) = declared_mount_over(service, &service.data_dir)
         .filter(|line| line.is_volume())
         .and_then(|line| line.source.as_deref())
     else {

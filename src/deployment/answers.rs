@@ -4,10 +4,10 @@ use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{EndpointFacts, Unseen};
 
 /// An answer and the path it came from.
-pub(super) type Named<'a> = (&'static str, &'a Answer);
+pub(crate) type Named<'a> = (&'static str, &'a Answer);
 
 /// What answered, in the order in which a reader would ask.
-pub(super) fn seen(endpoint: &EndpointFacts) -> Vec<Named<'_>> {
+pub(crate) fn seen(endpoint: &EndpointFacts) -> Vec<Named<'_>> {
     [
         ("/instance_name", &endpoint.instance_name),
         ("/api/check_admin_key", &endpoint.check_admin_key),
@@ -24,7 +24,7 @@ pub(super) fn seen(endpoint: &EndpointFacts) -> Vec<Named<'_>> {
 /// The answers of the paths that the CLI depends on, when enough of them came back to say what is
 /// *not* there: `/instance_name`, and the key's endpoint either with or without a key. `Err` else,
 /// so that silence is no pass.
-pub(super) fn needed(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
+pub(crate) fn needed(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
     endpoint.instance_name.seen()?;
     match endpoint.check_admin_key.seen() {
         // Both need the key: one without the other was lost, not left out.
@@ -35,19 +35,19 @@ pub(super) fn needed(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen>
 }
 
 /// As [`needed`], with `/`, whose page tells what else it is.
-pub(super) fn all(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
+pub(crate) fn all(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
     needed(endpoint)?;
     endpoint.root.seen()?;
     Ok(seen(endpoint))
 }
 
 /// Whether the answer sends the caller elsewhere.
-pub(super) fn is_redirect(answer: &Answer) -> bool {
+pub(crate) fn is_redirect(answer: &Answer) -> bool {
     matches!(answer.status, 301 | 302 | 303 | 307 | 308) && answer.location.is_some()
 }
 
 /// Whether a proxy says that it cannot reach what is behind it. A backend's own errors are JSON.
-pub(super) fn is_gateway_error(answer: &Answer) -> bool {
+pub(crate) fn is_gateway_error(answer: &Answer) -> bool {
     let named = matches!(&answer.body, Body::Text { line } if line.trim() == "no available server");
     named
         || (matches!(answer.status, 502..=504) && !matches!(answer.body, Body::ConvexError { .. }))
@@ -55,7 +55,7 @@ pub(super) fn is_gateway_error(answer: &Answer) -> bool {
 
 /// Whether somebody asks for a login before Convex is reached; the flag says that nothing else
 /// fits.
-pub(super) fn is_login_wall(path: &str, answer: &Answer) -> Option<bool> {
+pub(crate) fn is_login_wall(path: &str, answer: &Answer) -> Option<bool> {
     const NAMED: &[&str] = &[
         "cloudflareaccess.com",
         "/cdn-cgi/access",

@@ -8,8 +8,10 @@
 
 mod known;
 
-use super::{asked, place, subject, weight};
-use crate::checks::endpoint;
+use crate::deployment::container::container_location;
+use crate::deployment::container::run_subject;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -32,7 +34,7 @@ pub(crate) fn recognise(line: &str) -> Option<&'static Known> {
 }
 
 /// A line of a log that is known, and counts now.
-pub(crate) struct Spoken<'a> {
+pub(crate) struct LogRemark<'a> {
     /// The line.
     pub(crate) line: &'a str,
     /// What it is.
@@ -42,7 +44,7 @@ pub(crate) struct Spoken<'a> {
 /// What in these last lines explains the state of the backend: its last death, if that is a known
 /// one; else what it waits for or suffers from. A line before the last time it was up, or before a
 /// later death of another kind, is the past.
-pub(crate) fn explanation(tail: &[String]) -> Option<Spoken<'_>> {
+pub(crate) fn explanation(tail: &[String]) -> Option<LogRemark<'_>> {
     for (at, line) in tail.iter().enumerate().rev() {
         if line.contains(UP) && !line.contains(ACCESS) {
             return None;
@@ -56,11 +58,11 @@ pub(crate) fn explanation(tail: &[String]) -> Option<Spoken<'_>> {
                     .iter()
                     .rev()
                     .find(|earlier| !is_death && earlier.contains(CHAIN))
-                    .and_then(|line| Some(Spoken { line, known: recognise(line)? }));
-                return Some(chain.unwrap_or(Spoken { line, known }));
+                    .and_then(|line| Some(LogRemark { line, known: recognise(line)? }));
+                return Some(chain.unwrap_or(LogRemark { line, known }));
             }
             Some(known) if known.when == When::Waits && at + 1 == tail.len() => {
-                return Some(Spoken { line, known });
+                return Some(LogRemark { line, known });
             }
             _ if is_death => return None,
             _ => {}
@@ -76,15 +78,15 @@ const CHAIN: &str = "Caught error error";
 const ECHO: usize = 8;
 
 /// The last remark for that id.
-pub(crate) fn remark<'a>(tail: &'a [String], id: &str) -> Option<Spoken<'a>> {
+pub(crate) fn remark<'a>(tail: &'a [String], id: &str) -> Option<LogRemark<'a>> {
     tail.iter().rev().find_map(|line| {
         let known = recognise(line).filter(|it| it.when == When::Remarks && it.id == id)?;
-        Some(Spoken { line, known })
+        Some(LogRemark { line, known })
     })
 }
 
 /// What the log of the backend of this run says for an id.
-pub(crate) struct Told<'a> {
+pub(crate) struct LogMatch<'a> {
     /// Whose log.
     pub(crate) container: &'a Container,
     /// The line.
@@ -97,7 +99,7 @@ pub(crate) struct Told<'a> {
     certainty: Certainty,
 }
 
-impl Told<'_> {
+impl LogMatch<'_> {
     /// The finding that it makes; the table's remedy is added where it has one.
     pub(crate) fn finding(&self, rule: &'static Rule) -> Finding {
         let name = &self.container.name;
@@ -105,7 +107,7 @@ impl Told<'_> {
             .finding(self.certainty, self.known.means)
             .level(self.level)
             .because(self.line.to_owned(), format!("the log of {name}"))
-            .at(place(self.container));
+            .at(container_location(self.container));
         if self.known.remedy.is_empty() {
             finding
         } else {
@@ -117,19 +119,22 @@ impl Told<'_> {
 /// What the log of the [`subject`] says for `id`. `Err` where its log was not read and something
 /// may stand in it: logs are read only when something is wrong, so that of a backend that runs and
 /// answers is not missed.
-pub(crate) fn told<'a>(evidence: &'a Evidence, id: &str) -> Result<Option<Told<'a>>, Unseen> {
-    let docker = asked(evidence)?;
-    let Some((container, sure)) = subject(evidence, docker)? else { return Ok(None) };
+pub(crate) fn log_match<'a>(
+    evidence: &'a Evidence,
+    id: &str,
+) -> Result<Option<LogMatch<'a>>, Unseen> {
+    let docker = evidence.docker.seen()?;
+    let Some((container, sure)) = run_subject(evidence, docker)? else { return Ok(None) };
     let tail = match container.log.seen() {
         Ok(log) => &log.tail,
         Err(_) if serves(evidence, container)? => return Ok(None),
         Err(unseen) => return Err(unseen),
     };
-    let spoken = explanation(tail).filter(|spoken| spoken.known.id == id);
-    let Some(Spoken { line, known }) = spoken.or_else(|| remark(tail, id)) else {
+    let found = explanation(tail).filter(|found| found.known.id == id);
+    let Some(LogRemark { line, known }) = found.or_else(|| remark(tail, id)) else {
         return Ok(None);
     };
-    let (level, weighed) = weight(evidence);
+    let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
     let (level, certainty) = match known.when {
         // What serves has got over it, or is about to fall: the line alone does not tell.
@@ -140,7 +145,7 @@ pub(crate) fn told<'a>(evidence: &'a Evidence, id: &str) -> Result<Option<Told<'
         When::Ails => (level.min(Level::Warning), Certainty::Possible),
         When::Remarks => (level.min(Level::Warning), Certainty::Proven),
     };
-    Ok(Some(Told { container, line, known, level, certainty }))
+    Ok(Some(LogMatch { container, line, known, level, certainty }))
 }
 
 /// Whether the container runs, and nothing at the URL speaks against it.
@@ -148,7 +153,7 @@ fn serves(evidence: &Evidence, container: &Container) -> Result<bool, Unseen> {
     if !container.is_running() || container.is_unhealthy() {
         return Ok(false);
     }
-    match endpoint::selected(evidence)? {
+    match selected_endpoint(evidence)? {
         None => Ok(true),
         Some(found) => Ok(found.is_convex_api()),
     }
@@ -214,7 +219,7 @@ mod tests {
             ("nothing known", lines(&["INFO x"]), None),
             ("nothing at all", vec![], None),
         ] {
-            let found = explanation(&log).map(|spoken| spoken.known.id);
+            let found = explanation(&log).map(|found| found.known.id);
             assert_eq!(found, expected, "{case}");
         }
         let echoed = lines(&[TLS, "Error: error performing TLS handshake"]);

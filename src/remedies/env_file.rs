@@ -2,9 +2,11 @@
 //! value that a report may not hold.
 
 use crate::evidence::selection::{DefinitionFacts, SelectionFacts, ValueSource, Written};
+use crate::report::shell_word;
 use crate::report::{Edit, Remedy};
 
-use super::selection::{URL, counts};
+use crate::deployment::selection::counts;
+use crate::names::URL;
 
 /// The assignment that counts gets `value`, which is text and placeholders ([`Edit::new`]). Nothing
 /// where it stands in no file, or in lines that cannot be named.
@@ -72,10 +74,24 @@ pub(crate) fn set_url(selection: &SelectionFacts, url: &str, also: &str) -> Reme
     }
 }
 
+/// What takes a definition away: `unset` in this shell, or the line of its file, which is named and
+/// not touched.
+pub(crate) fn without(name: &str, definition: &DefinitionFacts) -> Remedy {
+    match &definition.source {
+        ValueSource::File { file, line } => {
+            Remedy::safe(format!("delete line {line} of {file} ({name}), or put `#` before it"))
+                .edit(comment_out(definition))
+        }
+        ValueSource::Env { env } => Remedy::safe(format!("take {env} out of the shell"))
+            .run(format!("unset {}", shell_word(env))),
+        ValueSource::Flag { flag } => Remedy::safe(format!("leave {flag} out")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build::evidence;
+    use crate::evidence::build::selection::evidence;
     use crate::report::line_hash;
 
     fn told(edits: &[Edit]) -> Vec<(usize, Option<&str>)> {

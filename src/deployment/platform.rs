@@ -5,19 +5,13 @@
 //! container, its variables in the compose file, its name or its proxy's headers at the URL.
 //! Without one nothing changes: the remedies speak of Compose.
 
-mod fit;
-mod steps;
-
-pub(super) use fit::fit;
-pub(crate) use fit::mint_behind_url;
-
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;
 use crate::evidence::endpoint::{Answer, EndpointFacts};
 
 /// Who runs the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Platform {
     /// `docker compose` itself, by the container's labels: its commands work.
     Compose,
     /// <https://github.com/coollabsio/coolify>, `bootstrap/helpers/docker.php` (`defaultLabels`).
@@ -48,7 +42,7 @@ pub(crate) enum Place {
 }
 
 /// The place of the backend behind the selected URL.
-pub(crate) fn behind_url(evidence: &Evidence) -> Option<Place> {
+pub(crate) fn behind_url(evidence: &Evidence) -> Option<Platform> {
     let docker = evidence.docker.seen().ok();
     if let Some((container, _)) = docker.and_then(|docker| docker.answering()) {
         return of_container(container);
@@ -58,7 +52,7 @@ pub(crate) fn behind_url(evidence: &Evidence) -> Option<Place> {
 
 /// The place of this project's backend: that of the container, else of the compose file; where
 /// there is neither, the backend is the one behind the URL.
-pub(crate) fn of_project(evidence: &Evidence) -> Option<Place> {
+pub(crate) fn of_project(evidence: &Evidence) -> Option<Platform> {
     let docker = evidence.docker.seen().ok();
     if let Some(container) = docker.and_then(|docker| docker.expected()) {
         return of_container(container);
@@ -66,7 +60,7 @@ pub(crate) fn of_project(evidence: &Evidence) -> Option<Place> {
     match evidence.compose.seen().ok()? {
         Some(project) if !project.panel_marks.is_empty() => {
             let mark = project.panel_marks.first()?;
-            Some(if mark.starts_with("SERVICE_") { Place::Coolify } else { Place::Dokploy })
+            Some(if mark.starts_with("SERVICE_") { Platform::Coolify } else { Platform::Dokploy })
         }
         Some(project) if project.backend().is_some() || !project.errors.is_empty() => None,
         _ => behind_url(evidence),
@@ -75,45 +69,45 @@ pub(crate) fn of_project(evidence: &Evidence) -> Option<Place> {
 
 /// Whether `docker compose` runs this container, as far as is seen: else its commands are for
 /// nothing.
-pub(crate) fn is_compose_s(container: &Container) -> bool {
-    of_container(container).is_none_or(|place| place == Place::Compose)
+pub(crate) fn is_run_by_compose(container: &Container) -> bool {
+    of_container(container).is_none_or(|place| place == Platform::Compose)
 }
 
 /// By the labels and paths that a container carries.
-fn of_container(container: &Container) -> Option<Place> {
+fn of_container(container: &Container) -> Option<Platform> {
     let label = |name: &str| container.managed_by.get(name).cloned();
     if let Some(pod) = label("io.kubernetes.pod.name") {
         let namespace =
             label("io.kubernetes.pod.namespace").unwrap_or_else(|| "default".to_owned());
-        return Some(Place::Kubernetes { pod: Some((namespace, pod)) });
+        return Some(Platform::Kubernetes { pod: Some((namespace, pod)) });
     }
     let directory = container.working_dir.as_deref().unwrap_or_default();
     let is_stack = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
     if container.managed_by.keys().any(|name| name.starts_with("coolify."))
         || directory.starts_with("/data/coolify/")
     {
-        return Some(Place::Coolify);
+        return Some(Platform::Coolify);
     }
     if directory.starts_with("/etc/dokploy/") {
-        return Some(Place::Dokploy);
+        return Some(Platform::Dokploy);
     }
     if directory.strip_prefix("/data/compose/").is_some_and(is_stack) {
-        return Some(Place::Portainer);
+        return Some(Platform::Portainer);
     }
     if let Some(service) = label("com.docker.swarm.service.name") {
         return Some(if service.starts_with("srv-captain--") {
-            Place::CapRover
+            Platform::CapRover
         } else if container.networks.iter().any(|network| network == "dokploy-network") {
-            Place::Dokploy
+            Platform::Dokploy
         } else {
-            Place::Swarm { service }
+            Platform::Swarm { service }
         });
     }
-    container.service.is_some().then_some(Place::Compose)
+    container.service.is_some().then_some(Platform::Compose)
 }
 
 /// By the host's name, and by what the platform's proxy puts into each answer.
-fn of_endpoint(endpoint: &EndpointFacts) -> Option<Place> {
+fn of_endpoint(endpoint: &EndpointFacts) -> Option<Platform> {
     let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
     let app = host.strip_suffix(".fly.dev").map(str::to_owned);
     let answers = [
@@ -133,13 +127,13 @@ fn of_endpoint(endpoint: &EndpointFacts) -> Option<Place> {
     };
     let header = |prefix: &str| endpoint.edge_headers.iter().any(|name| name.starts_with(prefix));
     if app.is_some() || header("fly-") || server(&|it| it.starts_with("fly/")) {
-        return Some(Place::Fly { app });
+        return Some(Platform::Fly { app });
     }
     let of_railway = |it: &str| matches!(it, "railway-edge" | "railway-hikari");
     if host.ends_with(".up.railway.app") || header("x-railway-") || server(&of_railway) {
-        return Some(Place::Railway);
+        return Some(Platform::Railway);
     }
-    host.ends_with(".svc.cluster.local").then_some(Place::Kubernetes { pod: None })
+    host.ends_with(".svc.cluster.local").then_some(Platform::Kubernetes { pod: None })
 }
 
 #[cfg(test)]
@@ -159,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_container_says_who_runs_it_and_a_look_alike_does_not() {
-        let swarm = |service: &str| Some(Place::Swarm { service: service.to_owned() });
+        let swarm = |service: &str| Some(Platform::Swarm { service: service.to_owned() });
         let pod = Some(("prod".to_owned(), "convex-0".to_owned()));
         let task = [("com.docker.swarm.service.name", "app_backend")];
         let captain = [("com.docker.swarm.service.name", "srv-captain--convex")];
@@ -169,47 +163,47 @@ mod tests {
             (
                 "coolify's label",
                 labelled(&[("coolify.managed", "true")], Some("/x"), "k8cw"),
-                Some(Place::Coolify),
+                Some(Platform::Coolify),
             ),
             (
                 "its directory",
                 labelled(&[], Some("/data/coolify/services/k8cw"), "k8cw"),
-                Some(Place::Coolify),
+                Some(Platform::Coolify),
             ),
             (
                 "a directory like it",
                 labelled(&[], Some("/home/me/data/coolify/x"), "x"),
-                Some(Place::Compose),
+                Some(Platform::Compose),
             ),
             (
                 "dokploy's directory",
                 labelled(&[], Some("/etc/dokploy/compose/app-x1/code"), "d"),
-                Some(Place::Dokploy),
+                Some(Platform::Dokploy),
             ),
             (
                 "its network by hand",
                 labelled(&[], Some("/srv/app"), "dokploy-network"),
-                Some(Place::Compose),
+                Some(Platform::Compose),
             ),
-            ("its application", labelled(&task, None, "dokploy-network"), Some(Place::Dokploy)),
+            ("its application", labelled(&task, None, "dokploy-network"), Some(Platform::Dokploy)),
             (
                 "a stack of Portainer's",
                 labelled(&[], Some("/data/compose/12"), "b"),
-                Some(Place::Portainer),
+                Some(Platform::Portainer),
             ),
             (
                 "a directory like it",
                 labelled(&[], Some("/data/compose/app"), "b"),
-                Some(Place::Compose),
+                Some(Platform::Compose),
             ),
             (
                 "caprover",
                 labelled(&captain, None, "captain-overlay-network"),
-                Some(Place::CapRover),
+                Some(Platform::CapRover),
             ),
             ("a task of a swarm", labelled(&task, None, "app_default"), swarm("app_backend")),
-            ("a pod", labelled(&in_pod, None, "none"), Some(Place::Kubernetes { pod })),
-            ("compose", labelled(&[], Some("/srv/app"), "app_default"), Some(Place::Compose)),
+            ("a pod", labelled(&in_pod, None, "none"), Some(Platform::Kubernetes { pod })),
+            ("compose", labelled(&[], Some("/srv/app"), "app_default"), Some(Platform::Compose)),
             ("docker run", labelled(&[], None, "bridge"), None),
         ] {
             assert_eq!(of_container(&container), expected, "{case}");
@@ -226,15 +220,15 @@ mod tests {
             body: crate::evidence::endpoint::Body::ConvexRoot,
             ms: 1,
         };
-        let fly = |app: Option<&str>| Some(Place::Fly { app: app.map(str::to_owned) });
-        let cluster = Some(Place::Kubernetes { pod: None });
+        let fly = |app: Option<&str>| Some(Platform::Fly { app: app.map(str::to_owned) });
+        let cluster = Some(Platform::Kubernetes { pod: None });
         for (host, server, header, expected) in [
             ("my-app.fly.dev", "", "", fly(Some("my-app"))),
             ("convex.example.com", "Fly/0bc70000 (2026-08-16)", "", fly(None)),
             ("convex.example.com", "cloudflare", "fly-request-id", fly(None)),
-            ("backend-production.up.railway.app", "", "", Some(Place::Railway)),
-            ("convex.example.com", "railway-edge", "", Some(Place::Railway)),
-            ("convex.example.com", "cloudflare", "x-railway-edge", Some(Place::Railway)),
+            ("backend-production.up.railway.app", "", "", Some(Platform::Railway)),
+            ("convex.example.com", "railway-edge", "", Some(Platform::Railway)),
+            ("convex.example.com", "cloudflare", "x-railway-edge", Some(Platform::Railway)),
             ("convex.prod.svc.cluster.local", "", "", cluster),
             ("fly.dev.example.com", "", "", None),
             ("notfly.dev", "", "", None),

@@ -47,7 +47,7 @@ pub(crate) fn of(sources: &Sources) -> Evidence {
     let mut keys: Vec<KeyFacts> = selection
         .variables
         .iter()
-        .filter(|variable| variable.name == super::ADMIN_KEY)
+        .filter(|variable| variable.name == crate::names::ADMIN_KEY)
         .flat_map(|variable| &variable.definitions)
         .filter(|definition| !definition.value.is_empty())
         .map(|definition| {

@@ -3,13 +3,17 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::declared;
-use super::mending::{INSTANCE_SECRET, env_file, ignored, pass, with};
-use crate::checks::compose::shell_word;
-use crate::checks::selection::ADMIN_KEY;
+use crate::deployment::compose::declared_backend;
 use crate::evidence::Evidence;
 use crate::evidence::places::{Held, HeldAt, InGit, NamedVariable};
 use crate::evidence::selection::ValueSource;
+use crate::names::ADMIN_KEY;
+use crate::names::INSTANCE_SECRET;
+use crate::remedies::secret::env_file;
+use crate::remedies::secret::ignored;
+use crate::remedies::secret::pass;
+use crate::remedies::volumes::with;
+use crate::report::shell_word;
 use crate::report::{Action, Errand, Price, Remedy, Safety};
 
 /// So many places are told of one kind.
@@ -18,7 +22,7 @@ const TOLD: usize = 30;
 /// Gives the instance another secret, and the file of the CLI a key made with it. Every key so far
 /// is refused from then on.
 pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
-    let (compose, service) = declared(evidence).ok()??;
+    let (compose, service) = declared_backend(evidence).ok()??;
     let docker = evidence.docker.seen().ok()?;
     let container = docker.expected().filter(|container| container.is_running())?;
     let file = env_file(evidence, compose);
@@ -176,7 +180,7 @@ fn copies(evidence: &Evidence, key_file: &str) -> Vec<String> {
 
 /// Whether the rotation itself puts something else there.
 fn is_rewritten(evidence: &Evidence, at: &HeldAt, copies: &[String]) -> bool {
-    let Ok(Some((compose, service))) = declared(evidence) else { return false };
+    let Ok(Some((compose, service))) = declared_backend(evidence) else { return false };
     let is = |file: &str| is_same(evidence, &at.file, file);
     match at.what {
         Held::Key => {
@@ -196,7 +200,7 @@ fn is_rewritten(evidence: &Evidence, at: &HeldAt, copies: &[String]) -> bool {
 
 /// The compose file that git tracks and from which the rotation takes the literal secret.
 fn compose_file_with_secret(evidence: &Evidence) -> Option<String> {
-    let (_, service) = declared(evidence).ok()??;
+    let (_, service) = declared_backend(evidence).ok()??;
     let entry = service.environment.iter().find(|entry| entry.name == INSTANCE_SECRET)?;
     let at = entry.value_at.as_ref().filter(|at| at.file == entry.at.file)?;
     let git = evidence.surroundings.git.seen().ok()?.as_ref()?;
@@ -224,8 +228,8 @@ fn is_same(evidence: &Evidence, one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::selection::build;
     use crate::evidence::Observation::Seen;
+    use crate::evidence::build::selection as build;
     use crate::evidence::places::OtherPlaces;
     use crate::evidence::surroundings::Git;
 

@@ -2,21 +2,20 @@
 //! project: a nameless volume is copied into one of the project's own, a named one is adopted as it
 //! is. The old volume stays in both cases.
 
-use super::{Elsewhere, declared, declared_over, keeps};
-use crate::checks::compose;
+use crate::deployment::compose::declared_backend;
+use crate::deployment::data::StoredElsewhere;
+use crate::deployment::data::declared_mount_over;
+use crate::deployment::data::is_kept_by_file;
 use crate::evidence::Evidence;
-use crate::evidence::compose::{BackendService, ComposeFacts, EnvironmentEntry};
+use crate::evidence::compose::{BackendService, ComposeFacts};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, short_volume};
+use crate::remedies::command::file_flags;
 use crate::report::{Action, MountAt, Remedy};
-use crate::secret::Fingerprint;
-
-/// The variable that keeps keys alive whatever becomes of volumes.
-pub(crate) const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
 
 /// Brings the data that the container has now, in a nameless volume, into a volume of the project.
 /// `None` where it lies elsewhere.
 pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> Option<Remedy> {
-    let (compose, service) = declared(evidence).ok()??;
+    let (compose, service) = declared_backend(evidence).ok()??;
     let attached = container.mount_over(&container.data_dir)?;
     // Only a mount of the data directory itself: what lies above it holds other things too.
     let at_data = attached.target.trim_end_matches('/') == container.data_dir.trim_end_matches('/');
@@ -43,10 +42,12 @@ pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> 
 /// Gives this project's backend the volume `volume`, which no running container has. `None` where
 /// its secret would be overwritten at the start, or nobody knows what is attached to it.
 pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<Remedy> {
-    let (compose, service) = declared(evidence).ok()??;
+    let (compose, service) = declared_backend(evidence).ok()??;
     let docker = evidence.docker.seen().ok()?;
     let container = docker.expected()?;
-    if Elsewhere::of(service, Some(container)).secret || container.data_dir != service.data_dir {
+    if StoredElsewhere::of(service, Some(container)).secret
+        || container.data_dir != service.data_dir
+    {
         return None;
     }
     let seen = docker.volumes.seen().ok()?.iter().find(|seen| seen.name == volume)?;
@@ -71,8 +72,8 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
             ),
         ));
     }
-    let over = declared_over(service, &service.data_dir);
-    let named = over.filter(|line| keeps(line) && line.is_volume());
+    let over = declared_mount_over(service, &service.data_dir);
+    let named = over.filter(|line| is_kept_by_file(line) && line.is_volume());
     let key = match named.and_then(|line| line.source.clone()) {
         Some(key) => key,
         None => free_key(compose, docker)?,
@@ -108,7 +109,7 @@ pub(crate) fn into_declared(
     (key, to): (&str, &str),
     id: &str,
 ) -> Option<Remedy> {
-    let (compose, service) = declared(evidence).ok()??;
+    let (compose, service) = declared_backend(evidence).ok()??;
     let attached = container.mount_over(&container.data_dir)?;
     let at_data = attached.target.trim_end_matches('/') == container.data_dir.trim_end_matches('/');
     let known = evidence.docker.seen().ok()?.volumes.seen().ok()?;
@@ -152,7 +153,7 @@ fn copied_again(
     (key, stale): (&str, &str),
     id: &str,
 ) -> Option<Remedy> {
-    let (compose, service) = declared(evidence).ok()??;
+    let (compose, service) = declared_backend(evidence).ok()??;
     let free = free_key(compose, evidence.docker.seen().ok()?)?;
     let to = name_of(compose, &free);
     let from = container.mount_over(&container.data_dir)?.source.clone()?;
@@ -178,109 +179,8 @@ fn copied_again(
     ))
 }
 
-/// Writes the secret in force into Compose's `.env`: keys then outlive every volume. `None` where
-/// it is set already, or not seen.
-pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> {
-    let (compose, service) = declared(evidence).ok()??;
-    let elsewhere = Elsewhere::of(service, Some(container)).secret || compose.other_env_files;
-    if elsewhere || !container.is_running() {
-        return None;
-    }
-    container.secret.process.seen().ok()?.as_ref()?.fingerprint()?;
-    let remedy = Remedy::safe(
-        "Keep the keys: write the secret in force into Compose's .env as INSTANCE_SECRET",
-    );
-    let file = env_file(evidence, compose);
-    // Git would take the secret along with the next commit.
-    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
-    if git.is_some_and(|git| git.tracked.contains(&file)) {
-        return None;
-    }
-    let mut remedy = remedy;
-    remedy.actions = ignored(evidence, &[&file]);
-    Some(
-        remedy
-            .act(pass(service))
-            .act(Action::PinSecret { container: container.name.clone(), file }),
-    )
-}
-
-/// Moves a secret that stands in the compose file into Compose's `.env`. `None` where the running
-/// container does not have the same one, which is then the only place that it could be read from,
-/// or git keeps the `.env` as well.
-pub(crate) fn move_out(
-    evidence: &Evidence,
-    entry: &EnvironmentEntry,
-    secret: &Fingerprint,
-) -> Option<Vec<Action>> {
-    let (compose, service) = declared(evidence).ok()??;
-    let file = env_file(evidence, compose);
-    let container = runs_with(evidence, secret)?;
-    let git = evidence.surroundings.git.seen().ok()?.as_ref();
-    let kept = git.is_some_and(|git| git.tracked.contains(&file));
-    if kept || compose.other_env_files || !compose::is_in_a_file_of(compose, &entry.at) {
-        return None;
-    }
-    // Of a `.env` that is not there yet nobody has asked git.
-    let ignore = git.map(|_| Action::Ignore { file: file.clone() });
-    let pin = Action::PinSecret { container: container.name.clone(), file };
-    let pass = Action::PassVariable {
-        file: entry.at.file.clone(),
-        service: service.name.clone(),
-        name: INSTANCE_SECRET.to_owned(),
-    };
-    Some(ignore.into_iter().chain([pin, pass]).collect())
-}
-
-/// Whether that value stands in Compose's own `.env`, outside of git, from which the compose file
-/// takes it.
-pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> bool {
-    let Ok(Some((compose, _))) = declared(evidence) else { return false };
-    let file = env_file(evidence, compose);
-    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
-    entry.value_at.as_ref().is_some_and(|at| at.file == file)
-        && compose::is_in_a_file_of(compose, &entry.at)
-        && !git.is_some_and(|git| git.tracked.contains(&file))
-}
-
-/// This project's container, where it runs with that secret.
-fn runs_with<'a>(evidence: &'a Evidence, secret: &Fingerprint) -> Option<&'a Container> {
-    let container = evidence.docker.seen().ok()?.expected()?;
-    let process = container.secret.process.seen().ok()?.as_ref()?;
-    (container.is_running() && process.fingerprint() == Some(secret)).then_some(container)
-}
-
-/// What has git ignore those of the files that it would take: a secret in them is public at the
-/// next commit.
-pub(super) fn ignored(evidence: &Evidence, files: &[&String]) -> Vec<Action> {
-    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
-    let open = |file: &&&String| {
-        git.is_some_and(|git| git.not_ignored.contains(file) || git.would_not_ignore.contains(file))
-    };
-    let ignore = |file: &&String| Action::Ignore { file: (*file).clone() };
-    files.iter().filter(open).map(ignore).collect()
-}
-
-/// The service passes INSTANCE_SECRET on.
-pub(crate) fn pass(service: &BackendService) -> Action {
-    Action::PassVariable {
-        file: service.at.file.clone(),
-        service: service.name.clone(),
-        name: INSTANCE_SECRET.to_owned(),
-    }
-}
-
-/// Compose's own `.env`, as seen from the project's directory.
-pub(crate) fn env_file(evidence: &Evidence, compose: &ComposeFacts) -> String {
-    if compose.directory.is_empty() || compose.directory == evidence.surroundings.directory {
-        ".env".to_owned()
-    } else {
-        format!("{}/.env", compose.directory)
-    }
-}
-
 pub(super) fn with(evidence: &Evidence, id: &str, actions: Vec<Action>, title: &str) -> Remedy {
-    let flags = compose::file_flags(evidence);
+    let flags = file_flags(evidence);
     let mut remedy = Remedy::careful(title).run(format!("convex-doctor fix {id} --apply{flags}"));
     remedy.actions = actions;
     remedy

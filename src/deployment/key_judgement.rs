@@ -1,15 +1,22 @@
 //! Of the ids about a refused key, which one is it? One judgement for all five, so that exactly one
 //! of them is said.
 
-use super::{Said, Subject, is_no_key, said, secret_in_force, selected, subject, trial, unseen};
 use crate::admin_key::Claims;
+use crate::deployment::container::KeySubject;
+use crate::deployment::container::key_subject;
+use crate::deployment::container::running_secret;
+use crate::deployment::key::KeyAnswer;
+use crate::deployment::key::is_not_a_key;
+use crate::deployment::key::key_answer;
+use crate::deployment::key::selected_key;
+use crate::deployment::key::trial_of;
 use crate::evidence::docker::{Container, LoggedRefusal};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::report::Certainty;
 
 /// Why the key does not go through.
-pub(super) enum Case<'a> {
+pub(crate) enum KeyFault<'a> {
     /// It opens with a secret that another instance has.
     AnotherInstance {
         key: &'a KeyFacts,
@@ -35,32 +42,32 @@ pub(super) enum Case<'a> {
 }
 
 /// Whether the selected key is that of a volume which no running backend has.
-pub(crate) fn is_of_detached_volume(evidence: &Evidence) -> bool {
-    matches!(case(evidence), Ok(Some(Case::DetachedVolume { .. })))
+pub(crate) fn is_of_unused_volume(evidence: &Evidence) -> bool {
+    matches!(key_fault(evidence), Ok(Some(KeyFault::DetachedVolume { .. })))
 }
 
 /// What is wrong with the selected key. `Ok(None)` only where it was seen to go through, where
 /// there is no key, or where the text is no key, which other ids say.
-pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
-    let Some(key) = selected(evidence) else { return Ok(None) };
-    let (refused, untried) = match said(evidence) {
-        Said::Refused => (true, String::new()),
-        Said::Nothing(reason) => (false, reason),
-        Said::NoAdmin => (false, "check_admin_key answered as if no key had come".to_owned()),
-        Said::Accepted { .. } | Said::ReadOnly => return Ok(None),
+pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Unseen> {
+    let Some(key) = selected_key(evidence) else { return Ok(None) };
+    let (refused, untried) = match key_answer(evidence) {
+        KeyAnswer::Rejected => (true, String::new()),
+        KeyAnswer::Untested { reason, .. } => (false, reason),
+        KeyAnswer::NotAdmin => (false, "check_admin_key answered as if no key had come".to_owned()),
+        KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly => return Ok(None),
     };
-    if is_no_key(key) {
+    if is_not_a_key(key) {
         return Ok(None);
     }
-    let subject = subject(evidence);
+    let subject = key_subject(evidence);
     // Without the refusal seen, nothing is proven (another backend may answer).
     let ceiling = subject
         .as_ref()
         .map_or(Certainty::Likely, |subject| subject.certainty)
         .min(if refused { Certainty::Proven } else { Certainty::Likely });
 
-    let of_subject = subject.as_ref().and_then(|subject| secret_in_force(subject.container));
-    let tried = of_subject.and_then(|(secret, how)| Some((trial(key, secret)?, how)));
+    let of_subject = subject.as_ref().and_then(|subject| running_secret(subject.container));
+    let tried = of_subject.and_then(|(secret, how)| Some((trial_of(key, secret)?, how)));
     let mut contradiction = None;
     if let Some((trial, how)) = tried {
         match &trial.opened {
@@ -78,7 +85,7 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
                 match running {
                     Some(name) if wanted.is_some_and(|wanted| wanted != name) => {
                         let (name, certainty) = (Some(name), ceiling.min(how));
-                        return Ok(Some(Case::NameMismatch { key, name, certainty }));
+                        return Ok(Some(KeyFault::NameMismatch { key, name, certainty }));
                     }
                     _ if how == Certainty::Proven => {
                         contradiction = Some(
@@ -97,9 +104,11 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
         return match case.map(|case| case(Certainty::Possible)) {
             // With nobody known to be meant, the instance that has the secret may be that very one:
             // so it is in a healthy deployment.
-            Some(Case::AnotherInstance { .. }) if subject.is_none() => Err(unseen(untried)),
+            Some(KeyFault::AnotherInstance { .. }) if subject.is_none() => {
+                Err(Unseen::new(untried))
+            }
             Some(case) => Ok(Some(case)),
-            None => Err(unseen(untried)),
+            None => Err(Unseen::new(untried)),
         };
     }
     let log = subject.as_ref().and_then(|subject| subject.container.log.seen().ok());
@@ -110,7 +119,7 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
             LoggedRefusal::WrongName(_) => {
                 // The line says the name that the key bears; the running one is what to write.
                 let name = running_name(evidence, subject.as_ref());
-                return Ok(Some(Case::NameMismatch { key, name, certainty }));
+                return Ok(Some(KeyFault::NameMismatch { key, name, certainty }));
             }
             LoggedRefusal::Undecodable => {
                 return Ok(Some(by_other_secrets(evidence, key, subject.as_ref(), certainty)));
@@ -130,22 +139,22 @@ pub(super) fn case(evidence: &Evidence) -> Result<Option<Case<'_>>, Unseen> {
         _ => {}
     }
     if misnamed.is_some() {
-        return Ok(Some(Case::NameMismatch { key, name: misnamed, certainty: likely }));
+        return Ok(Some(KeyFault::NameMismatch { key, name: misnamed, certainty: likely }));
     }
     let reason = contradiction
         .unwrap_or("neither the secret of the backend that answers nor its log could be read");
-    Ok(Some(Case::Rejected { key, certainty: ceiling, reason: reason.to_owned() }))
+    Ok(Some(KeyFault::Rejected { key, certainty: ceiling, reason: reason.to_owned() }))
 }
 
 /// The answer of a check whose id did not win: a pass only where the one that won was seen to be
 /// the cause.
-pub(super) fn outdone<T>(case: &Case<'_>) -> Result<Vec<T>, Unseen> {
+pub(crate) fn superseded<T>(case: &KeyFault<'_>) -> Result<Vec<T>, Unseen> {
     match case {
-        Case::Rejected { reason, .. } => Err(unseen(reason.as_str())),
+        KeyFault::Rejected { reason, .. } => Err(Unseen::new(reason.as_str())),
         // With another name before it, the hex may be another instance's all the same.
-        Case::NameMismatch { certainty, .. } if *certainty < Certainty::Proven => {
-            Err(unseen("only the name was seen to differ; whether the hex part is good was not"))
-        }
+        KeyFault::NameMismatch { certainty, .. } if *certainty < Certainty::Proven => Err(
+            Unseen::new("only the name was seen to differ; whether the hex part is good was not"),
+        ),
         _ => Ok(vec![]),
     }
 }
@@ -154,12 +163,12 @@ pub(super) fn outdone<T>(case: &Case<'_>) -> Result<Vec<T>, Unseen> {
 fn by_other_secrets<'a>(
     evidence: &'a Evidence,
     key: &'a KeyFacts,
-    subject: Option<&Subject<'a>>,
+    subject: Option<&KeySubject<'a>>,
     certainty: Certainty,
-) -> Case<'a> {
+) -> KeyFault<'a> {
     match elsewhere(evidence, key, subject) {
         Some(case) => case(certainty),
-        None => Case::Foreign { key, certainty },
+        None => KeyFault::Foreign { key, certainty },
     }
 }
 
@@ -167,8 +176,8 @@ fn by_other_secrets<'a>(
 fn elsewhere<'a>(
     evidence: &'a Evidence,
     key: &'a KeyFacts,
-    subject: Option<&Subject<'a>>,
-) -> Option<impl FnOnce(Certainty) -> Case<'a> + use<'a>> {
+    subject: Option<&KeySubject<'a>>,
+) -> Option<impl FnOnce(Certainty) -> KeyFault<'a> + use<'a>> {
     let docker = evidence.docker.seen().ok();
     // This project's own backend has the secret: the key is at home, and what answers is not.
     let expected = docker.and_then(|docker| docker.expected.as_deref());
@@ -229,9 +238,9 @@ fn elsewhere<'a>(
         },
     };
     Some(move |certainty| match found {
-        Ok((place, claims)) => Case::AnotherInstance { key, place, claims, certainty },
+        Ok((place, claims)) => KeyFault::AnotherInstance { key, place, claims, certainty },
         Err((holder, volume, claims)) => {
-            Case::DetachedVolume { key, volume, holder, claims, certainty }
+            KeyFault::DetachedVolume { key, volume, holder, claims, certainty }
         }
     })
 }
@@ -241,7 +250,7 @@ fn holds(container: &Container, volume: &str) -> bool {
 }
 
 /// The name of the instance that answers: by its own answer, or by the container's process.
-fn running_name(evidence: &Evidence, subject: Option<&Subject<'_>>) -> Option<String> {
+fn running_name(evidence: &Evidence, subject: Option<&KeySubject<'_>>) -> Option<String> {
     let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
     let answered = endpoint.and_then(|endpoint| endpoint.answering_name());
     let of_process = || {

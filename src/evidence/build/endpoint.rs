@@ -3,11 +3,12 @@
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Answering, Container, EngineFailure, LogFacts, Port, Published};
 use crate::evidence::endpoint::{Answer, Body, Reach};
+use crate::evidence::selection::{SelectionFacts, SelectionKind};
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
 use crate::report::{Certainty, Finding};
 
 /// An answer that was seen.
-pub(in crate::checks) fn answer(status: u16, body: Body) -> Observation<Answer> {
+pub(crate) fn answer(status: u16, body: Body) -> Observation<Answer> {
     Observation::Seen(Answer {
         status,
         content_type: None,
@@ -19,28 +20,28 @@ pub(in crate::checks) fn answer(status: u16, body: Body) -> Observation<Answer> 
 }
 
 /// `{"code": …}` as Convex words it.
-pub(in crate::checks) fn refusal(status: u16, code: &str) -> Observation<Answer> {
+pub(crate) fn refusal(status: u16, code: &str) -> Observation<Answer> {
     answer(status, Body::ConvexError { code: code.to_owned(), message: String::new() })
 }
 
 /// A redirect.
-pub(in crate::checks) fn redirect(location: &str) -> Observation<Answer> {
+pub(crate) fn redirect(location: &str) -> Observation<Answer> {
     let Observation::Seen(answer) = answer(302, Body::Empty) else { unreachable!() };
     Observation::Seen(Answer { location: Some(location.to_owned()), ..answer })
 }
 
 /// A page.
-pub(in crate::checks) fn page(status: u16, title: &str) -> Observation<Answer> {
+pub(crate) fn page(status: u16, title: &str) -> Observation<Answer> {
     answer(status, Body::Html { title: Some(title.to_owned()) })
 }
 
 /// A line of the compose file.
-pub(in crate::checks) fn at(line: usize) -> At {
+pub(crate) fn at(line: usize) -> At {
     At { file: "docker-compose.yml".to_owned(), line, column: 5 }
 }
 
 /// A running backend that publishes 3210.
-pub(in crate::checks) fn container(name: &str, project: &str, host_port: u16) -> Container {
+pub(crate) fn container(name: &str, project: &str, host_port: u16) -> Container {
     Container {
         name: name.to_owned(),
         project: Some(project.to_owned()),
@@ -57,13 +58,13 @@ pub(in crate::checks) fn container(name: &str, project: &str, host_port: u16) ->
 }
 
 /// A log that ends in these lines.
-pub(in crate::checks) fn log(lines: &[&str]) -> Observation<LogFacts> {
+pub(crate) fn log(lines: &[&str]) -> Observation<LogFacts> {
     let tail = lines.iter().map(|line| (*line).to_owned()).collect();
     Observation::Seen(LogFacts { tail, ..LogFacts::default() })
 }
 
 /// The backend service of the compose file.
-pub(in crate::checks) fn service(name: &str) -> BackendService {
+pub(crate) fn service(name: &str) -> BackendService {
     BackendService {
         name: name.to_owned(),
         at: at(2),
@@ -86,13 +87,13 @@ pub(in crate::checks) fn service(name: &str) -> BackendService {
 }
 
 /// A variable of the backend's environment.
-pub(in crate::checks) fn variable(name: &str, value: EntryValue) -> EnvironmentEntry {
+pub(crate) fn variable(name: &str, value: EntryValue) -> EnvironmentEntry {
     EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, value }
 }
 
 /// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`,
 /// the key accepted.
-pub(in crate::checks) fn healthy() -> Evidence {
+pub(crate) fn healthy() -> Evidence {
     let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
     let urls = Body::CanonicalUrls {
         cloud: "http://127.0.0.1:3210".to_owned(),
@@ -100,6 +101,7 @@ pub(in crate::checks) fn healthy() -> Evidence {
     };
     let line = Body::Text { line: "unknown".to_owned() };
     let mut evidence = Evidence {
+        selection: SelectionFacts { kind: SelectionKind::SelfHosted, ..SelectionFacts::default() },
         compose: Observation::Seen(Some(ComposeFacts {
             project: "app".to_owned(),
             directory: "/srv/app".to_owned(),
@@ -148,7 +150,7 @@ pub(in crate::checks) fn healthy() -> Evidence {
 }
 
 /// A published port.
-pub(in crate::checks) fn published(container: &str, host_port: u16) -> Published {
+pub(crate) fn published(container: &str, host_port: u16) -> Published {
     Published {
         host_port,
         host_ip: "0.0.0.0".to_owned(),
@@ -158,7 +160,7 @@ pub(in crate::checks) fn published(container: &str, host_port: u16) -> Published
 }
 
 /// The endpoint's facts, to change.
-pub(in crate::checks) fn endpoint(evidence: &mut Evidence) -> &mut EndpointFacts {
+pub(crate) fn endpoint(evidence: &mut Evidence) -> &mut EndpointFacts {
     match &mut evidence.endpoint {
         Observation::Seen(Some(endpoint)) => endpoint,
         _ => unreachable!("the healthy deployment has a URL"),
@@ -166,7 +168,7 @@ pub(in crate::checks) fn endpoint(evidence: &mut Evidence) -> &mut EndpointFacts
 }
 
 /// The engine's facts, to change.
-pub(in crate::checks) fn docker(evidence: &mut Evidence) -> &mut DockerFacts {
+pub(crate) fn docker(evidence: &mut Evidence) -> &mut DockerFacts {
     match &mut evidence.docker {
         Observation::Seen(docker) => docker,
         Observation::Unavailable { .. } => unreachable!("the healthy deployment has an engine"),
@@ -174,12 +176,12 @@ pub(in crate::checks) fn docker(evidence: &mut Evidence) -> &mut DockerFacts {
 }
 
 /// The expected container, to change.
-pub(in crate::checks) fn expected(evidence: &mut Evidence) -> &mut Container {
+pub(crate) fn expected(evidence: &mut Evidence) -> &mut Container {
     &mut docker(evidence).backends[0]
 }
 
 /// The compose project, to change.
-pub(in crate::checks) fn compose(evidence: &mut Evidence) -> &mut ComposeFacts {
+pub(crate) fn compose(evidence: &mut Evidence) -> &mut ComposeFacts {
     match &mut evidence.compose {
         Observation::Seen(Some(compose)) => compose,
         _ => unreachable!("the healthy deployment has a compose file"),
@@ -187,14 +189,14 @@ pub(in crate::checks) fn compose(evidence: &mut Evidence) -> &mut ComposeFacts {
 }
 
 /// Nothing answers at the URL: `reach` says why.
-pub(in crate::checks) fn unreachable(evidence: &mut Evidence, reach: Reach) {
+pub(crate) fn unreachable(evidence: &mut Evidence, reach: Reach) {
     let endpoint = endpoint(evidence);
     endpoint.reach = reach;
     silence(endpoint);
 }
 
 /// Every answer gone.
-pub(in crate::checks) fn silence(endpoint: &mut EndpointFacts) {
+pub(crate) fn silence(endpoint: &mut EndpointFacts) {
     for answer in [
         &mut endpoint.root,
         &mut endpoint.version,
@@ -209,7 +211,7 @@ pub(in crate::checks) fn silence(endpoint: &mut EndpointFacts) {
 }
 
 /// Every path answers `answer`.
-pub(in crate::checks) fn everywhere(evidence: &mut Evidence, answer: &Observation<Answer>) {
+pub(crate) fn everywhere(evidence: &mut Evidence, answer: &Observation<Answer>) {
     let endpoint = endpoint(evidence);
     for place in [
         &mut endpoint.root,
@@ -225,7 +227,7 @@ pub(in crate::checks) fn everywhere(evidence: &mut Evidence, answer: &Observatio
 }
 
 /// The engine could not be asked.
-pub(in crate::checks) fn engine_failed(evidence: &mut Evidence, kind: EngineFailure) {
+pub(crate) fn engine_failed(evidence: &mut Evidence, kind: EngineFailure) {
     evidence.docker = Observation::unavailable("the engine could not be asked");
     evidence.engine_failure = Some(crate::evidence::docker::FailedEngine {
         kind,
@@ -235,13 +237,13 @@ pub(in crate::checks) fn engine_failed(evidence: &mut Evidence, kind: EngineFail
 }
 
 /// The engine cannot be asked.
-pub(in crate::checks) fn no_docker(evidence: &mut Evidence) {
+pub(crate) fn no_docker(evidence: &mut Evidence) {
     evidence.docker = Observation::unavailable("no Docker");
 }
 
 /// What a check came to, reduced to what a test may depend on: ids with their certainty and first
 /// place.
-pub(in crate::checks) fn told(result: Result<Vec<Finding>, Unseen>) -> Vec<String> {
+pub(crate) fn told(result: Result<Vec<Finding>, Unseen>) -> Vec<String> {
     match result {
         Ok(findings) => findings
             .iter()

@@ -1,15 +1,17 @@
 //! Remedies that speak of `docker compose`, said for the place where the backend runs.
 
-use super::steps::{SCRIPT, Step};
-use super::{Place, behind_url, of_project};
-use crate::checks::selection::URL;
+use crate::deployment::platform::Platform;
+use crate::deployment::platform::behind_url;
+use crate::deployment::platform::of_project;
 use crate::evidence::Evidence;
+use crate::names::URL;
+use crate::remedies::platform_steps::{self, SCRIPT, Step};
 use crate::report::{Action, Finding, Remedy};
 
 /// The remedy that mints in the place behind the URL, or where the compose file is a panel's in
 /// that panel; `None` where neither is known to be a place without Compose.
 pub(crate) fn mint_behind_url(evidence: &Evidence, title: &str) -> Option<Remedy> {
-    let step = behind_url(evidence).or_else(|| of_project(evidence))?.mint()?;
+    let step = platform_steps::mint(&behind_url(evidence).or_else(|| of_project(evidence))?)?;
     Some(said(Remedy::safe(title), vec![step]))
 }
 
@@ -19,7 +21,7 @@ pub(crate) fn fit(evidence: &Evidence, mut finding: Finding) -> Finding {
     if !finding.remedies.iter().any(|it| speaks_of_compose(it) || changes_the_project(it)) {
         return finding;
     }
-    let Some(place) = of_project(evidence).filter(|place| *place != Place::Compose) else {
+    let Some(place) = of_project(evidence).filter(|place| *place != Platform::Compose) else {
         return finding;
     };
     let keeps = crate::checks::family(&finding.id) == Some("persistence");
@@ -63,7 +65,7 @@ fn subcommand(command: &str) -> Option<&str> {
     (!rest.starts_with('-')).then_some(rest)
 }
 
-fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remedy {
+fn translated(mut remedy: Remedy, place: &Platform, to_keep: Option<&str>) -> Remedy {
     if !speaks_of_compose(&remedy) {
         return remedy;
     }
@@ -78,7 +80,7 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
     if let Some(directory) = to_keep
         && (!remedy.edits.is_empty() || remedy.title.contains("`volumes:`"))
     {
-        add(place.storage(directory));
+        add(platform_steps::storage(place, directory));
     }
     let only_says_so = remedy.commands.is_empty();
     let mut kept = Vec::new();
@@ -86,17 +88,17 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
     for command in std::mem::take(&mut remedy.commands) {
         match subcommand(&command) {
             Some(words) if words.starts_with("exec ") && words.contains(SCRIPT) => {
-                add(place.mint());
+                add(platform_steps::mint(place));
             }
             Some(words) if words.starts_with("up --no-start") => {
                 created_only = true;
-                add(place.redeploy());
+                add(platform_steps::redeploy(place));
             }
             Some(words) if words.starts_with("up") || words.starts_with("pull") => {
-                add(place.redeploy());
+                add(platform_steps::redeploy(place));
             }
             Some(words) if words.starts_with("logs") || words.starts_with("ps") => {
-                add(place.logs());
+                add(platform_steps::logs(place));
             }
             Some(words) => add(Some(Step::words(format!("there, as Compose's `{words}` does")))),
             // What it would fill is another container after a deployment.
@@ -107,7 +109,7 @@ fn translated(mut remedy: Remedy, place: &Place, to_keep: Option<&str>) -> Remed
         }
     }
     if only_says_so {
-        add(place.redeploy());
+        add(platform_steps::redeploy(place));
     }
     remedy.commands = kept;
     said(remedy, steps)
@@ -137,8 +139,8 @@ fn data_dir(evidence: &Evidence) -> String {
 mod tests {
     use super::*;
     use crate::checks::identity::secret_invalid::SECRET_INVALID;
-    use crate::checks::key::build;
     use crate::evidence::Observation;
+    use crate::evidence::build::key as build;
 
     #[test]
     fn a_command_is_compose_s_only_for_this_project() {
@@ -162,25 +164,28 @@ mod tests {
                 .run("docker compose logs --tail 50")
         };
         let places = [
-            Place::Coolify,
-            Place::Dokploy,
-            Place::CapRover,
-            Place::Portainer,
-            Place::Swarm { service: "app_backend".to_owned() },
-            Place::Kubernetes { pod: None },
-            Place::Kubernetes { pod: Some(("prod".to_owned(), "a b".to_owned())) },
-            Place::Railway,
-            Place::Fly { app: None },
-            Place::Fly { app: Some("my-app".to_owned()) },
+            Platform::Coolify,
+            Platform::Dokploy,
+            Platform::CapRover,
+            Platform::Portainer,
+            Platform::Swarm { service: "app_backend".to_owned() },
+            Platform::Kubernetes { pod: None },
+            Platform::Kubernetes { pod: Some(("prod".to_owned(), "a b".to_owned())) },
+            Platform::Railway,
+            Platform::Fly { app: None },
+            Platform::Fly { app: Some("my-app".to_owned()) },
         ];
         for place in places {
             let said = translated(remedy(), &place, None);
             assert_eq!(said.commands[0], "docker stop a");
             assert!(!said.commands.concat().contains("docker compose"), "{said:?}");
             assert!(said.title.starts_with("Recreate it; ") && said.title.contains(", then "));
-            assert!(place.mint().is_some() && place.storage("/convex/data").is_some());
+            assert!(
+                platform_steps::mint(&place).is_some()
+                    && platform_steps::storage(&place, "/convex/data").is_some()
+            );
         }
-        let pod = Place::Kubernetes { pod: Some(("prod".to_owned(), "a b".to_owned())) };
+        let pod = Platform::Kubernetes { pod: Some(("prod".to_owned(), "a b".to_owned())) };
         assert_eq!(
             translated(remedy(), &pod, None).commands[1],
             "kubectl logs -n prod 'a b' --tail=50"

@@ -1,0 +1,149 @@
+//! Which container is meant. Three are never confused (docs/facts.md, rule-containers): the one that
+//! answers at the URL and the one that Compose would run here are in the evidence
+//! (`DockerFacts::answering`, `DockerFacts::expected`); from them follow the container that the key
+//! must match, the one whose identity is judged, and the one that this run is about.
+
+use url::Url;
+
+use crate::deployment::endpoint::{is_engine_host, is_loopback, selected_endpoint};
+use crate::evidence::docker::{Container, SecretState};
+use crate::evidence::{DockerFacts, Evidence, Unseen};
+use crate::report::{Certainty, Location};
+use crate::secret::Fingerprint;
+
+/// The container that the key is to open, and how surely.
+pub(crate) struct KeySubject<'a> {
+    /// The container.
+    pub(crate) container: &'a Container,
+    /// How surely it is the one behind the URL.
+    pub(crate) certainty: Certainty,
+    /// Whether it was only taken for it because this project's backend would be there.
+    pub(crate) assumed: bool,
+}
+
+/// The answering container; where that is unknown and the URL is of this machine, the expected one,
+/// assumed.
+pub(crate) fn key_subject(evidence: &Evidence) -> Option<KeySubject<'_>> {
+    let docker = evidence.docker.seen().ok()?;
+    if let Some((container, certainty)) = docker.answering() {
+        let differs = docker.expected().is_some_and(|expected| expected.name != container.name);
+        let certainty = if differs { certainty.min(Certainty::Likely) } else { certainty };
+        return Some(KeySubject { container, certainty, assumed: false });
+    }
+    let container = docker.expected().filter(|_| is_local_url(evidence))?;
+    Some(KeySubject { container, certainty: Certainty::Likely, assumed: true })
+}
+
+/// Whether the selected URL can lead to a container of this machine's engine: loopback, or not
+/// known.
+fn is_local_url(evidence: &Evidence) -> bool {
+    let seen = evidence.endpoint.seen().ok().and_then(Option::as_ref).map(|e| e.host.clone());
+    let typed = || {
+        let url = Url::parse(&evidence.selection.url.as_ref()?.text).ok()?;
+        Some(url.host_str()?.trim_matches(['[', ']']).to_owned())
+    };
+    let host = seen.filter(|host| !host.is_empty()).or_else(typed);
+    host.is_none_or(|host| is_loopback(&host) || host == "host.docker.internal")
+}
+
+/// The secret that a container's backend runs with. What its process was given counts; where nobody
+/// could look at that, what its environment or else its file holds stands in for it, and then
+/// nothing is proven.
+pub(crate) fn running_secret(container: &Container) -> Option<(&Fingerprint, Certainty)> {
+    let of = |state: &'_ Option<SecretState>| state.as_ref().is_some();
+    let places = &container.secret;
+    if let Ok(state) = places.process.seen()
+        && of(state)
+    {
+        return Some((state.as_ref()?.fingerprint()?, Certainty::Proven));
+    }
+    [&places.environment, &places.file]
+        .into_iter()
+        .find_map(|place| place.seen().ok().and_then(Option::as_ref))
+        .and_then(SecretState::fingerprint)
+        .map(|secret| (secret, Certainty::Likely))
+}
+
+/// The container that this run is about, and how surely: the one that Compose would run here, else
+/// the one that answers, else, where there is no compose file, the only one that claims the URL's
+/// port on this machine.
+pub(crate) fn run_subject<'a>(
+    evidence: &Evidence,
+    docker: &'a DockerFacts,
+) -> Result<Option<(&'a Container, Certainty)>, Unseen> {
+    if let Some(container) = docker.expected() {
+        return Ok(Some((container, Certainty::Proven)));
+    }
+    if let Some(answering) = docker.answering() {
+        return Ok(Some(answering));
+    }
+    let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(None) };
+    if evidence.compose.seen()?.is_some() || !is_engine_host(evidence, endpoint)? {
+        return Ok(None);
+    }
+    let mut claiming =
+        docker.backends.iter().filter(|container| claims_port(container, endpoint.port));
+    match (claiming.next(), claiming.next()) {
+        (Some(container), None) => Ok(Some((container, Certainty::Likely))),
+        _ => Ok(None),
+    }
+}
+
+/// The place of a container.
+pub(crate) fn container_location(container: &Container) -> Location {
+    Location::container(container.name.clone())
+}
+
+/// Whether the container publishes that port of the host, or would when started.
+pub(crate) fn claims_port(container: &Container, host_port: u16) -> bool {
+    container.ports.iter().any(|port| port.host == Some(host_port))
+}
+
+/// The host port that an error of the engine calls taken.
+pub(crate) fn port_taken(error: &str) -> Option<u16> {
+    let lower = error.to_ascii_lowercase();
+    if !(lower.contains("already allocated") || lower.contains("address already in use")) {
+        return None;
+    }
+    // `Bind for 0.0.0.0:3210 failed: port is already allocated`, `listen tcp4 127.0.0.1:3210: bind:
+    // address already in use`
+    lower.split([' ', ',']).find_map(|word| {
+        let (host, port) = word.trim_end_matches([':', '.', ')']).rsplit_once(':')?;
+        (host.contains('.') || host.contains(':')).then(|| port.parse().ok())?
+    })
+}
+
+/// The container whose identity is judged, and how surely it is the right one.
+pub(crate) struct IdentitySubject<'a> {
+    /// The one that answers; where nobody knows, the one that Compose would run here.
+    pub(crate) container: &'a Container,
+    /// `Proven` for the answering one and for the one that is both; `Likely` for an expected one
+    /// alone.
+    pub(crate) certainty: Certainty,
+    /// Whether the compose file speaks of this very container.
+    pub(crate) of_compose: bool,
+}
+
+/// Whose identity to judge; `None` where there is no container.
+pub(crate) fn identity_subject(evidence: &Evidence) -> Result<Option<IdentitySubject<'_>>, Unseen> {
+    let docker = evidence.docker.seen()?;
+    let expected = docker.expected();
+    let of_compose =
+        |container: &Container| expected.is_some_and(|expected| expected.name == container.name);
+    Ok(match docker.answering() {
+        Some((container, certainty)) => {
+            Some(IdentitySubject { container, certainty, of_compose: of_compose(container) })
+        }
+        None => expected.map(|container| IdentitySubject {
+            container,
+            certainty: Certainty::Likely,
+            of_compose: true,
+        }),
+    })
+}
+
+/// The container of this run; `None` where there is none, also where nobody could look.
+pub(crate) fn run_container(evidence: &Evidence) -> Option<&Container> {
+    let docker = evidence.docker.seen().ok()?;
+    Some(run_subject(evidence, docker).ok()??.0)
+}

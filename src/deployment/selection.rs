@@ -1,0 +1,156 @@
+//! What `npx convex` selects here, and whether that is self-hosted at all.
+//!
+//! Another world is not a broken one (docs/facts.md, rule-other-world): a project on Convex Cloud is
+//! told so and no more, and a directory that only holds the server's compose file needs no URL and
+//! key.
+
+use crate::evidence::docker::Container;
+use crate::evidence::selection::{SelectionError, SelectionFacts, SelectionKind, ValueSource};
+use crate::evidence::surroundings::PackageJson;
+use crate::evidence::{Evidence, Unseen};
+use crate::names::{ADMIN_KEY, DEPLOY_KEYS, DEPLOYMENT, URL};
+use crate::report::{Finding, Location};
+
+/// Where a value stands, in words.
+pub(crate) fn source_in_words(source: &ValueSource) -> String {
+    match source {
+        ValueSource::File { file, line } => format!("{file}:{line}"),
+        ValueSource::Env { env } => format!("${env} of the shell"),
+        ValueSource::Flag { flag } => format!("option {flag}"),
+    }
+}
+
+/// The place that a source is; none for an option of the command line.
+pub(crate) fn source_location(source: &ValueSource) -> Option<Location> {
+    match source {
+        ValueSource::File { file, line } => Some(Location::line(file, *line)),
+        ValueSource::Env { env } => Some(Location::Environment { env: env.clone() }),
+        ValueSource::Flag { .. } => None,
+    }
+}
+
+/// Points the finding to where a value is written.
+pub(crate) fn at_source(finding: Finding, source: &ValueSource) -> Finding {
+    match source_location(source) {
+        Some(location) => finding.at(location),
+        None => finding,
+    }
+}
+
+/// Where the value of `name` that counts is written.
+pub(crate) fn winner<'a>(selection: &'a SelectionFacts, name: &str) -> Option<&'a ValueSource> {
+    let definitions = selection.definitions(name);
+    definitions.iter().find(|definition| definition.wins).map(|definition| &definition.source)
+}
+
+/// Whether the CLI takes this source into account: with `--env-file`, only that file.
+pub(crate) fn counts(selection: &SelectionFacts, source: &ValueSource) -> bool {
+    match (&selection.env_file, source) {
+        (Some(only), ValueSource::File { file, .. }) => only == file,
+        (Some(_), ValueSource::Env { .. }) => false,
+        _ => true,
+    }
+}
+
+/// Whether URL and key are both set and neither is empty.
+pub(crate) fn has_pair(selection: &SelectionFacts) -> bool {
+    selection.is_set(URL) && selection.is_set(ADMIN_KEY)
+}
+
+/// Whether at least one of the two is.
+pub(crate) fn has_half(selection: &SelectionFacts) -> bool {
+    selection.is_set(URL) || selection.is_set(ADMIN_KEY)
+}
+
+/// The variable that sends the CLI to Convex Cloud whatever else is set.
+pub(crate) fn deploy_key(selection: &SelectionFacts) -> Option<&'static str> {
+    let set = DEPLOY_KEYS.into_iter().find(|name| selection.is_set(name))?;
+    let in_force = match (selection.kind, selection.error) {
+        (SelectionKind::CloudDeployKey, _)
+        | (
+            SelectionKind::Error,
+            Some(
+                SelectionError::DeployKeyMalformed
+                | SelectionError::DeployKeyMissing
+                | SelectionError::PackageJsonMissing
+                | SelectionError::PackageJsonUnreadable,
+            ),
+        ) => true,
+        // Both flags, or the sentinel that stands for "unset".
+        _ => false,
+    };
+    in_force.then_some(set)
+}
+
+/// Whether the project's compose file has a Convex backend.
+pub(crate) fn compose_has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
+    Ok(evidence.compose.seen()?.as_ref().is_some_and(|compose| !compose.backends.is_empty()))
+}
+
+/// Whether a self-hosted backend belongs to this directory. Containers of other projects are on
+/// many machines and say nothing.
+pub(crate) fn has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
+    if compose_has_backend(evidence)? {
+        return Ok(true);
+    }
+    let docker = evidence.docker.seen()?;
+    let here = |container: &Container| {
+        container.working_dir.as_deref() == Some(evidence.surroundings.directory.as_str())
+    };
+    Ok(docker.expected().is_some() || docker.backends.iter().any(here))
+}
+
+/// Whether a cloud or local deployment is named and nothing of a pair is: then the missing pair is
+/// no fault, unless a backend is seen.
+pub(crate) fn names_cloud_deployment(selection: &SelectionFacts) -> bool {
+    let by_key = deploy_key(selection);
+    // A self-hosted key under the cloud's name is no cloud project.
+    let misplaced = by_key.is_some_and(|name| holds_self_hosted_key(selection, name));
+    (by_key.is_some() || selection.is_set(DEPLOYMENT)) && !has_half(selection) && !misplaced
+}
+
+/// Whether the value of `name` that counts has the shape of a self-hosted key.
+pub(crate) fn holds_self_hosted_key(selection: &SelectionFacts, name: &str) -> bool {
+    selection.definitions(name).iter().any(|definition| {
+        definition.wins && definition.key.as_ref().is_some_and(|key| key.fingerprint.is_some())
+    })
+}
+
+/// Whether this is somebody else's world: a cloud project, nothing self-hosted in sight.
+pub(crate) fn is_cloud_project(evidence: &Evidence) -> Result<bool, Unseen> {
+    Ok(names_cloud_deployment(&evidence.selection) && !has_backend(evidence)?)
+}
+
+/// Whether package.json depends on `convex`; `None` where there is no package.json.
+pub(crate) fn depends_on_convex(evidence: &Evidence) -> Result<Option<bool>, Unseen> {
+    Ok(match evidence.surroundings.package_json.seen()? {
+        PackageJson::Here { depends_on_convex } => Some(*depends_on_convex),
+        PackageJson::Missing { .. } => None,
+    })
+}
+
+/// Whether this directory is the server's and no app's: nobody runs the CLI here.
+pub(crate) fn is_server_only(evidence: &Evidence) -> bool {
+    compose_has_backend(evidence) == Ok(true)
+        && !matches!(depends_on_convex(evidence), Ok(Some(true)))
+}
+
+/// What the CLI itself prints, where it prints anything.
+pub(crate) fn with_cli_words(finding: Finding, selection: &SelectionFacts) -> Finding {
+    match (&selection.cli_says, selection.error) {
+        (_, None | Some(SelectionError::PackageJsonMissing)) | (None, _) => finding,
+        (Some(said), _) => finding.because(format!("npx convex prints: {said}"), "convex 1.48.0"),
+    }
+}
+
+/// Whether a URL that is typed without a key could lead to this container. None typed contradicts
+/// nothing.
+pub(crate) fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
+    let definitions = evidence.selection.definitions(URL);
+    let typed = definitions.iter().find(|one| one.wins && !one.empty);
+    let Some(text) = typed.and_then(|one| one.text.as_deref()) else { return true };
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+    let Some((host, port)) = rest.rsplit_once(':') else { return false };
+    matches!(host, "127.0.0.1" | "localhost" | "[::1]")
+        && container.ports.iter().any(|one| one.host.is_some() && one.host == port.parse().ok())
+}

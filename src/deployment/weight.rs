@@ -1,0 +1,52 @@
+//! How much a fault weighs here: what works all the same, and what is meant to be temporary.
+
+use crate::deployment::endpoint::{is_loopback, selected_endpoint};
+use crate::deployment::key::cli_works;
+use crate::evidence::Evidence;
+use crate::evidence::docker::Container;
+use crate::report::{Certainty, Finding, Level};
+
+/// Caps a finding at a warning if the CLI works ([`cli_works`]).
+pub(crate) fn cap_if_cli_works(evidence: &Evidence, finding: Finding) -> Finding {
+    if finding.level == Level::Error && cli_works(evidence) {
+        return finding.level(Level::Warning);
+    }
+    finding
+}
+
+/// How much a fault of the backend's container weighs: an error where nothing answers that it could be
+/// blamed for, a warning where a Convex answers all the same, worth knowing where even the key is
+/// accepted. Certain only where the URL means this machine: a laptop with a stopped backend and a
+/// URL of a server that is down has two stories, not one.
+pub(crate) fn of_backend_fault(evidence: &Evidence) -> (Level, Certainty) {
+    match selected_endpoint(evidence) {
+        Err(_) => (Level::Error, Certainty::Likely),
+        Ok(None) => (Level::Error, Certainty::Proven),
+        Ok(Some(_)) if cli_works(evidence) => (Level::Info, Certainty::Proven),
+        Ok(Some(found)) if found.is_convex_api() => (Level::Warning, Certainty::Proven),
+        Ok(Some(found)) if is_loopback(&found.host) => (Level::Error, Certainty::Proven),
+        Ok(Some(_)) => (Level::Error, Certainty::Likely),
+    }
+}
+
+/// With `--ephemeral` an instance is meant to be thrown away; in CI a young one probably is.
+pub(crate) fn for_temporary_instance(
+    evidence: &Evidence,
+    container: Option<&Container>,
+    finding: Finding,
+) -> Finding {
+    let young = container
+        .and_then(|container| container.created_at)
+        .is_some_and(|created| evidence.collected_at - created < 3600);
+    if evidence.asked.ephemeral {
+        finding.level(Level::Info)
+    } else if evidence.asked.ci && young && finding.level == Level::Error {
+        finding.level(Level::Warning).because(
+            "CI is set and the container is younger than an hour; `--ephemeral` says that \
+                      this instance is meant to be thrown away",
+            "environment",
+        )
+    } else {
+        finding
+    }
+}

@@ -1,0 +1,60 @@
+//! What Convex, its image, Docker and Compose call things: variables, labels, ports and paths, each
+//! written once.
+
+/// The URL of a self-hosted deployment.
+pub const URL: &str = "CONVEX_SELF_HOSTED_URL";
+/// Its admin key.
+pub const ADMIN_KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
+/// A deployment of Convex Cloud, or a local one of the CLI.
+pub const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
+/// The deploy key of Convex Cloud, which overrides everything else in the environment.
+pub const DEPLOY_KEY: &str = "CONVEX_DEPLOY_KEY";
+/// Another name of [`DEPLOY_KEY`].
+pub const DEPLOYMENT_TOKEN: &str = "CONVEX_DEPLOYMENT_TOKEN";
+/// Both names, in the order in which the CLI asks for them.
+pub const DEPLOY_KEYS: [&str; 2] = [DEPLOY_KEY, DEPLOYMENT_TOKEN];
+
+/// The secret from which `run_backend.sh` lets the backend derive its keys.
+pub const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
+/// The name that every key of the instance carries.
+pub const INSTANCE_NAME: &str = "INSTANCE_NAME";
+/// The backend's own address, as it tells clients.
+pub const CLOUD_ORIGIN: &str = "CONVEX_CLOUD_ORIGIN";
+/// The address of its HTTP actions.
+pub const SITE_ORIGIN: &str = "CONVEX_SITE_ORIGIN";
+/// The variables by which `run_backend.sh` takes the URL of a SQL server.
+pub const SQL_URLS: [&str; 3] = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"];
+/// The five variables without which the backend keeps files on disk.
+pub const S3_BUCKETS: [&str; 5] = [
+    "S3_STORAGE_EXPORTS_BUCKET",
+    "S3_STORAGE_SNAPSHOT_IMPORTS_BUCKET",
+    "S3_STORAGE_MODULES_BUCKET",
+    "S3_STORAGE_FILES_BUCKET",
+    "S3_STORAGE_SEARCH_BUCKET",
+];
+
+/// Where the official image keeps everything, and what it declares as a volume of its own.
+pub const DATA_DIR: &str = "/convex/data";
+/// The script of the official image that generates an admin key.
+pub const KEY_SCRIPT: &str = "./generate_admin_key.sh";
+/// The port of the Convex API inside the container, unless it is configured otherwise.
+pub const API_PORT: u16 = 3210;
+/// The port of HTTP actions inside the container.
+pub const SITE_PORT: u16 = 3211;
+
+/// Compose's label of a project.
+pub const PROJECT_LABEL: &str = "com.docker.compose.project";
+/// Compose's label of a service.
+pub const SERVICE_LABEL: &str = "com.docker.compose.service";
+/// Compose's label of a volume: its key in the compose file.
+pub const VOLUME_LABEL: &str = "com.docker.compose.volume";
+/// Compose's label of the project's directory.
+pub const WORKING_DIR_LABEL: &str = "com.docker.compose.project.working_dir";
+/// Compose's label of the files that made a container, separated by commas.
+pub const CONFIG_FILES_LABEL: &str = "com.docker.compose.project.config_files";
+
+/// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not
+/// tell: the anonymous volumes that Compose creates lack it.
+pub fn is_anonymous_volume(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

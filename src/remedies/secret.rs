@@ -1,0 +1,111 @@
+//! Keeps the instance secret where Compose reads it: in the project's `.env`.
+
+use crate::deployment::compose::{declared_backend, is_in_a_file_of};
+use crate::deployment::data::StoredElsewhere;
+use crate::evidence::Evidence;
+use crate::evidence::compose::{BackendService, ComposeFacts, EnvironmentEntry};
+use crate::evidence::docker::Container;
+use crate::names::INSTANCE_SECRET;
+use crate::report::{Action, Remedy};
+use crate::secret::Fingerprint;
+
+/// Writes the secret in force into Compose's `.env`: keys then outlive every volume. `None` where
+/// it is set already, or not seen.
+pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> {
+    let (compose, service) = declared_backend(evidence).ok()??;
+    let elsewhere = StoredElsewhere::of(service, Some(container)).secret || compose.other_env_files;
+    if elsewhere || !container.is_running() {
+        return None;
+    }
+    container.secret.process.seen().ok()?.as_ref()?.fingerprint()?;
+    let remedy = Remedy::safe(
+        "Keep the keys: write the secret in force into Compose's .env as INSTANCE_SECRET",
+    );
+    let file = env_file(evidence, compose);
+    // Git would take the secret along with the next commit.
+    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
+    if git.is_some_and(|git| git.tracked.contains(&file)) {
+        return None;
+    }
+    let mut remedy = remedy;
+    remedy.actions = ignored(evidence, &[&file]);
+    Some(
+        remedy
+            .act(pass(service))
+            .act(Action::PinSecret { container: container.name.clone(), file }),
+    )
+}
+
+/// Moves a secret that stands in the compose file into Compose's `.env`. `None` where the running
+/// container does not have the same one, which is then the only place that it could be read from,
+/// or git keeps the `.env` as well.
+pub(crate) fn move_out(
+    evidence: &Evidence,
+    entry: &EnvironmentEntry,
+    secret: &Fingerprint,
+) -> Option<Vec<Action>> {
+    let (compose, service) = declared_backend(evidence).ok()??;
+    let file = env_file(evidence, compose);
+    let container = runs_with(evidence, secret)?;
+    let git = evidence.surroundings.git.seen().ok()?.as_ref();
+    let kept = git.is_some_and(|git| git.tracked.contains(&file));
+    if kept || compose.other_env_files || !is_in_a_file_of(compose, &entry.at) {
+        return None;
+    }
+    // Of a `.env` that is not there yet nobody has asked git.
+    let ignore = git.map(|_| Action::Ignore { file: file.clone() });
+    let pin = Action::PinSecret { container: container.name.clone(), file };
+    let pass = Action::PassVariable {
+        file: entry.at.file.clone(),
+        service: service.name.clone(),
+        name: INSTANCE_SECRET.to_owned(),
+    };
+    Some(ignore.into_iter().chain([pin, pass]).collect())
+}
+
+/// Whether that value stands in Compose's own `.env`, outside of git, from which the compose file
+/// takes it.
+pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> bool {
+    let Ok(Some((compose, _))) = declared_backend(evidence) else { return false };
+    let file = env_file(evidence, compose);
+    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
+    entry.value_at.as_ref().is_some_and(|at| at.file == file)
+        && is_in_a_file_of(compose, &entry.at)
+        && !git.is_some_and(|git| git.tracked.contains(&file))
+}
+
+/// This project's container, where it runs with that secret.
+fn runs_with<'a>(evidence: &'a Evidence, secret: &Fingerprint) -> Option<&'a Container> {
+    let container = evidence.docker.seen().ok()?.expected()?;
+    let process = container.secret.process.seen().ok()?.as_ref()?;
+    (container.is_running() && process.fingerprint() == Some(secret)).then_some(container)
+}
+
+/// What has git ignore those of the files that it would take: a secret in them is public at the
+/// next commit.
+pub(super) fn ignored(evidence: &Evidence, files: &[&String]) -> Vec<Action> {
+    let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
+    let open = |file: &&&String| {
+        git.is_some_and(|git| git.not_ignored.contains(file) || git.would_not_ignore.contains(file))
+    };
+    let ignore = |file: &&String| Action::Ignore { file: (*file).clone() };
+    files.iter().filter(open).map(ignore).collect()
+}
+
+/// The service passes INSTANCE_SECRET on.
+pub(crate) fn pass(service: &BackendService) -> Action {
+    Action::PassVariable {
+        file: service.at.file.clone(),
+        service: service.name.clone(),
+        name: INSTANCE_SECRET.to_owned(),
+    }
+}
+
+/// Compose's own `.env`, as seen from the project's directory.
+pub(crate) fn env_file(evidence: &Evidence, compose: &ComposeFacts) -> String {
+    if compose.directory.is_empty() || compose.directory == evidence.surroundings.directory {
+        ".env".to_owned()
+    } else {
+        format!("{}/.env", compose.directory)
+    }
+}
