@@ -50,13 +50,13 @@ pub(super) fn keys(
 }
 
 /// One secret with every place where it stands.
-struct Candidate {
+struct KnownSecret {
     fingerprint: Fingerprint,
     secret: InstanceSecret,
     places: Vec<SecretPlace>,
 }
 
-impl Candidate {
+impl KnownSecret {
     fn try_on(&self, key: &Secret) -> Trial {
         Trial {
             secret: self.fingerprint.clone(),
@@ -66,9 +66,9 @@ impl Candidate {
     }
 }
 
-fn distinct(found: &[(Secret, SecretPlace)]) -> Vec<Candidate> {
+fn distinct(found: &[(Secret, SecretPlace)]) -> Vec<KnownSecret> {
     let public = (Secret::new(PUBLIC_DEVELOPMENT), SecretPlace::PublicDevelopment);
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut candidates: Vec<KnownSecret> = Vec::new();
     for (text, place) in found.iter().chain([&public]) {
         let Some(fingerprint) = Fingerprint::of_instance_secret(text) else { continue };
         match candidates.iter_mut().find(|one| one.fingerprint == fingerprint) {
@@ -76,7 +76,11 @@ fn distinct(found: &[(Secret, SecretPlace)]) -> Vec<Candidate> {
             Some(known) => known.places.push(place.clone()),
             None => {
                 if let Ok(secret) = InstanceSecret::parse(text) {
-                    candidates.push(Candidate { fingerprint, secret, places: vec![place.clone()] });
+                    candidates.push(KnownSecret {
+                        fingerprint,
+                        secret,
+                        places: vec![place.clone()],
+                    });
                 }
             }
         }

@@ -82,7 +82,7 @@ pub fn network_was_asked(evidence: &Evidence) -> bool {
 pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     let runtime = runtime()?;
     let evidence = runtime.block_on(run::collect(request, Scope::All));
-    // A name look-up that hangs sits in a thread of its own; nobody waits for it.
+    // A name look-up that hangs is in a thread of its own, which is not waited for.
     runtime.shutdown_background();
     evidence
 }

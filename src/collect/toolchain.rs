@@ -129,7 +129,7 @@ fn read_package(file: &Path, place: &str) -> Option<Cli> {
         FileText::Unreadable(reason) => return Some(Cli::unreadable(place, &reason)),
     };
     let Ok(package) = serde_json::from_str::<Value>(&text) else {
-        return Some(Cli::unreadable(place, "it is no JSON"));
+        return Some(Cli::unreadable(place, "it is not JSON"));
     };
     // An alias (`"convex": "npm:other"`) or another tool's program.
     if package.get("name").is_some_and(|name| name != "convex") {

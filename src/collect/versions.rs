@@ -37,9 +37,11 @@ pub fn versions(request: &Request) -> anyhow::Result<Versions> {
             let engine = seen.engine.map_or_else(Observation::unavailable, Observation::Seen);
             (engine, Observation::Seen(seen.backends), seen.compose)
         }
-        Err(reason) => {
-            (Observation::unavailable(reason), Observation::unavailable("no engine asked"), None)
-        }
+        Err(reason) => (
+            Observation::unavailable(reason),
+            Observation::unavailable("Docker was not checked"),
+            None,
+        ),
     };
     let compose = compose
         .map(|version| (version, "docker compose version".to_owned()))

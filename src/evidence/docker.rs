@@ -29,7 +29,7 @@ pub struct FailedEngine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineFailure {
-    /// No socket, nobody listening, no such host.
+    /// No socket, nothing listening, no such host.
     Unreachable,
     /// EACCES on the socket.
     PermissionDenied,
@@ -223,7 +223,7 @@ pub struct Container {
     /// Everything mounted into it, tmpfs included.
     pub mounts: Vec<Mount>,
     /// The targets whose volume its definition names, as after a recreate by Compose: the engine
-    /// then takes even a volume of its own naming for somebody's, and `rm -v` leaves it (moby
+    /// then takes even a volume of its own naming for a named one, and `rm -v` leaves it (moby
     /// `daemon/mounts.go`, `removeMountPoints`).
     #[serde(default)]
     pub volumes_by_name: Vec<String>,
@@ -327,7 +327,7 @@ pub struct Mount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MountKind {
-    /// A volume with a name that somebody gave it.
+    /// A volume with a name of its own.
     Named,
     /// A volume with a 64-digit name that the engine made (the label does not tell: docs/facts.md,
     /// docker-anonymous-volume).
@@ -438,8 +438,8 @@ pub struct Published {
     pub container: String,
 }
 
-/// A volume's name as a person reads it: 64 digits that the engine made up are cut short, as Docker
-/// itself does.
+/// A volume's name for display: the 64 digits of an anonymous one are cut short, as Docker itself
+/// does.
 pub fn short_volume(name: &str) -> String {
     match name.get(..12) {
         Some(start) if is_anonymous_volume(name) => format!("{start}…"),
@@ -472,8 +472,8 @@ pub struct Volume {
     /// Where its content is.
     #[serde(default)]
     pub backing: VolumeBacking,
-    /// What is in it, where somebody looked: only where something is wrong, or on demand, and never
-    /// where a running backend has it.
+    /// What is in it, where that was checked: only if something is wrong, or on demand, and never
+    /// if a running backend has it.
     #[serde(default)]
     pub content: Observation<VolumeContent>,
 }

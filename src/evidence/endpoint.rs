@@ -22,7 +22,7 @@ pub struct EndpointFacts {
     pub path: String,
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
-    /// Whether somebody listens at each of them, in the same order; only for a name of this machine
+    /// Whether something listens at each of them, in the same order; only for a name of this machine
     /// that has several.
     #[serde(default)]
     pub connections: Vec<Connection>,
@@ -90,7 +90,7 @@ pub struct EndpointFacts {
     pub straight: Option<Straight>,
 }
 
-/// Whether somebody listens at an address.
+/// Whether something listens at an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
     /// The address, without the port.
@@ -127,8 +127,8 @@ impl EndpointFacts {
         self.instance_name.seen().ok()?.instance_name()
     }
 
-    /// The first address of a name of this machine, where nobody listens, and another where
-    /// somebody does: a client that tries only the first does not get there.
+    /// The first address of a name of this machine, where nothing listens, and another where
+    /// something does: a client that tries only the first does not get there.
     pub fn dead_first_address(&self) -> Option<(&str, &str)> {
         let first = self.connections.first().filter(|first| !first.connected)?;
         let other = self.connections.iter().find(|other| other.connected)?;

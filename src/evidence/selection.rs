@@ -299,7 +299,7 @@ pub struct SelectionFacts {
 }
 
 impl SelectionFacts {
-    /// The definitions of `name`, the one that counts first; empty when nobody defines it.
+    /// The definitions of `name`, the one that counts first; empty when it is not defined.
     pub fn definitions(&self, name: &str) -> &[DefinitionFacts] {
         self.variables
             .iter()

@@ -1,4 +1,4 @@
-//! What somebody chose not to be told of, in `convex-doctor.toml` or beside a line: plain data, so
+//! What the user chose to hide, in `convex-doctor.toml` or next to a line: plain data, so
 //! that a replay judges alike.
 
 use jiff::Timestamp;

@@ -77,7 +77,7 @@ pub struct Assignment {
 /// Every assignment of `text`, in order; of several for one name the last one counts.
 pub fn parse(text: &str) -> Vec<Assignment> {
     let lines = normalized(text);
-    let mut reader = Reader { text: &lines, quotes: Default::default() };
+    let mut reader = DotenvReader { text: &lines, quotes: Default::default() };
     let mut walk = Walk { text: text.as_bytes(), original: 0, normalized: 0, line: 1 };
     let mut found = Vec::new();
     let mut from = 0;
@@ -181,7 +181,7 @@ struct Match {
     comment: Comment,
 }
 
-struct Reader<'a> {
+struct DotenvReader<'a> {
     text: &'a str,
     quotes: [Cursor; 3],
 }
@@ -199,7 +199,7 @@ struct Cursor {
     escaped: Option<usize>,
 }
 
-impl Reader<'_> {
+impl DotenvReader<'_> {
     /// The first match that starts at or behind `from`.
     fn next(&mut self, from: usize) -> Option<Match> {
         let mut start = self.line_start(from)?;

@@ -13,7 +13,7 @@ use crate::evidence::selection::Written;
 
 /// Longer assignments are not shown to the second reader.
 const LONGEST_ASKED: usize = 64 * 1024;
-/// More misreadings of one file help nobody.
+/// More misreadings of one file than this do not help.
 const MOST_REPORTED: usize = 100;
 
 /// A line that does not say what it seems to say.
@@ -232,7 +232,7 @@ fn corrected(name: &str, kind: MisreadingKind) -> String {
         MisreadingKind::UnclosedQuote => "close the quote, or leave it out",
         MisreadingKind::TextAfterQuote => "nothing but a # comment may follow the closing quote",
         MisreadingKind::HashCuts => {
-            "a value with # in it needs quotes; a comment needs a blank before it"
+            "a value with # in it needs quotes; a comment needs a space before it"
         }
         MisreadingKind::NestedQuotes => "one pair of quotes only",
         MisreadingKind::DollarNotExpanded => "write the value itself: the CLI expands no variables",

@@ -478,7 +478,7 @@ fn a_public_secret_is_rotated() {
     let before = files(&project);
     let mended = project.is_mended(&["secret-public"], &["secret-public"]);
     let fix = &mended.story["fixes"][0];
-    assert_eq!(fix["outcome"]["verified"], "the old key is refused: 401 BadAdminKey", "{fix:#}");
+    assert_eq!(fix["outcome"]["verified"], "the old key is rejected: 401 BadAdminKey", "{fix:#}");
     let places = serde_json::json!([
         "seed.sh:1",
         "GitHub Actions secret CONVEX_KEY (.github/workflows/deploy.yml:2)",

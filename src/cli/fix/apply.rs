@@ -12,7 +12,7 @@ use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
     Change as Difference, Engine, Kept, Progress, Replaced, Started, Trouble, Value as Variable,
 };
-use crate::collect::minting::{self, Wish};
+use crate::collect::minting::{self, MintOptions};
 use crate::collect::{Request, mending};
 use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
@@ -189,7 +189,7 @@ fn put(set: &Set, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> 
     let mut url = None;
     let secret = match &set.value {
         Value::Key { .. } => {
-            let minted = minting::with_docker(world.request, Wish::default())?;
+            let minted = minting::with_docker(world.request, MintOptions::default())?;
             url = minted.url;
             minted.key
         }

@@ -205,7 +205,7 @@ fn entry(
             secrets.push((secret, place));
             EntryValue::Secret(state)
         }
-        // A name is no URL and no secret, whatever characters somebody put into it.
+        // A name is not a URL and not a secret, whatever characters it has.
         Some(text) if name == "INSTANCE_NAME" => EntryValue::Plain(crate::secret::sanitize(text)),
         Some(text) if is_plain(name) => EntryValue::Plain(crate::selection::facts::masked(text)),
         Some(text) => {

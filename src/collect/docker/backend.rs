@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// Why the container's files must not be read: the call mounts what is mounted into it, and
-    /// would make a host directory that has vanished anew.
+    /// would create a host directory that does not exist any more.
     async fn obstacle(
         &self,
         container: &Container,
@@ -92,7 +92,7 @@ impl Engine {
             for source in binds().filter_map(|mount| mount.source.as_deref()) {
                 if self.vanished(Path::new(source)).await {
                     return Some(format!(
-                        "{source}, which is mounted into it, is gone; reading through the engine would make it anew"
+                        "{source}, which is mounted into it, does not exist; reading through the engine would create it"
                     ));
                 }
             }
@@ -100,7 +100,7 @@ impl Engine {
         }
         if binds().next().is_some() {
             return Some(
-                "it is stopped and a host directory is mounted into it: reading through the engine could make that directory anew"
+                "it is stopped and mounts a host directory: reading through the engine could create that directory"
                     .to_owned(),
             );
         }
@@ -134,7 +134,7 @@ impl Engine {
     /// The secret and name in force, from the process list.
     async fn top(&self, id: &str, found: &Container) -> Result<container::InForce, String> {
         if !found.is_running() {
-            return Err(format!("the container does not run ({})", found.state));
+            return Err(format!("the container is not running ({})", found.state));
         }
         match self.call(self.client.top_processes(id, None::<TopOptions>)).await {
             Ok(top) => container::in_force(&top),

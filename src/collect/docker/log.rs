@@ -30,7 +30,7 @@ static ANSI: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 });
 
-/// Keys, secrets and passwords that nobody has met yet: other people's requests stand in the log as
+/// Keys, secrets and passwords that were not met yet: other people's requests stand in the log as
 /// well.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -202,7 +202,7 @@ mod tests {
                 true,
                 true,
             ),
-            ("somebody else's", vec![&wrong_name, &foreign], None, false, false),
+            ("another client's", vec![&wrong_name, &foreign], None, false, false),
         ] {
             let text = lines.into_iter().cloned().collect::<Vec<_>>().join("\n");
             let facts = read(&text, &["n1".to_owned(), "n2".to_owned()]);

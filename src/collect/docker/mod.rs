@@ -92,7 +92,7 @@ pub struct Unasked {
     pub context: Option<String>,
 }
 
-/// The client of the engine, for whoever is asked to change something there, and the time for one
+/// The client of the engine, for a fix that changes something there, and the time for one
 /// call.
 pub fn client(
     options: &Options,
@@ -144,7 +144,7 @@ pub struct Wanted<'a> {
 }
 
 /// What the second wave brought.
-pub struct Found {
+pub struct Inspected {
     /// The facts; `answering` and the logs are still open.
     pub facts: DockerFacts,
     /// Every instance secret met, valid or not, with its place.
@@ -185,17 +185,17 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
 }
 
 /// Wave 2: the backends one by one, all side by side.
-pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
+pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Inspected {
     let mut notes = listing.engine.target.notes.clone();
     notes.extend(listing.of_a_fix.iter().map(|name| {
         format!(
-            "{name} is of a fix that is under way or was cut short: `convex-doctor fix --apply` takes up what is left of it"
+            "{name} belongs to a fix that is running or was interrupted: `convex-doctor fix --apply` finishes it"
         )
     }));
     let mut candidates = candidates(&listing.containers, wanted);
     if candidates.len() > MOST_INSPECTED {
         notes.push(format!(
-            "{} containers look like Convex backends; {MOST_INSPECTED} were looked into",
+            "{} containers look like Convex backends; {MOST_INSPECTED} of them were checked",
             candidates.len()
         ));
         candidates.truncate(MOST_INSPECTED);
@@ -252,7 +252,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         backends,
         notes,
     };
-    Found { facts, secrets }
+    Inspected { facts, secrets }
 }
 
 /// Wave 3: the end of a backend's log, searched for the nonces of this run's own requests.

@@ -89,7 +89,9 @@ pub(super) fn reduce(
         dangling <= DANGLING_KEPT
     });
     let note = (dangling > DANGLING_KEPT).then(|| {
-        format!("{dangling} unnamed volumes are attached to nothing; the {DANGLING_KEPT} last changed are listed")
+        format!(
+            "{dangling} anonymous volumes are unused; the {DANGLING_KEPT} last changed are listed"
+        )
     });
     (kept, note)
 }

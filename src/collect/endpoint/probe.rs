@@ -76,7 +76,7 @@ impl Route {
             let proxy = Url::parse(proxy)
                 .ok()
                 .and_then(|url| reqwest::Proxy::all(url).ok())
-                .ok_or_else(|| other("the proxy's variable holds no URL"))?;
+                .ok_or_else(|| other("the proxy variable is not a URL"))?;
             builder = builder.proxy(proxy);
         }
         if let Some((host, addresses)) = plan.host {

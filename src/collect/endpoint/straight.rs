@@ -27,7 +27,7 @@ const API_PORT: u16 = 3210;
 const MOST: usize = 4;
 
 /// What is to be looked at.
-pub struct Request<'a> {
+pub struct StraightRequest<'a> {
     /// The selected key.
     pub key: &'a Secret,
     /// What the secrets found say of it.
@@ -48,7 +48,7 @@ pub fn is_called_for(endpoint: &EndpointFacts) -> bool {
 
 /// Asks the first container that the key was minted for; `None` where there is none that may be
 /// asked, or none answers.
-pub async fn look(docker: &DockerFacts, request: &Request<'_>) -> Option<Straight> {
+pub async fn look(docker: &DockerFacts, request: &StraightRequest<'_>) -> Option<Straight> {
     if !docker.local {
         return None;
     }
@@ -112,7 +112,7 @@ async fn one(
     container: &Container,
     address: SocketAddr,
     headers: &HeaderMap,
-    request: &Request<'_>,
+    request: &StraightRequest<'_>,
 ) -> Option<Straight> {
     let name = container.instance_name.process.seen().ok()?.as_deref()?;
     let agent = super::agent(request.nonce);
@@ -161,7 +161,7 @@ mod tests {
         ] {
             let container = Container {
                 ports,
-                // Of a documentation network, and a public one: nobody stands on them.
+                // Of a documentation network, and a public one: no machine has them.
                 addresses: vec!["192.0.2.7".to_owned(), "9.9.9.9".to_owned()],
                 ..Container::default()
             };

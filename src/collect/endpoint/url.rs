@@ -89,13 +89,13 @@ pub fn read(typed: &str) -> Result<Typed, UrlFault> {
         return Err(UrlFault::UserInfo);
     }
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-        return Err(UrlFault::Unparsable("it names no host".to_owned()));
+        return Err(UrlFault::Unparsable("it does not name a host".to_owned()));
     };
     if port == 0 {
         return Err(UrlFault::Unparsable("port 0 cannot be connected to".to_owned()));
     }
     if BLOCKED_PORTS.contains(&port) {
-        return Err(UrlFault::Unparsable(format!("fetch refuses to speak to port {port}")));
+        return Err(UrlFault::Unparsable(format!("fetch does not connect to port {port}")));
     }
     let mut origin = url.clone();
     origin.set_path("");
@@ -111,7 +111,7 @@ pub fn read(typed: &str) -> Result<Typed, UrlFault> {
     })
 }
 
-/// `$NAME`, `${NAME}`, `{{ NAME }}` or `%NAME%` in the host's place: something that nobody filled
+/// `$NAME`, `${NAME}`, `{{ NAME }}` or `%NAME%` in the host's place: something that was not filled
 /// in.
 fn has_variable(text: &str) -> bool {
     text.contains("{{")

@@ -253,14 +253,14 @@ mod tests {
 
     const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-    struct World {
+    struct Known {
         key: String,
         other: String,
         selection: Selection,
         secrets: Vec<(Secret, SecretPlace)>,
     }
 
-    fn world() -> World {
+    fn world() -> Known {
         let text = Secret::new(DIGITS);
         let secret = InstanceSecret::parse(&text).unwrap();
         let key = |issued| mint(&secret, "app", issued, [7; 12], false).expose().to_owned();
@@ -268,10 +268,10 @@ mod tests {
         let sources =
             Sources { env_local: Some(Text::new(".env.local", pair)), ..Sources::default() };
         let at = SecretPlace::Compose { file: ".env".to_owned(), line: 1 };
-        World { key: key(1), other: key(2), selection: select(&sources), secrets: vec![(text, at)] }
+        Known { key: key(1), other: key(2), selection: select(&sources), secrets: vec![(text, at)] }
     }
 
-    fn told(world: &World, file: &str, text: &str) -> Vec<String> {
+    fn told(world: &Known, file: &str, text: &str) -> Vec<String> {
         let unseen = Observation::unavailable("no engine");
         let old = Old::of(&world.selection, &unseen, &world.secrets);
         let tell = |at: HeldAt| {

@@ -37,7 +37,7 @@ const NO_TEXT: &[&str] = &[
 
 /// A file that may hold a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(super) struct WalkedFile {
     /// Where it is.
     pub path: PathBuf,
     /// Its path from the top, with `/`.
@@ -49,7 +49,7 @@ pub(super) struct Candidate {
 /// What was found, the likeliest first.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    pub files: Vec<Candidate>,
+    pub files: Vec<WalkedFile>,
     /// Whether a bound was met.
     pub is_cut: bool,
 }
@@ -88,7 +88,7 @@ pub(super) fn walk(tops: &[&Path], deadline: Instant) -> Walked {
                         let inside = path.strip_prefix(root).unwrap_or(&path);
                         let inside = inside.to_string_lossy().replace('\\', "/");
                         seen.insert(path.clone());
-                        walked.files.push(Candidate { path, inside, is_nested });
+                        walked.files.push(WalkedFile { path, inside, is_nested });
                     }
                 }
             }
