@@ -17,7 +17,7 @@ pub enum VerdictWord {
     WrongSecret,
     /// It opens; the name differs.
     WrongInstance,
-    /// It is no key, or not a complete one.
+    /// It is not a key, or not a complete one.
     Malformed,
 }
 

@@ -27,13 +27,13 @@ use crate::secret::{Fingerprint, Secret};
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct InstanceSecret([u8; 32]);
 
-/// Why a text is no instance secret, in the words with which the backend refuses to start.
+/// Why a text is not an instance secret, in the words with which the backend refuses to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFault {
     /// A digit is missing or one too many.
     #[error("Couldn't hexdecode key: odd number of digits")]
     OddDigits,
-    /// Something that is no hex digit: quotes, blanks, a carriage return, a chosen password.
+    /// Something that is not a hex digit: quotes, spaces, a carriage return, a chosen password.
     #[error("Couldn't hexdecode key: invalid character {character:?} at position {position}")]
     NotHex {
         /// The first such character.
@@ -93,7 +93,7 @@ pub enum KeyPath {
     Body,
 }
 
-/// Why a key is no key, in the order in which the backend finds it.
+/// Why a text is not a key, in the order in which the backend finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     /// What follows a further `:` is no identity to act as: 400 instead of 401.
@@ -105,7 +105,7 @@ pub enum KeyFault {
     /// A digit is missing or one too many.
     #[error("the number of hex digits is odd")]
     OddDigits,
-    /// Something that is no hex digit stands among them.
+    /// Something that is not a hex digit is among them.
     #[error("it contains characters that are not hex digits")]
     NotHexDigit,
     /// The first byte is not 01.
@@ -142,7 +142,7 @@ pub enum Verdict {
     },
     /// It has the form of a key and does not open: another secret, or altered.
     WrongSecret,
-    /// It is no key, or what it holds is not complete.
+    /// It is not a key, or what it holds is not complete.
     Malformed(KeyFault),
 }
 
@@ -168,7 +168,7 @@ fn unseal(secret: &InstanceSecret, wire: &[u8]) -> Sealed {
     sealed
 }
 
-/// What a backend with this secret and name says to the text as it stands. The HTTP layer in front
+/// What a backend with this secret and name says to the text as it is. The HTTP layer in front
 /// of it is not asked: see [`accepted_in_header`].
 pub fn judge(key: &Secret, secret: &InstanceSecret, instance_name: &str, path: KeyPath) -> Verdict {
     judge_text(key.expose(), secret, instance_name, path)
@@ -204,7 +204,7 @@ fn judge_text(text: &str, secret: &InstanceSecret, instance_name: &str, path: Ke
     Verdict::Accepted(claims)
 }
 
-/// Whether `Authorization: Convex KEY` gets in. HTTP trims blanks and tabs at the end and lets
+/// Whether `Authorization: Convex KEY` gets in. HTTP trims spaces and tabs at the end and lets
 /// through visible ASCII only.
 pub fn accepted_in_header(key: &Secret, secret: &InstanceSecret, instance_name: &str) -> bool {
     let text = key.expose().trim_end_matches([' ', '\t']);
@@ -217,8 +217,8 @@ pub fn accepted_in_body(key: &Secret, secret: &InstanceSecret, instance_name: &s
     matches!(judge(key, secret, instance_name, KeyPath::Body), Verdict::Accepted(_))
 }
 
-/// What the key says, whatever name stands before it and whatever a careless copy put around it
-/// (label, quotes, blanks, line breaks): so that a key that no backend takes can still be traced to
+/// What the key says, whatever name is before it and whatever a careless copy put around it
+/// (label, quotes, spaces, line breaks): so that a key that no backend takes can still be traced to
 /// its instance.
 pub fn open(key: &Secret, secret: &InstanceSecret) -> Option<Claims> {
     parse::hex_candidates(key.expose()).iter().find_map(|digits| {

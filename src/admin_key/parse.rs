@@ -88,7 +88,7 @@ pub(super) fn wire(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
     Ok(wire)
 }
 
-/// Every stretch of hex digits that may be a whole key, whatever surrounds it; also with blanks and
+/// Every stretch of hex digits that may be a whole key, whatever surrounds it; also with spaces and
 /// quotes taken out.
 pub(super) fn hex_candidates(text: &str) -> Vec<Zeroizing<String>> {
     let mut joined = Zeroizing::new(String::with_capacity(text.len()));

@@ -8,7 +8,7 @@ use crate::secret::{Fingerprint, Secret};
 use crate::selection::choose::Selection;
 use crate::selection::names::ADMIN_KEY;
 
-/// The public development secret: 32 ASCII bytes that stand in upstream's repository
+/// The public development secret: 32 ASCII bytes in the repository of Convex
 /// (docs/facts.md, convex-development-secret).
 pub(super) const PUBLIC_DEVELOPMENT: &str =
     "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974";
@@ -49,7 +49,7 @@ pub(super) fn keys(
     keys
 }
 
-/// One secret with every place where it stands.
+/// One secret with every place where it is.
 struct KnownSecret {
     fingerprint: Fingerprint,
     secret: InstanceSecret,

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::selection::node_dotenv;
 
 /// The project's directory; the one that changes stay inside of: the directory of the compose
-/// project where that lies above; and the directory of the compose project wherever it lies.
+/// project where that is above; and the directory of the compose project wherever it lies.
 pub fn directories(
     request: &Request,
     evidence: &Evidence,

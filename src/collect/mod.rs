@@ -1,7 +1,7 @@
-//! All I/O that a diagnosis needs. [`run`] goes in waves (docs/architecture.md, The waves): first, at
-//! the same time, the files, the list of containers and the first HTTP probes; then what they lead
-//! to (inspect the candidates, read credentials, try the key against every secret found); third,
-//! only when something is wrong, the volumes and the logs. What fails becomes an
+//! All I/O that a diagnosis needs. [`run`] goes in waves (docs/architecture.md, The waves): first,
+//! at the same time, the files, the list of containers and the first HTTP probes; then what they
+//! lead to (inspect the candidates, read credentials, try the key against every secret found);
+//! third, only when something is wrong, the volumes and the logs. What fails becomes an
 //! `Observation::Unavailable`, never an error that ends the run.
 //!
 //! Secrets live here and nowhere above: what leaves is [`Evidence`].
@@ -57,7 +57,7 @@ fn real_directory(directory: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-/// A path as reports name it: from the project's directory where it lies inside.
+/// A path as reports name it: from the project's directory where it is inside.
 fn shown(path: &Path, directory: &Path) -> String {
     path.strip_prefix(directory).unwrap_or(path).display().to_string()
 }

@@ -26,7 +26,7 @@ pub(super) struct ReadFile {
     pub is_env: bool,
 }
 
-/// Env files that the doctor itself may be asked to make.
+/// Env files that convex-doctor itself may be asked to make.
 const MADE: [&str; 2] = [".env", ".env.local"];
 
 /// What git knows of `files`; `None` outside of a work tree, or where git is not installed.
@@ -319,7 +319,7 @@ mod tests {
             told.push(text.map(|text| String::from_utf8_lossy(text).into_owned()));
             rest = after;
         }
-        // What a bound cut off is no text.
+        // What a bound cut off is not text.
         assert_eq!(told, [Some("a\nb\n".to_owned()), None, None]);
     }
 }

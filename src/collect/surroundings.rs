@@ -1,4 +1,4 @@
-//! The project round the deployment: package.json, env files that the CLI does not read from here,
+//! The project around the deployment: package.json, env files that the CLI does not read from here,
 //! the machine.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
@@ -14,7 +14,7 @@ use crate::selection::node_dotenv;
 
 /// How far up and down other files are looked for.
 const LEVELS: usize = 4;
-/// How many entries of a directory are looked at.
+/// How many entries of a directory are read.
 const ENTRIES: usize = 500;
 /// At most so many env files elsewhere are read.
 const ELSEWHERE: usize = 40;
@@ -43,7 +43,7 @@ fn depends_on_convex(text: &str) -> bool {
         .any(|table| package.get(table).and_then(|table| table.get("convex")).is_some())
 }
 
-/// Parents first: a person who is lost is mostly in a subdirectory.
+/// Parents first: a person who is lost is usually in a subdirectory.
 fn nearest(directory: &Path) -> Option<String> {
     let mut up = PathBuf::new();
     let mut parent = directory.parent();
@@ -149,10 +149,10 @@ pub(super) fn is_env_file(name: &str) -> bool {
     lower.starts_with(".env") || extension
 }
 
-/// Whether the doctor itself runs in a container beside others, so that loopback is not the host's.
-/// The mark that Docker and Podman leave is not enough: images of virtual machines are made in
-/// containers and keep it. The name of the machine is a container's id, too, or a devcontainer says
-/// so itself.
+/// Whether convex-doctor itself runs in a container next to others, so that loopback is not the
+/// host's. The mark that Docker and Podman leave is not enough: images of virtual machines are made
+/// in containers and keep it. The name of the machine is a container's id, too, or a devcontainer
+/// says so itself.
 pub(super) fn in_container(environment: &BTreeMap<String, String>) -> bool {
     let marked =
         files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"));

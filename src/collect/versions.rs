@@ -12,7 +12,7 @@ use crate::evidence::Observation;
 use crate::evidence::versions::{Installed, System, Versions};
 use crate::secret::sanitize;
 
-/// Looks for all of them, side by side.
+/// Looks for all of them, at the same time.
 pub fn versions(request: &Request) -> anyhow::Result<Versions> {
     let directory = request.directory()?;
     let environment = request.environment();

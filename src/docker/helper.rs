@@ -5,8 +5,8 @@
 //! without `nocopy` the engine would fill an empty volume from the image, even a read-only one;
 //! something has to be mounted at every path that the image declares as a volume, or the engine
 //! would make one; only volumes that exist may be named, or the engine would make those too. Never
-//! removed with `v=1`: Podman then deletes every anonymous volume of the container, those among them
-//! that it was made to look into (Docker spares what was given by name).
+//! removed with `v=1`: Podman then deletes every anonymous volume of the container, those among
+//! them that it was made to look into (Docker spares what was given by name).
 #![allow(
     clippy::disallowed_methods,
     reason = "a helper bears the name of the process that made it"
@@ -27,8 +27,8 @@ pub const COPIES_INTO: &str = "convex-doctor.copies-into";
 /// copied from.
 pub const COPY_OF: &str = "convex-doctor.copy-of";
 
-/// The label of such a volume that a compose file declared before it was made: a user who runs `docker
-/// compose up` has started a backend with it, be it half a copy.
+/// The label of such a volume that a compose file declared before it was made: a user who runs
+/// `docker compose up` has started a backend with it, be it half a copy.
 pub const DECLARED: &str = "convex-doctor.copy-declared";
 
 /// What stands as its entrypoint: no such program, so that it is not started by mistake.
@@ -74,7 +74,7 @@ pub fn is_abandoned(thing: &ContainerSummary, label: &str, now: i64, at_most: i6
     old || dead
 }
 
-/// `MACHINE/PROCESS`: this process, as it stands in labels.
+/// `MACHINE/PROCESS`: this process, as it is written in labels.
 pub fn maker() -> String {
     format!("{}/{}", this_machine(), std::process::id())
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C while something of ours lies on the engine: that is taken away first, and then the
+//! Ctrl-C while something of ours is on the engine: that is taken away first, and then the
 //! process ends as the signal wants.
 //!
 //! Watched only by runs that put something there (`--deep`, `fix --apply`); every other run dies at

@@ -1,5 +1,5 @@
 //! What the Docker engine shows: the Convex backends on it, their mounts, and where the instance
-//! secret stands.
+//! secret is.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::names::is_anonymous_volume;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
-/// The engine that could not be asked, beside the reason in `Evidence::docker`, so that the three
+/// The engine that could not be asked, next to the reason in `Evidence::docker`, so that the three
 /// `docker-*` ids can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedEngine {
@@ -50,13 +50,13 @@ pub struct DockerFacts {
     pub local: bool,
     /// Every container that looks like a Convex backend, running or not.
     pub backends: Vec<Container>,
-    /// Containers of this compose project that are no backend (dashboard, database), briefly.
+    /// Containers of this compose project that are not a backend (dashboard, database), briefly.
     pub companions: Vec<Companion>,
     /// Who publishes which host port, backends or not: needed to say what a wrong port belongs to.
     pub published: Vec<Published>,
     /// The name of the container that Compose would run as the backend of this project.
     pub expected: Option<String>,
-    /// The container that stands behind the selected URL, and how that is known.
+    /// The container that answers at the selected URL, and how that is known.
     pub answering: Option<Answering>,
     /// The engines of the other docker contexts; asked only when this one has no container of the
     /// project and the key was not seen to be accepted, `None` else.
@@ -261,7 +261,7 @@ pub struct Container {
     /// The names of the engine's networks that it is on.
     #[serde(default)]
     pub networks: Vec<String>,
-    /// What its log says; looked at only when something is wrong.
+    /// What its log says; read only when something is wrong.
     pub log: Observation<LogFacts>,
 }
 
@@ -338,7 +338,7 @@ pub enum MountKind {
     Tmpfs,
 }
 
-/// The instance secret where it can stand.
+/// The instance secret, in each place where it can be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretPlaces {
     /// On the command line of the running backend: the one in force.
@@ -349,7 +349,7 @@ pub struct SecretPlaces {
     pub file: Observation<Option<SecretState>>,
 }
 
-/// What stands where an instance secret should.
+/// What is where an instance secret should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretState {
@@ -370,7 +370,7 @@ impl SecretState {
     }
 }
 
-/// The instance name where it can stand. Not a secret.
+/// The instance name, in each place where it can be. Not a secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NamePlaces {
     /// On the command line of the running backend.
@@ -406,7 +406,7 @@ pub enum LoggedRefusal {
     Undecodable,
 }
 
-/// A container of the project that is no backend.
+/// A container of the project that is not a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Companion {
     /// Its name.
@@ -479,12 +479,12 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Whether it was looked into, and holds the credentials or the database of a Convex instance.
+    /// Whether it was read, and holds the credentials or the database of a Convex instance.
     pub fn is_convex(&self) -> bool {
         self.content.seen().is_ok_and(VolumeContent::is_convex)
     }
 
-    /// Whether it was looked into, and holds nothing of Convex.
+    /// Whether it was read, and holds nothing of Convex.
     pub fn is_something_else(&self) -> bool {
         self.content.seen().is_ok_and(|content| !content.is_convex())
     }
@@ -500,7 +500,7 @@ pub struct VolumeContent {
     /// The size of `db.sqlite3` in bytes; `None` where there is none (an instance on SQL has none
     /// either).
     pub database_bytes: Option<u64>,
-    /// How it was looked into, for the reader: its directory on this machine, or a helper
+    /// How it was read, for the reader: its directory on this machine, or a helper
     /// container.
     pub how: String,
 }

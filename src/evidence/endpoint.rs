@@ -22,8 +22,8 @@ pub struct EndpointFacts {
     pub path: String,
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
-    /// Whether something listens at each of them, in the same order; only for a name of this machine
-    /// that has several.
+    /// Whether something listens at each of them, in the same order; only for a name of this
+    /// machine that has several.
     #[serde(default)]
     pub connections: Vec<Connection>,
     /// What the CLI's own way of connecting (proxy variables heeded) came to.
@@ -110,7 +110,7 @@ pub struct DashboardPage {
     pub page: Observation<Answer>,
 }
 
-/// What a container answers past whatever stands before the URL.
+/// What a container answers past whatever is before the URL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Straight {
     /// Its name.
@@ -300,7 +300,7 @@ impl Answer {
     }
 
     /// Whether a Convex backend answers so to a request whose key did not arrive: none did, or
-    /// another scheme stands in its place (<https://github.com/get-convex/convex-backend>,
+    /// another scheme is in its place (<https://github.com/get-convex/convex-backend>,
     /// `crates/local_backend/src/authentication.rs`). A system key is answered the first, too.
     pub fn lost_key(&self) -> bool {
         let none = self.status == 403 && self.code() == Some("BadDeployKey");
@@ -355,7 +355,7 @@ pub enum Body {
     Dashboard {
         /// `deploymentUrl` in the page's own data.
         deployment_url: Option<String>,
-        /// Whether an admin key stands in it.
+        /// Whether an admin key is in it.
         holds_key: bool,
     },
     /// Another HTML page.

@@ -141,7 +141,7 @@ pub struct NearMiss {
 pub struct AdminKey {
     /// As dotenv or the environment gives it.
     pub as_read: Secret,
-    /// As it arrives in the header: `fetch` cuts blanks and line ends behind it.
+    /// As it arrives in the header: `fetch` cuts spaces and line ends behind it.
     pub as_sent: Secret,
     /// Where it is written.
     pub source: ValueSource,
@@ -606,8 +606,8 @@ fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
     let rest = &text[span.end..];
     let end = span.end + rest.find('\n').map_or(rest.len(), |at| at + 1);
     let lines: Vec<&str> = text[start..end].lines().collect();
-    // Behind a lone carriage return, or with `export` on a line of its own, no other reader would count
-    // the lines alike.
+    // Behind a lone carriage return, or with `export` on a line of its own, no other reader would
+    // count the lines alike.
     let odd = lines.iter().any(|line| line.contains('\r'))
         || lines.len() != assignment.end_line + 1 - assignment.line
         || lines.first().is_some_and(|line| line.starts_with('\u{feff}'));

@@ -16,8 +16,8 @@ pub fn holds_key(name: &str) -> bool {
     matches!(name, ADMIN_KEY | DEPLOY_KEY | DEPLOYMENT_TOKEN)
 }
 
-/// The parts of a text that is no key by its name which are secret all the same: a password before
-/// `@`, what stands behind `|` (URL and key swapped), long runs of hex digits.
+/// The parts of a text that is not a key by its name which are secret all the same: a password
+/// before `@`, what follows `|` (URL and key swapped), long runs of hex digits.
 pub(super) fn secret_parts(text: &str) -> Vec<std::ops::Range<usize>> {
     const SHORTEST_KEY: usize = 32;
     let mut parts = Vec::new();

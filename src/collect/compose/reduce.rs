@@ -219,7 +219,7 @@ fn entry(
     EnvironmentEntry { name: name.to_owned(), at, value_at, value }
 }
 
-/// How an instance secret stands, as the backend would find it.
+/// What an instance secret is, as the backend would find it.
 fn secret_state(secret: &Secret) -> SecretState {
     match InstanceSecret::parse(secret) {
         Ok(_) => match Fingerprint::of_instance_secret(secret) {
@@ -230,7 +230,7 @@ fn secret_state(secret: &Secret) -> SecretState {
     }
 }
 
-/// Variables of a backend whose values are no secrets and that checks compare.
+/// Variables of a backend whose values are not secrets, and that checks compare.
 fn is_plain(name: &str) -> bool {
     matches!(
         name,

@@ -1,5 +1,6 @@
-//! What in a compose project is not a backend and still matters to one: SQL servers, dashboards, the
-//! URLs that lead to the former; and which of its texts depend on a variable that is not set here.
+//! What in a compose project is not a backend and still matters to one: SQL servers, dashboards,
+//! the URLs that lead to the former; and which of its texts depend on a variable that is not set
+//! here.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Which container stands behind the selected URL: proven by our nonce in its log, likely by the
+//! Which container answers at the selected URL: proven by our nonce in its log, likely by the
 //! port it publishes. Equal ports alone prove nothing (an ssh tunnel, another engine, a listener on
 //! 127.0.0.1 that beats the proxy of Docker).
 

@@ -18,7 +18,7 @@ use crate::names::{PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
 use crate::secret::sanitize;
 
 impl Engine {
-    /// Everything about one backend: what it is, then side by side its processes and its
+    /// Everything about one backend: what it is, then at the same time its processes and its
     /// credentials.
     pub(super) async fn backend(
         &self,

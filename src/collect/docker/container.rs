@@ -162,8 +162,8 @@ pub(super) fn judge(text: &str, place: SecretPlace, secrets: &mut Secrets) -> Se
     state
 }
 
-/// What the backend says of a text that is no secret (docs/facts.md, convex-secret-format), without
-/// quoting any of it.
+/// What the backend says of a text that is not a secret (docs/facts.md, convex-secret-format),
+/// without quoting any of it.
 fn fault(text: &str) -> String {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.len() % 2 == 1 {
@@ -211,8 +211,8 @@ fn password_in_url(value: &str) -> Option<&str> {
     (!password.is_empty()).then_some(password)
 }
 
-/// What the process list says of the secret and the name in force; `Err` when there is no backend
-/// in it.
+/// What the process list says of the secret and the name in force; `Err` when there is no
+/// backend in it.
 pub(super) struct InForce {
     /// The value of `--instance-secret`.
     pub(super) secret: Option<String>,
@@ -251,7 +251,7 @@ pub(super) fn in_force(top: &ContainerTopResponse) -> Result<InForce, String> {
 }
 
 /// The value of `--name value` or `--name=value`, up to the next option: the list joins arguments
-/// with blanks.
+/// with spaces.
 fn argument<'a>(command: &'a str, name: &str) -> Option<&'a str> {
     let rest = command.split_once(name)?.1;
     let value = rest.strip_prefix('=').or_else(|| rest.strip_prefix(' '))?;
@@ -333,7 +333,7 @@ fn named_by_definition(host: Option<&HostConfig>) -> Vec<String> {
     short.chain(long).map(directory).collect()
 }
 
-/// The mounts, and the short form of tmpfs that stands elsewhere in the answer.
+/// The mounts, and the short form of tmpfs that is elsewhere in the answer.
 fn mounts(points: &[MountPoint], tmpfs: Option<&HashMap<String, String>>) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = points
         .iter()

@@ -130,7 +130,7 @@ pub(super) fn others(
             }
             Err(_) => true,
         })
-        // A socket that is not there is no engine.
+        // A socket that is not there is not an engine.
         .filter(|(_, target)| match target.as_ref().map(|target| &target.transport) {
             Ok(Transport::Unix(path)) => path.exists(),
             _ => true,
@@ -316,7 +316,7 @@ fn is_loopback(authority: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The address without the password that may stand in it.
+/// The address without the password that may be in it.
 fn mask(host: &str) -> String {
     let (scheme, rest) = match host.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),

@@ -17,7 +17,7 @@ use crate::evidence::docker::{Container, DockerFacts, Volume, VolumeContent};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Secret, sanitize};
 
-/// More volumes than this are not looked into.
+/// More volumes than this are not read.
 const MOST: usize = 50;
 
 /// Looks into the volumes of `facts` that no running backend has, and notes there what they hold.
@@ -94,7 +94,7 @@ struct Directory {
     changed_at: Option<i64>,
 }
 
-/// Where the engine says that a volume lies; or why it must not be looked into.
+/// Where the engine says that a volume lies; or why it must not be read.
 fn directory(volume: &Volume, listed: &[Listed]) -> Result<Directory, String> {
     let known = listed.iter().find(|known| known.name == volume.name);
     let known = known.ok_or_else(|| "the engine does not have it any more".to_owned())?;

@@ -73,7 +73,7 @@ pub(super) async fn look(
     Looked { contents: contents.into_iter().map(|content| content.map_err(words)).collect(), notes }
 }
 
-/// Why a volume could not be looked into.
+/// Why a volume could not be read.
 enum HelperFailure {
     /// The engine failed at a mount, which may be another volume's fault: every call mounts all of
     /// them.
@@ -230,7 +230,7 @@ async fn content(engine: &Engine, helper: &str, at: usize) -> Result<VolumeFiles
     Ok(VolumeFiles { secret: secret.map(zeroize::Zeroizing::new), name, database_bytes })
 }
 
-/// The text of one credentials file, where the directory holds too much beside it.
+/// The text of one credentials file, where the directory holds too much next to it.
 async fn file(engine: &Engine, helper: &str, path: &str) -> Result<Option<String>, HelperFailure> {
     match head(engine, helper, path).await? {
         None => return Ok(None),

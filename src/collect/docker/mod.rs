@@ -53,7 +53,7 @@ use crate::secret::{Secret, sanitize};
 use engine::Engine;
 use summary::{candidates, companions, published};
 
-/// More backends than this on one engine are not looked into one by one.
+/// More backends than this on one engine are not inspected one by one.
 const MOST_INSPECTED: usize = 64;
 
 /// How much of the end of a log is judged.
@@ -126,7 +126,7 @@ impl Listing {
     }
 }
 
-/// The compose project that the caller stands in, as far as it is known.
+/// The compose project that the caller is in, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted<'a> {
     /// The project's name.
@@ -151,8 +151,8 @@ pub struct Inspected {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Wave 1: the containers, the volumes and the engine's version, side by side. `env` is the process
-/// environment.
+/// Wave 1: the containers, the volumes and the engine's version, at the same time. `env` is the
+/// process environment.
 pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<Listing, Unasked> {
     let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
@@ -184,7 +184,7 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
     Ok(Listing { engine, containers, helpers, of_a_fix, volumes, version })
 }
 
-/// Wave 2: the backends one by one, all side by side.
+/// Wave 2: the backends one by one, all at the same time.
 pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Inspected {
     let mut notes = listing.engine.target.notes.clone();
     notes.extend(listing.of_a_fix.iter().map(|name| {

@@ -28,7 +28,7 @@ pub(super) const LARGEST_FILE: u64 = 4096;
 #[cfg(unix)]
 const SAME_MOMENT: i64 = 2;
 
-/// Looks into the directory of `volume`; an `Err` says why it could not be looked into.
+/// Looks into the directory of `volume`; an `Err` says why it could not be read.
 #[cfg(unix)]
 pub(super) fn look(
     volume: &str,

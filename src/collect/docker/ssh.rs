@@ -34,7 +34,7 @@ pub struct SshTarget {
 }
 
 impl SshTarget {
-    /// Reads what stands behind `ssh://`; an `Err` says what docker, too, would not take.
+    /// Reads what follows `ssh://`; an `Err` says what docker, too, would not take.
     pub fn parse(rest: &str) -> Result<Self, String> {
         let (authority, socket) = match rest.find('/') {
             Some(at) => (&rest[..at], Some(&rest[at..]).filter(|path| path.len() > 1)),

@@ -1,4 +1,4 @@
-//! What is asked after the first look, or beside it: the key again, a big body, another URL.
+//! What is asked after the first look, or with it: the key again, a big body, another URL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub async fn retry_key(request: &ProbeRequest<'_>) -> Observation<Answer> {
     observed(got).0
 }
 
-/// Asks `check_admin_key` one after the other, after [`retry_key`]: whether one backend stands
+/// Asks `check_admin_key` one after the other, after [`retry_key`]: whether one backend is
 /// there or several, whose answers come and go. Three that are alike end it, as do two changes.
 pub async fn try_more(request: &ProbeRequest<'_>, facts: &mut EndpointFacts) {
     const MOST: usize = 5;
@@ -115,7 +115,7 @@ pub fn elsewhere(url: &str, selected: &str) -> Option<Typed> {
     (!same && !cloud).then_some(typed)
 }
 
-/// One GET beside the selected URL's, within a second.
+/// One GET in addition to the selected URL's, within a second.
 async fn aside(
     typed: &Typed,
     path: &str,

@@ -45,7 +45,7 @@ const SYNC: &str = "/api/1.48.0/sync";
 /// How long a neighbouring port may take.
 const NEIGHBOUR: Duration = Duration::from_secs(1);
 
-/// What is to be looked at.
+/// What is to be asked.
 pub struct ProbeRequest<'a> {
     /// As typed: what the CLI would use.
     pub url: &'a str,
@@ -53,9 +53,9 @@ pub struct ProbeRequest<'a> {
     pub key: Option<&'a Secret>,
     /// The process environment: proxy variables, NODE_EXTRA_CA_CERTS.
     pub env: &'a BTreeMap<String, String>,
-    /// For each probe; they run side by side.
+    /// For each probe; they run at the same time.
     pub timeout: Duration,
-    /// Goes into the User-Agent, which a backend's access log prints beside `check_admin_key`.
+    /// Goes into the User-Agent, which a backend's access log prints next to `check_admin_key`.
     pub nonce: &'a str,
 }
 
@@ -70,7 +70,7 @@ fn agent(nonce: &str) -> String {
     format!("convex-doctor/{} ({nonce})", env!("CARGO_PKG_VERSION"))
 }
 
-/// Asks everything that does not depend on another answer, side by side, and then what only a
+/// Asks everything that does not depend on another answer, at the same time, and then what only a
 /// failure makes worth asking.
 pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     let mut facts = EndpointFacts { url: url::masked(request.url), ..EndpointFacts::default() };
@@ -147,7 +147,7 @@ fn recorder(typed: &Typed, proxy: Option<&str>, env: &BTreeMap<String, String>) 
     if tls { Recorder::trusting(env) } else { Recorder::refusing() }
 }
 
-/// Asks every path, side by side, and enters what came of it.
+/// Asks every path, at the same time, and enters what came of it.
 async fn ask(route: &Route, typed: &Typed, request: &ProbeRequest<'_>, facts: &mut EndpointFacts) {
     let plain = |path: &'static str| route.get(typed.at(path), path, HeaderMap::new());
     let key = request.key.map(authorization);
@@ -225,7 +225,7 @@ fn doubt_name(facts: &mut EndpointFacts) {
     }
 }
 
-/// The header of the key, as fetch would make it: blanks round the whole value are cut, those
+/// The header of the key, as fetch would make it: spaces around the whole value are cut, those
 /// before the key are inside it.
 fn authorization(key: &Secret) -> Result<HeaderMap, &'static str> {
     let value = Zeroizing::new(format!("Convex {}", key.expose()));
@@ -255,7 +255,7 @@ fn websocket_headers() -> HeaderMap {
     ])
 }
 
-/// Going round the proxy; without the key, which the CLI would not send that way.
+/// Going around the proxy; without the key, which the CLI would not send that way.
 async fn direct(
     typed: &Typed,
     request: &ProbeRequest<'_>,
@@ -308,7 +308,7 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
 }
 
 /// Where something else answers on this machine: whether the API is at one of the usual ports
-/// beside it.
+/// next to it.
 async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_>) {
     let answers = matches!(facts.reach, Reach::Answered | Reach::NotHttp);
     if !answers || facts.is_convex_api() || !typed.is_loopback() {

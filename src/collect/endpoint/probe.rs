@@ -37,7 +37,7 @@ pub(super) struct Got {
     pub(super) answer: Answer,
     /// The scheme of `www-authenticate`, which no Convex backend sends.
     pub(super) login: Option<String>,
-    /// Which headers of a platform's proxy stand in it.
+    /// Which headers of a platform's proxy are in it.
     pub(super) edge: Vec<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! The key straight at a container, past whatever stands between it and the URL: only for a key
+//! The key straight at a container, past whatever is between it and the URL: only for a key
 //! that opened offline with that container's secret, only over a loopback or bridge address of this
 //! machine's own engine, and only when the URL answered as if the key had been lost on the way.
 #![allow(
@@ -26,7 +26,7 @@ const API_PORT: u16 = 3210;
 /// More addresses than this are not tried.
 const MOST: usize = 4;
 
-/// What is to be looked at.
+/// What is to be asked.
 pub struct StraightRequest<'a> {
     /// The selected key.
     pub key: &'a Secret,
@@ -90,7 +90,7 @@ fn addresses(container: &Container, in_container: bool) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Whether this machine itself stands on the network of `address`. Where the engine runs in a
+/// Whether this machine itself is on the network of `address`. Where the engine runs in a
 /// virtual machine, its bridges are not this machine's, and the same address may be a stranger's.
 fn is_on_own_bridge(address: IpAddr) -> bool {
     let IpAddr::V4(theirs) = address else { return false };

@@ -57,8 +57,8 @@ impl Recorder {
         Arc::new(Self { no_roots: verifier.is_none(), verifier, provider, seen: Mutex::default() })
     }
 
-    /// Trusts no certificate: for finding out whether TLS is spoken at all. Nothing is ever sent after such
-    /// a handshake.
+    /// Trusts no certificate: for finding out whether TLS is spoken at all. Nothing is ever sent
+    /// after such a handshake.
     pub(super) fn refusing() -> Arc<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         Arc::new(Self { verifier: None, no_roots: false, provider, seen: Mutex::default() })

@@ -2,7 +2,7 @@
 //!
 //! The CLI (since 1.35) appends its paths to the text and hands the result to fetch, so what counts
 //! is what the WHATWG parser makes of the text, except where the CLI itself is stricter: it wants
-//! `http://` or `https://` in front, and a blank anywhere ends in `Failed to parse URL`.
+//! `http://` or `https://` in front, and a space anywhere ends in `Failed to parse URL`.
 
 use url::Url;
 
@@ -144,7 +144,7 @@ fn path_as_typed(text: &str) -> &str {
     rest[..end].find(['/', '\\']).map_or("", |start| &rest[start..end])
 }
 
-/// `typed` fit to be shown: what stands before an `@` in the authority is masked, and so is a long
+/// `typed` fit to be shown: what is before an `@` in the authority is masked, and so is a long
 /// run of hex digits, which is part of a key that was put in the URL's place. Both become known to
 /// the scrubber.
 pub fn masked(typed: &str) -> String {

@@ -54,7 +54,7 @@ const STORES: &[(&str, &str, StoreStyle)] = &[
 const NAMES: &[(&str, Held)] =
     &[(ADMIN_KEY, Held::Key), ("--admin-key", Held::Key), ("INSTANCE_SECRET", Held::Secret)];
 
-/// What stands in an expression: `secrets.NAME`, `vars['NAME']`.
+/// What is in an expression: `secrets.NAME`, `vars['NAME']`.
 static STORED: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"\b(secrets|vars)(?:\.|\[\s*['"])([A-Za-z_][A-Za-z0-9_]*)"#));
 /// The value that begins with an expression.
@@ -191,7 +191,7 @@ pub(super) fn is_comment(line: &str) -> bool {
     line.starts_with('#') || line.starts_with("//")
 }
 
-/// What stands before and behind each place of `name` as a word of its own.
+/// What is before and after each place of `name` as a word of its own.
 fn occurrences<'l>(line: &'l str, name: &'l str) -> impl Iterator<Item = (&'l str, &'l str)> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     line.match_indices(name).filter_map(move |(at, _)| {
