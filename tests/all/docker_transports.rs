@@ -187,8 +187,8 @@ mod tls {
         let mut early = params("localhost");
         early.not_before = date_time_ymd(2090, 1, 1);
         for (params, words) in [
-            (expired, "ended on 2020-01-01"),
-            (early, "begins only on 2090-01-01"),
+            (expired, "expired on 2020-01-01"),
+            (early, "is not valid before 2090-01-01"),
             (params("other.example"), "is for other.example, not for localhost"),
         ] {
             let port = authority.engine(params).await;
@@ -229,7 +229,7 @@ mod tls {
                 tokio::spawn(serve(stream));
             }
         });
-        fails(ask_port(port, authority.client().path()).await, &Unreachable, "speaks no TLS");
+        fails(ask_port(port, authority.client().path()).await, &Unreachable, "does not use TLS");
     }
 }
 
@@ -309,16 +309,20 @@ while True:
     #[tokio::test]
     async fn what_it_complains_of_is_told() {
         for (script, failure, words) in [
-            ("echo 'Host key verification failed.' >&2; exit 255", Unreachable, "not known to ssh"),
+            (
+                "echo 'Host key verification failed.' >&2; exit 255",
+                Unreachable,
+                "ssh does not know its host key",
+            ),
             (
                 "echo 'me@far: Permission denied (publickey).' >&2; exit 255",
                 Unreachable,
-                "not let in",
+                "the ssh login fails",
             ),
             (
                 "echo 'bash: line 1: docker: command not found' >&2; exit 127",
                 Unreachable,
-                "no docker command",
+                "the command `docker` is not installed",
             ),
             (
                 "cat >/dev/null & echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1",
@@ -326,11 +330,11 @@ while True:
                 "may not use the docker socket",
             ),
             ("exit 255", Unreachable, "ssh://me@far"),
-            ("sleep 20", Unresponsive, "nothing came back over ssh"),
+            ("sleep 20", Unresponsive, "no answer over ssh"),
         ] {
             let fake = Fake::new(script);
             fails(fake.ask("ssh://me@far").await, &failure, words);
         }
-        fails(ask("ssh://far", &[("PATH", "/nowhere")]).await, &NotAsked, "no program ssh");
+        fails(ask("ssh://far", &[("PATH", "/nowhere")]).await, &NotAsked, "`ssh` is not installed");
     }
 }
