@@ -207,16 +207,16 @@ mod tls {
         fails(
             ask_port(port, stranger.path()).await,
             &Unreachable,
-            "refuses the client certificate",
+            "rejects the client certificate",
         );
         for name in ["cert.pem", "key.pem"] {
             std::fs::remove_file(stranger.path().join(name)).unwrap();
         }
-        fails(ask_port(port, stranger.path()).await, &Unreachable, "wants a client certificate");
+        fails(ask_port(port, stranger.path()).await, &Unreachable, "needs a client certificate");
         std::fs::write(stranger.path().join("key.pem"), "no key").unwrap();
         fails(ask_port(port, stranger.path()).await, &NotAsked, "cert.pem cannot be read");
         std::fs::write(stranger.path().join("ca.pem"), "no certificate").unwrap();
-        fails(ask_port(port, stranger.path()).await, &NotAsked, "holds no certificate");
+        fails(ask_port(port, stranger.path()).await, &NotAsked, "does not contain a certificate");
     }
 
     #[tokio::test]
