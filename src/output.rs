@@ -197,6 +197,8 @@ fn target(path: &Path) -> io::Result<Target> {
 /// Makes a panic pass the scrubber as well: its message may quote what it choked on.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        note(&format!("convex-doctor failed inside ({info}). Please report this line."));
+        note(&format!(
+            "internal error ({info}). Please report this line as a bug of convex-doctor."
+        ));
     }));
 }

@@ -32,12 +32,12 @@ mod detached;
 #[path = "all/support/docs.rs"]
 #[allow(dead_code, reason = "not every test reads all of a page")]
 mod docs;
-#[path = "lab/mend.rs"]
-mod mend;
-#[path = "lab/mend_engine.rs"]
-mod mend_engine;
-#[path = "lab/mend_killed.rs"]
-mod mend_killed;
+#[path = "lab/fix.rs"]
+mod fix;
+#[path = "lab/fix_engine.rs"]
+mod fix_engine;
+#[path = "lab/fix_killed.rs"]
+mod fix_killed;
 #[path = "lab/run.rs"]
 mod run;
 

@@ -20,7 +20,7 @@ pub use lock::{LockError, Locks, is_busy};
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// A link leads out of the project.
-    #[error("{} leads to {}, outside of the project", path.display(), target.display())]
+    #[error("{} points to {}, which is outside the project", path.display(), target.display())]
     Outside {
         /// The file as named.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub enum EditError {
         target: PathBuf,
     },
     /// A link leads to nothing.
-    #[error("{} is a link to {}, which is not there", path.display(), target.display())]
+    #[error("{} is a link to {}, which does not exist", path.display(), target.display())]
     Dangling {
         /// The file as named.
         path: PathBuf,
@@ -36,10 +36,10 @@ pub enum EditError {
         target: PathBuf,
     },
     /// Somebody changed it since it was read.
-    #[error("{} was changed by somebody else meanwhile", .0.display())]
+    #[error("{} was changed by another program in the meantime", .0.display())]
     Changed(PathBuf),
     /// Another doctor is at work.
-    #[error("another convex-doctor changes {} just now", .0.display())]
+    #[error("another convex-doctor is changing {} right now", .0.display())]
     Busy(PathBuf),
     /// The system refuses: a read-only disk, a full one, a missing right.
     #[error("cannot write {}: {error}", path.display())]
@@ -192,7 +192,7 @@ impl Changes {
                     let _absent = std::fs::remove_file(second);
                 } else {
                     notes.push(format!(
-                        "somebody else wrote to {} while it was changed: what they wrote is in {}",
+                        "another program wrote to {} during the change: its version is in {}",
                         made.target.display(),
                         second.display()
                     ));
@@ -219,14 +219,14 @@ impl Changes {
                     Some(second) => std::fs::rename(second, &made.target),
                     None => std::fs::remove_file(&made.target),
                 },
-                Ok(false) => Err(io::Error::other("it was changed by somebody else since")),
+                Ok(false) => Err(io::Error::other("another program changed it since")),
                 Err(error) => Err(error),
             };
             if let Err(error) = result {
                 let where_it_is = before.map_or_else(String::new, |second| {
                     format!("; what it was before is in {}", second.display())
                 });
-                notes.push(format!("{shown} is not taken back: {error}{where_it_is}"));
+                notes.push(format!("{shown} is not restored: {error}{where_it_is}"));
             }
             sync(&made.target);
             (self.step)("taken back");
@@ -280,7 +280,7 @@ fn inside(path: &Path, root: &Path) -> Result<PathBuf, EditError> {
     }
 }
 
-/// Whether the file holds this text and no other; with `None`, whether it is not there.
+/// Whether the file holds this text and no other; with `None`, whether it does not exist.
 fn is_still(path: &Path, text: Option<&str>) -> io::Result<bool> {
     let found = match std::fs::metadata(path) {
         Ok(found) => found,

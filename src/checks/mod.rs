@@ -211,4 +211,45 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_check_that_panics_is_unknown_and_the_others_are_heard() {
+        use crate::report::{Certainty, Level};
+        const fn named(id: &'static str) -> Rule {
+            Rule {
+                id,
+                level: Level::Error,
+                title: "a fault",
+                explain: "",
+                is_cause: true,
+                causes: &[],
+                since: "0.1.0",
+            }
+        }
+        static BEFORE: Rule = named("before");
+        static ONE: Rule = named("one");
+        static OTHER: Rule = named("other");
+        static AFTER: Rule = named("after");
+        static FIRST: Check = Check {
+            rules: &[&BEFORE],
+            run: |_| Ok(vec![BEFORE.finding(Certainty::Proven, "seen before it")]),
+        };
+        static BROKEN: Check =
+            Check { rules: &[&ONE, &OTHER], run: |_| panic!("this check is broken on purpose") };
+        static LAST: Check = Check {
+            rules: &[&AFTER],
+            run: |_| Ok(vec![AFTER.finding(Certainty::Likely, "seen after it")]),
+        };
+        let checks = [&FIRST, &BROKEN, &LAST].map(|check| ("family", check));
+        let outcome = run_each(&Evidence::default(), checks.into_iter());
+        let expected = [
+            BEFORE.finding(Certainty::Proven, "seen before it"),
+            AFTER.finding(Certainty::Likely, "seen after it"),
+        ];
+        assert_eq!(outcome.findings, expected);
+        let unknown: Vec<&str> = outcome.unknown.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(unknown, ["one", "other"]);
+        assert!(outcome.unknown.iter().all(|one| one.reason.contains("please report it")));
+        assert!(outcome.passed.is_empty(), "{:?}", outcome.passed);
+    }
 }

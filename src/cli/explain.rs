@@ -54,7 +54,7 @@ pub(super) fn run(words: &[String]) -> anyhow::Result<Exit> {
 
 fn list() -> String {
     let mut sections = vec![Section {
-        heading: "Topics: what is asked most",
+        heading: "Common questions",
         entries: TOPICS.iter().map(|topic| (topic.slug, topic.title())).collect(),
     }];
     for (family, checks) in checks::REGISTRY {

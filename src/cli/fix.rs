@@ -1,8 +1,8 @@
-//! `convex-doctor fix`: what would be done, as diffs and steps; with `--apply`, does it, looks
-//! again, and takes back what did not help.
+//! `convex-doctor fix`: shows the changes as diffs and steps; with `--apply`, makes them, checks
+//! again, and rolls back what did not help.
 
 mod apply;
-mod told;
+mod words;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,35 +19,35 @@ use crate::collect::{self, Request, mending};
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
-use crate::fix::plan::{self, Fix, Goal, Plan, Step, Value};
+use crate::fix::plan::{self, Fix, Goal, Manual, Plan, SecretSource, Step};
 use crate::output;
-use crate::render::mending::{self as render, ByHand, Outcome, State, Story};
-use crate::report::shell_word;
-use crate::report::{Finding, Level, Report, Verdict};
+use crate::render::fix::{self as render, DeploymentState, FixOutcome, FixReport, ManualEntry};
+use crate::report::{Finding, FixPolicy, Level, Report, Verdict, policy_of, shell_word};
 use crate::secret::sanitize;
-use apply::Fate;
+use apply::Settlement;
 
 /// The end of its help.
 pub(super) const HELP: &str = "\
 Examples:
-  convex-doctor fix                       what would be done; nothing is changed
-  convex-doctor fix --apply               do it, asking before each
+  convex-doctor fix                       show the changes; nothing is changed
+  convex-doctor fix --apply               apply them, and ask before each
   convex-doctor fix key-foreign --apply --yes
-  convex-doctor fix secret-public         the plan of a rotation
+  convex-doctor fix secret-public         show how to replace a leaked secret
 
-Each file is changed by a text edit that leaves its other lines alone, and gets its old text back when the finding does not go \
-away by it or something is worse. No volume that was there before is ever deleted.";
+Each change edits only the lines it needs. If the finding is still there \
+afterwards, or something is worse, the change is rolled back. No volume that \
+existed before is ever deleted.";
 
-/// So long a container that was started may take until it answers.
+/// How long a started container may take until it answers.
 const START: Duration = Duration::from_mins(2);
 
-/// What to mend.
+/// What to fix.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Only these findings; also what is not done unasked
+    /// Only these findings; needed for some fixes
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// Do it; off a terminal without asking
+    /// Apply the fixes; asks first on a terminal
     #[arg(long)]
     apply: bool,
     /// Do not ask
@@ -55,21 +55,20 @@ pub(super) struct Arguments {
     yes: bool,
 }
 
-/// Plans, and with `--apply` mends.
+/// Plans, and with `--apply` fixes.
 pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
     if let Err(problem) = check(arguments, options) {
         output::note(&format!("convex-doctor: {problem}"));
         return Ok(Exit::Usage);
     }
     let mut request = options.request()?;
-    // What is mended is looked into first, and to look into a volume is allowed to whoever may
-    // change it.
+    // `--apply` may change volumes, so it may also look into them.
     request.deep |= arguments.apply;
-    // What is in no file any more may still be in git's history, and only a rotation ends it.
+    // A secret that is in no file may still be in git's history; only a new secret helps then.
     request.history |= arguments.ids.iter().any(|id| id == SECRET_IN_GIT.id);
     let deep = if options.deep { Some("--deep") } else { arguments.apply.then_some("fix --apply") };
     options.announce_deep(deep);
-    // Another doctor's changes are not to be judged half way, nor what it does on an engine.
+    // The changes of another run, in files or on an engine, must not be judged half way.
     let locks = Rc::new(Locks::default());
     if arguments.apply && is_taken(&locks, &request.directory()?) {
         return Ok(Exit::Found);
@@ -79,43 +78,43 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     if arguments.apply && (is_taken(&locks, &root) || is_taken(&locks, &compose)) {
         return Ok(Exit::Found);
     }
-    tell_left(&[&directory, &root, &compose], arguments.apply);
-    let mending = Mending { arguments, options, request, directory, root, locks };
-    let report = mending.judge(&evidence);
-    let story = if arguments.apply { mending.apply(report)? } else { mending.propose(&report) };
+    report_leftovers(&[&directory, &root, &compose], arguments.apply);
+    let session = FixSession { arguments, options, request, directory, root, locks };
+    let report = session.judge(&evidence);
+    let done = if arguments.apply { session.apply(report)? } else { session.propose(&report) };
     let page = match options.format.first() {
-        Some(Format::Json) => Some(render::json(&story)),
+        Some(Format::Json) => Some(render::json(&done)),
         _ if arguments.apply => None,
-        _ => Some(render::plan(&story, output::width())),
+        _ => Some(render::plan(&done, output::width())),
     };
     if let Some(page) = page {
         output::print(&page)?;
     }
-    Ok(if story.is_well() { Exit::Fine } else { Exit::Found })
+    Ok(if done.is_well() { Exit::Fine } else { Exit::Found })
 }
 
-/// Whether another doctor is at work in the directory; else nobody will be until this one ends.
+/// Whether another run works in the directory; if not, none can until this one ends.
 fn is_taken(locks: &Locks, directory: &Path) -> bool {
-    // What cannot be locked cannot be written either, and that is said of its files.
+    // A directory that cannot be locked cannot be written either; the error for its files says so.
     let busy = matches!(locks.take(directory), Err(LockError::Busy));
     if busy {
         output::note(&format!(
-            "convex-doctor: another convex-doctor is at work in {}: nothing was done; try again when it is through",
+            "convex-doctor: another convex-doctor is at work in {}: nothing was changed\nTry again when it has ended.",
             sanitize(&directory.display().to_string())
         ));
     }
     busy
 }
 
-/// Tells of old versions that a killed change left. Those of a change that is under way are
-/// nobody's business.
-pub(super) fn tell_left(directories: &[&Path], is_ours: bool) {
+/// Reports old versions that a killed change left behind, but not those of a change that is under
+/// way.
+pub(super) fn report_leftovers(directories: &[&Path], is_ours: bool) {
     let mut idle = directories.to_vec();
     idle.retain(|directory| is_ours || !edit::is_busy(directory));
     for left in mending::left_behind(&idle, SECOND_NAME) {
         output::note(&format!(
-            "note: {} is what a change was made from that was cut short: compare it with the file, then delete it \
-             (it may hold secrets, and git may not ignore it)",
+            "note: {} is a copy from a change that was interrupted: compare it with the file, then delete it (it may contain \
+             secrets, and git may not ignore it)",
             sanitize(&left.display().to_string())
         ));
     }
@@ -125,16 +124,16 @@ fn check(arguments: &Arguments, options: &Options) -> Result<(), String> {
     for id in &arguments.ids {
         if checks::rule(id).is_none() {
             let nearest = super::explain::nearest(id).join(", ");
-            return Err(format!("there is no finding `{id}`; the nearest: {nearest}"));
+            return Err(format!("unknown finding `{id}`. Did you mean one of these? {nearest}"));
         }
     }
     match options.format.as_slice() {
         [] | [Format::Text | Format::Json] => Ok(()),
-        _ => Err("fix writes text or json".to_owned()),
+        _ => Err("fix supports only --format text and json".to_owned()),
     }
 }
 
-struct Mending<'a> {
+struct FixSession<'a> {
     arguments: &'a Arguments,
     options: &'a Options,
     request: Request,
@@ -146,7 +145,7 @@ struct Mending<'a> {
     locks: Rc<Locks>,
 }
 
-impl Mending<'_> {
+impl FixSession<'_> {
     fn judge(&self, evidence: &Evidence) -> Report {
         let choices =
             Choices { ignore: self.options.ignore.clone(), only: self.options.only.clone() };
@@ -161,10 +160,10 @@ impl Mending<'_> {
         plan::plan(report, &self.arguments.ids, project)
     }
 
-    fn begin(&self, report: &Report) -> Story {
-        Story {
+    fn begin(&self, report: &Report) -> FixReport {
+        FixReport {
             applied: self.arguments.apply,
-            before: State::of(report),
+            before: DeploymentState::of(report),
             after: None,
             fixes: vec![],
             by_hand: vec![],
@@ -173,7 +172,7 @@ impl Mending<'_> {
         }
     }
 
-    /// What applies the same plan.
+    /// The command that applies the same plan.
     fn command(&self) -> String {
         let mut command = "convex-doctor fix".to_owned();
         for id in &self.arguments.ids {
@@ -187,29 +186,26 @@ impl Mending<'_> {
     }
 
     /// What would be done.
-    fn propose(&self, report: &Report) -> Story {
+    fn propose(&self, report: &Report) -> FixReport {
         let plan = self.plan(report);
-        Story {
-            fixes: plan.fixes.iter().map(|fix| told::told(fix, Outcome::Planned)).collect(),
-            by_hand: plan
-                .by_hand
-                .iter()
-                .map(|one| ByHand::of(&one.finding, one.why.clone()))
-                .collect(),
+        let planned = |fix| words::entry(fix, FixOutcome::Planned);
+        FixReport {
+            fixes: plan.fixes.iter().map(planned).collect(),
+            by_hand: plan.manual.iter().map(manual_entry).collect(),
             ..self.begin(report)
         }
     }
 
-    /// Mends one finding after the other, and looks again after each.
-    fn apply(&self, report: Report) -> anyhow::Result<Story> {
-        let mut story = self.begin(&report);
+    /// Fixes one finding after the other, and checks again after each.
+    fn apply(&self, report: Report) -> anyhow::Result<FixReport> {
+        let mut done = self.begin(&report);
         let says = self.options.format.first() != Some(&Format::Json);
         let show = |text: &str| if says { output::print(text) } else { Ok(()) };
-        show(&render::opening(&story))?;
+        show(&render::opening(&done))?;
         let interrupt = Interrupt::watch();
         let engine = std::cell::OnceCell::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let world = apply::World {
+        let context = apply::ApplyContext {
             request: &self.request,
             directory: &self.directory,
             root: &self.root,
@@ -221,10 +217,10 @@ impl Mending<'_> {
         let mut tried: Vec<String> = vec![];
         let mut report = report;
         if !self.request.no_docker {
-            let (mut notes, unsettled) = apply::take_up(&world);
+            let (mut notes, unsettled) = apply::take_up(&context);
             for replaced in unsettled {
-                let fate = self.fate(&replaced, &world, &report)?;
-                notes.push(apply::settle(replaced, fate, &world));
+                let settlement = self.settlement(&replaced, &context, &report)?;
+                notes.push(apply::settle(replaced, settlement, &context));
             }
             if !notes.is_empty() {
                 for note in notes {
@@ -233,82 +229,80 @@ impl Mending<'_> {
                 report = self.judge(&collect::run(&self.request)?);
             }
         }
-        let by_hand = loop {
+        let manual = loop {
             let plan = self.plan(&report);
             let next = plan.fixes.into_iter().find(|fix| !tried.contains(&subject(&fix.finding)));
-            let Some(fix) = next else { break plan.by_hand };
+            let Some(fix) = next else { break plan.manual };
             tried.push(subject(&fix.finding));
-            let number = story.fixes.len() + 1;
-            show(&render::fix(number, &told::told(&fix, Outcome::Planned), output::width()))?;
-            // Ctrl-C waits until it is taken back and told.
+            let number = done.fixes.len() + 1;
+            let planned = words::entry(&fix, FixOutcome::Planned);
+            show(&render::fix(number, &planned, output::width()))?;
+            // Ctrl-C waits until the change is rolled back and reported.
             let hold = if self.is_wanted() { interrupt.hold() } else { None };
             let outcome = match &hold {
-                Some(_) => self.mend(&fix, &world, &mut report)?,
-                None => Outcome::Skipped,
+                Some(_) => self.fix(&fix, &context, &mut report)?,
+                None => FixOutcome::Skipped,
             };
-            show(&render::outcome(&outcome, &fix.errands, output::width()))?;
-            story.fixes.push(told::told(&fix, outcome));
+            show(&render::outcome(&outcome, &fix.remedy.errands, output::width()))?;
+            done.fixes.push(words::entry(&fix, outcome));
             if interrupt.came() && !says {
-                output::print(&render::json(&story))?;
+                output::print(&render::json(&done))?;
             }
             drop(hold);
             interrupt.end();
         };
-        story.after = Some(State::of(&report));
-        // What was tried and failed is said there already.
-        story.by_hand = by_hand
-            .iter()
-            .filter(|one| !tried.contains(&subject(&one.finding)))
-            .map(|one| ByHand::of(&one.finding, one.why.clone()))
-            .collect();
-        show(&render::closing(&story, output::width()))?;
-        Ok(story)
+        done.after = Some(DeploymentState::of(&report));
+        // What was tried and failed is reported there already.
+        let is_left = |one: &&Manual| !tried.contains(&subject(&one.finding));
+        done.by_hand = manual.iter().filter(is_left).map(manual_entry).collect();
+        show(&render::closing(&done, output::width()))?;
+        Ok(done)
     }
 
-    /// What becomes of a container that a fix put in another's place and did not live to judge.
-    fn fate(
+    /// What becomes of a new container whose fix was interrupted before it was judged.
+    fn settlement(
         &self,
         replaced: &Replaced<'_>,
-        world: &apply::World<'_>,
+        context: &apply::ApplyContext<'_>,
         report: &Report,
-    ) -> anyhow::Result<Fate> {
+    ) -> anyhow::Result<Settlement> {
         let works = |report: &Report| rank(report.verdict) <= rank(Verdict::AtRisk);
         if works(report) {
-            return Ok(Fate::Works);
+            return Ok(Settlement::Works);
         }
         // No longer than the fix itself would have given it.
-        if apply::is_settled(replaced, world, START) {
-            return Ok(Fate::Unclear);
+        if apply::is_settled(replaced, context, START) {
+            return Ok(Settlement::Unclear);
         }
         let evidence = collect::until(&self.request, START, &mut |evidence, _| {
-            !world.interrupt.came() && self.comes_up(evidence)
+            !context.interrupt.came() && self.comes_up(evidence)
         })?;
-        Ok(if works(&self.judge(&evidence)) { Fate::Works } else { Fate::Fails })
+        Ok(if works(&self.judge(&evidence)) { Settlement::Works } else { Settlement::Fails })
     }
 
-    /// Whether the person at the terminal wants it; off a terminal there is nobody to ask.
+    /// Whether the user wants it; without a terminal it is not asked.
     fn is_wanted(&self) -> bool {
         if self.arguments.yes || !mending::is_asked_at_a_terminal() {
             return true;
         }
-        output::prompt("Do it? [y/N] ");
+        output::prompt("Apply this change? [y/N] ");
         mending::answer().is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
     }
 
-    fn mend(
+    fn fix(
         &self,
         fix: &Fix,
-        world: &apply::World<'_>,
+        context: &apply::ApplyContext<'_>,
         report: &mut Report,
-    ) -> anyhow::Result<Outcome> {
-        let interrupt = world.interrupt;
-        let rotates = |step: &Step| matches!(step, Step::Set(set) if set.value == Value::NewSecret);
+    ) -> anyhow::Result<FixOutcome> {
+        let interrupt = context.interrupt;
+        let rotates = |step: &Step| matches!(step, Step::Secret(secret) if secret.source == SecretSource::NewSecret);
         let old_key =
             if fix.steps.iter().any(rotates) { OldKey::hold(&self.request)? } else { None };
-        let done = match apply::apply(fix, world) {
+        let done = match apply::apply(fix, context) {
             Ok(done) => done,
             Err(failure) => {
-                return Ok(Outcome::Failed { why: failure.why, notes: failure.notes });
+                return Ok(FixOutcome::Failed { why: failure.why, notes: failure.notes });
             }
         };
         let evidence = if done.waits() {
@@ -321,8 +315,8 @@ impl Mending<'_> {
         let after = match evidence {
             Ok(evidence) => self.judge(&evidence),
             Err(error) => {
-                let notes = done.take_back();
-                return Ok(Outcome::TakenBack { why: format!("{error:#}"), notes });
+                let notes = done.roll_back();
+                return Ok(FixOutcome::RolledBack { why: format!("{error:#}"), notes });
             }
         };
         let verdict = if interrupt.came() {
@@ -330,7 +324,7 @@ impl Mending<'_> {
         } else {
             helped(fix, report, &after)
         };
-        // That the old key lives says more than what else is found by it.
+        // That the old key still works says more than the findings that follow from it.
         let old_key = old_key.as_ref().filter(|_| !interrupt.came()).map(OldKey::is_refused_now);
         let why = match (&old_key, verdict) {
             (None | Some(Ok(_)), Ok(())) => None,
@@ -339,20 +333,25 @@ impl Mending<'_> {
             (None | Some(Ok(_)), Err(why)) => Some(why),
         };
         if let Some(why) = why {
-            let notes = done.take_back();
-            return Ok(Outcome::TakenBack { why, notes });
+            let notes = done.roll_back();
+            return Ok(FixOutcome::RolledBack { why, notes });
         }
         let verified = old_key.and_then(Result::ok);
         let notes = done.keep();
         *report = after;
-        Ok(Outcome::Applied { notes, verified })
+        Ok(FixOutcome::Applied { notes, verified })
     }
 
-    /// Whether it is still on its way.
+    /// Whether it is still starting.
     fn comes_up(&self, evidence: &Evidence) -> bool {
         let report = self.judge(evidence);
         matches!(diagnosis::outlook(evidence, &report), Outlook::Passing(_))
     }
+}
+
+/// A finding that is left to the user.
+fn manual_entry(one: &Manual) -> ManualEntry {
+    ManualEntry::of(&one.finding, one.why.clone())
 }
 
 /// The same finding at the same place.
@@ -375,9 +374,9 @@ fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
         return Err(format!("{id} is still found"));
     }
     if rank(after.verdict) > rank(before.verdict) {
-        return Err(format!("it is worse than before: {}", after.summary.headline));
+        return Err(format!("the deployment is worse than before: {}", after.summary.headline));
     }
-    // Another URL that leads nowhere is no better than this one.
+    // Another URL that leads nowhere is not better than this one.
     let leads_nowhere = |report: &Report, other: &str| {
         report.findings.iter().any(|one| one.id == other && one.level == Level::Error)
     };
@@ -389,16 +388,16 @@ fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
             && !leads_nowhere(before, &one.id)
     });
     match new.or_else(|| drifted(fix, before, after)) {
-        Some(new) => Err(format!("then {} is found: {}", new.id, new.title)),
+        Some(new) => Err(format!("it causes {}: {}", new.id, new.title)),
         None => Ok(()),
     }
 }
 
-/// A drift, where the fix has just set a value: Compose takes another one for it, the shell's
-/// before all.
+/// A drift right after the fix set a secret: Compose uses another value instead, usually the
+/// shell's.
 fn drifted<'a>(fix: &Fix, before: &Report, after: &'a Report) -> Option<&'a Finding> {
-    let sets = fix.steps.iter().any(|step| matches!(step, Step::Set(_)));
-    let is_drift = |one: &&Finding| one.id == "secret-drift";
+    let sets = fix.steps.iter().any(|step| matches!(step, Step::Secret(_)));
+    let is_drift = |one: &&Finding| policy_of(&one.id) == FixPolicy::Drift;
     let new = sets && !before.findings.iter().any(|one| is_drift(&one));
     after.findings.iter().find(is_drift).filter(|_| new)
 }

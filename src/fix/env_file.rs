@@ -32,7 +32,7 @@ pub fn written(value: &str) -> Result<String, String> {
     if value.chars().all(plain) {
         return Ok(value.to_owned());
     }
-    quoted(value).ok_or_else(|| "no quotes of an env file hold the value".to_owned())
+    quoted(value).ok_or_else(|| "the value cannot be quoted in an env file".to_owned())
 }
 
 /// A variable as a line for a shell's `eval`.

@@ -49,9 +49,11 @@ pub enum Conflict {
 impl fmt::Display for Conflict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed { line } => write!(out, "line {line} is another by now"),
+            Self::Changed { line } => write!(out, "line {line} has changed in the meantime"),
             Self::Twice { line } => write!(out, "line {line} would be changed twice"),
-            Self::Unfilled { placeholder } => write!(out, "nothing stands for {{{placeholder}}}"),
+            Self::Unfilled { placeholder } => {
+                write!(out, "there is no value for {{{placeholder}}}")
+            }
         }
     }
 }
@@ -258,19 +260,19 @@ pub fn unified(
     old: &str,
     new: &str,
     mask: &dyn Fn(bool, usize, &str) -> String,
-) -> String {
+) -> Diff {
     let (olds, news) = (lines(old), lines(new));
     let groups = group_diff_ops(compare(&olds, &news), CONTEXT);
-    let mut out = String::new();
+    let mut hunks = vec![];
     for group in &groups {
-        if out.is_empty() {
-            let _ = writeln!(out, "--- a/{file}\n+++ b/{file}");
-        }
+        let mut out = String::new();
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let range = |start: Range<usize>, end: Range<usize>| shown(start.start..end.end);
         let olds_shown = range(first.old_range(), last.old_range());
         let news_shown = range(first.new_range(), last.new_range());
-        let _ = writeln!(out, "@@ -{olds_shown} +{news_shown} @@");
+        let header = format!("@@ -{olds_shown} +{news_shown} @@");
+        let changed = group.iter().find(|part| !matches!(part, DiffOp::Equal { .. }));
+        let line = changed.map_or(0, |part| part.old_range().start) + 1;
         for operation in group {
             let (before, after) = (operation.old_range(), operation.new_range());
             let mut show = |sign: char, lines: &[Line<'_>], range: Range<usize>| {
@@ -288,8 +290,35 @@ pub fn unified(
                 show('+', &news, after);
             }
         }
+        hunks.push(Hunk { line, header, text: out });
     }
-    out
+    Diff { file: file.to_owned(), hunks }
+}
+
+/// The change of a file, with three unchanged lines round each change.
+pub struct Diff {
+    file: String,
+    /// The changed parts, in order.
+    pub hunks: Vec<Hunk>,
+}
+
+/// A part of a [`Diff`].
+pub struct Hunk {
+    /// The first line that changes, counted in the old text.
+    pub line: usize,
+    header: String,
+    /// Its lines, each with ` `, `-` or `+` before it.
+    pub text: String,
+}
+
+/// As `diff -u` prints it; empty where nothing changes.
+impl fmt::Display for Diff {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.hunks.is_empty() {
+            writeln!(out, "--- a/{file}\n+++ b/{file}", file = self.file)?;
+        }
+        self.hunks.iter().try_for_each(|hunk| write!(out, "{}\n{}", hunk.header, hunk.text))
+    }
 }
 
 /// A range of lines in the words of `diff`.
@@ -434,9 +463,12 @@ mod tests {
         let expected = "--- a/f\n+++ b/f\n@@ -2,11 +2,12 @@\n 2\n 3\n 4\n-5\n+**ve\n 6\n 7\n 8\n 9\n 10\n 11\n-12\n\
                         \\ No newline at end of file\n+12\n+13\n\\ No newline at end of file\n";
         let mask = |_: bool, _: usize, line: &str| line.replace("fi", "**");
-        assert_eq!(unified("f", old, new, &mask), expected);
-        assert_eq!(unified("f", "", "a\n", &mask), "--- a/f\n+++ b/f\n@@ -0,0 +1 @@\n+a\n");
-        assert_eq!(unified("f", old, old, &mask), "");
+        let diff = unified("f", old, new, &mask);
+        assert_eq!(diff.to_string(), expected);
+        assert_eq!(diff.hunks.iter().map(|hunk| hunk.line).collect::<Vec<_>>(), [5]);
+        let added = unified("f", "", "a\n", &mask).to_string();
+        assert_eq!(added, "--- a/f\n+++ b/f\n@@ -0,0 +1 @@\n+a\n");
+        assert_eq!(unified("f", old, old, &mask).to_string(), "");
     }
 
     proptest! {

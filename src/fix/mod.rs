@@ -33,6 +33,6 @@ fn compose_edit(file: &str, text: &str, action: &Action) -> Result<String, Strin
         Action::DeclareVolume { key, adopt, .. } => {
             compose_file::declare_volume(text, key, adopt.as_deref()).map_err(told)
         }
-        _ => Err(format!("{file} is not changed by that")),
+        _ => Err(format!("internal error: this action does not change {file}")),
     }
 }

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::placeholders::EnvText;
+use super::show::Diff;
 use super::{compose_edit, env_file, git_ignore, lines, show};
 use crate::report::{
-    Action, Certainty, Edit, Errand, Finding, Level, MountAt, Price, Remedy, Report, Safety,
+    Action, Certainty, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety, policy_of,
+    shell_word,
 };
 use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};
@@ -30,29 +32,23 @@ pub struct Project<'a> {
     pub tracked: &'a Tracked<'a>,
 }
 
-/// What would be done, and what is left to a person.
+/// What would be done, and what is left to the user.
 #[derive(Default)]
 pub struct Plan {
-    /// In the order in which they are to be done.
+    /// In the order in which they are to be applied.
     pub fixes: Vec<Fix>,
-    /// Findings that no program mends, or that ask to be named.
-    pub by_hand: Vec<ByHand>,
+    /// Findings that `fix` cannot fix, or that have to be named.
+    pub manual: Vec<Manual>,
 }
 
-/// One finding, and what mends it.
+/// One finding, and how it is fixed.
 pub struct Fix {
     /// The finding.
     pub finding: Finding,
-    /// What is done, in words.
-    pub title: String,
-    /// What it can do.
-    pub safety: Safety,
-    /// What it ends and what it leaves.
-    pub price: Option<Price>,
-    /// In order.
+    /// The remedy of the finding that is carried out.
+    pub remedy: Remedy,
+    /// What is done, in order.
     pub steps: Vec<Step>,
-    /// What is left to a person behind them.
-    pub errands: Vec<Errand>,
     /// What shows that it helped.
     pub goal: Goal,
 }
@@ -62,56 +58,56 @@ pub struct Fix {
 pub enum Goal {
     /// The finding is gone, and nothing is worse.
     FindingGone,
-    /// Nothing is worse: it provides against what the finding warns of, and the finding stays.
+    /// Nothing is worse: it protects against what the finding warns of, and the finding stays.
     NothingWorse,
 }
 
-/// A finding that is left to a person.
-pub struct ByHand {
+/// A finding that is left to the user.
+pub struct Manual {
     /// The finding.
     pub finding: Finding,
-    /// Why nothing is done for it; `None` where a remedy of words is all there is.
+    /// Why `fix` does not fix it; `None` where all its remedies are words.
     pub why: Option<String>,
 }
 
 /// One thing to do.
 pub enum Step {
     /// A file gets another text.
-    Write(Change),
-    /// A value is made or read, and set in an env file. The diff shows where.
-    Set(Set),
-    /// Something is done on the engine.
-    Engine(Do),
+    Write(FileChange),
+    /// A secret is generated or read, and set in an env file.
+    Secret(SecretStep),
+    /// The remedy's action on the engine.
+    Engine(Action),
 }
 
 /// A file and its texts.
-pub struct Change {
+pub struct FileChange {
     /// The file, relative to the project's directory.
     pub file: String,
     /// What it holds; `None` where there is none yet.
     pub old: Option<Zeroizing<String>>,
     /// What it is to hold.
     pub new: Zeroizing<String>,
-    /// The change as a person may see it.
-    pub diff: String,
+    /// The change, without secrets.
+    pub diff: Diff,
 }
 
-/// A secret value, made when it is written.
-pub struct Set {
+/// A secret that is generated or read when it is written: no plan holds it.
+pub struct SecretStep {
     /// The file, relative to the project's directory.
     pub file: String,
-    /// What is set.
-    pub value: Value,
-    /// The change as a person may see it.
-    pub diff: String,
+    /// Where the secret comes from.
+    pub source: SecretSource,
+    /// The change, without the secret.
+    pub diff: Diff,
 }
 
-/// A value that no plan holds.
+/// Where a secret comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum SecretSource {
     /// An admin key for this deployment's instance.
     Key {
-        /// Whether the old line stays above it as a comment: it may be the only trace of older
+        /// Whether the old line is kept above it as a comment: it may be the only trace of older
         /// data.
         keep_old: bool,
     },
@@ -119,41 +115,8 @@ pub enum Value {
     KeyOf(String),
     /// The secret that a container runs with.
     SecretOf(String),
-    /// A fresh secret.
+    /// A new secret.
     NewSecret,
-}
-
-/// What is done on the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Do {
-    /// Stops a container.
-    Stop(String),
-    /// Starts a container, or lets a paused one go on.
-    Start(String),
-    /// Copies a volume into a new one.
-    Copy {
-        /// The volume to copy.
-        from: String,
-        /// The new one.
-        to: String,
-        /// The compose project that gets it.
-        project: String,
-        /// Its key in the compose file.
-        key: String,
-        /// Whether the file declares it already.
-        declared: bool,
-    },
-    /// Puts in a container's place one made alike.
-    Replace {
-        /// The container.
-        container: String,
-        /// Another volume at a path.
-        mount: Option<MountAt>,
-        /// A `.env` file whose INSTANCE_SECRET it gets.
-        secret_from: Option<String>,
-        /// The variables that it does not get.
-        without: Vec<String>,
-    },
 }
 
 /// The variable that pins the secret.
@@ -166,67 +129,51 @@ pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
         report.causes.iter().flat_map(|cause| &cause.explains).map(String::as_str).collect();
     for finding in &report.findings {
         let named = wanted.contains(&finding.id);
-        // What follows from another is mended with it.
+        // What follows from another is fixed with it.
         if !named && (!wanted.is_empty() || folded.contains(&finding.id.as_str())) {
             continue;
         }
         let remedy = finding.remedies.iter().find(|remedy| remedy.is_for_the_doctor());
         let Some(remedy) = remedy else {
             if named || finding.level == Level::Error {
-                plan.by_hand.push(ByHand { finding: finding.clone(), why: None });
+                plan.manual.push(Manual { finding: finding.clone(), why: None });
             }
             continue;
         };
         if let Some(why) = refused(report, finding, remedy) {
-            plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
+            plan.manual.push(Manual { finding: finding.clone(), why: Some(why) });
             continue;
         }
-        if !named && let Some(why) = asks_to_be_named(finding, remedy) {
+        if !named && let Some(why) = must_be_named(finding, remedy) {
             if finding.level == Level::Error || remedy.safety == Safety::Destructive {
-                plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) });
+                plan.manual.push(Manual { finding: finding.clone(), why: Some(why) });
             }
             continue;
         }
-        // By the old key alone can anybody tell later which volume it belongs to.
-        let keep_old = report.findings.iter().any(|other| other.id == "project-renamed");
+        let keep_old =
+            report.findings.iter().any(|other| policy_of(&other.id) == FixPolicy::OlderData);
         match steps(remedy, keep_old, project) {
             Ok(steps) => plan.fixes.push(Fix {
                 finding: finding.clone(),
-                title: remedy.title.clone(),
-                safety: remedy.safety,
-                price: remedy.price.clone(),
+                remedy: remedy.clone(),
                 steps,
-                errands: remedy.errands.clone(),
                 goal: goal(finding),
             }),
-            Err(why) => plan.by_hand.push(ByHand { finding: finding.clone(), why: Some(why) }),
+            Err(why) => plan.manual.push(Manual { finding: finding.clone(), why: Some(why) }),
         }
     }
-    // What puts a volume under the data directory mends these as well.
-    let mounts = |step: &Step| matches!(step, Step::Engine(Do::Replace { mount: Some(_), .. }));
+    // What mounts a volume at the data directory fixes these as well.
+    let mounts = |step: &Step| matches!(step, Step::Engine(Action::Replace { mount: Some(_), .. }));
     if plan.fixes.iter().any(|fix| fix.steps.iter().any(mounts)) {
-        plan.by_hand.retain(|one| !NO_VOLUME.contains(&one.finding.id.as_str()));
+        plan.manual.retain(|one| policy_of(&one.finding.id) != FixPolicy::NoVolume);
     }
     plan
 }
 
-/// Findings that say that no volume holds the data directory.
-const NO_VOLUME: &[&str] =
-    &["data-volume-missing", "data-volume-anonymous", "data-mount-wrong-path"];
-
-/// Findings of which nobody but the person knows which way out is meant.
-const CHOICES: &[(&str, &str)] = &[(
-    "key-from-another-instance",
-    "either the URL is meant for the instance of the key, or a key is to be made for the one that answers",
-)];
-
-/// Findings by which a backend that is stopped does not come back as it was.
-const DRIFTS: &[&str] = &["secret-drift", "name-drift", "secret-invalid"];
-
-/// Why nobody does this now, asked or not: a backend that would be stopped for it, and would not
-/// come back as it was.
+/// Why this is not done now, named or not: the backend would be stopped for it, and would not come
+/// back as it was.
 fn refused(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String> {
-    let is_drift = |one: &Finding| DRIFTS.contains(&one.id.as_str());
+    let is_drift = |one: &Finding| policy_of(&one.id) == FixPolicy::Drift;
     let stops = remedy.actions.iter().any(|action| match action {
         Action::Stop { .. } => true,
         Action::Replace { without, .. } => !without.is_empty() || is_drift(finding),
@@ -235,38 +182,37 @@ fn refused(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String
     let drift = report.findings.iter().find(|other| is_drift(other) && other.id != finding.id);
     drift.filter(|_| stops).map(|drift| {
         format!(
-            "the backend would be stopped for it, and its next start is not like this one: see {} first",
+            "this fix stops the backend, and the backend would start with other values: fix {} first",
             drift.id
         )
     })
 }
 
-/// Why nobody does this unasked; `None` where it may be done.
-fn asks_to_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
-    let name_it = format!("`convex-doctor fix {} --apply` does it", finding.id);
+/// Why this is only done when it is named; `None` where it may be done unasked.
+fn must_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
+    let command = format!("to apply it: `convex-doctor fix {} --apply`", finding.id);
     if remedy.safety == Safety::Destructive {
-        return Some(format!("it gives up what works now, and so asks to be named: {name_it}"));
+        return Some(format!("this fix ends something that works now; {command}"));
     }
-    if let Some((_, why)) = CHOICES.iter().find(|(id, _)| *id == finding.id) {
-        return Some(format!("{why}; {name_it}"));
+    if let FixPolicy::Named(why) = policy_of(&finding.id) {
+        return Some(format!("{why}; {command}"));
     }
     if finding.certainty == Certainty::Possible {
-        return Some(format!("it is only possible: {name_it}"));
+        return Some(format!("this is only a possible cause; {command}"));
     }
     if finding.level == Level::Info
         || finding.level == Level::Warning && remedy.safety != Safety::Safe
     {
-        return Some(format!("nothing is broken by it: {name_it}"));
+        return Some(format!("nothing is broken by it; {command}"));
     }
     None
 }
 
-/// Findings that stay when their remedy is carried out: pinning keeps the keys, and the data is
-/// where it was.
-const PROVIDED_FOR: &[&str] = &["data-on-tmpfs"];
-
 fn goal(finding: &Finding) -> Goal {
-    if PROVIDED_FOR.contains(&finding.id.as_str()) { Goal::NothingWorse } else { Goal::FindingGone }
+    match policy_of(&finding.id) {
+        FixPolicy::Stays => Goal::NothingWorse,
+        _ => Goal::FindingGone,
+    }
 }
 
 /// What a file holds; `None` where there is none.
@@ -279,7 +225,7 @@ struct Files<'a> {
     known: BTreeMap<String, (Text, Text)>,
     /// Changed since the last step.
     pending: Vec<String>,
-    /// A value that the plan does not hold is set there: nothing may be planned on top of it.
+    /// A secret that the plan does not hold is set there: nothing may be planned on top of it.
     closed: Vec<String>,
 }
 
@@ -313,31 +259,38 @@ impl Files<'_> {
                 continue;
             }
             let diff = show::diff(&file, old.as_ref().map_or("", |text| text.as_str()), new);
-            let change = Change { file, old: old.clone(), new: new.clone(), diff };
+            let change = FileChange { file, old: old.clone(), new: new.clone(), diff };
             *old = Some(new.clone());
             steps.push(Step::Write(change));
         }
         steps
     }
 
-    /// A value that is set when it is known. All of them are secret, and so none goes into a file
-    /// that git tracks.
-    fn set_later(&mut self, file: &str, value: Value) -> Result<Step, String> {
+    /// A step that sets a secret. None goes into a file that git tracks.
+    fn set_later(
+        &mut self,
+        steps: &mut Vec<Step>,
+        file: &str,
+        source: SecretSource,
+    ) -> Result<(), String> {
+        steps.append(&mut self.write());
         match (self.project.tracked)(file) {
             Ok(false) => {}
             Ok(true) => {
                 return Err(format!(
-                    "git tracks {file}, and nothing secret may be written into a file that the next commit takes along: take it out \
-                     of the index first (`git rm --cached {}`; the file itself stays), then run this again",
-                    word(file)
+                    "git tracks {file}, so a secret in it would be part of the next commit: run `git rm --cached {}` first (the file \
+                     is kept), then run this command again",
+                    shell_word(file)
                 ));
             }
-            Err(why) => return Err(format!("whether git tracks {file} is not known: {why}")),
+            Err(why) => return Err(format!("cannot find out whether git tracks {file}: {why}")),
         }
         let old = self.text(file)?.unwrap_or_default();
-        let new = value.set_in(&old, "'***'");
+        let new = source.set_in(&old, "'***'");
         self.closed.push(file.to_owned());
-        Ok(Step::Set(Set { file: file.to_owned(), value, diff: show::diff(file, &old, &new) }))
+        let diff = show::diff(file, &old, &new);
+        steps.push(Step::Secret(SecretStep { file: file.to_owned(), source, diff }));
+        Ok(())
     }
 }
 
@@ -356,7 +309,7 @@ fn steps(remedy: &Remedy, keep_old: bool, project: Project<'_>) -> Result<Vec<St
     for action in &remedy.actions {
         match action {
             Action::Ignore { file } => {
-                let (ignore, pattern) = beside(file, ".gitignore");
+                let (ignore, pattern) = next_to(file, ".gitignore");
                 let old = files.text(&ignore)?;
                 files.set(&ignore, git_ignore::ignore(old.as_deref(), &pattern));
             }
@@ -371,61 +324,29 @@ fn steps(remedy: &Remedy, keep_old: bool, project: Project<'_>) -> Result<Vec<St
                 let Some(text) = files.text(file)? else { return Err(format!("{file} is gone")) };
                 files.set(file, compose_edit(file, &text, action)?);
             }
-            other => {
+            Action::MintKey { file } => {
+                files.set_later(&mut steps, file, SecretSource::Key { keep_old })?;
+            }
+            Action::CopyKey { file, from } => {
+                files.set_later(&mut steps, file, SecretSource::KeyOf(from.clone()))?;
+            }
+            Action::PinSecret { container, file } => {
+                files.set_later(&mut steps, file, SecretSource::SecretOf(container.clone()))?;
+            }
+            Action::NewSecret { file } => {
+                files.set_later(&mut steps, file, SecretSource::NewSecret)?;
+            }
+            Action::Stop { .. }
+            | Action::Start { .. }
+            | Action::CopyVolume { .. }
+            | Action::Replace { .. } => {
                 steps.append(&mut files.write());
-                let mut step = later(other, keep_old, &mut files)?;
-                if let Step::Engine(Do::Copy { declared, .. }) = &mut step {
-                    let declares = |it: &Action| matches!(it, Action::DeclareVolume { .. });
-                    *declared = !remedy.actions.iter().any(declares);
-                }
-                steps.push(step);
+                steps.push(Step::Engine(action.clone()));
             }
         }
     }
     steps.append(&mut files.write());
     Ok(steps)
-}
-
-/// A step that is more than the change of a file by a text that is known.
-fn later(action: &Action, keep_old: bool, files: &mut Files<'_>) -> Result<Step, String> {
-    Ok(match action {
-        Action::MintKey { file } => files.set_later(file, Value::Key { keep_old })?,
-        Action::CopyKey { file, from } => files.set_later(file, Value::KeyOf(from.clone()))?,
-        Action::PinSecret { container, file } => {
-            files.set_later(file, Value::SecretOf(container.clone()))?
-        }
-        Action::NewSecret { file } => files.set_later(file, Value::NewSecret)?,
-        Action::Stop { container } => Step::Engine(Do::Stop(container.clone())),
-        Action::Start { container } => Step::Engine(Do::Start(container.clone())),
-        Action::CopyVolume { from, to, project, key } => Step::Engine(Do::Copy {
-            from: from.clone(),
-            to: to.clone(),
-            project: project.clone(),
-            key: key.clone(),
-            declared: false,
-        }),
-        Action::Replace { container, mount, secret_from, without } => Step::Engine(Do::Replace {
-            container: container.clone(),
-            mount: mount.clone(),
-            secret_from: secret_from.clone(),
-            without: without.clone(),
-        }),
-        Action::Ignore { file }
-        | Action::SetVariable { file, .. }
-        | Action::PassVariable { file, .. }
-        | Action::RemoveVariable { file, .. }
-        | Action::MountVolume { file, .. }
-        | Action::DeclareVolume { file, .. } => return Err(format!("{file} has no later step")),
-    })
-}
-
-/// A file's name as a word of a command, in quotes where a shell would read more into it.
-fn word(file: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    if file.chars().all(is_plain) {
-        return file.to_owned();
-    }
-    format!("'{}'", file.replace('\'', r"'\''"))
 }
 
 /// The files that the edits name, each once.
@@ -440,14 +361,14 @@ fn named(edits: &[Edit]) -> Vec<&String> {
 }
 
 /// The file `name` in the same directory, and how that calls the file.
-fn beside(file: &str, name: &str) -> (String, String) {
+fn next_to(file: &str, name: &str) -> (String, String) {
     match file.rsplit_once('/') {
         Some((directory, own)) => (format!("{directory}/{name}"), own.to_owned()),
         None => (name.to_owned(), file.to_owned()),
     }
 }
 
-impl Value {
+impl SecretSource {
     /// The variable that gets it.
     fn name(&self) -> &'static str {
         match self {
@@ -473,7 +394,7 @@ impl Value {
         Zeroizing::new(self.set_in(text, &format!("'{}'", "*".repeat(256))))
     }
 
-    /// The text of an env file with the value in it, once that is known; beside a key, the URL
+    /// The text of an env file with the value in it, once that is known; with a key also the URL,
     /// where the text has none. `None` where no quotes hold it.
     pub fn written(
         &self,

@@ -1,5 +1,5 @@
-//! The lines of a diff as a person may see them, who may paste them anywhere: no value that could
-//! be secret.
+//! The lines of a diff as a terminal shows them, from where they may be pasted anywhere: without
+//! values that could be secret.
 
 use crate::admin_key;
 use crate::mask;
@@ -7,14 +7,19 @@ use crate::secret::{Secret, sanitize};
 use crate::selection::names::{SELECTING, holds_key};
 use crate::selection::node_dotenv::parse;
 
+pub use super::lines::Diff;
+
 use super::lines::unified;
 
-/// The change as `diff -u` shows it.
-pub fn diff(file: &str, old: &str, new: &str) -> String {
+/// The change, with every value masked that could be secret.
+pub fn diff(file: &str, old: &str, new: &str) -> Diff {
     let env = is_env_file(file);
+    let is_ignore_file = file.rsplit('/').next() == Some(".gitignore");
     let masked = |is_new: bool, line: usize, text: &str| {
         let shown = if env {
             env_line(text)
+        } else if is_ignore_file {
+            mask::mask(text)
         } else {
             let whole = if is_new { new } else { old };
             mask::of_known_file(whole, line).unwrap_or_else(|| "***".to_owned())
@@ -55,7 +60,7 @@ fn env_line(line: &str) -> String {
         let shown = match (admin_key::fingerprint(&key), repaired) {
             (Some(print), _) => as_key(&key, print.as_str(), ""),
             (None, Some(repaired)) => match admin_key::fingerprint(&repaired) {
-                Some(print) => as_key(&repaired, print.as_str(), ", something captured along"),
+                Some(print) => as_key(&repaired, print.as_str(), ", with extra text"),
                 None => "***".to_owned(),
             },
             (None, None) => "***".to_owned(),
@@ -101,7 +106,7 @@ mod tests {
             (format!("# {name}={key}"), format!("# {name}=app|… (key {print})")),
             (
                 format!("{name}=\"Admin key: {key}\""),
-                format!("{name}=\"app|… (key {print}, something captured along)\""),
+                format!("{name}=\"app|… (key {print}, with extra text)\""),
             ),
             (format!("{name}=hunter2"), format!("{name}=***")),
             (
@@ -121,7 +126,10 @@ mod tests {
             "docker-compose.yml",
             "services:\n  b:\n    environment:\n      X: hunter2\n",
             "services:\n  b:\n    environment:\n      X: hunter2\n    volumes:\n      - data:/convex/data\n",
-        );
+        )
+        .to_string();
+        let ignored = super::diff("app/.gitignore", "", ".env*.local\n").to_string();
+        assert!(ignored.ends_with("\n+.env*.local\n"), "{ignored}");
         assert!(!diff.contains("hunter2") && diff.contains("+      - data:/convex/data"), "{diff}");
     }
 }

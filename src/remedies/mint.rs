@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::evidence::DockerFacts;
     use crate::evidence::build::{key as build, selection};
-    use crate::evidence::docker::Port;
+    use crate::evidence::docker::{ContainerState, Port};
     use crate::evidence::selection::{DefinitionFacts, VariableFacts};
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
             let container = Container {
                 name: "app-backend-1".to_owned(),
                 service: Some("backend".to_owned()),
-                state: "running".into(),
+                state: ContainerState::Running,
                 ports: vec![port],
                 ..Container::default()
             };

@@ -3,6 +3,7 @@
 mod chain;
 pub mod excerpt;
 pub mod explain;
+pub mod fix;
 pub mod github;
 pub mod gitlab;
 pub mod inspect;
@@ -11,7 +12,6 @@ pub mod json;
 pub mod junit;
 pub mod key;
 pub mod markdown;
-pub mod mending;
 pub mod persistence;
 pub mod sarif;
 pub mod text;

@@ -3,6 +3,7 @@
 //! Nothing here decides or looks at anything. A [`Finding`] can only be made from a [`Rule`], so
 //! that an id that is not in the registry cannot be said.
 
+mod fix_policy;
 mod remedy;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use fix_policy::{FixPolicy, policy_of};
 pub use remedy::{Action, Edit, Errand, MountAt, Price, Remedy, Safety, line_hash, shell_word};
 
 /// With a capital letter, to begin a sentence.

@@ -1,17 +1,15 @@
-//! What users ask, in their own words: one Markdown file per topic, and the words by which it is
-//! found.
+//! What users ask, in their own words: one Markdown file per topic, and the phrases that find it.
 //!
 //! To add a topic: `<slug>.md` (the question as its `# ` heading, exact commands that show no
 //! secret, a last line `See also:` with ids and slugs) and one entry in [`TOPICS`].
-//! `tests/all/topics.rs` names what is missing, and what no text may advise.
+//! `tests/all/topics.rs` says what is missing, and which advice no text may give.
 
 /// A question, and its answer.
 #[derive(Debug)]
 pub struct Topic {
     /// Kebab-case and stable: what is typed after `explain`.
     pub slug: &'static str,
-    /// Phrases that somebody would type. One that stands anywhere in a question of several words
-    /// answers it.
+    /// Phrases that a user types. A question of several words that contains one finds the topic.
     pub aliases: &'static [&'static str],
     /// The Markdown text of `<slug>.md`.
     pub text: &'static str,
@@ -23,7 +21,7 @@ macro_rules! topic {
     };
 }
 
-/// Every topic, in the order of the list: keys, the secret, what lasts, what fails, whom to ask.
+/// Every topic, in the order of the list: keys, the secret, persistence, errors, where to get help.
 pub static TOPICS: &[Topic] = &[
     topic!(
         "get-a-key",
@@ -265,7 +263,7 @@ impl Topic {
         self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
     }
 
-    /// Ids of findings and slugs of topics that its last line names.
+    /// Ids of findings and slugs of topics in the last line of the text.
     pub fn see_also(&self) -> impl Iterator<Item = &'static str> {
         let last = self.text.trim_end().rsplit("\n\n").next().unwrap_or_default();
         last.strip_prefix("See also:").unwrap_or_default().split([',', '\n']).map(str::trim)
@@ -282,10 +280,10 @@ pub fn naming(id: &str) -> impl Iterator<Item = &'static Topic> {
     TOPICS.iter().filter(move |topic| topic.see_also().any(|name| name == id))
 }
 
-/// The topics that answer a question. One is an answer; several are equally near; none is none.
+/// The topics that answer a question: one is the answer, several match equally well.
 ///
-/// A single word must be a slug, an alias or a title whole: it may as well be the misspelt id of a
-/// finding. In several words an alias may stand anywhere, and the longest that does wins.
+/// A single word must be a whole slug, alias or title, because it may also be the misspelt id of a
+/// finding. A question of several words may contain an alias anywhere; the longest alias wins.
 pub fn asked(question: &str) -> Vec<&'static Topic> {
     let words = essence(question);
     if words.is_empty() {
@@ -309,8 +307,8 @@ pub fn asked(question: &str) -> Vec<&'static Topic> {
     TOPICS.iter().filter(|topic| longest > 0 && inside(topic) == longest).collect()
 }
 
-/// The words of a question that bear its meaning: lower case, singular, without those that every
-/// question has.
+/// The words of a question that carry its meaning: lower case, singular, without the words that
+/// every question has.
 pub fn essence(text: &str) -> Vec<String> {
     const FILLERS: &[&str] = &[
         "a", "an", "and", "are", "can", "could", "did", "do", "does", "for", "from", "has", "have",

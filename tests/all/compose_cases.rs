@@ -273,7 +273,7 @@ fn a_thousand_services_are_fast() {
     println!("{} bytes: {took:?}", file.len());
     assert_eq!(project.services.len(), 1000);
     // Unoptimised and beside other tests: an order of magnitude, not a measurement.
-    assert!(took.as_secs() < 5, "{took:?}");
+    assert!(took.as_secs() < 30, "{took:?}");
 }
 
 #[test]

@@ -57,11 +57,15 @@ fn list() -> String {
 }
 
 async fn ask(host: &str, env: &[(&str, &str)]) -> Result<docker::Listing, Unasked> {
-    let options = Options {
-        host: Some(host.to_owned()),
-        timeout: Duration::from_millis(1500),
-        ..Options::default()
-    };
+    ask_within(Duration::from_secs(20), host, env).await
+}
+
+async fn ask_within(
+    timeout: Duration,
+    host: &str,
+    env: &[(&str, &str)],
+) -> Result<docker::Listing, Unasked> {
+    let options = Options { host: Some(host.to_owned()), timeout, ..Options::default() };
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     docker::list(&options, &env).await
 }
@@ -265,9 +269,17 @@ mod ssh {
         }
 
         async fn ask(&self, host: &str) -> Result<docker::Listing, Unasked> {
+            self.ask_within(Duration::from_secs(20), host).await
+        }
+
+        async fn ask_within(
+            &self,
+            timeout: Duration,
+            host: &str,
+        ) -> Result<docker::Listing, Unasked> {
             let path = std::env::var("PATH").unwrap();
             let path = format!("{}:{path}", self.directory.path().display());
-            ask(host, &[("PATH", &path)]).await
+            ask_within(timeout, host, &[("PATH", &path)]).await
         }
     }
 
@@ -330,11 +342,13 @@ while True:
                 "may not use the docker socket",
             ),
             ("exit 255", Unreachable, "ssh://me@far"),
-            ("sleep 20", Unresponsive, "no answer over ssh"),
         ] {
             let fake = Fake::new(script);
             fails(fake.ask("ssh://me@far").await, &failure, words);
         }
+        let silent = Fake::new("exec sleep 60");
+        let asked = silent.ask_within(Duration::from_millis(1500), "ssh://me@far").await;
+        fails(asked, &Unresponsive, "no answer over ssh");
         fails(ask("ssh://far", &[("PATH", "/nowhere")]).await, &NotAsked, "`ssh` is not installed");
     }
 }

@@ -84,7 +84,7 @@ async fn a_plan_changes_nothing_and_shows_no_secret() {
         let reads = |method: &str| matches!(method, "GET" | "HEAD");
         assert!(requests.iter().all(|(method, _)| reads(method)), "{}: {requests:?}", fixture.name);
         assert_eq!(text.code, code, "{}", fixture.name);
-        let well = text.stdout.contains("Nothing to mend.");
+        let well = text.stdout.contains("Nothing to fix.");
         assert_eq!(code, Some(i32::from(!well)), "{}: {}", fixture.name, text.stdout);
         assert!(states(&story).iter().all(|state| state.ends_with(" planned")), "{story}");
         let steps = story["fixes"]
@@ -93,7 +93,12 @@ async fn a_plan_changes_nothing_and_shows_no_secret() {
             .iter()
             .flat_map(|fix| fix["steps"].as_array().unwrap().clone());
         let of_files = steps.filter(|step| step["kind"] == "file").count();
-        let shown = text.stdout.lines().filter(|line| line.trim_start().starts_with("@@ ")).count();
+        let is_heading = |line: &&str| {
+            let place = line.strip_prefix("    ").and_then(|line| line.rsplit_once(':'));
+            place.is_some_and(|(file, line)| !file.contains(' ') && line.parse::<usize>().is_ok())
+        };
+        let shown = text.stdout.lines().filter(is_heading).count();
+        assert!(!text.stdout.contains("@@"), "{}: {}", fixture.name, text.stdout);
         assert!(shown >= of_files, "{}: {}", fixture.name, text.stdout);
         plans += usize::from(!states(&story).is_empty());
         diffs += of_files;
@@ -359,7 +364,7 @@ async fn only_the_intended_lines_change_and_the_cli_gets_through() {
         let verdict = story["after"]["verdict"].as_str();
         assert_eq!(verdict, Some(if told_only { "broken" } else { "healthy" }), "{name}");
         let (_, again) = fix(&stage, &["--apply"]).await;
-        assert!(states(&again).is_empty(), "{name}: what is mended stays so: {again:#}");
+        assert!(states(&again).is_empty(), "{name}: what is fixed stays so: {again:#}");
     }
 }
 
@@ -442,7 +447,7 @@ async fn at_a_terminal_each_is_asked_for() {
                 .await
                 .unwrap();
         assert_eq!(exit, Some(code), "{said}");
-        assert_eq!(said.matches("done: the finding is gone").count(), applied, "{said}");
+        assert_eq!(said.matches("fixed and verified").count(), applied, "{said}");
         assert_eq!(
             said.matches("skipped").count(),
             answers.len().saturating_sub(applied),
@@ -534,7 +539,10 @@ async fn a_rotation_names_every_other_place() {
     assert_eq!(fix["errands"], errands, "{fix:#}");
     let text = support::run(&stage, "fix", &["fix", "secret-public"]).await.stdout;
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
-    assert!(at("  dies ") < at("  stays ") && at("  stays ") < at("+INSTANCE_SECRET"), "{text}");
+    assert!(
+        at("  stops working ") < at("  is kept ") && at("  is kept ") < at("+INSTANCE_SECRET"),
+        "{text}"
+    );
     assert!(at("+INSTANCE_SECRET") < at("Then put the new key there, too:"), "{text}");
     assert!(
         at("Then put the new key there, too:") < at("GitHub Actions secret CONVEX_KEY"),
@@ -596,7 +604,7 @@ async fn a_tracked_file_is_untracked_before_its_key_is_rotated() {
         assert!(states(&story).is_empty(), "{story:#}");
         let by_hand = &story["by_hand"][0];
         let why = by_hand["why"].as_str().unwrap();
-        assert!(why.starts_with("git tracks .env.local, and nothing secret"), "{why}");
+        assert!(why.starts_with("git tracks .env.local, so a secret"), "{why}");
         assert!(why.contains("`git rm --cached .env.local`"), "{why}");
         assert_eq!(
             by_hand["remedies"][0][1],

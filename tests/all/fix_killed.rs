@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
+use crate::support::gate::Gate;
 use crate::support::{self, Fixture, Run, snapshot};
 use convex_doctor::demo::Stage;
 use tokio::process::Command;
@@ -30,8 +30,6 @@ struct Project {
     mended: Files,
     /// Every text that a file may have on the way.
     between: Vec<Files>,
-    /// How long it takes when nobody kills it.
-    took: Duration,
 }
 
 impl Project {
@@ -39,14 +37,12 @@ impl Project {
         let stage =
             Fixture::variant("several-name-mismatch-and-slash", "killed", &[]).raise().await;
         let broken = snapshot(&stage.project);
-        let mut project =
-            Self { stage, broken, mended: Files::new(), between: vec![], took: Duration::ZERO };
+        let mut project = Self { stage, broken, mended: Files::new(), between: vec![] };
         // After the first of the two fixes alone.
         project.ends_well(&["fix", "key-name-mismatch", "--apply"]).await;
         let half = snapshot(&project.stage.project);
         project.breaks();
-        let whole = project.ends_well(&["fix", "--apply"]).await;
-        project.took = whole.took;
+        project.ends_well(&["fix", "--apply"]).await;
         project.mended = snapshot(&project.stage.project);
         project.between = vec![project.broken.clone(), half, project.mended.clone()];
         assert!(project.between.windows(2).all(|pair| pair[0] != pair[1]));
@@ -106,6 +102,25 @@ impl Project {
         command
     }
 
+    /// A gate before the engine, and a fix that asks through it. It has the patience to stand there.
+    fn fix_held(
+        &self,
+        holds: impl FnMut(usize) -> bool + Send + 'static,
+    ) -> (Gate, tokio::process::Child) {
+        let gate = Gate::before(&self.stage.environment["DOCKER_HOST"], holds);
+        let mut fix = self.fix();
+        fix.args(["--timeout", "10m"])
+            .env("DOCKER_HOST", format!("unix://{}", gate.socket().display()));
+        let child = fix.spawn().unwrap();
+        (gate, child)
+    }
+
+    /// Whether a file of the project is another than at first.
+    fn is_changed(&self) -> impl FnMut(usize) -> bool + Send + 'static {
+        let (project, broken) = (self.stage.project.clone(), self.broken.clone());
+        move |_| snapshot(&project) != broken
+    }
+
     /// What a kill left: the names of old versions, after everything else was looked at.
     fn is_whole(&self, case: &str) -> Vec<String> {
         let now = snapshot(&self.stage.project);
@@ -144,38 +159,34 @@ impl Project {
     }
 }
 
+/// At each request to the engine: while it looks at first, and, after each change, while it looks
+/// whether that helped.
 #[tokio::test]
-async fn a_kill_at_any_time_leaves_files_whole_and_the_next_fix_ends_it() {
-    const RUNS: u32 = 40;
+async fn a_kill_at_each_request_leaves_files_whole_and_the_next_fix_ends_it() {
     let project = Project::raise().await;
-    let mut left_something = 0;
-    for number in 0..RUNS {
+    let (mut unchanged, mut left_something) = (0, 0);
+    for number in 1.. {
         project.breaks();
-        let delay = project.took * number / (RUNS - 1);
-        let mut child = project.fix().spawn().unwrap();
-        tokio::time::sleep(delay).await;
-        child.start_kill().unwrap();
-        let output = child.wait_with_output().await.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        project.shows_no_secret(&text(&output.stdout), &text(&output.stderr));
-        let left = project.is_mended_after(&format!("after {delay:?}")).await;
-        left_something += u32::from(!left.is_empty());
-    }
-    // As soon as the first change is there, which is before anybody has looked whether it helps.
-    for number in 0..5 {
-        project.breaks();
-        let mut child = project.fix().spawn().unwrap();
-        let end = Instant::now() + Duration::from_secs(20);
-        let changed = || snapshot(&project.stage.project).len() > project.broken.len();
-        while !changed() && Instant::now() < end {
-            tokio::time::sleep(Duration::from_micros(200)).await;
+        let (gate, mut child) = project.fix_held(move |at| at == number);
+        tokio::select! {
+            () = gate.reached() => {}
+            ended = child.wait() => {
+                // There is no such request any more.
+                assert!(ended.unwrap().success());
+                break;
+            }
         }
         child.start_kill().unwrap();
-        child.wait().await.unwrap();
-        let left = project.is_mended_after(&format!("at the change, {number}")).await;
-        left_something += u32::from(!left.is_empty());
+        let output = child.wait_with_output().await.unwrap();
+        assert_eq!(output.status.code(), None, "it was killed");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        project.shows_no_secret(&text(&output.stdout), &text(&output.stderr));
+        unchanged += usize::from(!project.is_changed()(0));
+        let left = project.is_mended_after(&format!("at request {number}")).await;
+        left_something += usize::from(!left.is_empty());
     }
-    assert!(left_something > 2, "it was never killed between a change and its end");
+    // Before the first change, and between each of the two changes and its end.
+    assert!(unchanged > 0 && left_something > 1, "{unchanged} {left_something}");
 }
 
 /// At each call of the system by which a file is written, named, renamed or deleted.
@@ -218,48 +229,47 @@ async fn a_kill_at_each_call_of_the_system_leaves_files_whole() {
     assert!(kills > 10, "{kills}");
 }
 
+impl Project {
+    /// While the first one is held nothing is done by a second, which says so; once it is let go it
+    /// comes to its end. What the files were meanwhile comes back.
+    async fn is_busy_until_open(&self, gate: &Gate, first: tokio::process::Child) -> Files {
+        gate.reached().await;
+        let half = snapshot(&self.stage.project);
+        let second = self.end(&self.fix().output().await.unwrap());
+        assert_eq!(second.0, Some(1), "{}", second.1);
+        assert!(second.1.contains("another convex-doctor is at work"), "{}", second.1);
+        // Who only looks is not told that something was cut short.
+        let mut plan = self.command(env!("CARGO_BIN_EXE_convex-doctor"));
+        self.end(&plan.arg("fix").output().await.unwrap());
+        assert_eq!(snapshot(&self.stage.project), half);
+        gate.open();
+        let first = self.end(&first.wait_with_output().await.unwrap());
+        assert_eq!(first.0, Some(0), "{}", first.1);
+        assert_eq!(snapshot(&self.stage.project), self.mended);
+        half
+    }
+}
+
 #[tokio::test]
 async fn of_two_at_once_one_mends_and_the_other_says_so() {
     let project = Project::raise().await;
-    for number in 0..8_u32 {
-        project.breaks();
-        let first = project.fix().spawn().unwrap();
-        // Together at first, then one later and later.
-        tokio::time::sleep(project.took * number / 8).await;
-        let second = project.fix().spawn().unwrap();
-        let (first, second) = tokio::join!(first.wait_with_output(), second.wait_with_output());
-        let ends = [first.unwrap(), second.unwrap()].map(|output| project.end(&output));
-        assert_eq!(snapshot(&project.stage.project), project.mended, "{number}: {ends:#?}");
-        assert!(ends.iter().any(|(code, ..)| *code == Some(0)), "{number}: {ends:#?}");
-        for (code, said) in ends {
-            let was_busy = said.contains("another convex-doctor is at work");
-            assert_eq!(code, Some(i32::from(was_busy)), "{number}: {said}");
-        }
-    }
-    // One that stands still in the middle of it.
+    // Together.
     project.breaks();
-    let first = project.fix().spawn().unwrap();
-    let process = first.id().unwrap().to_string();
-    let signal = |name: &'static str| {
-        let kill = std::process::Command::new("kill").args([name, &process]).status();
-        assert!(kill.unwrap().success());
-    };
-    let end = Instant::now() + Duration::from_secs(20);
-    while snapshot(&project.stage.project).len() == project.broken.len() && Instant::now() < end {
-        tokio::time::sleep(Duration::from_micros(200)).await;
+    let [first, second] = [0; 2].map(|_| project.fix().spawn().unwrap());
+    let (first, second) = tokio::join!(first.wait_with_output(), second.wait_with_output());
+    let ends = [first.unwrap(), second.unwrap()].map(|output| project.end(&output));
+    assert_eq!(snapshot(&project.stage.project), project.mended, "{ends:#?}");
+    assert!(ends.iter().any(|(code, ..)| *code == Some(0)), "{ends:#?}");
+    for (code, said) in ends {
+        let was_busy = said.contains("another convex-doctor is at work");
+        assert_eq!(code, Some(i32::from(was_busy)), "{said}");
     }
-    signal("-STOP");
-    let half = snapshot(&project.stage.project);
-    assert_ne!(half, project.mended, "it came to its end too soon");
-    let second = project.end(&project.fix().output().await.unwrap());
-    assert_eq!(second.0, Some(1), "{}", second.1);
-    assert!(second.1.contains("another convex-doctor is at work"), "{}", second.1);
-    // Who only looks is not told that something was cut short.
-    let mut plan = project.command(env!("CARGO_BIN_EXE_convex-doctor"));
-    project.end(&plan.arg("fix").output().await.unwrap());
-    assert_eq!(snapshot(&project.stage.project), half);
-    signal("-CONT");
-    let first = project.end(&first.wait_with_output().await.unwrap());
-    assert_eq!(first.0, Some(0), "{}", first.1);
-    assert_eq!(snapshot(&project.stage.project), project.mended);
+    // One that stands still: before it has changed anything, and in the middle of it.
+    project.breaks();
+    let (gate, first) = project.fix_held(|at| at == 1);
+    project.is_busy_until_open(&gate, first).await;
+    project.breaks();
+    let (gate, first) = project.fix_held(project.is_changed());
+    let half = project.is_busy_until_open(&gate, first).await;
+    assert!(half != project.broken && half != project.mended, "it was in the middle");
 }

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::Fixture;
+use crate::support::gate::Gate;
 use convex_doctor::demo::Stage;
 
 const ENV: &str = ".env.local";
@@ -41,7 +42,7 @@ const OBSTACLES: &[(&str, Setup, &str)] = &[
             std::fs::remove_file(project.join(ENV)).unwrap();
             symlink(outside.join("none"), project.join(ENV)).unwrap();
         },
-        "which is not there",
+        "which does not exist",
     ),
     (
         "a directory",
@@ -176,11 +177,25 @@ async fn a_disk_that_takes_nothing_more_is_said() {
     }
 }
 
+/// All that the file and its old versions hold; each of those is told of.
+fn held(stage: &Stage, said: &str) -> String {
+    let mut held = String::new();
+    for entry in std::fs::read_dir(&stage.project).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with(ENV) {
+            held += &std::fs::read_to_string(entry.path()).unwrap();
+            let told = name == ENV || said.contains(&name);
+            assert!(told, "{name} is left, and nobody said so: {said}");
+        }
+    }
+    held
+}
+
 /// Somebody appends to the file all the time: whatever comes of the change, no line of theirs is
 /// lost.
 #[tokio::test]
 async fn what_is_written_meanwhile_is_never_lost() {
-    let mut refused = 0;
     for arguments in COMMANDS {
         for number in 0..4 {
             let stage = Fixture::variant("key-name-mismatch", "changing", &[]).raise().await;
@@ -205,24 +220,48 @@ async fn what_is_written_meanwhile_is_never_lost() {
             let (code, said) = run(&stage, doctor(), arguments).await;
             over.store(true, Ordering::SeqCst);
             let lines = writer.join().unwrap();
-            let mut held = String::new();
-            for entry in std::fs::read_dir(&stage.project).unwrap() {
-                let entry = entry.unwrap();
-                let name = entry.file_name().into_string().unwrap();
-                if name.starts_with(ENV) {
-                    held += &std::fs::read_to_string(entry.path()).unwrap();
-                    let told = name == ENV || said.contains(&name);
-                    assert!(told, "{name} is left, and nobody said so: {said}");
-                }
-            }
+            let held = held(&stage, &said);
             for line in 0..lines {
                 let line = format!("# theirs {line}\n");
                 assert!(held.contains(&line), "{line}is lost: {code:?} {said}");
             }
-            refused += usize::from(said.contains("somebody else"));
         }
     }
-    assert!(refused > 1, "nobody ever came in between");
+}
+
+/// Somebody appends a line while the program waits for the engine, at each of its requests in turn.
+#[tokio::test]
+async fn what_is_written_while_it_looks_is_never_lost() {
+    for arguments in COMMANDS {
+        for number in 1.. {
+            let mut stage = Fixture::variant("key-name-mismatch", "appended", &[]).raise().await;
+            let path = stage.project.join(ENV);
+            let gate = Gate::before(&stage.environment["DOCKER_HOST"], move |at| at == number);
+            let host = format!("unix://{}", gate.socket().display());
+            stage.environment.insert("DOCKER_HOST".to_owned(), host);
+            stage.arguments.extend(["--timeout".to_owned(), "10m".to_owned()]);
+            let is_appended = AtomicBool::new(false);
+            let append = async {
+                gate.reached().await;
+                is_appended.store(true, Ordering::SeqCst);
+                let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+                writeln!(file, "# theirs").unwrap();
+                gate.open();
+                std::future::pending::<()>().await;
+            };
+            let (code, said) = tokio::select! {
+                ended = run(&stage, doctor(), arguments) => ended,
+                () = append => unreachable!("it waits for ever"),
+            };
+            if !is_appended.load(Ordering::SeqCst) {
+                // There is no such request any more.
+                assert!(number > 1, "{said}");
+                break;
+            }
+            let held = held(&stage, &said);
+            assert!(held.contains("# theirs\n"), "request {number}: {code:?} {said}");
+        }
+    }
 }
 
 /// Two keys at once: one of them stands in the file, whole.

@@ -15,32 +15,38 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::held_port;
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const KEY: &str =
     "convex-self-hosted|01ac4b324c21e8226af016efb84a5e0389b37a97c3b1793cf20f0f4f7a091538dba73eb4fa";
-/// Far above every deadline in the program (5 s a probe by default, 1 s here), far below a test
-/// that hangs.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// Far above every deadline in the program (see [`Place::timeout`]), far below a test that hangs:
+/// a run is killed then, and fails. An opponent goes on for longer.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Place {
     project: TempDir,
     home: TempDir,
+    /// What a probe may take: long for opponents that answer, as the machine may be busy, and short
+    /// for those that never come to an end.
+    timeout: &'static str,
 }
 
 struct Ran {
     code: i32,
     stdout: String,
     stderr: String,
-    took: Duration,
 }
 
 impl Place {
     fn app() -> Self {
-        let place =
-            Self { project: tempfile::tempdir().unwrap(), home: tempfile::tempdir().unwrap() };
+        let place = Self {
+            project: tempfile::tempdir().unwrap(),
+            home: tempfile::tempdir().unwrap(),
+            timeout: "20s",
+        };
         place.with("package.json", r#"{"dependencies": {"convex": "1.32.0"}}"#)
     }
 
@@ -55,6 +61,10 @@ impl Place {
         self.with(".env.local", pair)
     }
 
+    fn impatient(self) -> Self {
+        Self { timeout: "1s", ..self }
+    }
+
     fn path(&self) -> &Path {
         self.project.path()
     }
@@ -66,28 +76,31 @@ impl Place {
     /// Runs the doctor; whatever it meets, it ends by itself with one of its own codes, in time,
     /// without a panic.
     fn run(&self, arguments: &[&str]) -> Ran {
-        let begun = Instant::now();
         let output = Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
             .env("DOCKER_HOST", format!("unix://{}", self.socket().display()))
             .current_dir(self.path())
-            .args(["--timeout", "1s"])
+            .args(["--timeout", self.timeout])
             .args(arguments)
             .timeout(PATIENCE)
             .output()
             .unwrap();
-        let took = begun.elapsed();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what it writes is text");
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
         let code = output.status.code().unwrap_or_else(|| panic!("hangs: {arguments:?}"));
         assert!((0..=3).contains(&code), "{code}: {stderr}");
         for text in [&stdout, &stderr] {
-            assert!(!text.contains("panicked") && !text.contains("failed inside"), "{text}");
+            assert!(
+                !text.contains("panicked")
+                    && !text.contains("failed inside")
+                    && !text.contains("internal error"),
+                "{text}"
+            );
             assert!(!text.contains("ac4b324c21e8226a"), "the key: {text}");
         }
-        Ran { code, stdout, stderr, took }
+        Ran { code, stdout, stderr }
     }
 
     fn report(&self) -> Value {
@@ -96,7 +109,6 @@ impl Place {
 
     fn report_with(&self, arguments: &[&str]) -> Value {
         let run = self.run(&[&["--format", "json"][..], arguments].concat());
-        assert!(run.took < Duration::from_secs(15), "{:?}", run.took);
         serde_json::from_str(&run.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr))
     }
@@ -129,7 +141,7 @@ fn an_env_file_that_is_no_text_is_said_and_read_no_further() {
         let report = place.report();
         assert_ne!(report["verdict"], "healthy", "{case}");
         assert_unreadable_is_said(case, &report);
-        assert!(place.run(&["inspect", "selection"]).took < Duration::from_secs(5), "{case}");
+        place.run(&["inspect", "selection"]);
     }
 }
 
@@ -172,7 +184,6 @@ fn env_lines_without_end_or_sense_are_read_in_time() {
     ] {
         let place = Place::app().with(".env.local", text);
         let run = place.run(&["--no-network"]);
-        assert!(run.took < Duration::from_secs(15), "{case}: {:?}", run.took);
         assert!(run.stdout.lines().count() < 200, "{case}: {} lines", run.stdout.lines().count());
     }
 }
@@ -208,7 +219,6 @@ fn a_compose_file_that_cannot_be_read_is_said() {
         let place = Place::app().with("docker-compose.yml", text);
         let run = place.run(&["inspect", "compose", "--format", "json"]);
         assert_eq!(run.code, 1, "{case}: {}", run.stdout.chars().take(400).collect::<String>());
-        assert!(run.took < Duration::from_secs(10), "{case}: {:?}", run.took);
         let answer: Value = serde_json::from_str(&run.stdout).unwrap();
         let message = answer["error"]["message"].as_str().unwrap_or_default();
         assert!(!message.is_empty() && message.len() < 1000, "{case}: {answer}");
@@ -246,13 +256,12 @@ fn engine(place: &Place, each: impl Fn(std::os::unix::net::UnixStream) + Send + 
 
 #[test]
 fn an_engine_that_never_answers_is_given_up_on() {
-    let place = Place::app();
+    let place = Place::app().impatient();
     engine(&place, |stream| {
-        thread::sleep(PATIENCE);
+        thread::sleep(PATIENCE * 2);
         drop(stream);
     });
-    let run = place.run(&["--no-network"]);
-    assert!(run.took < Duration::from_secs(8), "{:?}", run.took);
+    place.run(&["--no-network"]);
     let report = place.report_with(&["--no-network"]);
     assert!(ids(&report).contains(&"docker-unresponsive"), "{:?}", ids(&report));
     assert_eq!(place.run(&["--require-docker", "--no-network"]).code, 3);
@@ -300,12 +309,12 @@ fn an_engine_that_never_ends_is_given_up_on() {
             ",{},{},{},{},{},{},{},{}",
         ),
     ] {
-        let place = Place::app();
+        let place = Place::app().impatient();
         let (head, rest): (&'static str, &'static str) = (head, rest);
         engine(&place, move |mut stream| {
             let mut request = [0; 4096];
             let _asked = stream.read(&mut request);
-            let end = Instant::now() + PATIENCE;
+            let end = Instant::now() + PATIENCE * 2;
             let mut gone = stream.write_all(head.as_bytes());
             while gone.is_ok() && Instant::now() < end {
                 gone = stream.write_all(rest.repeat(200).as_bytes());
@@ -461,7 +470,7 @@ fn a_server_that_never_ends_is_given_up_on() {
     ] {
         let (head, rest): (&'static str, &'static str) = (head, rest);
         let url = server(move |mut stream| {
-            let end = Instant::now() + PATIENCE;
+            let end = Instant::now() + PATIENCE * 2;
             let mut gone = stream.write_all(head.as_bytes());
             while gone.is_ok() && Instant::now() < end {
                 // Slower than a reader: what is tried is the end of patience, not of the processor.
@@ -469,7 +478,7 @@ fn a_server_that_never_ends_is_given_up_on() {
                 gone = stream.write_all(rest.repeat(100).as_bytes());
             }
         });
-        let place = Place::app().with_pair(&url);
+        let place = Place::app().with_pair(&url).impatient();
         let report = place.report_with(&["--no-docker"]);
         assert_ne!(report["verdict"], "healthy", "{case}");
         let told = !ids(&report).is_empty() || !unknown(&report).is_empty();
@@ -523,12 +532,9 @@ fn a_server_that_echoes_the_key_does_not_get_it_printed() {
 
 #[test]
 fn a_password_in_the_url_is_masked_everywhere() {
-    let refused = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    let (_held, refused) = held_port();
     let place = Place::app()
-        .with_pair(&format!("http://user:hunter2-hunter2@{refused}"))
+        .with_pair(&format!("http://user:hunter2-hunter2@127.0.0.1:{refused}"))
         .with(".env", "CONVEX_URL=http://user:hunter2-hunter2@example.invalid\n");
     for arguments in [
         &["-v", "--no-docker"][..],

@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use convex_doctor::transcript::{Stream, Transcript};
 use serde_json::Value;
 
 const DOCTOR: &str = env!("CARGO_BIN_EXE_convex-doctor");
+
+/// Far longer than anything here takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory of an app that only half-selects a backend: its diagnosis is quick and always the
 /// same.
@@ -131,9 +135,19 @@ fn the_commands_own_flags_and_environment_count() {
 #[test]
 fn a_command_that_fails_and_goes_on_is_diagnosed_once() {
     let app = app();
-    let script = "echo '✖ TypeError: fetch failed' >&2; sleep 8; echo on >&2; exit 0";
-    let ran = run(app.path(), &[], script);
-    let said = String::from_utf8(ran.stderr).unwrap();
+    // It goes on once the diagnosis is there, which a file shows it; a minute later in any case.
+    let script = "echo '✖ TypeError: fetch failed' >&2; i=0; \
+                  until grep -q BROKEN said || [ $i -ge 600 ]; do sleep 0.1; i=$((i+1)); done; \
+                  echo on >&2; exit 0";
+    let file = app.path().join("said");
+    let status = Command::new(DOCTOR)
+        .args(["run", "--no-docker", "--no-network", "--", "sh", "-c", script])
+        .current_dir(app.path())
+        .stderr(std::fs::File::create(&file).unwrap())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    let said = std::fs::read_to_string(file).unwrap();
     assert_eq!(said.matches("BROKEN").count(), 1, "{said}");
     assert!(said.ends_with("\non\n"), "told while the command ran: {said}");
 }
@@ -141,10 +155,10 @@ fn a_command_that_fails_and_goes_on_is_diagnosed_once() {
 #[test]
 fn a_process_left_behind_holds_nobody_up() {
     let app = app();
-    let start = Instant::now();
-    let ran = run(app.path(), &[], "sleep 30 & echo done");
-    assert_eq!(ran.stdout, b"done\n");
-    assert!(start.elapsed() < Duration::from_secs(10));
+    let ran = run(app.path(), &[], "sleep 600 & echo $!");
+    let left: u32 = String::from_utf8(ran.stdout).unwrap().trim().parse().unwrap();
+    assert_eq!(state(left), 'S', "it still sleeps when the doctor has ended");
+    kill(left, "KILL");
 }
 
 /// A command on a terminal of this test's own.
@@ -152,6 +166,17 @@ struct OnTerminal {
     child: Child,
     screen: Arc<pty_process::blocking::Pty>,
     seen: Arc<Mutex<Vec<u8>>>,
+    /// Disconnected once nothing holds the other end of the terminal any more.
+    whole: std::sync::mpsc::Receiver<()>,
+}
+
+/// Waits until it is so; far longer than it should take.
+fn wait_until(mut is_so: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{}", otherwise());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 impl OnTerminal {
@@ -166,13 +191,15 @@ impl OnTerminal {
             .unwrap();
         let (screen, seen) = (Arc::new(screen), Arc::new(Mutex::new(Vec::new())));
         let (from, into) = (Arc::clone(&screen), Arc::clone(&seen));
+        let (reads, whole) = std::sync::mpsc::channel::<()>();
         std::thread::spawn(move || {
+            let _reads = reads;
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = (&*from).read(&mut buffer) {
                 into.lock().unwrap().extend_from_slice(&buffer[..read]);
             }
         });
-        Self { child, screen, seen }
+        Self { child, screen, seen, whole }
     }
 
     fn doctor(directory: &Path, script: &str) -> Self {
@@ -187,11 +214,7 @@ impl OnTerminal {
     }
 
     fn wait_for(&self, text: &str) {
-        let start = Instant::now();
-        while !self.text().contains(text) {
-            assert!(start.elapsed() < Duration::from_secs(20), "no {text:?} in {:?}", self.text());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until(|| self.text().contains(text), || format!("no {text:?} in {:?}", self.text()));
     }
 
     fn press(&self, keys: &str) {
@@ -200,16 +223,19 @@ impl OnTerminal {
 
     /// The exit code and all that was seen.
     fn end(mut self) -> (Option<i32>, String) {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "still runs: {:?}", self.text());
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        // What was written last.
-        std::thread::sleep(Duration::from_millis(100));
+        let mut status = None;
+        let seen = Arc::clone(&self.seen);
+        wait_until(
+            || {
+                status = self.child.try_wait().unwrap();
+                status.is_some()
+            },
+            || format!("still runs: {:?}", String::from_utf8_lossy(&seen.lock().unwrap())),
+        );
+        let status = status.unwrap();
+        // What was written last comes before the end of the terminal.
+        let end = self.whole.recv_timeout(PATIENCE);
+        assert_eq!(end, Err(RecvTimeoutError::Disconnected), "something holds the terminal");
         (status.code().or(status.signal().map(|signal| 128 + signal)), self.text())
     }
 }
@@ -252,11 +278,13 @@ fn ctrl_c_ends_both_and_nobody_is_left() {
     assert_eq!(code, Some(130), "{text}");
     // Somebody who stops a command asks for no diagnosis.
     assert!(!text.contains("BROKEN"), "{text}");
-    let left = Command::new("sh")
-        .args(["-c", &format!("grep -lsa 'sleep[^.]{marker}' /proc/[0-9]*/cmdline")])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "", "left behind");
+    let left = || {
+        let found = Command::new("sh")
+            .args(["-c", &format!("grep -lsa 'sleep[^.]{marker}' /proc/[0-9]*/cmdline")])
+            .output();
+        String::from_utf8(found.unwrap().stdout).unwrap()
+    };
+    wait_until(|| left().is_empty(), || format!("left behind: {}", left()));
 }
 
 #[test]
@@ -310,7 +338,7 @@ fn state(pid: u32) -> char {
 #[test]
 fn ctrl_z_stops_both_and_waking_goes_on() {
     let app = app();
-    let script = "echo ready $$; i=0; while [ $i -lt 30 ]; do sleep 0.1; i=$((i+1)); done; stty size; exit 4";
+    let script = "echo ready $$; until [ \"$(stty size)\" = '44 99' ]; do sleep 0.1; done; stty size; exit 4";
     // A shell in between, as a person has one: an orphan is never stopped.
     let on = OnTerminal::start(
         app.path(),
@@ -336,17 +364,12 @@ fn ctrl_z_stops_both_and_waking_goes_on() {
     let inner: u32 =
         text.split("ready ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
     on.press("\u{1a}");
-    let start = Instant::now();
-    while state(inner) != 'T' {
-        assert!(start.elapsed() < Duration::from_secs(10), "not stopped: {}", state(inner));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| state(inner) == 'T', || format!("not stopped: {}", state(inner)));
     let children =
         std::fs::read_to_string(format!("/proc/{}/task/{}/children", on.child.id(), on.child.id()))
             .unwrap();
     let doctor: u32 = children.split_whitespace().next().unwrap().parse().unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(state(doctor), 'T');
+    wait_until(|| state(doctor) == 'T', || format!("not stopped: {}", state(doctor)));
     on.screen.resize(pty_process::Size::new(44, 99)).unwrap();
     kill(doctor, "CONT");
     let (_, text) = on.end();

@@ -124,7 +124,7 @@ fn the_job_is_red_within_seconds_and_explains_the_log() {
     assert!(!told.contains("hunter2") && !told.contains(&KEPT_KEY[20..]), "{told}");
 }
 
-/// What a restart might mend is waited for until the third one. Docker waits a tenth of a second
+/// What a restart might fix is waited for until the third one. Docker waits a tenth of a second
 /// before the first and twice as long before each further one.
 #[test]
 #[ignore = "needs a Docker engine"]

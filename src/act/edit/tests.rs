@@ -90,7 +90,7 @@ fn what_somebody_else_writes_meanwhile_is_never_lost() {
     let changes = replace(&path, root.path(), Some("old"), "new").unwrap();
     std::fs::write(&path, "theirs").unwrap();
     let said = changes.take_back();
-    assert!(said.len() == 1 && said[0].contains("somebody else") && said[0].contains("a.before"));
+    assert!(said.len() == 1 && said[0].contains("another program") && said[0].contains("a.before"));
     assert_eq!((text(&path), text(&second)), ("theirs".to_owned(), "old".to_owned()));
     std::fs::remove_file(&second).unwrap();
 

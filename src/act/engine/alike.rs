@@ -15,7 +15,7 @@ use bollard::models::{
     NetworkingConfig,
 };
 
-use super::change::{Change, Value};
+use super::change::{ContainerChange, VariableValue};
 
 /// The definition of a container that is like another but for a change.
 pub(super) struct Alike {
@@ -38,7 +38,7 @@ pub(super) struct Image {
 pub(super) fn alike(
     old: &ContainerInspectResponse,
     image: &Image,
-    change: &Change,
+    change: &ContainerChange,
     labels: &[(&str, String)],
 ) -> Alike {
     let config = old.config.clone().unwrap_or_default();
@@ -102,7 +102,7 @@ fn short(container: &ContainerInspectResponse) -> &str {
 }
 
 /// The variables: a changed one in its old place, new ones at the end, in the order of the change.
-fn environment(old: Vec<String>, image: &Image, change: &Change) -> Vec<String> {
+fn environment(old: Vec<String>, image: &Image, change: &ContainerChange) -> Vec<String> {
     let name_of = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let mut entries = old;
     for (name, value) in &change.environment {
@@ -110,7 +110,7 @@ fn environment(old: Vec<String>, image: &Image, change: &Change) -> Vec<String> 
         let at = first.unwrap_or(entries.len());
         entries.retain(|entry| name_of(entry) != *name);
         match value {
-            Some(value) => entries.insert(at, format!("{name}={}", Value::expose(value))),
+            Some(value) => entries.insert(at, format!("{name}={}", VariableValue::expose(value))),
             // The engine adds what the image sets, unless the bare name stands there: then it is
             // not set.
             None if image.environment.iter().any(|entry| name_of(entry) == *name) => {
@@ -123,7 +123,7 @@ fn environment(old: Vec<String>, image: &Image, change: &Change) -> Vec<String> 
 }
 
 /// Whether what is mounted at `path` gives way to the change.
-fn gives_way(path: &str, change: &Change) -> bool {
+fn gives_way(path: &str, change: &ContainerChange) -> bool {
     let path = trimmed(path);
     let dropped = change.drop_mounts.iter().any(|target| trimmed(target) == path);
     dropped || change.mounts.iter().any(|(_, target)| is_at_or_under(path, target))
@@ -141,7 +141,7 @@ fn trimmed(path: &str) -> &str {
 
 /// Puts the mounts into `host`: those asked for by name as they were, the nameless ones and those
 /// that came from another container by the name or the path that they got, and those of the change.
-fn mount(host: &mut HostConfig, points: &[MountPoint], change: &Change) {
+fn mount(host: &mut HostConfig, points: &[MountPoint], change: &ContainerChange) {
     let stays = |target: Option<&str>| target.is_some_and(|target| !gives_way(target, change));
     if let Some(binds) = &mut host.binds {
         binds.retain(|bind| stays(target_of_bind(bind)));
@@ -316,7 +316,10 @@ mod tests {
         serde_json::from_value(all[name].take()).unwrap()
     }
 
-    fn made(old: &ContainerInspectResponse, change: &Change) -> (Json, Vec<(String, Json)>) {
+    fn made(
+        old: &ContainerInspectResponse,
+        change: &ContainerChange,
+    ) -> (Json, Vec<(String, Json)>) {
         let image = Image {
             reference: "ghcr.io/get-convex/convex-backend:latest".to_owned(),
             environment: vec!["PATH=/bin".to_owned()],
@@ -334,14 +337,14 @@ mod tests {
         mounts.clone().into()
     }
 
-    fn mounts(change: &Change) -> Json {
+    fn mounts(change: &ContainerChange) -> Json {
         sorted(&mut made(&inspected("compose"), change).0["HostConfig"]["Mounts"])
     }
 
     #[test]
     fn without_a_change_everything_that_was_asked_for_is_asked_for_again() {
         let old = inspected("compose");
-        let (mut body, further) = made(&old, &Change::default());
+        let (mut body, further) = made(&old, &ContainerChange::default());
         let mut host = serde_json::to_value(&old.host_config).unwrap();
         host.as_object_mut().unwrap().remove("ContainerIDFile");
         // The nameless volume goes by its name, and comes last.
@@ -382,7 +385,7 @@ mod tests {
     #[test]
     fn nothing_that_the_engine_shows_is_lost_on_the_way() {
         let all: Json = serde_json::from_str(INSPECTED).unwrap();
-        let (body, _) = made(&inspected("compose"), &Change::default());
+        let (body, _) = made(&inspected("compose"), &ContainerChange::default());
         let known = |what: &Json, ours: &Json, gone: &[&str]| {
             let shown = what.as_object().unwrap().iter();
             let lost = shown.filter(|(name, value)| !value.is_null() && ours.get(name).is_none());
@@ -397,9 +400,9 @@ mod tests {
 
     #[test]
     fn a_mount_of_the_change_takes_the_place_of_whatever_is_there_or_below() {
-        let to = |target: &str| Change {
+        let to = |target: &str| ContainerChange {
             mounts: vec![("new".to_owned(), target.to_owned())],
-            ..Change::default()
+            ..ContainerChange::default()
         };
         let new = |target: &str| json!({"Type": "volume", "Source": "new", "Target": target});
         let targets = |mounts: &Json| -> Vec<String> {
@@ -420,19 +423,22 @@ mod tests {
         // Binds and tmpfs give way too, and what the image declares is not asked for twice.
         let old = inspected("compose");
         let (body, _) =
-            made(&old, &Change { drop_mounts: vec!["/etc/cfg".to_owned()], ..to("/run") });
+            made(&old, &ContainerChange { drop_mounts: vec!["/etc/cfg".to_owned()], ..to("/run") });
         assert_eq!(body["HostConfig"]["Binds"], json!([]));
         assert_eq!(body["HostConfig"]["Tmpfs"], json!({}));
         let (body, _) = made(&old, &to("/convex/data"));
         assert_eq!(body["Volumes"], json!({}));
-        let dropped = Change { drop_mounts: vec!["/convex".to_owned()], ..Change::default() };
+        let dropped = ContainerChange {
+            drop_mounts: vec!["/convex".to_owned()],
+            ..ContainerChange::default()
+        };
         assert_eq!(targets(&mounts(&dropped)).len(), 4, "dropped is exactly that one");
     }
 
     #[test]
     fn variables_are_set_in_their_place_and_taken_away() {
-        let plain = |text: &str| Some(Value::Plain(text.to_owned()));
-        let secret = |text: &str| Some(Value::Secret(crate::secret::Secret::new(text)));
+        let plain = |text: &str| Some(VariableValue::Plain(text.to_owned()));
+        let secret = |text: &str| Some(VariableValue::Secret(crate::secret::Secret::new(text)));
         let old = ["A=1", "BARE", "A=2", "PATH=/bin", "AB=3"].map(str::to_owned).to_vec();
         let image = Image { reference: String::new(), environment: vec!["PATH=/bin".to_owned()] };
         for (changes, expected) in [
@@ -449,7 +455,7 @@ mod tests {
         ] {
             let environment =
                 changes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let change = Change { environment, ..Change::default() };
+            let change = ContainerChange { environment, ..ContainerChange::default() };
             assert_eq!(super::environment(old.clone(), &image, &change).join(" "), expected);
         }
     }
@@ -457,7 +463,7 @@ mod tests {
     #[test]
     fn mounts_of_another_container_are_asked_for_themselves() {
         let old = inspected("volumes-from");
-        let (body, further) = made(&old, &Change::default());
+        let (body, further) = made(&old, &ContainerChange::default());
         let host = &body["HostConfig"];
         assert_eq!(host["VolumesFrom"], Json::Null);
         let nameless = old.mounts.unwrap().pop().unwrap().name;
@@ -479,7 +485,7 @@ mod tests {
     #[test]
     fn who_is_in_the_network_of_another_has_no_names_and_ports_of_its_own() {
         let old = inspected("joined");
-        let (body, further) = made(&old, &Change::default());
+        let (body, further) = made(&old, &ContainerChange::default());
         assert!(body["HostConfig"]["NetworkMode"].as_str().unwrap().starts_with("container:"));
         for absent in ["Hostname", "ExposedPorts", "NetworkingConfig"] {
             assert_eq!(body.get(absent), None, "{absent}");
@@ -493,7 +499,7 @@ mod tests {
         let mut old = inspected("compose");
         let networks = old.network_settings.as_mut().unwrap().networks.as_mut().unwrap();
         networks.remove("rich_back");
-        let (body, further) = made(&old, &Change::default());
+        let (body, further) = made(&old, &ContainerChange::default());
         assert_eq!(body["HostConfig"]["NetworkMode"], "rich_front");
         assert!(body["NetworkingConfig"]["EndpointsConfig"]["rich_front"].is_object());
         assert_eq!(further, []);

@@ -6,7 +6,7 @@ use crate::secret::Secret;
 
 /// What shall be different; everything else stays as it is.
 #[derive(Default)]
-pub struct Change {
+pub struct ContainerChange {
     /// Volumes that exist already, and where they go (absolute paths in the container). Each takes
     /// the place of whatever is mounted at that path or below it.
     pub mounts: Vec<(String, String)>,
@@ -15,18 +15,18 @@ pub struct Change {
     pub drop_mounts: Vec<String>,
     /// Variables with their new values; `None` takes the variable away, even one that the image
     /// sets.
-    pub environment: Vec<(String, Option<Value>)>,
+    pub environment: Vec<(String, Option<VariableValue>)>,
 }
 
 /// The value of a variable.
-pub enum Value {
+pub enum VariableValue {
     /// One that anybody may see.
     Plain(String),
     /// One that nobody may.
     Secret(Secret),
 }
 
-impl Value {
+impl VariableValue {
     /// The text, for the engine.
     pub(super) fn expose(&self) -> &str {
         match self {
@@ -37,10 +37,10 @@ impl Value {
 }
 
 /// Without any value: whoever prints a change shall not have to think of its secrets.
-impl fmt::Debug for Change {
+impl fmt::Debug for ContainerChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Change")
+        f.debug_struct("ContainerChange")
             .field("mounts", &self.mounts)
             .field("drop_mounts", &self.drop_mounts)
             .field("environment", &names)
@@ -48,22 +48,22 @@ impl fmt::Debug for Change {
     }
 }
 
-impl Change {
+impl ContainerChange {
     /// Why it cannot be carried out, whatever the container.
     pub(super) fn fault(&self) -> Option<String> {
         let targets = self.mounts.iter().map(|(_, target)| target).chain(&self.drop_mounts);
         if let Some(target) = targets.clone().find(|target| !is_plain_path(target)) {
-            return Some(format!("{target:?} is no absolute path in a container"));
+            return Some(format!("{target:?} is not an absolute path in a container"));
         }
         let mut targets: Vec<_> = targets.map(|target| target.trim_end_matches('/')).collect();
         targets.sort_unstable();
         let twice = targets.iter().zip(targets.iter().skip(1)).find(|(a, b)| a == b);
         if let Some((target, _)) = twice {
-            return Some(format!("{target} is named twice"));
+            return Some(format!("{target} is given twice"));
         }
         let is_name = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
         let odd = self.environment.iter().find(|(name, _)| !is_name(name));
-        odd.map(|(name, _)| format!("{name:?} is no name of a variable"))
+        odd.map(|(name, _)| format!("{name:?} is not a variable name"))
     }
 }
 
@@ -79,24 +79,26 @@ mod tests {
 
     #[test]
     fn a_change_that_makes_no_sense_is_refused() {
-        let mount = |targets: &[&str]| Change {
+        let mount = |targets: &[&str]| ContainerChange {
             mounts: targets.iter().map(|target| ("v".to_owned(), (*target).to_owned())).collect(),
-            ..Change::default()
+            ..ContainerChange::default()
         };
         for (targets, fault) in [
             (&["/convex/data"][..], None),
             (&["/convex/data/"], None),
-            (&["convex/data"], Some("no absolute path")),
-            (&["/"], Some("no absolute path")),
-            (&["/a/../b"], Some("no absolute path")),
-            (&["/a", "/b", "/a/"], Some("/a is named twice")),
+            (&["convex/data"], Some("not an absolute path")),
+            (&["/"], Some("not an absolute path")),
+            (&["/a/../b"], Some("not an absolute path")),
+            (&["/a", "/b", "/a/"], Some("/a is given twice")),
         ] {
             let found = mount(targets).fault();
             assert_eq!(found.is_some(), fault.is_some(), "{targets:?}: {found:?}");
             assert!(found.unwrap_or_default().contains(fault.unwrap_or_default()));
         }
-        let named =
-            |name: &str| Change { environment: vec![(name.to_owned(), None)], ..Change::default() };
+        let named = |name: &str| ContainerChange {
+            environment: vec![(name.to_owned(), None)],
+            ..ContainerChange::default()
+        };
         assert_eq!(named("A").fault(), None);
         assert!(named("A=b").fault().is_some());
         assert!(named("").fault().is_some());
@@ -105,10 +107,11 @@ mod tests {
     #[test]
     fn no_value_is_ever_printed() {
         let environment = vec![
-            ("A".to_owned(), Some(Value::Secret(Secret::new("hunter2hunter2")))),
-            ("B".to_owned(), Some(Value::Plain("nobody's business".to_owned()))),
+            ("A".to_owned(), Some(VariableValue::Secret(Secret::new("hunter2hunter2")))),
+            ("B".to_owned(), Some(VariableValue::Plain("nobody's business".to_owned()))),
         ];
-        let printed = format!("{:?}", Change { environment, ..Change::default() });
+        let printed =
+            format!("{:?}", ContainerChange { environment, ..ContainerChange::default() });
         assert!(printed.contains("\"A\"") && printed.contains("\"B\""), "{printed}");
         assert!(!printed.contains("hunter2") && !printed.contains("business"), "{printed}");
     }

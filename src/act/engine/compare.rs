@@ -42,16 +42,16 @@ impl Entry {
     /// What differs first, in words.
     fn difference(&self, other: &Self) -> Option<&'static str> {
         if self.path != other.path {
-            return Some("is in one of the two only");
+            return Some("is only in one of the two volumes");
         }
         let pairs = [
-            (self.kind != other.kind, "is another kind of thing"),
-            (self.size != other.size, "has another size"),
-            (self.digest != other.digest, "has other content"),
-            (self.mode != other.mode, "has another mode"),
-            (self.owner != other.owner, "has another owner"),
-            (self.link != other.link, "leads elsewhere"),
-            (self.modified != other.modified, "has another time"),
+            (self.kind != other.kind, "is not of the same type"),
+            (self.size != other.size, "has a different size"),
+            (self.digest != other.digest, "has different content"),
+            (self.mode != other.mode, "has a different mode"),
+            (self.owner != other.owner, "has a different owner"),
+            (self.link != other.link, "is a link to something else"),
+            (self.modified != other.modified, "has a different modification time"),
         ];
         pairs.into_iter().find(|(differs, _)| *differs).map(|(_, what)| what)
     }
@@ -76,7 +76,7 @@ pub(super) async fn compare(
                     None => left,
                 },
                 (Some(Ok(one)), None) | (None, Some(Ok(one))) => {
-                    return Err(format!("{} is in one of the two only", shown(&one.path)));
+                    return Err(format!("{} is only in one of the two volumes", shown(&one.path)));
                 }
             };
             if entry.is_file() {
@@ -142,7 +142,7 @@ fn read(archive: &mut Pieces, to: &Sender<Result<Entry, String>>) -> io::Result<
 }
 
 fn cut_off() -> io::Error {
-    io::Error::other("the archive that the engine sent was cut off")
+    io::Error::other("the engine sent an incomplete archive")
 }
 
 fn digested<R: Read>(mut entry: tar::Entry<'_, R>) -> io::Result<Entry> {
@@ -277,18 +277,24 @@ mod tests {
         let mut one_bit = content.clone();
         one_bit[4999] = 4;
         for (other, said) in [
-            (archive(|_, _| {}, &one_bit), "volume/db has other content"),
-            (archive(|_, _| {}, &content[..4999]), "volume/db has another size"),
-            (at("volume/db", |it| it.set_mode(0o600)), "volume/db has another mode"),
-            (at("volume/tmp/", |it| it.set_uid(0)), "volume/tmp/ has another owner"),
-            (at("volume/db", |it| it.set_gid(0)), "volume/db has another owner"),
-            (at("volume/", |it| it.set_mtime(1)), "volume/ has another time"),
-            (at("volume/link", |it| it.set_link_name("x").unwrap()), "volume/link leads elsewhere"),
+            (archive(|_, _| {}, &one_bit), "volume/db has different content"),
+            (archive(|_, _| {}, &content[..4999]), "volume/db has a different size"),
+            (at("volume/db", |it| it.set_mode(0o600)), "volume/db has a different mode"),
+            (at("volume/tmp/", |it| it.set_uid(0)), "volume/tmp/ has a different owner"),
+            (at("volume/db", |it| it.set_gid(0)), "volume/db has a different owner"),
+            (at("volume/", |it| it.set_mtime(1)), "volume/ has a different modification time"),
+            (
+                at("volume/link", |it| it.set_link_name("x").unwrap()),
+                "volume/link is a link to something else",
+            ),
             (
                 at("volume/tmp/", |it| it.set_entry_type(tar::EntryType::Fifo)),
-                "volume/tmp/ is another kind of thing",
+                "volume/tmp/ is not of the same type",
             ),
-            (at("volume/db", |it| it.set_path("volume/dc").unwrap()), "is in one of the two only"),
+            (
+                at("volume/db", |it| it.set_path("volume/dc").unwrap()),
+                "is only in one of the two volumes",
+            ),
         ] {
             let found = compared(&whole, &other).unwrap_err();
             assert!(found.contains(said), "{found} instead of {said}");

@@ -20,7 +20,7 @@ use futures_util::{Stream, StreamExt};
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Engine, Trouble, begin, compare, found};
+use super::{Engine, EngineFailure, begin, compare, found};
 use crate::docker::helper::{self, COPIES_INTO, COPY_OF, DECLARED};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::words;
@@ -49,7 +49,7 @@ pub struct Copied {
 
 /// How far a copy is: it is made, then both volumes are read again and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum CopyProgress {
     /// So many bytes of the old volume's archive have passed.
     Copied(u64),
     /// So many have been compared; in the end as many.
@@ -91,8 +91,8 @@ impl Engine {
         from: &str,
         to: &str,
         labels: &BTreeMap<String, String>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Copied, Trouble> {
+        progress: &mut dyn FnMut(CopyProgress),
+    ) -> Result<Copied, EngineFailure> {
         self.copy_volume_with(from, to, labels, BTreeMap::new(), progress).await
     }
 
@@ -104,12 +104,12 @@ impl Engine {
         to: &str,
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Copied, Trouble> {
+        progress: &mut dyn FnMut(CopyProgress),
+    ) -> Result<Copied, EngineFailure> {
         let (interrupt, hold) = begin()?;
         let mut random = [0; 8];
         getrandom::fill(&mut random)
-            .map_err(|error| Trouble::Failed(format!("no random bytes: {error}")))?;
+            .map_err(|error| EngineFailure::Failed(format!("cannot get random bytes: {error}")))?;
         let copy = Copy::new(self, from, to, hex::encode(random));
         copy.may_be_made().await?;
         let image = copy.image().await?;
@@ -117,7 +117,7 @@ impl Engine {
             Ok(copied) => match copy.take_away_helpers().await {
                 Ok(()) => Ok(copied),
                 Err(left) => {
-                    Err(Trouble::Failed("the copy is complete".to_owned()).after(Err(left)))
+                    Err(EngineFailure::Failed("the copy is complete".to_owned()).after(Err(left)))
                 }
             },
             Err(trouble) => Err(trouble.after(copy.take_away().await)),
@@ -132,7 +132,7 @@ impl Engine {
     pub(super) async fn take_away_copy(&self, reader: &ContainerSummary) -> Result<String, String> {
         let label = |name: &str| reader.labels.as_ref()?.get(name).cloned();
         let (Some(to), Some(nonce)) = (label(COPIES_INTO), label(COPY)) else {
-            return Err("a helper container without the labels of one".to_owned());
+            return Err("a helper container without its labels".to_owned());
         };
         let copy = Copy::new(self, "", &to, nonce);
         let there = found(self.call(self.client.inspect_volume(&to)).await);
@@ -142,13 +142,13 @@ impl Engine {
             // A backend may have written to it since: nobody else knows that.
             copy.take_away_helpers().await?;
             return Ok(format!(
-                "a copy that had been cut short is left as it is, the volume {shown}: the compose file declared it, so that a backend \
-                 may have had it since; its helper containers were taken away"
+                "volume {shown}, the copy of an interrupted fix, is kept: the compose file declares it, so a backend may \
+                 have used it since; its helper containers were removed"
             ));
         }
         copy.take_away().await?;
         Ok(format!(
-            "a copy that had been cut short was taken away: the new volume {shown} and its helper containers"
+            "an interrupted copy was removed: the new volume {shown} and its helper containers"
         ))
     }
 
@@ -157,8 +157,8 @@ impl Engine {
     ///
     /// # Errors
     /// A container has it; the engine refuses, or does not answer.
-    pub async fn discard_copy(&self, volume: &str) -> Result<bool, Trouble> {
-        let fail = |error: Error| Trouble::Failed(left("volume", volume, &error));
+    pub async fn discard_copy(&self, volume: &str) -> Result<bool, EngineFailure> {
+        let fail = |error: Error| EngineFailure::Failed(left("volume", volume, &error));
         let there = found(self.call(self.client.inspect_volume(volume)).await).map_err(fail)?;
         let is_ours = |labels: &HashMap<String, String>| {
             labels.contains_key(COPY) && !labels.contains_key(DECLARED)
@@ -180,8 +180,8 @@ struct Image {
 
 impl Copy<'_> {
     /// Looks whether it may be made; changes nothing.
-    async fn may_be_made(&self) -> Result<(), Trouble> {
-        let refuse = |why: String| Err(Trouble::Refused(why));
+    async fn may_be_made(&self) -> Result<(), EngineFailure> {
+        let refuse = |why: String| Err(EngineFailure::Refused(why));
         let (from, to) = (sanitize(self.from), sanitize(self.to));
         let is_name = |name: &str| {
             let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
@@ -189,15 +189,17 @@ impl Copy<'_> {
         };
         if !is_name(self.from) || !is_name(self.to) {
             let odd = if is_name(self.from) { to } else { from };
-            return refuse(format!("{odd:?} is no name of a volume"));
+            return refuse(format!("{odd:?} is not a volume name"));
         }
         let engine = self.engine;
         engine.must_be_docker().await?;
         let find =
             |name| async move { found(engine.call(engine.client.inspect_volume(name)).await) };
-        let fail = |error: Error| Trouble::Failed(format!("the volumes: {}", words(&error)));
+        let fail = |error: Error| {
+            EngineFailure::Failed(format!("cannot list the volumes: {}", words(&error)))
+        };
         let Some(source) = find(self.from).await.map_err(fail)? else {
-            return refuse(format!("there is no volume {from}"));
+            return refuse(format!("volume {from} does not exist"));
         };
         if !matches!(source.driver.as_str(), "local" | "") {
             return refuse(format!(
@@ -206,18 +208,18 @@ impl Copy<'_> {
             ));
         }
         if find(self.to).await.map_err(fail)?.is_some() {
-            return refuse(format!("there is a volume {to} already: nothing is overwritten"));
+            return refuse(format!("volume {to} already exists: nothing is overwritten"));
         }
         if let Some(container) = self.writer_of_the_old().await? {
             return refuse(format!(
-                "{container} runs and writes to the volume {from}: a copy would be torn, stop it first"
+                "{container} is running and writes to volume {from}: stop it first, else the copy is inconsistent"
             ));
         }
         Ok(())
     }
 
     /// The container that has the old volume, runs and may write to it.
-    async fn writer_of_the_old(&self) -> Result<Option<String>, Trouble> {
+    async fn writer_of_the_old(&self) -> Result<Option<String>, EngineFailure> {
         let writes = |container: &&ContainerSummary| {
             let state = container.state.map(|state| state.to_string()).unwrap_or_default();
             let mut mounts = container.mounts.iter().flatten();
@@ -232,7 +234,7 @@ impl Copy<'_> {
         &self,
         filter: &str,
         value: &str,
-    ) -> Result<Vec<ContainerSummary>, Trouble> {
+    ) -> Result<Vec<ContainerSummary>, EngineFailure> {
         let filters = HashMap::from([(filter.to_owned(), vec![value.to_owned()])]);
         let options = ListContainersOptions {
             all: true,
@@ -240,12 +242,14 @@ impl Copy<'_> {
             ..ListContainersOptions::default()
         };
         let listed = self.engine.call(self.engine.client.list_containers(Some(options))).await;
-        listed.map_err(|error| Trouble::Failed(format!("the containers: {}", words(&error))))
+        listed.map_err(|error| {
+            EngineFailure::Failed(format!("cannot list the containers: {}", words(&error)))
+        })
     }
 
     /// Any image that is here serves, as nothing of it is run; none is pulled. Those of containers
     /// that have the volume come first.
-    async fn image(&self) -> Result<Image, Trouble> {
+    async fn image(&self) -> Result<Image, EngineFailure> {
         let of = |containers: Vec<ContainerSummary>| {
             containers.into_iter().filter_map(|container| container.image_id)
         };
@@ -262,7 +266,7 @@ impl Copy<'_> {
                 return Ok(Image { id, volumes });
             }
         }
-        Err(Trouble::Refused("the engine has no image to make a helper container from".to_owned()))
+        Err(EngineFailure::Refused("the engine has no image for a helper container".to_owned()))
     }
 
     /// Makes the helpers and the volume, copies and compares.
@@ -271,9 +275,9 @@ impl Copy<'_> {
         image: &Image,
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(CopyProgress),
         interrupt: &Interrupt,
-    ) -> Result<Copied, Trouble> {
+    ) -> Result<Copied, EngineFailure> {
         let work = async {
             self.engine.step("copy: nothing is there").await;
             self.helper(&self.reader, image, self.from, "ro,nocopy").await?;
@@ -289,16 +293,16 @@ impl Copy<'_> {
             let copied = compare::compare(
                 old.inspect(|piece| {
                     read += piece.as_ref().map_or(0, |piece| piece.len() as u64);
-                    progress(Progress::Compared(read));
+                    progress(CopyProgress::Compared(read));
                 }),
                 moving(self.archive(&self.writer), self.engine.standstill),
             );
             let copied = copied.await.map_err(|reason| {
-                Trouble::Failed(format!("the copy could not be verified: {reason}"))
+                EngineFailure::Failed(format!("the copy could not be verified: {reason}"))
             })?;
             if let Some(container) = self.writer_of_the_old().await? {
-                return Err(Trouble::Failed(format!(
-                    "{container} was started meanwhile and writes to the volume {}",
+                return Err(EngineFailure::Failed(format!(
+                    "{container} was started in the meantime and writes to volume {}",
                     sanitize(self.from)
                 )));
             }
@@ -308,7 +312,7 @@ impl Copy<'_> {
         tokio::select! {
             result = work => result,
             // What was asked for and not answered yet is looked for longer when it is taken away.
-            () = interrupt.happened() => Err(Trouble::Interrupted),
+            () = interrupt.happened() => Err(EngineFailure::Interrupted),
         }
     }
 
@@ -319,7 +323,7 @@ impl Copy<'_> {
         image: &Image,
         volume: &str,
         mode: &str,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EngineFailure> {
         let own = image.volumes.iter().map(|path| format!("{volume}:{path}:ro,nocopy"));
         let binds = own.chain([format!("{volume}:{VOLUME}:{mode}")]).collect();
         let mut body: ContainerCreateBody =
@@ -335,8 +339,9 @@ impl Copy<'_> {
         };
         let made = self.engine.client.create_container(Some(options), body);
         let made = self.engine.call_for(self.engine.standstill, made).await;
-        made.map(|_| ())
-            .map_err(|error| Trouble::Failed(format!("no helper container: {}", words(&error))))
+        made.map(|_| ()).map_err(|error| {
+            EngineFailure::Failed(format!("cannot create a helper container: {}", words(&error)))
+        })
     }
 
     /// Makes the new volume. The engine answers alike where there is one already: then it has not
@@ -345,7 +350,7 @@ impl Copy<'_> {
         &self,
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EngineFailure> {
         let mut all: HashMap<String, String> =
             labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         all.insert(COPY.to_owned(), self.nonce.clone());
@@ -360,13 +365,17 @@ impl Copy<'_> {
         let made =
             self.engine.call_for(self.engine.standstill, self.engine.client.create_volume(request));
         let made = made.await.map_err(|error| {
-            Trouble::Failed(format!("no volume {}: {}", sanitize(self.to), words(&error)))
+            EngineFailure::Failed(format!(
+                "cannot create volume {}: {}",
+                sanitize(self.to),
+                words(&error)
+            ))
         })?;
         if made.labels.get(COPY) == Some(&self.nonce) {
             return Ok(());
         }
-        Err(Trouble::Refused(format!(
-            "somebody else made a volume {} meanwhile: nothing is overwritten",
+        Err(EngineFailure::Refused(format!(
+            "another program created volume {} in the meantime: nothing is overwritten",
             sanitize(self.to)
         )))
     }
@@ -377,7 +386,7 @@ impl Copy<'_> {
     }
 
     /// The stream from one archive into the other.
-    async fn pass(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), Trouble> {
+    async fn pass(&self, progress: &mut dyn FnMut(CopyProgress)) -> Result<(), EngineFailure> {
         let (to, mut from) = mpsc::channel::<std::io::Result<Bytes>>(IN_FLIGHT);
         let body = futures_util::stream::poll_fn(move |context| from.poll_recv(context));
         let options = UploadToContainerOptions {
@@ -398,7 +407,7 @@ impl Copy<'_> {
                 let said = words(&error);
                 let full = said.contains("no space left on device");
                 let why = if full { "the engine's disk is full: " } else { "" };
-                Trouble::Failed(format!("{why}the volume could not be written: {said}"))
+                EngineFailure::Failed(format!("{why}the volume could not be written: {said}"))
             })
         };
         {
@@ -406,7 +415,7 @@ impl Copy<'_> {
             tokio::select! {
                 // The engine has all that it wants, or fails: both before the end of the stream.
                 result = &mut upload => return written(result),
-                pumped = &mut pump => pumped.map_err(Trouble::Failed)?,
+                pumped = &mut pump => pumped.map_err(EngineFailure::Failed)?,
             }
         }
         let last = tokio::time::timeout(self.engine.standstill, upload).await;
@@ -447,7 +456,7 @@ impl Copy<'_> {
 }
 
 fn left(what: &str, name: &str, error: &Error) -> String {
-    format!("the {what} {} is left ({})", sanitize(name), words(error))
+    format!("the {what} {} is left behind ({})", sanitize(name), words(error))
 }
 
 /// Passes an archive on and tells how much has passed. Ends quietly when nobody takes it: whoever
@@ -456,7 +465,7 @@ async fn pump(
     mut read: impl Stream<Item = Result<Bytes, Error>> + Unpin,
     to: mpsc::Sender<std::io::Result<Bytes>>,
     standstill: Duration,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(CopyProgress),
 ) -> Result<(), String> {
     let mut passed = 0;
     while let Some(piece) = read.next().await {
@@ -471,9 +480,9 @@ async fn pump(
         };
         passed += piece.len() as u64;
         match tokio::time::timeout(standstill, to.send(Ok(piece))).await {
-            Ok(Ok(())) => progress(Progress::Copied(passed)),
+            Ok(Ok(())) => progress(CopyProgress::Copied(passed)),
             Ok(Err(_)) => return Ok(()),
-            Err(_) => return Err("the engine takes no more of the copy".to_owned()),
+            Err(_) => return Err("the engine stopped accepting the copy".to_owned()),
         }
     }
     Ok(())

@@ -13,10 +13,10 @@ const DATA_DIR: &str = "/convex/data";
 
 /// Labels, by their beginning, of those who replace a container that is not as they made it.
 const KEEPERS: [(&str, &str); 4] = [
-    ("com.docker.swarm.", "belongs to a service of Docker Swarm"),
-    ("com.docker.stack.", "belongs to a stack of Docker Swarm"),
-    ("io.kubernetes.", "belongs to a pod of Kubernetes"),
-    ("annotation.io.kubernetes.", "belongs to a pod of Kubernetes"),
+    ("com.docker.swarm.", "belongs to a Docker Swarm service"),
+    ("com.docker.stack.", "belongs to a Docker Swarm stack"),
+    ("io.kubernetes.", "belongs to a Kubernetes pod"),
+    ("annotation.io.kubernetes.", "belongs to a Kubernetes pod"),
 ];
 
 /// Why a container must not be stopped: it, or what it holds, would be gone.
@@ -24,8 +24,7 @@ pub(super) fn would_be_lost(container: &ContainerInspectResponse) -> Option<Stri
     let host = container.host_config.as_ref()?;
     if host.auto_remove == Some(true) {
         return Some(
-            "was started with --rm: stopping it deletes it, and its nameless volumes with it"
-                .to_owned(),
+            "was started with --rm: stopping it deletes it and its anonymous volumes".to_owned(),
         );
     }
     let long =
@@ -66,17 +65,17 @@ pub(super) fn refusal(container: &ContainerInspectResponse) -> Option<String> {
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
     for (label, _) in labels.into_iter().flatten() {
         if let Some((_, whose)) = KEEPERS.iter().find(|(start, _)| label.starts_with(start)) {
-            return Some(format!("{whose}, which makes its own anew: change it there"));
+            return Some(format!("{whose}, which recreates its containers: change it there"));
         }
         if label == helper::LABEL {
             return Some("is a helper container of convex-doctor".to_owned());
         }
     }
     if [NEW, SET_ASIDE].iter().any(|suffix| name_of(container).ends_with(suffix)) {
-        return Some("is itself left from an earlier fix".to_owned());
+        return Some("is left from an earlier fix".to_owned());
     }
     match container.state.as_ref().and_then(|state| state.status) {
-        Some(Status::PAUSED) => return Some("is paused: docker unpause it first".to_owned()),
+        Some(Status::PAUSED) => return Some("is paused: run docker unpause first".to_owned()),
         Some(Status::REMOVING | Status::DEAD) => return Some("is being removed".to_owned()),
         _ => {}
     }

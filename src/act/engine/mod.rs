@@ -27,8 +27,8 @@ use bollard::query_parameters::{
     RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
 };
 
-pub use change::{Change, Value};
-pub use copy::{Copied, Progress};
+pub use change::{ContainerChange, VariableValue};
+pub use copy::{Copied, CopyProgress};
 pub use recover::Recovered;
 pub use replace::{Kept, Replaced};
 
@@ -49,7 +49,7 @@ const NEVER: Duration = Duration::from_hours(7 * 24);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum EngineFailure {
     /// It must not be done, and nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -60,7 +60,7 @@ pub enum Trouble {
     #[error("interrupted")]
     Interrupted,
     /// It failed, and so did putting everything back; [`Engine::recover`] tries again.
-    #[error("{what}; and not everything could be put back: {left}")]
+    #[error("{what}; not everything could be restored: {left}")]
     Unfinished {
         /// What failed.
         what: String,
@@ -69,7 +69,7 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl EngineFailure {
     /// Whether everything on the engine is as it was before.
     pub fn nothing_changed(&self) -> bool {
         !matches!(self, Self::Unfinished { .. })
@@ -92,7 +92,7 @@ pub enum Started {
     /// It was started.
     Started,
     /// It was paused, and goes on.
-    WentOn,
+    Unpaused,
 }
 
 /// A Docker engine that may be changed.
@@ -155,18 +155,22 @@ impl Engine {
     ///
     /// # Errors
     /// The engine refuses, or does not answer.
-    pub async fn start(&self, container: &str) -> Result<Started, Trouble> {
+    pub async fn start(&self, container: &str) -> Result<Started, EngineFailure> {
         let found = self.inspect(container).await?;
         let (done, result) = match judge::runs(&found) {
             // The engine calls a paused one running as well.
             true if judge::is_paused(&found) => {
-                (Started::WentOn, self.call(self.client.unpause_container(container)).await)
+                (Started::Unpaused, self.call(self.client.unpause_container(container)).await)
             }
             true => (Started::Ran, Ok(())),
             false => (Started::Started, self.started(container).await),
         };
         result.map(|()| done).map_err(|error| {
-            Trouble::Failed(format!("{} does not start: {}", sanitize(container), words(&error)))
+            EngineFailure::Failed(format!(
+                "{} does not start: {}",
+                sanitize(container),
+                words(&error)
+            ))
         })
     }
 
@@ -174,9 +178,13 @@ impl Engine {
     ///
     /// # Errors
     /// The engine refuses, or does not answer.
-    pub async fn pause(&self, container: &str) -> Result<(), Trouble> {
+    pub async fn pause(&self, container: &str) -> Result<(), EngineFailure> {
         self.call(self.client.pause_container(container)).await.map_err(|error| {
-            Trouble::Failed(format!("{} is not paused: {}", sanitize(container), words(&error)))
+            EngineFailure::Failed(format!(
+                "{} cannot be paused: {}",
+                sanitize(container),
+                words(&error)
+            ))
         })
     }
 
@@ -185,16 +193,20 @@ impl Engine {
     /// # Errors
     /// Refused where the stop alone would lose it or its data; else the engine refuses, or does not
     /// answer.
-    pub async fn stop(&self, container: &str) -> Result<(), Trouble> {
+    pub async fn stop(&self, container: &str) -> Result<(), EngineFailure> {
         let found = self.inspect(container).await?;
         if !judge::runs(&found) {
             return Ok(());
         }
         if let Some(why) = judge::would_be_lost(&found) {
-            return Err(Trouble::Refused(format!("{} {why}", sanitize(container))));
+            return Err(EngineFailure::Refused(format!("{} {why}", sanitize(container))));
         }
         self.stopped(&found).await.map_err(|error| {
-            Trouble::Failed(format!("{} does not stop: {}", sanitize(container), words(&error)))
+            EngineFailure::Failed(format!(
+                "{} does not stop: {}",
+                sanitize(container),
+                words(&error)
+            ))
         })
     }
 
@@ -202,35 +214,36 @@ impl Engine {
     ///
     /// # Errors
     /// It is not there, or the engine does not answer.
-    pub async fn runs(&self, container: &str) -> Result<bool, Trouble> {
+    pub async fn runs(&self, container: &str) -> Result<bool, EngineFailure> {
         self.inspect(container).await.map(|found| judge::runs(&found))
     }
 
     /// Podman (4.3 was tried) shows a container otherwise than it takes one, and its archives give
     /// everything to root: nothing could be made alike, nor could anybody tell.
-    async fn must_be_docker(&self) -> Result<(), Trouble> {
+    async fn must_be_docker(&self) -> Result<(), EngineFailure> {
         let version = self.call(self.client.version()).await;
-        let version = version
-            .map_err(|error| Trouble::Failed(format!("the engine's version: {}", words(&error))))?;
+        let version = version.map_err(|error| {
+            EngineFailure::Failed(format!("cannot read the engine's version: {}", words(&error)))
+        })?;
         let is_podman = |name: &str| name.to_ascii_lowercase().contains("podman");
         if version.components.iter().flatten().any(|part| is_podman(&part.name)) {
-            return Err(Trouble::Refused(
-                "the engine is Podman, where containers and volumes are best changed by hand"
-                    .to_owned(),
+            return Err(EngineFailure::Refused(
+                "the engine is Podman: change its containers and volumes yourself".to_owned(),
             ));
         }
         Ok(())
     }
 
     /// A container that has to be there.
-    async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse, Trouble> {
+    async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse, EngineFailure> {
         match self.find(container).await {
             Ok(Some(found)) => Ok(found),
-            Ok(None) => {
-                Err(Trouble::Refused(format!("there is no container {}", sanitize(container))))
-            }
+            Ok(None) => Err(EngineFailure::Refused(format!(
+                "container {} does not exist",
+                sanitize(container)
+            ))),
             Err(error) => {
-                Err(Trouble::Failed(format!("{}: {}", sanitize(container), words(&error))))
+                Err(EngineFailure::Failed(format!("{}: {}", sanitize(container), words(&error))))
             }
         }
     }
@@ -292,8 +305,8 @@ fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 /// Begins a change: from here on Ctrl-C waits until it is done or taken back.
-fn begin() -> Result<(Interrupt, crate::docker::interrupt::Hold), Trouble> {
+fn begin() -> Result<(Interrupt, crate::docker::interrupt::Hold), EngineFailure> {
     let interrupt = Interrupt::watch();
-    let hold = interrupt.hold().ok_or(Trouble::Interrupted)?;
+    let hold = interrupt.hold().ok_or(EngineFailure::Interrupted)?;
     Ok((interrupt, hold))
 }

@@ -6,7 +6,7 @@ use bollard::query_parameters::{ListContainersOptions, RenameContainerOptions};
 
 use super::judge::{self, name_of};
 use super::replace::{FIX, REPLACES, Replaced, Swap};
-use super::{Engine, NEW, SET_ASIDE, Trouble, begin};
+use super::{Engine, EngineFailure, NEW, SET_ASIDE, begin};
 use crate::docker::helper::{self, CHANGES_AT_MOST, COPIES_INTO};
 use crate::docker::words;
 use crate::secret::sanitize;
@@ -15,7 +15,7 @@ use crate::secret::sanitize;
 #[derive(Debug, Default)]
 pub struct Recovered<'a> {
     /// What was done about it, and what a person has to see to: one sentence each.
-    pub said: Vec<String>,
+    pub notes: Vec<String>,
     /// Containers that were put in another's place and started, and nobody has said since whether
     /// they stay.
     pub unsettled: Vec<Replaced<'a>>,
@@ -31,17 +31,18 @@ impl Engine {
     ///
     /// # Errors
     /// The containers cannot be listed. What fails later is said, and tried again the next time.
-    pub async fn recover(&self) -> Result<Recovered<'_>, Trouble> {
+    pub async fn recover(&self) -> Result<Recovered<'_>, EngineFailure> {
         let (interrupt, hold) = begin()?;
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let listed = self.call(self.client.list_containers(Some(all))).await;
-        let listed = listed
-            .map_err(|error| Trouble::Failed(format!("the containers: {}", words(&error))))?;
+        let listed = listed.map_err(|error| {
+            EngineFailure::Failed(format!("cannot list the containers: {}", words(&error)))
+        })?;
         let now = jiff::Timestamp::now().as_second();
         let mut recovered = Recovered::default();
         for container in &listed {
             if label(container, COPIES_INTO).is_some() && name(container).ends_with("-reader") {
-                recovered.said.extend(self.recover_copy(container, now).await);
+                recovered.notes.extend(self.recover_copy(container, now).await);
             }
         }
         let mut owned = Vec::new();
@@ -54,7 +55,7 @@ impl Engine {
         for container in &listed {
             let orphan = !owned.iter().any(|id| container.id.as_ref() == Some(id));
             if orphan && name(container).ends_with(SET_ASIDE) {
-                recovered.said.extend(self.recover_orphan(container, &listed).await);
+                recovered.notes.extend(self.recover_orphan(container, &listed).await);
             }
         }
         drop(hold);
@@ -68,7 +69,7 @@ impl Engine {
         }
         Some(match self.take_away_copy(reader).await {
             Ok(said) => said,
-            Err(reason) => format!("a copy that had been cut short is left: {reason}"),
+            Err(reason) => format!("an interrupted copy is left behind: {reason}"),
         })
     }
 
@@ -91,14 +92,14 @@ impl Engine {
             // The old one was removed: it was kept, long ago.
             Ok(None) => {
                 if shown.ends_with(NEW) {
-                    recovered.said.push(format!(
-                        "{shown} is left from a fix, and the container that it was for is gone"
+                    recovered.notes.push(format!(
+                        "{shown} is left from a fix, but the container that it should replace is gone"
                     ));
                 }
                 return;
             }
             Err(error) => {
-                recovered.said.push(format!("{shown}: {}", words(&error)));
+                recovered.notes.push(format!("{shown}: {}", words(&error)));
                 return;
             }
         };
@@ -111,9 +112,9 @@ impl Engine {
             return;
         }
         let shown = sanitize(&swap.name);
-        recovered.said.push(match swap.back().await {
-            Ok(()) => format!("a fix of {shown} had been cut short: the container is as it was"),
-            Err(left) => format!("a fix of {shown} had been cut short, and is still: {left}"),
+        recovered.notes.push(match swap.back().await {
+            Ok(()) => format!("a fix of {shown} was interrupted: the container is as before"),
+            Err(left) => format!("a fix of {shown} was interrupted and cannot be undone: {left}"),
         });
     }
 
@@ -127,15 +128,15 @@ impl Engine {
         let own = shown.strip_suffix(SET_ASIDE)?.to_owned();
         if all.iter().any(|other| name(other) == own) {
             return Some(format!(
-                "{shown} was set aside by a fix, and somebody has made another {own} since: nothing was done"
+                "{shown} was set aside by a fix, but there is another {own} now: nothing was done"
             ));
         }
         let id = aside.id.as_deref().unwrap_or_default();
         let options = RenameContainerOptions { name: own.clone() };
         Some(match self.call(self.client.rename_container(id, options)).await {
             Ok(()) => format!(
-                "{own} had been set aside by a fix, and its successor is gone: it has its name back, is stopped, \
-                 and restarts with the engine no more (docker update --restart, docker start)"
+                "{own} was set aside by a fix, and its replacement is gone: it has its name again, is stopped, and \
+                 no longer starts with the engine (see docker update --restart, docker start)"
             ),
             Err(error) => format!("{shown} was set aside by a fix: {}", words(&error)),
         })

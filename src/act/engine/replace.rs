@@ -16,9 +16,9 @@ use bollard::query_parameters::{
 };
 
 use super::alike::{self, Alike, alike};
-use super::change::{Change, Value};
+use super::change::{ContainerChange, VariableValue};
 use super::judge::{self, name_of};
-use super::{Engine, KEPT, NEW, SET_ASIDE, Trouble, begin, found};
+use super::{Engine, EngineFailure, KEPT, NEW, SET_ASIDE, begin, found};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::{helper, words};
 use crate::names::is_anonymous_volume;
@@ -90,10 +90,14 @@ impl Engine {
     /// Kubernetes), that `--rm` or memory would lose, whose network another one shares, whose image
     /// is gone; a volume or a network that is not there. Else, with everything put back, what the
     /// engine says: a port in use, a mount that fails.
-    pub async fn replace(&self, container: &str, change: &Change) -> Result<Replaced<'_>, Trouble> {
+    pub async fn replace(
+        &self,
+        container: &str,
+        change: &ContainerChange,
+    ) -> Result<Replaced<'_>, EngineFailure> {
         let (interrupt, hold) = begin()?;
         if let Some(fault) = change.fault() {
-            return Err(Trouble::Refused(fault));
+            return Err(EngineFailure::Refused(fault));
         }
         let old = self.inspect(container).await?;
         let name = name_of(&old).to_owned();
@@ -120,12 +124,12 @@ impl Engine {
     async fn may_be_replaced(
         &self,
         old: &ContainerInspectResponse,
-        change: &Change,
-    ) -> Result<(), Trouble> {
-        let refuse = |why: String| Err(Trouble::Refused(why));
+        change: &ContainerChange,
+    ) -> Result<(), EngineFailure> {
+        let refuse = |why: String| Err(EngineFailure::Refused(why));
         let shown = sanitize(name_of(old));
         let failed = |what: &str, error: &Error| {
-            Trouble::Failed(format!("{what}: {}: nothing was changed", words(error)))
+            EngineFailure::Failed(format!("{what}: {}: nothing was changed", words(error)))
         };
         self.must_be_docker().await?;
         if let Some(why) = judge::refusal(old) {
@@ -137,7 +141,7 @@ impl Engine {
                 Ok(None) => {}
                 Ok(Some(_)) => {
                     return refuse(format!(
-                        "{} is there: another fix is under way, or one was cut short",
+                        "{} exists: another fix is running, or one was interrupted",
                         sanitize(&other)
                     ));
                 }
@@ -148,13 +152,13 @@ impl Engine {
             match found(self.call(self.client.inspect_volume(volume)).await) {
                 Ok(Some(_)) => {}
                 // The engine would make it.
-                Ok(None) => return refuse(format!("there is no volume {}", sanitize(volume))),
+                Ok(None) => return refuse(format!("volume {} does not exist", sanitize(volume))),
                 Err(error) => return Err(failed(&sanitize(volume), &error)),
             }
         }
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let listed = self.call(self.client.list_containers(Some(all))).await;
-        let listed = listed.map_err(|error| failed("the containers", &error))?;
+        let listed = listed.map_err(|error| failed("the list of containers", &error))?;
         let joined = format!("container:{}", old.id.as_deref().unwrap_or_default());
         let guest = listed.iter().find(|other| {
             let mode = other.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
@@ -174,29 +178,33 @@ impl Engine {
         &self,
         old: &ContainerInspectResponse,
         notes: &mut Vec<String>,
-    ) -> Result<alike::Image, Trouble> {
+    ) -> Result<alike::Image, EngineFailure> {
         let id = old.image.clone().unwrap_or_default();
         let name = old.config.as_ref().and_then(|config| config.image.clone());
         let name = name.unwrap_or_else(|| id.clone());
         for reference in [&name, &id] {
             let image = found(self.call(self.client.inspect_image(reference)).await);
             let image = image.map_err(|error| {
-                Trouble::Failed(format!("the image {}: {}", sanitize(reference), words(&error)))
+                EngineFailure::Failed(format!(
+                    "the image {}: {}",
+                    sanitize(reference),
+                    words(&error)
+                ))
             })?;
             let Some(image) = image.filter(|image| image.id.as_ref() == Some(&id)) else {
                 continue;
             };
             if *reference != name {
                 notes.push(format!(
-                    "{} means another image by now: the container was made from the one it had",
+                    "{} is a different image now: the container was recreated from the image it had",
                     sanitize(&name)
                 ));
             }
             let environment = image.config.and_then(|config| config.env).unwrap_or_default();
             return Ok(alike::Image { reference: reference.clone(), environment });
         }
-        Err(Trouble::Refused(format!(
-            "the engine no longer has the image that {} was made from ({})",
+        Err(EngineFailure::Refused(format!(
+            "the engine no longer has the image of {} ({})",
             sanitize(name_of(old)),
             sanitize(&name)
         )))
@@ -219,7 +227,7 @@ impl Replaced<'_> {
     ///
     /// # Errors
     /// It cannot be looked at.
-    pub async fn age(&self) -> Result<Duration, Trouble> {
+    pub async fn age(&self) -> Result<Duration, EngineFailure> {
         let new = self.swap.engine.inspect(self.name()).await?;
         let made: Option<jiff::Timestamp> = new.created.and_then(|made| made.parse().ok());
         let age = made.map(|made| jiff::Timestamp::now().duration_since(made));
@@ -236,7 +244,7 @@ impl Replaced<'_> {
     ///
     /// # Errors
     /// What the engine says; then the old one is still set aside.
-    pub async fn keep(self) -> Result<Kept, Trouble> {
+    pub async fn keep(self) -> Result<Kept, EngineFailure> {
         let (interrupt, hold) = begin()?;
         let result = self.swap.keep().await;
         drop(hold);
@@ -249,10 +257,10 @@ impl Replaced<'_> {
     ///
     /// # Errors
     /// What could not be done; [`Engine::recover`] tries again.
-    pub async fn undo(self) -> Result<(), Trouble> {
+    pub async fn undo(self) -> Result<(), EngineFailure> {
         let (interrupt, hold) = begin()?;
-        let result = self.swap.back().await.map_err(|left| Trouble::Unfinished {
-            what: format!("{} could not be put back", sanitize(&self.swap.name)),
+        let result = self.swap.back().await.map_err(|left| EngineFailure::Unfinished {
+            what: format!("{} could not be restored", sanitize(&self.swap.name)),
             left,
         });
         drop(hold);
@@ -293,13 +301,13 @@ impl<'a> Swap<'a> {
         hide: &Hidden,
         notes: &mut Vec<String>,
         interrupt: &Interrupt,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EngineFailure> {
         let engine = self.engine;
         let shown = sanitize(&self.name);
         let fail = |what: String, error: &Error| {
-            Trouble::Failed(format!("{what}: {}", hide.in_text(&words(error))))
+            EngineFailure::Failed(format!("{what}: {}", hide.in_text(&words(error))))
         };
-        let go_on = || if interrupt.came() { Err(Trouble::Interrupted) } else { Ok(()) };
+        let go_on = || if interrupt.came() { Err(EngineFailure::Interrupted) } else { Ok(()) };
         engine.step("replace: nothing is there").await;
 
         let options = CreateContainerOptions {
@@ -309,7 +317,7 @@ impl<'a> Swap<'a> {
         let made = engine.client.create_container(Some(options), plan.body);
         let made = engine.call_for(engine.timeout + engine.standstill, made).await;
         let made =
-            made.map_err(|error| fail(format!("no container like {shown} can be made"), &error))?;
+            made.map_err(|error| fail(format!("cannot create a copy of {shown}"), &error))?;
         notes.extend(made.warnings.iter().map(|warning| hide.in_text(&sanitize(warning))));
         self.new = Some(made.id.clone());
         engine.step("replace: the new one is there").await;
@@ -353,21 +361,19 @@ impl<'a> Swap<'a> {
         Ok(())
     }
 
-    async fn keep(&self) -> Result<Kept, Trouble> {
+    async fn keep(&self) -> Result<Kept, EngineFailure> {
         let engine = self.engine;
         let aside = self.beside(SET_ASIDE);
         let fail = |what: &str, error: &Error| {
-            Trouble::Failed(format!("{} {what}: {}", sanitize(&aside), words(error)))
+            EngineFailure::Failed(format!("{} {what}: {}", sanitize(&aside), words(error)))
         };
         let old = engine.find(&self.old).await.map_err(|error| fail("", &error))?;
         let Some(old) = old else { return Ok(Kept::Removed) };
         let changes = engine.client.container_changes(&self.old);
         let why = match engine.call_for(engine.timeout + engine.standstill, changes).await {
             Ok(changes) => judge::in_layer(&old, &changes.unwrap_or_default())
-                .map(|path| format!("{} lies in no volume", sanitize(&path))),
-            Err(error) => {
-                Some(format!("what lies in it could not be found out: {}", words(&error)))
-            }
+                .map(|path| format!("{} is not in a volume", sanitize(&path))),
+            Err(error) => Some(format!("its contents could not be read: {}", words(&error))),
         };
         let Some(why) = why else {
             let removed = engine.removed(&self.old).await;
@@ -425,7 +431,7 @@ impl<'a> Swap<'a> {
         if let Some(new) = &new {
             let id = new.id.as_deref().unwrap_or_default();
             let removed = engine.removed(id).await;
-            removed.map_err(|error| fail(&format!("the new {shown} is left"), &error))?;
+            removed.map_err(|error| fail(&format!("the new {shown} is left behind"), &error))?;
             for volume in never_used(new, &old) {
                 let options = None::<RemoveVolumeOptions>;
                 let _in_use = engine.call(engine.client.remove_volume(&volume, options)).await;
@@ -515,13 +521,13 @@ impl Hidden {
     /// Shorter values are no secrets, and cutting them out would only blacken the text.
     const SHORTEST: usize = 6;
 
-    fn of(old: &ContainerInspectResponse, change: &Change) -> Self {
+    fn of(old: &ContainerInspectResponse, change: &ContainerChange) -> Self {
         let entries = old.config.as_ref().and_then(|config| config.env.as_deref());
         let known = entries.unwrap_or_default().iter().filter_map(|entry| entry.split_once('='));
         let new = change.environment.iter().filter_map(|(_, value)| value.as_ref());
         let mut values: Vec<_> = known
             .map(|(_, value)| value)
-            .chain(new.map(Value::expose))
+            .chain(new.map(VariableValue::expose))
             .filter(|value| value.len() >= Self::SHORTEST)
             .map(|value| zeroize::Zeroizing::new(value.to_owned()))
             .collect();
@@ -545,8 +551,11 @@ mod tests {
             "Config": {"Env": ["PASSWORD=swordfish", "NAME", "DEBUG=1", "LONG=swordfish-again"]}
         }))
         .unwrap();
-        let secret = Some(Value::Secret(Secret::new("s3cret-value")));
-        let change = Change { environment: vec![("NEW".to_owned(), secret)], ..Change::default() };
+        let secret = Some(VariableValue::Secret(Secret::new("s3cret-value")));
+        let change = ContainerChange {
+            environment: vec![("NEW".to_owned(), secret)],
+            ..ContainerChange::default()
+        };
         let hidden = Hidden::of(&old, &change);
         let said = hidden.in_text("bad: swordfish-again, swordfish, s3cret-value, 1");
         assert_eq!(said, "bad: ***, ***, ***, 1");

@@ -1,4 +1,4 @@
-//! Carrying a fix out, step by step, each of which can be taken back.
+//! Carrying a fix out, step by step. Each step can be undone.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,20 +10,21 @@ use tokio::runtime::Runtime;
 
 use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
-    Change as Difference, Engine, Kept, Progress, Replaced, Started, Trouble, Value as Variable,
+    ContainerChange, CopyProgress, Engine, EngineFailure, Kept, Replaced, Started, VariableValue,
 };
 use crate::collect::minting::{self, MintOptions};
 use crate::collect::{Request, mending};
 use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::docker::short_volume;
-use crate::fix::plan::{Change, Do, Fix, INSTANCE_SECRET, Set, Step, Value};
+use crate::fix::plan::{FileChange, Fix, INSTANCE_SECRET, SecretSource, SecretStep, Step};
 use crate::output;
+use crate::report::Action;
 use crate::secret::sanitize;
 use crate::selection::names::ADMIN_KEY;
 
-/// Where it is done.
-pub(super) struct World<'a> {
+/// Where a fix is applied.
+pub(super) struct ApplyContext<'a> {
     pub(super) request: &'a Request,
     /// The project's directory, from which files are named.
     pub(super) directory: &'a Path,
@@ -32,13 +33,13 @@ pub(super) struct World<'a> {
     /// Held for as long as the command lasts.
     pub(super) locks: &'a Rc<Locks>,
     pub(super) interrupt: &'a Interrupt,
-    /// Where calls of the engine wait.
+    /// Runs the calls of the engine.
     pub(super) runtime: &'a Runtime,
     /// Made once a step needs it.
     pub(super) engine: &'a std::cell::OnceCell<Engine>,
 }
 
-impl<'a> World<'a> {
+impl<'a> ApplyContext<'a> {
     fn engine(&self) -> anyhow::Result<&'a Engine> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
@@ -48,77 +49,90 @@ impl<'a> World<'a> {
     }
 }
 
-/// What was done and can be taken back.
+/// What was done, and how to undo it.
 pub(super) struct Done<'a> {
     changes: Changes,
-    on_engine: Vec<OnEngine<'a>>,
+    undos: Vec<Undo<'a>>,
     runtime: &'a Runtime,
     /// Whether a container may have been started with a copy.
-    has_given: bool,
+    copy_in_use: bool,
 }
 
-/// One thing that was done on the engine.
-enum OnEngine<'a> {
-    Stopped(&'a Engine, String),
-    Started(&'a Engine, String),
-    /// It was paused.
-    WentOn(&'a Engine, String),
-    Copied(&'a Engine, String),
-    Replaced(Replaced<'a>),
+/// What undoes one action on the engine.
+enum Undo<'a> {
+    /// Starts a container that was stopped.
+    Start(&'a Engine, String),
+    /// Stops a container that was started.
+    Stop(&'a Engine, String),
+    /// Pauses a container that was unpaused.
+    Pause(&'a Engine, String),
+    /// Deletes the copy of a volume.
+    DiscardCopy(&'a Engine, String),
+    /// Restores the old container.
+    Restore(Replaced<'a>),
 }
 
-/// Takes up what a fix left on the engine that was cut short. What was done comes back in words,
-/// and the containers that stand in another's place and nobody has judged.
-pub(super) fn take_up<'a>(world: &World<'a>) -> (Vec<String>, Vec<Replaced<'a>>) {
-    // Without an engine there is nothing to take up, and whoever needs one will say so.
-    let Ok(engine) = world.engine() else { return (vec![], vec![]) };
-    match world.runtime.block_on(engine.recover()) {
-        Ok(recovered) => (recovered.said, recovered.unsettled),
-        Err(trouble) => (vec![format!("what an earlier fix left: {trouble}")], vec![]),
+/// Completes what an interrupted fix left on the engine. Returns what was done, in words, and the
+/// new containers that are not judged yet.
+pub(super) fn take_up<'a>(context: &ApplyContext<'a>) -> (Vec<String>, Vec<Replaced<'a>>) {
+    // Without an engine there is nothing to do; a step that needs one reports that.
+    let Ok(engine) = context.engine() else { return (vec![], vec![]) };
+    match context.runtime.block_on(engine.recover()) {
+        Ok(recovered) => (recovered.notes, recovered.unsettled),
+        Err(trouble) => (vec![format!("an earlier fix may be incomplete: {trouble}")], vec![]),
     }
 }
 
 /// What becomes of such a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It works, so it stays.
+pub(super) enum Settlement {
+    /// It works, so it is kept.
     Works,
-    /// It does not, and was made just now: nobody has anything in it.
+    /// It does not work, and is new: it holds nothing of value.
     Fails,
-    /// It does not, and may have for a long time.
+    /// It does not work, but may have worked for a long time.
     Unclear,
 }
 
-/// Whether it was made so long ago that somebody relies on it; also where nobody can tell.
-pub(super) fn is_settled(replaced: &Replaced<'_>, world: &World<'_>, at_most: Duration) -> bool {
-    world.runtime.block_on(replaced.age()).map_or(true, |age| age > at_most)
+/// Whether it was created so long ago that it may hold data; also where that is not known.
+pub(super) fn is_settled(
+    replaced: &Replaced<'_>,
+    context: &ApplyContext<'_>,
+    at_most: Duration,
+) -> bool {
+    context.runtime.block_on(replaced.age()).map_or(true, |age| age > at_most)
 }
 
-/// Keeps it or puts the old one back; in words.
-pub(super) fn settle(replaced: Replaced<'_>, fate: Fate, world: &World<'_>) -> String {
+/// Keeps it or restores the old one; returns what was done, in words.
+pub(super) fn settle(
+    replaced: Replaced<'_>,
+    settlement: Settlement,
+    context: &ApplyContext<'_>,
+) -> String {
     let (name, aside) = (sanitize(replaced.name()), sanitize(&replaced.set_aside()));
-    let (done, result) = match fate {
-        Fate::Works => {
-            ("and works, so it stays", world.runtime.block_on(replaced.keep()).map(drop))
+    let (done, result) = match settlement {
+        Settlement::Works => {
+            ("it works and is kept", context.runtime.block_on(replaced.keep()).map(drop))
         }
-        Fate::Fails => {
-            ("and does not work, so the old one is back", world.runtime.block_on(replaced.undo()))
-        }
-        Fate::Unclear => {
+        Settlement::Fails => (
+            "it does not work, so the old container is restored",
+            context.runtime.block_on(replaced.undo()),
+        ),
+        Settlement::Unclear => {
             return format!(
-                "{name} was put in place by a fix that was cut short, long ago: what was written since is in its volumes, so that it \
-                 stays, and so does the old one, stopped, as {aside}. When {name} works, the next fix removes the old one; to go back: \
+                "{name} was created by a fix that was interrupted some time ago. It may hold data written since, so it is kept, and \
+                 the old container too (stopped, as {aside}). When {name} works, the next fix removes the old one. To go back: \
                  docker stop {name} && docker rename {name} {name}.new && docker rename {aside} {name} && docker start {name}"
             );
         }
     };
     match result {
-        Ok(()) => format!("{name} was put in place by a fix that was cut short, {done}"),
-        Err(trouble) => format!("{name} was put in place by a fix that was cut short: {trouble}"),
+        Ok(()) => format!("{name} was created by a fix that was interrupted: {done}"),
+        Err(trouble) => format!("{name} was created by a fix that was interrupted: {trouble}"),
     }
 }
 
-/// Why a fix was not carried out, and what could not be put back.
+/// Why a fix was not applied, and what could not be restored.
 pub(super) struct Failure {
     pub(super) why: String,
     pub(super) notes: Vec<String>,
@@ -126,29 +140,29 @@ pub(super) struct Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        match error.downcast::<Trouble>() {
-            Ok(Trouble::Unfinished { what, left }) => Self { why: what, notes: vec![left] },
+        match error.downcast::<EngineFailure>() {
+            Ok(EngineFailure::Unfinished { what, left }) => Self { why: what, notes: vec![left] },
             Ok(trouble) => Self { why: trouble.to_string(), notes: vec![] },
             Err(error) => Self { why: format!("{error:#}"), notes: vec![] },
         }
     }
 }
 
-/// Carries it out. On a failure everything is as before.
-pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> Result<Done<'a>, Failure> {
-    let changes = Changes::under(world.root, Rc::clone(world.locks));
-    let mut done = Done { changes, on_engine: vec![], runtime: world.runtime, has_given: false };
-    try_out(fix, &done.changes, world)?;
+/// Applies the fix. On a failure everything is as before.
+pub(super) fn apply<'a>(fix: &Fix, context: &ApplyContext<'a>) -> Result<Done<'a>, Failure> {
+    let changes = Changes::under(context.root, Rc::clone(context.locks));
+    let mut done = Done { changes, undos: vec![], runtime: context.runtime, copy_in_use: false };
+    try_out(fix, &done.changes, context)?;
     for step in &fix.steps {
         let result = match step {
-            _ if world.interrupt.came() => Err(anyhow::anyhow!("interrupted")),
-            Step::Write(change) => write(change, &mut done, world),
-            Step::Set(set) => put(set, &mut done, world),
-            Step::Engine(what) => engine(what, &mut done, world),
+            _ if context.interrupt.came() => Err(anyhow::anyhow!("interrupted")),
+            Step::Write(change) => write(change, &mut done, context),
+            Step::Secret(secret) => set(secret, &mut done, context),
+            Step::Engine(action) => engine(action, fix, &mut done, context),
         };
         if let Err(error) = result {
             let mut failure = Failure::from(error);
-            failure.notes.extend(done.take_back());
+            failure.notes.extend(done.roll_back());
             return Err(failure);
         }
     }
@@ -156,138 +170,148 @@ pub(super) fn apply<'a>(fix: &Fix, world: &World<'a>) -> Result<Done<'a>, Failur
 }
 
 /// Files that cannot be written are found before anything is stopped or copied for them.
-fn try_out(fix: &Fix, changes: &Changes, world: &World<'_>) -> anyhow::Result<()> {
+fn try_out(fix: &Fix, changes: &Changes, context: &ApplyContext<'_>) -> anyhow::Result<()> {
     let mut seen: Vec<&str> = vec![];
     for step in &fix.steps {
         let (file, old, new) = match step {
             Step::Write(change) => (&change.file, change.old.clone(), change.new.clone()),
-            Step::Set(set) => {
-                let old = mending::text(world.directory, &set.file).map_err(anyhow::Error::msg)?;
-                let new = set.value.placeheld(old.as_ref().map_or("", |text| text.as_str()));
-                (&set.file, old, new)
+            Step::Secret(secret) => {
+                let old =
+                    mending::text(context.directory, &secret.file).map_err(anyhow::Error::msg)?;
+                let text = old.as_ref().map_or("", |text| text.as_str());
+                let new = secret.source.placeheld(text);
+                (&secret.file, old, new)
             }
             Step::Engine(_) => continue,
         };
         // A second step begins with what the first one wrote.
         if !seen.contains(&file.as_str()) {
             seen.push(file);
-            let path = world.directory.join(file);
+            let path = context.directory.join(file);
             changes.try_out(&path, old.as_ref().map(|text| text.as_str()), &new)?;
         }
     }
     Ok(())
 }
 
-fn write(change: &Change, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> {
-    let path = world.directory.join(&change.file);
+fn write(
+    change: &FileChange,
+    done: &mut Done<'_>,
+    context: &ApplyContext<'_>,
+) -> anyhow::Result<()> {
+    let path = context.directory.join(&change.file);
     let old = change.old.as_ref().map(|text| text.as_str());
     Ok(done.changes.replace(&path, old, &change.new)?)
 }
 
-fn put(set: &Set, done: &mut Done<'_>, world: &World<'_>) -> anyhow::Result<()> {
-    let old = mending::text(world.directory, &set.file).map_err(anyhow::Error::msg)?;
+fn set(step: &SecretStep, done: &mut Done<'_>, context: &ApplyContext<'_>) -> anyhow::Result<()> {
+    let old = mending::text(context.directory, &step.file).map_err(anyhow::Error::msg)?;
     let mut url = None;
-    let secret = match &set.value {
-        Value::Key { .. } => {
-            let minted = minting::with_docker(world.request, MintOptions::default())?;
+    let secret = match &step.source {
+        SecretSource::Key { .. } => {
+            let minted = minting::with_docker(context.request, MintOptions::default())?;
             url = minted.url;
             minted.key
         }
-        Value::KeyOf(from) => mending::value_in(world.directory, from, ADMIN_KEY)
+        SecretSource::KeyOf(from) => mending::value_in(context.directory, from, ADMIN_KEY)
             .map_err(anyhow::Error::msg)?
-            .with_context(|| format!("there is no {ADMIN_KEY} in {from}"))?,
-        Value::SecretOf(container) => minting::secret_in_force(world.request, container)?,
-        Value::NewSecret => minting::fresh_secret()?,
+            .with_context(|| format!("{from} does not set {ADMIN_KEY}"))?,
+        SecretSource::SecretOf(container) => minting::secret_in_force(context.request, container)?,
+        SecretSource::NewSecret => minting::fresh_secret()?,
     };
     let text = old.as_ref().map_or("", |text| text.as_str());
-    let Some(new) = set.value.written(text, &secret, url.as_deref()) else {
-        bail!("no quotes of an env file hold the value");
+    let Some(new) = step.source.written(text, &secret, url.as_deref()) else {
+        bail!("the value cannot be quoted in an env file");
     };
-    let path = world.directory.join(&set.file);
+    let path = context.directory.join(&step.file);
     Ok(done.changes.replace(&path, old.as_ref().map(|text| text.as_str()), &new)?)
 }
 
-fn engine<'a>(what: &Do, done: &mut Done<'a>, world: &World<'a>) -> anyhow::Result<()> {
-    let engine = world.engine()?;
-    let undo = match what {
-        Do::Stop(container) => {
-            world.runtime.block_on(engine.stop(container))?;
-            OnEngine::Stopped(engine, container.clone())
+fn engine<'a>(
+    action: &Action,
+    fix: &Fix,
+    done: &mut Done<'a>,
+    context: &ApplyContext<'a>,
+) -> anyhow::Result<()> {
+    let engine = context.engine()?;
+    let undo = match action {
+        Action::Stop { container } => {
+            context.runtime.block_on(engine.stop(container))?;
+            Undo::Start(engine, container.clone())
         }
-        Do::Start(container) => match world.runtime.block_on(engine.start(container))? {
+        Action::Start { container } => match context.runtime.block_on(engine.start(container))? {
             Started::Ran => return Ok(()),
-            Started::Started => OnEngine::Started(engine, container.clone()),
-            Started::WentOn => OnEngine::WentOn(engine, container.clone()),
+            Started::Started => Undo::Stop(engine, container.clone()),
+            Started::Unpaused => Undo::Pause(engine, container.clone()),
         },
-        Do::Copy { from, to, project, key, declared } => {
-            // Compose takes the volume for its own by these, and without its hash of the
-            // declaration it asks nothing.
+        Action::CopyVolume { from, to, project, key } => {
+            // By these Compose regards the volume as its own; it asks nothing as long as its hash of
+            // the declaration is missing.
             let mut labels = BTreeMap::from([
                 ("com.docker.compose.project".to_owned(), project.clone()),
                 ("com.docker.compose.volume".to_owned(), key.clone()),
             ]);
-            if *declared {
+            let declares = |it: &Action| matches!(it, Action::DeclareVolume { .. });
+            if !fix.remedy.actions.iter().any(declares) {
                 labels.insert(DECLARED.to_owned(), "true".to_owned());
             }
             let mut meter = Meter::default();
             let mut progress = |progress| meter.show(progress);
             let copied =
-                world.runtime.block_on(engine.copy_volume(from, to, &labels, &mut progress))?;
+                context.runtime.block_on(engine.copy_volume(from, to, &labels, &mut progress))?;
             output::note(&format!(
-                "{} files, {} bytes of {} are in {to}, and equal",
+                "copied and compared: {} files, {} bytes from {} to {to}",
                 copied.files,
                 copied.bytes,
                 short_volume(from)
             ));
-            OnEngine::Copied(engine, to.clone())
+            Undo::DiscardCopy(engine, to.clone())
         }
-        Do::Replace { container, mount, secret_from, without } => {
-            // What it wrote since would be in the old volume alone.
-            let stopped =
-                |one: &OnEngine<'_>| matches!(one, OnEngine::Stopped(_, name) if name == container);
-            if done.on_engine.iter().any(stopped)
-                && world.runtime.block_on(engine.runs(container))?
-            {
-                bail!("somebody started {} meanwhile", sanitize(container));
+        Action::Replace { container, mount, secret_from, without } => {
+            // What it wrote since would be only in the old volume.
+            let stopped = |one: &Undo<'_>| matches!(one, Undo::Start(_, name) if name == container);
+            if done.undos.iter().any(stopped) && context.runtime.block_on(engine.runs(container))? {
+                bail!("{} was started by another program in the meantime", sanitize(container));
             }
-            let mut difference = Difference::default();
-            difference.environment.extend(without.iter().map(|name| (name.clone(), None)));
+            let mut change = ContainerChange::default();
+            change.environment.extend(without.iter().map(|name| (name.clone(), None)));
             let mount = mount.as_ref().map(|at| (at.volume.clone(), at.target.clone()));
-            difference.mounts.extend(mount);
+            change.mounts.extend(mount);
             if let Some(file) = secret_from {
-                let secret = mending::value_in(world.directory, file, INSTANCE_SECRET)
+                let secret = mending::value_in(context.directory, file, INSTANCE_SECRET)
                     .map_err(anyhow::Error::msg)?
-                    .with_context(|| format!("there is no {INSTANCE_SECRET} in {file}"))?;
-                let value = Some(Variable::Secret(secret));
-                difference.environment.push((INSTANCE_SECRET.to_owned(), value));
+                    .with_context(|| format!("{file} does not set {INSTANCE_SECRET}"))?;
+                let value = Some(VariableValue::Secret(secret));
+                change.environment.push((INSTANCE_SECRET.to_owned(), value));
             }
-            let replaced = world.runtime.block_on(engine.replace(container, &difference));
-            done.has_given |= !matches!(replaced, Err(Trouble::Refused(_)));
-            OnEngine::Replaced(replaced?)
+            let replaced = context.runtime.block_on(engine.replace(container, &change));
+            done.copy_in_use |= !matches!(replaced, Err(EngineFailure::Refused(_)));
+            Undo::Restore(replaced?)
         }
+        _ => bail!("internal error: the engine has no such step"),
     };
-    done.on_engine.push(undo);
+    done.undos.push(undo);
     Ok(())
 }
 
-/// A sign of life for whoever waits for a large volume.
+/// Shows the progress of a large copy.
 #[derive(Default)]
 struct Meter {
-    said: u64,
+    shown: u64,
 }
 
 impl Meter {
-    /// Every so many bytes.
+    /// The bytes between two lines.
     const STEP: u64 = 256 * 1024 * 1024;
 
-    fn show(&mut self, progress: Progress) {
+    fn show(&mut self, progress: CopyProgress) {
         let (word, bytes) = match progress {
-            Progress::Copied(bytes) => ("copied", bytes),
-            Progress::Compared(bytes) => ("compared", bytes),
+            CopyProgress::Copied(bytes) => ("copied", bytes),
+            CopyProgress::Compared(bytes) => ("compared", bytes),
         };
         let reached = bytes / Self::STEP;
-        if reached != self.said {
-            self.said = reached;
+        if reached != self.shown {
+            self.shown = reached;
             if reached > 0 {
                 output::note(&format!("{} MiB {word}", bytes / (1024 * 1024)));
             }
@@ -296,55 +320,55 @@ impl Meter {
 }
 
 impl Done<'_> {
-    /// Whether something starts, and is to be waited for.
+    /// Whether a container starts, which takes time.
     pub(super) fn waits(&self) -> bool {
-        !self.on_engine.is_empty()
+        !self.undos.is_empty()
     }
 
-    /// Ends well. What should be known comes back.
+    /// Keeps the changes. Returns what the user should know.
     pub(super) fn keep(self) -> Vec<String> {
         let mut notes = self.changes.keep();
-        for one in self.on_engine {
-            let OnEngine::Replaced(replaced) = one else { continue };
+        for one in self.undos {
+            let Undo::Restore(replaced) = one else { continue };
             notes.extend(replaced.notes().iter().cloned());
             let old = replaced.set_aside();
             match self.runtime.block_on(replaced.keep()) {
                 Ok(Kept::Removed) => {}
                 Ok(Kept::SetAside { container, why }) => {
-                    notes.push(format!("the old container stays as {container}: {why}"));
+                    notes.push(format!("the old container is kept as {container}: {why}"));
                 }
                 Err(trouble) => {
-                    notes.push(format!("the old container stays as {old}, stopped: {trouble}"));
+                    notes.push(format!("the old container is kept as {old}, stopped: {trouble}"));
                 }
             }
         }
         notes
     }
 
-    /// Puts everything back, the last thing first. What could not be put back comes back in words.
-    pub(super) fn take_back(self) -> Vec<String> {
+    /// Undoes everything, the last step first. Returns what could not be restored, in words.
+    pub(super) fn roll_back(self) -> Vec<String> {
         let mut notes = vec![];
-        for one in self.on_engine.into_iter().rev() {
+        for one in self.undos.into_iter().rev() {
             let trouble = match one {
-                OnEngine::Replaced(replaced) => self.runtime.block_on(replaced.undo()).err(),
-                OnEngine::Stopped(engine, container) => {
+                Undo::Restore(replaced) => self.runtime.block_on(replaced.undo()).err(),
+                Undo::Start(engine, container) => {
                     self.runtime.block_on(engine.start(&container)).err()
                 }
-                OnEngine::WentOn(engine, container) => {
+                Undo::Pause(engine, container) => {
                     self.runtime.block_on(engine.pause(&container)).err()
                 }
-                OnEngine::Started(engine, container) => {
+                Undo::Stop(engine, container) => {
                     self.runtime.block_on(engine.stop(&container)).err()
                 }
-                // A container may have written to it by now, unless it was given to none.
-                OnEngine::Copied(engine, volume) => {
-                    let discarded = if self.has_given {
+                // A container that was started with the copy may have written to it.
+                Undo::DiscardCopy(engine, volume) => {
+                    let discarded = if self.copy_in_use {
                         Ok(false)
                     } else {
                         self.runtime.block_on(engine.discard_copy(&volume))
                     };
                     if !matches!(discarded, Ok(true)) {
-                        notes.push(format!("the copy {volume} stays, attached to nothing"));
+                        notes.push(format!("the copy {volume} is kept; no container uses it"));
                     }
                     discarded.err()
                 }

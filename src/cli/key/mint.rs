@@ -142,7 +142,7 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
     // Ctrl-C waits until the file is as it was, or stays.
     let interrupt = Interrupt::watch();
     let Some(hold) = interrupt.hold() else { return Ok(Exit::Child(130)) };
-    crate::cli::fix::tell_left(&[&root], false);
+    crate::cli::fix::report_leftovers(&[&root], false);
     let mut edit = Changes::of(&root);
     if let Err(error) = edit.replace(&path, old.as_deref(), &text) {
         output::note(&format!("convex-doctor: no key was written, nothing was changed: {error}"));

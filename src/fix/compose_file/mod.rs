@@ -30,21 +30,21 @@ pub struct NoSafeEdit {
     pub why: String,
     /// The line of the file, from 1.
     pub line: usize,
-    /// What to write instead of the edit, as the end of the sentence "write by hand: …".
+    /// What to write instead of the edit, as the end of the sentence "add it yourself: …".
     pub by_hand: String,
 }
 
 impl NoSafeEdit {
     /// The sentence with the file's name: `service backend is written in one line (compose.yml:3);
-    /// write by hand: …`.
+    /// add it yourself: …`.
     pub fn told(&self, file: &str) -> String {
-        format!("{} ({file}:{}); write by hand: {}", self.why, self.line, self.by_hand)
+        format!("{} ({file}:{}); add it yourself: {}", self.why, self.line, self.by_hand)
     }
 }
 
 impl fmt::Display for NoSafeEdit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} (line {}); write by hand: {}", self.why, self.line, self.by_hand)
+        write!(out, "{} (line {}); add it yourself: {}", self.why, self.line, self.by_hand)
     }
 }
 
@@ -98,9 +98,9 @@ pub fn retarget_volume(
 /// labels.
 pub fn declare_volume(text: &str, key: &str, adopt: Option<&str>) -> Result<String, NoSafeEdit> {
     let by_hand = || match adopt {
-        None => format!("`{key}:` under the top level's `volumes:`"),
+        None => format!("`{key}:` under the top-level `volumes:`"),
         Some(name) => format!(
-            "`external: true` and `name: {name}` under `{key}:` of the top level's `volumes:`"
+            "`external: true` and `name: {name}` under `{key}:` of the top-level `volumes:`"
         ),
     };
     let words = [(Word::Key, key), (Word::Key, adopt.unwrap_or(key))];
@@ -225,7 +225,7 @@ fn edit(
     };
     let unfit = words.iter().find(|(kind, word)| !kind.fits(word));
     let made = match unfit {
-        Some((_, word)) => Err(Refusal::at(1, format!("{word:?} is no name to be written there"))),
+        Some((_, word)) => Err(Refusal::at(1, format!("{word:?} is not a valid name here"))),
         None => make(bare).and_then(|new| {
             if new != bare {
                 proof::check(bare, &new, change)?;
@@ -242,7 +242,7 @@ fn edit(
 /// The path of a service that may be edited.
 fn service(page: &Page, name: &str) -> Result<Vec<usize>, Refusal> {
     let root = &page.tree.root;
-    let missing = || Refusal::at(1, format!("there is no service {name}"));
+    let missing = || Refusal::at(1, format!("service {name} does not exist"));
     let services = root.index("services").ok_or_else(missing)?;
     let all = page.own(&[services]).map_err(|refusal| refusal.of("`services`"))?;
     let path = vec![services, all.index(name).ok_or_else(missing)?];
@@ -251,10 +251,10 @@ fn service(page: &Page, name: &str) -> Result<Vec<usize>, Refusal> {
     let is_one_line = node.flow || all.flow || root.flow;
     match node.kind {
         Kind::Map(_) if is_one_line => {
-            Err(Refusal::at(page.line_of(node), format!("{what} is written in one line")))
+            Err(Refusal::at(page.line_of(node), format!("{what} is written on one line")))
         }
         Kind::Map(_) => Ok(path),
-        _ => Err(Refusal::at(page.line_of(node), format!("{what} is no mapping"))),
+        _ => Err(Refusal::at(page.line_of(node), format!("{what} is not a mapping"))),
     }
 }
 

@@ -39,7 +39,7 @@ impl Page {
         let tree = tree::parse(text).map_err(|refusal| proof::syntax(text).unwrap_or(refusal))?;
         let lone = text.split("\r\n").position(|part| part.contains('\r'));
         if lone.is_some() {
-            return Err(Refusal::at(1, "the file has line ends of one carriage return"));
+            return Err(Refusal::at(1, "the file uses carriage returns as line ends"));
         }
         let eol = match text.find('\n') {
             Some(at) if text[..at].ends_with('\r') => "\r\n",
@@ -128,7 +128,7 @@ impl Page {
         }
         match tree::parse(&text) {
             Ok(tree) if tree.root == *want => Ok(text),
-            _ => Err(Refusal::at(line, "what stands round it would be read in another way")),
+            _ => Err(Refusal::at(line, "the lines around it would be read differently")),
         }
     }
 
@@ -144,9 +144,9 @@ impl Page {
         let old = self.own(path)?;
         let line = self.line_of(old);
         let style = old.style().filter(|style| *style != Style::Block);
-        let style = style.ok_or_else(|| Refusal::at(line, "its value is no short text"))?;
+        let style = style.ok_or_else(|| Refusal::at(line, "its value is not a short text"))?;
         if self.text[old.span.clone()].contains('\n') {
-            return Err(Refusal::at(line, "its value goes over several lines"));
+            return Err(Refusal::at(line, "its value spans several lines"));
         }
         let form = if self.is_in_flow(path) { Form::Flow } else { Form::Block };
         let (shown, style) =
@@ -250,7 +250,7 @@ impl Page {
     /// between its keys.
     pub(super) fn add_at_end(&self, key: &str, new: &New) -> Result<String, Refusal> {
         let root = self.own(&[])?;
-        let unusual = || Refusal::at(1, "the file is written in one line");
+        let unusual = || Refusal::at(1, "the file is written on one line");
         if root.flow || root.entries().iter().any(|(key, _)| self.column(key) != 0) {
             return Err(unusual());
         }
@@ -314,7 +314,7 @@ impl Page {
     pub(super) fn fill(&self, path: &[usize], index: usize, new: &New) -> Result<String, Refusal> {
         let map = self.own(path)?;
         let (key, old) =
-            map.entries().get(index).ok_or_else(|| Refusal::at(1, "it is not there"))?;
+            map.entries().get(index).ok_or_else(|| Refusal::at(1, "it does not exist"))?;
         let line = self.line_of(key);
         let unusual = || Refusal::at(line, "its key is written unusually");
         let colon = self.text[key.span.end..].find(':').map(|at| key.span.end + at);
@@ -367,10 +367,10 @@ impl Page {
                 let ends = entries.iter().map(|entry| (entry.0.span.start, self.entry_end(entry)));
                 ends.collect()
             }
-            _ => return Err(Refusal::at(line, "it holds nothing")),
+            _ => return Err(Refusal::at(line, "it is empty")),
         };
         let Some((start, end)) = spans.get(index).copied() else {
-            return Err(Refusal::at(line, "it is not there"));
+            return Err(Refusal::at(line, "it does not exist"));
         };
         let next = spans.get(index + 1).map(|(start, _)| *start);
         let before = index.checked_sub(1).and_then(|index| spans.get(index)).map(|(_, end)| *end);
@@ -418,16 +418,16 @@ impl Page {
         loop {
             let line = self.line_of(node);
             if let Kind::Alias(_) = node.kind {
-                return Err(Refusal::at(line, "an alias stands there (`*…`)"));
+                return Err(Refusal::at(line, "there is an alias (`*…`)"));
             }
             if let Some(tag) = &node.tag {
-                return Err(Refusal::at(line, format!("a tag stands there ({tag})")));
+                return Err(Refusal::at(line, format!("there is a tag ({tag})")));
             }
             if self.tree.used.contains(&node.anchor) {
-                return Err(Refusal::at(line, "other places take the same by its anchor (`&…`)"));
+                return Err(Refusal::at(line, "other places use it by its anchor (`&…`)"));
             }
             let Some(index) = rest.next() else { return Ok(node) };
-            node = node.child(*index).ok_or_else(|| Refusal::at(line, "it is not there"))?;
+            node = node.child(*index).ok_or_else(|| Refusal::at(line, "it does not exist"))?;
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) fn check(old: &str, new: &str, change: &Change<'_>) -> Result<(), Ref
             Some((load(text, &environment, change).ok()?, environment))
         })
     };
-    let without_effect = || Refusal::at(1, "the change would not have the effect that is meant");
+    let without_effect = || Refusal::at(1, "the change would not have the intended effect");
     let Some((before, environment)) = guessed(old) else {
         // An empty `volumes:` is refused by Compose: the edit may be what makes the file one of
         // Compose's.
@@ -57,10 +57,10 @@ pub(super) fn check(old: &str, new: &str, change: &Change<'_>) -> Result<(), Ref
     let after = load(new, &environment, change).map_err(|errors| {
         let first = errors.first();
         let line = first.at.as_ref().map_or(1, |at| at.line);
-        Refusal::at(line, format!("Compose would refuse the changed file: {}", first.message))
+        Refusal::at(line, format!("Compose would reject the changed file: {}", first.message))
     })?;
     if shown(&before, change) != shown(&after, change) {
-        return Err(Refusal::at(1, "more than that would change in the project"));
+        return Err(Refusal::at(1, "the change would change other parts of the project, too"));
     }
     if holds(Some(&before), &after, change) { Ok(()) } else { Err(without_effect()) }
 }
@@ -70,7 +70,7 @@ pub(super) fn syntax(text: &str) -> Option<Refusal> {
     let errors = load(text, &BTreeMap::new(), &Change::Name("")).err()?;
     let first = errors.first();
     let at = first.at.as_ref().filter(|_| first.kind == ErrorKind::Syntax)?;
-    Some(Refusal::at(at.line, format!("the file is no YAML: {}", first.message)))
+    Some(Refusal::at(at.line, format!("the file is not valid YAML: {}", first.message)))
 }
 
 /// The tree was compared already: it says everything, unless a service takes over what another

@@ -190,7 +190,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Refusal> {
             event => {
                 let line = span.start.line();
                 if root.replace(builder.node(event, &span)?).is_some() {
-                    return Err(Refusal::at(line, "the file holds several documents"));
+                    return Err(Refusal::at(line, "the file has several documents"));
                 }
             }
         }
@@ -199,7 +199,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Refusal> {
         Some(root) if matches!(root.kind, Kind::Map(_)) => {
             Ok(Tree { root, anchors: builder.anchors, used: builder.used })
         }
-        Some(_) => Err(Refusal::at(1, "the file is no mapping of keys")),
+        Some(_) => Err(Refusal::at(1, "the file is not a mapping")),
         None => Err(Refusal::at(1, "the file is empty")),
     }
 }
@@ -219,7 +219,7 @@ impl<'t> Builder<'t> {
             Some(Ok(event)) => Ok(Some(event)),
             Some(Err(error)) => {
                 // The parser's sentence quotes nothing of the text.
-                let why = format!("the file is no YAML: {}", error.kind());
+                let why = format!("the file is not valid YAML: {}", error.kind());
                 Err(Refusal::at(error.marker().line(), why))
             }
         }
@@ -227,7 +227,7 @@ impl<'t> Builder<'t> {
 
     /// The next event inside of a collection.
     fn inside(&mut self) -> Result<(Event<'t>, Span), Refusal> {
-        self.next()?.ok_or_else(|| Refusal::at(1, "the file is no YAML: it ends too early"))
+        self.next()?.ok_or_else(|| Refusal::at(1, "the file is not valid YAML: it ends too early"))
     }
 
     fn bytes(&self, span: &Span) -> Range<usize> {
@@ -239,7 +239,7 @@ impl<'t> Builder<'t> {
 
     fn node(&mut self, event: Event<'t>, span: &Span) -> Result<Node, Refusal> {
         if self.depth > DEEPEST {
-            return Err(Refusal::at(span.start.line(), "the file nests too deep"));
+            return Err(Refusal::at(span.start.line(), "the file is nested too deeply"));
         }
         let tag = |tag: Option<std::borrow::Cow<'_, Tag>>| tag.map(|tag| tag.to_string());
         let mut place = self.bytes(span);
@@ -285,7 +285,7 @@ impl<'t> Builder<'t> {
                     let key = self.node(event, &span)?;
                     let text = key.text().map(str::to_owned);
                     if text.is_some_and(|text| !keys.insert(text)) {
-                        let why = "a key stands there for the second time";
+                        let why = "a key is there twice";
                         return Err(Refusal::at(span.start.line(), why));
                     }
                     let (event, span) = self.inside()?;

@@ -51,7 +51,7 @@ impl<'n> Environment<'n> {
                     for (index, item) in items.iter().enumerate() {
                         let line = page.line_of(item);
                         let Some(text) = resolved(&page, item).text() else {
-                            let why = format!("{of} has an entry that is no text");
+                            let why = format!("{of} has an entry that is not a text");
                             return Err(Refusal::at(line, why));
                         };
                         if text.split('=').next() == Some(name) {
@@ -60,7 +60,9 @@ impl<'n> Environment<'n> {
                     }
                 }
                 _ if environment.is_null() => {}
-                _ => return Err(Refusal::at(line, format!("{of} is no mapping and no list"))),
+                _ => {
+                    return Err(Refusal::at(line, format!("{of} is neither a mapping nor a list")));
+                }
             }
         } else if merged(&page, node, "environment").is_some() {
             let why = format!("{of} comes from a merge key (`<<`)");
@@ -105,7 +107,7 @@ impl<'n> Environment<'n> {
         let node = self.page.own(&self.path(&[index])).map_err(refusal)?;
         let is_list = self.node().is_some_and(|node| matches!(node.kind, Kind::List(_)));
         let line = self.line(index);
-        let text = node.text().ok_or_else(|| refusal(Refusal::at(line, "it is no text")))?;
+        let text = node.text().ok_or_else(|| refusal(Refusal::at(line, "it is not a text")))?;
         let value = if is_list {
             text.split_once('=').map(|(_, value)| value)
         } else {
@@ -190,7 +192,7 @@ pub(super) fn pass(text: &str, service: &str, name: &str) -> Result<String, Refu
         Origin::Literal => {
             Err(Refusal::at(line, format!("{of} has a value of its own for {name}")))
         }
-        Origin::Made => Err(Refusal::at(line, format!("{of} makes {name} of other variables"))),
+        Origin::Made => Err(Refusal::at(line, format!("{of} builds {name} from other variables"))),
     }
 }
 
@@ -253,7 +255,7 @@ pub(super) fn interpolate(text: &str, service: &str, name: &str) -> Result<Strin
         Origin::Passed | Origin::Same => Ok(text.to_owned()),
         Origin::Empty | Origin::Literal => environment.take(index),
         Origin::Made => {
-            let why = format!("{of} makes {name} of other variables");
+            let why = format!("{of} builds {name} from other variables");
             Err(Refusal::at(environment.line(index), why))
         }
     }
@@ -272,7 +274,7 @@ pub(super) fn remove(text: &str, service: &str, name: &str) -> Result<String, Re
     if let (1, Some(block)) = (count, environment.block) {
         let entry = page.own(&environment.service)?.entries().get(block);
         if entry.is_some_and(|entry| page.has_comment(entry)) {
-            let why = format!("{name} is alone in {} but for comments", environment.of);
+            let why = format!("{name} is the only entry of {}, next to comments", environment.of);
             return Err(Refusal::at(page.line_of(node), why));
         }
         return page.remove(&environment.service, block).map_err(told);

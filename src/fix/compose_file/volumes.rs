@@ -54,7 +54,7 @@ impl Mounts {
         let mut entries = Vec::new();
         match block {
             None if merged(&page, node, "volumes").is_some() => {
-                let why = format!("{what} come from a merge key (`<<`)");
+                let why = format!("{what} comes from a merge key (`<<`)");
                 return Err(Refusal::at(page.line_of(node), why));
             }
             None => {}
@@ -69,7 +69,7 @@ impl Mounts {
                         }
                     }
                     _ if list.is_null() => {}
-                    _ => return Err(Refusal::at(line, format!("{what} are no list"))),
+                    _ => return Err(Refusal::at(line, format!("{what} is not a list"))),
                 }
             }
         }
@@ -100,7 +100,7 @@ fn one<'m>(found: &[&'m Mount], what: &str) -> Result<Option<&'m Mount>, Refusal
             Err(Refusal::at(one.line, format!("{what} is an alias (`*…`)")))
         }
         [one] => Ok(Some(one)),
-        [_, second, ..] => Err(Refusal::at(second.line, format!("{what} is there twice"))),
+        [_, second, ..] => Err(Refusal::at(second.line, format!("{what} exists twice"))),
     }
 }
 
@@ -124,7 +124,7 @@ fn mount(page: &Page, index: usize, item: &Node) -> Result<Mount, Refusal> {
                 None => (None, part(0).unwrap_or_default(), Form::Short(options)),
             }
         }
-        _ => return Err(Refusal::at(line, "an entry of `volumes` is no mount")),
+        _ => return Err(Refusal::at(line, "an entry of `volumes` is not a mount")),
     };
     let form = if is_alias { Form::Alias } else { form };
     Ok(Mount { index, line, source, target, form })
@@ -137,7 +137,7 @@ pub(super) fn mount_over(
     target: &str,
 ) -> Result<String, Refusal> {
     if key.len() == 1 {
-        return Err(Refusal::at(1, format!("Compose takes {key}:{target} for a path on a drive")));
+        return Err(Refusal::at(1, format!("Compose reads {key}:{target} as a path on a drive")));
     }
     let mounts = Mounts::read(text, name)?;
     let page = &mounts.page;
@@ -150,7 +150,7 @@ pub(super) fn mount_over(
         };
         let mut paths = items.iter().filter_map(|item| item.text()?.split(':').next());
         if paths.any(|path| clean(path) == clean(target)) {
-            let why = format!("`tmpfs` of service {name} lies over {target}");
+            let why = format!("`tmpfs` of service {name} covers {target}");
             return Err(Refusal::at(page.line_of(tmpfs), why));
         }
     }
@@ -228,13 +228,13 @@ pub(super) fn retarget(text: &str, name: &str, key: &str, target: &str) -> Resul
         mounts.entries.iter().filter(|mount| mount.source.as_deref() == Some(key)).collect();
     let Some(old) = one(&found, &format!("the mount of {key}"))? else {
         let line = page.line_of(page.own(&mounts.service)?);
-        return Err(Refusal::at(line, format!("service {name} mounts no volume {key}")));
+        return Err(Refusal::at(line, format!("service {name} does not mount volume {key}")));
     };
     if old.is_over(target) {
         return Ok(text.to_owned());
     }
     if let Some(other) = mounts.over(target)? {
-        let why = format!("service {name} mounts something else over {target}");
+        let why = format!("service {name} mounts something else at {target}");
         return Err(Refusal::at(other.line, why));
     }
     let path = mounts.path(&[old.index]);
@@ -245,7 +245,7 @@ pub(super) fn retarget(text: &str, name: &str, key: &str, target: &str) -> Resul
     let node = page.own(&path).map_err(told)?;
     let index =
         node.index("target").filter(|_| node.get("type").and_then(Node::text) == Some("volume"));
-    let index = index.ok_or_else(|| Refusal::at(old.line, "the entry is no usual volume"))?;
+    let index = index.ok_or_else(|| Refusal::at(old.line, "the entry is not a plain volume"))?;
     page.replace(&[&path[..], &[index]].concat(), target).map_err(told)
 }
 
@@ -271,7 +271,7 @@ pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
         return page.fill(&[], block, &all()).map_err(told);
     }
     if !is_map {
-        return Err(told(Refusal::at(line, "it is no mapping")));
+        return Err(told(Refusal::at(line, "it is not a mapping")));
     }
     let Some(index) = volumes.index(key) else {
         if merged(&page, volumes, key).is_some() {
@@ -304,7 +304,7 @@ fn take(text: &str, path: &[usize], name: &str) -> Result<String, Refusal> {
         };
         if !is_usual {
             let why = match key {
-                "name" => "its `name` is made of variables".to_owned(),
+                "name" => "its `name` is built from variables".to_owned(),
                 "external" => "its `external` is not just `true` or `false`".to_owned(),
                 key => format!("`{key}` and `external` exclude each other"),
             };

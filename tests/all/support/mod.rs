@@ -9,6 +9,7 @@
 
 pub(crate) mod compose;
 pub(crate) mod docs;
+pub(crate) mod gate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use convex_doctor::demo::Stage;
 use convex_doctor::demo::world::World;
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 /// A directory `fixtures/<name>/` with a `world.json`.
 pub(crate) struct Fixture {
@@ -129,6 +131,15 @@ fn in_container() -> bool {
     let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     marked && name.trim().len() == 12 && name.trim().bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A port of the loopback address at which every connection is refused, and what holds it: bound
+/// and never listened at, so that nothing else can come to have it.
+pub(crate) fn held_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 /// Every file below a directory, by its path from there.
@@ -333,9 +344,9 @@ pub(crate) async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> 
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let done = tokio::time::timeout(Duration::from_secs(30), child)
+    let done = tokio::time::timeout(Duration::from_mins(2), child)
         .await
-        .unwrap_or_else(|_| panic!("{what}: no end after 30 s"))
+        .unwrap_or_else(|_| panic!("{what}: no end after two minutes"))
         .unwrap();
     Run {
         what,

@@ -145,7 +145,7 @@ fn an_engine_that_dies_or_hangs_is_said_and_cleared_up_later() {
         drop(between);
         let whole = engine();
         let recovered = drive(whole.recover()).unwrap();
-        assert!(recovered.said.iter().any(|it| it.contains(new_volume)), "{recovered:?}");
+        assert!(recovered.notes.iter().any(|it| it.contains(new_volume)), "{recovered:?}");
         assert_eq!((containers(), volumes()), (all.clone(), volumes_before.clone()), "{said}");
     }
     drive(engine().start(&container)).unwrap();
@@ -177,7 +177,7 @@ fn ctrl_c_leaves_nothing_behind() {
     let (old_volume, new_volume) = (data_volume(&project.container()), &tidy.1[0]);
     let (all, volumes_before) = (containers(), volumes());
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "mend_engine::broken::a_copy_to_be_interrupted"])
+        .args(["--ignored", "--exact", "fix_engine::broken::a_copy_to_be_interrupted"])
         .env("LAB_COPY", format!("{old_volume} {new_volume}"))
         .stdout(Stdio::null())
         .spawn()

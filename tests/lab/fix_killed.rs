@@ -44,7 +44,7 @@ impl Between {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                let Ok(engine) = UnixStream::connect(super::mend_engine::socket()) else { return };
+                let Ok(engine) = UnixStream::connect(super::fix_engine::socket()) else { return };
                 let (back, front) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
                 let shared = Arc::clone(&all);
                 std::thread::spawn(move || pass(client, engine, |piece| shared.sees(piece)));
@@ -341,7 +341,7 @@ fn ctrl_c_takes_everything_back() {
         let left = patient.volumes();
         assert_eq!(left.is_empty(), words == MOMENTS[3], "{words:?}: {left:?} {all}");
         let told = all.split_whitespace().collect::<Vec<_>>().join(" ");
-        let told = told.contains("stays, attached to nothing");
+        let told = told.contains("is kept; no container uses it");
         assert_eq!(told, words != MOMENTS[3], "{words:?}: {left:?} {all}");
     }
     patient.recovers("after Ctrl-C");

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use convex_doctor::act::engine::{
-    Change, Engine, KEPT, Kept, Progress, Replaced, SET_ASIDE, Trouble, Value,
+    ContainerChange, CopyProgress, Engine, EngineFailure, KEPT, Kept, Replaced, SET_ASIDE,
+    VariableValue,
 };
 use serde_json::{Value as Json, json};
 
 use super::{COMPOSE, Project, run, succeed, text, wait_for, without_volume};
 
-#[path = "mend_broken.rs"]
+#[path = "fix_broken.rs"]
 mod broken;
 
 /// The steps between which a copy may die.
@@ -130,8 +131,11 @@ fn accepts(project: &Project, key: &str) -> bool {
     project.get("/api/check_admin_key", key).contains(" 200 ")
 }
 
-fn to_data(volume: &str) -> Change {
-    Change { mounts: vec![(volume.to_owned(), "/convex/data".to_owned())], ..Change::default() }
+fn to_data(volume: &str) -> ContainerChange {
+    ContainerChange {
+        mounts: vec![(volume.to_owned(), "/convex/data".to_owned())],
+        ..ContainerChange::default()
+    }
 }
 
 /// Removes containers and volumes that no project's `down` knows of.
@@ -170,7 +174,7 @@ fn nameless(name: &str) -> (Project, Tidy, String) {
 #[test]
 #[ignore = "needs a Docker engine"]
 fn a_nameless_volume_becomes_a_named_one_and_the_key_stays() {
-    let (project, mut tidy, key) = nameless("mend");
+    let (project, mut tidy, key) = nameless("fix");
     let (container, engine) = (project.container(), engine());
     let (old_volume, new_volume) = (data_volume(&container), format!("{}_data", project.name));
     tidy.1.push(old_volume.clone());
@@ -184,7 +188,7 @@ fn a_nameless_volume_becomes_a_named_one_and_the_key_stays() {
     // A backend that runs has its database open.
     let refused = drive(engine.copy_volume(&old_volume, &new_volume, &labels, &mut |_| ()));
     let refused = refused.unwrap_err();
-    assert!(matches!(refused, Trouble::Refused(_)), "{refused}");
+    assert!(matches!(refused, EngineFailure::Refused(_)), "{refused}");
     assert!(refused.to_string().contains(&container), "{refused}");
     assert!(!volumes().contains(&new_volume));
 
@@ -194,10 +198,10 @@ fn a_nameless_volume_becomes_a_named_one_and_the_key_stays() {
     let copied = copied.unwrap();
     assert!(copied.files >= 3 && copied.bytes >= 64, "{copied:?}");
     let halves =
-        |is: fn(&Progress) -> Option<u64>| passed.iter().filter_map(is).collect::<Vec<_>>();
-    let made = halves(|it| if let Progress::Copied(bytes) = it { Some(*bytes) } else { None });
+        |is: fn(&CopyProgress) -> Option<u64>| passed.iter().filter_map(is).collect::<Vec<_>>();
+    let made = halves(|it| if let CopyProgress::Copied(bytes) = it { Some(*bytes) } else { None });
     let compared =
-        halves(|it| if let Progress::Compared(bytes) = it { Some(*bytes) } else { None });
+        halves(|it| if let CopyProgress::Compared(bytes) = it { Some(*bytes) } else { None });
     for half in [&made, &compared] {
         assert!(half.is_sorted() && half.last() > Some(&copied.bytes), "{passed:?}");
     }
@@ -226,7 +230,7 @@ fn a_nameless_volume_becomes_a_named_one_and_the_key_stays() {
     assert!(!containers().iter().any(|container| container.contains(SET_ASIDE)));
     assert!(volumes().contains(&old_volume), "the old data is never removed");
     let recovered = drive(engine.recover()).unwrap();
-    assert!(recovered.said.is_empty() && recovered.unsettled.is_empty(), "{recovered:?}");
+    assert!(recovered.notes.is_empty() && recovered.unsettled.is_empty(), "{recovered:?}");
 
     // Compose takes the container and the volume for its own.
     fs::write(project.file("docker-compose.yml"), COMPOSE).unwrap();
@@ -248,11 +252,11 @@ fn undone_it_is_as_it_was() {
     let volume = &tidy.1[0];
     docker(&["volume", "create", volume]);
     let secret = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff0";
-    let change = || Change {
+    let change = || ContainerChange {
         environment: vec![
             (
                 "INSTANCE_SECRET".to_owned(),
-                Some(Value::Secret(convex_doctor::secret::Secret::new(secret))),
+                Some(VariableValue::Secret(convex_doctor::secret::Secret::new(secret))),
             ),
             ("RUST_LOG".to_owned(), None),
         ],
@@ -297,7 +301,7 @@ fn a_copy_that_is_killed_leaves_nothing_that_recover_does_not_take_away() {
         assert_eq!(containers(), all, "{step}");
         assert_eq!(volumes(), volumes_before, "{step}");
         let nothing_was_there = step == COPY_STEPS[0];
-        assert_eq!(recovered.said.is_empty(), nothing_was_there, "{step}: {recovered:?}");
+        assert_eq!(recovered.notes.is_empty(), nothing_was_there, "{step}: {recovered:?}");
     }
     drive(engine().start(&container)).unwrap();
     wait_for(|| accepts(&project, &key));
@@ -353,7 +357,7 @@ fn settle(case: &str, undecided: bool) {
         drive(replaced.undo()).unwrap();
     }
     let again = drive(engine.recover()).unwrap();
-    assert!(again.said.is_empty() && again.unsettled.is_empty(), "{case}: {again:?}");
+    assert!(again.notes.is_empty() && again.unsettled.is_empty(), "{case}: {again:?}");
 }
 
 #[test]
@@ -383,7 +387,7 @@ fn a_port_that_somebody_took_brings_the_old_one_back() {
     assert!(said.contains("port") || said.contains("address already in use"), "{said}");
     // The old one wants the same port, so that it may have been refused it too.
     let recovered = drive(engine.recover()).unwrap();
-    assert_eq!(trouble.nothing_changed(), recovered.said.is_empty(), "{said} {recovered:?}");
+    assert_eq!(trouble.nothing_changed(), recovered.notes.is_empty(), "{said} {recovered:?}");
     assert_eq!(lasting(&container), before);
     assert_eq!(containers(), all);
     wait_for(|| accepts(&project, &key));
@@ -452,30 +456,31 @@ fn what_must_not_be_touched_is_not() {
     let tmpfs = ["--tmpfs", "/convex/data", "--network", "none", image];
     docker(&[&["run", "-d", "--name", &memory][..], &tmpfs].concat());
     let (all, volumes_before) = (containers(), volumes());
-    let refused = |result: Result<(), Trouble>, words: &str| {
+    let refused = |result: Result<(), EngineFailure>, words: &str| {
         let trouble = result.unwrap_err();
-        assert!(matches!(trouble, Trouble::Refused(_)), "{trouble}");
+        assert!(matches!(trouble, EngineFailure::Refused(_)), "{trouble}");
         assert!(trouble.to_string().contains(words), "{trouble}");
         assert_eq!(containers(), all, "{words}");
         assert_eq!(volumes(), volumes_before, "{words}");
     };
-    let replace = |name: &str, change: Change| drive(engine.replace(name, &change)).map(drop);
+    let replace =
+        |name: &str, change: ContainerChange| drive(engine.replace(name, &change)).map(drop);
     for name in [&removed, &memory] {
         let words = if *name == removed { "--rm" } else { "in memory" };
-        refused(replace(name, Change::default()), words);
+        refused(replace(name, ContainerChange::default()), words);
         refused(drive(engine.stop(name)), words);
     }
     refused(replace(&container, to_data("no-such-volume")), "no volume no-such-volume");
-    refused(replace("no-such-container", Change::default()), "no container");
+    refused(replace("no-such-container", ContainerChange::default()), "no container");
     let copy = |from: &str, to: &str| {
         drive(engine.copy_volume(from, to, &BTreeMap::new(), &mut |_| ())).map(drop)
     };
     refused(copy("no-such-volume", "x"), "no volume no-such-volume");
-    refused(copy("a/../b", "x"), "no name of a volume");
+    refused(copy("a/../b", "x"), "not a volume name");
 
     let joined = format!("container:{container}");
     docker(&["run", "-d", "--name", &guest, "--network", &joined, image]);
-    let trouble = replace(&container, Change::default()).unwrap_err();
+    let trouble = replace(&container, ContainerChange::default()).unwrap_err();
     assert!(trouble.to_string().contains(&guest), "{trouble}");
 }
 
@@ -495,12 +500,12 @@ fn podman_is_left_alone() {
     let engine = engine();
     let (all, volumes_before) = (containers(), volumes());
     let copied = drive(engine.copy_volume(&from, &to, &BTreeMap::new(), &mut |_| ())).map(drop);
-    let replaced = drive(engine.replace(&container, &Change::default()));
+    let replaced = drive(engine.replace(&container, &ContainerChange::default()));
     let undone = replaced.map(|replaced| drive(replaced.undo()).unwrap());
     for result in [copied, undone] {
         match result {
             Ok(()) => assert!(!podman, "it is changed on Podman"),
-            Err(Trouble::Refused(why)) => assert!(podman && why.contains("Podman"), "{why}"),
+            Err(EngineFailure::Refused(why)) => assert!(podman && why.contains("Podman"), "{why}"),
             Err(trouble) => panic!("{trouble}"),
         }
     }
@@ -525,7 +530,7 @@ fn a_container_of_many_settings_is_made_alike() {
     let before = lasting(&container);
     let networks = before["Networks"].as_object().unwrap();
     assert_eq!(networks.len(), 2, "{networks:?}");
-    let replaced = drive(engine.replace(&container, &Change::default())).unwrap();
+    let replaced = drive(engine.replace(&container, &ContainerChange::default())).unwrap();
     assert!(replaced.notes().is_empty(), "{:?}", replaced.notes());
     wait_for(|| accepts(&project, &key));
 
@@ -571,7 +576,10 @@ fn data_in_the_container_itself_keeps_it_from_being_removed() {
     let (container, engine, _tidy) = (project.container(), engine(), Tidy::of(&project));
     let key = project.mint();
     let data = format!("{}_data", project.name);
-    let change = Change { mounts: vec![(data, "/srv/cx".to_owned())], ..Change::default() };
+    let change = ContainerChange {
+        mounts: vec![(data, "/srv/cx".to_owned())],
+        ..ContainerChange::default()
+    };
     let replaced = drive(engine.replace(&container, &change)).unwrap();
     let kept = drive(replaced.keep()).unwrap();
     let aside = format!("{container}{KEPT}");
@@ -580,7 +588,7 @@ fn data_in_the_container_itself_keeps_it_from_being_removed() {
     assert!(why.contains("/srv/cx/"), "{why}");
     assert_eq!(inspect(&aside)["State"]["Running"], false);
     let recovered = drive(engine.recover()).unwrap();
-    assert!(recovered.said.is_empty() && recovered.unsettled.is_empty(), "{recovered:?}");
+    assert!(recovered.notes.is_empty() && recovered.unsettled.is_empty(), "{recovered:?}");
     // The data is still in it.
     docker(&["rm", "-f", &container]);
     docker(&["rename", &aside, &container]);

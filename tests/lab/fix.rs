@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::{COMPOSE, Project, run, succeed, text, wait_for, without_volume};
 
 /// What `fix --apply` said: its exit code and its story.
-struct Mended {
+struct FixRun {
     code: i32,
     story: Value,
 }
 
-impl Mended {
+impl FixRun {
     fn states(&self) -> Vec<String> {
         let fixes = self.story["fixes"].as_array().unwrap().iter();
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -101,7 +101,7 @@ impl Project {
         assert!(!said.contains("start_push 500"), "{said}");
     }
 
-    fn fix(&self, arguments: &[&str]) -> Mended {
+    fn fix(&self, arguments: &[&str]) -> FixRun {
         let program = env!("CARGO_BIN_EXE_convex-doctor");
         let before = self.secrets();
         let all = [&[program, "fix", "--apply", "--format", "json"], arguments].concat();
@@ -112,17 +112,17 @@ impl Project {
         }
         let story = serde_json::from_str(&stdout)
             .unwrap_or_else(|error| panic!("{error}\n{stdout}\n{stderr}"));
-        Mended { code: output.status.code().unwrap(), story }
+        FixRun { code: output.status.code().unwrap(), story }
     }
 
     /// Mends it, by exactly these fixes, to the end.
     #[track_caller]
-    fn is_mended(&self, by: &[&str], arguments: &[&str]) -> Mended {
-        let mended = self.fix(arguments);
+    fn is_fixed(&self, by: &[&str], arguments: &[&str]) -> FixRun {
+        let fixed = self.fix(arguments);
         let expected: Vec<_> = by.iter().map(|id| format!("{id} applied")).collect();
-        assert_eq!(mended.states(), expected, "{:#}", mended.story);
-        assert_eq!(mended.code, 0, "{:#}", mended.story);
-        assert_eq!(mended.story["after"]["verdict"], "healthy", "{:#}", mended.story);
+        assert_eq!(fixed.states(), expected, "{:#}", fixed.story);
+        assert_eq!(fixed.code, 0, "{:#}", fixed.story);
+        assert_eq!(fixed.story["after"]["verdict"], "healthy", "{:#}", fixed.story);
         let left: Vec<_> = fs::read_dir(&self.directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -133,7 +133,7 @@ impl Project {
         let containers = text(&containers.stdout);
         let ours = |line: &&str| line.contains(&self.name) && line.contains("convex-doctor");
         assert!(!containers.lines().any(|line| ours(&line)), "{containers}");
-        mended
+        fixed
     }
 
     /// The volume that holds the data directory now.
@@ -225,7 +225,7 @@ fn what_a_line_of_a_file_breaks() {
         if !by.is_empty() {
             project.is_kept_out();
         }
-        project.is_mended(by, &[]);
+        project.is_fixed(by, &[]);
         let after = files(&project);
         assert_eq!(after[".env.local"], expected, "{case}");
         assert_eq!(after["docker-compose.yml"], before["docker-compose.yml"], "{case}");
@@ -243,7 +243,7 @@ fn a_port_that_nobody_publishes() {
     let port = project.port.to_string();
     fs::write(project.file(".env.local"), good.replace(&port, &nobody.to_string())).unwrap();
     project.is_kept_out();
-    project.is_mended(&["url-port-not-published"], &[]);
+    project.is_fixed(&["url-port-not-published"], &[]);
     assert_eq!(fs::read_to_string(project.file(".env.local")).unwrap(), good);
     project.is_let_in();
 }
@@ -256,7 +256,7 @@ fn a_stale_key() {
     succeed(&project.compose(&["down", "-v", "-t", "2"]));
     project.up();
     project.is_kept_out();
-    project.is_mended(&["key-foreign"], &[]);
+    project.is_fixed(&["key-foreign"], &[]);
     let (gone, come) = differing(&old[".env.local"], &files(&project)[".env.local"]);
     // Where volumes of others lie about, the old line stays as a comment, by which they can be told
     // apart.
@@ -283,7 +283,7 @@ fn no_volume_entry_and_then_down_and_up() {
     let new = project.data_volume();
     project.is_kept_out();
     let before = files(&project);
-    project.is_mended(&["key-from-detached-volume"], &[]);
+    project.is_fixed(&["key-from-detached-volume"], &[]);
     let after = files(&project);
     let (gone, come) = differing(&before["docker-compose.yml"], &after["docker-compose.yml"]);
     assert!(gone.is_empty(), "{gone:?}");
@@ -325,7 +325,7 @@ fn no_volume_entry_while_all_is_well() {
         project.write_key(&key);
         let old = project.data_volume();
         let before = files(&project);
-        project.is_mended(&[id], &[]);
+        project.is_fixed(&[id], &[]);
         let after = files(&project);
         let (gone, came) = differing(&before["docker-compose.yml"], &after["docker-compose.yml"]);
         assert!(gone.is_empty(), "{gone:?}");
@@ -353,7 +353,7 @@ fn a_wrong_mount_path_and_then_down_and_up() {
     project.up();
     let new = project.data_volume();
     project.is_kept_out();
-    project.is_mended(&["key-from-detached-volume"], &[]);
+    project.is_fixed(&["key-from-detached-volume"], &[]);
     assert!(project.volume_exists(&old) && project.volume_exists(&new));
     project.is_let_in();
     project.compose_agrees(&key);
@@ -376,7 +376,7 @@ fn a_renamed_project() {
     let new = project.data_volume();
     project.is_kept_out();
     let before = files(&project);
-    project.is_mended(&["key-from-detached-volume"], &[]);
+    project.is_fixed(&["key-from-detached-volume"], &[]);
     let after = files(&project);
     let (gone, come) = differing(&before["docker-compose.yml"], &after["docker-compose.yml"]);
     assert!(gone.is_empty(), "{gone:?}");
@@ -391,7 +391,7 @@ fn a_renamed_project() {
     }
 }
 
-/// No file can mend what a shell exports: it is told, and nothing is changed.
+/// No file can fix what a shell exports: it is reported, and nothing is changed.
 #[test]
 #[ignore = "needs a Docker engine and the npm package convex"]
 fn a_shadowing_export_is_told() {
@@ -424,8 +424,8 @@ fn a_data_directory_in_memory() {
     project.write_key(&key);
     let secret = project.secrets().pop().unwrap();
     let before = files(&project);
-    let mended = project.fix(&[]);
-    assert_eq!(mended.states(), ["data-on-tmpfs applied"], "{:#}", mended.story);
+    let fixed = project.fix(&[]);
+    assert_eq!(fixed.states(), ["data-on-tmpfs applied"], "{:#}", fixed.story);
     let after = files(&project);
     let (gone, come) = differing(&before[".env"], &after[".env"]);
     assert_eq!((gone, come), (vec![], vec![format!("INSTANCE_SECRET='{secret}'")]));
@@ -476,8 +476,8 @@ fn a_public_secret_is_rotated() {
 
     let volume = project.data_volume();
     let before = files(&project);
-    let mended = project.is_mended(&["secret-public"], &["secret-public"]);
-    let fix = &mended.story["fixes"][0];
+    let fixed = project.is_fixed(&["secret-public"], &["secret-public"]);
+    let fix = &fixed.story["fixes"][0];
     assert_eq!(fix["outcome"]["verified"], "the old key is rejected: 401 BadAdminKey", "{fix:#}");
     let places = serde_json::json!([
         "seed.sh:1",
@@ -544,7 +544,7 @@ fn a_stopped_backend() {
     assert_eq!(failed.states(), ["backend-stopped failed"], "{:#}", failed.story);
     assert_eq!(failed.code, 1);
     drop(squatter);
-    project.is_mended(&["backend-stopped"], &[]);
+    project.is_fixed(&["backend-stopped"], &[]);
     project.is_let_in();
 }
 
@@ -559,7 +559,7 @@ fn a_name_that_is_taken() {
     let old = project.data_volume();
     let taken = format!("{}_data", project.name);
     succeed(&run(&project.directory, &["docker", "volume", "create", &taken]));
-    project.is_mended(&["data-volume-missing"], &[]);
+    project.is_fixed(&["data-volume-missing"], &[]);
     assert_eq!(project.data_volume(), format!("{}_convex-data", project.name));
     project.compose_agrees(&key);
     run(&project.directory, &["docker", "volume", "rm", &taken, &old]);
@@ -599,7 +599,7 @@ fn a_paused_backend() {
     let project = Project::healthy("frozen").with_cli();
     let before = files(&project);
     succeed(&run(&project.directory, &["docker", "pause", &project.container()]));
-    project.is_mended(&["backend-paused"], &[]);
+    project.is_fixed(&["backend-paused"], &[]);
     assert_eq!(files(&project), before);
     project.is_let_in();
 }
@@ -623,7 +623,7 @@ fn an_empty_switch_that_ends_it() {
     wait_for(|| state() == "exited");
     project.is_kept_out();
     let before = files(&project);
-    project.is_mended(&["beacon-variable-empty"], &[]);
+    project.is_fixed(&["beacon-variable-empty"], &[]);
     let after = files(&project);
     let (gone, come) = differing(&broken, &after["docker-compose.yml"]);
     assert_eq!((gone, come), (vec!["      - DISABLE_BEACON=".to_owned()], vec![]));
@@ -652,7 +652,7 @@ fn a_secret_that_is_not_in_force() {
     let with_other = with_one.replace(one, other);
 
     fs::write(project.file(".env"), &with_other).unwrap();
-    project.is_mended(&["secret-drift"], &[]);
+    project.is_fixed(&["secret-drift"], &[]);
     let back = with_one.replace(&line(one), &format!("# {}INSTANCE_SECRET='{one}'\n", line(other)));
     assert_eq!(files(&project)[".env"], back);
     project.is_let_in();
@@ -668,7 +668,7 @@ fn a_secret_that_is_not_in_force() {
     fs::write(project.file(".env"), &with_other).unwrap();
     wait_for(|| project.get("/api/check_admin_key", &key).contains(" 401 "));
     let before = files(&project);
-    project.is_mended(&["secret-drift"], &[]);
+    project.is_fixed(&["secret-drift"], &[]);
     assert_eq!(files(&project), before, "the files are as they are meant");
     assert_eq!(project.data_volume(), volume, "the data stays");
     project.is_let_in();
@@ -690,8 +690,8 @@ fn a_secret_in_the_compose_file() {
     run(&project.directory, &["git", "init", "-q"]);
     fs::write(project.file(".gitignore"), ".env.local\nnode_modules\n").unwrap();
     let before = files(&project);
-    let mended = project.fix(&[]);
-    assert_eq!(mended.states(), ["secret-in-compose applied"], "{:#}", mended.story);
+    let fixed = project.fix(&[]);
+    assert_eq!(fixed.states(), ["secret-in-compose applied"], "{:#}", fixed.story);
     let after = files(&project);
     let passed = COMPOSE.replace("- INSTANCE_SECRET\n", "- INSTANCE_SECRET=${INSTANCE_SECRET}\n");
     assert_eq!(after["docker-compose.yml"], passed);
