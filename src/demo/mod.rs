@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::admin_key::{self, Claims, InstanceSecret, Kind};
+use crate::admin_key::{self, Claims, InstanceSecret, KeyKind};
 use crate::secret::Secret;
 use backend::Backend;
 use backend::log::Log;
@@ -390,7 +390,7 @@ fn legacy_key_of(secret: &str, instance: &str, issued: u64) -> Option<String> {
 fn system_key_of(secret: &str, instance: &str, issued: u64) -> Option<String> {
     let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
     let claims = Claims {
-        kind: Some(Kind::System),
+        kind: Some(KeyKind::System),
         member_id: None,
         ..Claims::of_member_zero(issued, false)
     };

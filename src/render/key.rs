@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::admin_key::{Form, Inspection, Kind, Shape, VerdictWord};
+use crate::admin_key::{Form, Inspection, KeyKind, Shape, VerdictWord};
 use crate::secret::sanitize_lines as sanitize;
 
 /// The inspection in a few lines.
@@ -20,9 +20,9 @@ pub fn render(inspection: &Inspection) -> String {
     }
     if let Some(opened) = &inspection.opened {
         let kind = match opened.kind {
-            Some(Kind::Admin) => "admin",
-            Some(Kind::ReadOnly) => "read-only",
-            Some(Kind::System) => "system",
+            Some(KeyKind::Admin) => "admin",
+            Some(KeyKind::ReadOnly) => "read-only",
+            Some(KeyKind::System) => "system",
             None => "names nobody",
         };
         let when = opened.issued_at.as_deref().unwrap_or("past the year 9999");

@@ -59,7 +59,7 @@ const OBSTACLES: &[(&str, Setup, &str)] = &[
             let made = std::process::Command::new("mkfifo").arg(project.join(ENV)).status();
             assert!(made.unwrap().success());
         },
-        "it is no regular file",
+        "it is not a regular file",
     ),
     (
         "write-protected",

@@ -20,7 +20,8 @@ use super::change::{ContainerChange, VariableValue};
 use super::judge::{self, name_of};
 use super::{Engine, EngineFailure, KEPT, NEW, SET_ASIDE, begin, found};
 use crate::docker::interrupt::Interrupt;
-use crate::docker::{helper, is_anonymous, words};
+use crate::docker::{helper, words};
+use crate::names::is_anonymous_volume;
 use crate::secret::sanitize;
 
 /// The label of a container that was put in another's place; its value names the process that made
@@ -510,7 +511,7 @@ fn never_used(new: &ContainerInspectResponse, old: &ContainerInspectResponse) ->
     let volumes =
         new.mounts.iter().flatten().filter(|mount| mount.typ.as_deref() == Some("volume"));
     let volumes = volumes.filter_map(|mount| mount.name.clone());
-    volumes.filter(|volume| is_anonymous(volume) && !asked(volume)).collect()
+    volumes.filter(|volume| is_anonymous_volume(volume) && !asked(volume)).collect()
 }
 
 /// The values of variables, which an engine may quote when it refuses them.

@@ -1,7 +1,7 @@
 //! The key does not arrive: something between the CLI and the backend takes the `Authorization`
 //! header away, or puts its own there.
 
-use crate::admin_key::Kind;
+use crate::admin_key::KeyKind;
 use crate::checks::Check;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::endpoint::selected_endpoint;
@@ -35,7 +35,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let opened = selected_key(evidence)
         .and_then(|key| key.trials.iter().find_map(|trial| trial.opened.as_ref()));
     // check_admin_key answers a system key as it answers none.
-    if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(Kind::System)) {
+    if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(KeyKind::System)) {
         return Ok(vec![]);
     }
     let straight = endpoint.straight.as_ref().filter(|straight| {
@@ -150,7 +150,7 @@ mod tests {
         let mut system = world(403, "BadDeployKey");
         for trial in &mut system.keys[0].trials {
             if let Some(claims) = &mut trial.opened {
-                claims.kind = Some(Kind::System);
+                claims.kind = Some(KeyKind::System);
             }
         }
         assert_eq!(run(&system), Ok(vec![]));

@@ -12,7 +12,7 @@ use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
     ContainerChange, CopyProgress, Engine, EngineFailure, Kept, Replaced, Started, VariableValue,
 };
-use crate::collect::minting::{self, Wish};
+use crate::collect::minting::{self, MintOptions};
 use crate::collect::{Request, mending};
 use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
@@ -209,7 +209,7 @@ fn set(step: &SecretStep, done: &mut Done<'_>, context: &ApplyContext<'_>) -> an
     let mut url = None;
     let secret = match &step.source {
         SecretSource::Key { .. } => {
-            let minted = minting::with_docker(context.request, Wish::default())?;
+            let minted = minting::with_docker(context.request, MintOptions::default())?;
             url = minted.url;
             minted.key
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Exit, Options};
 use crate::act::edit::Changes;
 use crate::admin_key;
-use crate::collect::minting::{self, Minted, Wish};
+use crate::collect::minting::{self, MintOptions, Minted};
 use crate::collect::{self, Request};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
@@ -62,7 +62,7 @@ fn never(text: &str) -> Result<String, String> {
 
 /// Makes the key, and shows or writes it.
 pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
-    let wish = Wish { read_only: arguments.read_only, member_id: arguments.member_id };
+    let wish = MintOptions { read_only: arguments.read_only, member_id: arguments.member_id };
     let request = options.request()?;
     let given = match (&arguments.secret_file, arguments.secret_stdin) {
         (Some(path), _) => Some(collect::secret_file(path)?),
