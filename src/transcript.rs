@@ -22,11 +22,11 @@ const LONGEST_SHOWN: usize = 300;
 pub struct KnownLine {
     /// A part of the line that is there in every version.
     pattern: &'static str,
-    /// What it means for somebody with a self-hosted deployment.
+    /// What it means with a self-hosted deployment.
     pub means: &'static str,
     /// The findings, or their families, that explain it.
     pub explained_by: &'static [&'static str],
-    /// Whether the command failed with it; else it is only worth knowing.
+    /// Whether the command failed with it; else it is only for information.
     pub fails: bool,
 }
 
@@ -46,7 +46,7 @@ const fn hint(
     KnownLine { pattern, means, explained_by, fails: false }
 }
 
-/// Where a refused key can come from.
+/// Why the backend may reject the key.
 const REFUSED: &[&str] = &[
     "key",
     "key_shape",
@@ -62,7 +62,7 @@ const REFUSED: &[&str] = &[
 ];
 /// Why nothing answers.
 const NO_ANSWER: &[&str] = &["endpoint", "engine", "storage", "url-refused", "secret-invalid"];
-/// Why the CLI does not see the pair.
+/// Why the CLI does not find URL and key.
 const NOT_SELECTED: &[&str] = &[
     "selection-missing",
     "selection-incomplete",
@@ -73,7 +73,7 @@ const NOT_SELECTED: &[&str] = &[
     "env-file-unreadable",
     "cli-too-old",
 ];
-/// Why there is an answer of somebody else.
+/// Why another server may answer.
 const WRONG_PLACE: &[&str] =
     &["endpoint", "backend-too-old", "cli-newer-than-backend", "cli-too-old"];
 
@@ -81,22 +81,22 @@ const WRONG_PLACE: &[&str] =
 pub static KNOWN: &[KnownLine] = &[
     fails(
         "BadAdminKey",
-        "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
+        "the backend rejects the admin key: it is missing, or made for another secret or instance",
         REFUSED,
     ),
     fails(
         "Failed to authenticate: \"The provided admin key was invalid",
-        "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
+        "the backend rejects the admin key: it is missing, or made for another secret or instance",
         REFUSED,
     ),
     fails(
         "BadDeployKey",
-        "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
+        "the backend got no admin key (a proxy may remove the header), or a system key",
         &["proxy-strips-authorization", "key-is-system-key", "endpoint"],
     ),
     fails(
         "The provided deploy key was invalid for this deployment",
-        "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
+        "the backend got no admin key (a proxy may remove the header), or a system key",
         &["proxy-strips-authorization", "key-is-system-key", "endpoint"],
     ),
     fails("OperationNotPermitted", "the key is read-only: it cannot push", &["key-is-read-only"]),
@@ -105,71 +105,75 @@ pub static KNOWN: &[KnownLine] = &[
         "the key is read-only: it cannot push",
         &["key-is-read-only"],
     ),
-    fails("InvalidAdminKey", "the header holds no `Convex <key>`", &["key_shape", "endpoint"]),
+    fails(
+        "InvalidAdminKey",
+        "the Authorization header is not `Convex KEY`",
+        &["key_shape", "endpoint"],
+    ),
     fails(
         "is an invalid header value",
-        "there is a line break inside the key",
+        "there is a line break in the admin key",
         &["key-mangled", "line-misread"],
     ),
-    fails("Failed to parse URL from", "the URL is none", &["url-invalid", "line-misread"]),
-    fails("Invalid deployment address", "the URL is none", &["url-invalid", "line-misread"]),
-    fails("TypeError: Invalid URL", "the URL is none", &["url-invalid", "line-misread"]),
+    fails("Failed to parse URL from", "the URL is not valid", &["url-invalid", "line-misread"]),
+    fails("Invalid deployment address", "the URL is not valid", &["url-invalid", "line-misread"]),
+    fails("TypeError: Invalid URL", "the URL is not valid", &["url-invalid", "line-misread"]),
     fails(
         "CONVEX_DEPLOYMENT must not be set when",
-        "a cloud deployment is set beside the self-hosted pair",
+        "CONVEX_DEPLOYMENT conflicts with the self-hosted settings",
         &["cloud-deployment-set"],
     ),
     fails(
         "must not be set when CONVEX_DEPLOYMENT is set",
-        "a cloud deployment is set, and the self-hosted pair is not whole",
+        "CONVEX_DEPLOYMENT is set, and the URL or the admin key is missing",
         &["cloud-deployment-set", "selection-incomplete"],
     ),
     fails(
         "incompatible with cloud-hosted env variable",
-        "a cloud deployment is set beside the self-hosted pair",
+        "CONVEX_DEPLOYMENT conflicts with the self-hosted settings",
         &["cloud-deployment-set"],
     ),
     fails(
         "CONVEX_SELF_HOSTED_ADMIN_KEY must be set together",
-        "one of URL and key is missing",
+        "the self-hosted URL or the admin key is missing",
         NOT_SELECTED,
     ),
     fails(
         "Cannot prompt for input in non-interactive terminals",
-        "the CLI does not see both URL and key, and wants to ask for a login",
+        "the CLI does not find both URL and key, so it asks for a login",
         NOT_SELECTED,
     ),
-    fails("build environment detected but", "the CLI does not see both URL and key", NOT_SELECTED),
-    fails("No CONVEX_DEPLOYMENT set", "the CLI does not see both URL and key", NOT_SELECTED),
+    fails("build environment detected but", "the CLI does not find both URL and key", NOT_SELECTED),
+    fails("No CONVEX_DEPLOYMENT set", "the CLI does not find both URL and key", NOT_SELECTED),
     fails(
         "did not contain environment variables for a Convex deployment",
-        "the file of --env-file does not hold the pair",
+        "the file given with --env-file does not contain the URL and the key",
         NOT_SELECTED,
     ),
-    fails("env file does not exist", "there is no such file", NOT_SELECTED),
+    fails("env file does not exist", "the file given with --env-file does not exist", NOT_SELECTED),
     fails(
         "Failed to fetch latest backend version",
-        "the CLI left self-hosted mode for a local backend: it does not see both URL and key",
+        "the CLI does not find both URL and key, so it starts a local backend",
         NOT_SELECTED,
     ),
     fails(
         "Please set CONVEX_DEPLOY_KEY to a new key",
-        "CONVEX_DEPLOY_KEY beats the self-hosted pair",
+        "CONVEX_DEPLOY_KEY overrides the self-hosted settings",
         &["cloud-deploy-key-wins"],
     ),
     fails(
         "flags cannot be used with a self-hosted deployment",
-        "this flag is for Convex Cloud only",
+        "this option is only for Convex Cloud",
         &[],
     ),
     fails(
         "flag cannot be used with a self-hosted deployment",
-        "this flag is for Convex Cloud only",
+        "this option is only for Convex Cloud",
         &[],
     ),
     fails(
         "Unable to read your package.json",
-        "the CLI runs only beside a package.json",
+        "the CLI needs a package.json in this directory",
         &["package-json-missing"],
     ),
     fails(
@@ -184,33 +188,37 @@ pub static KNOWN: &[KnownLine] = &[
     ),
     fails(
         "404 Not Found",
-        "what answers is not the API port of a Convex backend of this age",
+        "the URL is not the API port of a Convex backend of this version",
         WRONG_PLACE,
     ),
-    fails("413 Payload Too Large", "a proxy takes no body of that size", &["proxy-body-too-small"]),
+    fails(
+        "413 Payload Too Large",
+        "a proxy rejects requests of this size",
+        &["proxy-body-too-small"],
+    ),
     fails(
         "413 Request Entity Too Large",
-        "a proxy takes no body of that size",
+        "a proxy rejects requests of this size",
         &["proxy-body-too-small"],
     ),
     fails(
         "502 Bad Gateway",
-        "a proxy does not reach the backend",
+        "a proxy cannot reach the backend",
         &["proxy-error", "engine", "endpoint"],
     ),
     fails(
         "503 Service Unavailable",
-        "a proxy does not reach the backend",
+        "a proxy cannot reach the backend",
         &["proxy-error", "engine", "endpoint"],
     ),
     fails(
         "504 Gateway Time",
-        "a proxy waits for the backend in vain",
+        "a proxy timed out waiting for the backend",
         &["proxy-error", "engine", "endpoint"],
     ),
     fails(
         "500 Internal Server Error",
-        "the backend failed inside: its log says why (often the database behind it)",
+        "internal error of the backend, often of its database: see the backend's log",
         &["storage", "engine", "data-not-writable", "disk-full"],
     ),
     fails(
@@ -220,65 +228,69 @@ pub static KNOWN: &[KnownLine] = &[
     ),
     fails(
         "WebSocket closed with code 1006",
-        "the WebSocket is refused: a proxy without Upgrade",
+        "the WebSocket connection is refused: probably a proxy blocks upgrades",
         &["proxy-no-websocket", "endpoint"],
     ),
     fails(
         "Failed to connect to deployment over WebSocket",
-        "the WebSocket does not come about: a proxy without Upgrade, or the backend closes it",
+        "the WebSocket connection fails: a proxy blocks upgrades, or the backend closes it",
         &["proxy-no-websocket", "endpoint", "storage"],
     ),
-    fails("Unexpected server response: 401", "the backend refuses the key", REFUSED),
+    fails("Unexpected server response: 401", "the backend rejects the admin key", REFUSED),
     fails(
         "InvalidConnectionHeader",
-        "a proxy drops the header Connection",
+        "a proxy removes the Connection header",
         &["proxy-no-websocket"],
     ),
-    fails("InvalidUpgradeHeader", "a proxy drops the header Upgrade", &["proxy-no-websocket"]),
+    fails("InvalidUpgradeHeader", "a proxy removes the Upgrade header", &["proxy-no-websocket"]),
     fails(
         "Failed to create multipart upload",
-        "the object storage refuses the upload: not a matter of the key",
+        "the object storage rejects the upload; the admin key is not the cause",
         &["s3-incomplete", "storage"],
     ),
     fails(
         "AuthProviderDiscoveryFailed",
-        "the app's own login provider is not reachable: not a matter of the admin key",
+        "the app's login provider cannot be reached; the admin key is not the cause",
         &[],
     ),
     fails(
         "Missing environment variable `JWKS`",
-        "the app's own login lacks a variable: not a matter of the admin key",
+        "the app's login needs this variable; the admin key is not the cause",
         &[],
     ),
     fails(
         "\"pkcs8\" must be PKCS#8 formatted string",
-        "the app's own login has a broken key: not a matter of the admin key",
+        "the app's login has an invalid private key; the admin key is not the cause",
         &[],
     ),
     fails(
         "No auth provider found matching the given token",
-        "the app's own login is not configured: not a matter of the admin key",
+        "the app's login is not configured; the admin key is not the cause",
         &[],
     ),
     fails(
         "Could not find public function",
-        "the functions were never pushed here: another deployment, or an empty one",
+        "the functions were never pushed to this deployment: it is another one, or empty",
         &["persistence", "url-reaches-another-backend"],
     ),
     hint(
         "Setting up a new project",
-        "the CLI left self-hosted mode: it does not see both URL and key",
+        "the CLI does not find both URL and key, so it uses Convex Cloud",
         NOT_SELECTED,
     ),
     hint(
         "Welcome to Convex! Would you like to login",
-        "the CLI left self-hosted mode: it does not see both URL and key",
+        "the CLI does not find both URL and key, so it uses Convex Cloud",
         NOT_SELECTED,
     ),
-    hint("Failed due to network error, retrying in", "the CLI tries again for ever", NO_ANSWER),
+    hint(
+        "Failed due to network error, retrying in",
+        "nothing answers; the CLI keeps retrying",
+        NO_ANSWER,
+    ),
     hint(
         "Retrying request (attempt",
-        "nothing answers as it should; the CLI tries for half a minute",
+        "no valid answer; the CLI retries for about 30 seconds",
         NO_ANSWER,
     ),
 ];
@@ -289,7 +301,7 @@ static ANY: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
     regex::bytes::Regex::new(&patterns.join("|")).expect("escaped texts make a valid pattern")
 });
 
-/// What is known of a line, its colours already taken away.
+/// What is known of a line without its colours.
 pub fn known(line: &str) -> Option<&'static KnownLine> {
     KNOWN.iter().find(|known| line.contains(known.pattern))
 }
@@ -329,7 +341,7 @@ impl Transcript {
         self.push(index, bytes);
     }
 
-    /// Takes what stands in lines without an end for whole lines: the command is over.
+    /// Reads lines without an end as whole lines: the command has ended.
     pub fn finish(&mut self) {
         for index in 0..self.open.len() {
             let line = std::mem::take(&mut self.open[index]);
@@ -354,7 +366,7 @@ impl Transcript {
     }
 
     fn judge(&mut self, line: &[u8]) {
-        // A build prints millions of lines; colours may stand inside of what is looked for.
+        // A build prints millions of lines; colours may be inside the pattern.
         if !line.contains(&0x1b) && !ANY.is_match(line) {
             return;
         }
@@ -418,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_fine_is_no_failure() {
+    fn a_success_is_not_a_failure() {
         for line in [
             "- Preparing Convex functions...",
             "✔ 12:00:00 Convex functions ready! (1.2s)",

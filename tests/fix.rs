@@ -541,7 +541,10 @@ async fn a_rotation_names_every_other_place() {
     assert_eq!(fix["errands"], errands, "{fix:#}");
     let text = support::run(&stage, "fix", &["fix", "secret-public"]).await.stdout;
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
-    assert!(at("  stops working ") < at("  is kept ") && at("  is kept ") < at("+INSTANCE_SECRET"), "{text}");
+    assert!(
+        at("  stops working ") < at("  is kept ") && at("  is kept ") < at("+INSTANCE_SECRET"),
+        "{text}"
+    );
     assert!(at("+INSTANCE_SECRET") < at("Then put the new key there, too:"), "{text}");
     assert!(
         at("Then put the new key there, too:") < at("GitHub Actions secret CONVEX_KEY"),

@@ -84,8 +84,12 @@ impl Place {
         let code = output.status.code().unwrap_or_else(|| panic!("hangs: {arguments:?}"));
         assert!((0..=3).contains(&code), "{code}: {stderr}");
         for text in [&stdout, &stderr] {
-            assert!(!text.contains("panicked") && !text.contains("failed inside")
-                && !text.contains("internal error"), "{text}");
+            assert!(
+                !text.contains("panicked")
+                    && !text.contains("failed inside")
+                    && !text.contains("internal error"),
+                "{text}"
+            );
             assert!(!text.contains("ac4b324c21e8226a"), "the key: {text}");
         }
         Ran { code, stdout, stderr, took }

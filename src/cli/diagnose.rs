@@ -118,14 +118,17 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Writes the report beside the output of another command: text to the standard error, other
-/// formats to their files alone.
-pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
+/// Writes the report of `run`: `on_screen` as text to stderr, other formats only to their files.
+pub(super) fn write_with_command(
+    options: &Options,
+    report: &Report,
+    on_screen: &Report,
+) -> anyhow::Result<()> {
     let all = outputs(options);
     let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
     write(options, &files, report)?;
     let detail = if options.verbose { Detail::Verbose } else { Detail::Normal };
-    output::note(text::render(report, output::width(), detail).trim_end());
+    output::note(text::render(on_screen, output::width(), detail).trim_end());
     Ok(())
 }
 

@@ -185,7 +185,7 @@ fn die(step: &str) {
     }
 }
 
-/// Changes two files and makes one; keeps all of it or, where it is told so, takes all of it back.
+/// Changes two files and makes one; keeps all of it or, on request, restores all of it.
 #[test]
 #[ignore = "only the child of the test below"]
 fn child_that_is_killed() {
@@ -205,7 +205,7 @@ fn child_that_is_killed() {
 fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
     let steps = [
         "locked",
-        "written beside",
+        "written next to it",
         "the old one has a second name",
         "renamed",
         "made",

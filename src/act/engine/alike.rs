@@ -1,7 +1,7 @@
 //! From a container as the engine shows it to the definition of one that is made alike. Pure.
 //!
 //! What the engine shows is what was asked for when the container was made, plus what it chose
-//! itself (a short id as host name and alias, addresses, the names of nameless volumes) and what
+//! itself (a short id as host name and alias, addresses, the names of anonymous volumes) and what
 //! the image added. The first and the last are asked for again; of the second only the volumes,
 //! which are carried over by name as Compose does. A MAC address is kept where the container runs
 //! and it is not the one that follows from the IP address; engines before 25 do not take it back,
@@ -55,7 +55,7 @@ pub(super) fn alike(
     if joins {
         host.port_bindings = None;
     }
-    // One that the engine made of the id, or that it refuses beside somebody else's.
+    // One that the engine made of the id, or that it refuses because another container has it.
     let own_host = config.hostname.filter(|name| {
         let shared = joins || host.uts_mode.as_deref() == Some("host");
         !shared && *name != short(old)
@@ -111,7 +111,7 @@ fn environment(old: Vec<String>, image: &Image, change: &ContainerChange) -> Vec
         entries.retain(|entry| name_of(entry) != *name);
         match value {
             Some(value) => entries.insert(at, format!("{name}={}", VariableValue::expose(value))),
-            // The engine adds what the image sets, unless the bare name stands there: then it is
+            // The engine adds what the image sets, unless the bare name is there: then it is
             // not set.
             None if image.environment.iter().any(|entry| name_of(entry) == *name) => {
                 entries.insert(at, name.clone());
@@ -129,7 +129,7 @@ fn gives_way(path: &str, change: &ContainerChange) -> bool {
     dropped || change.mounts.iter().any(|(_, target)| is_at_or_under(path, target))
 }
 
-/// Whether `path` is `root` or lies below it.
+/// Whether `path` is `root` or below it.
 pub(super) fn is_at_or_under(path: &str, root: &str) -> bool {
     let rest = trimmed(path).strip_prefix(trimmed(root));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -139,7 +139,7 @@ fn trimmed(path: &str) -> &str {
     path.trim_end_matches('/')
 }
 
-/// Puts the mounts into `host`: those asked for by name as they were, the nameless ones and those
+/// Puts the mounts into `host`: those asked for by name as they were, the anonymous ones and those
 /// that came from another container by the name or the path that they got, and those of the change.
 fn mount(host: &mut HostConfig, points: &[MountPoint], change: &ContainerChange) {
     let stays = |target: Option<&str>| target.is_some_and(|target| !gives_way(target, change));
@@ -150,11 +150,11 @@ fn mount(host: &mut HostConfig, points: &[MountPoint], change: &ContainerChange)
         tmpfs.retain(|target, _| stays(Some(target)));
     }
     let mut mounts = host.mounts.take().unwrap_or_default();
-    let nameless = |mount: &Mount| {
+    let is_anonymous = |mount: &Mount| {
         mount.typ == Some(MountType::VOLUME) && mount.source.as_deref().is_none_or(str::is_empty)
     };
-    mounts.retain(|mount| stays(mount.target.as_deref()) && !nameless(mount));
-    // The other container may be gone by now, and its mounts stand in the list below.
+    mounts.retain(|mount| stays(mount.target.as_deref()) && !is_anonymous(mount));
+    // The other container may be gone by now, and its mounts are in the list below.
     host.volumes_from = None;
 
     let asked: Vec<String> = host
@@ -347,8 +347,8 @@ mod tests {
         let (mut body, further) = made(&old, &ContainerChange::default());
         let mut host = serde_json::to_value(&old.host_config).unwrap();
         host.as_object_mut().unwrap().remove("ContainerIDFile");
-        // The nameless volume goes by its name, and comes last.
-        let nameless = old
+        // The anonymous volume is mounted by its name, and comes last.
+        let anonymous = old
             .mounts
             .as_ref()
             .unwrap()
@@ -357,7 +357,7 @@ mod tests {
         let mounts = host["Mounts"].as_array_mut().unwrap();
         mounts.retain(|mount| mount["Target"] != "/convex/data");
         mounts.push(json!({"Type": "volume", "Target": "/convex/data", "ReadOnly": false,
-            "Source": nameless.unwrap().name, "VolumeOptions": {"NoCopy": true}}));
+            "Source": anonymous.unwrap().name, "VolumeOptions": {"NoCopy": true}}));
         for host in [&mut host, &mut body["HostConfig"]] {
             host["Mounts"] = sorted(&mut host["Mounts"]);
         }
@@ -466,7 +466,7 @@ mod tests {
         let (body, further) = made(&old, &ContainerChange::default());
         let host = &body["HostConfig"];
         assert_eq!(host["VolumesFrom"], Json::Null);
-        let nameless = old.mounts.unwrap().pop().unwrap().name;
+        let anonymous = old.mounts.unwrap().pop().unwrap().name;
         let volume = |source: Json, target: &str| {
             json!({"Type": "volume", "Source": source, "Target": target, "ReadOnly": true,
                 "VolumeOptions": {"NoCopy": true}})
@@ -474,7 +474,10 @@ mod tests {
         let bind = json!({"Type": "bind", "Source": "/srv/rich/cfg", "Target": "/cfg",
             "ReadOnly": true, "BindOptions": {"Propagation": "rprivate"}});
         let donated = volume(json!("donated"), "/donated");
-        assert_eq!(host["Mounts"], json!([donated, bind, volume(json!(nameless), "/convex/data")]));
+        assert_eq!(
+            host["Mounts"],
+            json!([donated, bind, volume(json!(anonymous), "/convex/data")])
+        );
         // The host name was the engine's own, and the default network takes no settings.
         assert_eq!(body.get("Hostname"), None);
         assert_eq!(body.get("NetworkingConfig"), None);

@@ -1,16 +1,16 @@
-//! What shall be different about a container.
+//! The difference between a container and its replacement.
 
 use std::fmt;
 
 use crate::secret::Secret;
 
-/// What shall be different; everything else stays as it is.
+/// The difference to the old container; everything else stays the same.
 #[derive(Default)]
 pub struct ContainerChange {
     /// Volumes that exist already, and where they go (absolute paths in the container). Each takes
     /// the place of whatever is mounted at that path or below it.
     pub mounts: Vec<(String, String)>,
-    /// Paths whose mounts are taken away, each exactly that one. The engine makes a nameless volume
+    /// Paths whose mounts are taken away, each exactly that one. The engine creates an anonymous volume
     /// where the image declares one.
     pub drop_mounts: Vec<String>,
     /// Variables with their new values; `None` takes the variable away, even one that the image
@@ -20,9 +20,9 @@ pub struct ContainerChange {
 
 /// The value of a variable.
 pub enum VariableValue {
-    /// One that anybody may see.
+    /// One that may be shown.
     Plain(String),
-    /// One that nobody may.
+    /// One that must stay secret.
     Secret(Secret),
 }
 
@@ -36,7 +36,7 @@ impl VariableValue {
     }
 }
 
-/// Without any value: whoever prints a change shall not have to think of its secrets.
+/// Without any value, so that a printed change never shows a secret.
 impl fmt::Debug for ContainerChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();

@@ -283,12 +283,18 @@ mod tests {
             (at("volume/tmp/", |it| it.set_uid(0)), "volume/tmp/ has a different owner"),
             (at("volume/db", |it| it.set_gid(0)), "volume/db has a different owner"),
             (at("volume/", |it| it.set_mtime(1)), "volume/ has a different modification time"),
-            (at("volume/link", |it| it.set_link_name("x").unwrap()), "volume/link is a link to something else"),
+            (
+                at("volume/link", |it| it.set_link_name("x").unwrap()),
+                "volume/link is a link to something else",
+            ),
             (
                 at("volume/tmp/", |it| it.set_entry_type(tar::EntryType::Fifo)),
                 "volume/tmp/ is not of the same type",
             ),
-            (at("volume/db", |it| it.set_path("volume/dc").unwrap()), "is only in one of the two volumes"),
+            (
+                at("volume/db", |it| it.set_path("volume/dc").unwrap()),
+                "is only in one of the two volumes",
+            ),
         ] {
             let found = compared(&whole, &other).unwrap_err();
             assert!(found.contains(said), "{found} instead of {said}");

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::checks::key::build::{self, Seen, declared, entry, mount, valid};
+use crate::evidence::Evidence;
 use crate::evidence::compose::{DeclaredVolume, EntryValue, EnvironmentEntry, SqlUrl};
 use crate::evidence::docker::{EngineVersion, MountKind, SecretState, Volume, VolumeBacking};
+use crate::report::{Fate, Operation};
 use Fate::{Kept, Lost, Recoverable, Unknown};
 
 /// What was measured; the head of the file explains its letters.

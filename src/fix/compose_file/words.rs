@@ -2,7 +2,7 @@
 
 use super::tree::Style;
 
-/// Where a scalar stands.
+/// Where a scalar is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// Behind a key or a dash.
@@ -106,7 +106,7 @@ fn is_same(rest: &str, name: &str) -> bool {
     for char in argument.chars() {
         match char {
             '{' => open += 1,
-            // Another brace ends it: something stands behind.
+            // Another brace ends it: something follows.
             '}' if open == 0 => return false,
             '}' => open -= 1,
             _ => {}
