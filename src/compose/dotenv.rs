@@ -47,7 +47,7 @@ impl Variables for Layered<'_> {
     }
 }
 
-/// Reads a file into `sets`; what it sets anew wins. Returns the variables that were used and are
+/// Reads a file into `sets`; what it sets again wins. Returns the variables that were used and are
 /// set nowhere.
 pub(super) fn parse(
     text: &str,
@@ -64,7 +64,7 @@ pub(super) fn parse(
     Ok(unset)
 }
 
-/// `format: raw`: each line is `KEY=value`, the value as it stands.
+/// `format: raw`: each line is `KEY=value`, the value unchanged.
 pub(super) fn parse_raw(
     text: &str,
     file: u32,
@@ -224,7 +224,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// The name, and whether it stands alone on its line.
+    /// The name, and whether it is alone on its line.
     fn key(&mut self) -> Result<(&'t str, bool), Fault> {
         let rest = self.rest();
         for (index, char) in rest.char_indices() {

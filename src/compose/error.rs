@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::source::At;
 
-/// How many faults of one step are collected: nobody reads more, and a hostile file has millions.
+/// How many faults of one step are collected: more would not be read, and a hostile file has millions.
 pub(super) const MOST_ERRORS: usize = 100;
 
 /// What kind of fault an [`Error`] is.

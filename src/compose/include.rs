@@ -9,7 +9,7 @@ use super::discover::Reader;
 use super::environment::Environment;
 use super::error::{ErrorKind, Errors};
 use super::interpolate::Variables;
-use super::layers::{DEEPEST_CHAIN, Level, model, parse, placed, told_all};
+use super::layers::{DEEPEST_CHAIN, Level, check_conflicts, model, parse, placed};
 use super::merge::{self, Conflict};
 use super::source::{join, join_written, relative};
 use super::tree::{Entry, Map, Node, Used, Value};
@@ -38,7 +38,7 @@ pub(super) fn obey(
     for (index, item) in items.into_iter().enumerate() {
         let imported = include_one(&item, index, &stack, level, reader)
             .map_err(|errors| placed(errors, item.pos, reader))?;
-        told_all(import(imported, root), reader)?;
+        check_conflicts(import(imported, root), reader)?;
     }
     Ok(())
 }

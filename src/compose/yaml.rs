@@ -87,7 +87,7 @@ struct Builder<'t> {
     aliased: usize,
     path: Vec<String>,
     removals: Vec<Removal>,
-    /// Where of those an `!override` stands.
+    /// Where of those an `!override` is.
     overrides: Vec<Vec<String>>,
     /// Those of [`Document`].
     tags: Vec<(Pos, String)>,
@@ -101,11 +101,11 @@ struct Builder<'t> {
 struct Anchored {
     node: Node,
     order: Option<Order>,
-    /// Where in the node an `!override` stands.
+    /// Where in the node an `!override` is.
     overrides: Vec<Vec<String>>,
 }
 
-/// What stands at a node's place once its tag is obeyed.
+/// What replaces a node once its tag is applied.
 enum Built {
     Node(Node),
     /// `!reset`: nothing.

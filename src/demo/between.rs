@@ -1,4 +1,4 @@
-//! What stands between a client and the recorded backends: a reverse proxy with its faults, before
+//! What is between a client and the recorded backends: a reverse proxy with its faults, before
 //! one backend or several. One request per connection.
 
 use std::sync::Arc;

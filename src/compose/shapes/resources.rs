@@ -1,4 +1,4 @@
-//! What a file holds beside its services.
+//! What a file has besides its services.
 
 use super::Rest::{Closed, Keys, Open};
 use super::Shape::{List, Map, Or, Scalar};

@@ -23,7 +23,7 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// Answers the handshake and, when it stands, goes on talking in the background.
+/// Answers the handshake and, if it succeeds, continues in the background.
 pub(super) fn handshake(backend: &Backend, request: &mut Request<Incoming>) -> Answer {
     let refuse =
         |code, message| Refusal::new(StatusCode::BAD_REQUEST, code, message).answer(backend);

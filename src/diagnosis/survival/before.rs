@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(one.deletes, ["volume app_data", "volume app_pg"]);
         let one = before(&evidence, "docker volume rm app_data").unwrap();
         assert_eq!(one.deletes, [""; 0]);
-        assert!(one.notes[0].contains("refuses while app_data is in use"), "{:?}", one.notes);
+        assert!(one.notes[0].contains("refuses this while app_data is in use"), "{:?}", one.notes);
         let one = before(&evidence, "docker volume prune").unwrap();
         assert!(one.notes[0].contains("other projects"), "{:?}", one.notes);
     }

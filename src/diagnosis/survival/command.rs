@@ -396,21 +396,21 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         for (line, part) in [
-            ("", "no command"),
+            ("", "command is missing"),
             ("rm -rf /", "`rm`"),
             ("docker compose down -x", "-x"),
             ("docker compose nuke", "nuke"),
             ("docker rm -f $(docker ps -aq)", "`$…`"),
             ("docker volume rm data*", "`*`"),
             ("docker compose down | tee log", "`|`"),
-            ("docker compose down &&", "no command"),
+            ("docker compose down &&", "command is missing"),
             ("docker volume prune --filter label=x", "--filter"),
             ("docker -H tcp://far volume prune", "-H"),
             ("docker compose -p", "-p needs a value"),
             ("docker compose down 'x", "quote"),
             ("FOO=bar docker compose up", "FOO"),
-            ("docker", "nothing"),
-            ("&& docker compose up", "no command"),
+            ("docker", "docker needs a command"),
+            ("&& docker compose up", "command is missing"),
         ] {
             let error = parse(line).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");

@@ -29,21 +29,21 @@ pub struct NoSafeEdit {
     pub why: String,
     /// The line of the file, from 1.
     pub line: usize,
-    /// What to write instead of the edit, as the end of the sentence "add it yourself: …".
+    /// What to write instead of the edit, as the end of the sentence "do this yourself: …".
     pub by_hand: String,
 }
 
 impl NoSafeEdit {
     /// The sentence with the file's name: `service backend is written in one line (compose.yml:3);
-    /// add it yourself: …`.
+    /// do this yourself: …`.
     pub fn in_words(&self, file: &str) -> String {
-        format!("{} ({file}:{}); add it yourself: {}", self.why, self.line, self.by_hand)
+        format!("{} ({file}:{}); do this yourself: {}", self.why, self.line, self.by_hand)
     }
 }
 
 impl fmt::Display for NoSafeEdit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} (line {}); add it yourself: {}", self.why, self.line, self.by_hand)
+        write!(out, "{} (line {}); do this yourself: {}", self.why, self.line, self.by_hand)
     }
 }
 
@@ -62,7 +62,7 @@ pub fn mount_volume(
     key: &str,
     target: &str,
 ) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`- {key}:{target}` under `volumes:` of service {service}");
+    let by_hand = || format!("add `- {key}:{target}` under `volumes:` of service {service}");
     let change = IntendedChange::Mount { service, key, target };
     edit(text, &[(Word::Key, key), (Word::Path, target)], &change, by_hand, |text| {
         volumes::mount_over(text, service, key, target)
@@ -78,9 +78,9 @@ pub fn mount_volume(
 /// labels.
 pub fn declare_volume(text: &str, key: &str, adopt: Option<&str>) -> Result<String, NoSafeEdit> {
     let by_hand = || match adopt {
-        None => format!("`{key}:` under the top-level `volumes:`"),
+        None => format!("add `{key}:` under the top-level `volumes:`"),
         Some(name) => format!(
-            "`external: true` and `name: {name}` under `{key}:` of the top-level `volumes:`"
+            "add `external: true` and `name: {name}` under `{key}:` of the top-level `volumes:`"
         ),
     };
     let words = [(Word::Key, key), (Word::Key, adopt.unwrap_or(key))];
@@ -97,7 +97,7 @@ pub fn declare_volume(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
 /// Besides what is written unusually: the variable has a value of its own ([`interpolate_variable`]
 /// is for that), or one made of other variables.
 pub fn pass_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`{name}: ${{{name}}}` under `environment:` of service {service}");
+    let by_hand = || format!("add `{name}: ${{{name}}}` under `environment:` of service {service}");
     let change = IntendedChange::Passed { service, name };
     edit(text, &[(Word::Variable, name)], &change, by_hand, |text| {
         variables::pass(text, service, name)
@@ -111,7 +111,7 @@ pub fn pass_variable(text: &str, service: &str, name: &str) -> Result<String, No
 /// Besides what is written unusually: the environment does not set it, sets it twice, or makes it
 /// of variables.
 pub fn interpolate_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`{name}: ${{{name}}}` under `environment:` of service {service}");
+    let by_hand = || format!("add `{name}: ${{{name}}}` under `environment:` of service {service}");
     let change = IntendedChange::Passed { service, name };
     edit(text, &[(Word::Variable, name)], &change, by_hand, |text| {
         variables::interpolate(text, service, name)
@@ -123,7 +123,7 @@ pub fn interpolate_variable(text: &str, service: &str, name: &str) -> Result<Str
 /// # Errors
 /// What is written unusually, among it a value that comes from a merge key.
 pub fn remove_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("nothing for {name} under `environment:` of service {service}");
+    let by_hand = || format!("remove {name} from `environment:` of service {service}");
     let change = IntendedChange::Gone { service, name };
     edit(text, &[(Word::Variable, name)], &change, by_hand, |text| {
         variables::remove(text, service, name)

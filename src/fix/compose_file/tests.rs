@@ -158,9 +158,9 @@ fn a_mount_that_is_not_sure_is_refused() {
     refused(
         &mount,
         &[
-            ("services: {b: {image: x}}\n", 1, "in one line"),
-            ("services:\n  b: {image: x}\n", 2, "in one line"),
-            ("services:\n  c:\n    image: x\n", 1, "no service b"),
+            ("services: {b: {image: x}}\n", 1, "on one line"),
+            ("services:\n  b: {image: x}\n", 2, "on one line"),
+            ("services:\n  c:\n    image: x\n", 1, "service b does not exist"),
             ("x: &b\n  image: x\nservices:\n  b: *b\n", 4, "alias"),
             ("services:\n  b: &b\n    image: x\n  c:\n    <<: *b\n", 3, "anchor"),
             (
@@ -197,12 +197,12 @@ fn a_mount_that_is_not_sure_is_refused() {
                 "alias",
             ),
             ("services:\n  b:\n    image: x\n---\nservices:\n  b:\n    image: y\n", 5, "several"),
-            ("services:\n  b:\n    image: x\n    image: y\n", 4, "second time"),
-            ("services:\n  b:\n    image: x\n\tvolumes: []\n", 4, "no YAML"),
-            ("services:\n  b:\n    image: x\n    volumes: a:/a\n", 4, "no list"),
+            ("services:\n  b:\n    image: x\n    image: y\n", 4, "there twice"),
+            ("services:\n  b:\n    image: x\n\tvolumes: []\n", 4, "not valid YAML"),
+            ("services:\n  b:\n    image: x\n    volumes: a:/a\n", 4, "not a list"),
             ("", 1, "empty"),
-            ("- x\n", 1, "no mapping"),
-            ("services:\n  c:\n    extends: b\n  b:\n    image: x\n", 1, "more than that"),
+            ("- x\n", 1, "not a mapping"),
+            ("services:\n  c:\n    extends: b\n  b:\n    image: x\n", 1, "other parts"),
             (
                 "services:\n  c:\n    extends: {file: o.yml, service: d}\n  b:\n    image: x\n",
                 1,
@@ -213,7 +213,7 @@ fn a_mount_that_is_not_sure_is_refused() {
     let why = mount("services:\n  b: {image: x}\n").unwrap_err();
     assert_eq!(
         why.in_words("compose.yml"),
-        "service b is written in one line (compose.yml:2); write by hand: `- data:/convex/data` under `volumes:` of service b"
+        "service b is written on one line (compose.yml:2); do this yourself: add `- data:/convex/data` under `volumes:` of service b"
     );
     let text = "services:\n  b:\n    image: x\n";
     let one_letter = mount_volume(text, "b", "d", "/d").unwrap_err();
@@ -253,9 +253,9 @@ fn a_volume_is_declared() {
     refused(
         &edit,
         &[
-            (&with("volumes: []\n"), 6, "no mapping"),
+            (&with("volumes: []\n"), 6, "not a mapping"),
             (&with("volumes: &v {}\nx-v: *v\n"), 6, "anchor"),
-            ("{services: {b: {image: x}}}\n", 1, "in one line"),
+            ("{services: {b: {image: x}}}\n", 1, "on one line"),
         ],
     );
 }
@@ -377,8 +377,8 @@ fn a_variable_is_passed_through() {
             (&with("    environment:\n      - NEW=\n      - NEW=\n"), 6, "twice"),
             (&merging.replace("A: 1", "NEW: 1"), 7, "merge key"),
             ("x-e: &e\n  A: 1\nservices:\n  b:\n    image: x\n    environment: *e\n", 6, "alias"),
-            (&with("    environment:\n      - {NEW: x}\n"), 5, "no text"),
-            (&with("    environment: NEW\n"), 4, "no mapping and no list"),
+            (&with("    environment:\n      - {NEW: x}\n"), 5, "not a text"),
+            (&with("    environment: NEW\n"), 4, "neither a mapping nor a list"),
         ],
     );
     assert!(pass_variable(&with(""), "b", "A B").is_err());
@@ -404,7 +404,7 @@ fn a_value_makes_room_for_its_variable() {
         &edit,
         &[
             (&with("      T: 1\n"), 3, "does not set S"),
-            (&with("      S: |\n        abc\n"), 5, "no short text"),
+            (&with("      S: |\n        abc\n"), 5, "not a short text"),
             (&with("      S: a\n        b\n"), 5, "several lines"),
             (&with("      S: a${B}\n"), 5, "other variables"),
             (&with("      S: &s abc\n      T: *s\n"), 5, "anchor"),
@@ -448,11 +448,7 @@ fn a_variable_goes() {
     refused(
         &edit,
         &[
-            (
-                &with("    environment:\n      - S=1\n      # - A\n      - S=2\n"),
-                5,
-                "but for comments",
-            ),
+            (&with("    environment:\n      - S=1\n      # - A\n      - S=2\n"), 5, "only entry"),
             (&with("    environment:\n      ? S\n      : 1\n      A: 1\n"), 5, "shares its line"),
             (&with("    environment:\n      S: &s 1\n      A: *s\n"), 5, "anchor"),
             (
