@@ -93,6 +93,21 @@ const fn any(rest: Rest) -> Shape {
     Map(Mapping { also: &[], keys: &[], rest, required: &[] })
 }
 
+/// A mapping of these keys and nothing else.
+const fn closed(keys: Fields) -> Shape {
+    closed_requiring(&[], keys)
+}
+
+/// The same, some of whose keys have to be there.
+const fn closed_requiring(required: &'static [&'static str], keys: Fields) -> Shape {
+    Map(Mapping { also: &[], keys, rest: Rest::Closed, required })
+}
+
+/// A mapping of these keys, and any others.
+const fn open(keys: Fields) -> Shape {
+    Map(Mapping { also: &[], keys, rest: Rest::Open, required: &[] })
+}
+
 /// A whole file.
 pub(super) static ROOT: Shape = object(&[
     ("configs", &any(Names(&CONFIG, true))),
