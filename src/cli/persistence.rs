@@ -1,5 +1,7 @@
 //! `convex-doctor persistence`: which Docker commands keep or delete keys and data here.
 
+use std::path::Path;
+
 use super::{Exit, Format, Options};
 use crate::collect;
 use crate::diagnosis::survival;
@@ -89,7 +91,12 @@ fn source_note(evidence: &Evidence) -> Option<String> {
     let reason = evidence.docker.seen().err()?.reason;
     output::note(&format!("note: Docker was not checked: {reason}"));
     let compose = evidence.compose.seen().ok().and_then(Option::as_ref)?;
-    let files = compose.files.iter().map(|file| sanitize(file)).collect::<Vec<_>>().join(", ");
+    let relative = |file: &String| {
+        let path = Path::new(file);
+        let path = path.strip_prefix(&compose.directory).unwrap_or(path);
+        sanitize(&path.display().to_string())
+    };
+    let files = compose.files.iter().map(relative).collect::<Vec<_>>().join(", ");
     Some(format!("Based on {files} only (Docker was not checked)."))
 }
 

@@ -15,7 +15,7 @@ use bollard::models::{
     NetworkingConfig,
 };
 
-use super::change::{ContainerChange, VariableValue};
+use super::change::ContainerChange;
 
 /// The definition of a container that is like another but for a change.
 pub(super) struct Alike {
@@ -110,7 +110,7 @@ fn environment(old: Vec<String>, image: &Image, change: &ContainerChange) -> Vec
         let at = first.unwrap_or(entries.len());
         entries.retain(|entry| name_of(entry) != *name);
         match value {
-            Some(value) => entries.insert(at, format!("{name}={}", VariableValue::expose(value))),
+            Some(value) => entries.insert(at, format!("{name}={}", value.expose())),
             // The engine adds what the image sets, unless the bare name is there: then it is
             // not set.
             None if image.environment.iter().any(|entry| name_of(entry) == *name) => {
@@ -124,9 +124,7 @@ fn environment(old: Vec<String>, image: &Image, change: &ContainerChange) -> Vec
 
 /// Whether what is mounted at `path` gives way to the change.
 fn gives_way(path: &str, change: &ContainerChange) -> bool {
-    let path = trimmed(path);
-    let dropped = change.drop_mounts.iter().any(|target| trimmed(target) == path);
-    dropped || change.mounts.iter().any(|(_, target)| is_at_or_under(path, target))
+    change.mounts.iter().any(|(_, target)| is_at_or_under(path, target))
 }
 
 /// Whether `path` is `root` or below it.
@@ -422,32 +420,27 @@ mod tests {
         assert_eq!(targets(&found).len(), 5);
         // Binds and tmpfs give way too, and what the image declares is not asked for twice.
         let old = inspected("compose");
-        let (body, _) =
-            made(&old, &ContainerChange { drop_mounts: vec!["/etc/cfg".to_owned()], ..to("/run") });
+        let mut both = to("/run");
+        both.mounts.extend(to("/etc/cfg").mounts);
+        let (body, _) = made(&old, &both);
         assert_eq!(body["HostConfig"]["Binds"], json!([]));
         assert_eq!(body["HostConfig"]["Tmpfs"], json!({}));
         let (body, _) = made(&old, &to("/convex/data"));
         assert_eq!(body["Volumes"], json!({}));
-        let dropped = ContainerChange {
-            drop_mounts: vec!["/convex".to_owned()],
-            ..ContainerChange::default()
-        };
-        assert_eq!(targets(&mounts(&dropped)).len(), 4, "dropped is exactly that one");
     }
 
     #[test]
     fn variables_are_set_in_their_place_and_taken_away() {
-        let plain = |text: &str| Some(VariableValue::Plain(text.to_owned()));
-        let secret = |text: &str| Some(VariableValue::Secret(crate::secret::Secret::new(text)));
+        let secret = |text: &str| Some(crate::secret::Secret::new(text));
         let old = ["A=1", "BARE", "A=2", "PATH=/bin", "AB=3"].map(str::to_owned).to_vec();
         let image = Image { reference: String::new(), environment: vec!["PATH=/bin".to_owned()] };
         for (changes, expected) in [
             (vec![], "A=1 BARE A=2 PATH=/bin AB=3"),
-            (vec![("A", plain("x"))], "A=x BARE PATH=/bin AB=3"),
+            (vec![("A", secret("x"))], "A=x BARE PATH=/bin AB=3"),
             (vec![("A", None)], "BARE PATH=/bin AB=3"),
             (vec![("BARE", secret("s=t"))], "A=1 BARE=s=t A=2 PATH=/bin AB=3"),
             (
-                vec![("NEW", plain("")), ("NEWER", plain("y"))],
+                vec![("NEW", secret("")), ("NEWER", secret("y"))],
                 "A=1 BARE A=2 PATH=/bin AB=3 NEW= NEWER=y",
             ),
             (vec![("PATH", None)], "A=1 BARE A=2 PATH AB=3"),

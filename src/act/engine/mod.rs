@@ -27,7 +27,7 @@ use bollard::query_parameters::{
     RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
 };
 
-pub use change::{ContainerChange, VariableValue};
+pub use change::ContainerChange;
 pub use copy::{Copied, CopyProgress};
 pub use recover::Recovered;
 pub use replace::{Kept, Replaced};

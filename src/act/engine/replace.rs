@@ -16,12 +16,12 @@ use bollard::query_parameters::{
 };
 
 use super::alike::{self, Alike, alike};
-use super::change::{ContainerChange, VariableValue};
+use super::change::ContainerChange;
 use super::judge::{self, name_of};
 use super::{Engine, EngineFailure, KEPT, NEW, SET_ASIDE, begin, found};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::{helper, is_anonymous, words};
-use crate::secret::sanitize;
+use crate::secret::{Secret, sanitize};
 
 /// The label of a container that was put in another's place; its value names the process that made
 /// it.
@@ -526,7 +526,7 @@ impl Hidden {
         let new = change.environment.iter().filter_map(|(_, value)| value.as_ref());
         let mut values: Vec<_> = known
             .map(|(_, value)| value)
-            .chain(new.map(VariableValue::expose))
+            .chain(new.map(Secret::expose))
             .filter(|value| value.len() >= Self::SHORTEST)
             .map(|value| zeroize::Zeroizing::new(value.to_owned()))
             .collect();
@@ -542,7 +542,6 @@ impl Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn an_engine_that_quotes_a_variable_gives_nothing_away() {
@@ -550,7 +549,7 @@ mod tests {
             "Config": {"Env": ["PASSWORD=swordfish", "NAME", "DEBUG=1", "LONG=swordfish-again"]}
         }))
         .unwrap();
-        let secret = Some(VariableValue::Secret(Secret::new("s3cret-value")));
+        let secret = Some(Secret::new("s3cret-value"));
         let change = ContainerChange {
             environment: vec![("NEW".to_owned(), secret)],
             ..ContainerChange::default()
