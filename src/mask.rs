@@ -233,7 +233,7 @@ fn pieces(line: &str, guarded: bool) -> Vec<(&str, bool)> {
         Regex::new(r#"([A-Za-z_][\w.-]*)["']?\s*(?::\s+|=)("[^"]*"?|'[^']*'?|[^\s,{}\[\]]+)"#)
             .expect("a pattern of this file is valid")
     });
-    // In a flow collection or a plain line: everything that is no key and no punctuation.
+    // In a flow collection or a plain line: everything except keys and punctuation.
     static VALUE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"("[^"]*"?|'[^']*'?|[^\s,{}\[\]"':=-][^,{}\[\]]*)"#)
             .expect("a pattern of this file is valid")

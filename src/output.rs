@@ -50,7 +50,7 @@ pub fn set_color(choice: Color) {
     .write_global();
 }
 
-/// Writes a report to standard output. A reader that went away is no error.
+/// Writes a report to standard output. A reader that went away is not an error.
 pub fn print(text: &str) -> Result<(), WriteError> {
     let clean = secret::scrub(text);
     let mut out = anstream::stdout().lock();
@@ -74,7 +74,8 @@ pub fn print_asked_for(text: &zeroize::Zeroizing<String>) -> Result<(), WriteErr
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(WriteError::Stdout)
 }
 
-/// Writes a note to standard error, with a line end. A failure is ignored: there is nowhere to report it.
+/// Writes a note to standard error, with a line end. A failure is ignored: there is nowhere to
+/// report it.
 pub fn note(text: &str) {
     let clean = secret::scrub(text);
     let mut out = anstream::stderr().lock();

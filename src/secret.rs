@@ -20,7 +20,7 @@ const SHORTEST_SCRUBBED: usize = 6;
 /// things.
 const SHORTEST_WORD: usize = 12;
 
-/// A secret that goes on over more lines than this is no key; as a whole it is still known.
+/// A secret with more lines than this is not a key; as a whole it is still known.
 const MOST_LINES: usize = 64;
 
 /// Public words that people put where a secret belongs; cutting them out would only make the report

@@ -20,7 +20,7 @@ pub(super) struct Set {
 /// What files set, by name.
 pub(super) type Sets = BTreeMap<String, Set>;
 
-/// Why a file is no `.env` file. The sentence never quotes a value.
+/// Why a file is not a `.env` file. The sentence never quotes a value.
 pub(super) struct Fault {
     /// What Compose says of the file.
     pub(super) verb: &'static str,

@@ -43,7 +43,7 @@ pub(super) fn obey(
     Ok(())
 }
 
-/// Go's `%v` of what is no list, as far as it holds no value.
+/// Go's `%v` of what is not a list, as far as it has no value.
 fn shown(node: &Node) -> String {
     match &node.value {
         Value::Map(_) => "map[".to_owned(),
@@ -133,7 +133,7 @@ fn include_one(
         let way = relative(level.directory, &directory);
         (directory, way)
     } else {
-        // Of what is no directory Compose takes the parent, for paths alone.
+        // If it is not a directory, Compose uses its parent, but only for paths.
         let mut base = join(level.directory, given);
         if !reader.files.is_dir(&base) {
             let above = Path::new(given).parent().unwrap_or(Path::new(""));

@@ -141,7 +141,7 @@ impl Scanner {
         }
     }
 
-    /// What is no block: something in brackets, in quotes, or a word.
+    /// What is not a block: something in brackets, in quotes, or a word.
     fn word(&mut self, first: u8) -> Result<(), Misplaced> {
         match first {
             b'[' | b'{' => self.brackets += 1,

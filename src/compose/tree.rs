@@ -137,7 +137,7 @@ impl Node {
         }
     }
 
-    /// The entry of a mapping; `None` also when this is no mapping.
+    /// The entry of a mapping; `None` also when this is not a mapping.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         self.as_map()?.get(key).map(|entry| &entry.node)
     }

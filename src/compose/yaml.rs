@@ -374,7 +374,7 @@ impl<'t> Builder<'t> {
         Ok(map)
     }
 
-    /// A key and whether it is a merge key; `None` when it is no text, which is noted.
+    /// A key and whether it is a merge key; `None` when it is not a text, which is noted.
     fn key(&mut self, event: Event<'t>, pos: Pos) -> Result<Option<(String, bool)>, Error> {
         let plain = matches!(&event, Event::Scalar(_, ScalarStyle::Plain, _, None));
         let node = match self.node(event, pos)? {

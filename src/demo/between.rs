@@ -33,7 +33,7 @@ impl Proxy {
             while let Ok((stream, _)) = listener.accept().await {
                 let (proxy, turn) = (Arc::clone(&proxy), Arc::clone(&turn));
                 tokio::spawn(async move {
-                    // A client that goes away is no news.
+                    // A client that goes away is not reported.
                     drop(proxy.hand_on(stream, &turn).await);
                 });
             }

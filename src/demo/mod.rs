@@ -55,7 +55,7 @@ pub struct Stage {
     pub secrets: Vec<String>,
     /// What the engine was asked.
     pub requests: Requests,
-    /// Everything that the doctor sent to servers that are no Convex backend.
+    /// Everything that the doctor sent to servers that are not a Convex backend.
     pub strangers: Requests,
     _reserved: Vec<TcpSocket>,
     _directory: tempfile::TempDir,

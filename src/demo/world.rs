@@ -87,7 +87,7 @@ pub struct Container {
     /// Its image; upstream's backend by default.
     #[serde(default)]
     pub image: Option<String>,
-    /// Whether it is no backend.
+    /// Whether it is not a backend.
     #[serde(default)]
     pub companion: bool,
     /// `running` by default.

@@ -23,7 +23,7 @@ pub fn quoted(value: &str) -> Option<String> {
     }
 }
 
-/// A value that is no secret as [`set`] takes it: without quotes where every reader reads it so.
+/// A value that is not secret as [`set`] takes it: without quotes where every reader reads it so.
 ///
 /// # Errors
 /// No quotes hold it; in words.

@@ -1,7 +1,7 @@
 //! Replaces a container: a new one is created like the old one except for a change, under a name of
 //! its own; the old one is stopped and set aside; the new one gets the name and is started. The old
-//! container is complete after each of these steps, and the labels of the new one say which container
-//! it replaces.
+//! container is complete after each of these steps, and the labels of the new one say which
+//! container it replaces.
 
 use std::fmt;
 use std::time::Duration;
@@ -492,8 +492,8 @@ impl<'a> Swap<'a> {
     }
 }
 
-/// The anonymous volumes that the engine created for a container that was never started: nothing was
-/// ever written to them.
+/// The anonymous volumes that the engine created for a container that was never started: nothing
+/// was ever written to them.
 fn never_used(new: &ContainerInspectResponse, old: &ContainerInspectResponse) -> Vec<String> {
     if judge::ran(new) {
         return Vec::new();
@@ -517,7 +517,7 @@ fn never_used(new: &ContainerInspectResponse, old: &ContainerInspectResponse) ->
 struct Hidden(Vec<zeroize::Zeroizing<String>>);
 
 impl Hidden {
-    /// Shorter values are no secrets, and cutting them out would only blacken the text.
+    /// Shorter values are not secrets, and cutting them out would only blacken the text.
     const SHORTEST: usize = 6;
 
     fn of(old: &ContainerInspectResponse, change: &ContainerChange) -> Self {

@@ -245,8 +245,8 @@ fn engine<'a>(
             Started::Unpaused => Undo::Pause(engine, container.clone()),
         },
         Action::CopyVolume { from, to, project, key } => {
-            // By these Compose regards the volume as its own; it asks nothing as long as its hash of
-            // the declaration is missing.
+            // By these Compose regards the volume as its own; it asks nothing as long as its hash
+            // of the declaration is missing.
             let mut labels = BTreeMap::from([
                 ("com.docker.compose.project".to_owned(), project.clone()),
                 ("com.docker.compose.volume".to_owned(), key.clone()),

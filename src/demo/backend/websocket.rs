@@ -42,7 +42,7 @@ pub(super) fn handshake(backend: &Backend, request: &mut Request<Incoming>) -> A
     let upgrade = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            // A client that goes away in the middle of a frame is no news.
+            // A client that goes away in the middle of a frame is not reported.
             drop(talk(&backend, TokioIo::new(upgraded)).await);
         }
     });

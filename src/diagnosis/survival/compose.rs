@@ -277,7 +277,7 @@ impl SimulatedWorld {
     /// The service's `volumes:` are deleted from the file.
     pub(super) fn delete_entries(&mut self) {
         let Some(plan) = &mut self.plan else { return };
-        // A file without any is no other file then.
+        // A file without any is not another file then.
         self.changed |= !plan.mounts.is_empty();
         plan.mounts.clear();
         for volume in &mut plan.volumes {

@@ -41,7 +41,7 @@ impl Prediction {
 pub(super) enum Documents {
     /// In the data directory.
     Here,
-    /// In a database that is no part of the project.
+    /// In a database outside the project.
     Elsewhere,
     /// In the database that this service of the project runs.
     Service(String),

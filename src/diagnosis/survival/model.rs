@@ -1,5 +1,5 @@
-//! The parts of a [`SimulatedWorld`](super::world::SimulatedWorld): places of bytes, volumes, containers, the compose
-//! file.
+//! The parts of a [`SimulatedWorld`](super::world::SimulatedWorld): places of bytes, volumes,
+//! containers, the compose file.
 
 /// What becomes of memory.
 pub(super) const EMPTIED: &str = "memory is emptied when the container stops";

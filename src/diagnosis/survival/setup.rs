@@ -1,5 +1,5 @@
-//! From evidence to a [`SimulatedWorld`]: the container that is there with what is mounted into it now, the
-//! compose file for what comes after a recreate, and what could not be checked.
+//! From evidence to a [`SimulatedWorld`]: the container that is there with what is mounted into it
+//! now, the compose file for what comes after a recreate, and what could not be checked.
 
 use super::fate::Documents;
 use super::model::{

@@ -232,7 +232,7 @@ impl Page {
     }
 
     /// The end of the comments right behind a line that are indented by `column` at least. At the
-    /// first column stand those that belong to nobody.
+    /// first column stand those that belong to no entry.
     fn comments_behind(&self, byte: usize, column: usize) -> usize {
         let mut end = self.line_end(byte);
         while let Some(next) = self.text[end..].find('\n').map(|at| end + at + 1) {

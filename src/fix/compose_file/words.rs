@@ -83,7 +83,7 @@ pub(super) enum Origin {
     Made,
 }
 
-/// How the value of `name` comes about; `None` is no value at all.
+/// Where the value of `name` comes from; `None` if it has none.
 pub(super) fn origin(value: Option<&str>, name: &str) -> Origin {
     let Some(value) = value else { return Origin::Passed };
     if value.is_empty() {
