@@ -130,9 +130,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Writes the report beside the output of another command: text to the standard error, other
-/// formats to their files alone.
-pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
+/// Writes the report of `run` as text to stderr, other formats only to their files.
+pub(super) fn write_with_command(options: &Options, report: &Report) -> anyhow::Result<()> {
     let all = outputs(options);
     let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
     write(options, &files, report)?;

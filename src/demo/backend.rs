@@ -91,7 +91,7 @@ impl Backend {
         })
     }
 
-    /// The same with the values of `--convex-origin` and `--convex-site`, which nobody checks.
+    /// The same with the values of `--convex-origin` and `--convex-site`, which are not checked.
     pub fn with_origins(self, api: &str, site: &str) -> Self {
         let origins = Arc::new(Mutex::new((api.to_owned(), site.to_owned())));
         Self { origins, ..self }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use convex_doctor::act::engine::{
     ContainerChange, CopyProgress, Engine, EngineFailure, KEPT, Kept, Replaced, SET_ASIDE,
-    VariableValue,
 };
 use serde_json::{Value as Json, json};
 
@@ -254,10 +253,7 @@ fn undone_it_is_as_it_was() {
     let secret = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff0";
     let change = || ContainerChange {
         environment: vec![
-            (
-                "INSTANCE_SECRET".to_owned(),
-                Some(VariableValue::Secret(convex_doctor::secret::Secret::new(secret))),
-            ),
+            ("INSTANCE_SECRET".to_owned(), Some(convex_doctor::secret::Secret::new(secret))),
             ("RUST_LOG".to_owned(), None),
         ],
         ..to_data(volume)
