@@ -212,10 +212,12 @@ fn before(evidence: &Evidence, first: &Finding) -> Option<NextStep> {
     Some(NextStep { title: format!("Correct {at}"), command: None })
 }
 
-/// The way through several causes: what `fix --apply` does by itself first, then the first command
-/// of each of the others.
+/// The way through several causes that are equally sure: what `fix --apply` does by itself first,
+/// then the first command of each of the others. A cause that is less sure than the first may be
+/// gone once that one is fixed.
 pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
-    if causes.len() < 2 {
+    let first = causes.first().map(|cause| cause.certainty);
+    if causes.len() < 2 || causes.iter().any(|cause| Some(cause.certainty) != first) {
         return Vec::new();
     }
     let numbered = || causes.iter().enumerate().map(|(index, cause)| (index + 1, cause));
