@@ -147,7 +147,9 @@ fn caution(verdict: Verdict, first: Option<&Finding>, persistence: &[Operation])
     can_wait.then(|| format!("Until then, do not run {command}."))
 }
 
+/// What a project uses whose key was not tested.
 fn unknown(evidence: &Evidence) -> String {
+    const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
     let selection = &evidence.selection;
     let place = |names: [&str; 2]| {
         let found = names.iter().find_map(|name| {
@@ -156,7 +158,6 @@ fn unknown(evidence: &Evidence) -> String {
         });
         found.unwrap_or_default()
     };
-    const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
     match selection.kind {
         SelectionKind::CloudDeployment => {
             format!("This project uses Convex Cloud{}.", place([DEPLOYMENT, DEPLOYMENT]))
@@ -243,13 +244,18 @@ pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
         }
         let own = || format!("convex-doctor fix {} --apply", cause.id);
         let command = match remedy.commands.first() {
-            Some(command) => Some(command.to_string()),
+            Some(command) => Some(written(command)),
             None => remedy.is_for_the_doctor().then(own),
         };
         let title = remedy.title.trim_end_matches([':', '.']).to_owned();
         steps.push(NextStep { title, command });
     }
     steps
+}
+
+/// A command as it is typed.
+fn written(command: &impl ToString) -> String {
+    command.to_string()
 }
 
 /// Whether `fix --apply` carries the remedy out without being asked for the finding by name.

@@ -313,8 +313,8 @@ impl Page {
                 for place in &errand.places {
                     self.hanging("    - ", place);
                 }
-                for command in &errand.commands {
-                    self.command(&command.to_string());
+                for command in words::written(&errand.commands) {
+                    self.command(&command);
                 }
             }
         }
@@ -604,7 +604,7 @@ fn steps(finding: &Finding, before: Option<&NextStep>) -> Vec<Numbered> {
         if remedy.errands.len() <= MOST_ERRANDS {
             steps.extend(remedy.errands.iter().map(|errand| Numbered {
                 title: errand.title.clone(),
-                commands: errand.commands.iter().map(ToString::to_string).collect(),
+                commands: words::written(&errand.commands),
             }));
         }
     }
@@ -648,7 +648,7 @@ fn commands(finding: &Finding, remedy: &Remedy) -> Vec<String> {
     if is_offered(remedy) {
         return vec![format!("convex-doctor fix {} --apply", finding.id)];
     }
-    remedy.commands.iter().map(ToString::to_string).collect()
+    words::written(&remedy.commands)
 }
 
 /// What has no block of its own, by level; what is folded under a cause is not counted.

@@ -41,6 +41,11 @@ pub(super) fn count(number: usize, level: Level) -> String {
     }
 }
 
+/// Commands as they are typed.
+pub(super) fn written(commands: &[impl ToString]) -> Vec<String> {
+    commands.iter().map(ToString::to_string).collect()
+}
+
 /// With a capital first letter, unless the first word is a name in code's spelling (`npx`,
 /// `CONVEX_…`, a host).
 pub(super) fn sentence(title: &str) -> String {
