@@ -130,7 +130,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Writes the report beside the output of another command: text to the standard error, other
+/// Writes the report next to the output of another command: text to the standard error, other
 /// formats to their files alone.
 pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
     let all = outputs(options);
