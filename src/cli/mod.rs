@@ -109,7 +109,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     output::set_color(options.color);
     output::set_characters();
     if let Err(problem) = env::check(arguments.command.as_ref(), &options) {
-        output::note(&format!("convex-doctor: {problem}"));
+        output::note(&format!("error: {problem}"));
         return Exit::Usage;
     }
     let result = match arguments.command {
@@ -156,7 +156,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
         .map_err(|error| failed(&error))?;
     let Some(file) = file else { return Ok(arguments) };
     let mut settings = settings::parse(&file).map_err(|fault| {
-        output::note(&format!("convex-doctor: {}", fault.0));
+        output::note(&format!("error: {}", fault.0));
         Exit::Usage
     })?;
     if matches!(arguments.command, Some(Command::Key(key::Command::Mint(_)))) {
@@ -169,7 +169,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
 }
 
 fn failed(error: &anyhow::Error) -> Exit {
-    output::note(&format!("convex-doctor: {error:#}"));
+    output::note(&format!("error: {error:#}"));
     Exit::Failed
 }
 

@@ -23,19 +23,19 @@ pub fn render(inspection: &Inspection) -> String {
             Some(KeyKind::Admin) => "admin",
             Some(KeyKind::ReadOnly) => "read-only",
             Some(KeyKind::System) => "system",
-            None => "names no member",
+            None => "without a member",
         };
-        let when = opened.issued_at.as_deref().unwrap_or("after the year 9999");
-        let legacy = if opened.legacy { ", in the format used before 2025-06" } else { "" };
+        let when = opened.issued_at.as_deref().unwrap_or("past the year 9999");
+        let legacy = if opened.legacy { ", in the format from before June 2025" } else { "" };
         let _infallible = writeln!(out, "type     {kind}, created {when}{legacy}");
     }
     let verdict = match inspection.verdict {
-        Some(VerdictWord::Accepted) => "the backend accepts it",
-        Some(VerdictWord::WrongSecret) => "rejected: it does not match this instance's secret",
+        Some(VerdictWord::Accepted) => "the backend accepts this key",
+        Some(VerdictWord::WrongSecret) => "rejected: the key does not match this instance's secret",
         Some(VerdictWord::WrongInstance) => {
-            "rejected: it matches this instance's secret, but has another instance name"
+            "rejected: the key matches the secret, but has another instance's name"
         }
-        Some(VerdictWord::Malformed) => "rejected: it is not a complete key",
+        Some(VerdictWord::Malformed) => "rejected: the key is not complete",
         None => "not tested: no instance secret available (use --secret-file FILE, or Docker)",
     };
     let _infallible = writeln!(out, "result   {verdict}");
@@ -49,11 +49,11 @@ pub fn render(inspection: &Inspection) -> String {
 fn shape_line(shape: &Shape) -> String {
     let form = match shape.form {
         Form::WellShaped => "admin key",
-        Form::Placeholder => "a placeholder that was never filled in",
-        Form::LooksLikeInstanceSecret => "64 hex digits: an instance secret, not a key",
-        Form::CloudKey => "a Convex Cloud deploy key",
-        Form::NotMinted => "not an admin key",
-        Form::NameOnly => "only the part before `|`",
+        Form::Placeholder => "placeholder that is still to be replaced",
+        Form::LooksLikeInstanceSecret => "instance secret (64 hex digits), not a key",
+        Form::CloudKey => "Convex Cloud deploy key",
+        Form::NotMinted => "not a key that a Convex backend generated",
+        Form::NameOnly => "only the part before the |",
         Form::Mangled => "damaged admin key",
         Form::Empty => "empty",
     };
@@ -62,10 +62,10 @@ fn shape_line(shape: &Shape) -> String {
         let _infallible = write!(line, ", {bytes} bytes");
     }
     if shape.form == Form::WellShaped && shape.legacy_length {
-        line.push_str(", with the length used before 2025-06");
+        line.push_str(", as long as the format from before June 2025");
     }
     if shape.prefix_refused {
-        line.push_str("; the backend rejects its preview: or project: prefix");
+        line.push_str("; the `preview:` or `project:` prefix breaks it");
     }
     for fault in &shape.faults {
         let text = serde_json::to_value(fault).unwrap_or_default();
