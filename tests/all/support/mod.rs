@@ -293,10 +293,12 @@ async fn all_machine_formats(stage: &Stage) -> (Run, Vec<Run>) {
     let place = tempfile::tempdir().unwrap();
     let path = |format: &str| place.path().join(format).to_str().unwrap().to_owned();
     let paths = TO_FILES.map(path);
-    let mut options = vec!["--format", "json"];
+    let mut options = Vec::new();
     for (format, path) in TO_FILES.iter().zip(&paths) {
         options.extend(["--format", format, "-o", path]);
     }
+    // The files are those of the first formats; the last one goes to standard output.
+    options.extend(["--format", "json"]);
     let main = run(stage, "json", &options).await;
     let file = |(what, path): (&'static str, &String)| Run {
         what,
