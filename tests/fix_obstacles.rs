@@ -35,7 +35,7 @@ const OBSTACLES: &[(&str, Setup, &str)] = &[
             std::fs::rename(project.join(ENV), outside.join("theirs")).unwrap();
             symlink(outside.join("theirs"), project.join(ENV)).unwrap();
         },
-        "outside of the project",
+        "outside the project",
     ),
     (
         "a link to nothing",
@@ -172,7 +172,7 @@ async fn a_disk_that_takes_nothing_more_is_said() {
         let limited = ["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"", doctor()];
         let (code, said) = run(&stage, "/bin/sh", &[&limited[..], arguments].concat()).await;
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(words.contains("nothing was changed: cannot write"), "{said}");
+        assert!(words.contains("nothing has changed: cannot write"), "{said}");
         assert_eq!(code, Some(1), "{said}");
         assert_eq!(all(&stage.project), before, "{said}");
     }
@@ -221,7 +221,7 @@ async fn what_is_written_meanwhile_is_never_lost() {
                 let line = format!("# theirs {line}\n");
                 assert!(held.contains(&line), "{line}is lost: {code:?} {said}");
             }
-            refused += usize::from(said.contains("somebody else"));
+            refused += usize::from(said.contains("another program"));
         }
     }
     assert!(refused > 1, "nobody ever came in between");
@@ -242,7 +242,7 @@ async fn of_two_keys_at_once_one_is_written() {
         assert_eq!(text.lines().count(), before.lines().count());
         assert!(ends.iter().any(|(code, _)| *code == Some(0)), "{ends:?}");
         for (code, said) in &ends {
-            let why = ["another convex-doctor", "by somebody else"];
+            let why = ["another convex-doctor", "by another program"];
             let refused = why.iter().any(|why| said.contains(why));
             assert_eq!(*code, Some(i32::from(refused)), "{said}");
         }
