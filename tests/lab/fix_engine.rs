@@ -466,12 +466,12 @@ fn what_must_not_be_touched_is_not() {
         refused(replace(name, ContainerChange::default()), words);
         refused(drive(engine.stop(name)), words);
     }
-    refused(replace(&container, to_data("no-such-volume")), "no volume no-such-volume");
-    refused(replace("no-such-container", ContainerChange::default()), "no container");
+    refused(replace(&container, to_data("no-such-volume")), "volume no-such-volume does not exist");
+    refused(replace("no-such-container", ContainerChange::default()), "does not exist");
     let copy = |from: &str, to: &str| {
         drive(engine.copy_volume(from, to, &BTreeMap::new(), &mut |_| ())).map(drop)
     };
-    refused(copy("no-such-volume", "x"), "no volume no-such-volume");
+    refused(copy("no-such-volume", "x"), "volume no-such-volume does not exist");
     refused(copy("a/../b", "x"), "not a volume name");
 
     let joined = format!("container:{container}");
