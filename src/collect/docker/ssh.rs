@@ -315,8 +315,12 @@ mod tests {
                 Unreachable,
                 "another one",
             ),
-            ("me@far: Permission denied (publickey).", Unreachable, "not let in"),
-            ("bash: line 1: docker: command not found", Unreachable, "no docker command"),
+            ("me@far: Permission denied (publickey).", Unreachable, "the ssh login fails"),
+            (
+                "bash: line 1: docker: command not found",
+                Unreachable,
+                "the command `docker` is not installed",
+            ),
             (
                 "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
                 PermissionDenied,
@@ -330,7 +334,7 @@ mod tests {
             (
                 "ssh: Could not resolve hostname far: Name or service not known",
                 Unreachable,
-                "name is not known",
+                "does not resolve",
             ),
             (
                 "ssh: connect to host far port 22: Connection refused",
