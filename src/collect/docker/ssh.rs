@@ -308,12 +308,12 @@ mod tests {
             (
                 "No ED25519 host key is known for far and you have requested strict checking.\nHost key verification failed.",
                 Unreachable,
-                "not known",
+                "does not know its host key",
             ),
             (
                 "@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@\nHost key verification failed.",
                 Unreachable,
-                "another one",
+                "is not the one that ssh knows",
             ),
             ("me@far: Permission denied (publickey).", Unreachable, "the ssh login fails"),
             (
