@@ -457,7 +457,7 @@ mod tests {
         let env = env(&[("DOCKER_CONFIG", home.path().to_str().unwrap())]);
         let target = resolve(&Options::default(), &env).unwrap();
         assert!(target.local && target.context.is_none());
-        assert!(target.notes[0].contains("no JSON") && !target.notes[0].contains("hunter2"));
+        assert!(target.notes[0].contains("not JSON") && !target.notes[0].contains("hunter2"));
     }
 
     #[test]

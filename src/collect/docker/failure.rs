@@ -174,7 +174,7 @@ mod tests {
             (io(ErrorKind::NotFound), Unreachable, "does not exist"),
             (io(ErrorKind::ConnectionRefused), Unreachable, "nothing is listening"),
             (Error::SocketNotFoundError("/x".to_owned()), Unreachable, "does not exist"),
-            (Error::RequestTimeoutError, Unresponsive, "says nothing (5 s)"),
+            (Error::RequestTimeoutError, Unresponsive, "does not answer (5 s)"),
             (server(403), PermissionDenied, "refuses to list"),
             (server(500), Unreachable, "answers 500"),
         ] {

@@ -177,18 +177,18 @@ mod tests {
         let file = data.join("credentials/instance_secret");
         symlink(outside.join("instance_secret"), &file).unwrap();
         symlink(outside.join("instance_secret"), data.join(DATABASE)).unwrap();
-        assert!(looked(&data).unwrap_err().contains("no regular file"));
+        assert!(looked(&data).unwrap_err().contains("not a regular file"));
         std::fs::remove_file(&file).unwrap();
 
         let pipe = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
         assert!(pipe.success());
-        assert!(looked(&data).unwrap_err().contains("no regular file"));
+        assert!(looked(&data).unwrap_err().contains("not a regular file"));
         std::fs::remove_file(&file).unwrap();
         assert_eq!(looked(&data).unwrap().database_bytes, None, "a link is no database");
 
         std::fs::remove_dir(data.join("credentials")).unwrap();
         symlink(&outside, data.join("credentials")).unwrap();
-        assert!(looked(&data).unwrap_err().contains("no plain directory"));
+        assert!(looked(&data).unwrap_err().contains("not a plain directory"));
     }
 
     #[test]

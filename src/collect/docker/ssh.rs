@@ -308,15 +308,19 @@ mod tests {
             (
                 "No ED25519 host key is known for far and you have requested strict checking.\nHost key verification failed.",
                 Unreachable,
-                "not known",
+                "does not know its host key",
             ),
             (
                 "@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@\nHost key verification failed.",
                 Unreachable,
-                "another one",
+                "is not the one that ssh knows",
             ),
-            ("me@far: Permission denied (publickey).", Unreachable, "not let in"),
-            ("bash: line 1: docker: command not found", Unreachable, "no docker command"),
+            ("me@far: Permission denied (publickey).", Unreachable, "the ssh login fails"),
+            (
+                "bash: line 1: docker: command not found",
+                Unreachable,
+                "the command `docker` is not installed",
+            ),
             (
                 "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
                 PermissionDenied,
@@ -330,7 +334,7 @@ mod tests {
             (
                 "ssh: Could not resolve hostname far: Name or service not known",
                 Unreachable,
-                "name is not known",
+                "does not resolve",
             ),
             (
                 "ssh: connect to host far port 22: Connection refused",
