@@ -19,7 +19,7 @@ use convex_doctor::collect::{self, Request};
 use convex_doctor::demo::Stage;
 use convex_doctor::diagnosis::{Choices, diagnose};
 use convex_doctor::render::{Detail, Screen, text};
-use convex_doctor::report::Report;
+use convex_doctor::report::{Remedy, Report};
 
 use crate::support::Fixture;
 
@@ -260,11 +260,11 @@ async fn colours_say_how_bad_it_is_and_what_to_type() {
 async fn the_program_shows_these_screens() {
     let shot = SHOTS.iter().find(|shot| shot.name == "at-risk").unwrap();
     let stage = Fixture::variant(shot.fixture, shot.name, &[]).raise().await;
-    let shown = support::run(&stage, "text", &[]).await.stdout;
+    let shown = crate::support::run(&stage, "text", &[]).await.stdout;
     assert_eq!(settled(&stage, &shown), std::fs::read_to_string(kept("at-risk.80.txt")).unwrap());
     let directory = stage.directory.display().to_string();
     let options = ["--no-network", "-C", &directory, "--service", "back end", "diagnose"];
-    let shown = support::run(&stage, "without the network", &options).await.stdout;
+    let shown = crate::support::run(&stage, "without the network", &options).await.stdout;
     let command = format!("\n      convex-doctor -C {directory} --service 'back end' diagnose\n");
     assert!(shown.contains(&command), "{shown}");
 }
