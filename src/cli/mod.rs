@@ -3,6 +3,7 @@
 mod demo;
 mod diagnose;
 mod env;
+mod env_arguments;
 mod explain;
 mod fix;
 mod inspect;
@@ -108,7 +109,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     options.typed = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     output::set_color(options.color);
     output::set_characters();
-    if let Err(problem) = env::check(arguments.command.as_ref(), &options) {
+    if let Err(problem) = env_arguments::check(arguments.command.as_ref(), &options) {
         output::note(&format!("error: {problem}"));
         return Exit::Usage;
     }

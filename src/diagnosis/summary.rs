@@ -262,8 +262,7 @@ fn written(command: &impl ToString) -> String {
 fn is_unasked(cause: &Finding, remedy: &Remedy) -> bool {
     remedy.is_for_the_doctor()
         && remedy.commands.is_empty()
-        && remedy.safety != Safety::Destructive
-        && cause.certainty != Certainty::Possible
+        && cause.fixed_only_if_named(remedy).is_none()
 }
 
 fn endpoint(evidence: &Evidence) -> Option<&EndpointFacts> {

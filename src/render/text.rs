@@ -198,7 +198,7 @@ impl Page {
 
     fn heading(&mut self, number: usize, finding: &Finding) {
         let start = format!("{number} {}: ", finding.level);
-        let title = self.clean(&short_volumes(&sentence(&finding.title)));
+        let title = self.clean(&sentence(&finding.title));
         let certainty = words::certainty(finding.certainty);
         let room = self.width().saturating_sub(start.width() + certainty.len() + 2);
         for (index, text) in wrap(title.trim_end_matches('.'), room).iter().enumerate() {
@@ -224,7 +224,7 @@ impl Page {
     fn finding(&mut self, number: usize, finding: &Finding, extent: Extent, report: &Report) {
         self.gap();
         self.heading(number, finding);
-        self.paragraph("  ", &short_volumes(&finding.detail));
+        self.paragraph("  ", &finding.detail.with_volumes(short_volume));
         let whole = extent == Extent::Whole;
         for location in finding.locations.iter().filter(|_| whole) {
             let excerpt = super::excerpt::of_location(location, self.width().saturating_sub(2));
@@ -235,7 +235,7 @@ impl Page {
         for proof in finding.evidence.iter().filter(|proof| whole || proof.essential) {
             let source = sanitize(&proof.source);
             let source = if source.is_empty() { source } else { format!(" ({source})") };
-            self.hanging("  - ", &short_volumes(&format!("{}{source}", proof.text)));
+            self.hanging("  - ", &format!("{}{source}", proof.text.with_volumes(short_volume)));
         }
         match extent {
             Extent::First => {
@@ -334,7 +334,8 @@ impl Page {
                 }
             }
             for proof in finding.evidence.iter().filter(|proof| proof.essential) {
-                self.hanging("  - ", &short_volumes(&format!("{} ({})", proof.text, proof.source)));
+                let text = proof.text.with_volumes(short_volume);
+                self.hanging("  - ", &format!("{text} ({})", proof.source));
             }
         }
         let steps: Vec<Numbered> = report
@@ -667,15 +668,4 @@ fn also_found(report: &Report, shown: &[&Finding]) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, level)| words::count(count, level))
         .collect()
-}
-
-/// Names of 64 digits that the engine made up, as Docker itself shortens them; what is to be typed
-/// has them whole.
-fn short_volumes(text: &str) -> String {
-    let shortened = |word: &str| {
-        let digits = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        let short = short_volume(digits);
-        if short == digits { word.to_owned() } else { format!("{short}{}", &word[digits.len()..]) }
-    };
-    text.split(' ').map(shortened).collect::<Vec<_>>().join(" ")
 }
