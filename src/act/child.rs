@@ -61,7 +61,7 @@ pub fn run(invocation: &Invocation, heard: &Heard, live: &mut dyn FnMut()) -> io
 }
 
 /// The parts of a running command.
-struct Running {
+struct RunningChild {
     child: std::process::Child,
     /// The outputs that are passed on.
     pumps: Vec<std::thread::JoinHandle<()>>,
@@ -139,7 +139,7 @@ fn code(status: ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1)
 }
 
-impl Running {
+impl RunningChild {
     fn send(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid {
@@ -162,7 +162,7 @@ impl Running {
     }
 }
 
-fn start(invocation: &Invocation, heard: &Heard) -> io::Result<Running> {
+fn start(invocation: &Invocation, heard: &Heard) -> io::Result<RunningChild> {
     let Some((program, arguments)) = invocation.words.split_first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command was given"));
     };
@@ -186,7 +186,7 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<Running> {
         if let Some(from) = child.stderr.take() {
             pump(from.into(), io::stderr().as_fd().try_clone_to_owned()?, Stream::Err);
         }
-        return Ok(Running { child, pumps, moved, terminal: None });
+        return Ok(RunningChild { child, pumps, moved, terminal: None });
     }
     let (pty, pts) = pty_process::blocking::open().map_err(io::Error::other)?;
     let mut command = pty_process::blocking::Command::new(program).args(arguments);
@@ -221,7 +221,7 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<Running> {
     let (from, to) = terminal.output()?;
     pump(from, to, Stream::Err);
     terminal.listen(child.id())?;
-    Ok(Running { child, pumps, moved, terminal: Some(terminal) })
+    Ok(RunningChild { child, pumps, moved, terminal: Some(terminal) })
 }
 
 /// Passes bytes on until there are no more, and lets the transcript hear them. A reader that went

@@ -59,13 +59,13 @@ pub struct Changes {
     /// Each directory's lock, held until the end.
     locks: Rc<Locks>,
     /// In the order in which they were made.
-    made: Vec<Made>,
+    made: Vec<MadeFile>,
     /// Called between any two things that the disk could keep: there a test ends the process.
     step: fn(&str),
 }
 
 /// One file that was changed.
-struct Made {
+struct MadeFile {
     /// The file, links followed.
     target: PathBuf,
     /// The old version: its second name and its text; `None` where there was no file.
@@ -75,7 +75,7 @@ struct Made {
 }
 
 /// Without the texts: they hold secrets.
-impl std::fmt::Debug for Made {
+impl std::fmt::Debug for MadeFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Made").field("target", &self.target).finish_non_exhaustive()
     }
@@ -146,7 +146,7 @@ impl Changes {
         }
         (self.step)("renamed");
         sync(&target);
-        self.made.push(Made { target, old: second, new: kept });
+        self.made.push(MadeFile { target, old: second, new: kept });
         (self.step)("made");
         Ok(())
     }

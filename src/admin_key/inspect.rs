@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::civil::date;
 use serde::{Deserialize, Serialize};
 
-use super::{Claims, Form, InstanceSecret, KeyKind, KeyPath, Shape, ShapeFault, Verdict};
+use super::{Claims, Form, InstanceSecret, KeyKind, KeyPath, KeyVerdict, Shape, ShapeFault};
 use crate::secret::{Fingerprint, Secret};
 
 /// The verdict in one word.
@@ -88,10 +88,10 @@ pub fn inspect(key: &Secret, backend: Option<(&InstanceSecret, &str)>) -> Inspec
     };
     let Some((secret, name)) = backend else { return inspection };
     let (word, claims) = match super::judge(key, secret, name, KeyPath::Header) {
-        Verdict::Accepted(claims) => (VerdictWord::Accepted, Some(claims)),
-        Verdict::WrongInstance { claims, .. } => (VerdictWord::WrongInstance, Some(claims)),
-        Verdict::WrongSecret => (VerdictWord::WrongSecret, None),
-        Verdict::Malformed(fault) => {
+        KeyVerdict::Accepted(claims) => (VerdictWord::Accepted, Some(claims)),
+        KeyVerdict::WrongInstance { claims, .. } => (VerdictWord::WrongInstance, Some(claims)),
+        KeyVerdict::WrongSecret => (VerdictWord::WrongSecret, None),
+        KeyVerdict::Malformed(fault) => {
             inspection.reason = Some(fault.to_string());
             (VerdictWord::Malformed, None)
         }

@@ -130,7 +130,7 @@ pub enum KeyFault {
 
 /// What the backend says to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum KeyVerdict {
     /// It lets the bearer in. (For a system key `check_admin_key` answers 403 all the same.)
     Accepted(Claims),
     /// It opens; the name differs.
@@ -170,38 +170,48 @@ fn unseal(secret: &InstanceSecret, wire: &[u8]) -> Sealed {
 
 /// What a backend with this secret and name says to the text as it is. The HTTP layer in front
 /// of it is not asked: see [`accepted_in_header`].
-pub fn judge(key: &Secret, secret: &InstanceSecret, instance_name: &str, path: KeyPath) -> Verdict {
+pub fn judge(
+    key: &Secret,
+    secret: &InstanceSecret,
+    instance_name: &str,
+    path: KeyPath,
+) -> KeyVerdict {
     judge_text(key.expose(), secret, instance_name, path)
 }
 
-fn judge_text(text: &str, secret: &InstanceSecret, instance_name: &str, path: KeyPath) -> Verdict {
+fn judge_text(
+    text: &str,
+    secret: &InstanceSecret,
+    instance_name: &str,
+    path: KeyPath,
+) -> KeyVerdict {
     let parts = match parse::take_apart(text, path) {
         Ok(parts) => parts,
-        Err(fault) => return Verdict::Malformed(fault),
+        Err(fault) => return KeyVerdict::Malformed(fault),
     };
     let wire = match parse::wire(parts.hex) {
         Ok(wire) => wire,
-        Err(fault) => return Verdict::Malformed(fault),
+        Err(fault) => return KeyVerdict::Malformed(fault),
     };
     let claims = match unseal(secret, &wire) {
         Sealed::Claims(claims) => claims,
-        Sealed::Foreign => return Verdict::Malformed(KeyFault::NotAnAdminKey),
-        Sealed::Closed => return Verdict::WrongSecret,
+        Sealed::Foreign => return KeyVerdict::Malformed(KeyFault::NotAnAdminKey),
+        Sealed::Closed => return KeyVerdict::WrongSecret,
     };
     let Some(key_name) = parts.name.or(claims.inner_name.as_deref()) else {
-        return Verdict::Malformed(KeyFault::NoName);
+        return KeyVerdict::Malformed(KeyFault::NoName);
     };
     if key_name != instance_name {
         let key_name = key_name.to_owned();
-        return Verdict::WrongInstance { claims, key_name };
+        return KeyVerdict::WrongInstance { claims, key_name };
     }
     if claims.issued_s == 0 {
-        return Verdict::Malformed(KeyFault::NoIssueTime);
+        return KeyVerdict::Malformed(KeyFault::NoIssueTime);
     }
     if claims.kind.is_none() {
-        return Verdict::Malformed(KeyFault::NoIdentity);
+        return KeyVerdict::Malformed(KeyFault::NoIdentity);
     }
-    Verdict::Accepted(claims)
+    KeyVerdict::Accepted(claims)
 }
 
 /// Whether `Authorization: Convex KEY` gets in. HTTP trims spaces and tabs at the end and lets
@@ -209,12 +219,15 @@ fn judge_text(text: &str, secret: &InstanceSecret, instance_name: &str, path: Ke
 pub fn accepted_in_header(key: &Secret, secret: &InstanceSecret, instance_name: &str) -> bool {
     let text = key.expose().trim_end_matches([' ', '\t']);
     text.chars().all(|c| c == '\t' || c == ' ' || c.is_ascii_graphic())
-        && matches!(judge_text(text, secret, instance_name, KeyPath::Header), Verdict::Accepted(_))
+        && matches!(
+            judge_text(text, secret, instance_name, KeyPath::Header),
+            KeyVerdict::Accepted(_)
+        )
 }
 
 /// Whether `{"adminKey": KEY}` gets in, as the push of the CLI sends it. Nothing is trimmed.
 pub fn accepted_in_body(key: &Secret, secret: &InstanceSecret, instance_name: &str) -> bool {
-    matches!(judge(key, secret, instance_name, KeyPath::Body), Verdict::Accepted(_))
+    matches!(judge(key, secret, instance_name, KeyPath::Body), KeyVerdict::Accepted(_))
 }
 
 /// What the key says, whatever name is before it and whatever a careless copy put around it
@@ -286,10 +299,10 @@ mod tests {
 
     fn say(text: &str, path: KeyPath) -> &'static str {
         match judge_text(text, &secret(), "app", path) {
-            Verdict::Accepted(_) => "accepted",
-            Verdict::WrongInstance { .. } => "wrong_instance",
-            Verdict::WrongSecret => "wrong_secret",
-            Verdict::Malformed(_) => "malformed",
+            KeyVerdict::Accepted(_) => "accepted",
+            KeyVerdict::WrongInstance { .. } => "wrong_instance",
+            KeyVerdict::WrongSecret => "wrong_secret",
+            KeyVerdict::Malformed(_) => "malformed",
         }
     }
 

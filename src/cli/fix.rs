@@ -19,7 +19,7 @@ use crate::collect::{self, Request, mending};
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
-use crate::fix::plan::{self, Fix, Goal, Manual, Plan, SecretSource, Step};
+use crate::fix::plan::{self, Fix, FixPlan, Goal, Manual, PlanStep, SecretSource};
 use crate::output;
 use crate::render::fix::{self as render, DeploymentState, FixOutcome, FixReport, ManualEntry};
 use crate::report::{Finding, FixPolicy, Level, Report, Verdict, shell_word};
@@ -151,8 +151,8 @@ impl FixSession<'_> {
         diagnosis::diagnose(evidence, &choices)
     }
 
-    fn plan(&self, report: &Report) -> Plan {
-        let project = plan::Project {
+    fn plan(&self, report: &Report) -> FixPlan {
+        let project = plan::FixProject {
             texts: &|file| mending::text(&self.directory, file),
             tracked: &|file| mending::is_tracked(&self.directory, file),
         };
@@ -295,7 +295,7 @@ impl FixSession<'_> {
         report: &mut Report,
     ) -> anyhow::Result<FixOutcome> {
         let interrupt = context.interrupt;
-        let rotates = |step: &Step| matches!(step, Step::Secret(secret) if secret.source == SecretSource::NewSecret);
+        let rotates = |step: &PlanStep| matches!(step, PlanStep::Secret(secret) if secret.source == SecretSource::NewSecret);
         let old_key =
             if fix.steps.iter().any(rotates) { OldKey::hold(&self.request)? } else { None };
         let done = match apply::apply(fix, context) {
@@ -395,7 +395,7 @@ fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
 /// A drift right after the fix set a secret: Compose uses another value instead, usually the
 /// shell's.
 fn drifted<'a>(fix: &Fix, before: &Report, after: &'a Report) -> Option<&'a Finding> {
-    let sets = fix.steps.iter().any(|step| matches!(step, Step::Secret(_)));
+    let sets = fix.steps.iter().any(|step| matches!(step, PlanStep::Secret(_)));
     let is_drift = |one: &&Finding| one.fix == FixPolicy::Drift;
     let new = sets && !before.findings.iter().any(|one| is_drift(&one));
     after.findings.iter().find(is_drift).filter(|_| new)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use crate::collect::Running;
+use crate::collect::RunningCommand;
 use crate::output;
 
 /// Nothing is drawn before this: most runs are over by then.
@@ -23,7 +23,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Watches `running`; draws nothing where standard error is no terminal.
-    pub(super) fn watch(running: &Running) -> Self {
+    pub(super) fn watch(running: &RunningCommand) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let drawer = output::notes_are_seen().then(|| {
             let (over, running) = (Arc::clone(&over), Arc::clone(running));
@@ -42,7 +42,7 @@ impl Drop for Progress {
     }
 }
 
-fn draw(over: &AtomicBool, running: &Running) {
+fn draw(over: &AtomicBool, running: &RunningCommand) {
     let mut waited = Duration::ZERO;
     while waited < PATIENCE {
         if over.load(Ordering::Relaxed) {

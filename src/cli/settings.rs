@@ -52,7 +52,7 @@ impl Settings {
 
 /// What is wrong with the file, as it is to be shown.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault(pub(super) String);
+pub(super) struct SettingsFault(pub(super) String);
 
 /// A fault on its way to a place: the bytes it is about.
 type Problem = (Range<usize>, String);
@@ -60,7 +60,7 @@ type Problem = (Range<usize>, String);
 type Entry<'a> = toml::Spanned<DeValue<'a>>;
 
 /// Understands the file.
-pub(super) fn parse(file: &SettingsFile) -> Result<Settings, Fault> {
+pub(super) fn parse(file: &SettingsFile) -> Result<Settings, SettingsFault> {
     let parsed = DeTable::parse(&file.text).map_err(|error| {
         (error.span().unwrap_or(0..0), error.message().lines().collect::<Vec<_>>().join("; "))
     });
@@ -80,7 +80,7 @@ pub(super) fn parse(file: &SettingsFile) -> Result<Settings, Fault> {
         .map_err(|problem| show(file, problem))
 }
 
-fn show(file: &SettingsFile, (span, message): Problem) -> Fault {
+fn show(file: &SettingsFile, (span, message): Problem) -> SettingsFault {
     let (line, column) = position(&file.text, span.start);
     let found = excerpt(&file.text, line, column).map(|excerpt| SourceLine {
         text: excerpt.text,
@@ -88,7 +88,12 @@ fn show(file: &SettingsFile, (span, message): Problem) -> Fault {
     });
     let at = At { file: file.name.clone(), line, column };
     let drawn = render::excerpt::of_issue(&at, found.as_ref(), crate::output::width());
-    Fault(format!("{}:{line}: {}\n{}", sanitize(&file.name), plain(&message), drawn.trim_end()))
+    SettingsFault(format!(
+        "{}:{line}: {}\n{}",
+        sanitize(&file.name),
+        plain(&message),
+        drawn.trim_end()
+    ))
 }
 
 /// Text of the file's or of a library's, fit to be shown.
@@ -284,14 +289,14 @@ pub(super) fn with_defaults(
 }
 
 /// What is wrong with a comment in a file that was read, if anything is.
-pub(super) fn check_comments(suppressions: &[Suppression]) -> Result<(), Fault> {
+pub(super) fn check_comments(suppressions: &[Suppression]) -> Result<(), SettingsFault> {
     for one in suppressions.iter().filter(|one| one.in_source) {
         let problem = match &one.problem {
             Some(problem) => Err(problem.clone()),
             None => known(&one.id),
         };
         problem.map_err(|problem| {
-            Fault(format!("{}: {}", sanitize(&one.source()), plain(&problem)))
+            SettingsFault(format!("{}: {}", sanitize(&one.source()), plain(&problem)))
         })?;
     }
     Ok(())

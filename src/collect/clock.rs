@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use super::Running;
+use super::RunningCommand;
 use crate::evidence::Timing;
 
 /// Measures the probes.
@@ -14,11 +14,11 @@ pub(super) struct Clock {
     start: Instant,
     last: Cell<Instant>,
     laps: RefCell<Vec<Timing>>,
-    running: Running,
+    running: RunningCommand,
 }
 
 impl Clock {
-    pub(super) fn start(running: &Running) -> Self {
+    pub(super) fn start(running: &RunningCommand) -> Self {
         let start = Instant::now();
         Self {
             start,

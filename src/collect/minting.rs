@@ -3,8 +3,8 @@
 
 use anyhow::bail;
 
-use super::run::{self, Scope};
-use super::texts::Texts;
+use super::run::{self, RunScope};
+use super::texts::FileTexts;
 use super::{Request, compose, docker, nonce_bytes, runtime};
 use crate::admin_key::{self, Claims, InstanceSecret, KeyKind};
 use crate::evidence::docker::Container;
@@ -58,7 +58,7 @@ pub fn with_docker(request: &Request, wish: MintOptions) -> anyhow::Result<Minte
     }
     let runtime = runtime()?;
     let minted = runtime.block_on(async {
-        let evidence = run::collect(request, Scope::All).await?;
+        let evidence = run::collect(request, RunScope::All).await?;
         let facts = match evidence.docker.seen() {
             Ok(facts) => facts,
             Err(unseen) => bail!(
@@ -110,7 +110,7 @@ async fn container_and_secret(
     name: &str,
 ) -> anyhow::Result<(Container, InstanceSecret)> {
     let (directory, environment) = (request.directory()?, request.environment());
-    let compose = compose::read(request, &directory, &environment, &Texts::default());
+    let compose = compose::read(request, &directory, &environment, &FileTexts::default());
     let listing = match docker::list(&request.docker_options(), &environment).await {
         Ok(listing) => listing,
         Err(unasked) => bail!("{}", unasked.reason),

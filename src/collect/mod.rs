@@ -30,7 +30,7 @@ mod texts;
 mod toolchain;
 mod versions;
 
-pub use request::{Request, Running};
+pub use request::{Request, RunningCommand};
 pub use versions::versions;
 
 pub use suppressions::{SettingsFile, settings_file};
@@ -41,8 +41,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use clock::Clock;
-use run::Scope;
-use texts::Texts;
+use run::RunScope;
+use texts::FileTexts;
 
 use crate::admin_key::Inspection;
 use crate::evidence::Evidence;
@@ -81,7 +81,7 @@ pub fn network_was_asked(evidence: &Evidence) -> bool {
 /// Looks at everything.
 pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     let runtime = runtime()?;
-    let evidence = runtime.block_on(run::collect(request, Scope::All));
+    let evidence = runtime.block_on(run::collect(request, RunScope::All));
     // A name look-up that hangs is in a thread of its own, which is not waited for.
     runtime.shutdown_background();
     evidence
@@ -116,12 +116,12 @@ pub fn run_apart(request: Request) -> anyhow::Result<Evidence> {
 
 /// Looks at the files alone.
 pub fn run_files_only(request: &Request) -> anyhow::Result<Evidence> {
-    runtime()?.block_on(run::collect(request, Scope::Files))
+    runtime()?.block_on(run::collect(request, RunScope::Files))
 }
 
 /// As [`run`], inside an event loop that is there already.
 pub async fn look_at_all(request: &Request) -> anyhow::Result<Evidence> {
-    run::collect(request, Scope::All).await
+    run::collect(request, RunScope::All).await
 }
 
 /// What can be said of `key` with what Docker shows: the secret and the name of the backend that is
@@ -138,7 +138,7 @@ pub fn inspect_with_docker(
     runtime()?.block_on(async {
         let directory = request.directory()?;
         let environment = request.environment();
-        let compose = compose::read(request, &directory, &environment, &Texts::default());
+        let compose = compose::read(request, &directory, &environment, &FileTexts::default());
         let options = request.docker_options();
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));
@@ -177,7 +177,7 @@ pub struct ComposeRefused {
 pub fn compose(
     request: &Request,
 ) -> anyhow::Result<Result<crate::compose::Project, ComposeRefused>> {
-    let (directory, texts) = (request.directory()?, Texts::default());
+    let (directory, texts) = (request.directory()?, FileTexts::default());
     let project = compose::load(request, &directory, &request.environment(), &texts);
     Ok(project.map_err(|errors| {
         let issues = compose::issues(&errors, &directory, &texts);
@@ -187,7 +187,7 @@ pub fn compose(
 
 /// What the CLI would use, with its secrets: for what is asked for by name.
 pub fn selected(request: &Request) -> anyhow::Result<crate::selection::Selection> {
-    let texts = Texts::default();
+    let texts = FileTexts::default();
     Ok(selection::select(request, &request.directory()?, &request.environment(), &texts).selection)
 }
 

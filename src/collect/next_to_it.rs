@@ -15,7 +15,7 @@ pub(super) async fn dashboards(
     request: &Request,
     environment: &BTreeMap<String, String>,
     listing: &docker::Listing,
-    wanted: &docker::Wanted<'_>,
+    wanted: &docker::WantedObjects<'_>,
 ) -> Observation<Vec<DashboardPage>> {
     let found = docker::dashboards(listing, wanted);
     // In a container, or with another machine's engine, what they publish is published elsewhere.

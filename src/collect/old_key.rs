@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::texts::Texts;
+use super::texts::FileTexts;
 use super::{Request, endpoint, nonce, runtime, selection};
 use crate::evidence::Observation;
 use crate::evidence::endpoint::Answer;
@@ -27,7 +27,7 @@ impl OldKey {
         }
         let environment = request.environment();
         let directory = request.directory()?;
-        let texts = Texts::default();
+        let texts = FileTexts::default();
         let selected = selection::select(request, &directory, &environment, &texts).selection;
         let (Some((url, _)), Some(key)) = (selected.url, selected.admin_key) else {
             return Ok(None);

@@ -17,7 +17,7 @@ use crate::evidence::surroundings::{Git, TrackedSecret};
 use crate::secret::Secret;
 
 /// A text file that was read, to be searched for secrets if git tracks it.
-pub(super) struct ReadFile {
+pub(super) struct CheckedFile {
     /// Relative to the directory, or absolute.
     pub name: String,
     /// Its text.
@@ -32,7 +32,7 @@ const MADE: [&str; 2] = [".env", ".env.local"];
 /// What git knows of `files`; `None` outside of a work tree, or where git is not installed.
 pub(super) async fn look(
     directory: &Path,
-    files: &[ReadFile],
+    files: &[CheckedFile],
     secrets: &[(&Secret, &str)],
     history: bool,
     timeout: Duration,
@@ -135,7 +135,7 @@ pub(super) async fn standing(
 }
 
 /// The lines of a file that literally hold one of the secrets.
-fn find(file: &ReadFile, secrets: &[(&Secret, &str)]) -> Vec<TrackedSecret> {
+fn find(file: &CheckedFile, secrets: &[(&Secret, &str)]) -> Vec<TrackedSecret> {
     find_in(&file.name, &file.text, secrets)
 }
 

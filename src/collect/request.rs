@@ -11,7 +11,7 @@ use crate::evidence::suppression::Suppression;
 use crate::secret::Secret;
 
 /// The names of the probes that are under way, for a display of them.
-pub type Running = Arc<Mutex<Vec<String>>>;
+pub type RunningCommand = Arc<Mutex<Vec<String>>>;
 
 /// What to look at.
 #[derive(Default)]
@@ -57,7 +57,7 @@ pub struct Request {
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.
-    pub running: Running,
+    pub running: RunningCommand,
     /// Stands for the process environment when set: the demo and the tests look at another world.
     pub environment: Option<BTreeMap<String, String>>,
     /// Variables that differ for the command that is looked into; `None` is unset there.
@@ -87,8 +87,8 @@ impl Request {
         real_directory(self.directory.as_deref())
     }
 
-    pub(super) fn docker_options(&self) -> docker::Options {
-        docker::Options {
+    pub(super) fn docker_options(&self) -> docker::DockerOptions {
+        docker::DockerOptions {
             host: self.docker_host.clone(),
             context: self.docker_context.clone(),
             timeout: self.timeout(),

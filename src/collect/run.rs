@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::compose::ComposeRead;
 use super::docker::{self, Listing};
 use super::selection::{self, Selected};
-use super::texts::Texts;
+use super::texts::FileTexts;
 use super::{
     Request, compose, credentials, endpoint, files, next_to_it, nonce, places, repository,
     suppressions, surroundings, toolchain,
@@ -24,7 +24,7 @@ use crate::selection::choose::Selection;
 
 /// How much is collected.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum RunScope {
     /// Everything that the request allows.
     All,
     /// The files only: what the CLI would select, and the compose project.
@@ -32,7 +32,7 @@ pub(super) enum Scope {
 }
 
 /// Collects the evidence, wave by wave.
-pub(super) async fn collect(request: &Request, scope: Scope) -> anyhow::Result<Evidence> {
+pub(super) async fn collect(request: &Request, scope: RunScope) -> anyhow::Result<Evidence> {
     let mut run = Run::read_files(request, scope)?;
     run.first_wave().await;
     run.try_keys();
@@ -53,12 +53,12 @@ pub(super) async fn collect(request: &Request, scope: Scope) -> anyhow::Result<E
 /// A run under way: what it was asked, what it read, and the evidence so far.
 struct Run<'a> {
     request: &'a Request,
-    scope: Scope,
+    scope: RunScope,
     clock: Clock,
     directory: PathBuf,
     environment: BTreeMap<String, String>,
     selected: Selected,
-    texts: Texts,
+    texts: FileTexts,
     compose: ComposeRead,
     /// Every instance secret found so far, with its place.
     secrets: Vec<(Secret, SecretPlace)>,
@@ -71,11 +71,11 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// The files: what the CLI reads, the compose project, and what is around them.
-    fn read_files(request: &'a Request, scope: Scope) -> anyhow::Result<Self> {
+    fn read_files(request: &'a Request, scope: RunScope) -> anyhow::Result<Self> {
         let clock = Clock::start(&request.running);
         let directory = request.directory()?;
         let environment = request.environment();
-        let texts = Texts::default();
+        let texts = FileTexts::default();
         let selected = selection::select(request, &directory, &environment, &texts);
         let mut compose = compose::read(request, &directory, &environment, &texts);
         clock.lap("files");
@@ -123,8 +123,8 @@ impl<'a> Run<'a> {
     /// Why something is not asked at all: only files are wanted, or an option of this name says so.
     fn unasked(&self, forbidden: bool, option: &str) -> Option<String> {
         match self.scope {
-            Scope::Files => Some("only files were read".to_owned()),
-            Scope::All => forbidden.then(|| format!("{option} was given")),
+            RunScope::Files => Some("only files were read".to_owned()),
+            RunScope::All => forbidden.then(|| format!("{option} was given")),
         }
     }
 
@@ -334,8 +334,9 @@ impl<'a> Run<'a> {
 
     /// Where else the key and the secret are kept, when they are to be replaced.
     async fn other_places(&mut self) {
-        let old = places::Old::of(&self.selected.selection, &self.evidence.docker, &self.secrets);
-        if self.scope != Scope::All || !old.is_to_be_rotated(&self.evidence.surroundings.git) {
+        let old =
+            places::OldSecrets::of(&self.selected.selection, &self.evidence.docker, &self.secrets);
+        if self.scope != RunScope::All || !old.is_to_be_rotated(&self.evidence.surroundings.git) {
             return;
         }
         let root = files::repository_root(&self.directory);
@@ -382,7 +383,7 @@ fn asked(request: &Request, environment: &BTreeMap<String, String>) -> Asked {
 fn around(
     directory: &Path,
     environment: &BTreeMap<String, String>,
-    texts: &Texts,
+    texts: &FileTexts,
     selected: &Selected,
 ) -> Surroundings {
     let cli = toolchain::cli(directory, environment);
@@ -429,7 +430,7 @@ fn app_urls(selection: &Selection) -> Vec<AppUrl> {
 async fn git(
     request: &Request,
     directory: &Path,
-    files: &[repository::ReadFile],
+    files: &[repository::CheckedFile],
     selected: &Selected,
     secrets: &[(Secret, SecretPlace)],
 ) -> Observation<Option<Git>> {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::Request;
 use super::files::FileText;
-use super::repository::ReadFile;
-use super::texts::Texts;
+use super::repository::CheckedFile;
+use super::texts::FileTexts;
 use crate::evidence::selection::PackageJsonState;
 use crate::evidence::surroundings::UnreadableFile;
 use crate::secret::Secret;
@@ -16,7 +16,7 @@ use crate::selection::choose::{self, Flags, Selection, Sources};
 pub(super) struct Selected {
     pub selection: Selection,
     /// The files that were read.
-    pub files: Vec<ReadFile>,
+    pub files: Vec<CheckedFile>,
     /// The files that are there and could not be read.
     pub unreadable: Vec<UnreadableFile>,
 }
@@ -26,13 +26,13 @@ pub(super) fn select(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
-    texts: &Texts,
+    texts: &FileTexts,
 ) -> Selected {
     let mut unreadable = Vec::new();
     let mut read_files = Vec::new();
     let mut read = |name: &str| match &*texts.read(&directory.join(name)) {
         FileText::Text(text) => {
-            let file = ReadFile { name: name.to_owned(), text: text.clone(), is_env: true };
+            let file = CheckedFile { name: name.to_owned(), text: text.clone(), is_env: true };
             read_files.push(file);
             Some(choose::FileText::new(name, text.clone()))
         }
@@ -62,7 +62,7 @@ pub(super) fn select(
     Selected { selection: choose::select(&sources), files: read_files, unreadable }
 }
 
-fn package_json(directory: &Path, texts: &Texts) -> PackageJsonState {
+fn package_json(directory: &Path, texts: &FileTexts) -> PackageJsonState {
     use crate::evidence::Observation;
     use crate::evidence::surroundings::PackageJson;
     match super::surroundings::package_json(directory, texts) {

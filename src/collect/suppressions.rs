@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::files::{self, FileText};
-use super::repository::ReadFile;
+use super::repository::CheckedFile;
 use crate::evidence::suppression::{Suppression, is_day};
 use crate::mask::mask;
 use crate::secret::sanitize;
@@ -58,7 +58,7 @@ pub fn settings_file(project: Option<&Path>) -> anyhow::Result<Option<SettingsFi
 }
 
 /// The comments in the files that were read.
-pub(super) fn comments<'a>(files: impl Iterator<Item = &'a ReadFile>) -> Vec<Suppression> {
+pub(super) fn comments<'a>(files: impl Iterator<Item = &'a CheckedFile>) -> Vec<Suppression> {
     // No person writes more of them, and each is tried against each finding.
     const MOST: usize = 1000;
     let mut found: Vec<Suppression> = files.flat_map(in_file).take(MOST).collect();
@@ -67,7 +67,7 @@ pub(super) fn comments<'a>(files: impl Iterator<Item = &'a ReadFile>) -> Vec<Sup
     found
 }
 
-fn in_file(file: &ReadFile) -> Vec<Suppression> {
+fn in_file(file: &CheckedFile) -> Vec<Suppression> {
     let lines: Vec<&str> = file.text.lines().collect();
     let is_comment = |line: &&str| line.trim_start().starts_with('#');
     let mut found = Vec::new();
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> Vec<(String, String, String, Option<String>)> {
-        let file = ReadFile { name: "f".to_owned(), text: text.to_owned(), is_env: false };
+        let file = CheckedFile { name: "f".to_owned(), text: text.to_owned(), is_env: false };
         let found = comments([&file].into_iter());
         found.into_iter().map(|one| (one.id, one.places.join(" "), one.reason, one.until)).collect()
     }
@@ -173,7 +173,7 @@ mod tests {
             ("# convex-doctor: ignore[a, until=soon] why\n", "is a day"),
             ("# convex-doctor: ignore[a, since=2027-01-31] why\n", "only `until`"),
         ] {
-            let file = ReadFile { name: "f".to_owned(), text: text.to_owned(), is_env: false };
+            let file = CheckedFile { name: "f".to_owned(), text: text.to_owned(), is_env: false };
             let found = comments([&file].into_iter());
             assert!(found[0].problem.as_ref().unwrap().contains(problem), "{text}");
             assert_eq!(found[0].line, 1);

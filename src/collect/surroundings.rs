@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, FileText};
-use super::texts::Texts;
+use super::texts::FileTexts;
 use crate::evidence::Observation;
 use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
 use crate::names::{ADMIN_KEY, URL};
@@ -20,7 +20,7 @@ const ENTRIES: usize = 500;
 const ELSEWHERE: usize = 40;
 
 /// The directory's `package.json`, or the nearest one.
-pub(super) fn package_json(directory: &Path, texts: &Texts) -> Observation<PackageJson> {
+pub(super) fn package_json(directory: &Path, texts: &FileTexts) -> Observation<PackageJson> {
     match &*texts.read(&directory.join("package.json")) {
         FileText::Text(text) => {
             Observation::Seen(PackageJson::Here { depends_on_convex: depends_on_convex(text) })

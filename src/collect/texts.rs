@@ -11,9 +11,9 @@ use crate::compose::{FileError, Files};
 
 /// The files read so far.
 #[derive(Default)]
-pub(super) struct Texts(RefCell<BTreeMap<PathBuf, Rc<FileText>>>);
+pub(super) struct FileTexts(RefCell<BTreeMap<PathBuf, Rc<FileText>>>);
 
-impl Texts {
+impl FileTexts {
     /// What became of reading a file, now or before.
     pub(super) fn read(&self, path: &Path) -> Rc<FileText> {
         let mut known = self.0.borrow_mut();
@@ -27,7 +27,7 @@ impl Texts {
 }
 
 /// What Compose reads of the disk.
-impl Files for Texts {
+impl Files for FileTexts {
     fn read(&self, path: &Path) -> Result<String, FileError> {
         match &*self.read(path) {
             FileText::Text(text) => Ok(text.clone()),
@@ -53,7 +53,7 @@ mod tests {
     fn a_file_is_read_once() {
         let directory = tempfile::tempdir().unwrap();
         let (file, gone) = (directory.path().join("file"), directory.path().join("gone"));
-        let texts = Texts::default();
+        let texts = FileTexts::default();
         std::fs::write(&file, "first").unwrap();
         assert_eq!(texts.read(&file).text(), Some("first"));
         assert_eq!(*texts.read(&gone), FileText::Missing);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files::{self, FileText};
-use super::texts::Texts;
+use super::texts::FileTexts;
 use super::{Request, compose, docker, surroundings, toolchain};
 use crate::evidence::Observation;
 use crate::evidence::versions::{Installed, System, Versions};
@@ -77,11 +77,11 @@ async fn engine(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
-) -> Result<docker::Versions, String> {
+) -> Result<docker::EngineListing, String> {
     if request.no_docker {
         return Err("--no-docker was given".to_owned());
     }
-    let compose = compose::read(request, directory, environment, &Texts::default());
+    let compose = compose::read(request, directory, environment, &FileTexts::default());
     let options = request.docker_options();
     let listing = docker::list(&options, environment).await.map_err(|unasked| unasked.reason)?;
     Ok(docker::versions(&listing, &compose.wanted()).await)

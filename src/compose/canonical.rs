@@ -2,23 +2,23 @@
 //!
 //! This happens in the tree, after each file: the next file is laid over the long forms.
 
-use super::merge::{Conflict, context, dependencies, go_type, named, section};
+use super::merge::{MergeConflict, context, dependencies, go_type, named, section};
 use super::mount;
 use super::port;
 use super::source::{Pos, clean};
-use super::tree::{Entry, Map, Node, Value};
+use super::tree::{Map, MapEntry, Node, Value};
 
-fn entry(pos: Pos, value: Value) -> Entry {
-    Entry { key: pos, node: Node::new(pos, value) }
+fn entry(pos: Pos, value: Value) -> MapEntry {
+    MapEntry { key: pos, node: Node::new(pos, value) }
 }
 
-fn text(pos: Pos, text: impl Into<String>) -> Entry {
+fn text(pos: Pos, text: impl Into<String>) -> MapEntry {
     entry(pos, Value::Text(text.into()))
 }
 
 /// Brings a tree into the long forms; gives what Compose warns about, with its place, and all that
 /// has no long form.
-pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<Conflict>) {
+pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<MergeConflict>) {
     let (mut warnings, mut found) = (Vec::new(), Vec::new());
     for (name, service) in section(root, "services").into_iter().flatten() {
         for (key, entry) in service.node.as_map_mut().into_iter().flatten() {
@@ -35,7 +35,7 @@ pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<Conflict>) 
 }
 
 /// A field of a service.
-fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
+fn field(key: &str, node: &mut Node, place: &str) -> Result<(), MergeConflict> {
     let is_list = matches!(node.value, Value::List(_));
     let is_map = matches!(node.value, Value::Map(_));
     let is_text = matches!(node.value, Value::Text(_));
@@ -58,7 +58,7 @@ fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
         "scale" => {
             if let Value::Int(..0) = node.value {
                 let message = format!("{place}: must be greater than or equal to 0");
-                return Err(Conflict { message, pos: node.pos });
+                return Err(MergeConflict { message, pos: node.pos });
             }
         }
         _ => {}
@@ -71,7 +71,7 @@ fn external(
     node: &mut Node,
     place: &str,
     warnings: &mut Vec<(Pos, String)>,
-) -> Result<(), Conflict> {
+) -> Result<(), MergeConflict> {
     let name = node.get("name").cloned();
     let Some(map) = node.as_map_mut() else { return Ok(()) };
     let Some(external) = map.get_mut("external").filter(|it| it.node.as_map().is_some()) else {
@@ -87,7 +87,7 @@ fn external(
     match name {
         Some(name) if name != old.node => {
             let message = format!("{place}: name and external.name conflict; only use name");
-            return Err(Conflict { message, pos });
+            return Err(MergeConflict { message, pos });
         }
         Some(_) => {}
         None => {
@@ -97,13 +97,13 @@ fn external(
     Ok(())
 }
 
-fn wrong_type<T>(node: &Node, place: &str, what: &str) -> Result<T, Conflict> {
+fn wrong_type<T>(node: &Node, place: &str, what: &str) -> Result<T, MergeConflict> {
     let message = format!("{place}: invalid type {} for {what}", go_type(&node.value));
-    Err(Conflict { message, pos: node.pos })
+    Err(MergeConflict { message, pos: node.pos })
 }
 
 /// The long form of a build and of what is in it.
-fn build(node: &mut Node, place: &str) -> Result<(), Conflict> {
+fn build(node: &mut Node, place: &str) -> Result<(), MergeConflict> {
     if !matches!(node.value, Value::Map(_) | Value::Text(_)) {
         return wrong_type(node, place, "build");
     }
@@ -124,7 +124,7 @@ fn build(node: &mut Node, place: &str) -> Result<(), Conflict> {
 }
 
 /// Each limit is a number or a mapping; a text only where it was cast.
-fn ulimits(node: &Node, place: &str) -> Result<(), Conflict> {
+fn ulimits(node: &Node, place: &str) -> Result<(), MergeConflict> {
     for (name, entry) in node.as_map().into_iter().flatten() {
         if !matches!(entry.node.value, Value::Int(_) | Value::Map(_)) {
             return wrong_type(&entry.node, &format!("{place}.{name}"), "external");
@@ -134,14 +134,14 @@ fn ulimits(node: &Node, place: &str) -> Result<(), Conflict> {
 }
 
 /// A list of `KEY=value` as the equivalent mapping.
-fn key_values(node: &mut Node, place: &str) -> Result<(), Conflict> {
+fn key_values(node: &mut Node, place: &str) -> Result<(), MergeConflict> {
     let Value::List(list) = &node.value else { return Ok(()) };
     let mut map = Map::new();
     for item in list {
         let Some((key, value)) = item.as_text().and_then(|text| text.split_once('=')) else {
             let shown = item.scalar().unwrap_or_default();
             let message = format!("{place}: invalid value {shown}, expected key=value");
-            return Err(Conflict { message, pos: item.pos });
+            return Err(MergeConflict { message, pos: item.pos });
         };
         map.insert(key.to_owned(), text(item.pos, value));
     }
@@ -149,7 +149,7 @@ fn key_values(node: &mut Node, place: &str) -> Result<(), Conflict> {
     Ok(())
 }
 
-fn ssh(node: &mut Node, place: &str) -> Result<(), Conflict> {
+fn ssh(node: &mut Node, place: &str) -> Result<(), MergeConflict> {
     match &node.value {
         Value::Map(_) => Ok(()),
         Value::List(list) => {
@@ -174,12 +174,12 @@ fn ssh(node: &mut Node, place: &str) -> Result<(), Conflict> {
 }
 
 /// A secret or config that a service uses, by its name alone or with a target.
-fn reference(node: Node, place: &str) -> Result<Node, Conflict> {
+fn reference(node: Node, place: &str) -> Result<Node, MergeConflict> {
     match &node.value {
         Value::Map(_) => Ok(node),
         Value::Text(_) => {
             let pos = node.pos;
-            let map = Map::from([("source".to_owned(), Entry { key: pos, node })]);
+            let map = Map::from([("source".to_owned(), MapEntry { key: pos, node })]);
             Ok(Node::new(pos, Value::Map(map)))
         }
         _ => wrong_type(&node, place, "service secret or config"),
@@ -209,7 +209,7 @@ fn gpus(node: Node) -> Node {
 }
 
 /// `SOURCE[:TARGET[:PERMISSIONS]]`.
-fn device(node: Node, place: &str) -> Result<Node, Conflict> {
+fn device(node: Node, place: &str) -> Result<Node, MergeConflict> {
     let pos = node.pos;
     let spec = match &node.value {
         Value::Text(spec) => spec,
@@ -223,7 +223,7 @@ fn device(node: Node, place: &str) -> Result<Node, Conflict> {
         [source, target, permissions] => (*source, *target, *permissions),
         _ => {
             let message = format!("confusing device mapping, please use long syntax: {spec}");
-            return Err(Conflict { message, pos });
+            return Err(MergeConflict { message, pos });
         }
     };
     let target = if target.is_empty() { source } else { target };
@@ -240,8 +240,8 @@ fn replace(node: &mut Node, change: impl FnOnce(Node) -> Node) {
 
 fn each(
     node: &mut Node,
-    mut change: impl FnMut(Node) -> Result<Vec<Node>, Conflict>,
-) -> Result<(), Conflict> {
+    mut change: impl FnMut(Node) -> Result<Vec<Node>, MergeConflict>,
+) -> Result<(), MergeConflict> {
     let Value::List(list) = &mut node.value else { return Ok(()) };
     let mut changed = Vec::with_capacity(list.len());
     for item in std::mem::take(list) {
@@ -260,7 +260,7 @@ fn env_files(node: Node) -> Node {
     let items = items.into_iter().map(|item| match item.value {
         Value::Text(_) => {
             let pos = item.pos;
-            let map = Map::from([("path".to_owned(), Entry { key: pos, node: item })]);
+            let map = Map::from([("path".to_owned(), MapEntry { key: pos, node: item })]);
             Node::new(pos, Value::Map(map))
         }
         _ => item,
@@ -268,14 +268,14 @@ fn env_files(node: Node) -> Node {
     Node::new(pos, Value::List(items.collect()))
 }
 
-fn volume(node: Node, place: &str) -> Result<Node, Conflict> {
+fn volume(node: Node, place: &str) -> Result<Node, MergeConflict> {
     let pos = node.pos;
     let spec = match node.value {
         Value::Text(spec) => spec,
         Value::Map(_) => return Ok(node),
         _ => return wrong_type(&node, &format!("{place}.[]"), "service volume mount"),
     };
-    let short = mount::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
+    let short = mount::parse_short(&spec).map_err(|message| MergeConflict { message, pos })?;
     let bind = short.is_bind();
     let mut map = Map::new();
     let kind = if bind { "bind" } else { "volume" };
@@ -312,12 +312,12 @@ fn volume(node: Node, place: &str) -> Result<Node, Conflict> {
     Ok(Node::new(pos, Value::Map(map)))
 }
 
-fn ports(node: Node, place: &str) -> Result<Vec<Node>, Conflict> {
+fn ports(node: Node, place: &str) -> Result<Vec<Node>, MergeConflict> {
     let pos = node.pos;
     if let Value::Map(_) = node.value {
         if node.get("target").is_none() {
             let message = format!("service ports {place} is missing a target port");
-            return Err(Conflict { message, pos });
+            return Err(MergeConflict { message, pos });
         }
         return Ok(vec![node]);
     }
@@ -326,8 +326,8 @@ fn ports(node: Node, place: &str) -> Result<Vec<Node>, Conflict> {
         Value::Text(spec) => spec.clone(),
         _ => return wrong_type(&node, place, "port"),
     };
-    let ports = port::parse_short(&spec).map_err(|message| Conflict { message, pos })?;
-    let long = |port: port::Short| {
+    let ports = port::parse_short(&spec).map_err(|message| MergeConflict { message, pos })?;
+    let long = |port: port::ShortPort| {
         let mut map = Map::new();
         map.insert("mode".to_owned(), text(pos, "ingress"));
         map.insert("target".to_owned(), entry(pos, Value::Int(port.target.into())));

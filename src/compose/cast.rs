@@ -17,7 +17,7 @@ pub(super) enum Cast {
 }
 
 /// What a text turned into.
-pub(super) enum Made {
+pub(super) enum CastValue {
     Value(Value),
     /// A boolean by a word that YAML 1.2 does not know, with Compose's warning.
     Old(bool, String),
@@ -57,13 +57,13 @@ pub(super) fn at(path: &[String]) -> Option<Cast> {
 }
 
 /// Casts a text; the error is Go's sentence without the text, which may be a value of `.env`.
-pub(super) fn cast(text: &str, cast: Cast) -> Result<Made, String> {
+pub(super) fn cast(text: &str, cast: Cast) -> Result<CastValue, String> {
     match cast {
         Cast::Boolean => match text.to_lowercase().as_str() {
-            "true" => Ok(Made::Value(Value::Bool(true))),
-            "false" => Ok(Made::Value(Value::Bool(false))),
-            "y" | "yes" | "on" => Ok(Made::Old(true, old(text, "true"))),
-            "n" | "no" | "off" => Ok(Made::Old(false, old(text, "false"))),
+            "true" => Ok(CastValue::Value(Value::Bool(true))),
+            "false" => Ok(CastValue::Value(Value::Bool(false))),
+            "y" | "yes" | "on" => Ok(CastValue::Old(true, old(text, "true"))),
+            "n" | "no" | "off" => Ok(CastValue::Old(false, old(text, "false"))),
             _ => Err("invalid boolean".to_owned()),
         },
         Cast::Integer | Cast::Long => {
@@ -73,14 +73,14 @@ pub(super) fn cast(text: &str, cast: Cast) -> Result<Made, String> {
                 return Err(format!("strconv.{function}: invalid syntax"));
             }
             match text.parse::<i64>() {
-                Ok(value) => Ok(Made::Value(Value::Int(value.into()))),
+                Ok(value) => Ok(CastValue::Value(Value::Int(value.into()))),
                 Err(_) => Err(format!("strconv.{function}: value out of range")),
             }
         }
         Cast::Float => {
             let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
             match text.parse::<f64>().ok().filter(|_| plain) {
-                Some(value) => Ok(Made::Value(Value::Float(value))),
+                Some(value) => Ok(CastValue::Value(Value::Float(value))),
                 None => Err("strconv.ParseFloat: invalid syntax".to_owned()),
             }
         }

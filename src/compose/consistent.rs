@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::{Error, ErrorKind};
 use super::model::{MountKind, Service};
 use super::read::{entries, field, flag, items, list};
-use super::source::{At, Pos, Sources};
+use super::source::{At, Pos, SourceFiles};
 use super::tree::Node;
 
 /// Checks the enabled services of a tree.
 pub(super) fn check(
     tree: &Node,
     services: &BTreeMap<String, Service>,
-    sources: &Sources,
+    sources: &SourceFiles,
 ) -> Vec<Error> {
-    let mut check = Check { tree, services, sources, found: Vec::new() };
+    let mut check = ConsistencyCheck { tree, services, sources, found: Vec::new() };
     let all = tree.get("services").and_then(Node::as_map);
     for (name, service) in services {
         if let Some(entry) = all.and_then(|all| all.get(name)) {
@@ -45,14 +45,14 @@ pub(super) fn container_names(services: &BTreeMap<String, Service>) -> Vec<Error
     found
 }
 
-struct Check<'a> {
+struct ConsistencyCheck<'a> {
     tree: &'a Node,
     services: &'a BTreeMap<String, Service>,
-    sources: &'a Sources,
+    sources: &'a SourceFiles,
     found: Vec<Error>,
 }
 
-impl Check<'_> {
+impl ConsistencyCheck<'_> {
     fn say(&mut self, at: At, message: String) {
         self.found.push(Error { message, at: Some(at), kind: ErrorKind::Invalid });
     }

@@ -4,8 +4,8 @@
 //! Source: compose-go `types/` and `loader/loader.go` (`decoderHook`) as Compose v2.40 carries
 //! them. It collects all faults of this step.
 
-use super::cast::{self, Cast, Made};
-use super::discover::Reader;
+use super::cast::{self, Cast, CastValue};
+use super::discover::ProjectReader;
 use super::duration;
 use super::error::{Error, ErrorKind, MOST_ERRORS, WarningKind};
 use super::merge::go_type;
@@ -15,7 +15,7 @@ use super::words;
 
 /// The type of a field.
 #[derive(Clone, Copy)]
-enum Kind {
+enum DecodeKind {
     Boolean,
     Duration,
     Size,
@@ -37,69 +37,69 @@ enum Kind {
 }
 
 /// The fields that are not what the schema leaves of them; `*` is any key or element.
-const FIELDS: &[(&str, Kind)] = &[
-    ("services.*.attach", Kind::Boolean),
-    ("services.*.blkio_config.device_read_bps.*.rate", Kind::Size),
-    ("services.*.blkio_config.device_read_iops.*.rate", Kind::Size),
-    ("services.*.blkio_config.device_write_bps.*.rate", Kind::Size),
-    ("services.*.blkio_config.device_write_iops.*.rate", Kind::Size),
-    ("services.*.blkio_config.weight", Kind::Unsigned("uint16")),
-    ("services.*.blkio_config.weight_device.*.weight", Kind::Unsigned("uint16")),
-    ("services.*.build.args", Kind::Environment),
-    ("services.*.build.extra_hosts", Kind::Hosts),
-    ("services.*.build.no_cache", Kind::Boolean),
-    ("services.*.build.privileged", Kind::Boolean),
-    ("services.*.build.pull", Kind::Boolean),
-    ("services.*.build.secrets.*.mode", Kind::Mode),
-    ("services.*.build.shm_size", Kind::Size),
-    ("services.*.command", Kind::Command),
-    ("services.*.configs.*.mode", Kind::Mode),
-    ("services.*.depends_on.*.restart", Kind::Boolean),
-    ("services.*.deploy.resources.limits.cpus", Kind::Processors),
-    ("services.*.deploy.resources.limits.memory", Kind::Size),
-    ("services.*.deploy.resources.reservations.cpus", Kind::Processors),
-    ("services.*.deploy.resources.reservations.devices.*.count", Kind::Devices),
-    ("services.*.deploy.resources.reservations.memory", Kind::Size),
-    ("services.*.deploy.restart_policy.delay", Kind::Duration),
-    ("services.*.deploy.restart_policy.window", Kind::Duration),
-    ("services.*.deploy.rollback_config.delay", Kind::Duration),
-    ("services.*.deploy.rollback_config.monitor", Kind::Duration),
-    ("services.*.deploy.update_config.delay", Kind::Duration),
-    ("services.*.deploy.update_config.monitor", Kind::Duration),
-    ("services.*.develop.watch.*.exec.command", Kind::Command),
-    ("services.*.develop.watch.*.exec.environment", Kind::Environment),
-    ("services.*.entrypoint", Kind::Command),
-    ("services.*.env_file.*.required", Kind::Boolean),
-    ("services.*.environment", Kind::Environment),
-    ("services.*.extra_hosts", Kind::Hosts),
-    ("services.*.gpus.*.count", Kind::Devices),
-    ("services.*.group_add.*", Kind::Text),
-    ("services.*.healthcheck.interval", Kind::Duration),
-    ("services.*.healthcheck.retries", Kind::Unsigned("uint64")),
-    ("services.*.healthcheck.start_interval", Kind::Duration),
-    ("services.*.healthcheck.start_period", Kind::Duration),
-    ("services.*.healthcheck.timeout", Kind::Duration),
-    ("services.*.mem_limit", Kind::Size),
-    ("services.*.mem_reservation", Kind::Size),
-    ("services.*.mem_swappiness", Kind::Size),
-    ("services.*.memswap_limit", Kind::Size),
-    ("services.*.ports.*.target", Kind::Unsigned("uint32")),
-    ("services.*.post_start.*.command", Kind::Command),
-    ("services.*.post_start.*.environment", Kind::Environment),
-    ("services.*.post_start.*.privileged", Kind::Boolean),
-    ("services.*.pre_stop.*.command", Kind::Command),
-    ("services.*.pre_stop.*.environment", Kind::Environment),
-    ("services.*.pre_stop.*.privileged", Kind::Boolean),
-    ("services.*.secrets.*.mode", Kind::Mode),
-    ("services.*.shm_size", Kind::Size),
-    ("services.*.stop_grace_period", Kind::Duration),
-    ("services.*.volumes.*.bind.create_host_path", Kind::Boolean),
-    ("services.*.volumes.*.tmpfs.mode", Kind::Unsigned("uint32")),
-    ("services.*.volumes.*.tmpfs.size", Kind::Size),
+const FIELDS: &[(&str, DecodeKind)] = &[
+    ("services.*.attach", DecodeKind::Boolean),
+    ("services.*.blkio_config.device_read_bps.*.rate", DecodeKind::Size),
+    ("services.*.blkio_config.device_read_iops.*.rate", DecodeKind::Size),
+    ("services.*.blkio_config.device_write_bps.*.rate", DecodeKind::Size),
+    ("services.*.blkio_config.device_write_iops.*.rate", DecodeKind::Size),
+    ("services.*.blkio_config.weight", DecodeKind::Unsigned("uint16")),
+    ("services.*.blkio_config.weight_device.*.weight", DecodeKind::Unsigned("uint16")),
+    ("services.*.build.args", DecodeKind::Environment),
+    ("services.*.build.extra_hosts", DecodeKind::Hosts),
+    ("services.*.build.no_cache", DecodeKind::Boolean),
+    ("services.*.build.privileged", DecodeKind::Boolean),
+    ("services.*.build.pull", DecodeKind::Boolean),
+    ("services.*.build.secrets.*.mode", DecodeKind::Mode),
+    ("services.*.build.shm_size", DecodeKind::Size),
+    ("services.*.command", DecodeKind::Command),
+    ("services.*.configs.*.mode", DecodeKind::Mode),
+    ("services.*.depends_on.*.restart", DecodeKind::Boolean),
+    ("services.*.deploy.resources.limits.cpus", DecodeKind::Processors),
+    ("services.*.deploy.resources.limits.memory", DecodeKind::Size),
+    ("services.*.deploy.resources.reservations.cpus", DecodeKind::Processors),
+    ("services.*.deploy.resources.reservations.devices.*.count", DecodeKind::Devices),
+    ("services.*.deploy.resources.reservations.memory", DecodeKind::Size),
+    ("services.*.deploy.restart_policy.delay", DecodeKind::Duration),
+    ("services.*.deploy.restart_policy.window", DecodeKind::Duration),
+    ("services.*.deploy.rollback_config.delay", DecodeKind::Duration),
+    ("services.*.deploy.rollback_config.monitor", DecodeKind::Duration),
+    ("services.*.deploy.update_config.delay", DecodeKind::Duration),
+    ("services.*.deploy.update_config.monitor", DecodeKind::Duration),
+    ("services.*.develop.watch.*.exec.command", DecodeKind::Command),
+    ("services.*.develop.watch.*.exec.environment", DecodeKind::Environment),
+    ("services.*.entrypoint", DecodeKind::Command),
+    ("services.*.env_file.*.required", DecodeKind::Boolean),
+    ("services.*.environment", DecodeKind::Environment),
+    ("services.*.extra_hosts", DecodeKind::Hosts),
+    ("services.*.gpus.*.count", DecodeKind::Devices),
+    ("services.*.group_add.*", DecodeKind::Text),
+    ("services.*.healthcheck.interval", DecodeKind::Duration),
+    ("services.*.healthcheck.retries", DecodeKind::Unsigned("uint64")),
+    ("services.*.healthcheck.start_interval", DecodeKind::Duration),
+    ("services.*.healthcheck.start_period", DecodeKind::Duration),
+    ("services.*.healthcheck.timeout", DecodeKind::Duration),
+    ("services.*.mem_limit", DecodeKind::Size),
+    ("services.*.mem_reservation", DecodeKind::Size),
+    ("services.*.mem_swappiness", DecodeKind::Size),
+    ("services.*.memswap_limit", DecodeKind::Size),
+    ("services.*.ports.*.target", DecodeKind::Unsigned("uint32")),
+    ("services.*.post_start.*.command", DecodeKind::Command),
+    ("services.*.post_start.*.environment", DecodeKind::Environment),
+    ("services.*.post_start.*.privileged", DecodeKind::Boolean),
+    ("services.*.pre_stop.*.command", DecodeKind::Command),
+    ("services.*.pre_stop.*.environment", DecodeKind::Environment),
+    ("services.*.pre_stop.*.privileged", DecodeKind::Boolean),
+    ("services.*.secrets.*.mode", DecodeKind::Mode),
+    ("services.*.shm_size", DecodeKind::Size),
+    ("services.*.stop_grace_period", DecodeKind::Duration),
+    ("services.*.volumes.*.bind.create_host_path", DecodeKind::Boolean),
+    ("services.*.volumes.*.tmpfs.mode", DecodeKind::Unsigned("uint32")),
+    ("services.*.volumes.*.tmpfs.size", DecodeKind::Size),
 ];
 
 /// Brings the fields of a tree into their types.
-pub(super) fn decode(root: &mut Node, reader: &mut Reader<'_>) -> Vec<Error> {
+pub(super) fn decode(root: &mut Node, reader: &mut ProjectReader<'_>) -> Vec<Error> {
     let mut decoding = Decoding { reader, found: Vec::new() };
     for (path, kind) in FIELDS {
         let steps: Vec<&str> = path.split('.').collect();
@@ -109,12 +109,12 @@ pub(super) fn decode(root: &mut Node, reader: &mut Reader<'_>) -> Vec<Error> {
 }
 
 struct Decoding<'a, 'f> {
-    reader: &'a mut Reader<'f>,
+    reader: &'a mut ProjectReader<'f>,
     found: Vec<Error>,
 }
 
 impl Decoding<'_, '_> {
-    fn walk(&mut self, node: &mut Node, steps: &[&str], place: &str, kind: Kind) {
+    fn walk(&mut self, node: &mut Node, steps: &[&str], place: &str, kind: DecodeKind) {
         let Some((step, rest)) = steps.split_first() else {
             return self.field(node, place, kind);
         };
@@ -147,52 +147,54 @@ impl Decoding<'_, '_> {
         }
     }
 
-    fn field(&mut self, node: &mut Node, place: &str, kind: Kind) {
+    fn field(&mut self, node: &mut Node, place: &str, kind: DecodeKind) {
         if node.is_null() {
             return;
         }
         let made = match (kind, &node.value) {
-            (Kind::Boolean, Value::Text(text)) => match cast::cast(text, Cast::Boolean) {
-                Ok(Made::Value(value)) => Ok(value),
-                Ok(Made::Old(value, warning)) => {
+            (DecodeKind::Boolean, Value::Text(text)) => match cast::cast(text, Cast::Boolean) {
+                Ok(CastValue::Value(value)) => Ok(value),
+                Ok(CastValue::Old(value, warning)) => {
                     self.reader.warn(WarningKind::Deprecated, Some(node.pos), warning);
                     Ok(Value::Bool(value))
                 }
                 Err(why) => Err(why),
             },
-            (Kind::Duration, Value::Text(text)) => duration::normalize(text).map(Value::Text),
-            (Kind::Size, Value::Text(text)) => size::bytes(text).map(|it| Value::Int(it.into())),
-            (Kind::Processors, Value::Text(text)) => match cast::cast(text, Cast::Float) {
-                Ok(Made::Value(value)) => Ok(value),
-                Ok(Made::Old(..)) => return,
+            (DecodeKind::Duration, Value::Text(text)) => duration::normalize(text).map(Value::Text),
+            (DecodeKind::Size, Value::Text(text)) => {
+                size::bytes(text).map(|it| Value::Int(it.into()))
+            }
+            (DecodeKind::Processors, Value::Text(text)) => match cast::cast(text, Cast::Float) {
+                Ok(CastValue::Value(value)) => Ok(value),
+                Ok(CastValue::Old(..)) => return,
                 Err(why) => Err(why),
             },
-            (Kind::Devices, Value::Text(text)) => match text.to_lowercase().as_str() {
+            (DecodeKind::Devices, Value::Text(text)) => match text.to_lowercase().as_str() {
                 "all" => Ok(Value::Int(-1)),
                 _ => text.parse::<i64>().map(|it| Value::Int(it.into())).map_err(|_| {
                     let only = "the only value allowed is 'all' or a number";
                     format!("invalid value {text:?}, {only}")
                 }),
             },
-            (Kind::Mode, Value::Text(text)) => i64::from_str_radix(text, 8)
+            (DecodeKind::Mode, Value::Text(text)) => i64::from_str_radix(text, 8)
                 .map(|it| Value::Int(it.into()))
                 .map_err(|_| "strconv.ParseInt: invalid syntax".to_owned()),
-            (Kind::Unsigned(name), Value::Int(number)) if *number < 0 => {
+            (DecodeKind::Unsigned(name), Value::Int(number)) if *number < 0 => {
                 Err(format!("cannot parse value as '{name}': {number} overflows uint"))
             }
-            (Kind::Unsigned(name), Value::Float(number)) if *number < 0.0 => {
+            (DecodeKind::Unsigned(name), Value::Float(number)) if *number < 0.0 => {
                 Err(format!("cannot parse value as '{name}': {number:.6} overflows uint"))
             }
             #[expect(clippy::cast_possible_truncation, reason = "as Go converts it")]
-            (Kind::Unsigned(_), Value::Float(number)) => Ok(Value::Int(*number as i128)),
-            (Kind::Unsigned(name), other @ Value::Text(_)) => Err(unconvertible(name, other)),
-            (Kind::Text, Value::Int(number)) => Ok(Value::Text(number.to_string())),
-            (Kind::Text, other) if !matches!(other, Value::Text(_)) => {
+            (DecodeKind::Unsigned(_), Value::Float(number)) => Ok(Value::Int(*number as i128)),
+            (DecodeKind::Unsigned(name), other @ Value::Text(_)) => Err(unconvertible(name, other)),
+            (DecodeKind::Text, Value::Int(number)) => Ok(Value::Text(number.to_string())),
+            (DecodeKind::Text, other) if !matches!(other, Value::Text(_)) => {
                 Err(unconvertible("string", other))
             }
-            (Kind::Hosts, Value::List(list)) => hosts(list),
-            (Kind::Command, Value::Text(line)) => words(line, node),
-            (Kind::Environment, Value::List(list)) => {
+            (DecodeKind::Hosts, Value::List(list)) => hosts(list),
+            (DecodeKind::Command, Value::Text(line)) => words(line, node),
+            (DecodeKind::Environment, Value::List(list)) => {
                 match list.iter().find_map(|item| trailing_space(item).map(|what| (item, what))) {
                     Some((item, what)) => return self.say(&item.clone(), place, &what),
                     None => return,

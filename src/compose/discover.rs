@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use super::Request;
 use super::dotenv::{self, Sets};
-use super::environment::Environment;
+use super::environment::ServiceEnvironment;
 use super::error::{Error, ErrorKind, Errors, Warning, WarningKind};
 use super::interpolate::Variables;
-use super::source::{At, FileError, Files, Pos, Sources, clean, join};
+use super::source::{At, FileError, Files, Pos, SourceFiles, clean, join};
 
 /// The names Compose looks for, in its order.
 const NAMES: [&str; 4] =
@@ -29,7 +29,7 @@ const OVERRIDES: [&str; 4] = [
 pub(super) struct Found {
     pub(super) files: Vec<PathBuf>,
     pub(super) directory: PathBuf,
-    pub(super) environment: Environment,
+    pub(super) environment: ServiceEnvironment,
     pub(super) env_files: Vec<PathBuf>,
     /// Whether those are the project's own `.env`, if it is there.
     pub(super) own_env_file: bool,
@@ -37,22 +37,22 @@ pub(super) struct Found {
 }
 
 /// Reads files, numbers them, and notes what Compose would warn about.
-pub(super) struct Reader<'f> {
+pub(super) struct ProjectReader<'f> {
     pub(super) files: &'f dyn Files,
-    pub(super) sources: Sources,
+    pub(super) sources: SourceFiles,
     pub(super) warnings: Vec<Warning>,
     /// The places of texts with a variable that is set nowhere, also one with a default.
     pub(super) undecided: BTreeSet<Pos>,
 }
 
-impl<'f> Reader<'f> {
+impl<'f> ProjectReader<'f> {
     pub(super) fn new(files: &'f dyn Files) -> Self {
-        let (sources, warnings) = (Sources::default(), Vec::new());
+        let (sources, warnings) = (SourceFiles::default(), Vec::new());
         Self { files, sources, warnings, undecided: BTreeSet::new() }
     }
 }
 
-impl Reader<'_> {
+impl ProjectReader<'_> {
     /// Notes what the templates of a `.env` file or an `env_file` leave open.
     pub(super) fn note_unset(&mut self, unset: dotenv::Unset) {
         self.undecided.extend(unset.undecided);
@@ -110,7 +110,7 @@ impl Reader<'_> {
     pub(super) fn read_env(
         &mut self,
         paths: &[PathBuf],
-        environment: &Environment,
+        environment: &ServiceEnvironment,
     ) -> Result<Sets, Errors> {
         let mut sets = Sets::new();
         for path in paths {
@@ -136,7 +136,7 @@ impl Reader<'_> {
         Ok(sets)
     }
 
-    pub(super) fn env_fault(&self, path: &Path, file: u32, fault: &dotenv::Fault) -> Errors {
+    pub(super) fn env_fault(&self, path: &Path, file: u32, fault: &dotenv::DotenvFault) -> Errors {
         let kind = match &fault.required {
             Some(name) => ErrorKind::RequiredVariable { name: name.clone() },
             None => ErrorKind::Syntax,
@@ -148,9 +148,9 @@ impl Reader<'_> {
 }
 
 /// Finds the project's files.
-pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, Errors> {
+pub(super) fn find(request: &Request, reader: &mut ProjectReader<'_>) -> Result<Found, Errors> {
     let cwd = &request.directory;
-    let mut environment = Environment::new(request.environment.clone());
+    let mut environment = ServiceEnvironment::new(request.environment.clone());
     environment.set("PWD", cwd.display().to_string());
     let explicit = explicit_env_files(request);
     let disabled = explicit.is_none() && env_files_disabled(request)?;
@@ -159,8 +159,8 @@ pub(super) fn find(request: &Request, reader: &mut Reader<'_>) -> Result<Found, 
     let mut env_files = Vec::new();
 
     let mut load = |directory: &Path,
-                    environment: &mut Environment,
-                    reader: &mut Reader<'_>|
+                    environment: &mut ServiceEnvironment,
+                    reader: &mut ProjectReader<'_>|
      -> Result<(), Errors> {
         let paths = match &explicit {
             Some(paths) => paths.clone(),
@@ -262,7 +262,7 @@ fn env_files_disabled(request: &Request) -> Result<bool, Errors> {
 }
 
 /// Looks for a compose file here and in all parents.
-fn search(start: &Path, reader: &mut Reader<'_>) -> Result<Vec<PathBuf>, Errors> {
+fn search(start: &Path, reader: &mut ProjectReader<'_>) -> Result<Vec<PathBuf>, Errors> {
     for directory in start.ancestors() {
         let mut present = |names: [&str; 4], what: &str| -> Option<PathBuf> {
             let found: Vec<PathBuf> = names

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::interpolate::{self, Refusal, Variables};
+use super::interpolate::{self, InterpolationRefusal, Variables};
 use super::source::Pos;
 
 /// A variable set by a file, and where its value begins.
@@ -30,7 +30,7 @@ pub(super) struct Unset {
 }
 
 /// Why a file is not a `.env` file. The sentence never quotes a value.
-pub(super) struct Fault {
+pub(super) struct DotenvFault {
     /// What Compose says of the file.
     pub(super) verb: &'static str,
     pub(super) message: String,
@@ -63,9 +63,9 @@ pub(super) fn parse(
     file: u32,
     outer: &dyn Variables,
     sets: &mut Sets,
-) -> Result<Unset, Fault> {
+) -> Result<Unset, DotenvFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { text, at: 0, line: 1, column: 1, file };
+    let mut reader = DotenvReader { text, at: 0, line: 1, column: 1, file };
     let mut unset = Unset::default();
     while reader.next_statement() {
         reader.statement(outer, sets, &mut unset)?;
@@ -79,7 +79,7 @@ pub(super) fn parse_raw(
     file: u32,
     outer: &dyn Variables,
     sets: &mut Sets,
-) -> Result<(), Fault> {
+) -> Result<(), DotenvFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -99,7 +99,7 @@ pub(super) fn parse_raw(
                 _ => "variable contains whitespaces",
             };
             let (verb, message) = ("failed to parse env_file", message.to_owned());
-            return Err(Fault { verb, message, line: number, column, required: None });
+            return Err(DotenvFault { verb, message, line: number, column, required: None });
         }
         let pos = Pos { file, line: number, column };
         match value {
@@ -124,7 +124,7 @@ fn column_of(line: &str, byte: usize) -> u32 {
     u32::try_from(chars + 1).unwrap_or(u32::MAX)
 }
 
-struct Reader<'t> {
+struct DotenvReader<'t> {
     text: &'t str,
     at: usize,
     line: u32,
@@ -138,7 +138,7 @@ fn is_blank(char: char) -> bool {
     matches!(char, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}')
 }
 
-impl<'t> Reader<'t> {
+impl<'t> DotenvReader<'t> {
     fn rest(&self) -> &'t str {
         &self.text[self.at..]
     }
@@ -160,10 +160,10 @@ impl<'t> Reader<'t> {
         Pos { file: self.file, line: self.line, column: self.column }
     }
 
-    fn fault(&self, what: &str) -> Fault {
+    fn fault(&self, what: &str) -> DotenvFault {
         let pos = self.pos();
         let message = format!("line {}: {what}", pos.line);
-        Fault { verb: READ, message, line: pos.line, column: pos.column, required: None }
+        DotenvFault { verb: READ, message, line: pos.line, column: pos.column, required: None }
     }
 
     /// Goes to the next thing that is neither blank nor comment; `false` at the end.
@@ -187,7 +187,7 @@ impl<'t> Reader<'t> {
         outer: &dyn Variables,
         sets: &mut Sets,
         unset: &mut Unset,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), DotenvFault> {
         if let Some(after) = self.rest().strip_prefix("export")
             && after.starts_with(char::is_whitespace)
         {
@@ -215,11 +215,15 @@ impl<'t> Reader<'t> {
                     }
                     Err(refusal) => {
                         let (message, required) = match refusal {
-                            Refusal::Malformed => ("Invalid template".to_owned(), None),
-                            Refusal::TooLong => ("value is too long".to_owned(), None),
-                            Refusal::Missing { name, sentence } => (sentence, Some(name)),
+                            InterpolationRefusal::Malformed => {
+                                ("Invalid template".to_owned(), None)
+                            }
+                            InterpolationRefusal::TooLong => ("value is too long".to_owned(), None),
+                            InterpolationRefusal::Missing { name, sentence } => {
+                                (sentence, Some(name))
+                            }
                         };
-                        return Err(Fault {
+                        return Err(DotenvFault {
                             verb: READ,
                             message,
                             line: pos.line,
@@ -235,7 +239,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The name, and whether it is alone on its line.
-    fn key(&mut self) -> Result<(&'t str, bool), Fault> {
+    fn key(&mut self) -> Result<(&'t str, bool), DotenvFault> {
         let rest = self.rest();
         for (index, char) in rest.char_indices() {
             match char {
@@ -268,7 +272,7 @@ impl<'t> Reader<'t> {
         Ok(("", false))
     }
 
-    fn value(&mut self) -> Result<Raw, Fault> {
+    fn value(&mut self) -> Result<Raw, DotenvFault> {
         let rest = self.rest();
         let Some(quote) = rest.chars().next().filter(|quote| matches!(quote, '"' | '\'')) else {
             let end = rest.find('\n').unwrap_or(rest.len());
@@ -366,7 +370,7 @@ mod tests {
         }
     }
 
-    fn read(text: &str) -> Result<Sets, Fault> {
+    fn read(text: &str) -> Result<Sets, DotenvFault> {
         let mut sets = Sets::new();
         parse(text, 0, &Shell, &mut sets)?;
         Ok(sets)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::dotenv::{self, Sets};
-use super::environment::{Environment, Overlay};
+use super::environment::{Overlay, ServiceEnvironment};
 use super::error::{Error, ErrorKind};
 use super::model::{Service, Variable, VariableSource};
 use super::read::{field, flag, items};
@@ -16,7 +16,7 @@ use super::source::{At, FileError, Spanned};
 use super::tree::Node;
 
 /// A file that a service names.
-struct Wanted<'a> {
+struct WantedFile<'a> {
     path: &'a Path,
     /// What it holds, in Compose's word.
     what: &'a str,
@@ -48,7 +48,7 @@ impl Resolver<'_, '_> {
             // The parser of a format of its own opens the file itself.
             let verb =
                 if format.is_empty() { "failed to read" } else { "failed to parse env_file" };
-            let wanted = Wanted { path: &file, what: "env", verb, needed };
+            let wanted = WantedFile { path: &file, what: "env", verb, needed };
             let Some(text) = self.named_file(&wanted, &at) else { continue };
             let number = self.reader.sources.number(&file);
             let outer = Overlay { first: self.environment, second: &own };
@@ -79,8 +79,8 @@ impl Resolver<'_, '_> {
     }
 
     /// The text of a file that a service names; a missing one is a fault when it is needed.
-    fn named_file(&mut self, wanted: &Wanted<'_>, at: &At) -> Option<String> {
-        let Wanted { path: file, what, verb, needed } = wanted;
+    fn named_file(&mut self, wanted: &WantedFile<'_>, at: &At) -> Option<String> {
+        let WantedFile { path: file, what, verb, needed } = wanted;
         let path = file.display();
         let message = match self.reader.files.read(file) {
             _ if self.reader.files.is_dir(file) => {
@@ -106,11 +106,11 @@ impl Resolver<'_, '_> {
             let file = PathBuf::from(item.scalar().unwrap_or_default());
             let at = self.at(item.pos);
             let wanted =
-                Wanted { path: &file, what: "label", verb: "failed to read", needed: true };
+                WantedFile { path: &file, what: "label", verb: "failed to read", needed: true };
             let Some(text) = self.named_file(&wanted, &at) else { continue };
             let number = self.reader.sources.number(&file);
             // What the files before set comes before what this one sets.
-            let mut outer = Environment::default();
+            let mut outer = ServiceEnvironment::default();
             outer.add(sets.clone());
             match dotenv::parse(&text, number, &outer, &mut sets) {
                 Ok(unset) => self.reader.note_unset(unset),

@@ -9,12 +9,12 @@ use super::source::Pos;
 /// What `${…}` and bare names are looked up in. What is set first wins: shell, then each `.env` in
 /// turn.
 #[derive(Clone, Default)]
-pub(super) struct Environment {
+pub(super) struct ServiceEnvironment {
     process: BTreeMap<String, String>,
     files: Sets,
 }
 
-impl Environment {
+impl ServiceEnvironment {
     pub(super) fn new(process: BTreeMap<String, String>) -> Self {
         Self { process, files: Sets::new() }
     }
@@ -37,7 +37,7 @@ impl Environment {
     }
 }
 
-impl Variables for Environment {
+impl Variables for ServiceEnvironment {
     fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)> {
         if let Some(value) = self.process.get(name) {
             return Some((value, None));

@@ -5,22 +5,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::discover::Reader;
-use super::environment::Environment;
+use super::discover::ProjectReader;
+use super::environment::ServiceEnvironment;
 use super::error::{ErrorKind, Errors};
 use super::interpolate::Variables;
-use super::layers::{DEEPEST_CHAIN, Level, check_conflicts, model, parse, placed};
-use super::merge::{self, Conflict};
+use super::layers::{DEEPEST_CHAIN, ExtendsLevel, check_conflicts, model, parse, placed};
+use super::merge::{self, MergeConflict};
 use super::source::{join, join_written, relative};
-use super::tree::{Entry, Map, Node, Used, Value};
+use super::tree::{Map, MapEntry, Node, Used, Value};
 use super::unify::is_unified;
 
 /// Obeys the top-level `include`.
 pub(super) fn obey(
     root: &mut Node,
     path: &Path,
-    level: &Level<'_>,
-    reader: &mut Reader<'_>,
+    level: &ExtendsLevel<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<(), Errors> {
     let Some(include) = root.as_map_mut().and_then(|map| map.remove("include")) else {
         return Ok(());
@@ -97,8 +97,8 @@ fn include_one(
     item: &Node,
     index: usize,
     stack: &[PathBuf],
-    level: &Level<'_>,
-    reader: &mut Reader<'_>,
+    level: &ExtendsLevel<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<Node, Errors> {
     let at = || Some(reader.sources.at(item.pos));
     if let Some(what) = wrong_include(item, index) {
@@ -175,7 +175,7 @@ fn include_one(
     for path in &paths {
         parsed.push(parse(path, level.shown(path), reader));
     }
-    let mut inner = Level {
+    let mut inner = ExtendsLevel {
         environment: &environment,
         directory: &directory,
         env_files_from: Some(join(level.cwd, &way.display().to_string())),
@@ -192,7 +192,7 @@ fn include_one(
 }
 
 /// Bare names in the lists of an included file take their value from that file's environment.
-fn pass_through(tree: &mut Node, environment: &Environment) {
+fn pass_through(tree: &mut Node, environment: &ServiceEnvironment) {
     let Some(services) = merge::section(tree, "services") else { return };
     for service in services.values_mut() {
         let Some(entry) = service.node.as_map_mut().and_then(|map| map.get_mut("environment"))
@@ -231,17 +231,17 @@ fn has_empty_list<'n>(node: &'n Node, path: &mut Vec<&'n str>) -> bool {
 }
 
 /// Takes an included model's resources in; the same name twice is a conflict unless both are equal.
-fn import(imported: Node, root: &mut Node) -> Vec<Conflict> {
+fn import(imported: Node, root: &mut Node) -> Vec<MergeConflict> {
     let mut conflicts = Vec::new();
     let (Value::Map(mut from), Some(to)) = (imported.value, root.as_map_mut()) else {
         return conflicts;
     };
     for key in ["services", "volumes", "networks", "secrets", "configs", "models"] {
-        let Some(Entry { key: pos, node }) = from.remove(key) else { continue };
+        let Some(MapEntry { key: pos, node }) = from.remove(key) else { continue };
         let Value::Map(resources) = node.value else { continue };
         let target = to
             .entry(key.to_owned())
-            .or_insert_with(|| Entry { key: pos, node: Node::new(pos, Value::Map(Map::new())) });
+            .or_insert_with(|| MapEntry { key: pos, node: Node::new(pos, Value::Map(Map::new())) });
         if target.node.is_null() {
             target.node.value = Value::Map(Map::new());
         }
@@ -253,7 +253,7 @@ fn import(imported: Node, root: &mut Node) -> Vec<Conflict> {
                         && !has_empty_list(&entry.node, &mut vec![key, &name]) => {}
                 Some(known) => {
                     let message = format!("{key}.{name} conflicts with imported resource");
-                    conflicts.push(Conflict { message, pos: known.key });
+                    conflicts.push(MergeConflict { message, pos: known.key });
                 }
                 None => {
                     target.insert(name, entry);

@@ -19,7 +19,7 @@ pub(super) trait Variables {
 
 /// Why a text cannot be filled in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum InterpolationRefusal {
     /// A `${` that begins nothing.
     Malformed,
     /// The text grew past [`LONGEST`]: variables made of variables double with each line.
@@ -41,7 +41,7 @@ pub(super) struct Filled {
 }
 
 /// Fills in a text.
-pub(super) fn fill(text: &str, variables: &dyn Variables) -> Result<Filled, Refusal> {
+pub(super) fn fill(text: &str, variables: &dyn Variables) -> Result<Filled, InterpolationRefusal> {
     let mut filled = Filled::default();
     walk(text, variables, &mut filled, 0)?;
     Ok(filled)
@@ -52,15 +52,15 @@ fn walk(
     variables: &dyn Variables,
     out: &mut Filled,
     depth: usize,
-) -> Result<(), Refusal> {
+) -> Result<(), InterpolationRefusal> {
     // Each level needs three bytes of text, but not each a stack frame without end.
     if depth > 64 {
-        return Err(Refusal::Malformed);
+        return Err(InterpolationRefusal::Malformed);
     }
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
         if out.text.len() > LONGEST {
-            return Err(Refusal::TooLong);
+            return Err(InterpolationRefusal::TooLong);
         }
         out.text.push_str(&rest[..dollar]);
         rest = &rest[dollar + 1..];
@@ -68,7 +68,7 @@ fn walk(
             out.text.push('$');
             rest = after;
         } else if let Some(body) = rest.strip_prefix('{') {
-            let end = closing(body).ok_or(Refusal::Malformed)?;
+            let end = closing(body).ok_or(InterpolationRefusal::Malformed)?;
             braced(&body[..end], variables, out, depth)?;
             rest = &body[end + 1..];
         } else {
@@ -83,7 +83,7 @@ fn walk(
         }
     }
     out.text.push_str(rest);
-    if out.text.len() > LONGEST { Err(Refusal::TooLong) } else { Ok(()) }
+    if out.text.len() > LONGEST { Err(InterpolationRefusal::TooLong) } else { Ok(()) }
 }
 
 /// The brace that ends a `${` whose body begins here. After a bare name it is the next; after an
@@ -146,10 +146,10 @@ fn braced(
     variables: &dyn Variables,
     out: &mut Filled,
     depth: usize,
-) -> Result<(), Refusal> {
+) -> Result<(), InterpolationRefusal> {
     let (name, operation) = split_name(body);
     if name.is_empty() {
-        return Err(Refusal::Malformed);
+        return Err(InterpolationRefusal::Malformed);
     }
     if operation.is_empty() {
         put(name, variables, out);
@@ -164,7 +164,7 @@ fn braced(
     let word = chars.as_str();
     // Compose's pattern does not reach over a line end.
     if word.contains('\n') {
-        return Err(Refusal::Malformed);
+        return Err(InterpolationRefusal::Malformed);
     }
     let mut argument = Filled::default();
     walk(word, variables, &mut argument, depth + 1)?;
@@ -185,9 +185,9 @@ fn braced(
                 sentence.push_str(": ");
                 sentence.push_str(&argument.text);
             }
-            return Err(Refusal::Missing { name: name.to_owned(), sentence });
+            return Err(InterpolationRefusal::Missing { name: name.to_owned(), sentence });
         }
-        _ => return Err(Refusal::Malformed),
+        _ => return Err(InterpolationRefusal::Malformed),
     }
     Ok(())
 }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn what_begins_nothing_is_refused() {
         for text in ["${", "${}", "${V", "${V!x}", "${V-\n}", "${1}"] {
-            assert_eq!(fill(text, &Given).err(), Some(Refusal::Malformed), "{text}");
+            assert_eq!(fill(text, &Given).err(), Some(InterpolationRefusal::Malformed), "{text}");
         }
         let deep = "${U:-".repeat(10_000) + &"}".repeat(10_000);
         assert!(fill(&deep, &Given).is_err());
@@ -260,7 +260,7 @@ mod tests {
         ] {
             let refusal = fill(text, &Given).err();
             let (name, sentence) = (name.to_owned(), expected.to_owned());
-            assert_eq!(refusal, Some(Refusal::Missing { name, sentence }), "{text}");
+            assert_eq!(refusal, Some(InterpolationRefusal::Missing { name, sentence }), "{text}");
         }
     }
 

@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::canonical;
-use super::cast::{self, Cast, Made};
-use super::discover::Reader;
-use super::environment::Environment;
+use super::cast::{self, Cast, CastValue};
+use super::discover::ProjectReader;
+use super::environment::ServiceEnvironment;
 use super::error::{Error, ErrorKind, Errors, MOST_ERRORS, WarningKind};
 use super::include;
-use super::interpolate::{self, Refusal, Variables};
-use super::merge::{self, Conflict};
+use super::interpolate::{self, InterpolationRefusal, Variables};
+use super::merge::{self, MergeConflict};
 use super::paths;
 use super::schema;
 use super::source::{Pos, join, join_written, relative};
-use super::tree::{Document, Map, Node, Removal, Used, Value};
+use super::tree::{Map, Node, Removal, Used, Value, YamlDocument};
 use super::unify::unify;
 use super::validate;
-use super::yaml::{self, Stream};
+use super::yaml::{self, YamlStream};
 
 /// How deep includes and extensions may go before it can only be a cycle.
 pub(super) const DEEPEST_CHAIN: usize = 100;
@@ -31,8 +31,8 @@ pub(super) const DEEPEST_CHAIN: usize = 100;
 const MOST_FILLED: usize = 64 << 20;
 
 /// One model: the files of the project, or of one include.
-pub(super) struct Level<'e> {
-    pub(super) environment: &'e Environment,
+pub(super) struct ExtendsLevel<'e> {
+    pub(super) environment: &'e ServiceEnvironment,
     pub(super) directory: &'e Path,
     /// The way there from the model that includes this one: paths are absolute only in the end,
     /// because what is imported is compared with what is there. For the project itself its
@@ -52,7 +52,7 @@ pub(super) struct Level<'e> {
     pub(super) extended: BTreeMap<PathBuf, Rc<Map>>,
 }
 
-impl Level<'_> {
+impl ExtendsLevel<'_> {
     /// A file as Compose names it.
     pub(super) fn shown<'p>(&self, path: &'p Path) -> &'p Path {
         let way = path.strip_prefix(self.cwd).ok();
@@ -64,7 +64,7 @@ impl Level<'_> {
 pub(super) struct Parsed {
     pub(super) path: PathBuf,
     pub(super) file: u32,
-    pub(super) stream: Stream,
+    pub(super) stream: YamlStream,
 }
 
 impl Parsed {
@@ -75,7 +75,11 @@ impl Parsed {
 }
 
 /// Reads and parses a file, which Compose names in one way or another.
-pub(super) fn parse(path: &Path, shown: &Path, reader: &mut Reader<'_>) -> Result<Parsed, Errors> {
+pub(super) fn parse(
+    path: &Path,
+    shown: &Path,
+    reader: &mut ProjectReader<'_>,
+) -> Result<Parsed, Errors> {
     let (text, file) = reader.read(path, shown)?;
     let stream = yaml::parse(&text, file, &reader.sources);
     Ok(Parsed { path: path.to_path_buf(), file, stream })
@@ -84,8 +88,8 @@ pub(super) fn parse(path: &Path, shown: &Path, reader: &mut Reader<'_>) -> Resul
 /// Lays files over each other; the result is canonical, valid and has absolute paths.
 pub(super) fn model(
     files: Vec<Result<Parsed, Errors>>,
-    level: &mut Level<'_>,
-    reader: &mut Reader<'_>,
+    level: &mut ExtendsLevel<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<Node, Errors> {
     let mut tree: Option<Node> = None;
     let mut first = None;
@@ -109,13 +113,13 @@ pub(super) fn model(
 /// Lays one document over what is there.
 fn layer(
     base: Option<Node>,
-    document: Document,
+    document: YamlDocument,
     path: &Path,
     file: u32,
-    level: &mut Level<'_>,
-    reader: &mut Reader<'_>,
+    level: &mut ExtendsLevel<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<Node, Errors> {
-    let Document { mut root, removals, .. } = document;
+    let YamlDocument { mut root, removals, .. } = document;
     if root.as_map().is_none() {
         let at = Some(reader.sources.at(root.pos));
         return Err(Errors::one(ErrorKind::Invalid, at, "top-level object must be a mapping"));
@@ -140,11 +144,14 @@ fn layer(
     Ok(tree)
 }
 
-pub(super) fn conflict_errors(conflict: Conflict, reader: &Reader<'_>) -> Errors {
+pub(super) fn conflict_errors(conflict: MergeConflict, reader: &ProjectReader<'_>) -> Errors {
     Errors::one(ErrorKind::Invalid, Some(reader.sources.at(conflict.pos)), conflict.message)
 }
 
-pub(super) fn check_conflicts(conflicts: Vec<Conflict>, reader: &Reader<'_>) -> Result<(), Errors> {
+pub(super) fn check_conflicts(
+    conflicts: Vec<MergeConflict>,
+    reader: &ProjectReader<'_>,
+) -> Result<(), Errors> {
     let errors = conflicts.into_iter().take(MOST_ERRORS);
     Errors::check(errors.flat_map(|it| conflict_errors(it, reader).into_iter()).collect())
 }
@@ -153,7 +160,7 @@ fn merged(
     base: Node,
     over: Node,
     path: &mut Vec<String>,
-    reader: &Reader<'_>,
+    reader: &ProjectReader<'_>,
 ) -> Result<Node, Errors> {
     merge::merge(base, over, path).or_else(|conflicts| {
         check_conflicts(conflicts, reader)?;
@@ -162,7 +169,7 @@ fn merged(
 }
 
 /// The long forms, with what Compose warns about.
-fn canonical(tree: &mut Node, reader: &mut Reader<'_>) -> Result<(), Errors> {
+fn canonical(tree: &mut Node, reader: &mut ProjectReader<'_>) -> Result<(), Errors> {
     let (warnings, conflicts) = canonical::canonical(tree);
     for (pos, warning) in warnings {
         reader.warn(WarningKind::Deprecated, Some(pos), warning);
@@ -174,7 +181,7 @@ fn canonical(tree: &mut Node, reader: &mut Reader<'_>) -> Result<(), Errors> {
 pub(super) fn fill(
     root: &mut Node,
     environment: &dyn Variables,
-    reader: &mut Reader<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<(), Errors> {
     fill_at(Vec::new(), root, environment, reader)
 }
@@ -184,7 +191,7 @@ pub(super) fn fill_at(
     path: Vec<String>,
     root: &mut Node,
     environment: &dyn Variables,
-    reader: &mut Reader<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<(), Errors> {
     let mut filling = Filling { environment, reader, path, found: Vec::new(), length: 0 };
     filling.node(root);
@@ -193,7 +200,7 @@ pub(super) fn fill_at(
 
 struct Filling<'a, 'f> {
     environment: &'a dyn Variables,
-    reader: &'a mut Reader<'f>,
+    reader: &'a mut ProjectReader<'f>,
     path: Vec<String>,
     found: Vec<Error>,
     /// The bytes filled in so far.
@@ -233,8 +240,8 @@ impl Filling<'_, '_> {
     fn cast(&mut self, node: &mut Node, cast: Cast) {
         let Value::Text(text) = &node.value else { return };
         match cast::cast(text, cast) {
-            Ok(Made::Value(value)) => node.value = value,
-            Ok(Made::Old(value, warning)) => {
+            Ok(CastValue::Value(value)) => node.value = value,
+            Ok(CastValue::Old(value, warning)) => {
                 node.value = Value::Bool(value);
                 self.reader.warn(WarningKind::Deprecated, Some(node.pos), warning);
             }
@@ -254,7 +261,9 @@ impl Filling<'_, '_> {
     fn text(&mut self, node: &mut Node) -> bool {
         let Value::Text(text) = &mut node.value else { return false };
         let filled = match interpolate::fill(text, self.environment) {
-            Ok(filled) if self.length + filled.text.len() > MOST_FILLED => Err(Refusal::TooLong),
+            Ok(filled) if self.length + filled.text.len() > MOST_FILLED => {
+                Err(InterpolationRefusal::TooLong)
+            }
             filled => filled,
         };
         match filled {
@@ -276,17 +285,17 @@ impl Filling<'_, '_> {
                 let path = self.path.join(".");
                 // Compose quotes the text here; it may hold a password.
                 let (kind, message) = match refusal {
-                    Refusal::Malformed => (
+                    InterpolationRefusal::Malformed => (
                         ErrorKind::Invalid,
                         format!(
                             "invalid interpolation format for {path}.\n\
                              You may need to escape any $ with another $."
                         ),
                     ),
-                    Refusal::TooLong => {
+                    InterpolationRefusal::TooLong => {
                         (ErrorKind::Limit, format!("{path} becomes too long with its variables"))
                     }
-                    Refusal::Missing { name, sentence } => (
+                    InterpolationRefusal::Missing { name, sentence } => (
                         ErrorKind::RequiredVariable { name },
                         format!("error while interpolating {path}: {sentence}"),
                     ),
@@ -304,8 +313,8 @@ fn extend_all(
     root: &mut Node,
     path: &Path,
     removals: &[Removal],
-    level: &mut Level<'_>,
-    reader: &mut Reader<'_>,
+    level: &mut ExtendsLevel<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<(), Errors> {
     let Some(entry) = root.as_map_mut().and_then(|map| map.get_mut("services")) else {
         return Ok(());
@@ -341,8 +350,8 @@ struct Extending<'a, 'e, 'f> {
     /// The file whose services are extended: Compose names it also for those of other files.
     main: &'a Path,
     removals: &'a [Removal],
-    level: &'a mut Level<'e>,
-    reader: &'a mut Reader<'f>,
+    level: &'a mut ExtendsLevel<'e>,
+    reader: &'a mut ProjectReader<'f>,
 }
 
 impl Extending<'_, '_, '_> {
@@ -505,7 +514,7 @@ fn extends_from(tree: &mut Node, directory: &Path) {
 }
 
 /// Gives errors without a place the place that led to them.
-pub(super) fn placed(errors: Errors, pos: Pos, reader: &Reader<'_>) -> Errors {
+pub(super) fn placed(errors: Errors, pos: Pos, reader: &ProjectReader<'_>) -> Errors {
     let with_place = errors.iter().map(|error| {
         let mut error = error.clone();
         error.at.get_or_insert_with(|| reader.sources.at(pos));

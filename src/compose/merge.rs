@@ -3,16 +3,16 @@
 //! Source: compose-go `override/merge.go` as Compose v2.40 carries it.
 
 use super::source::Pos;
-use super::tree::{Entry, Map, Node, Removal, Value};
+use super::tree::{Map, MapEntry, Node, Removal, Value};
 
 /// Something that cannot be laid over something else.
-pub(super) struct Conflict {
+pub(super) struct MergeConflict {
     pub(super) message: String,
     pub(super) pos: Pos,
 }
 
 /// How the value at a path is laid over another.
-enum Rule {
+enum MergeRule {
     /// Maps by key, lists appended, all else replaced.
     Plain,
     /// The later value alone.
@@ -29,41 +29,47 @@ enum Rule {
     Subnets,
 }
 
-fn rule(path: &[String]) -> Rule {
+fn rule(path: &[String]) -> MergeRule {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     match parts.as_slice() {
-        ["networks" | "volumes", _, "labels"] => Rule::Sequence,
-        ["networks", _, "ipam", "config"] => Rule::Subnets,
+        ["networks" | "volumes", _, "labels"] => MergeRule::Sequence,
+        ["networks", _, "ipam", "config"] => MergeRule::Subnets,
         ["services", _, rest @ ..] => match rest {
-            ["build"] => Rule::Build,
-            ["command" | "entrypoint"] | ["healthcheck", "test"] | ["ulimits", _] => Rule::Replace,
-            ["depends_on"] => Rule::DependsOn,
-            ["logging"] => Rule::Logging,
-            ["networks" | "models"] => Rule::Networks,
-            ["extra_hosts"] | ["build", "extra_hosts"] => Rule::Hosts,
+            ["build"] => MergeRule::Build,
+            ["command" | "entrypoint"] | ["healthcheck", "test"] | ["ulimits", _] => {
+                MergeRule::Replace
+            }
+            ["depends_on"] => MergeRule::DependsOn,
+            ["logging"] => MergeRule::Logging,
+            ["networks" | "models"] => MergeRule::Networks,
+            ["extra_hosts"] | ["build", "extra_hosts"] => MergeRule::Hosts,
             [
                 "annotations" | "dns" | "dns_opt" | "dns_search" | "env_file" | "label_file"
                 | "environment" | "labels" | "sysctls" | "tmpfs",
             ]
             | ["build", "args" | "additional_contexts" | "labels"]
-            | ["deploy", "labels"] => Rule::Sequence,
-            _ => Rule::Plain,
+            | ["deploy", "labels"] => MergeRule::Sequence,
+            _ => MergeRule::Plain,
         },
-        _ => Rule::Plain,
+        _ => MergeRule::Plain,
     }
 }
 
 /// Lays `over` over `base`; or all that cannot be, of which Compose reports any.
-pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<Conflict>> {
+pub(super) fn merge(
+    base: Node,
+    over: Node,
+    path: &mut Vec<String>,
+) -> Result<Node, Vec<MergeConflict>> {
     let pos = over.pos;
     match rule(path) {
-        Rule::Replace => return Ok(over),
-        Rule::Sequence => {
+        MergeRule::Replace => return Ok(over),
+        MergeRule::Sequence => {
             let mut list = sequence(base);
             list.extend(sequence(over));
             return Ok(Node::new(pos, Value::List(list)));
         }
-        Rule::Hosts => {
+        MergeRule::Hosts => {
             let mut list = sequence(base);
             for host in sequence(over) {
                 if !list.contains(&host) {
@@ -72,29 +78,29 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>) -> Result<No
             }
             return Ok(Node::new(pos, Value::List(list)));
         }
-        Rule::Subnets => return subnets(base, over, path),
-        Rule::Build => return plain(context(base), context(over), path),
-        Rule::DependsOn => return plain(dependencies(base), dependencies(over), path),
-        Rule::Networks => return plain(named(base), named(over), path),
-        Rule::Logging => {
+        MergeRule::Subnets => return subnets(base, over, path),
+        MergeRule::Build => return plain(context(base), context(over), path),
+        MergeRule::DependsOn => return plain(dependencies(base), dependencies(over), path),
+        MergeRule::Networks => return plain(named(base), named(over), path),
+        MergeRule::Logging => {
             let driver = |node: &Node| node.get("driver").and_then(Node::scalar);
             let (old, new) = (driver(&base), driver(&over));
             if old.is_some() && new.is_some() && old != new {
                 return Ok(over);
             }
         }
-        Rule::Plain => {}
+        MergeRule::Plain => {}
     }
     plain(base, over, path)
 }
 
 /// Compose lays each of the later over each of the earlier that has its subnet.
-fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<Conflict>> {
+fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<MergeConflict>> {
     let pos = over.pos;
     // Compose names the type of the earlier, whichever is wrong.
     let message = format!("{}: unexpected type {}", path.join("."), go_type(&base.value));
     let (Value::List(configs), Value::List(others)) = (base.value, over.value) else {
-        return Err(vec![Conflict { message, pos }]);
+        return Err(vec![MergeConflict { message, pos }]);
     };
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
     let mapping = |node: Node| match node.value {
@@ -122,7 +128,7 @@ fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<C
     Ok(Node::new(pos, Value::List(merged)))
 }
 
-fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<Conflict>> {
+fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<MergeConflict>> {
     let pos = over.pos;
     match (base.value, over.value) {
         (value, Value::Null) => {
@@ -136,13 +142,13 @@ fn plain(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<Con
             Ok(Node::new(pos, Value::List(list)))
         }
         (Value::Map(_) | Value::List(_), _) => {
-            Err(vec![Conflict { message: format!("cannot override {}", path.join(".")), pos }])
+            Err(vec![MergeConflict { message: format!("cannot override {}", path.join(".")), pos }])
         }
         (_, value) => Ok(Node { pos, value, used: over.used, relative: over.relative }),
     }
 }
 
-fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, Vec<Conflict>> {
+fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, Vec<MergeConflict>> {
     let mut found = Vec::new();
     for (key, entry) in other {
         match map.remove(&key) {
@@ -151,7 +157,7 @@ fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, V
                 let merged = merge(old.node, entry.node, path);
                 let key = path.pop().unwrap_or_default();
                 match merged {
-                    Ok(node) => drop(map.insert(key, Entry { key: entry.key, node })),
+                    Ok(node) => drop(map.insert(key, MapEntry { key: entry.key, node })),
                     Err(conflicts) => found.extend(conflicts),
                 }
             }
@@ -204,7 +210,7 @@ pub(super) fn context(node: Node) -> Node {
         return node;
     }
     let pos = node.pos;
-    let map = Map::from([("context".to_owned(), Entry { key: pos, node })]);
+    let map = Map::from([("context".to_owned(), MapEntry { key: pos, node })]);
     Node::new(pos, Value::Map(map))
 }
 
@@ -214,7 +220,7 @@ pub(super) fn dependencies(node: Node) -> Node {
     let Value::List(list) = node.value else { return node };
     let map = list.into_iter().filter_map(|item| {
         let at = item.pos;
-        let entry = |value| Entry { key: at, node: Node::new(at, value) };
+        let entry = |value| MapEntry { key: at, node: Node::new(at, value) };
         let fields = Map::from([
             ("condition".to_owned(), entry(Value::Text("service_started".to_owned()))),
             ("required".to_owned(), entry(Value::Bool(true))),
@@ -230,7 +236,7 @@ pub(super) fn named(node: Node) -> Node {
     let Value::List(list) = node.value else { return node };
     let map = list.into_iter().filter_map(|item| {
         let at = item.pos;
-        let entry = Entry { key: at, node: Node::new(at, Value::Null) };
+        let entry = MapEntry { key: at, node: Node::new(at, Value::Null) };
         Some((item.as_text()?.to_owned(), entry))
     });
     Node::new(pos, Value::Map(map.collect()))

@@ -66,8 +66,8 @@ pub use model::{
 };
 pub use source::{At, FileError, Files, Spanned};
 
-use discover::Reader;
-use environment::Environment;
+use discover::ProjectReader;
+use environment::ServiceEnvironment;
 use interpolate::Variables;
 use layers::Parsed;
 use tree::{Node, Value};
@@ -99,7 +99,7 @@ pub struct Request {
 /// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no
 /// compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
-    let mut reader = Reader::new(files);
+    let mut reader = ProjectReader::new(files);
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
@@ -110,7 +110,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
     found.environment.set("COMPOSE_PROJECT_NAME", name.value.clone());
     let home = request.environment.get("HOME").map(PathBuf::from);
     let home = request.home.clone().or(home);
-    let mut level = layers::Level {
+    let mut level = layers::ExtendsLevel {
         environment: &found.environment,
         directory: &found.directory,
         way: found.directory.clone(),
@@ -154,7 +154,10 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
 
 /// Compose looks for a name before all else unless `-p` gives one, up to the first file that has
 /// one: faults there are reported first.
-fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Result<(), Errors> {
+fn unreadable_name(
+    parsed: &[Result<Parsed, Errors>],
+    reader: &ProjectReader<'_>,
+) -> Result<(), Errors> {
     for file in parsed {
         let Ok(file) = file else { continue };
         let stream = &file.stream;
@@ -188,9 +191,9 @@ fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Re
 fn project_name(
     request: &Request,
     directory: &Path,
-    environment: &Environment,
+    environment: &ServiceEnvironment,
     parsed: &[Result<Parsed, Errors>],
-    reader: &mut Reader<'_>,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<(Spanned<String>, NameSource), Errors> {
     let flag = request.project_name.as_deref().filter(|name| !name.is_empty());
     if flag.is_none() {

@@ -5,7 +5,7 @@
 
 /// A short form taken apart; nothing in it is resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Short {
+pub(super) struct ShortMount {
     pub(super) source: Option<String>,
     pub(super) target: String,
     pub(super) read_only: bool,
@@ -16,7 +16,7 @@ pub(super) struct Short {
     pub(super) bare: bool,
 }
 
-impl Short {
+impl ShortMount {
     /// Whether the source is a path on the host.
     pub(super) fn is_bind(&self) -> bool {
         let Some(source) = &self.source else { return false };
@@ -31,8 +31,8 @@ impl Short {
 }
 
 /// Takes a short form apart.
-pub(super) fn parse_short(spec: &str) -> Result<Short, String> {
-    let mut short = Short::default();
+pub(super) fn parse_short(spec: &str) -> Result<ShortMount, String> {
+    let mut short = ShortMount::default();
     if spec.is_empty() {
         return Err("invalid empty volume spec".to_owned());
     }
@@ -91,7 +91,7 @@ fn invalid(spec: &str, why: &str) -> String {
     format!("invalid spec: {spec}: {why}")
 }
 
-fn options(list: &str, short: &mut Short) {
+fn options(list: &str, short: &mut ShortMount) {
     for option in list.split(',') {
         match option {
             "ro" => short.read_only = true,

@@ -4,21 +4,25 @@
 
 use std::path::Path;
 
-use super::merge::{Conflict, go_type, section};
+use super::merge::{MergeConflict, go_type, section};
 use super::read::items;
 use super::source::{clean, join};
 use super::tree::{Map, Node, Value};
 
 /// Makes the relative paths of a tree absolute; gives what is wrong with those of services.
-pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) -> Vec<Conflict> {
-    let place = Place { directory, home };
+pub(super) fn resolve(
+    root: &mut Node,
+    directory: &Path,
+    home: Option<&Path>,
+) -> Vec<MergeConflict> {
+    let place = PathPlace { directory, home };
     let mut found = Vec::new();
     for service in section(root, "services").into_iter().flat_map(Map::values_mut) {
         found.extend(place.service(&mut service.node).err());
     }
     for key in ["secrets", "configs"] {
         for item in section(root, key).into_iter().flat_map(Map::values_mut) {
-            place.field(&mut item.node, "file", Place::host);
+            place.field(&mut item.node, "file", PathPlace::host);
         }
     }
     for volume in section(root, "volumes").into_iter().flat_map(Map::values_mut) {
@@ -30,7 +34,7 @@ pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) ->
         };
         let bind = options.node.get("o").and_then(Node::scalar).as_deref() == Some("bind");
         if local && bind {
-            place.field(&mut options.node, "device", Place::host);
+            place.field(&mut options.node, "device", PathPlace::host);
         }
     }
     found
@@ -38,32 +42,32 @@ pub(super) fn resolve(root: &mut Node, directory: &Path, home: Option<&Path>) ->
 
 /// Whether what is to become absolute is a text, or texts: files that others extend from are seen
 /// by no schema before.
-fn only_texts(node: &Node) -> Result<(), Conflict> {
+fn only_texts(node: &Node) -> Result<(), MergeConflict> {
     match &node.value {
         Value::Text(_) => Ok(()),
         Value::List(list) => list.iter().try_for_each(only_texts),
         value => {
             let message = format!("unexpected type {}", go_type(value));
-            Err(Conflict { message, pos: node.pos })
+            Err(MergeConflict { message, pos: node.pos })
         }
     }
 }
 
-struct Place<'a> {
+struct PathPlace<'a> {
     directory: &'a Path,
     home: Option<&'a Path>,
 }
 
-impl Place<'_> {
-    fn service(&self, service: &mut Node) -> Result<(), Conflict> {
+impl PathPlace<'_> {
+    fn service(&self, service: &mut Node) -> Result<(), MergeConflict> {
         let Some(map) = service.as_map_mut() else { return Ok(()) };
         for (key, entry) in map.iter_mut() {
             match key.as_str() {
-                "build" => self.field(&mut entry.node, "context", Place::build),
+                "build" => self.field(&mut entry.node, "context", PathPlace::build),
                 "env_file" => {
                     if let Value::List(list) = &mut entry.node.value {
                         for item in list {
-                            self.field(item, "path", Place::named);
+                            self.field(item, "path", PathPlace::named);
                         }
                     }
                 }
@@ -90,12 +94,12 @@ impl Place<'_> {
                         for item in binds {
                             if item.get("source").and_then(Node::as_text).is_none() {
                                 let message = "invalid mount config for type \"bind\": field Source must not be empty";
-                                return Err(Conflict {
+                                return Err(MergeConflict {
                                     message: message.to_owned(),
                                     pos: item.pos,
                                 });
                             }
-                            self.field(item, "source", Place::host);
+                            self.field(item, "source", PathPlace::host);
                         }
                     }
                 }

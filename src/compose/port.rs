@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 /// One port of a short form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Short {
+pub(super) struct ShortPort {
     pub(super) host_ip: Option<String>,
     /// A port or a range; `None` when the engine is to choose.
     pub(super) published: Option<String>,
@@ -20,7 +20,7 @@ pub(super) fn index(host_ip: &str, published: &str, target: &str, protocol: &str
 }
 
 /// Takes a short form apart: one port, or as many as its range has.
-pub(super) fn parse_short(spec: &str) -> Result<Vec<Short>, String> {
+pub(super) fn parse_short(spec: &str) -> Result<Vec<ShortPort>, String> {
     let (ip, host, container) = split(spec);
     let (container, protocol) = match container.split_once('/') {
         Some((container, "")) => (container, "tcp"),
@@ -66,7 +66,7 @@ pub(super) fn parse_short(spec: &str) -> Result<Vec<Short>, String> {
                 (host_start + (target - start)).to_string()
             }
         });
-        Short { host_ip: host_ip.clone(), published, target, protocol: protocol.clone() }
+        ShortPort { host_ip: host_ip.clone(), published, target, protocol: protocol.clone() }
     });
     Ok(ports.collect())
 }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::consistent;
-use super::discover::Reader;
-use super::environment::Environment;
+use super::discover::ProjectReader;
+use super::environment::ServiceEnvironment;
 use super::error::{Error, ErrorKind, Errors};
 use super::model::{MountKind, Service, Volume};
 use super::read::{entries, field, flag, list, pairs};
@@ -30,8 +30,8 @@ pub(super) fn resolve(
     tree: &Node,
     project: &str,
     profiles: &[String],
-    environment: &Environment,
-    reader: &mut Reader<'_>,
+    environment: &ServiceEnvironment,
+    reader: &mut ProjectReader<'_>,
 ) -> Result<Resolved, Errors> {
     let mut resolver = Resolver { environment, reader, found: Vec::new() };
     let volumes = resolver.volumes(tree, project);
@@ -81,8 +81,8 @@ pub(super) fn resolve(
 }
 
 pub(super) struct Resolver<'a, 'f> {
-    pub(super) environment: &'a Environment,
-    pub(super) reader: &'a mut Reader<'f>,
+    pub(super) environment: &'a ServiceEnvironment,
+    pub(super) reader: &'a mut ProjectReader<'f>,
     pub(super) found: Vec<Error>,
 }
 

@@ -5,13 +5,13 @@
 
 use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::number;
-use super::shapes::{Mapping, ROOT, Rest, Shape, Type};
-use super::source::{Pos, Sources};
+use super::shapes::{Mapping, ROOT, Rest, Type, ValueShape};
+use super::source::{Pos, SourceFiles};
 use super::tree::{Map, Node, Value};
 
 /// Checks a whole tree; `file` is the file Compose would name, each fault has its own place.
-pub(super) fn validate(root: &Node, file: u32, sources: &Sources) -> Vec<Error> {
-    let mut check = Check { path: Vec::new(), found: Vec::new() };
+pub(super) fn validate(root: &Node, file: u32, sources: &SourceFiles) -> Vec<Error> {
+    let mut check = SchemaCheck { path: Vec::new(), found: Vec::new() };
     check.shape(root, &ROOT);
     let mut found = check.found;
     found.sort_by_key(|fault| std::cmp::Reverse(fault.depth));
@@ -24,19 +24,19 @@ pub(super) fn validate(root: &Node, file: u32, sources: &Sources) -> Vec<Error> 
     errors.collect()
 }
 
-struct Fault {
+struct SchemaFault {
     message: String,
     pos: Pos,
     /// How deep it is: an unknown key one below the mapping that has it.
     depth: usize,
 }
 
-struct Check {
+struct SchemaCheck {
     path: Vec<String>,
-    found: Vec<Fault>,
+    found: Vec<SchemaFault>,
 }
 
-impl Check {
+impl SchemaCheck {
     fn say(&mut self, pos: Pos, what: &str) {
         self.fault(pos, what, self.path.len());
     }
@@ -44,32 +44,32 @@ impl Check {
     fn fault(&mut self, pos: Pos, what: &str, depth: usize) {
         if self.found.len() < MOST_ERRORS {
             let message = format!("{} {what}", self.path.join("."));
-            self.found.push(Fault { message, pos, depth });
+            self.found.push(SchemaFault { message, pos, depth });
         }
     }
 
-    fn inside(&mut self, step: &str, node: &Node, shape: &Shape) {
+    fn inside(&mut self, step: &str, node: &Node, shape: &ValueShape) {
         self.path.push(step.to_owned());
         self.shape(node, shape);
         self.path.pop();
     }
 
-    fn shape(&mut self, node: &Node, shape: &Shape) {
-        if let Shape::Any = shape {
+    fn shape(&mut self, node: &Node, shape: &ValueShape) {
+        if let ValueShape::Any = shape {
             return;
         }
         if let Value::Timestamp(_) = node.value {
             return self.say(node.pos, "invalid jsonType time.Time");
         }
         match shape {
-            Shape::Any => {}
-            Shape::Or(options) => self.one_of(node, options),
-            Shape::Scalar(types) => {
+            ValueShape::Any => {}
+            ValueShape::Or(options) => self.one_of(node, options),
+            ValueShape::Scalar(types) => {
                 if !types.iter().any(|&wanted| is(node, wanted)) {
                     self.wrong(node, types.iter().map(|&name| word(name)).collect());
                 }
             }
-            Shape::Within(least, most) => match node.value {
+            ValueShape::Within(least, most) => match node.value {
                 Value::Int(number) if number < *least => {
                     self.say(node.pos, &format!("must be greater than or equal to {least}"));
                 }
@@ -79,7 +79,7 @@ impl Check {
                 _ if is(node, Type::Integer) => {}
                 _ => self.wrong(node, vec!["integer"]),
             },
-            Shape::OneOf(words) => match &node.value {
+            ValueShape::OneOf(words) => match &node.value {
                 Value::Text(text) if words.contains(&text.as_str()) => {}
                 Value::Text(_) => {
                     let quoted: Vec<String> =
@@ -89,15 +89,15 @@ impl Check {
                 }
                 _ => self.wrong(node, vec!["string"]),
             },
-            Shape::ContainerName => {
+            ValueShape::ContainerName => {
                 self.pattern(node, "[a-zA-Z0-9][a-zA-Z0-9_.-]+", is_container_name);
             }
-            Shape::PullPolicy => self.pattern(
+            ValueShape::PullPolicy => self.pattern(
                 node,
                 "always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+",
                 is_pull_policy,
             ),
-            Shape::List(item, unique) => {
+            ValueShape::List(item, unique) => {
                 let Value::List(list) = &node.value else {
                     return self.wrong(node, vec!["array"]);
                 };
@@ -108,7 +108,7 @@ impl Check {
                     self.unique(node.pos, list);
                 }
             }
-            Shape::Map(mapping) => match &node.value {
+            ValueShape::Map(mapping) => match &node.value {
                 Value::Map(map) => self.mapping(node.pos, map, mapping),
                 _ if mapping.also.iter().any(|&wanted| is(node, wanted)) => {}
                 _ => {
@@ -129,10 +129,10 @@ impl Check {
     }
 
     /// What is wrong with the alternative that is wrong deepest: it is the one that was meant.
-    fn one_of(&mut self, node: &Node, options: &[&Shape]) {
-        let mut meant: Option<(usize, Vec<Fault>)> = None;
+    fn one_of(&mut self, node: &Node, options: &[&ValueShape]) {
+        let mut meant: Option<(usize, Vec<SchemaFault>)> = None;
         for option in options {
-            let mut check = Check { path: std::mem::take(&mut self.path), found: Vec::new() };
+            let mut check = SchemaCheck { path: std::mem::take(&mut self.path), found: Vec::new() };
             check.shape(node, option);
             self.path = check.path;
             let Some(depth) = check.found.iter().map(|fault| fault.depth).max() else { return };
@@ -172,9 +172,9 @@ impl Check {
                 continue;
             }
             let (fits, shape, closed) = match &mapping.rest {
-                Rest::Closed => (false, &Shape::Any, true),
-                Rest::Open => (false, &Shape::Any, false),
-                Rest::Extensions => (key.starts_with("x-"), &Shape::Any, true),
+                Rest::Closed => (false, &ValueShape::Any, true),
+                Rest::Open => (false, &ValueShape::Any, false),
+                Rest::Extensions => (key.starts_with("x-"), &ValueShape::Any, true),
                 Rest::Names(shape, closed) => (is_name(key), *shape, *closed),
                 Rest::Keys(shape, closed) => (!key.is_empty(), *shape, *closed),
                 Rest::Lower(shape) => {

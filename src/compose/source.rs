@@ -77,11 +77,11 @@ pub(super) struct Pos {
 
 /// The files met so far, by number.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
+pub(super) struct SourceFiles {
     paths: Vec<Arc<Path>>,
 }
 
-impl Sources {
+impl SourceFiles {
     /// The number of a file, the same for the same path.
     pub(super) fn number(&mut self, path: &Path) -> u32 {
         let known = self.paths.iter().position(|known| &**known == path);

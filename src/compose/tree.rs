@@ -89,16 +89,16 @@ impl PartialEq for Node {
 }
 
 /// A mapping, sorted by key (Go's maps have no order either), with the place of each key.
-pub(super) type Map = BTreeMap<String, Entry>;
+pub(super) type Map = BTreeMap<String, MapEntry>;
 
 /// A value of a mapping and the place of its key.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct MapEntry {
     pub(super) key: Pos,
     pub(super) node: Node,
 }
 
-impl PartialEq for Entry {
+impl PartialEq for MapEntry {
     fn eq(&self, other: &Self) -> bool {
         self.node == other.node
     }
@@ -165,7 +165,7 @@ impl Node {
 pub(super) struct Removal(pub(super) Vec<String>);
 
 /// One YAML document.
-pub(super) struct Document {
+pub(super) struct YamlDocument {
     pub(super) root: Node,
     /// Where `!reset` and `!override` are.
     pub(super) removals: Vec<Removal>,
@@ -173,7 +173,7 @@ pub(super) struct Document {
     pub(super) tags: Vec<(Pos, String)>,
 }
 
-impl Document {
+impl YamlDocument {
     /// The tag of the root or of one of its values: the one that is written, or that
     /// of the value's type.
     pub(super) fn type_of(&self, node: &Node) -> String {

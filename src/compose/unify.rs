@@ -2,12 +2,12 @@
 //!
 //! Source: compose-go `override/uncity.go` as Compose v2.40 carries it.
 
-use super::merge::{Conflict, go_type, section};
+use super::merge::{MergeConflict, go_type, section};
 use super::tree::{Node, Value};
 use super::{mount, port};
 
 /// Leaves one of each element; gives all that has no element to compare.
-pub(super) fn unify(root: &mut Node) -> Vec<Conflict> {
+pub(super) fn unify(root: &mut Node) -> Vec<MergeConflict> {
     let mut found = Vec::new();
     for (name, entry) in section(root, "services").into_iter().flatten() {
         for (key, entry) in entry.node.as_map_mut().into_iter().flatten() {
@@ -60,7 +60,7 @@ fn index(key: &str) -> Option<Index> {
 type Index = fn(&Node, &str) -> Result<String, String>;
 
 /// A field of a service.
-fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
+fn field(key: &str, node: &mut Node, place: &str) -> Result<(), MergeConflict> {
     match key {
         "build" => inside(node, &BUILD, place),
         "deploy" => inside(node, &["labels"], place),
@@ -74,7 +74,7 @@ fn field(key: &str, node: &mut Node, place: &str) -> Result<(), Conflict> {
     }
 }
 
-fn inside(node: &mut Node, keys: &[&str], place: &str) -> Result<(), Conflict> {
+fn inside(node: &mut Node, keys: &[&str], place: &str) -> Result<(), MergeConflict> {
     for key in keys {
         if let Some(entry) = node.as_map_mut().and_then(|map| map.get_mut(*key)) {
             list(&mut entry.node, &format!("{place}.{key}"), pair)?;
@@ -83,13 +83,13 @@ fn inside(node: &mut Node, keys: &[&str], place: &str) -> Result<(), Conflict> {
     Ok(())
 }
 
-fn list(node: &mut Node, place: &str, index: Index) -> Result<(), Conflict> {
+fn list(node: &mut Node, place: &str, index: Index) -> Result<(), MergeConflict> {
     let Value::List(list) = &mut node.value else { return Ok(()) };
     let mut seen = std::collections::BTreeMap::new();
     let mut kept: Vec<Node> = Vec::with_capacity(list.len());
     for (number, item) in std::mem::take(list).into_iter().enumerate() {
         let key = index(&item, &format!("{place}.[{number}]"))
-            .map_err(|message| Conflict { message, pos: item.pos })?;
+            .map_err(|message| MergeConflict { message, pos: item.pos })?;
         match seen.get(&key) {
             Some(&at) => kept[at] = item,
             None => {

@@ -4,12 +4,12 @@
 
 use std::net::IpAddr;
 
-use super::merge::Conflict;
+use super::merge::MergeConflict;
 use super::read::{entries, flag, items};
 use super::tree::Node;
 
 /// All faults.
-pub(super) fn check(tree: &Node) -> Vec<Conflict> {
+pub(super) fn check(tree: &Node) -> Vec<MergeConflict> {
     let mut found = Vec::new();
     for (section, ways) in [
         ("configs", &["file", "environment", "content"][..]),
@@ -28,7 +28,7 @@ pub(super) fn check(tree: &Node) -> Vec<Conflict> {
                     format!("{section}.{name}: {ways} attributes are mutually exclusive")
                 }
             };
-            found.push(Conflict { message, pos: key });
+            found.push(MergeConflict { message, pos: key });
         }
     }
     for (name, _, service) in entries(tree.get("services")) {
@@ -37,14 +37,14 @@ pub(super) fn check(tree: &Node) -> Vec<Conflict> {
             let text = ip.scalar().unwrap_or_default();
             if text.parse::<IpAddr>().is_err() {
                 let message = format!("services.{name}.ports.[]: invalid ip address: {text}");
-                found.push(Conflict { message, pos: ip.pos });
+                found.push(MergeConflict { message, pos: ip.pos });
             }
         }
         for watch in service.get("develop").map(|it| items(it, "watch")).unwrap_or_default() {
             if let Some(path) = watch.get("path").filter(|path| path.as_text() == Some("")) {
                 let message =
                     format!("services.{name}.develop.watch.[].path: value can't be blank");
-                found.push(Conflict { message, pos: path.pos });
+                found.push(MergeConflict { message, pos: path.pos });
             }
         }
         let reserved = ["deploy", "resources", "reservations"];
@@ -58,7 +58,7 @@ pub(super) fn check(tree: &Node) -> Vec<Conflict> {
                     let message = format!(
                         "services.{name}.{place}.[]: \"count\" and \"device_ids\" attributes are exclusive"
                     );
-                    found.push(Conflict { message, pos: request.pos });
+                    found.push(MergeConflict { message, pos: request.pos });
                 }
             }
         }
@@ -72,7 +72,7 @@ pub(super) fn check(tree: &Node) -> Vec<Conflict> {
                 let message = format!(
                     "volumes.{name}: conflicting parameters \"external\" and {key:?} specified"
                 );
-                found.push(Conflict { message, pos: value.pos });
+                found.push(MergeConflict { message, pos: value.pos });
             }
         }
     }

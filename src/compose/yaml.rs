@@ -9,9 +9,9 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
 use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::scalar::{scalar, short};
-use super::source::{Pos, Sources};
+use super::source::{Pos, SourceFiles};
 use super::tabs;
-use super::tree::{Document, Entry, Map, Node, Removal, Value};
+use super::tree::{Map, MapEntry, Node, Removal, Value, YamlDocument};
 
 /// How deep collections may nest, as in `serde_yaml`.
 const DEEPEST: usize = 128;
@@ -20,17 +20,17 @@ const MOST_ALIASED: usize = 500_000;
 
 /// What was read of a text; an empty one has no document.
 #[derive(Default)]
-pub(super) struct Stream {
+pub(super) struct YamlStream {
     /// The documents before the first that is broken: Compose reads one after the other.
-    pub(super) documents: Vec<Document>,
+    pub(super) documents: Vec<YamlDocument>,
     /// The broken one, as far as it is YAML.
-    pub(super) broken: Option<Document>,
+    pub(super) broken: Option<YamlDocument>,
     /// What is wrong with it.
     pub(super) problems: Vec<Error>,
 }
 
 /// Reads the documents of a text.
-pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Stream {
+pub(super) fn parse(text: &str, file: u32, sources: &SourceFiles) -> YamlStream {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let settled = match tabs::settle(text) {
         Ok(settled) => settled,
@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Stream {
     };
     let text = &*settled;
     let options = granit_parser::options! { emit_comments: false };
-    let mut builder = Builder {
+    let mut builder = YamlBuilder {
         parser: Parser::new_from_str_with_options(text, options),
         text,
         file,
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str, file: u32, sources: &Sources) -> Stream {
         problems: Vec::new(),
         closed: 0,
     };
-    let mut stream = Stream::default();
+    let mut stream = YamlStream::default();
     if let Err(error) = builder.documents(&mut stream) {
         builder.problems.push(error);
     }
@@ -76,11 +76,11 @@ fn place(file: u32, line: usize, column: usize) -> Pos {
     Pos { file, line: short(line.max(1)), column: short(column + 1) }
 }
 
-struct Builder<'t> {
+struct YamlBuilder<'t> {
     parser: Parser<'t, StrInput<'t>>,
     text: &'t str,
     file: u32,
-    sources: &'t Sources,
+    sources: &'t SourceFiles,
     anchors: BTreeMap<usize, Anchored>,
     /// Anchors whose node is not complete yet: an alias to one is a cycle.
     open: Vec<usize>,
@@ -89,7 +89,7 @@ struct Builder<'t> {
     removals: Vec<Removal>,
     /// Where of those an `!override` is.
     overrides: Vec<Vec<String>>,
-    /// Those of [`Document`].
+    /// Those of [`YamlDocument`].
     tags: Vec<(Pos, String)>,
     problems: Vec<Error>,
     /// How many `!override` and `!reset` are open: tags inside of them are not obeyed.
@@ -100,7 +100,7 @@ struct Builder<'t> {
 /// does so there too.
 struct Anchored {
     node: Node,
-    order: Option<Order>,
+    order: Option<KeyOrder>,
     /// Where in the node an `!override` is.
     overrides: Vec<Vec<String>>,
 }
@@ -114,21 +114,21 @@ enum Built {
 
 /// What a tag wants of the file below.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum KeyOrder {
     Reset,
     Override,
 }
 
-fn order(tag: Option<&Tag>) -> Option<Order> {
+fn order(tag: Option<&Tag>) -> Option<KeyOrder> {
     match tag.map(Tag::suffix) {
-        Some("reset") => Some(Order::Reset),
-        Some("override") => Some(Order::Override),
+        Some("reset") => Some(KeyOrder::Reset),
+        Some("override") => Some(KeyOrder::Override),
         _ => None,
     }
 }
 
-impl<'t> Builder<'t> {
-    fn documents(&mut self, stream: &mut Stream) -> Result<(), Error> {
+impl<'t> YamlBuilder<'t> {
+    fn documents(&mut self, stream: &mut YamlStream) -> Result<(), Error> {
         loop {
             let (event, pos) = self.next()?;
             match event {
@@ -140,7 +140,7 @@ impl<'t> Builder<'t> {
                     let removals = std::mem::take(&mut self.removals);
                     let tags = std::mem::take(&mut self.tags);
                     let Built::Node(root) = built else { continue };
-                    let document = Document { root, removals, tags };
+                    let document = YamlDocument { root, removals, tags };
                     if !self.problems.is_empty() {
                         stream.broken = Some(document);
                         return Ok(());
@@ -250,13 +250,13 @@ impl<'t> Builder<'t> {
     }
 
     /// Notes what a tag wants, and leaves what it leaves.
-    fn obey(&mut self, order: Option<Order>, node: Node) -> Built {
+    fn obey(&mut self, order: Option<KeyOrder>, node: Node) -> Built {
         match order {
-            Some(Order::Reset) => {
+            Some(KeyOrder::Reset) => {
                 self.removals.push(Removal(self.path.clone()));
                 Built::Gone
             }
-            Some(Order::Override) => {
+            Some(KeyOrder::Override) => {
                 self.overrides.push(self.path.clone());
                 self.removals.push(Removal(self.path.clone()));
                 Built::Node(node)
@@ -269,7 +269,7 @@ impl<'t> Builder<'t> {
     fn inside<T>(
         &mut self,
         anchor: usize,
-        order: Option<Order>,
+        order: Option<KeyOrder>,
         build: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let known = self.problems.len();
@@ -278,7 +278,7 @@ impl<'t> Builder<'t> {
         let built = build(self)?;
         self.closed -= usize::from(order.is_some());
         self.open.pop();
-        if order == Some(Order::Reset) {
+        if order == Some(KeyOrder::Reset) {
             // Compose does not look into what it drops.
             self.problems.truncate(known);
         }
@@ -356,7 +356,7 @@ impl<'t> Builder<'t> {
             if let Some(first) = map.get(&key) {
                 self.duplicate(&key, first.key, key_pos);
             } else if let Built::Node(node) = built {
-                map.insert(key, Entry { key: key_pos, node });
+                map.insert(key, MapEntry { key: key_pos, node });
             }
         }
         for node in merged {
@@ -444,8 +444,8 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn read(text: &str) -> Result<Vec<Document>, Vec<Error>> {
-        let mut sources = Sources::default();
+    fn read(text: &str) -> Result<Vec<YamlDocument>, Vec<Error>> {
+        let mut sources = SourceFiles::default();
         let file = sources.number(Path::new("/p/compose.yaml"));
         let stream = parse(text, file, &sources);
         if stream.problems.is_empty() { Ok(stream.documents) } else { Err(stream.problems) }

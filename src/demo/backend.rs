@@ -28,11 +28,11 @@ use jiff::civil::{Date, date};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use self::answer::{Answer, Piece};
-use self::authorization::{KeyVerdict, Refusal};
-use self::log::{Level, Log};
-use self::routes::{Asked, To};
-use crate::admin_key::{self, InstanceSecret, KeyFault, KeyKind, KeyPath, SecretFault, Verdict};
+use self::answer::{AnswerPiece, BackendAnswer};
+use self::authorization::{CallerRefusal, CallerVerdict};
+use self::log::{Log, LogLevel};
+use self::routes::{AskedRoute, To};
+use crate::admin_key::{self, InstanceSecret, KeyFault, KeyKind, KeyPath, KeyVerdict, SecretFault};
 use crate::secret::Secret;
 
 /// The days on which upstream's images learnt to answer as they do.
@@ -107,8 +107,8 @@ impl Backend {
         self.log.started(&api.local_addr()?.to_string(), &site.local_addr()?.to_string());
         loop {
             let (stream, peer, port) = tokio::select! {
-                accepted = api.accept() => { let (s, p) = accepted?; (s, p, Port::Api) }
-                accepted = site.accept() => { let (s, p) = accepted?; (s, p, Port::Site) }
+                accepted = api.accept() => { let (s, p) = accepted?; (s, p, BackendPort::Api) }
+                accepted = site.accept() => { let (s, p) = accepted?; (s, p, BackendPort::Site) }
             };
             let backend = self.clone();
             tokio::spawn(async move {
@@ -125,14 +125,14 @@ impl Backend {
         &self,
         mut request: Request<Incoming>,
         peer: SocketAddr,
-        port: Port,
-    ) -> Result<Response<Piece>, Infallible> {
+        port: BackendPort,
+    ) -> Result<Response<AnswerPiece>, Infallible> {
         let start = Instant::now();
-        if port == Port::Site {
+        if port == BackendPort::Site {
             return Ok(self.site_port(&request).into_response());
         }
         let Some(route) = routes::find(self, request.uri().path()) else {
-            return Ok(Answer::empty(StatusCode::NOT_FOUND).into_response());
+            return Ok(BackendAnswer::empty(StatusCode::NOT_FOUND).into_response());
         };
         let answer = self.route(&mut request, &route).await;
         if route.logged {
@@ -142,25 +142,29 @@ impl Backend {
     }
 
     /// The site port forwards to HTTP actions, of which there are none; only two paths are its own.
-    fn site_port(&self, request: &Request<Incoming>) -> Answer {
+    fn site_port(&self, request: &Request<Incoming>) -> BackendAnswer {
         match request.uri().path() {
-            "/version" => Answer::text("unknown"),
+            "/version" => BackendAnswer::text("unknown"),
             "/metrics" => routes::metrics(self),
             // The proxy reads the length of the empty answer to HEAD.
             _ if request.method() == Method::HEAD => {
-                Answer::text("").status(StatusCode::NOT_FOUND).header("content-length", "0")
+                BackendAnswer::text("").status(StatusCode::NOT_FOUND).header("content-length", "0")
             }
             _ => routes::http_action(),
         }
     }
 
-    async fn route(&self, request: &mut Request<Incoming>, route: &routes::Route) -> Answer {
+    async fn route(
+        &self,
+        request: &mut Request<Incoming>,
+        route: &routes::BackendRoute,
+    ) -> BackendAnswer {
         let method = request.method().clone();
         if route.layers > 0 && method == Method::OPTIONS {
-            return Answer::preflight(request.headers(), route.allow);
+            return BackendAnswer::preflight(request.headers(), route.allow);
         }
         if !route.allow.split(',').any(|allowed| allowed == method.as_str()) {
-            return Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
+            return BackendAnswer::empty(StatusCode::METHOD_NOT_ALLOWED)
                 .cors(route.layers, request.headers())
                 .allow(route.allow);
         }
@@ -179,7 +183,7 @@ impl Backend {
             }
         } else {
             let body = read(request.body_mut()).await;
-            let asked = Asked {
+            let asked = AskedRoute {
                 method: &method,
                 path: request.uri().path(),
                 query: request.uri().query(),
@@ -187,7 +191,7 @@ impl Backend {
                 body,
             };
             let answer = routes::answer(self, route.to, asked).await;
-            answer.unwrap_or_else(|refusal: Refusal| refusal.answer(self))
+            answer.unwrap_or_else(|refusal: CallerRefusal| refusal.answer(self))
         };
         // A switched-off /metrics and its like have no CORS layer, nor has a refused client.
         answer.cors(route.layers, request.headers())
@@ -197,7 +201,7 @@ impl Backend {
         &self,
         request: &Request<Incoming>,
         peer: SocketAddr,
-        answer: &Answer,
+        answer: &BackendAnswer,
         start: Instant,
     ) {
         let header =
@@ -220,22 +224,24 @@ impl Backend {
             header("content-length"),
             start.elapsed().as_secs_f64() * 1000.0,
         );
-        self.log.write(Level::Info, "convex-cloud-http", &line);
+        self.log.write(LogLevel::Info, "convex-cloud-http", &line);
     }
 
     /// What the key broker finds in a key that comes without a header around it.
-    fn judge(&self, key: &str) -> KeyVerdict {
+    fn judge(&self, key: &str) -> CallerVerdict {
         let key = Secret::new(key);
         match admin_key::judge(&key, &self.secret, &self.instance_name, KeyPath::Body) {
-            Verdict::Accepted(claims) if claims.kind == Some(KeyKind::System) => KeyVerdict::System,
-            Verdict::Accepted(claims) => KeyVerdict::Admin {
+            KeyVerdict::Accepted(claims) if claims.kind == Some(KeyKind::System) => {
+                CallerVerdict::System
+            }
+            KeyVerdict::Accepted(claims) => CallerVerdict::Admin {
                 member_id: claims.member_id.unwrap_or(0),
                 issued_s: claims.issued_s,
                 read_only: claims.read_only,
             },
-            Verdict::WrongInstance { key_name, .. } => KeyVerdict::WrongName(key_name),
-            Verdict::Malformed(KeyFault::NoName) => KeyVerdict::NoName,
-            Verdict::WrongSecret | Verdict::Malformed(_) => KeyVerdict::Undecodable,
+            CallerVerdict::WrongInstance { key_name, .. } => CallerVerdict::WrongName(key_name),
+            CallerVerdict::Malformed(KeyFault::NoName) => CallerVerdict::NoName,
+            CallerVerdict::WrongSecret | CallerVerdict::Malformed(_) => CallerVerdict::Undecodable,
         }
     }
 
@@ -281,7 +287,7 @@ enum Destination {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Port {
+enum BackendPort {
     Api,
     Site,
 }

@@ -17,7 +17,7 @@ use tokio::net::UnixListener;
 
 use super::backend::log::Log;
 use super::podman::translate;
-use super::world::{Container, Engine, Mount};
+use super::world::{WorldContainer, WorldEngine, WorldMount};
 use http_body_util::Full as WholeBody;
 
 /// Every request the engine got: method and path with query.
@@ -27,7 +27,7 @@ pub type Requests = Arc<Mutex<Vec<(String, String)>>>;
 /// servers.
 pub struct State {
     /// What it has.
-    pub engine: Engine,
+    pub engine: WorldEngine,
     /// The project's directory.
     pub directory: String,
     /// The log of each container that a server plays.
@@ -102,7 +102,7 @@ impl State {
         }
     }
 
-    fn find(&self, id: &str) -> Option<&Container> {
+    fn find(&self, id: &str) -> Option<&WorldContainer> {
         let named = id.trim_start_matches("%2F");
         self.engine
             .containers
@@ -112,7 +112,7 @@ impl State {
 
     fn of_container(
         &self,
-        container: &Container,
+        container: &WorldContainer,
         what: &str,
         query: &str,
         method: &Method,
@@ -130,7 +130,7 @@ impl State {
         }
     }
 
-    fn labels(&self, container: &Container) -> Value {
+    fn labels(&self, container: &WorldContainer) -> Value {
         let mut labels = serde_json::Map::new();
         if let Some(project) = &container.project {
             let service = container.service.as_deref().unwrap_or("backend");
@@ -156,7 +156,7 @@ impl State {
         Value::Object(labels)
     }
 
-    fn listed(&self, container: &Container) -> Value {
+    fn listed(&self, container: &WorldContainer) -> Value {
         json!({
             "Id": container_id(&container.name),
             "Names": [format!("/{}", container.name)],
@@ -178,7 +178,7 @@ impl State {
         })
     }
 
-    fn inspected(&self, container: &Container) -> Value {
+    fn inspected(&self, container: &WorldContainer) -> Value {
         let running = state(container) == "running";
         let created = container.created.as_deref().unwrap_or("2026-03-01T09:00:00Z");
         let network = container.network_mode.as_deref().unwrap_or("bridge");
@@ -249,7 +249,7 @@ impl State {
         })
     }
 
-    fn logs(&self, container: &Container) -> Response<WholeBody<Bytes>> {
+    fn logs(&self, container: &WorldContainer) -> Response<WholeBody<Bytes>> {
         let mut body = Vec::new();
         let recorded = self.logs.iter().filter(|(name, _)| *name == container.name);
         let lines = recorded.flat_map(|(_, log)| log.lines()).map(|line| (line.stderr, line.text));
@@ -263,15 +263,15 @@ impl State {
     }
 }
 
-fn state(container: &Container) -> &str {
+fn state(container: &WorldContainer) -> &str {
     container.state.as_deref().unwrap_or("running")
 }
 
-fn image(container: &Container) -> &str {
+fn image(container: &WorldContainer) -> &str {
     container.image.as_deref().unwrap_or("ghcr.io/get-convex/convex-backend:latest")
 }
 
-fn entrypoint(container: &Container) -> Vec<String> {
+fn entrypoint(container: &WorldContainer) -> Vec<String> {
     let usual = if container.companion { "node" } else { "./run_backend.sh" };
     container.entrypoint.clone().unwrap_or_else(|| vec![usual.to_owned()])
 }
@@ -286,7 +286,7 @@ fn seconds(time: Option<&str>) -> i64 {
         .map_or(1_772_355_600, jiff::Timestamp::as_second)
 }
 
-fn published(container: &Container) -> Vec<Value> {
+fn published(container: &WorldContainer) -> Vec<Value> {
     if state(container) != "running" {
         return Vec::new();
     }
@@ -300,7 +300,7 @@ fn published(container: &Container) -> Vec<Value> {
         .collect()
 }
 
-fn mount(mount: &Mount) -> Option<Value> {
+fn mount(mount: &WorldMount) -> Option<Value> {
     let source = mount.source.clone().unwrap_or_default();
     let mode = if mount.read_only { "ro" } else { "rw" };
     Some(match mount.kind.as_str() {
@@ -317,7 +317,7 @@ fn mount(mount: &Mount) -> Option<Value> {
     })
 }
 
-fn volume(volume: &super::world::Volume) -> Value {
+fn volume(volume: &super::world::WorldVolume) -> Value {
     let mut labels = serde_json::Map::new();
     for (name, value) in [("project", &volume.project), ("volume", &volume.key)] {
         if let Some(value) = value {
@@ -336,7 +336,7 @@ fn volume(volume: &super::world::Volume) -> Value {
 }
 
 /// The process list: a backend's own line where it runs, and its shell's.
-fn processes(container: &Container) -> Value {
+fn processes(container: &WorldContainer) -> Value {
     let titles = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
     let row = |command: &str| json!(["root", "4242", "1", "0", "09:00", "?", "00:00:01", command]);
     let mut rows = Vec::new();
@@ -353,7 +353,7 @@ fn processes(container: &Container) -> Value {
 }
 
 /// The credentials files, as the archive endpoint gives them.
-fn archive(container: &Container, path: &str, method: &Method) -> Response<WholeBody<Bytes>> {
+fn archive(container: &WorldContainer, path: &str, method: &Method) -> Response<WholeBody<Bytes>> {
     let variable = |name: &str| {
         let prefix = format!("{name}=");
         container.environment.iter().find_map(|entry| entry.strip_prefix(&prefix))

@@ -36,10 +36,10 @@ pub struct World {
     pub directory: Option<String>,
     /// The Docker engine; absent: its socket is not there.
     #[serde(default)]
-    pub engine: Option<Engine>,
+    pub engine: Option<WorldEngine>,
     /// The engines of other docker contexts, by the context's name.
     #[serde(default)]
-    pub other_engines: BTreeMap<String, Engine>,
+    pub other_engines: BTreeMap<String, WorldEngine>,
     /// Who listens, by name.
     #[serde(default)]
     pub servers: BTreeMap<String, Server>,
@@ -51,7 +51,7 @@ pub struct World {
 /// The Docker engine.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Engine {
+pub struct WorldEngine {
     /// It accepts connections and never answers.
     #[serde(default)]
     pub silent: bool,
@@ -60,16 +60,16 @@ pub struct Engine {
     pub podman: bool,
     /// Its containers.
     #[serde(default)]
-    pub containers: Vec<Container>,
+    pub containers: Vec<WorldContainer>,
     /// Its volumes.
     #[serde(default)]
-    pub volumes: Vec<Volume>,
+    pub volumes: Vec<WorldVolume>,
 }
 
 /// A container.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Container {
+pub struct WorldContainer {
     /// Its name.
     pub name: String,
     /// The compose project; absent: started by `docker run`.
@@ -128,7 +128,7 @@ pub struct Container {
     pub environment: Vec<String>,
     /// What is mounted into it.
     #[serde(default)]
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<WorldMount>,
     /// Port inside to the port on the host (a text, so that it can be a placeholder).
     #[serde(default)]
     pub ports: BTreeMap<u16, String>,
@@ -149,7 +149,7 @@ pub struct Container {
 /// A mount.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mount {
+pub struct WorldMount {
     /// `volume`, `bind` or `tmpfs`.
     #[serde(rename = "type", default = "volume")]
     pub kind: String,
@@ -170,7 +170,7 @@ fn volume() -> String {
 /// A volume.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Volume {
+pub struct WorldVolume {
     /// Its name.
     pub name: String,
     /// The compose project that made it.

@@ -28,7 +28,7 @@ const CONTEXT: usize = 3;
 
 /// Why edits do not fit a text. Lines are counted from 1, in the text that was to be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Conflict {
+pub enum LineConflict {
     /// The line is another than the one the edit was made for, or there is none.
     Changed {
         /// Its number.
@@ -46,7 +46,7 @@ pub enum Conflict {
     },
 }
 
-impl fmt::Display for Conflict {
+impl fmt::Display for LineConflict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed { line } => write!(out, "line {line} has changed in the meantime"),
@@ -58,7 +58,7 @@ impl fmt::Display for Conflict {
     }
 }
 
-impl std::error::Error for Conflict {}
+impl std::error::Error for LineConflict {}
 
 /// The edits that make `new` of `old`, in order, all with the line numbers of `old`. `file` is what
 /// they name.
@@ -168,14 +168,14 @@ pub fn apply(
     text: &str,
     edits: &[Edit],
     fill: &dyn Fn(&Edit, &str) -> Option<String>,
-) -> Result<String, Conflict> {
+) -> Result<String, LineConflict> {
     let olds = lines(text);
     let usual = usual_end(&olds);
     let mut inserted: Vec<Vec<&Edit>> = vec![Vec::new(); olds.len() + 1];
     let mut replaced: Vec<Option<&Edit>> = vec![None; olds.len()];
     for edit in edits {
         let line = edit.line;
-        let changed = Conflict::Changed { line };
+        let changed = LineConflict::Changed { line };
         let index = line.checked_sub(1).ok_or_else(|| changed.clone())?;
         let Some(expected) = &edit.line_hash else {
             let place = inserted.get_mut(index).ok_or(changed)?;
@@ -185,7 +185,7 @@ pub fn apply(
         let is_it = olds.get(index).is_some_and(|line| line_hash(line.content) == *expected);
         let place = replaced.get_mut(index).filter(|_| is_it).ok_or(changed)?;
         if place.replace(edit).is_some() {
-            return Err(Conflict::Twice { line });
+            return Err(LineConflict::Twice { line });
         }
     }
     // Content and end of each line; `None`: the usual one.
@@ -233,7 +233,7 @@ fn filled(
     content: &str,
     edit: &Edit,
     fill: &dyn Fn(&Edit, &str) -> Option<String>,
-) -> Result<String, Conflict> {
+) -> Result<String, LineConflict> {
     static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"\{((?:key|hex) [0-9a-f]{8}|rest|value|comment|line)\}")
             .expect("a pattern of this file is valid")
@@ -247,7 +247,7 @@ fn filled(
         })
     });
     match unfilled {
-        Some(placeholder) => Err(Conflict::Unfilled { placeholder }),
+        Some(placeholder) => Err(LineConflict::Unfilled { placeholder }),
         None => Ok(text.into_owned()),
     }
 }
@@ -439,7 +439,7 @@ mod tests {
             line_hash: old.map(line_hash),
             new: new.map(str::to_owned),
         };
-        let changed = |line| Err(Conflict::Changed { line });
+        let changed = |line| Err(LineConflict::Changed { line });
         let apply = |edits: &[Edit]| {
             apply("a\nb\n", edits, &|_, name| (name == "key ab12cd34").then(|| "K".to_owned()))
         };
@@ -448,12 +448,12 @@ mod tests {
         assert_eq!(apply(&[edit(0, None, Some("x"))]), changed(0));
         assert_eq!(apply(&[edit(4, None, Some("x"))]), changed(4));
         let twice = [edit(1, Some("a"), None), edit(1, Some("a"), Some("x"))];
-        assert_eq!(apply(&twice), Err(Conflict::Twice { line: 1 }));
+        assert_eq!(apply(&twice), Err(LineConflict::Twice { line: 1 }));
         let filled = apply(&[edit(1, Some("a"), Some("A='{key ab12cd34}' {secret}"))]);
         assert_eq!(filled.as_deref(), Ok("A='K' {secret}\nb\n"));
         let placeholder = "hex 00000000".to_owned();
         let unfilled = apply(&[edit(1, Some("a"), Some("{hex 00000000}"))]);
-        assert_eq!(unfilled, Err(Conflict::Unfilled { placeholder }));
+        assert_eq!(unfilled, Err(LineConflict::Unfilled { placeholder }));
     }
 
     #[test]

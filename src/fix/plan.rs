@@ -17,23 +17,23 @@ use crate::selection::node_dotenv;
 
 /// The text of a file; `Ok(None)` where there is none, `Err` where it cannot be read. It may hold
 /// secrets.
-pub type Texts<'a> = dyn Fn(&str) -> Result<Option<Zeroizing<String>>, String> + 'a;
+pub type PlanTexts<'a> = dyn Fn(&str) -> Result<Option<Zeroizing<String>>, String> + 'a;
 
 /// Whether git tracks a file; why that is not known.
 pub type Tracked<'a> = dyn Fn(&str) -> Result<bool, String> + 'a;
 
 /// What a plan asks of the project.
 #[derive(Clone, Copy)]
-pub struct Project<'a> {
+pub struct FixProject<'a> {
     /// Its files.
-    pub texts: &'a Texts<'a>,
+    pub texts: &'a PlanTexts<'a>,
     /// What its repository holds.
     pub tracked: &'a Tracked<'a>,
 }
 
 /// What would be done, and what is left to the user.
 #[derive(Default)]
-pub struct Plan {
+pub struct FixPlan {
     /// In the order in which they are to be applied.
     pub fixes: Vec<Fix>,
     /// Findings that `fix` cannot fix, or that have to be named.
@@ -47,7 +47,7 @@ pub struct Fix {
     /// The remedy of the finding that is carried out.
     pub remedy: Remedy,
     /// What is done, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlanStep>,
     /// What shows that it helped.
     pub goal: Goal,
 }
@@ -70,7 +70,7 @@ pub struct Manual {
 }
 
 /// One thing to do.
-pub enum Step {
+pub enum PlanStep {
     /// A file gets another text.
     Write(FileChange),
     /// A secret is generated or read, and set in an env file.
@@ -122,8 +122,8 @@ pub enum SecretSource {
 pub const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
 
 /// Plans for `wanted` ids, or for everything that may be done unasked.
-pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
-    let mut plan = Plan::default();
+pub fn plan(report: &Report, wanted: &[String], project: FixProject<'_>) -> FixPlan {
+    let mut plan = FixPlan::default();
     let folded: Vec<&str> =
         report.causes.iter().flat_map(|cause| &cause.explains).map(String::as_str).collect();
     for finding in &report.findings {
@@ -161,7 +161,8 @@ pub fn plan(report: &Report, wanted: &[String], project: Project<'_>) -> Plan {
         }
     }
     // What mounts a volume at the data directory fixes these as well.
-    let mounts = |step: &Step| matches!(step, Step::Engine(Action::Replace { mount: Some(_), .. }));
+    let mounts =
+        |step: &PlanStep| matches!(step, PlanStep::Engine(Action::Replace { mount: Some(_), .. }));
     if plan.fixes.iter().any(|fix| fix.steps.iter().any(mounts)) {
         plan.manual.retain(|one| one.finding.fix != FixPolicy::NoVolume);
     }
@@ -200,20 +201,20 @@ fn goal(finding: &Finding) -> Goal {
 }
 
 /// What a file holds; `None` where there is none.
-type Text = Option<Zeroizing<String>>;
+type FileContent = Option<Zeroizing<String>>;
 
 /// The files as the steps so far leave them.
-struct Files<'a> {
-    project: Project<'a>,
+struct PlannedFiles<'a> {
+    project: FixProject<'a>,
     /// What each held at the beginning, and what it is to hold; of those that were asked for.
-    known: BTreeMap<String, (Text, Text)>,
+    known: BTreeMap<String, (FileContent, FileContent)>,
     /// Changed since the last step.
     pending: Vec<String>,
     /// A secret that the plan does not hold is set there: nothing may be planned on top of it.
     closed: Vec<String>,
 }
 
-impl Files<'_> {
+impl PlannedFiles<'_> {
     fn text(&mut self, file: &str) -> Result<Option<String>, String> {
         if self.closed.iter().any(|closed| closed == file) {
             return Err(format!("{file} would be changed twice"));
@@ -235,7 +236,7 @@ impl Files<'_> {
     }
 
     /// The steps that write what is pending.
-    fn write(&mut self) -> Vec<Step> {
+    fn write(&mut self) -> Vec<PlanStep> {
         let mut steps = vec![];
         for file in std::mem::take(&mut self.pending) {
             let Some((old, Some(new))) = self.known.get_mut(&file) else { continue };
@@ -245,7 +246,7 @@ impl Files<'_> {
             let diff = show::diff(&file, old.as_ref().map_or("", |text| text.as_str()), new);
             let change = FileChange { file, old: old.clone(), new: new.clone(), diff };
             *old = Some(new.clone());
-            steps.push(Step::Write(change));
+            steps.push(PlanStep::Write(change));
         }
         steps
     }
@@ -253,7 +254,7 @@ impl Files<'_> {
     /// A step that sets a secret. None goes into a file that git tracks.
     fn set_later(
         &mut self,
-        steps: &mut Vec<Step>,
+        steps: &mut Vec<PlanStep>,
         file: &str,
         source: SecretSource,
     ) -> Result<(), String> {
@@ -273,13 +274,18 @@ impl Files<'_> {
         let new = source.set_in(&old, "'***'");
         self.closed.push(file.to_owned());
         let diff = show::diff(file, &old, &new);
-        steps.push(Step::Secret(SecretStep { file: file.to_owned(), source, diff }));
+        steps.push(PlanStep::Secret(SecretStep { file: file.to_owned(), source, diff }));
         Ok(())
     }
 }
 
-fn steps(remedy: &Remedy, keep_old: bool, project: Project<'_>) -> Result<Vec<Step>, String> {
-    let mut files = Files { project, known: BTreeMap::new(), pending: vec![], closed: vec![] };
+fn steps(
+    remedy: &Remedy,
+    keep_old: bool,
+    project: FixProject<'_>,
+) -> Result<Vec<PlanStep>, String> {
+    let mut files =
+        PlannedFiles { project, known: BTreeMap::new(), pending: vec![], closed: vec![] };
     let mut steps = vec![];
     for file in named(&remedy.edits) {
         let Some(text) = files.text(file)? else { return Err(format!("{file} is gone")) };
@@ -325,7 +331,7 @@ fn steps(remedy: &Remedy, keep_old: bool, project: Project<'_>) -> Result<Vec<St
             | Action::CopyVolume { .. }
             | Action::Replace { .. } => {
                 steps.append(&mut files.write());
-                steps.push(Step::Engine(action.clone()));
+                steps.push(PlanStep::Engine(action.clone()));
             }
         }
     }

@@ -21,7 +21,7 @@ pub struct Section<'a> {
 /// Markdown of the few forms that the explanations use: headings, paragraphs, lists, fenced
 /// commands. Commands keep their lines, and a code span is not broken.
 pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> String {
-    let mut page = Page { out: String::new(), width, open: String::new(), headed: false };
+    let mut page = ExplainPage { out: String::new(), width, open: String::new(), headed: false };
     for line in wrap(&format!("{kind} {name}: {}", sentence(title)), width) {
         page.line(&line.bold().to_string());
     }
@@ -57,7 +57,7 @@ pub fn page(name: &str, kind: &str, title: &str, text: &str, width: usize) -> St
 
 /// Every name with its title, by sections, for a terminal of `width` columns.
 pub fn list(sections: &[Section<'_>], width: usize) -> String {
-    let mut page = Page { out: String::new(), width, open: String::new(), headed: false };
+    let mut page = ExplainPage { out: String::new(), width, open: String::new(), headed: false };
     page.open.push_str(
         "convex-doctor explain NAME, where NAME is a name below; or a question in your own words: \
          `convex-doctor explain why does my key change`",
@@ -79,7 +79,7 @@ pub fn list(sections: &[Section<'_>], width: usize) -> String {
     page.out
 }
 
-struct Page {
+struct ExplainPage {
     out: String,
     width: usize,
     /// The paragraph or list item that is being read.
@@ -88,7 +88,7 @@ struct Page {
     headed: bool,
 }
 
-impl Page {
+impl ExplainPage {
     fn line(&mut self, text: &str) {
         self.headed = false;
         let _infallible = writeln!(self.out, "{}", text.trim_end());

@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 
 use super::json::to_text;
-use super::machine::{self, Fingerprints, Place};
+use super::machine::{self, Fingerprints, MachinePlace};
 use crate::report::{Level, Report};
 
 /// The report for GitLab's merge request widget.
@@ -66,9 +66,9 @@ fn entry(
     text: &str,
     print: &str,
     severity: &str,
-    place: Option<Place>,
+    place: Option<MachinePlace>,
 ) -> Value {
-    let Place { path, line } = place.unwrap_or_else(|| machine::main_file(report));
+    let MachinePlace { path, line } = place.unwrap_or_else(|| machine::main_file(report));
     json!({
         "description": machine::clean(text),
         "check_name": id,

@@ -10,7 +10,7 @@ use crate::report::{Finding, Level, Link, Operation, Report, Suppressed, Unknown
 /// The whole document.
 #[derive(Serialize, JsonSchema)]
 #[schemars(title = "convex-doctor report")]
-pub struct Document<'a> {
+pub struct JsonDocument<'a> {
     /// 1. Within a version, fields are only added.
     schema_version: u32,
     /// What made it.
@@ -77,7 +77,7 @@ impl<'a> From<&'a [Operation]> for Persistence<'a> {
     }
 }
 
-impl<'a> From<&'a Report> for Document<'a> {
+impl<'a> From<&'a Report> for JsonDocument<'a> {
     fn from(report: &'a Report) -> Self {
         Self {
             schema_version: 1,
@@ -109,12 +109,12 @@ impl<'a> From<&'a Report> for Document<'a> {
 
 /// The report, indented, with a line end.
 pub fn render(report: &Report) -> String {
-    to_text(&Document::from(report))
+    to_text(&JsonDocument::from(report))
 }
 
 /// The JSON Schema (draft 2020-12) of [`render`]'s output.
 pub fn schema() -> String {
-    to_text(&schemars::schema_for!(Document<'static>))
+    to_text(&schemars::schema_for!(JsonDocument<'static>))
 }
 
 /// Any of the doctor's JSON answers, indented, with a line end.

@@ -70,29 +70,29 @@ pub(super) fn excuse(suppressed: &Suppressed) -> String {
 }
 
 /// A file from the repository's root, with line and column (both from 1) where they are known.
-pub(super) struct Place {
+pub(super) struct MachinePlace {
     pub(super) path: String,
     pub(super) line: Option<(usize, usize)>,
 }
 
 /// The place of a location that is a file; the root of the repository is none, and has no path from
 /// there.
-pub(super) fn place(report: &Report, location: &Location) -> Option<Place> {
+pub(super) fn place(report: &Report, location: &Location) -> Option<MachinePlace> {
     let Location::File { file, line, column, .. } = location else { return None };
     let path = report.tree.path(file);
     let line = (*line > 0).then_some((*line, (*column).max(1)));
-    (!path.is_empty()).then_some(Place { path, line })
+    (!path.is_empty()).then_some(MachinePlace { path, line })
 }
 
 /// The first file that a finding points to.
-pub(super) fn first_file(report: &Report, finding: &Finding) -> Option<Place> {
+pub(super) fn first_file(report: &Report, finding: &Finding) -> Option<MachinePlace> {
     finding.locations.iter().find_map(|location| place(report, location))
 }
 
 /// The file that stands for a finding which points to none: a container's fault lies where the
 /// container is described.
-pub(super) fn main_file(report: &Report) -> Place {
-    Place { path: report.tree.path(&report.tree.main_file), line: None }
+pub(super) fn main_file(report: &Report) -> MachinePlace {
+    MachinePlace { path: report.tree.path(&report.tree.main_file), line: None }
 }
 
 /// Names findings so that the same one has the same name in the next run, wherever its line has

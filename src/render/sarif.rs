@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::json::to_text;
-use super::machine::{self, Fingerprints, Place};
+use super::machine::{self, Fingerprints, MachinePlace};
 use crate::report::{Finding, Level, Location, Report, Rule, Suppressed};
 
 /// Where the published crate is described.
@@ -154,7 +154,7 @@ fn locations(report: &Report, finding: &Finding) -> Vec<Value> {
     files
 }
 
-fn physical(place: &Place) -> Value {
+fn physical(place: &MachinePlace) -> Value {
     let artifact = if place.path.starts_with('/') {
         json!({ "uri": format!("file://{}", uri(&place.path)) })
     } else {

@@ -24,7 +24,7 @@ const COMMAND: &str = "      ";
 
 /// The report for a terminal.
 pub fn render(report: &Report, screen: Screen) -> String {
-    let mut page = Page { out: String::new(), screen };
+    let mut page = ScreenPage { out: String::new(), screen };
     let shown = shown(report, screen.detail);
     page.verdict(report, &shown);
     match screen.detail {
@@ -66,12 +66,12 @@ enum Extent {
     Whole,
 }
 
-struct Page {
+struct ScreenPage {
     out: String,
     screen: Screen,
 }
 
-impl Page {
+impl ScreenPage {
     fn line(&mut self, text: &str) {
         self.out.push_str(text.trim_end());
         self.out.push('\n');

@@ -70,14 +70,14 @@ pub struct Sources {
 }
 
 /// A value: a key, or something else.
-pub enum Text {
+pub enum FoundText {
     /// Not secret in itself; a password in a URL is known to the scrubber.
     Plain(String),
     /// Known to the scrubber as a whole.
     Key(Secret),
 }
 
-impl Text {
+impl FoundText {
     fn new(name: &str, text: &str) -> Self {
         if holds_key(name) {
             return Self::Key(Secret::new(text));
@@ -107,7 +107,7 @@ pub struct Definition {
     /// Where.
     pub source: ValueSource,
     /// The value as read.
-    pub value: Text,
+    pub value: FoundText,
     /// Whether this is the one that counts.
     pub wins: bool,
     /// Its lines, where they may be named.
@@ -116,7 +116,7 @@ pub struct Definition {
 
 /// A variable and all its definitions, in order of precedence; of one file, the last line comes
 /// first.
-pub struct Variable {
+pub struct FoundVariable {
     /// The name.
     pub name: String,
     /// Where it is defined.
@@ -168,7 +168,7 @@ pub struct Selection {
     /// As in the sources.
     pub package_json: PackageJson,
     /// The variables that matter and are defined somewhere.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<FoundVariable>,
     /// Names that look like the pair's, in the sources that count.
     pub near_misses: Vec<NearMiss>,
     /// Misread lines of the files that count, each with its file.
@@ -478,13 +478,13 @@ impl<'a> LayeredSources<'a> {
 
     /// Every definition of every variable that matters, whether the CLI takes its source into
     /// account or not.
-    fn variables(&self, flags: Option<&Flags>) -> Vec<Variable> {
+    fn variables(&self, flags: Option<&Flags>) -> Vec<FoundVariable> {
         let mut found: BTreeMap<(usize, &str), Vec<Definition>> = BTreeMap::new();
         let mut add = |name, text: &str, source, counts: bool, lines| {
             let rank = SELECTING.iter().position(|known| *known == name);
             let definitions = found.entry((rank.unwrap_or(SELECTING.len()), name)).or_default();
             let wins = counts && !definitions.iter().any(|definition| definition.wins);
-            definitions.push(Definition { source, value: Text::new(name, text), wins, lines });
+            definitions.push(Definition { source, value: FoundText::new(name, text), wins, lines });
         };
         if let Some(flags) = flags {
             let flag = |flag: &str| ValueSource::Flag { flag: flag.to_owned() };
@@ -506,7 +506,7 @@ impl<'a> LayeredSources<'a> {
         }
         found
             .into_iter()
-            .map(|((_, name), definitions)| Variable { name: name.to_owned(), definitions })
+            .map(|((_, name), definitions)| FoundVariable { name: name.to_owned(), definitions })
             .collect()
     }
 

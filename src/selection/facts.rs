@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::choose::{Definition, Selection, Text, Variable};
+use super::choose::{Definition, FoundText, FoundVariable, Selection};
 use super::names::{ADMIN_KEY, secret_parts};
 use crate::evidence::selection::{
     DefinitionFacts, DuplicateFacts, KeyText, MisreadingFacts, NearMissFacts, SelectionFacts,
@@ -90,13 +90,13 @@ fn key_facts(key: &str, fingerprint: &dyn Fn(&Secret) -> Option<Fingerprint>) ->
     KeyText { fingerprint: fingerprint(&sent), length: sent.chars(), empty: key.is_empty() }
 }
 
-fn variable_facts(variable: &Variable, key_facts: &dyn Fn(&str) -> KeyText) -> VariableFacts {
+fn variable_facts(variable: &FoundVariable, key_facts: &dyn Fn(&str) -> KeyText) -> VariableFacts {
     let winner = variable.definitions.iter().find(|definition| definition.wins);
     let fact = |definition: &Definition| {
         let value = definition.value.expose();
         let (text, key) = match &definition.value {
-            Text::Plain(text) => (Some(masked(text)), None),
-            Text::Key(key) => (None, Some(key_facts(key.expose()))),
+            FoundText::Plain(text) => (Some(masked(text)), None),
+            FoundText::Key(key) => (None, Some(key_facts(key.expose()))),
         };
         DefinitionFacts {
             source: definition.source.clone(),
@@ -115,7 +115,7 @@ fn variable_facts(variable: &Variable, key_facts: &dyn Fn(&str) -> KeyText) -> V
 }
 
 /// The files that define the variable more than once.
-fn duplicates(variable: &Variable) -> impl Iterator<Item = DuplicateFacts> {
+fn duplicates(variable: &FoundVariable) -> impl Iterator<Item = DuplicateFacts> {
     let mut files: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
     for definition in &variable.definitions {
         if let ValueSource::File { file, line } = &definition.source {

@@ -23,9 +23,9 @@ use zeroize::Zeroizing;
 /// A value read from a file. It may be a secret, so it has no `Debug`, `Display`, `Serialize` or
 /// `Clone`; it is not known to the scrubber either, because most values are none: callers turn
 /// those that are into a [`crate::secret::Secret`].
-pub struct Value(Zeroizing<String>);
+pub struct DotenvValue(Zeroizing<String>);
 
-impl Value {
+impl DotenvValue {
     /// The value's text.
     pub fn expose(&self) -> &str {
         &self.0
@@ -62,7 +62,7 @@ pub struct Assignment {
     pub name: String,
     /// The value as the CLI gets it: trimmed, unquoted, `\n` and `\r` expanded if it began with
     /// `"`.
-    pub value: Value,
+    pub value: DotenvValue,
     /// The line of the name, from 1; `\n`, `\r\n` and a lone `\r` end a line.
     pub line: usize,
     /// The line on which the value ends.
@@ -92,7 +92,7 @@ pub fn parse(text: &str) -> Vec<Assignment> {
         walk.to(matched.value.end.max(matched.name.end));
         found.push(Assignment {
             name: lines[matched.name.clone()].to_owned(),
-            value: Value(read_value(&lines[matched.value.clone()])),
+            value: DotenvValue(read_value(&lines[matched.value.clone()])),
             line: name_line,
             end_line: walk.line,
             span: start..walk.original,

@@ -22,7 +22,10 @@ const BETTER: &[(&str, &str)] = &[
     (r"(?:stands|stand) in|(?:lies|lie) (?:in|at|outside)", "is in, is stored in"),
     (r"beside", "next to"),
     (r"nobody|somebody|whoever", "a noun, or the passive"),
-    (r"is no (?:duration|directory|key|URL|valid|good|file|port|number|name|secret|JSON)", "is not a"),
+    (
+        r"is no (?:duration|directory|key|URL|valid|good|file|port|number|name|secret|JSON)",
+        "is not a",
+    ),
     (r"are no (?:keys|URLs|volumes|files)", "are not"),
     (r"comes? to nothing", "resolves to nothing"),
     (r"speaks? of", "points to, means"),
@@ -125,8 +128,9 @@ fn help_is_in_plain_words_and_its_lines_are_short() {
 
 #[test]
 fn screens_and_documents_are_in_plain_words() {
-    let mut paths: Vec<PathBuf> =
-        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|it| root().join(it)).into();
+    let mut paths: Vec<PathBuf> = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+        .map(|it| root().join(it))
+        .into();
     paths.extend(files("docs", "md"));
     paths.extend(files("tests/screens", "txt"));
     let mut found = Vec::new();

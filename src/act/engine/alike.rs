@@ -27,7 +27,7 @@ pub(super) struct Alike {
 }
 
 /// The image to make it from.
-pub(super) struct Image {
+pub(super) struct ImageDefaults {
     /// Its name as long as that still means the same image, else its id.
     pub(super) reference: String,
     /// The variables that it sets.
@@ -37,7 +37,7 @@ pub(super) struct Image {
 /// Makes the definition; `labels` come on top of the old ones.
 pub(super) fn alike(
     old: &ContainerInspectResponse,
-    image: &Image,
+    image: &ImageDefaults,
     change: &ContainerChange,
     labels: &[(&str, String)],
 ) -> Alike {
@@ -102,7 +102,7 @@ fn short(container: &ContainerInspectResponse) -> &str {
 }
 
 /// The variables: a changed one in its old place, new ones at the end, in the order of the change.
-fn environment(old: Vec<String>, image: &Image, change: &ContainerChange) -> Vec<String> {
+fn environment(old: Vec<String>, image: &ImageDefaults, change: &ContainerChange) -> Vec<String> {
     let name_of = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let mut entries = old;
     for (name, value) in &change.environment {
@@ -318,7 +318,7 @@ mod tests {
         old: &ContainerInspectResponse,
         change: &ContainerChange,
     ) -> (Json, Vec<(String, Json)>) {
-        let image = Image {
+        let image = ImageDefaults {
             reference: "ghcr.io/get-convex/convex-backend:latest".to_owned(),
             environment: vec!["PATH=/bin".to_owned()],
         };
@@ -433,7 +433,8 @@ mod tests {
     fn variables_are_set_in_their_place_and_taken_away() {
         let secret = |text: &str| Some(crate::secret::Secret::new(text));
         let old = ["A=1", "BARE", "A=2", "PATH=/bin", "AB=3"].map(str::to_owned).to_vec();
-        let image = Image { reference: String::new(), environment: vec!["PATH=/bin".to_owned()] };
+        let image =
+            ImageDefaults { reference: String::new(), environment: vec!["PATH=/bin".to_owned()] };
         for (changes, expected) in [
             (vec![], "A=1 BARE A=2 PATH=/bin AB=3"),
             (vec![("A", secret("x"))], "A=x BARE PATH=/bin AB=3"),

@@ -99,10 +99,10 @@ fn shown(path: &[u8]) -> String {
 }
 
 /// A piece of an archive, or why there is no more of it.
-type Piece = Result<Bytes, String>;
+type ComparedPiece = Result<Bytes, String>;
 
 /// Passes an archive on, piece by piece.
-async fn feed(stream: impl Stream<Item = Result<Bytes, Error>>, to: Sender<Piece>) {
+async fn feed(stream: impl Stream<Item = Result<Bytes, Error>>, to: Sender<ComparedPiece>) {
     let mut stream = std::pin::pin!(stream);
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|error| words(&error));
@@ -113,7 +113,7 @@ async fn feed(stream: impl Stream<Item = Result<Bytes, Error>>, to: Sender<Piece
 }
 
 /// A thread that makes entries of the pieces given to it.
-fn reader() -> (Sender<Piece>, Receiver<Result<Entry, String>>) {
+fn reader() -> (Sender<ComparedPiece>, Receiver<Result<Entry, String>>) {
     let (to, pieces) = channel(IN_FLIGHT);
     let (entries, from) = channel(IN_FLIGHT);
     tokio::task::spawn_blocking(move || {
@@ -192,7 +192,7 @@ impl io::Write for Hashing<'_> {
 
 /// An archive as it comes in.
 struct Pieces {
-    from: Receiver<Piece>,
+    from: Receiver<ComparedPiece>,
     current: Bytes,
     /// How many zeros came last.
     zeros: usize,

@@ -20,7 +20,7 @@ use futures_util::{Stream, StreamExt};
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Engine, EngineFailure, begin, compare, found};
+use super::{Engine, EngineCallFailure, begin, compare, found};
 use crate::docker::helper::{self, COPIES_INTO, COPY_OF, DECLARED};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::words;
@@ -92,7 +92,7 @@ impl Engine {
         to: &str,
         labels: &BTreeMap<String, String>,
         progress: &mut dyn FnMut(CopyProgress),
-    ) -> Result<Copied, EngineFailure> {
+    ) -> Result<Copied, EngineCallFailure> {
         self.copy_volume_with(from, to, labels, BTreeMap::new(), progress).await
     }
 
@@ -105,23 +105,24 @@ impl Engine {
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
         progress: &mut dyn FnMut(CopyProgress),
-    ) -> Result<Copied, EngineFailure> {
+    ) -> Result<Copied, EngineCallFailure> {
         let (interrupt, hold) = begin()?;
         let mut random = [0; 8];
-        getrandom::fill(&mut random)
-            .map_err(|error| EngineFailure::Failed(format!("cannot get random bytes: {error}")))?;
+        getrandom::fill(&mut random).map_err(|error| {
+            EngineCallFailure::Failed(format!("cannot get random bytes: {error}"))
+        })?;
         let copy = Copy::new(self, from, to, hex::encode(random));
         copy.may_be_made().await?;
         let image = copy.image().await?;
-        let result = match copy.make(&image, labels, options, progress, &interrupt).await {
-            Ok(copied) => match copy.take_away_helpers().await {
-                Ok(()) => Ok(copied),
-                Err(left) => {
-                    Err(EngineFailure::Failed("the copy is complete".to_owned()).after(Err(left)))
-                }
-            },
-            Err(trouble) => Err(trouble.after(copy.take_away().await)),
-        };
+        let result =
+            match copy.make(&image, labels, options, progress, &interrupt).await {
+                Ok(copied) => match copy.take_away_helpers().await {
+                    Ok(()) => Ok(copied),
+                    Err(left) => Err(EngineCallFailure::Failed("the copy is complete".to_owned())
+                        .after(Err(left))),
+                },
+                Err(trouble) => Err(trouble.after(copy.take_away().await)),
+            };
         drop(hold);
         interrupt.end_here().await;
         result
@@ -157,8 +158,8 @@ impl Engine {
     ///
     /// # Errors
     /// A container has it; the engine refuses, or does not answer.
-    pub async fn discard_copy(&self, volume: &str) -> Result<bool, EngineFailure> {
-        let fail = |error: Error| EngineFailure::Failed(left("volume", volume, &error));
+    pub async fn discard_copy(&self, volume: &str) -> Result<bool, EngineCallFailure> {
+        let fail = |error: Error| EngineCallFailure::Failed(left("volume", volume, &error));
         let there = found(self.call(self.client.inspect_volume(volume)).await).map_err(fail)?;
         let is_ours = |labels: &HashMap<String, String>| {
             labels.contains_key(COPY) && !labels.contains_key(DECLARED)
@@ -173,15 +174,15 @@ impl Engine {
 }
 
 /// An image to make helpers from, and the paths that it declares as volumes.
-struct Image {
+struct CopyImage {
     id: String,
     volumes: Vec<String>,
 }
 
 impl Copy<'_> {
     /// Looks whether it may be made; changes nothing.
-    async fn may_be_made(&self) -> Result<(), EngineFailure> {
-        let refuse = |why: String| Err(EngineFailure::Refused(why));
+    async fn may_be_made(&self) -> Result<(), EngineCallFailure> {
+        let refuse = |why: String| Err(EngineCallFailure::Refused(why));
         let (from, to) = (sanitize(self.from), sanitize(self.to));
         let is_name = |name: &str| {
             let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
@@ -196,7 +197,7 @@ impl Copy<'_> {
         let find =
             |name| async move { found(engine.call(engine.client.inspect_volume(name)).await) };
         let fail = |error: Error| {
-            EngineFailure::Failed(format!("cannot list the volumes: {}", words(&error)))
+            EngineCallFailure::Failed(format!("cannot list the volumes: {}", words(&error)))
         };
         let Some(source) = find(self.from).await.map_err(fail)? else {
             return refuse(format!("volume {from} does not exist"));
@@ -219,7 +220,7 @@ impl Copy<'_> {
     }
 
     /// The container that has the old volume, runs and may write to it.
-    async fn writer_of_the_old(&self) -> Result<Option<String>, EngineFailure> {
+    async fn writer_of_the_old(&self) -> Result<Option<String>, EngineCallFailure> {
         let writes = |container: &&ContainerSummary| {
             let state = container.state.map(|state| state.to_string()).unwrap_or_default();
             let mut mounts = container.mounts.iter().flatten();
@@ -234,7 +235,7 @@ impl Copy<'_> {
         &self,
         filter: &str,
         value: &str,
-    ) -> Result<Vec<ContainerSummary>, EngineFailure> {
+    ) -> Result<Vec<ContainerSummary>, EngineCallFailure> {
         let filters = HashMap::from([(filter.to_owned(), vec![value.to_owned()])]);
         let options = ListContainersOptions {
             all: true,
@@ -243,13 +244,13 @@ impl Copy<'_> {
         };
         let listed = self.engine.call(self.engine.client.list_containers(Some(options))).await;
         listed.map_err(|error| {
-            EngineFailure::Failed(format!("cannot list the containers: {}", words(&error)))
+            EngineCallFailure::Failed(format!("cannot list the containers: {}", words(&error)))
         })
     }
 
     /// Any image that is here serves, as nothing of it is run; none is pulled. Those of containers
     /// that have the volume come first.
-    async fn image(&self) -> Result<Image, EngineFailure> {
+    async fn image(&self) -> Result<CopyImage, EngineCallFailure> {
         let of = |containers: Vec<ContainerSummary>| {
             containers.into_iter().filter_map(|container| container.image_id)
         };
@@ -263,21 +264,21 @@ impl Copy<'_> {
         for id in ids.into_iter().take(5) {
             if let Ok(image) = self.engine.call(self.engine.client.inspect_image(&id)).await {
                 let volumes = image.config.and_then(|config| config.volumes).unwrap_or_default();
-                return Ok(Image { id, volumes });
+                return Ok(CopyImage { id, volumes });
             }
         }
-        Err(EngineFailure::Refused("the engine has no image for a helper container".to_owned()))
+        Err(EngineCallFailure::Refused("the engine has no image for a helper container".to_owned()))
     }
 
     /// Makes the helpers and the volume, copies and compares.
     async fn make(
         &self,
-        image: &Image,
+        image: &CopyImage,
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
         progress: &mut dyn FnMut(CopyProgress),
         interrupt: &Interrupt,
-    ) -> Result<Copied, EngineFailure> {
+    ) -> Result<Copied, EngineCallFailure> {
         let work = async {
             self.engine.step("copy: nothing is there").await;
             self.helper(&self.reader, image, self.from, "ro,nocopy").await?;
@@ -298,10 +299,10 @@ impl Copy<'_> {
                 moving(self.archive(&self.writer), self.engine.standstill),
             );
             let copied = copied.await.map_err(|reason| {
-                EngineFailure::Failed(format!("the copy could not be verified: {reason}"))
+                EngineCallFailure::Failed(format!("the copy could not be verified: {reason}"))
             })?;
             if let Some(container) = self.writer_of_the_old().await? {
-                return Err(EngineFailure::Failed(format!(
+                return Err(EngineCallFailure::Failed(format!(
                     "{container} was started in the meantime and writes to volume {}",
                     sanitize(self.from)
                 )));
@@ -312,7 +313,7 @@ impl Copy<'_> {
         tokio::select! {
             result = work => result,
             // What was asked for and not answered yet is looked for longer when it is taken away.
-            () = interrupt.happened() => Err(EngineFailure::Interrupted),
+            () = interrupt.happened() => Err(EngineCallFailure::Interrupted),
         }
     }
 
@@ -320,10 +321,10 @@ impl Copy<'_> {
     async fn helper(
         &self,
         name: &str,
-        image: &Image,
+        image: &CopyImage,
         volume: &str,
         mode: &str,
-    ) -> Result<(), EngineFailure> {
+    ) -> Result<(), EngineCallFailure> {
         let own = image.volumes.iter().map(|path| format!("{volume}:{path}:ro,nocopy"));
         let binds = own.chain([format!("{volume}:{VOLUME}:{mode}")]).collect();
         let mut body: ContainerCreateBody =
@@ -340,7 +341,10 @@ impl Copy<'_> {
         let made = self.engine.client.create_container(Some(options), body);
         let made = self.engine.call_for(self.engine.standstill, made).await;
         made.map(|_| ()).map_err(|error| {
-            EngineFailure::Failed(format!("cannot create a helper container: {}", words(&error)))
+            EngineCallFailure::Failed(format!(
+                "cannot create a helper container: {}",
+                words(&error)
+            ))
         })
     }
 
@@ -350,7 +354,7 @@ impl Copy<'_> {
         &self,
         labels: &BTreeMap<String, String>,
         options: BTreeMap<String, String>,
-    ) -> Result<(), EngineFailure> {
+    ) -> Result<(), EngineCallFailure> {
         let mut all: HashMap<String, String> =
             labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         all.insert(COPY.to_owned(), self.nonce.clone());
@@ -365,7 +369,7 @@ impl Copy<'_> {
         let made =
             self.engine.call_for(self.engine.standstill, self.engine.client.create_volume(request));
         let made = made.await.map_err(|error| {
-            EngineFailure::Failed(format!(
+            EngineCallFailure::Failed(format!(
                 "cannot create volume {}: {}",
                 sanitize(self.to),
                 words(&error)
@@ -374,7 +378,7 @@ impl Copy<'_> {
         if made.labels.get(COPY) == Some(&self.nonce) {
             return Ok(());
         }
-        Err(EngineFailure::Refused(format!(
+        Err(EngineCallFailure::Refused(format!(
             "another program created volume {} in the meantime: nothing is overwritten",
             sanitize(self.to)
         )))
@@ -386,7 +390,7 @@ impl Copy<'_> {
     }
 
     /// The stream from one archive into the other.
-    async fn pass(&self, progress: &mut dyn FnMut(CopyProgress)) -> Result<(), EngineFailure> {
+    async fn pass(&self, progress: &mut dyn FnMut(CopyProgress)) -> Result<(), EngineCallFailure> {
         let (to, mut from) = mpsc::channel::<std::io::Result<Bytes>>(IN_FLIGHT);
         let body = futures_util::stream::poll_fn(move |context| from.poll_recv(context));
         let options = UploadToContainerOptions {
@@ -407,7 +411,7 @@ impl Copy<'_> {
                 let said = words(&error);
                 let full = said.contains("no space left on device");
                 let why = if full { "the engine's disk is full: " } else { "" };
-                EngineFailure::Failed(format!("{why}the volume could not be written: {said}"))
+                EngineCallFailure::Failed(format!("{why}the volume could not be written: {said}"))
             })
         };
         {
@@ -415,7 +419,7 @@ impl Copy<'_> {
             tokio::select! {
                 // The engine has all that it wants, or fails: both before the end of the stream.
                 result = &mut upload => return written(result),
-                pumped = &mut pump => pumped.map_err(EngineFailure::Failed)?,
+                pumped = &mut pump => pumped.map_err(EngineCallFailure::Failed)?,
             }
         }
         let last = tokio::time::timeout(self.engine.standstill, upload).await;

@@ -49,7 +49,7 @@ const NEVER: Duration = Duration::from_hours(7 * 24);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineFailure {
+pub enum EngineCallFailure {
     /// It must not be done, and nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -69,7 +69,7 @@ pub enum EngineFailure {
     },
 }
 
-impl EngineFailure {
+impl EngineCallFailure {
     /// Whether everything on the engine is as it was before.
     pub fn nothing_changed(&self) -> bool {
         !matches!(self, Self::Unfinished { .. })
@@ -155,7 +155,7 @@ impl Engine {
     ///
     /// # Errors
     /// The engine refuses, or does not answer.
-    pub async fn start(&self, container: &str) -> Result<Started, EngineFailure> {
+    pub async fn start(&self, container: &str) -> Result<Started, EngineCallFailure> {
         let found = self.inspect(container).await?;
         let (done, result) = match judge::runs(&found) {
             // The engine calls a paused one running as well.
@@ -166,7 +166,7 @@ impl Engine {
             false => (Started::Started, self.started(container).await),
         };
         result.map(|()| done).map_err(|error| {
-            EngineFailure::Failed(format!(
+            EngineCallFailure::Failed(format!(
                 "{} does not start: {}",
                 sanitize(container),
                 words(&error)
@@ -178,9 +178,9 @@ impl Engine {
     ///
     /// # Errors
     /// The engine refuses, or does not answer.
-    pub async fn pause(&self, container: &str) -> Result<(), EngineFailure> {
+    pub async fn pause(&self, container: &str) -> Result<(), EngineCallFailure> {
         self.call(self.client.pause_container(container)).await.map_err(|error| {
-            EngineFailure::Failed(format!(
+            EngineCallFailure::Failed(format!(
                 "{} cannot be paused: {}",
                 sanitize(container),
                 words(&error)
@@ -193,16 +193,16 @@ impl Engine {
     /// # Errors
     /// Refused where the stop alone would lose it or its data; else the engine refuses, or does not
     /// answer.
-    pub async fn stop(&self, container: &str) -> Result<(), EngineFailure> {
+    pub async fn stop(&self, container: &str) -> Result<(), EngineCallFailure> {
         let found = self.inspect(container).await?;
         if !judge::runs(&found) {
             return Ok(());
         }
         if let Some(why) = judge::would_be_lost(&found) {
-            return Err(EngineFailure::Refused(format!("{} {why}", sanitize(container))));
+            return Err(EngineCallFailure::Refused(format!("{} {why}", sanitize(container))));
         }
         self.stopped(&found).await.map_err(|error| {
-            EngineFailure::Failed(format!(
+            EngineCallFailure::Failed(format!(
                 "{} does not stop: {}",
                 sanitize(container),
                 words(&error)
@@ -214,20 +214,23 @@ impl Engine {
     ///
     /// # Errors
     /// It is not there, or the engine does not answer.
-    pub async fn runs(&self, container: &str) -> Result<bool, EngineFailure> {
+    pub async fn runs(&self, container: &str) -> Result<bool, EngineCallFailure> {
         self.inspect(container).await.map(|found| judge::runs(&found))
     }
 
     /// Podman (4.3 was tried) shows a container otherwise than it takes one, and its archives give
     /// everything to root: nothing could be made alike, nor could anybody tell.
-    async fn must_be_docker(&self) -> Result<(), EngineFailure> {
+    async fn must_be_docker(&self) -> Result<(), EngineCallFailure> {
         let version = self.call(self.client.version()).await;
         let version = version.map_err(|error| {
-            EngineFailure::Failed(format!("cannot read the engine's version: {}", words(&error)))
+            EngineCallFailure::Failed(format!(
+                "cannot read the engine's version: {}",
+                words(&error)
+            ))
         })?;
         let is_podman = |name: &str| name.to_ascii_lowercase().contains("podman");
         if version.components.iter().flatten().any(|part| is_podman(&part.name)) {
-            return Err(EngineFailure::Refused(
+            return Err(EngineCallFailure::Refused(
                 "the engine is Podman: change its containers and volumes yourself".to_owned(),
             ));
         }
@@ -235,16 +238,21 @@ impl Engine {
     }
 
     /// A container that has to be there.
-    async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse, EngineFailure> {
+    async fn inspect(
+        &self,
+        container: &str,
+    ) -> Result<ContainerInspectResponse, EngineCallFailure> {
         match self.find(container).await {
             Ok(Some(found)) => Ok(found),
-            Ok(None) => Err(EngineFailure::Refused(format!(
+            Ok(None) => Err(EngineCallFailure::Refused(format!(
                 "container {} does not exist",
                 sanitize(container)
             ))),
-            Err(error) => {
-                Err(EngineFailure::Failed(format!("{}: {}", sanitize(container), words(&error))))
-            }
+            Err(error) => Err(EngineCallFailure::Failed(format!(
+                "{}: {}",
+                sanitize(container),
+                words(&error)
+            ))),
         }
     }
 
@@ -305,8 +313,8 @@ fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 /// Begins a change: from here on Ctrl-C waits until it is done or taken back.
-fn begin() -> Result<(Interrupt, crate::docker::interrupt::Hold), EngineFailure> {
+fn begin() -> Result<(Interrupt, crate::docker::interrupt::Hold), EngineCallFailure> {
     let interrupt = Interrupt::watch();
-    let hold = interrupt.hold().ok_or(EngineFailure::Interrupted)?;
+    let hold = interrupt.hold().ok_or(EngineCallFailure::Interrupted)?;
     Ok((interrupt, hold))
 }

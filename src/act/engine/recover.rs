@@ -6,7 +6,7 @@ use bollard::query_parameters::{ListContainersOptions, RenameContainerOptions};
 
 use super::judge::{self, name_of, shown_name};
 use super::replace::{FIX, REPLACES, Replaced, Swap};
-use super::{Engine, EngineFailure, NEW, SET_ASIDE, begin};
+use super::{Engine, EngineCallFailure, NEW, SET_ASIDE, begin};
 use crate::docker::helper::{self, CHANGES_AT_MOST, COPIES_INTO};
 use crate::docker::words;
 use crate::secret::sanitize;
@@ -30,12 +30,12 @@ impl Engine {
     ///
     /// # Errors
     /// The containers cannot be listed. What fails later is said, and tried again the next time.
-    pub async fn recover(&self) -> Result<Recovered<'_>, EngineFailure> {
+    pub async fn recover(&self) -> Result<Recovered<'_>, EngineCallFailure> {
         let (interrupt, hold) = begin()?;
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let listed = self.call(self.client.list_containers(Some(all))).await;
         let listed = listed.map_err(|error| {
-            EngineFailure::Failed(format!("cannot list the containers: {}", words(&error)))
+            EngineCallFailure::Failed(format!("cannot list the containers: {}", words(&error)))
         })?;
         let now = jiff::Timestamp::now().as_second();
         let mut recovered = Recovered::default();
@@ -104,10 +104,10 @@ impl Engine {
             }
         };
         let progress = progress(&swap.name, name_of(&old), &new_now);
-        if progress == Progress::Settled || !is_ours_to_take_up(new, FIX, now) {
+        if progress == RescueProgress::Settled || !is_ours_to_take_up(new, FIX, now) {
             return;
         }
-        if progress == Progress::Unsettled {
+        if progress == RescueProgress::Unsettled {
             recovered.unsettled.push(swap.replaced());
             return;
         }
@@ -145,7 +145,7 @@ impl Engine {
 
 /// How far a replacement got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum RescueProgress {
     /// The old one is no longer set aside: there is nothing to take up.
     Settled,
     /// The new one has run in its place.
@@ -154,15 +154,15 @@ enum Progress {
     CutShort,
 }
 
-fn progress(name: &str, old: &str, new: &ContainerInspectResponse) -> Progress {
+fn progress(name: &str, old: &str, new: &ContainerInspectResponse) -> RescueProgress {
     let new_name = name_of(new);
     let aside = old.strip_suffix(SET_ASIDE) == Some(name);
     if new_name == name && aside && judge::ran(new) {
-        Progress::Unsettled
+        RescueProgress::Unsettled
     } else if (new_name == name || new_name.ends_with(NEW)) && (aside || old == name) {
-        Progress::CutShort
+        RescueProgress::CutShort
     } else {
-        Progress::Settled
+        RescueProgress::Settled
     }
 }
 

@@ -18,7 +18,7 @@ use bollard::query_parameters::{
 use super::alike::{self, Alike, alike};
 use super::change::ContainerChange;
 use super::judge::{self, name_of};
-use super::{Engine, EngineFailure, KEPT, NEW, SET_ASIDE, begin, found};
+use super::{Engine, EngineCallFailure, KEPT, NEW, SET_ASIDE, begin, found};
 use crate::docker::interrupt::Interrupt;
 use crate::docker::{helper, words};
 use crate::names::is_anonymous_volume;
@@ -94,10 +94,10 @@ impl Engine {
         &self,
         container: &str,
         change: &ContainerChange,
-    ) -> Result<Replaced<'_>, EngineFailure> {
+    ) -> Result<Replaced<'_>, EngineCallFailure> {
         let (interrupt, hold) = begin()?;
         if let Some(fault) = change.fault() {
-            return Err(EngineFailure::Refused(fault));
+            return Err(EngineCallFailure::Refused(fault));
         }
         let old = self.inspect(container).await?;
         let name = name_of(&old).to_owned();
@@ -125,11 +125,11 @@ impl Engine {
         &self,
         old: &ContainerInspectResponse,
         change: &ContainerChange,
-    ) -> Result<(), EngineFailure> {
-        let refuse = |why: String| Err(EngineFailure::Refused(why));
+    ) -> Result<(), EngineCallFailure> {
+        let refuse = |why: String| Err(EngineCallFailure::Refused(why));
         let shown = sanitize(name_of(old));
         let failed = |what: &str, error: &Error| {
-            EngineFailure::Failed(format!("{what}: {}: nothing was changed", words(error)))
+            EngineCallFailure::Failed(format!("{what}: {}: nothing was changed", words(error)))
         };
         self.must_be_docker().await?;
         if let Some(why) = judge::refusal(old) {
@@ -178,14 +178,14 @@ impl Engine {
         &self,
         old: &ContainerInspectResponse,
         notes: &mut Vec<String>,
-    ) -> Result<alike::Image, EngineFailure> {
+    ) -> Result<alike::ImageDefaults, EngineCallFailure> {
         let id = old.image.clone().unwrap_or_default();
         let name = old.config.as_ref().and_then(|config| config.image.clone());
         let name = name.unwrap_or_else(|| id.clone());
         for reference in [&name, &id] {
             let image = found(self.call(self.client.inspect_image(reference)).await);
             let image = image.map_err(|error| {
-                EngineFailure::Failed(format!(
+                EngineCallFailure::Failed(format!(
                     "the image {}: {}",
                     sanitize(reference),
                     words(&error)
@@ -201,9 +201,9 @@ impl Engine {
                 ));
             }
             let environment = image.config.and_then(|config| config.env).unwrap_or_default();
-            return Ok(alike::Image { reference: reference.clone(), environment });
+            return Ok(alike::ImageDefaults { reference: reference.clone(), environment });
         }
-        Err(EngineFailure::Refused(format!(
+        Err(EngineCallFailure::Refused(format!(
             "the engine no longer has the image of {} ({})",
             sanitize(name_of(old)),
             sanitize(&name)
@@ -227,7 +227,7 @@ impl Replaced<'_> {
     ///
     /// # Errors
     /// It cannot be looked at.
-    pub async fn age(&self) -> Result<Duration, EngineFailure> {
+    pub async fn age(&self) -> Result<Duration, EngineCallFailure> {
         let new = self.swap.engine.inspect(self.name()).await?;
         let made: Option<jiff::Timestamp> = new.created.and_then(|made| made.parse().ok());
         let age = made.map(|made| jiff::Timestamp::now().duration_since(made));
@@ -244,7 +244,7 @@ impl Replaced<'_> {
     ///
     /// # Errors
     /// What the engine says; then the old one is still set aside.
-    pub async fn keep(self) -> Result<Kept, EngineFailure> {
+    pub async fn keep(self) -> Result<Kept, EngineCallFailure> {
         let (interrupt, hold) = begin()?;
         let result = self.swap.keep().await;
         drop(hold);
@@ -257,9 +257,9 @@ impl Replaced<'_> {
     ///
     /// # Errors
     /// What could not be done; [`Engine::recover`] tries again.
-    pub async fn undo(self) -> Result<(), EngineFailure> {
+    pub async fn undo(self) -> Result<(), EngineCallFailure> {
         let (interrupt, hold) = begin()?;
-        let result = self.swap.back().await.map_err(|left| EngineFailure::Unfinished {
+        let result = self.swap.back().await.map_err(|left| EngineCallFailure::Unfinished {
             what: format!("{} could not be restored", sanitize(&self.swap.name)),
             left,
         });
@@ -301,13 +301,13 @@ impl<'a> Swap<'a> {
         hide: &Hidden,
         notes: &mut Vec<String>,
         interrupt: &Interrupt,
-    ) -> Result<(), EngineFailure> {
+    ) -> Result<(), EngineCallFailure> {
         let engine = self.engine;
         let shown = sanitize(&self.name);
         let fail = |what: String, error: &Error| {
-            EngineFailure::Failed(format!("{what}: {}", hide.in_text(&words(error))))
+            EngineCallFailure::Failed(format!("{what}: {}", hide.in_text(&words(error))))
         };
-        let go_on = || if interrupt.came() { Err(EngineFailure::Interrupted) } else { Ok(()) };
+        let go_on = || if interrupt.came() { Err(EngineCallFailure::Interrupted) } else { Ok(()) };
         engine.step("replace: nothing is there").await;
 
         let options = CreateContainerOptions {
@@ -361,11 +361,11 @@ impl<'a> Swap<'a> {
         Ok(())
     }
 
-    async fn keep(&self) -> Result<Kept, EngineFailure> {
+    async fn keep(&self) -> Result<Kept, EngineCallFailure> {
         let engine = self.engine;
         let aside = self.name_with(SET_ASIDE);
         let fail = |what: &str, error: &Error| {
-            EngineFailure::Failed(format!("{} {what}: {}", sanitize(&aside), words(error)))
+            EngineCallFailure::Failed(format!("{} {what}: {}", sanitize(&aside), words(error)))
         };
         let old = engine.find(&self.old).await.map_err(|error| fail("", &error))?;
         let Some(old) = old else { return Ok(Kept::Removed) };

@@ -10,14 +10,14 @@ use tokio::runtime::Runtime;
 
 use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
-    ContainerChange, CopyProgress, Engine, EngineFailure, Kept, Replaced, Started,
+    ContainerChange, CopyProgress, Engine, EngineCallFailure, Kept, Replaced, Started,
 };
 use crate::collect::minting::{self, MintOptions};
 use crate::collect::{Request, mending};
 use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::docker::short_volume;
-use crate::fix::plan::{FileChange, Fix, INSTANCE_SECRET, SecretSource, SecretStep, Step};
+use crate::fix::plan::{FileChange, Fix, INSTANCE_SECRET, PlanStep, SecretSource, SecretStep};
 use crate::output;
 use crate::report::Action;
 use crate::secret::sanitize;
@@ -140,8 +140,10 @@ pub(super) struct Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        match error.downcast::<EngineFailure>() {
-            Ok(EngineFailure::Unfinished { what, left }) => Self { why: what, notes: vec![left] },
+        match error.downcast::<EngineCallFailure>() {
+            Ok(EngineCallFailure::Unfinished { what, left }) => {
+                Self { why: what, notes: vec![left] }
+            }
             Ok(trouble) => Self { why: trouble.to_string(), notes: vec![] },
             Err(error) => Self { why: format!("{error:#}"), notes: vec![] },
         }
@@ -156,9 +158,9 @@ pub(super) fn apply<'a>(fix: &Fix, context: &ApplyContext<'a>) -> Result<Done<'a
     for step in &fix.steps {
         let result = match step {
             _ if context.interrupt.came() => Err(anyhow::anyhow!("interrupted")),
-            Step::Write(change) => write(change, &mut done, context),
-            Step::Secret(secret) => set(secret, &mut done, context),
-            Step::Engine(action) => engine(action, fix, &mut done, context),
+            PlanStep::Write(change) => write(change, &mut done, context),
+            PlanStep::Secret(secret) => set(secret, &mut done, context),
+            PlanStep::Engine(action) => engine(action, fix, &mut done, context),
         };
         if let Err(error) = result {
             let mut failure = Failure::from(error);
@@ -174,15 +176,15 @@ fn try_out(fix: &Fix, changes: &Changes, context: &ApplyContext<'_>) -> anyhow::
     let mut seen: Vec<&str> = vec![];
     for step in &fix.steps {
         let (file, old, new) = match step {
-            Step::Write(change) => (&change.file, change.old.clone(), change.new.clone()),
-            Step::Secret(secret) => {
+            PlanStep::Write(change) => (&change.file, change.old.clone(), change.new.clone()),
+            PlanStep::Secret(secret) => {
                 let old =
                     mending::text(context.directory, &secret.file).map_err(anyhow::Error::msg)?;
                 let text = old.as_ref().map_or("", |text| text.as_str());
                 let new = secret.source.placeheld(text);
                 (&secret.file, old, new)
             }
-            Step::Engine(_) => continue,
+            PlanStep::Engine(_) => continue,
         };
         // A second step begins with what the first one wrote.
         if !seen.contains(&file.as_str()) {
@@ -284,7 +286,7 @@ fn engine<'a>(
                 change.environment.push((INSTANCE_SECRET.to_owned(), Some(secret)));
             }
             let replaced = context.runtime.block_on(engine.replace(container, &change));
-            done.copy_in_use |= !matches!(replaced, Err(EngineFailure::Refused(_)));
+            done.copy_in_use |= !matches!(replaced, Err(EngineCallFailure::Refused(_)));
             Undo::Restore(replaced?)
         }
         _ => bail!("internal error: the engine has no such step"),

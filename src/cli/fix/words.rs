@@ -1,7 +1,7 @@
 //! A fix in the words of the report of `fix`.
 
 use crate::evidence::docker::short_volume;
-use crate::fix::plan::{Fix, SecretSource, Step};
+use crate::fix::plan::{Fix, PlanStep, SecretSource};
 use crate::fix::show::Diff;
 use crate::render::fix::{FixEntry, FixOutcome, FixStep};
 use crate::report::Action;
@@ -19,11 +19,11 @@ pub(super) fn entry(fix: &Fix, outcome: FixOutcome) -> FixEntry {
     }
 }
 
-fn step(step: &Step) -> FixStep {
+fn step(step: &PlanStep) -> FixStep {
     match step {
-        Step::Write(change) => file(&change.file, &change.diff, None),
-        Step::Secret(secret) => file(&secret.file, &secret.diff, Some(note(&secret.source))),
-        Step::Engine(action) => FixStep::Engine { text: on_engine(action) },
+        PlanStep::Write(change) => file(&change.file, &change.diff, None),
+        PlanStep::Secret(secret) => file(&secret.file, &secret.diff, Some(note(&secret.source))),
+        PlanStep::Engine(action) => FixStep::Engine { text: on_engine(action) },
     }
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::repository::ReadFile;
-use super::texts::Texts;
+use super::repository::CheckedFile;
+use super::texts::FileTexts;
 use super::{Request, docker, shown};
 use crate::compose::{self, ErrorKind, Errors, Project};
 use crate::evidence::Observation;
@@ -34,7 +34,7 @@ pub(super) fn read(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
-    texts: &Texts,
+    texts: &FileTexts,
 ) -> ComposeRead {
     let project = load(request, directory, environment, texts);
     let mut secrets = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn load(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
-    texts: &Texts,
+    texts: &FileTexts,
 ) -> Result<Project, Errors> {
     let asked = compose::Request {
         directory: directory.to_owned(),
@@ -73,7 +73,7 @@ pub(super) fn load(
 }
 
 /// The errors, each with its line.
-pub(super) fn issues(errors: &Errors, directory: &Path, texts: &Texts) -> Vec<ComposeIssue> {
+pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Vec<ComposeIssue> {
     let line = |at: &compose::At| {
         let text = texts.read(&at.file);
         crate::mask::excerpt(text.text()?, at.line, at.column)
@@ -104,12 +104,12 @@ impl ComposeRead {
     }
 
     /// What the engine is asked for.
-    pub(super) fn wanted(&self) -> docker::Wanted<'_> {
+    pub(super) fn wanted(&self) -> docker::WantedObjects<'_> {
         let facts = self.seen();
         let project = self.project.as_ref().ok();
         let volumes = facts.map(|facts| facts.volumes.as_slice()).unwrap_or_default();
         let backends = facts.map(|facts| facts.backends.as_slice()).unwrap_or_default();
-        docker::Wanted {
+        docker::WantedObjects {
             project: project.map(|project| project.name.value.as_str()),
             config_files: facts.map(|facts| facts.files.as_slice()).unwrap_or_default(),
             working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
@@ -121,7 +121,7 @@ impl ComposeRead {
 
     /// The compose files and the `.env` files that were read; of a project in error, the files at
     /// fault.
-    pub(super) fn files(&self, directory: &Path, texts: &Texts) -> Vec<ReadFile> {
+    pub(super) fn files(&self, directory: &Path, texts: &FileTexts) -> Vec<CheckedFile> {
         let paths: Vec<(&Path, bool)> = match &self.project {
             Ok(project) => {
                 let yaml = project.files.iter().chain(&project.included_files);
@@ -137,7 +137,7 @@ impl ComposeRead {
         };
         let read = |(path, is_env): (&Path, bool)| {
             let text = texts.read(path).text()?.to_owned();
-            Some(ReadFile { name: shown(path, directory), text, is_env })
+            Some(CheckedFile { name: shown(path, directory), text, is_env })
         };
         paths.into_iter().filter_map(read).collect()
     }

@@ -144,7 +144,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use crate::collect::Request;
-    use crate::collect::texts::Texts;
+    use crate::collect::texts::FileTexts;
 
     const PROJECT: &str = r#"services:
   backend:
@@ -177,7 +177,7 @@ mod tests {
             std::fs::write(directory.path().join(name), text).unwrap();
         }
         let environment = BTreeMap::from([("SHELL_SET".to_owned(), String::new())]);
-        let (request, texts) = (Request::default(), Texts::default());
+        let (request, texts) = (Request::default(), FileTexts::default());
         let read = super::super::read(&request, directory.path(), &environment, &texts);
         let facts = read.facts.seen().unwrap().clone().unwrap();
         assert!(facts.errors.is_empty(), "{:?}", facts.errors);

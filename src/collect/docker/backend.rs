@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::TopOptions;
 
-use super::engine::Engine;
+use super::engine::ReadEngine;
 use super::summary::{config_files, label, name_of, state};
 use super::{archive, container, failure};
 use crate::evidence::Observation;
@@ -17,7 +17,7 @@ use crate::evidence::key::SecretPlace;
 use crate::names::{PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
 use crate::secret::sanitize;
 
-impl Engine {
+impl ReadEngine {
     /// Everything about one backend: what it is, then at the same time its processes and its
     /// credentials.
     pub(super) async fn backend(

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Options, SshTarget, Unasked};
+use super::{DockerOptions, SshTarget, Unasked};
 use crate::evidence::docker::EngineFailure;
 
 /// The socket that docker itself uses by default.
@@ -22,7 +22,7 @@ const LARGEST_CONFIG: u64 = 1024 * 1024;
 
 /// The engine to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct EngineTarget {
     /// Its address for the reader, a password masked.
     pub address: String,
     /// The context that names it; `None` for `-H`, DOCKER_HOST and the default.
@@ -49,7 +49,10 @@ pub enum Transport {
 }
 
 /// Chooses the engine. An `Err` says in words for the reader why none could be chosen.
-pub fn resolve(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
+pub fn resolve(
+    options: &DockerOptions,
+    env: &BTreeMap<String, String>,
+) -> Result<EngineTarget, Unasked> {
     let mut target = choose(options, env)?;
     if let Transport::Ssh(ssh) = &mut target.transport {
         ssh.path = env.get("PATH").cloned();
@@ -57,7 +60,10 @@ pub fn resolve(options: &Options, env: &BTreeMap<String, String>) -> Result<Targ
     Ok(target)
 }
 
-fn choose(options: &Options, env: &BTreeMap<String, String>) -> Result<Target, Unasked> {
+fn choose(
+    options: &DockerOptions,
+    env: &BTreeMap<String, String>,
+) -> Result<EngineTarget, Unasked> {
     let var = |name: &str| env.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let config_dir = config_dir(env);
     // DOCKER_TLS alone means to docker that the certificate is not looked at; here it always is.
@@ -97,9 +103,9 @@ const MOST_CONTEXTS: usize = 8;
 /// The other contexts that docker knows, by name, `default` among them: each with its engine, or
 /// why it cannot be asked. Those that lead to the engine of `current` are left out.
 pub(super) fn others(
-    current: &Target,
+    current: &EngineTarget,
     env: &BTreeMap<String, String>,
-) -> Vec<(String, Result<Target, Unasked>)> {
+) -> Vec<(String, Result<EngineTarget, Unasked>)> {
     let config_dir = config_dir(env);
     let meta = config_dir.as_deref().map(|dir| dir.join("contexts").join("meta"));
     let mut names: Vec<String> = meta
@@ -171,7 +177,11 @@ fn current_context(config_dir: Option<&Path>, notes: &mut Vec<String>) -> Option
 }
 
 /// The engine of a context that has a name.
-fn named(name: &str, config_dir: Option<&Path>, notes: Vec<String>) -> Result<Target, Unasked> {
+fn named(
+    name: &str,
+    config_dir: Option<&Path>,
+    notes: Vec<String>,
+) -> Result<EngineTarget, Unasked> {
     let digest = hex::encode(Sha256::digest(name.as_bytes()));
     let dir = config_dir.unwrap_or(Path::new(".docker")).join("contexts");
     let path = dir.join("meta").join(&digest).join("meta.json");
@@ -204,7 +214,7 @@ fn named(name: &str, config_dir: Option<&Path>, notes: Vec<String>) -> Result<Ta
 
 /// The default socket, or, where that is missing, the first socket that another kind of engine puts
 /// elsewhere.
-fn default_target(env: &BTreeMap<String, String>, mut notes: Vec<String>) -> Target {
+fn default_target(env: &BTreeMap<String, String>, mut notes: Vec<String>) -> EngineTarget {
     let default = PathBuf::from(DEFAULT_SOCKET);
     let mut chosen = default.clone();
     if !default.exists() {
@@ -230,7 +240,7 @@ fn default_target(env: &BTreeMap<String, String>, mut notes: Vec<String>) -> Tar
             chosen = found;
         }
     }
-    Target {
+    EngineTarget {
         address: format!("unix://{}", chosen.display()),
         context: None,
         local: true,
@@ -245,7 +255,7 @@ fn target(
     context: Option<&str>,
     certs: Option<PathBuf>,
     notes: Vec<String>,
-) -> Result<Target, Unasked> {
+) -> Result<EngineTarget, Unasked> {
     let address = mask(host);
     let (scheme, rest) = host.split_once("://").unwrap_or(("", host));
     let (local, transport) = match scheme {
@@ -286,7 +296,7 @@ fn target(
         }
     };
     let context = context.map(str::to_owned);
-    Ok(Target { address, context, local, transport, notes })
+    Ok(EngineTarget { address, context, local, transport, notes })
 }
 
 fn refused(reason: impl Into<String>, address: &str, context: Option<&str>) -> Unasked {
@@ -398,10 +408,10 @@ mod tests {
         ] {
             let mut env = env(&vars);
             env.insert("HOME".to_owned(), home.to_owned());
-            let options = Options {
+            let options = DockerOptions {
                 host: host.map(str::to_owned),
                 context: context.map(str::to_owned),
-                ..Options::default()
+                ..DockerOptions::default()
             };
             let target = resolve(&options, &env).map_err(|refused| refused.reason).expect(case);
             assert!(target.address.starts_with(expected), "{case}: {}", target.address);
@@ -444,7 +454,7 @@ mod tests {
         ] {
             let mut env = env(&vars);
             env.insert("HOME".to_owned(), home.to_owned());
-            let refused = resolve(&Options::default(), &env).unwrap_err();
+            let refused = resolve(&DockerOptions::default(), &env).unwrap_err();
             assert_eq!(refused.failure, EngineFailure::NotAsked);
             assert!(refused.reason.contains(expected), "{}", refused.reason);
         }
@@ -455,7 +465,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("config.json"), "{\"auths\": hunter2").unwrap();
         let env = env(&[("DOCKER_CONFIG", home.path().to_str().unwrap())]);
-        let target = resolve(&Options::default(), &env).unwrap();
+        let target = resolve(&DockerOptions::default(), &env).unwrap();
         assert!(target.local && target.context.is_none());
         assert!(target.notes[0].contains("not JSON") && !target.notes[0].contains("hunter2"));
     }

@@ -1,14 +1,14 @@
 //! Which dashboards belong to the project, by the list of containers alone.
 
 use super::summary::{in_project, is_running, name_of, sight};
-use super::{Listing, Wanted, container, recognise};
+use super::{Listing, WantedObjects, container, recognise};
 
 /// The port of a dashboard inside its container.
 const DASHBOARD_PORT: u16 = 6791;
 
 /// The running dashboards of the project that publish their page on all addresses or on loopback:
 /// name and port.
-pub fn dashboards(listing: &Listing, wanted: &Wanted<'_>) -> Vec<(String, u16)> {
+pub fn dashboards(listing: &Listing, wanted: &WantedObjects<'_>) -> Vec<(String, u16)> {
     let ours = listing
         .containers
         .iter()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bollard::query_parameters::ListContainersOptions;
 
 use super::summary::{in_project, is_running, name_of, one_off};
-use super::{Engine, Listing, Options, Wanted, context, failure};
+use super::{DockerOptions, Listing, ReadEngine, WantedObjects, context, failure};
 use crate::evidence::Observation;
 use crate::evidence::docker::OtherContext;
 
@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// or the project is not known.
 pub async fn other_contexts(
     listing: &Listing,
-    wanted: &Wanted<'_>,
-    options: &Options,
+    wanted: &WantedObjects<'_>,
+    options: &DockerOptions,
     env: &BTreeMap<String, String>,
 ) -> Option<Vec<OtherContext>> {
     wanted.project?;
@@ -52,11 +52,11 @@ fn is_courtesy(other: &OtherContext, env: &BTreeMap<String, String>) -> bool {
 
 /// The project's containers on one engine, those that run first.
 async fn ask(
-    target: context::Target,
-    wanted: &Wanted<'_>,
+    target: context::EngineTarget,
+    wanted: &WantedObjects<'_>,
     timeout: Duration,
 ) -> Observation<Vec<String>> {
-    let listed = match Engine::connect(target, timeout) {
+    let listed = match ReadEngine::connect(target, timeout) {
         Err(unasked) => Err(unasked),
         Ok(engine) => {
             let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };

@@ -13,22 +13,22 @@ use futures_util::{Stream, StreamExt};
 use super::pool::{Dialer, Pool};
 use super::ssh::Ssh;
 use super::tls::Tls;
-use super::{Target, Transport, Unasked, failure};
+use super::{EngineTarget, Transport, Unasked, failure};
 use crate::evidence::docker::EngineFailure;
 
 /// A credentials file is 65 bytes; its tar archive is 2 KiB.
 const LARGEST_ARCHIVE: usize = 64 * 1024;
 
 /// An engine that answers.
-pub(super) struct Engine {
+pub(super) struct ReadEngine {
     pub(super) client: Docker,
-    pub(super) target: Target,
+    pub(super) target: EngineTarget,
     pub(super) timeout: Duration,
 }
 
-impl Engine {
+impl ReadEngine {
     /// Makes a client; apart from looking whether the socket is there, nothing is sent.
-    pub(super) fn connect(target: Target, timeout: Duration) -> Result<Self, Unasked> {
+    pub(super) fn connect(target: EngineTarget, timeout: Duration) -> Result<Self, Unasked> {
         let seconds = timeout.as_secs().saturating_add(1);
         let client = match &target.transport {
             Transport::Unix(path) => match std::fs::symlink_metadata(path) {

@@ -3,12 +3,12 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::Wanted;
+use super::WantedObjects;
 use crate::evidence::docker::Container;
 
 /// The name of the expected container: the right service, running before stopped, the newest of
 /// several.
-pub(super) fn expected(backends: &[Container], wanted: &Wanted<'_>) -> Option<String> {
+pub(super) fn expected(backends: &[Container], wanted: &WantedObjects<'_>) -> Option<String> {
     backends
         .iter()
         .filter(|backend| {
@@ -31,7 +31,7 @@ pub(super) fn belongs(
     project: Option<&str>,
     config_files: &[String],
     working_dir: Option<&str>,
-    wanted: &Wanted<'_>,
+    wanted: &WantedObjects<'_>,
 ) -> bool {
     if wanted.project.is_none() || project != wanted.project {
         return false;
@@ -72,12 +72,12 @@ mod tests {
     #[test]
     fn labels_must_agree() {
         let files = ["/app/compose.yaml".to_owned()];
-        let wanted = Wanted {
+        let wanted = WantedObjects {
             project: Some("app"),
             config_files: &files,
             working_dir: Some("/app"),
             service: Some("backend"),
-            ..Wanted::default()
+            ..WantedObjects::default()
         };
         let container = |project: &str, file: &str, dir: &str, service: &str, state: &str| {
             let owned = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());

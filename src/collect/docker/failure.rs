@@ -8,12 +8,12 @@ use std::time::Duration;
 use bollard::errors::Error;
 
 use super::ssh::Complaint;
-use super::{Target, Transport, Unasked, tls};
+use super::{EngineTarget, Transport, Unasked, tls};
 pub(super) use crate::docker::words;
 use crate::evidence::docker::EngineFailure;
 
 /// Why the engine could not be asked, from the error of its first call.
-pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unasked {
+pub(super) fn unasked(error: &Error, target: &EngineTarget, timeout: Duration) -> Unasked {
     let address = &target.address;
     let (failure, what) = match (error, io_kind(error)) {
         (Error::RequestTimeoutError, _) if matches!(target.transport, Transport::Ssh(_)) => (
@@ -61,10 +61,10 @@ pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unas
             (EngineFailure::Unreachable, format!("{address} answers, but not as a Docker engine"))
         }
         _ => match (of_connection(error), &target.transport) {
-            (Some(Connection::Ssh(complaint)), _) => {
+            (Some(FailedConnection::Ssh(complaint)), _) => {
                 (complaint.failure.clone(), format!("{address}: {}", complaint.words))
             }
-            (Some(Connection::Tls(fault)), Transport::Tls(_, certificates)) => (
+            (Some(FailedConnection::Tls(fault)), Transport::Tls(_, certificates)) => (
                 EngineFailure::Unreachable,
                 format!("{address}: {}", tls::fault(fault, certificates)),
             ),
@@ -79,13 +79,13 @@ pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unas
 }
 
 /// What a connection of our own failed at.
-enum Connection<'a> {
+enum FailedConnection<'a> {
     Ssh(&'a Complaint),
     Tls(&'a rustls::Error),
 }
 
 /// Looks for it through every layer; an I/O error keeps what it is made of to itself.
-fn of_connection(error: &Error) -> Option<Connection<'_>> {
+fn of_connection(error: &Error) -> Option<FailedConnection<'_>> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = match error {
         Error::IOError { err } => Some(err),
         Error::HyperResponseError { err } => Some(err),
@@ -93,10 +93,10 @@ fn of_connection(error: &Error) -> Option<Connection<'_>> {
     };
     while let Some(error) = cause {
         if let Some(complaint) = error.downcast_ref::<Complaint>() {
-            return Some(Connection::Ssh(complaint));
+            return Some(FailedConnection::Ssh(complaint));
         }
         if let Some(fault) = error.downcast_ref::<rustls::Error>() {
-            return Some(Connection::Tls(fault));
+            return Some(FailedConnection::Tls(fault));
         }
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = match inner {
@@ -130,7 +130,7 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
 
 /// Who may use the socket, and who asks: what a reader needs to fix it.
 #[cfg(unix)]
-fn owner(target: &Target) -> String {
+fn owner(target: &EngineTarget) -> String {
     use std::fmt::Write as _;
     use std::os::unix::fs::MetadataExt;
     let Transport::Unix(path) = &target.transport else { return String::new() };
@@ -146,7 +146,7 @@ fn owner(target: &Target) -> String {
 }
 
 #[cfg(not(unix))]
-fn owner(_: &Target) -> String {
+fn owner(_: &EngineTarget) -> String {
     String::new()
 }
 
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn each_failure_is_told_apart() {
-        let target = Target {
+        let target = EngineTarget {
             address: "unix:///x.sock".to_owned(),
             context: Some("colima".to_owned()),
             local: true,

@@ -14,10 +14,10 @@ use bollard::query_parameters::{
     RemoveVolumeOptions,
 };
 
-use super::engine::Engine;
+use super::engine::ReadEngine;
 use super::mountpoint::{DATABASE, LARGEST_FILE, VolumeFiles};
 use super::summary::{label, name_of, sight, state};
-use super::{Target, archive, failure, recognise};
+use super::{EngineTarget, archive, failure, recognise};
 use crate::docker::helper;
 use crate::docker::interrupt::{Hold, Interrupt};
 use crate::evidence::docker::ContainerState;
@@ -34,7 +34,7 @@ const KINDS: u32 = DIRECTORY | 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 |
 const DIRECTORY: u32 = 1 << 31;
 
 /// What came of looking: of each volume, in the order given; and what a person should know.
-pub(super) struct Looked {
+pub(super) struct HelperLook {
     pub(super) contents: Vec<Result<VolumeFiles, String>>,
     pub(super) notes: Vec<String>,
 }
@@ -42,16 +42,16 @@ pub(super) struct Looked {
 /// Looks into `volumes`: all through one helper, and those that the engine could not mount once
 /// more, each through its own.
 pub(super) async fn look(
-    engine: &Engine,
+    engine: &ReadEngine,
     containers: &[ContainerSummary],
     expected: Option<&str>,
     volumes: &[String],
-) -> Looked {
+) -> HelperLook {
     let mut notes = Vec::new();
     let all = |reason: &str| volumes.iter().map(|_| Err(reason.to_owned())).collect();
     let image = match image(engine, containers, expected).await {
         Ok(image) => image,
-        Err(reason) => return Looked { contents: all(&reason), notes },
+        Err(reason) => return HelperLook { contents: all(&reason), notes },
     };
     let interrupt = Interrupt::watch();
     let mut contents = vec![];
@@ -70,7 +70,10 @@ pub(super) async fn look(
     let words = |trouble| match trouble {
         HelperFailure::Mount(reason) | HelperFailure::Other(reason) => reason,
     };
-    Looked { contents: contents.into_iter().map(|content| content.map_err(words)).collect(), notes }
+    HelperLook {
+        contents: contents.into_iter().map(|content| content.map_err(words)).collect(),
+        notes,
+    }
 }
 
 /// Why a volume could not be read.
@@ -93,7 +96,7 @@ impl HelperFailure {
 }
 
 /// A backend's own image, and the paths that it declares as volumes.
-struct Image {
+struct HelperImage {
     id: String,
     volumes: Vec<String>,
 }
@@ -101,10 +104,10 @@ struct Image {
 /// The image of a backend that is here, this project's before others; else one that is called like
 /// a backend's. None is pulled.
 async fn image(
-    engine: &Engine,
+    engine: &ReadEngine,
     containers: &[ContainerSummary],
     expected: Option<&str>,
-) -> Result<Image, String> {
+) -> Result<HelperImage, String> {
     let mut backends: Vec<_> =
         containers.iter().filter(|summary| recognise::backend(sight(summary)).is_some()).collect();
     backends.sort_by_key(|summary| Some(name_of(summary).as_str()) != expected);
@@ -121,7 +124,7 @@ async fn image(
     for id in ids {
         if let Ok(image) = engine.call(engine.client.inspect_image(&id)).await {
             let volumes = image.config.and_then(|config| config.volumes).unwrap_or_default();
-            return Ok(Image { id, volumes });
+            return Ok(HelperImage { id, volumes });
         }
     }
     Err("the engine has no backend image to create a helper container from".to_owned())
@@ -129,8 +132,8 @@ async fn image(
 
 /// Makes a helper for all of `volumes`, looks into each, removes the helper, whatever happens.
 async fn through_one(
-    engine: &Engine,
-    image: &Image,
+    engine: &ReadEngine,
+    image: &HelperImage,
     volumes: &[String],
     interrupt: &Interrupt,
     notes: &mut Vec<String>,
@@ -195,7 +198,11 @@ async fn through_one(
 }
 
 /// What the volume with that number holds.
-async fn content(engine: &Engine, helper: &str, at: usize) -> Result<VolumeFiles, HelperFailure> {
+async fn content(
+    engine: &ReadEngine,
+    helper: &str,
+    at: usize,
+) -> Result<VolumeFiles, HelperFailure> {
     let base = format!("{BASE}/{at}");
     if head(engine, helper, &base).await?.is_none_or(|(mode, _)| mode & KINDS != DIRECTORY) {
         return Err(HelperFailure::Other("the engine did not mount it".to_owned()));
@@ -231,7 +238,11 @@ async fn content(engine: &Engine, helper: &str, at: usize) -> Result<VolumeFiles
 }
 
 /// The text of one credentials file, where the directory holds too much next to it.
-async fn file(engine: &Engine, helper: &str, path: &str) -> Result<Option<String>, HelperFailure> {
+async fn file(
+    engine: &ReadEngine,
+    helper: &str,
+    path: &str,
+) -> Result<Option<String>, HelperFailure> {
     match head(engine, helper, path).await? {
         None => return Ok(None),
         Some((mode, size)) if mode & KINDS != 0 || size > LARGEST_FILE => {
@@ -249,7 +260,7 @@ async fn file(engine: &Engine, helper: &str, path: &str) -> Result<Option<String
 
 /// Mode and size of a path; `None` where there is none.
 async fn head(
-    engine: &Engine,
+    engine: &ReadEngine,
     helper: &str,
     path: &str,
 ) -> Result<Option<(u32, u64)>, HelperFailure> {
@@ -269,7 +280,7 @@ async fn head(
 /// A helper container on the engine, from before it is made until it is removed.
 struct Helper {
     name: String,
-    target: Target,
+    target: EngineTarget,
     timeout: Duration,
     /// Whether the engine said that it is there, or that it will not be: then "no such container"
     /// is the end of it.
@@ -281,7 +292,7 @@ struct Helper {
 }
 
 impl Helper {
-    fn announce(engine: &Engine, interrupt: &Interrupt) -> Option<Self> {
+    fn announce(engine: &ReadEngine, interrupt: &Interrupt) -> Option<Self> {
         Some(Self {
             name: format!(
                 "convex-doctor-helper-{}-{}",
@@ -299,7 +310,7 @@ impl Helper {
 
     async fn make(
         &mut self,
-        engine: &Engine,
+        engine: &ReadEngine,
         body: ContainerCreateBody,
         wanted: &[String],
     ) -> Result<(), Error> {
@@ -316,7 +327,7 @@ impl Helper {
         Ok(())
     }
 
-    async fn remove(&mut self, engine: &Engine) -> Result<(), String> {
+    async fn remove(&mut self, engine: &ReadEngine) -> Result<(), String> {
         let result = remove(engine, &self.name, self.settled, &self.extra).await;
         self.removed = result.is_ok();
         result
@@ -334,7 +345,7 @@ impl Drop for Helper {
         let (settled, extra) = (self.settled, std::mem::take(&mut self.extra));
         let removing = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let (Ok(runtime), Ok(engine)) = (runtime, Engine::connect(target, timeout)) else {
+            let (Ok(runtime), Ok(engine)) = (runtime, ReadEngine::connect(target, timeout)) else {
                 return;
             };
             let _tried = runtime.block_on(remove(&engine, &name, settled, &extra));
@@ -346,7 +357,7 @@ impl Drop for Helper {
 /// Removes a helper that does not run, and the volumes that the engine made for it. What the engine
 /// has not answered for may still come to be: then it is looked for a little longer.
 async fn remove(
-    engine: &Engine,
+    engine: &ReadEngine,
     name: &str,
     settled: bool,
     extra: &[String],
@@ -376,7 +387,11 @@ async fn remove(
 }
 
 /// Removes what earlier runs left behind that were killed. Says what it did.
-pub(super) async fn sweep(engine: &Engine, helpers: &[ContainerSummary], now: i64) -> Vec<String> {
+pub(super) async fn sweep(
+    engine: &ReadEngine,
+    helpers: &[ContainerSummary],
+    now: i64,
+) -> Vec<String> {
     let mut notes = Vec::new();
     for helper in helpers.iter().filter(|helper| is_abandoned(helper, now)) {
         let name = name_of(helper);

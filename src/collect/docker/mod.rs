@@ -37,12 +37,12 @@ use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, LogsO
 use futures_util::StreamExt;
 
 pub use answering::answering;
-pub use context::{Target, Transport, resolve};
+pub use context::{EngineTarget, Transport, resolve};
 pub use dashboards::dashboards;
 pub use detached::look_into_volumes;
 pub use elsewhere::other_contexts;
 pub use ssh::SshTarget;
-pub use versions::{Versions, versions};
+pub use versions::{EngineListing, versions};
 
 use crate::docker::helper::LABEL;
 use crate::docker::{NEW, SET_ASIDE};
@@ -50,7 +50,7 @@ use crate::evidence::Observation;
 use crate::evidence::docker::{DockerFacts, EngineFailure, EngineVersion, LogFacts};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Secret, sanitize};
-use engine::Engine;
+use engine::ReadEngine;
 use summary::{candidates, companions, published};
 
 /// More backends than this on one engine are not inspected one by one.
@@ -64,7 +64,7 @@ const LOG_READ: usize = 8 * 1024 * 1024;
 
 /// Which engine to ask, and how patiently.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct DockerOptions {
     /// `-H`.
     pub host: Option<String>,
     /// `--context`.
@@ -73,7 +73,7 @@ pub struct Options {
     pub timeout: Duration,
 }
 
-impl Default for Options {
+impl Default for DockerOptions {
     fn default() -> Self {
         Self { host: None, context: None, timeout: Duration::from_secs(5) }
     }
@@ -95,16 +95,16 @@ pub struct Unasked {
 /// The client of the engine, for a fix that changes something there, and the time for one
 /// call.
 pub fn client(
-    options: &Options,
+    options: &DockerOptions,
     env: &BTreeMap<String, String>,
 ) -> Result<(bollard::Docker, Duration), Unasked> {
-    let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
+    let engine = ReadEngine::connect(resolve(options, env)?, options.timeout)?;
     Ok((engine.client, engine.timeout))
 }
 
 /// What the first wave brought.
 pub struct Listing {
-    engine: Engine,
+    engine: ReadEngine,
     containers: Vec<ContainerSummary>,
     /// Helper containers of earlier runs that were killed, or of one that runs now.
     helpers: Vec<ContainerSummary>,
@@ -116,7 +116,7 @@ pub struct Listing {
 
 impl Listing {
     /// The engine that was asked.
-    pub fn target(&self) -> &Target {
+    pub fn target(&self) -> &EngineTarget {
         &self.engine.target
     }
 
@@ -128,7 +128,7 @@ impl Listing {
 
 /// The compose project that the caller is in, as far as it is known.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted<'a> {
+pub struct WantedObjects<'a> {
     /// The project's name.
     pub project: Option<&'a str>,
     /// Its compose files, absolute.
@@ -153,8 +153,11 @@ pub struct Inspected {
 
 /// Wave 1: the containers, the volumes and the engine's version, at the same time. `env` is the
 /// process environment.
-pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<Listing, Unasked> {
-    let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
+pub async fn list(
+    options: &DockerOptions,
+    env: &BTreeMap<String, String>,
+) -> Result<Listing, Unasked> {
+    let engine = ReadEngine::connect(resolve(options, env)?, options.timeout)?;
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
     let (containers, volumes, version) = tokio::join!(
         engine.call(engine.client.list_containers(Some(all))),
@@ -185,7 +188,7 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
 }
 
 /// Wave 2: the backends one by one, all at the same time.
-pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Inspected {
+pub async fn inspect(listing: &Listing, wanted: &WantedObjects<'_>) -> Inspected {
     let mut notes = listing.engine.target.notes.clone();
     notes.extend(listing.of_a_fix.iter().map(|name| {
         format!(

@@ -20,8 +20,8 @@ use super::tls::Tls;
 const MOST: usize = 4;
 
 /// What carries a request.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+pub(super) trait PooledStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> PooledStream for T {}
 
 /// How connections are made.
 pub(super) enum Dialer {
@@ -32,7 +32,7 @@ pub(super) enum Dialer {
 }
 
 impl Dialer {
-    async fn dial(&self) -> std::io::Result<Box<dyn Stream>> {
+    async fn dial(&self) -> std::io::Result<Box<dyn PooledStream>> {
         match self {
             Self::Tls(tls) => Ok(Box::new(tls.dial().await?)),
             Self::Ssh(ssh) => Ok(Box::new(ssh.dial()?)),

@@ -3,7 +3,7 @@
 
 use bollard::models::ContainerSummary;
 
-use super::{Wanted, container, expected, recognise};
+use super::{WantedObjects, container, expected, recognise};
 use crate::evidence::docker::{Companion, Container, ContainerState, Published};
 use crate::names::{CONFIG_FILES_LABEL, PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
 use crate::secret::scrub;
@@ -14,7 +14,7 @@ const MOST_LISTED: usize = 500;
 /// The containers to look into: this project's first, then those that run, then the newest.
 pub(super) fn candidates<'a>(
     containers: &'a [ContainerSummary],
-    wanted: &Wanted<'_>,
+    wanted: &WantedObjects<'_>,
 ) -> Vec<(&'a ContainerSummary, String)> {
     let mut found: Vec<_> = containers
         .iter()
@@ -39,7 +39,7 @@ pub(super) fn candidates<'a>(
 pub(super) fn companions(
     containers: &[ContainerSummary],
     backends: &[Container],
-    wanted: &Wanted<'_>,
+    wanted: &WantedObjects<'_>,
 ) -> Vec<Companion> {
     containers
         .iter()
@@ -105,7 +105,7 @@ pub(super) fn config_files(summary: &ContainerSummary) -> Vec<String> {
         .unwrap_or_default()
 }
 
-pub(super) fn in_project(summary: &ContainerSummary, wanted: &Wanted<'_>) -> bool {
+pub(super) fn in_project(summary: &ContainerSummary, wanted: &WantedObjects<'_>) -> bool {
     expected::belongs(
         label(summary, PROJECT_LABEL),
         &config_files(summary),

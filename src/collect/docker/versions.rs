@@ -2,7 +2,7 @@
 //! the first.
 
 use super::summary::{candidates, label, name_of, state};
-use super::{Listing, Wanted, failure};
+use super::{Listing, WantedObjects, failure};
 use crate::evidence::versions::{BackendImage, EngineVersion};
 use crate::secret::scrub;
 
@@ -10,7 +10,7 @@ use crate::secret::scrub;
 const MOST: usize = 16;
 
 /// What the engine tells.
-pub struct Versions {
+pub struct EngineListing {
     /// The engine's own, or why it does not say.
     pub engine: Result<EngineVersion, String>,
     /// The version of Compose that made a backend here, and that container's name.
@@ -20,7 +20,7 @@ pub struct Versions {
 }
 
 /// Asks the engine for its version, and reads the rest off the list.
-pub async fn versions(listing: &Listing, wanted: &Wanted<'_>) -> Versions {
+pub async fn versions(listing: &Listing, wanted: &WantedObjects<'_>) -> EngineListing {
     let engine = match listing.engine.call(listing.engine.client.version()).await {
         Ok(version) => Ok(EngineVersion {
             version: version.version.as_deref().map(scrub),
@@ -41,5 +41,5 @@ pub async fn versions(listing: &Listing, wanted: &Wanted<'_>) -> Versions {
         image: scrub(summary.image.as_deref().unwrap_or_default()),
         revision: label(summary, "org.opencontainers.image.revision").map(scrub),
     });
-    Versions { engine, compose, backends: backends.collect() }
+    EngineListing { engine, compose, backends: backends.collect() }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{ContainerSummary, Volume as Listed};
 
-use super::Wanted;
+use super::WantedObjects;
 use super::container::seconds;
 use crate::docker::helper::COPY_OF;
 use crate::evidence::Observation;
@@ -21,7 +21,7 @@ pub(super) fn reduce(
     listed: &[Listed],
     containers: &[ContainerSummary],
     backends: &[Container],
-    wanted: &Wanted<'_>,
+    wanted: &WantedObjects<'_>,
 ) -> (Vec<Volume>, Option<String>) {
     let attached = attachments(containers, backends);
     let backend_names: BTreeSet<&str> = backends.iter().map(|c| c.name.as_str()).collect();
@@ -180,8 +180,9 @@ mod tests {
             ..Container::default()
         };
         let declared = ["cache".to_owned(), "gone".to_owned()];
-        let wanted = Wanted { declared_volumes: declared[1..].to_vec(), ..Wanted::default() };
-        let of = |wanted: &Wanted<'_>| {
+        let wanted =
+            WantedObjects { declared_volumes: declared[1..].to_vec(), ..WantedObjects::default() };
+        let of = |wanted: &WantedObjects<'_>| {
             reduce(&volumes, &[summary("pg", "pg_data")], std::slice::from_ref(&backend), wanted)
         };
         let (kept, note) = of(&wanted);
@@ -192,7 +193,7 @@ mod tests {
         assert!(kept[4].anonymous && kept[4].changed_at.is_none());
         assert_eq!(note, None);
         let (with_declared, _) =
-            of(&Wanted { declared_volumes: declared.to_vec(), ..Wanted::default() });
+            of(&WantedObjects { declared_volumes: declared.to_vec(), ..WantedObjects::default() });
         assert!(with_declared.iter().any(|volume| volume.name == "cache"));
         assert_eq!(absent(&volumes, &declared), ["gone"]);
     }
@@ -201,7 +202,7 @@ mod tests {
     fn a_thousand_unnamed_volumes_are_counted_not_listed() {
         let many: Vec<_> =
             (0..1000).map(|i| listed(&format!("{i:064x}"), "", "2026-01-02T03:04:05Z")).collect();
-        let (kept, note) = reduce(&many, &[], &[], &Wanted::default());
+        let (kept, note) = reduce(&many, &[], &[], &WantedObjects::default());
         assert_eq!(kept.len(), DANGLING_KEPT);
         assert!(note.unwrap().starts_with("1000 "));
     }

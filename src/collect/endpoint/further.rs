@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
-use super::probe::{Plan, Route};
+use super::probe::{ProbePlan, ProbeRoute};
 use super::tls::Recorder;
 use super::url::{self, Typed};
 use super::{CHECK, NEIGHBOUR, ProbeRequest, agent, authorization, observed, proxy, recorder};
@@ -30,14 +30,14 @@ pub async fn retry_key(request: &ProbeRequest<'_>) -> Observation<Answer> {
     };
     let proxy = proxy::for_url(&typed, request.env);
     let agent = request.agent();
-    let plan = Plan {
+    let plan = ProbePlan {
         proxy: proxy.as_deref(),
         host: None,
         connects: false,
         timeout: request.timeout,
         agent: &agent,
     };
-    let got = match Route::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
+    let got = match ProbeRoute::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
         Ok(route) => route.get(typed.at(CHECK), CHECK, headers).await,
         Err(reach) => Err(reach),
     };
@@ -70,7 +70,7 @@ pub async fn push(request: &ProbeRequest<'_>, facts: &EndpointFacts) -> Observat
     };
     let proxy = proxy::for_url(&typed, request.env);
     let agent = request.agent();
-    let plan = Plan {
+    let plan = ProbePlan {
         proxy: proxy.as_deref(),
         host: None,
         connects: false,
@@ -78,7 +78,7 @@ pub async fn push(request: &ProbeRequest<'_>, facts: &EndpointFacts) -> Observat
         agent: &agent,
     };
     let limit = request.timeout * 4;
-    let got = match Route::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
+    let got = match ProbeRoute::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
         Ok(route) => route.post(typed.at(ECHO), ECHO, vec![b' '; BIG_BODY], limit).await,
         Err(reach) => Err(reach),
     };
@@ -125,8 +125,8 @@ async fn aside(
 ) -> Observation<Answer> {
     let agent = agent(nonce);
     let timeout = timeout.min(NEIGHBOUR);
-    let plan = Plan { proxy: None, host: None, connects: false, timeout, agent: &agent };
-    let got = match Route::new(recorder, &plan) {
+    let plan = ProbePlan { proxy: None, host: None, connects: false, timeout, agent: &agent };
+    let got = match ProbeRoute::new(recorder, &plan) {
         Ok(route) => route.get(typed.at(path), path, HeaderMap::new()).await,
         Err(reach) => Err(reach),
     };

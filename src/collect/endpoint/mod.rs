@@ -21,7 +21,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use self::probe::{Got, Plan, Route};
+use self::probe::{Got, ProbePlan, ProbeRoute};
 use self::tls::Recorder;
 use self::url::Typed;
 use self::way::{DirectWay, texts};
@@ -90,7 +90,7 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
 
     let recorder = recorder(&typed, proxy.as_deref(), request.env);
     let agent = request.agent();
-    let proxied = Plan {
+    let proxied = ProbePlan {
         proxy: proxy.as_deref(),
         host: None,
         connects: false,
@@ -99,7 +99,7 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     };
     let way = if proxy.is_some() {
         let (way, ()) = tokio::join!(DirectWay::find(&typed, request.timeout), async {
-            match Route::new(&recorder, &proxied) {
+            match ProbeRoute::new(&recorder, &proxied) {
                 Ok(route) => ask(&route, &typed, request, &mut facts).await,
                 Err(reach) => failed(&mut facts, &reach),
             }
@@ -115,7 +115,7 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     } else {
         let way = DirectWay::find(&typed, request.timeout).await;
         let route = match &way.connected {
-            Ok(_) => Route::new(&recorder, &way.plan(&typed, request.timeout, &agent)),
+            Ok(_) => ProbeRoute::new(&recorder, &way.plan(&typed, request.timeout, &agent)),
             Err(reach) => Err(reach.clone()),
         };
         match route {
@@ -148,7 +148,12 @@ fn recorder(typed: &Typed, proxy: Option<&str>, env: &BTreeMap<String, String>) 
 }
 
 /// Asks every path, at the same time, and enters what came of it.
-async fn ask(route: &Route, typed: &Typed, request: &ProbeRequest<'_>, facts: &mut EndpointFacts) {
+async fn ask(
+    route: &ProbeRoute,
+    typed: &Typed,
+    request: &ProbeRequest<'_>,
+    facts: &mut EndpointFacts,
+) {
     let plain = |path: &'static str| route.get(typed.at(path), path, HeaderMap::new());
     let key = request.key.map(authorization);
     let with_key = async {
@@ -266,14 +271,14 @@ async fn direct(
         return Err(reach.clone());
     }
     let recorder = recorder(typed, None, request.env);
-    let route = Route::new(&recorder, &way.plan(typed, request.timeout, agent))?;
+    let route = ProbeRoute::new(&recorder, &way.plan(typed, request.timeout, agent))?;
     let path = "/instance_name";
     Ok(route.get(typed.at(path), path, HeaderMap::new()).await?.answer)
 }
 
 /// Whether the other scheme is spoken where this one failed: a TLS greeting that ends at the
 /// certificate, or a plain GET without the key.
-async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_>) {
+async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &ProbePlan<'_>) {
     if typed.scheme == "http" {
         // nginx and Go answer plain words on a TLS port with a plain 400; a Convex backend says 200
         // at `/`.
@@ -283,7 +288,7 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
         }
         let recorder = Recorder::refusing();
         let Some(url) = typed.elsewhere("https", typed.port) else { return };
-        let Ok(route) = Route::new(&recorder, straight) else { return };
+        let Ok(route) = ProbeRoute::new(&recorder, straight) else { return };
         let outcome = route.get(url, "/", HeaderMap::new()).await;
         if probe::speaks_tls(&recorder, &outcome) {
             facts.reach = Reach::PlainToTls;
@@ -291,7 +296,7 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
         }
     } else if probe::may_be_plain(&facts.reach) {
         let Some(mut url) = typed.elsewhere("http", typed.port) else { return };
-        let Ok(route) = Route::new(&Recorder::refusing(), straight) else { return };
+        let Ok(route) = ProbeRoute::new(&Recorder::refusing(), straight) else { return };
         let path = "/instance_name";
         url.set_path(path);
         match route.get(url.clone(), path, HeaderMap::new()).await {
@@ -309,13 +314,13 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
 
 /// Where something else answers on this machine: whether the API is at one of the usual ports
 /// next to it.
-async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_>) {
+async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &ProbePlan<'_>) {
     let answers = matches!(facts.reach, Reach::Answered | Reach::NotHttp);
     if !answers || facts.is_convex_api() || !typed.is_loopback() {
         return;
     }
-    let plan = Plan { timeout: NEIGHBOUR.min(straight.timeout), connects: false, ..*straight };
-    let Ok(route) = Route::new(&Recorder::refusing(), &plan) else { return };
+    let plan = ProbePlan { timeout: NEIGHBOUR.min(straight.timeout), connects: false, ..*straight };
+    let Ok(route) = ProbeRoute::new(&Recorder::refusing(), &plan) else { return };
     let mut ports = vec![typed.port.saturating_sub(1), 3210];
     ports.dedup();
     ports.retain(|port| *port != typed.port && *port != 0);

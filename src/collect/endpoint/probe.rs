@@ -20,7 +20,7 @@ use crate::evidence::endpoint::{Answer, Reach, TlsFault};
 const LARGEST_BODY: usize = 64 * 1024;
 
 /// One way of connecting.
-pub(super) struct Route {
+pub(super) struct ProbeRoute {
     client: Client,
     recorder: Arc<Recorder>,
     /// Whether TCP is known to connect: then a silence is the server's.
@@ -42,7 +42,7 @@ pub(super) struct Got {
 }
 
 /// How a route is to be taken.
-pub(super) struct Plan<'a> {
+pub(super) struct ProbePlan<'a> {
     /// `None`: directly.
     pub(super) proxy: Option<&'a str>,
     /// The addresses of the host, where they are known already.
@@ -55,10 +55,10 @@ pub(super) struct Plan<'a> {
     pub(super) agent: &'a str,
 }
 
-impl Route {
+impl ProbeRoute {
     /// Builds a client that follows no redirect, keeps no connection, reads no environment and
     /// unpacks nothing.
-    pub(super) fn new(recorder: &Arc<Recorder>, plan: &Plan<'_>) -> Result<Self, Reach> {
+    pub(super) fn new(recorder: &Arc<Recorder>, plan: &ProbePlan<'_>) -> Result<Self, Reach> {
         super::tls::ensure_crypto_provider();
         let other = |error: &str| Reach::Other { error: error.to_owned() };
         let config = recorder.config().ok_or_else(|| other("TLS cannot be set up"))?;

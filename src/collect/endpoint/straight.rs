@@ -12,7 +12,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::probe::{Plan, Route};
+use super::probe::{ProbePlan, ProbeRoute};
 use super::tls::Recorder;
 use super::{CHECK, NEIGHBOUR, authorization, observed};
 use crate::evidence::KeyFacts;
@@ -116,14 +116,14 @@ async fn one(
 ) -> Option<Straight> {
     let name = container.instance_name.process.seen().ok()?.as_deref()?;
     let agent = super::agent(request.nonce);
-    let plan = Plan {
+    let plan = ProbePlan {
         proxy: None,
         host: None,
         connects: false,
         timeout: request.timeout.min(NEIGHBOUR),
         agent: &agent,
     };
-    let route = Route::new(&Recorder::refusing(), &plan).ok()?;
+    let route = ProbeRoute::new(&Recorder::refusing(), &plan).ok()?;
     let origin = format!("http://{address}");
     let at = |path: &str| Url::parse(&format!("{origin}{path}")).ok();
     let path = "/instance_name";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::classify;
-use super::probe::Plan;
+use super::probe::ProbePlan;
 use super::url::Typed;
 use crate::evidence::endpoint::{Connection, Reach};
 
@@ -55,10 +55,10 @@ impl DirectWay {
         typed: &'a Typed,
         timeout: Duration,
         agent: &'a str,
-    ) -> Plan<'a> {
+    ) -> ProbePlan<'a> {
         let addresses = self.addresses.as_deref().unwrap_or_default();
         let host = (!addresses.is_empty()).then_some((typed.host.as_str(), addresses));
-        Plan { proxy: None, host, connects: self.connected.is_ok(), timeout, agent }
+        ProbePlan { proxy: None, host, connects: self.connected.is_ok(), timeout, agent }
     }
 }
 

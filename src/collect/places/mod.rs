@@ -48,14 +48,14 @@ static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What a rotation would end.
-pub(super) struct Old<'a> {
+pub(super) struct OldSecrets<'a> {
     key: Option<&'a Secret>,
     /// The hex digits of the key.
     digits: Option<&'a str>,
     secrets: Vec<(&'a Secret, InstanceSecret)>,
 }
 
-impl<'a> Old<'a> {
+impl<'a> OldSecrets<'a> {
     /// The selected key, and the secrets of the backend that is meant: of the container that
     /// answers or should, and what Compose would give it.
     pub(super) fn of(
@@ -138,7 +138,7 @@ pub(super) async fn look(
     directory: &Path,
     repository: Option<&Path>,
     home: Option<&str>,
-    old: &Old<'_>,
+    old: &OldSecrets<'_>,
     timeout: Duration,
 ) -> OtherPlaces {
     let deadline = Instant::now() + timeout;
@@ -195,7 +195,7 @@ pub(super) async fn look(
 }
 
 /// The lines of one file that hold one of them.
-fn lines(file: &str, text: &str, old: &Old<'_>, trials: &mut usize) -> Vec<HeldAt> {
+fn lines(file: &str, text: &str, old: &OldSecrets<'_>, trials: &mut usize) -> Vec<HeldAt> {
     let name = file.rsplit('/').next().unwrap_or(file);
     let assignments = if is_env_file(name) { node_dotenv::parse(text) } else { vec![] };
     let mut found = vec![];
@@ -273,7 +273,7 @@ mod tests {
 
     fn told(world: &Known, file: &str, text: &str) -> Vec<String> {
         let unseen = Observation::unavailable("no engine");
-        let old = Old::of(&world.selection, &unseen, &world.secrets);
+        let old = OldSecrets::of(&world.selection, &unseen, &world.secrets);
         let tell = |at: HeldAt| {
             let plain = if at.is_plain { " plain" } else { "" };
             format!("{} {:?} {}{plain}", at.line, at.what, at.variable.as_deref().unwrap_or("-"))
@@ -350,7 +350,7 @@ mod tests {
         std::fs::write(home.path().join("notes.txt"), &world.key).unwrap();
         std::fs::write(project.join(".env.old"), &world.key).unwrap();
         let unseen = Observation::unavailable("no engine");
-        let old = Old::of(&world.selection, &unseen, &world.secrets);
+        let old = OldSecrets::of(&world.selection, &unseen, &world.secrets);
         let runtime = super::super::runtime().unwrap();
         let files = |home_is: &str| {
             let look =

@@ -1,11 +1,11 @@
 //! `deploy`, and devices of a service.
 
-use super::Shape::{List, OneOf, Or};
 use super::Type::Null;
+use super::ValueShape::{List, OneOf, Or};
 use super::common::{AMOUNT, COUNT, PAIRS, SET, TEXT, TEXTS};
-use super::{Fields, Shape, object, open, or_else, requiring};
+use super::{Fields, ValueShape, object, open, or_else, requiring};
 
-static GENERIC_RESOURCES: Shape = List(
+static GENERIC_RESOURCES: ValueShape = List(
     &object(&[("discrete_resource_spec", &object(&[("kind", &TEXT), ("value", &AMOUNT)]))]),
     false,
 );
@@ -16,7 +16,7 @@ static DEVICE: Fields = &[
     ("driver", &TEXT),
     ("options", &PAIRS),
 ];
-static ROLLOUT: Shape = object(&[
+static ROLLOUT: ValueShape = object(&[
     ("delay", &TEXT),
     ("failure_action", &TEXT),
     ("max_failure_ratio", &AMOUNT),
@@ -24,7 +24,7 @@ static ROLLOUT: Shape = object(&[
     ("order", &OneOf(&["start-first", "stop-first"])),
     ("parallelism", &COUNT),
 ]);
-pub(super) static DEPLOY: Shape = or_else(
+pub(super) static DEPLOY: ValueShape = or_else(
     &[Null],
     &[
         ("endpoint_mode", &TEXT),
@@ -67,4 +67,4 @@ pub(super) static DEPLOY: Shape = or_else(
         ("update_config", &ROLLOUT),
     ],
 );
-pub(super) static GPUS: Shape = Or(&[&OneOf(&["all"]), &List(&open(DEVICE), false)]);
+pub(super) static GPUS: ValueShape = Or(&[&OneOf(&["all"]), &List(&open(DEVICE), false)]);

@@ -13,7 +13,7 @@ use resources::{CONFIG, INCLUDE, MODEL, NETWORK, SECRET, VOLUME};
 use service::SERVICE;
 
 /// What may be at a place.
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     Any,
     Scalar(&'static [Type]),
     /// An integer in these bounds.
@@ -22,10 +22,10 @@ pub(super) enum Shape {
     ContainerName,
     PullPolicy,
     /// A list; the flag says that no element may occur twice.
-    List(&'static Shape, bool),
+    List(&'static ValueShape, bool),
     Map(Mapping),
     /// One of these.
-    Or(&'static [&'static Shape]),
+    Or(&'static [&'static ValueShape]),
 }
 
 /// A mapping.
@@ -50,11 +50,11 @@ pub(super) enum Rest {
     /// Any key with any value.
     Open,
     /// Names: `[a-zA-Z0-9._-]+`.
-    Names(&'static Shape, bool),
+    Names(&'static ValueShape, bool),
     /// Any that is not empty.
-    Keys(&'static Shape, bool),
+    Keys(&'static ValueShape, bool),
     /// `[a-z]+`, and others with anything.
-    Lower(&'static Shape),
+    Lower(&'static ValueShape),
 }
 
 /// A scalar's type.
@@ -68,48 +68,48 @@ pub(super) enum Type {
 }
 
 /// Keys and their values.
-pub(super) type Fields = &'static [(&'static str, &'static Shape)];
+pub(super) type Fields = &'static [(&'static str, &'static ValueShape)];
 
 use Rest::{Extensions, Names};
-use Shape::{List, Map};
+use ValueShape::{List, Map};
 
 /// A mapping of these keys and extensions.
-const fn object(keys: Fields) -> Shape {
+const fn object(keys: Fields) -> ValueShape {
     Map(Mapping { also: &[], keys, rest: Extensions, required: &[] })
 }
 
 /// An object some of whose keys have to be there.
-const fn requiring(required: &'static [&'static str], keys: Fields) -> Shape {
+const fn requiring(required: &'static [&'static str], keys: Fields) -> ValueShape {
     Map(Mapping { also: &[], keys, rest: Extensions, required })
 }
 
 /// An object, or one of these scalars.
-const fn or_else(also: &'static [Type], keys: Fields) -> Shape {
+const fn or_else(also: &'static [Type], keys: Fields) -> ValueShape {
     Map(Mapping { also, keys, rest: Extensions, required: &[] })
 }
 
 /// A mapping whose keys are free.
-const fn any(rest: Rest) -> Shape {
+const fn any(rest: Rest) -> ValueShape {
     Map(Mapping { also: &[], keys: &[], rest, required: &[] })
 }
 
 /// A mapping of these keys and nothing else.
-const fn closed(keys: Fields) -> Shape {
+const fn closed(keys: Fields) -> ValueShape {
     closed_requiring(&[], keys)
 }
 
 /// The same, some of whose keys have to be there.
-const fn closed_requiring(required: &'static [&'static str], keys: Fields) -> Shape {
+const fn closed_requiring(required: &'static [&'static str], keys: Fields) -> ValueShape {
     Map(Mapping { also: &[], keys, rest: Rest::Closed, required })
 }
 
 /// A mapping of these keys, and any others.
-const fn open(keys: Fields) -> Shape {
+const fn open(keys: Fields) -> ValueShape {
     Map(Mapping { also: &[], keys, rest: Rest::Open, required: &[] })
 }
 
 /// A whole file.
-pub(super) static ROOT: Shape = object(&[
+pub(super) static ROOT: ValueShape = object(&[
     ("configs", &any(Names(&CONFIG, true))),
     ("include", &List(&INCLUDE, false)),
     ("models", &any(Names(&MODEL, false))),

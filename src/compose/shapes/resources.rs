@@ -1,16 +1,16 @@
 //! What a file has besides its services.
 
 use super::Rest::{Keys, Open};
-use super::Shape::{List, Map, Or, Scalar};
 use super::Type::{Boolean, Integer, Null, String as Str};
+use super::ValueShape::{List, Map, Or, Scalar};
 use super::common::{AMOUNT, FLAG, PAIRS, TEXT, TEXT_OR_LIST, TEXTS};
-use super::{Mapping, Shape, any, closed, object, or_else, requiring};
+use super::{Mapping, ValueShape, any, closed, object, or_else, requiring};
 
-pub(super) static INCLUDE: Shape = Or(&[
+pub(super) static INCLUDE: ValueShape = Or(&[
     &TEXT,
     &closed(&[("env_file", &TEXT_OR_LIST), ("path", &TEXT_OR_LIST), ("project_directory", &TEXT)]),
 ]);
-pub(super) static NETWORK: Shape = or_else(
+pub(super) static NETWORK: ValueShape = or_else(
     &[Null],
     &[
         ("attachable", &FLAG),
@@ -43,7 +43,7 @@ pub(super) static NETWORK: Shape = or_else(
         ("name", &TEXT),
     ],
 );
-pub(super) static VOLUME: Shape = or_else(
+pub(super) static VOLUME: ValueShape = or_else(
     &[Null],
     &[
         ("driver", &TEXT),
@@ -53,9 +53,9 @@ pub(super) static VOLUME: Shape = or_else(
         ("name", &TEXT),
     ],
 );
-static EXTERNAL: Shape =
+static EXTERNAL: ValueShape =
     Map(Mapping { also: &[Boolean, Str], keys: &[("name", &TEXT)], rest: Open, required: &[] });
-pub(super) static SECRET: Shape = object(&[
+pub(super) static SECRET: ValueShape = object(&[
     ("driver", &TEXT),
     ("driver_opts", &any(Keys(&AMOUNT, false))),
     ("environment", &TEXT),
@@ -65,7 +65,7 @@ pub(super) static SECRET: Shape = object(&[
     ("name", &TEXT),
     ("template_driver", &TEXT),
 ]);
-pub(super) static CONFIG: Shape = object(&[
+pub(super) static CONFIG: ValueShape = object(&[
     ("content", &TEXT),
     ("environment", &TEXT),
     ("external", &EXTERNAL),
@@ -74,7 +74,7 @@ pub(super) static CONFIG: Shape = object(&[
     ("name", &TEXT),
     ("template_driver", &TEXT),
 ]);
-pub(super) static MODEL: Shape = requiring(
+pub(super) static MODEL: ValueShape = requiring(
     &["model"],
     &[
         ("context_size", &Scalar(&[Integer])),

@@ -1,16 +1,16 @@
 //! A service.
 
 use super::Rest::{Keys, Names};
-use super::Shape::{ContainerName, List, OneOf, Or, PullPolicy, Scalar, Within};
 use super::Type::{Boolean, Null, Number, String as Str};
+use super::ValueShape::{ContainerName, List, OneOf, Or, PullPolicy, Scalar, Within};
 use super::common::{
     AMOUNT, COMMAND, COUNT, FILE_REFERENCES, FLAG, HOSTS, NUMBER, PAIRS, PURE_FLAG, SET, TEXT,
     TEXT_OR_LIST, TEXTS, ULIMITS,
 };
 use super::deploy::{DEPLOY, GPUS};
-use super::{Shape, any, closed, closed_requiring, object, open, or_else, requiring};
+use super::{ValueShape, any, closed, closed_requiring, object, open, or_else, requiring};
 
-static ENV_FILES: Shape = Or(&[
+static ENV_FILES: ValueShape = Or(&[
     &TEXT,
     &List(
         &Or(&[
@@ -23,8 +23,8 @@ static ENV_FILES: Shape = Or(&[
         false,
     ),
 ]);
-static LABEL_FILES: Shape = Or(&[&TEXT, &TEXTS]);
-static HEALTHCHECK: Shape = object(&[
+static LABEL_FILES: ValueShape = Or(&[&TEXT, &TEXTS]);
+static HEALTHCHECK: ValueShape = object(&[
     ("disable", &FLAG),
     ("interval", &TEXT),
     ("retries", &AMOUNT),
@@ -33,7 +33,7 @@ static HEALTHCHECK: Shape = object(&[
     ("test", &Or(&[&TEXT, &TEXTS])),
     ("timeout", &TEXT),
 ]);
-static HOOK: Shape = requiring(
+static HOOK: ValueShape = requiring(
     &["command"],
     &[
         ("command", &COMMAND),
@@ -43,7 +43,7 @@ static HOOK: Shape = requiring(
         ("working_dir", &TEXT),
     ],
 );
-static DEVELOP: Shape = or_else(
+static DEVELOP: ValueShape = or_else(
     &[Null],
     &[(
         "watch",
@@ -67,9 +67,9 @@ static DEVELOP: Shape = or_else(
         ),
     )],
 );
-static BLKIO_LIMIT: Shape = closed(&[("path", &TEXT), ("rate", &COUNT)]);
-static BLKIO_WEIGHT: Shape = closed(&[("path", &TEXT), ("weight", &COUNT)]);
-pub(super) static SERVICE: Shape = object(&[
+static BLKIO_LIMIT: ValueShape = closed(&[("path", &TEXT), ("rate", &COUNT)]);
+static BLKIO_WEIGHT: ValueShape = closed(&[("path", &TEXT), ("weight", &COUNT)]);
+pub(super) static SERVICE: ValueShape = object(&[
     ("annotations", &PAIRS),
     ("attach", &FLAG),
     (

@@ -14,13 +14,13 @@ use serde_json::json;
 const VARY: &str = "origin, access-control-request-method, access-control-request-headers";
 
 /// A body in one piece.
-pub(super) struct Piece {
+pub(super) struct AnswerPiece {
     bytes: Option<Bytes>,
     /// Whether the length is sent, as `content-length`; else the body goes out chunked
     sized: bool,
 }
 
-impl Body for Piece {
+impl Body for AnswerPiece {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -45,14 +45,14 @@ impl Body for Piece {
 }
 
 /// An answer in the making.
-pub(super) struct Answer {
+pub(super) struct BackendAnswer {
     pub(super) status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
     sized: bool,
 }
 
-impl Answer {
+impl BackendAnswer {
     /// No body and no content type, as an unknown path has it.
     pub(super) fn empty(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::new(), body: Bytes::new(), sized: true }
@@ -139,8 +139,8 @@ impl Answer {
         self.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("-")
     }
 
-    pub(super) fn into_response(self) -> Response<Piece> {
-        let body = Piece { bytes: Some(self.body), sized: self.sized };
+    pub(super) fn into_response(self) -> Response<AnswerPiece> {
+        let body = AnswerPiece { bytes: Some(self.body), sized: self.sized };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;

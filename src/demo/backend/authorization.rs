@@ -6,9 +6,9 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::Backend;
-use super::answer::Answer;
+use super::answer::BackendAnswer;
 use super::encoding::unbase64;
-use super::log::Level;
+use super::log::LogLevel;
 
 /// Upstream's one sentence about every bad key.
 pub(super) const BAD_ADMIN_KEY: &str = "The provided admin key was invalid for this instance";
@@ -21,7 +21,7 @@ const BAD_DEPLOY_KEY: &str = "The provided deploy key was invalid for this deplo
 
 /// What the backend's key broker finds in a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum KeyVerdict {
+pub(super) enum CallerVerdict {
     /// Accepted, for a member
     Admin { member_id: u64, issued_s: u64, read_only: bool },
     /// Accepted, for the system
@@ -36,7 +36,7 @@ pub(super) enum KeyVerdict {
 
 /// The identity a request has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
+pub(super) enum CallerIdentity {
     Admin {
         read_only: bool,
     },
@@ -46,14 +46,14 @@ pub(super) enum Identity {
 }
 
 /// A request that is turned away: what is answered, and what only the log tells.
-pub(super) struct Refusal {
+pub(super) struct CallerRefusal {
     status: StatusCode,
     code: &'static str,
     message: String,
     log_suffix: String,
 }
 
-impl Refusal {
+impl CallerRefusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), log_suffix: String::new() }
     }
@@ -99,17 +99,17 @@ impl Refusal {
     /// Writes the line about it.
     pub(super) fn log(&self, backend: &Backend) {
         let (level, kind) = match self.status {
-            StatusCode::UNAUTHORIZED => (Level::Warn, "unauthenticated_error error"),
-            StatusCode::INTERNAL_SERVER_ERROR => (Level::Error, "error error"),
-            _ => (Level::Warn, "developer_error error"),
+            StatusCode::UNAUTHORIZED => (LogLevel::Warn, "unauthenticated_error error"),
+            StatusCode::INTERNAL_SERVER_ERROR => (LogLevel::Error, "error error"),
+            _ => (LogLevel::Warn, "developer_error error"),
         };
         backend.log.caught(level, kind, &format!("{}{}", self.message, self.log_suffix));
     }
 
     /// Writes the line and makes the answer.
-    pub(super) fn answer(&self, backend: &Backend) -> Answer {
+    pub(super) fn answer(&self, backend: &Backend) -> BackendAnswer {
         self.log(backend);
-        Answer::error(self.status, self.code, &self.message)
+        BackendAnswer::error(self.status, self.code, &self.message)
     }
 }
 
@@ -118,7 +118,7 @@ pub(super) fn of_request(
     backend: &Backend,
     headers: &HeaderMap,
     query: Option<&str>,
-) -> Result<Identity, Refusal> {
+) -> Result<CallerIdentity, CallerRefusal> {
     // Of two headers the first counts.
     if let Some(value) = headers.get(AUTHORIZATION) {
         return of_header(backend, value);
@@ -130,12 +130,12 @@ pub(super) fn of_request(
     });
     match in_query {
         Some(key) => of_key(backend, &key),
-        None => Ok(Identity::Unknown),
+        None => Ok(CallerIdentity::Unknown),
     }
 }
 
-fn of_header(backend: &Backend, value: &HeaderValue) -> Result<Identity, Refusal> {
-    let bad = |code, message: String| Refusal::new(StatusCode::BAD_REQUEST, code, message);
+fn of_header(backend: &Backend, value: &HeaderValue) -> Result<CallerIdentity, CallerRefusal> {
+    let bad = |code, message: String| CallerRefusal::new(StatusCode::BAD_REQUEST, code, message);
     let Ok(text) = value.to_str() else {
         return Err(bad("HeaderParseFailure", format!("Failed to parse header {value:?}")));
     };
@@ -150,7 +150,7 @@ fn of_header(backend: &Backend, value: &HeaderValue) -> Result<Identity, Refusal
 }
 
 /// A key in the header may carry, after a colon, the user to act as.
-fn of_header_key(backend: &Backend, token: &str) -> Result<Identity, Refusal> {
+fn of_header_key(backend: &Backend, token: &str) -> Result<CallerIdentity, CallerRefusal> {
     let key = without_type(token);
     let Some((key, user)) = key.split_once(':') else {
         return of_key(backend, &key);
@@ -164,7 +164,7 @@ fn of_header_key(backend: &Backend, token: &str) -> Result<Identity, Refusal> {
         }
         None => "Invalid symbol.".to_owned(),
     };
-    Err(Refusal::new(
+    Err(CallerRefusal::new(
         StatusCode::BAD_REQUEST,
         "HeaderParseFailure",
         "Malformed Authorization header.",
@@ -184,7 +184,7 @@ fn without_type(key: &str) -> String {
 }
 
 /// No auth provider is configured here, so that no token is ever good.
-fn of_token(token: &str) -> Refusal {
+fn of_token(token: &str) -> CallerRefusal {
     let parts: Vec<_> = token.split('.').collect();
     let json = |part: &&str| {
         unbase64(part).is_some_and(|p| serde_json::from_slice::<serde_json::Value>(&p).is_ok())
@@ -192,34 +192,35 @@ fn of_token(token: &str) -> Refusal {
     if parts.len() == 3 && parts[..2].iter().all(json) {
         let message = "No auth provider found matching the given token (no providers configured). \
                        Check convex/auth.config.ts.";
-        return Refusal::new(StatusCode::UNAUTHORIZED, "NoAuthProvider", message);
+        return CallerRefusal::new(StatusCode::UNAUTHORIZED, "NoAuthProvider", message);
     }
-    Refusal::new(StatusCode::UNAUTHORIZED, "InvalidAuthHeader", BAD_JWT).logged(": Out of bounds")
+    CallerRefusal::new(StatusCode::UNAUTHORIZED, "InvalidAuthHeader", BAD_JWT)
+        .logged(": Out of bounds")
 }
 
 /// The identity by a bare key: `?adminKey=`, a JSON body, the WebSocket. Nothing is trimmed, any
 /// type prefix passes.
-pub(super) fn of_key(backend: &Backend, key: &str) -> Result<Identity, Refusal> {
+pub(super) fn of_key(backend: &Backend, key: &str) -> Result<CallerIdentity, CallerRefusal> {
     let suffix = match backend.judge(key) {
-        KeyVerdict::Admin { member_id, issued_s, read_only } => {
+        CallerVerdict::Admin { member_id, issued_s, read_only } => {
             let issued =
                 i64::try_from(issued_s).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
             let issued = issued.map_or_else(|| "None".to_owned(), |at| format!("Some({at})"));
             let name = &backend.instance_name;
             let line =
                 format!("Admin key accepted from MemberId({member_id}) at {issued} for {name}");
-            backend.log.write(Level::Info, "keybroker::broker", &line);
-            return Ok(Identity::Admin { read_only });
+            backend.log.write(LogLevel::Info, "keybroker::broker", &line);
+            return Ok(CallerIdentity::Admin { read_only });
         }
-        KeyVerdict::System => return Ok(Identity::System),
-        KeyVerdict::WrongName(name) => format!(": Key is for invalid instance {name}"),
-        KeyVerdict::NoName => ": Invalid admin key format".to_owned(),
-        KeyVerdict::Undecodable => String::new(),
+        CallerVerdict::System => return Ok(CallerIdentity::System),
+        CallerVerdict::WrongName(name) => format!(": Key is for invalid instance {name}"),
+        CallerVerdict::NoName => ": Invalid admin key format".to_owned(),
+        CallerVerdict::Undecodable => String::new(),
     };
     if backend.built < super::since::BAD_KEY_IS_401 {
-        return Err(Refusal::internal().logged(format!(": {BAD_ADMIN_KEY}{suffix}")));
+        return Err(CallerRefusal::internal().logged(format!(": {BAD_ADMIN_KEY}{suffix}")));
     }
-    Err(Refusal::new(StatusCode::UNAUTHORIZED, "BadAdminKey", BAD_ADMIN_KEY).logged(suffix))
+    Err(CallerRefusal::new(StatusCode::UNAUTHORIZED, "BadAdminKey", BAD_ADMIN_KEY).logged(suffix))
 }
 
 /// The body of the routes that take their key there.
@@ -234,7 +235,7 @@ pub(super) fn of_body(
     backend: &Backend,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Identity, Refusal> {
+) -> Result<CallerIdentity, CallerRefusal> {
     of_key(backend, &json::<WithKey>(headers, body)?.admin_key)
 }
 
@@ -242,13 +243,13 @@ pub(super) fn of_body(
 pub(super) fn json<'a, T: Deserialize<'a>>(
     headers: &HeaderMap,
     body: &'a [u8],
-) -> Result<T, Refusal> {
+) -> Result<T, CallerRefusal> {
     let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
     if !kind.starts_with("application/json") {
-        return Err(Refusal::body("Expected request with `Content-Type: application/json`"));
+        return Err(CallerRefusal::body("Expected request with `Content-Type: application/json`"));
     }
     serde_json::from_slice(body).map_err(|error| {
-        Refusal::body(if error.is_data() {
+        CallerRefusal::body(if error.is_data() {
             format!("Failed to deserialize the JSON body into the target type: {error}")
         } else {
             format!("Failed to parse the request body as JSON: {error}")

@@ -2,12 +2,12 @@
 
 use hyper::StatusCode;
 
-use super::answer::Answer;
+use super::answer::BackendAnswer;
 
 /// What a header earns that has no `-` or names a client no longer supported; `None`: it passes.
-pub(super) fn refuse_header(client: &str) -> Option<Answer> {
+pub(super) fn refuse_header(client: &str) -> Option<BackendAnswer> {
     let Some((name, version)) = client.split_once('-') else {
-        return Some(Answer::error(
+        return Some(BackendAnswer::error(
             StatusCode::BAD_REQUEST,
             "InvalidClientVersion",
             &format!(
@@ -24,9 +24,9 @@ pub(super) fn refuse_header(client: &str) -> Option<Answer> {
 }
 
 /// The same for the version in `/api/<version>/sync`, which is the version of the npm package.
-pub(super) fn refuse_path(version: &str) -> Option<Answer> {
+pub(super) fn refuse_path(version: &str) -> Option<BackendAnswer> {
     match version.chars().next() {
-        Some(first) if !first.is_ascii_digit() => Some(Answer::error(
+        Some(first) if !first.is_ascii_digit() => Some(BackendAnswer::error(
             StatusCode::BAD_REQUEST,
             "InvalidClientVersion",
             &format!(
@@ -38,7 +38,7 @@ pub(super) fn refuse_path(version: &str) -> Option<Answer> {
     }
 }
 
-fn refuse(name: &str, version: &str) -> Option<Answer> {
+fn refuse(name: &str, version: &str) -> Option<BackendAnswer> {
     let (last_refused, advice) = match name {
         "npm" | "npm-cli" => ([0, 19, 1], "npm version with `npx convex update` or `npm update`."),
         "python" => ([0, 0, 2], "python version with `pip install --upgrade convex`."),
@@ -54,7 +54,8 @@ fn refuse(name: &str, version: &str) -> Option<Answer> {
         "The Convex {name} package at version {version} is no longer supported. Update your \
          Convex {advice}"
     );
-    let refusal = Answer::error(StatusCode::BAD_REQUEST, "ClientVersionUnsupported", &message);
+    let refusal =
+        BackendAnswer::error(StatusCode::BAD_REQUEST, "ClientVersionUnsupported", &message);
     Some(
         refusal
             .header("x-convex-deprecation-state", "Unsupported")

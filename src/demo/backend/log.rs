@@ -14,7 +14,7 @@ const TRACE_HINT: &str = "(RUST_BACKTRACE=1 RUST_LOG=info,common::errors=debug f
 
 /// How bad a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum LogLevel {
     /// `INFO`, green
     Info,
     /// `WARN`, yellow
@@ -62,12 +62,12 @@ impl Log {
     }
 
     /// One line of the tracing log: time, level, target, message.
-    pub fn write(&self, level: Level, target: &str, message: &str) {
+    pub fn write(&self, level: LogLevel, target: &str, message: &str) {
         let at = Timestamp::now();
         let (name, code) = match level {
-            Level::Info => (" INFO", 32),
-            Level::Warn => (" WARN", 33),
-            Level::Error => ("ERROR", 31),
+            LogLevel::Info => (" INFO", 32),
+            LogLevel::Warn => (" WARN", 33),
+            LogLevel::Error => ("ERROR", 31),
         };
         let time = format!("{at:.6}");
         let text = if self.0.colour {
@@ -83,13 +83,13 @@ impl Log {
 
     /// The line about an error that was answered: `kind` is upstream's word, `developer_error` or
     /// `unauthenticated_error`.
-    pub fn caught(&self, level: Level, kind: &str, message: &str) {
+    pub fn caught(&self, level: LogLevel, kind: &str, message: &str) {
         self.write(level, "common::errors", &format!("Caught {kind} {TRACE_HINT}: {message}"));
     }
 
     /// The lines of a start that succeeds, once the database is open.
     pub(super) fn started(&self, api: &str, site: &str) {
-        let info = |target, message: &str| self.write(Level::Info, target, message);
+        let info = |target, message: &str| self.write(LogLevel::Info, target, message);
         info("model::migrations", "db metadata version up to date at 128");
         info("application", r#"Local { dir: "/convex/data/storage" } storage is configured."#);
         info("log_streaming", "Starting listening for logs");

@@ -9,8 +9,8 @@ use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::Answer;
-use super::authorization::{self, Identity, Refusal};
+use super::answer::BackendAnswer;
+use super::authorization::{self, CallerIdentity, CallerRefusal};
 use super::{Backend, since};
 
 /// The text at `/`, which only a Convex backend has.
@@ -40,7 +40,7 @@ const GET: &str = "GET,HEAD";
 const POST: &str = "POST";
 
 /// A route of the API port.
-pub(super) struct Route {
+pub(super) struct BackendRoute {
     pub(super) to: To,
     /// Its `allow` line
     pub(super) allow: &'static str,
@@ -75,9 +75,9 @@ pub(super) enum To {
 }
 
 /// The route at `path` in an image of that age; `None` is the empty 404.
-pub(super) fn find(backend: &Backend, path: &str) -> Option<Route> {
-    let quiet = |to, allow, layers| Route { to, allow, layers, logged: false };
-    let route = |to, allow, layers| Route { to, allow, layers, logged: true };
+pub(super) fn find(backend: &Backend, path: &str) -> Option<BackendRoute> {
+    let quiet = |to, allow, layers| BackendRoute { to, allow, layers, logged: false };
+    let route = |to, allow, layers| BackendRoute { to, allow, layers, logged: true };
     let known = |first| backend.built >= first;
     Some(match path {
         "/" => quiet(To::Greeting, GET, 2),
@@ -127,7 +127,7 @@ pub(super) fn segment<'a>(path: &'a str, before: &str, after: &str) -> Option<&'
 }
 
 /// What is asked.
-pub(super) struct Asked<'a> {
+pub(super) struct AskedRoute<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
@@ -136,17 +136,21 @@ pub(super) struct Asked<'a> {
 }
 
 /// The answer of a route to a method it knows, without the traces of CORS.
-pub(super) async fn answer(backend: &Backend, to: To, asked: Asked<'_>) -> Result<Answer, Refusal> {
+pub(super) async fn answer(
+    backend: &Backend,
+    to: To,
+    asked: AskedRoute<'_>,
+) -> Result<BackendAnswer, CallerRefusal> {
     let identity = || authorization::of_request(backend, asked.headers, asked.query);
     let in_body = || authorization::of_body(backend, asked.headers, &asked.body);
     Ok(match to {
-        To::Greeting => Answer::text(GREETING),
-        To::Version => Answer::text(backend.version().to_owned()),
-        To::InstanceName => Answer::text(backend.instance_name.clone()),
-        To::Echo => Answer::bytes(asked.body),
+        To::Greeting => BackendAnswer::text(GREETING),
+        To::Version => BackendAnswer::text(backend.version().to_owned()),
+        To::InstanceName => BackendAnswer::text(backend.instance_name.clone()),
+        To::Echo => BackendAnswer::bytes(asked.body),
         To::Metrics => metrics(backend),
-        To::OpenApi => Answer::text(openapi(asked.path)),
-        To::QueryTs => Answer::json(json!({"ts": backend.timestamp()}).to_string()),
+        To::OpenApi => BackendAnswer::text(openapi(asked.path)),
+        To::QueryTs => BackendAnswer::json(json!({"ts": backend.timestamp()}).to_string()),
         To::Function => function(backend, &asked)?,
         To::CheckAdminKey => check_admin_key(backend, identity()?)?,
         To::CanonicalUrls => {
@@ -159,7 +163,7 @@ pub(super) async fn answer(backend: &Backend, to: To, asked: Asked<'_>) -> Resul
         To::UpdateCanonicalUrl if asked.method == Method::POST => {
             may(admin(identity()?)?, "deployment:env:write")?;
             backend.set_origin(authorization::json(asked.headers, &asked.body)?);
-            Answer::empty(StatusCode::OK)
+            BackendAnswer::empty(StatusCode::OK)
         }
         To::UpdateCanonicalUrl => {
             admin(identity()?)?;
@@ -167,92 +171,95 @@ pub(super) async fn answer(backend: &Backend, to: To, asked: Asked<'_>) -> Resul
         }
         To::DeploymentInfo => {
             admin(identity()?)?;
-            Answer::json(r#"{"kind":"selfHosted"}"#)
+            BackendAnswer::json(r#"{"kind":"selfHosted"}"#)
         }
         To::EnvironmentVariables => {
             admin(identity()?)?;
-            Answer::json(r#"{"environmentVariables":{}}"#)
+            BackendAnswer::json(r#"{"environmentVariables":{}}"#)
         }
         To::ConfigHashes => {
             may(admin(in_body()?)?, "deployment:deploy")?;
-            Answer::json(
+            BackendAnswer::json(
                 r#"{"config":{"functions":"convex/"},"moduleHashes":[],"udfServerVersion":null,"nodeVersion":null}"#,
             )
         }
         // The CLI packs its push with brotli. The key inside is the one that its first calls have
         // shown, and were it good, the answer would be the same.
         To::Push if asked.headers.contains_key("content-encoding") => {
-            return Err(Refusal::internal());
+            return Err(CallerRefusal::internal());
         }
         To::Push => {
             may(admin(in_body()?)?, "deployment:deploy")?;
-            return Err(Refusal::internal());
+            return Err(CallerRefusal::internal());
         }
         To::FunctionLogs => {
             admin(identity()?)?;
             tokio::time::sleep(STREAM_HELD).await;
-            Answer::json(r#"{"entries":[],"newCursor":0}"#)
+            BackendAnswer::json(r#"{"entries":[],"newCursor":0}"#)
         }
         To::Storage => return Err(storage(asked.path)),
         // Taken care of before: it needs the whole request.
-        To::Sync => Answer::empty(StatusCode::NOT_FOUND),
+        To::Sync => BackendAnswer::empty(StatusCode::NOT_FOUND),
         To::HttpAction => http_action(),
     })
 }
 
 /// What the site port says to everything, and `/http/…` on the API port.
-pub(super) fn http_action() -> Answer {
-    Answer::text(NO_HTTP_ACTIONS).status(StatusCode::NOT_FOUND).chunked()
+pub(super) fn http_action() -> BackendAnswer {
+    BackendAnswer::text(NO_HTTP_ACTIONS).status(StatusCode::NOT_FOUND).chunked()
 }
 
 /// Prometheus' text, or upstream's 404 where it is switched off.
-pub(super) fn metrics(backend: &Backend) -> Answer {
+pub(super) fn metrics(backend: &Backend) -> BackendAnswer {
     if !backend.metrics {
         let message = "/metrics endpoint disabled";
-        return Answer::error(StatusCode::NOT_FOUND, "MetricsDisabled", message);
+        return BackendAnswer::error(StatusCode::NOT_FOUND, "MetricsDisabled", message);
     }
     let name = "convex_local_backend_application_function_runner_outstanding_total";
-    Answer::text(format!(
+    BackendAnswer::text(format!(
         "# HELP {name} The number of currently outstanding functions of a given type. Includes both \
          running and waiting functions\n# TYPE {name} vmhistogram\n"
     ))
 }
 
 /// An identity that came with a key.
-fn admin(identity: Identity) -> Result<Identity, Refusal> {
-    if identity == Identity::Unknown { Err(Refusal::no_key()) } else { Ok(identity) }
+fn admin(identity: CallerIdentity) -> Result<CallerIdentity, CallerRefusal> {
+    if identity == CallerIdentity::Unknown { Err(CallerRefusal::no_key()) } else { Ok(identity) }
 }
 
 /// Read-only keys may not.
-fn may(identity: Identity, operation: &str) -> Result<(), Refusal> {
+fn may(identity: CallerIdentity, operation: &str) -> Result<(), CallerRefusal> {
     match identity {
-        Identity::Admin { read_only: true } => Err(Refusal::operation(operation)),
+        CallerIdentity::Admin { read_only: true } => Err(CallerRefusal::operation(operation)),
         _ => Ok(()),
     }
 }
 
-fn check_admin_key(backend: &Backend, identity: Identity) -> Result<Answer, Refusal> {
-    let Identity::Admin { read_only } = identity else { return Err(Refusal::no_key()) };
+fn check_admin_key(
+    backend: &Backend,
+    identity: CallerIdentity,
+) -> Result<BackendAnswer, CallerRefusal> {
+    let CallerIdentity::Admin { read_only } = identity else { return Err(CallerRefusal::no_key()) };
     if read_only && backend.built < since::READ_ONLY_PASSES {
-        return Err(Refusal::new(
+        return Err(CallerRefusal::new(
             StatusCode::FORBIDDEN,
             "ReadOnlyAdminKey",
             "You do not have permission to perform this operation.",
         ));
     }
     if backend.built < since::ALLOWED_OPS {
-        return Ok(Answer::json(r#"{"success":true}"#));
+        return Ok(BackendAnswer::json(r#"{"success":true}"#));
     }
     let operations: &[&str] = if read_only { &READ_ONLY_OPERATIONS } else { &[] };
-    Ok(Answer::json(format!(
+    Ok(BackendAnswer::json(format!(
         r#"{{"success":true,"allowedOps":{},"isReadOnly":{read_only}}}"#,
         json!(operations)
     )))
 }
 
-fn canonical_urls(backend: &Backend) -> Answer {
+fn canonical_urls(backend: &Backend) -> BackendAnswer {
     let (api, site) = backend.origins();
-    Answer::json(json!({"convexCloudUrl": api, "convexSiteUrl": site}).to_string())
+    BackendAnswer::json(json!({"convexCloudUrl": api, "convexSiteUrl": site}).to_string())
 }
 
 #[derive(Deserialize)]
@@ -261,14 +268,14 @@ struct Call {
 }
 
 /// No function exists here, so that none is found.
-fn function(backend: &Backend, asked: &Asked<'_>) -> Result<Answer, Refusal> {
+fn function(backend: &Backend, asked: &AskedRoute<'_>) -> Result<BackendAnswer, CallerRefusal> {
     if asked.method != Method::POST {
         let path = asked.query.and_then(|query| {
             url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "path")
         });
         let Some((_, path)) = path else {
             let message = "Failed to deserialize query string: missing field `path`";
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "BadQueryArgs", message));
+            return Err(CallerRefusal::new(StatusCode::BAD_REQUEST, "BadQueryArgs", message));
         };
         return Ok(not_found(&path));
     }
@@ -277,24 +284,24 @@ fn function(backend: &Backend, asked: &Asked<'_>) -> Result<Answer, Refusal> {
     Ok(not_found(&call.path))
 }
 
-fn not_found(path: &str) -> Answer {
+fn not_found(path: &str) -> BackendAnswer {
     let message = format!(
         "[Request ID: 0123456789abcdef] Server Error\nCould not find public function for '{path}'.\n"
     );
-    Answer::json(format!(r#"{{"status":"error","errorMessage":{}}}"#, json!(message)))
+    BackendAnswer::json(format!(r#"{{"status":"error","errorMessage":{}}}"#, json!(message)))
 }
 
 /// Nothing is stored here.
-fn storage(path: &str) -> Refusal {
+fn storage(path: &str) -> CallerRefusal {
     let id = segment(path, "/api/storage/", "").unwrap_or_default();
     let uuid = id.len() == 36
         && id.split('-').map(str::len).eq([8, 4, 4, 4, 12])
         && id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
     if uuid {
         let message = format!("File {id} not found");
-        return Refusal::new(StatusCode::NOT_FOUND, "FileNotFound", message);
+        return CallerRefusal::new(StatusCode::NOT_FOUND, "FileNotFound", message);
     }
-    Refusal::new(
+    CallerRefusal::new(
         StatusCode::BAD_REQUEST,
         "InvalidStoragePath",
         format!(

@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::Backend;
-use super::answer::Answer;
-use super::authorization::{self, BAD_JWT, Refusal};
+use super::answer::BackendAnswer;
+use super::authorization::{self, BAD_JWT, CallerRefusal};
 use super::encoding::{base64, sha1};
 
 /// RFC 6455's constant.
@@ -24,9 +24,9 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// Answers the handshake and, if it succeeds, continues in the background.
-pub(super) fn handshake(backend: &Backend, request: &mut Request<Incoming>) -> Answer {
+pub(super) fn handshake(backend: &Backend, request: &mut Request<Incoming>) -> BackendAnswer {
     let refuse =
-        |code, message| Refusal::new(StatusCode::BAD_REQUEST, code, message).answer(backend);
+        |code, message| CallerRefusal::new(StatusCode::BAD_REQUEST, code, message).answer(backend);
     let headers = request.headers();
     if !says(headers, "connection", "upgrade") {
         return refuse("InvalidConnectionHeader", "Connection header did not include upgrade");
@@ -46,7 +46,7 @@ pub(super) fn handshake(backend: &Backend, request: &mut Request<Incoming>) -> A
             drop(talk(&backend, TokioIo::new(upgraded)).await);
         }
     });
-    Answer::empty(StatusCode::SWITCHING_PROTOCOLS)
+    BackendAnswer::empty(StatusCode::SWITCHING_PROTOCOLS)
         .header("connection", "upgrade")
         .header("upgrade", "websocket")
         .header("sec-websocket-accept", &accept)

@@ -15,7 +15,7 @@ use crate::evidence::compose::{BackendService, ComposeFacts, DeclaredMountKind};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeBacking};
 
 /// Something that is known, or why it is not.
-type Known = Result<bool, String>;
+type Answered = Result<bool, String>;
 
 /// The deployment that is predicted: its container, its compose file, or both.
 #[derive(Clone, Copy)]
@@ -138,7 +138,7 @@ impl<'a> Deployment<'a> {
 
     /// The image declares its data directory a volume. A container without a mount there shows that
     /// its image does not.
-    fn image_volume(&self) -> Known {
+    fn image_volume(&self) -> Answered {
         if let Some(container) = self.container {
             let at = |path: &str| container.mounts.iter().any(|mount| mount.target == path);
             if !at(crate::names::DATA_DIR) {
@@ -158,7 +158,7 @@ impl<'a> Deployment<'a> {
         Err("not known whether the image declares a volume for the data directory".to_owned())
     }
 
-    fn prunable(&self) -> Known {
+    fn prunable(&self) -> Answered {
         let mut unlisted = self.container.into_iter().flat_map(|one| &one.mounts).filter(|mount| {
             mount.kind == MountKind::Anonymous
                 && mount.source.as_deref().is_none_or(|name| self.volume(name).is_none())
@@ -169,7 +169,7 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    fn content_stays(&self) -> Known {
+    fn content_stays(&self) -> Answered {
         let mut named: Vec<String> = self
             .container
             .into_iter()

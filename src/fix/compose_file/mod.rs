@@ -18,9 +18,9 @@ mod words;
 
 use std::fmt;
 
-use page::Page;
+use page::ComposePage;
 use proof::IntendedChange;
-use tree::{Kind, Node};
+use tree::{NodeKind, PageNode};
 
 /// Why no safe edit exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,12 +132,12 @@ pub fn remove_variable(text: &str, service: &str, name: &str) -> Result<String, 
 
 /// Why an edit is refused, before it is known what could be written by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Refusal {
+struct EditRefusal {
     line: usize,
     why: String,
 }
 
-impl Refusal {
+impl EditRefusal {
     fn at(line: usize, why: impl Into<String>) -> Self {
         Self { line, why: why.into() }
     }
@@ -180,7 +180,7 @@ fn edit(
     words: &[(Word, &str)],
     change: &IntendedChange<'_>,
     by_hand: impl Fn() -> String,
-    make: impl Fn(&str) -> Result<String, Refusal>,
+    make: impl Fn(&str) -> Result<String, EditRefusal>,
 ) -> Result<String, NoSafeEdit> {
     let (mark, bare) = match text.strip_prefix('\u{feff}') {
         Some(bare) => ("\u{feff}", bare),
@@ -188,7 +188,7 @@ fn edit(
     };
     let unfit = words.iter().find(|(kind, word)| !kind.fits(word));
     let made = match unfit {
-        Some((_, word)) => Err(Refusal::at(1, format!("{word:?} is not a valid name here"))),
+        Some((_, word)) => Err(EditRefusal::at(1, format!("{word:?} is not a valid name here"))),
         None => make(bare).and_then(|new| {
             if new != bare {
                 proof::check(bare, &new, change)?;
@@ -198,14 +198,14 @@ fn edit(
     };
     match made {
         Ok(new) => Ok(format!("{mark}{new}")),
-        Err(Refusal { line, why }) => Err(NoSafeEdit { why, line, by_hand: by_hand() }),
+        Err(EditRefusal { line, why }) => Err(NoSafeEdit { why, line, by_hand: by_hand() }),
     }
 }
 
 /// The path of a service that may be edited.
-fn service(page: &Page, name: &str) -> Result<Vec<usize>, Refusal> {
+fn service(page: &ComposePage, name: &str) -> Result<Vec<usize>, EditRefusal> {
     let root = &page.tree.root;
-    let missing = || Refusal::at(1, format!("service {name} does not exist"));
+    let missing = || EditRefusal::at(1, format!("service {name} does not exist"));
     let services = root.index("services").ok_or_else(missing)?;
     let all = page.own(&[services]).map_err(|refusal| refusal.of("`services`"))?;
     let path = vec![services, all.index(name).ok_or_else(missing)?];
@@ -213,23 +213,28 @@ fn service(page: &Page, name: &str) -> Result<Vec<usize>, Refusal> {
     let node = page.own(&path).map_err(|refusal| refusal.of(&what))?;
     let is_one_line = node.flow || all.flow || root.flow;
     match node.kind {
-        Kind::Map(_) if is_one_line => {
-            Err(Refusal::at(page.line_of(node), format!("{what} is written on one line")))
+        NodeKind::Map(_) if is_one_line => {
+            Err(EditRefusal::at(page.line_of(node), format!("{what} is written on one line")))
         }
-        Kind::Map(_) => Ok(path),
-        _ => Err(Refusal::at(page.line_of(node), format!("{what} is not a mapping"))),
+        NodeKind::Map(_) => Ok(path),
+        _ => Err(EditRefusal::at(page.line_of(node), format!("{what} is not a mapping"))),
     }
 }
 
 /// What a merge key (`<<:`) of a mapping would give for `key`.
-fn merged<'p>(page: &'p Page, map: &'p Node, key: &str) -> Option<&'p Node> {
+fn merged<'p>(page: &'p ComposePage, map: &'p PageNode, key: &str) -> Option<&'p PageNode> {
     merged_to(page, map, key, 0)
 }
 
-fn merged_to<'p>(page: &'p Page, map: &'p Node, key: &str, depth: usize) -> Option<&'p Node> {
+fn merged_to<'p>(
+    page: &'p ComposePage,
+    map: &'p PageNode,
+    key: &str,
+    depth: usize,
+) -> Option<&'p PageNode> {
     let own = map.entries().iter().filter(|(name, _)| name.text() == Some("<<"));
     own.flat_map(|(_, value)| match resolved(page, value) {
-        Node { kind: Kind::List(items), .. } => items.iter().collect(),
+        PageNode { kind: NodeKind::List(items), .. } => items.iter().collect(),
         other => vec![other],
     })
     .filter(|_| depth < 100)
@@ -240,9 +245,9 @@ fn merged_to<'p>(page: &'p Page, map: &'p Node, key: &str, depth: usize) -> Opti
 }
 
 /// What an alias refers to.
-fn resolved<'p>(page: &'p Page, node: &'p Node) -> &'p Node {
+fn resolved<'p>(page: &'p ComposePage, node: &'p PageNode) -> &'p PageNode {
     match node.kind {
-        Kind::Alias(anchor) => page.tree.anchors.get(&anchor).unwrap_or(node),
+        NodeKind::Alias(anchor) => page.tree.anchors.get(&anchor).unwrap_or(node),
         _ => node,
     }
 }

@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::tree::{self, Kind, Node, Style, Tree};
-use super::words::{Form, written};
-use super::{Refusal, proof};
+use super::tree::{self, NodeKind, PageNode, PageTree, Style};
+use super::words::{WordForm, written};
+use super::{EditRefusal, proof};
 
 /// What is put into a text.
 #[derive(Clone)]
@@ -24,22 +24,22 @@ pub(super) enum New {
 }
 
 /// A text with its tree.
-pub(super) struct Page {
+pub(super) struct ComposePage {
     pub(super) text: String,
-    pub(super) tree: Tree,
+    pub(super) tree: PageTree,
     eol: &'static str,
 }
 
 /// Bytes of the text and what comes in their place.
 type Splice = (Range<usize>, String);
 
-impl Page {
+impl ComposePage {
     /// Reads a text; it must have no byte order mark.
-    pub(super) fn read(text: &str) -> Result<Self, Refusal> {
+    pub(super) fn read(text: &str) -> Result<Self, EditRefusal> {
         let tree = tree::parse(text).map_err(|refusal| proof::syntax(text).unwrap_or(refusal))?;
         let lone = text.split("\r\n").position(|part| part.contains('\r'));
         if lone.is_some() {
-            return Err(Refusal::at(1, "the file uses carriage returns as line ends"));
+            return Err(EditRefusal::at(1, "the file uses carriage returns as line ends"));
         }
         let eol = match text.find('\n') {
             Some(at) if text[..at].ends_with('\r') => "\r\n",
@@ -53,7 +53,7 @@ impl Page {
         self.text[..byte].matches('\n').count() + 1
     }
 
-    pub(super) fn line_of(&self, node: &Node) -> usize {
+    pub(super) fn line_of(&self, node: &PageNode) -> usize {
         self.line(node.span.start)
     }
 
@@ -68,32 +68,32 @@ impl Page {
     }
 
     /// What precedes a node on its line.
-    fn before(&self, node: &Node) -> &str {
+    fn before(&self, node: &PageNode) -> &str {
         &self.text[self.line_start(node.span.start)..node.span.start]
     }
 
     /// In characters, from 0.
-    pub(super) fn column(&self, node: &Node) -> usize {
+    pub(super) fn column(&self, node: &PageNode) -> usize {
         self.before(node).chars().count()
     }
 
     /// Where what belongs to a node ends; comments do not.
-    fn end(&self, node: &Node) -> usize {
+    fn end(&self, node: &PageNode) -> usize {
         match &node.kind {
-            Kind::List(items) if !node.flow => {
+            NodeKind::List(items) if !node.flow => {
                 items.last().map_or(node.span.start, |item| self.end(item))
             }
-            Kind::Map(entries) if !node.flow => {
+            NodeKind::Map(entries) if !node.flow => {
                 entries.last().map_or(node.span.start, |entry| self.entry_end(entry))
             }
-            Kind::Scalar(_, Style::Block) => {
+            NodeKind::Scalar(_, Style::Block) => {
                 self.text[..node.span.end].trim_end().len().max(node.span.start)
             }
             _ => node.span.end,
         }
     }
 
-    fn entry_end(&self, (key, value): &(Node, Node)) -> usize {
+    fn entry_end(&self, (key, value): &(PageNode, PageNode)) -> usize {
         self.end(value).max(key.span.end)
     }
 
@@ -108,7 +108,7 @@ impl Page {
     }
 
     /// The columns by which `node` indents the first list below one of its keys: none, or some.
-    fn list_step(&self, node: &Node) -> Option<usize> {
+    fn list_step(&self, node: &PageNode) -> Option<usize> {
         node.find(&mut |node| {
             node.entries().iter().find_map(|(key, value)| {
                 let first = value.items().first().filter(|_| !value.flow)?;
@@ -119,7 +119,7 @@ impl Page {
     }
 
     /// The text with these changes, if it reads as `want`.
-    fn change(&self, mut splices: Vec<Splice>, want: &Node) -> Result<String, Refusal> {
+    fn change(&self, mut splices: Vec<Splice>, want: &PageNode) -> Result<String, EditRefusal> {
         splices.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
         let mut text = self.text.clone();
         let line = splices.last().map_or(1, |(range, _)| self.line(range.start));
@@ -128,7 +128,7 @@ impl Page {
         }
         match tree::parse(&text) {
             Ok(tree) if tree.root == *want => Ok(text),
-            _ => Err(Refusal::at(line, "the lines around it would be read differently")),
+            _ => Err(EditRefusal::at(line, "the lines around it would be read differently")),
         }
     }
 
@@ -140,44 +140,50 @@ impl Page {
     }
 
     /// Replaces a scalar, in its own quotes where they will do.
-    pub(super) fn replace(&self, path: &[usize], new: &str) -> Result<String, Refusal> {
+    pub(super) fn replace(&self, path: &[usize], new: &str) -> Result<String, EditRefusal> {
         let old = self.own(path)?;
         let line = self.line_of(old);
         let style = old.style().filter(|style| *style != Style::Block);
-        let style = style.ok_or_else(|| Refusal::at(line, "its value is not a short text"))?;
+        let style = style.ok_or_else(|| EditRefusal::at(line, "its value is not a short text"))?;
         if self.text[old.span.clone()].contains('\n') {
-            return Err(Refusal::at(line, "its value spans several lines"));
+            return Err(EditRefusal::at(line, "its value spans several lines"));
         }
-        let form = if self.is_in_flow(path) { Form::Flow } else { Form::Block };
+        let form = if self.is_in_flow(path) { WordForm::Flow } else { WordForm::Block };
         let (shown, style) =
-            written(new, style, form).ok_or_else(|| Refusal::at(line, "it needs escapes"))?;
-        self.put(path, old, shown, Node::scalar(new, style))
+            written(new, style, form).ok_or_else(|| EditRefusal::at(line, "it needs escapes"))?;
+        self.put(path, old, shown, PageNode::scalar(new, style))
     }
 
     /// Replaces a scalar with `true`.
-    pub(super) fn replace_with_true(&self, path: &[usize]) -> Result<String, Refusal> {
-        let node = Node::scalar("true", Style::Plain);
+    pub(super) fn replace_with_true(&self, path: &[usize]) -> Result<String, EditRefusal> {
+        let node = PageNode::scalar("true", Style::Plain);
         self.put(path, self.own(path)?, "true".to_owned(), node)
     }
 
-    fn put(&self, path: &[usize], old: &Node, shown: String, new: Node) -> Result<String, Refusal> {
+    fn put(
+        &self,
+        path: &[usize],
+        old: &PageNode,
+        shown: String,
+        new: PageNode,
+    ) -> Result<String, EditRefusal> {
         let mut want = self.tree.root.clone();
         if let Some(node) = want.at_mut(path) {
-            *node = Node { anchor: old.anchor, ..new };
+            *node = PageNode { anchor: old.anchor, ..new };
         }
         self.change(vec![(old.span.clone(), shown)], &want)
     }
 
     /// Adds an item behind a list's last.
-    pub(super) fn add_item(&self, path: &[usize], new: &str) -> Result<String, Refusal> {
+    pub(super) fn add_item(&self, path: &[usize], new: &str) -> Result<String, EditRefusal> {
         let list = self.own(path)?;
         let line = self.line_of(list);
         let items = list.items();
-        let last = items.last().ok_or_else(|| Refusal::at(line, "its list is empty"))?;
-        let style = items.iter().rev().find_map(Node::style).filter(|it| *it != Style::Block);
-        let form = if list.flow { Form::Flow } else { Form::Block };
+        let last = items.last().ok_or_else(|| EditRefusal::at(line, "its list is empty"))?;
+        let style = items.iter().rev().find_map(PageNode::style).filter(|it| *it != Style::Block);
+        let form = if list.flow { WordForm::Flow } else { WordForm::Block };
         let (text, style) = written(new, style.unwrap_or(Style::Plain), form)
-            .ok_or_else(|| Refusal::at(line, "it needs escapes"))?;
+            .ok_or_else(|| EditRefusal::at(line, "it needs escapes"))?;
         let end = self.end(last);
         let splice = if list.flow {
             (end..end, format!(", {text}"))
@@ -186,12 +192,13 @@ impl Page {
                 let rest = before.trim_start_matches(' ').strip_prefix('-');
                 rest.is_some_and(|rest| !rest.is_empty() && rest.trim_matches(' ').is_empty())
             });
-            let dash = dash.ok_or_else(|| Refusal::at(line, "its list is written unusually"))?;
+            let dash =
+                dash.ok_or_else(|| EditRefusal::at(line, "its list is written unusually"))?;
             self.lines_behind(end, &[format!("{dash}{text}")])
         };
         let mut want = self.tree.root.clone();
-        if let Some(Node { kind: Kind::List(items), .. }) = want.at_mut(path) {
-            items.push(Node::scalar(new, style));
+        if let Some(PageNode { kind: NodeKind::List(items), .. }) = want.at_mut(path) {
+            items.push(PageNode::scalar(new, style));
         }
         self.change(vec![splice], &want)
     }
@@ -204,11 +211,11 @@ impl Page {
         behind: Option<usize>,
         key: &str,
         new: &New,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, EditRefusal> {
         let map = self.own(path)?;
         let line = self.line_of(map);
         let entries = map.entries();
-        let unusual = || Refusal::at(line, "its keys are written unusually");
+        let unusual = || EditRefusal::at(line, "its keys are written unusually");
         let index = behind.unwrap_or(entries.len().saturating_sub(1));
         let last = entries.get(index).ok_or_else(unusual)?;
         let end = self.entry_end(last);
@@ -225,8 +232,8 @@ impl Page {
             (self.lines_behind(end, &lines), value)
         };
         let mut want = self.tree.root.clone();
-        if let Some(Node { kind: Kind::Map(entries), .. }) = want.at_mut(path) {
-            entries.insert(index + 1, (Node::scalar(key, Style::Plain), value));
+        if let Some(PageNode { kind: NodeKind::Map(entries), .. }) = want.at_mut(path) {
+            entries.insert(index + 1, (PageNode::scalar(key, Style::Plain), value));
         }
         self.change(vec![splice], &want)
     }
@@ -248,9 +255,9 @@ impl Page {
 
     /// Adds an entry at the file's end. A blank line comes before it unless the file has none
     /// between its keys.
-    pub(super) fn add_at_end(&self, key: &str, new: &New) -> Result<String, Refusal> {
+    pub(super) fn add_at_end(&self, key: &str, new: &New) -> Result<String, EditRefusal> {
         let root = self.own(&[])?;
-        let unusual = || Refusal::at(1, "the file is written on one line");
+        let unusual = || EditRefusal::at(1, "the file is written on one line");
         if root.flow || root.entries().iter().any(|(key, _)| self.column(key) != 0) {
             return Err(unusual());
         }
@@ -261,7 +268,7 @@ impl Page {
         let end = self.text[..dots].trim_end().len();
         let blank = !self.text[end..dots].trim_end_matches(' ').is_empty()
             && self.text[end..dots].matches('\n').count() > 1;
-        let airy = |pair: &[(Node, Node)]| {
+        let airy = |pair: &[(PageNode, PageNode)]| {
             let [before, (key, _)] = pair else { return false };
             let between = &self.text[self.entry_end(before)..key.span.start];
             between.lines().skip(1).any(|line| line.trim().is_empty())
@@ -279,19 +286,24 @@ impl Page {
             self.lines_behind(end, &lines)
         };
         let mut want = self.tree.root.clone();
-        if let Kind::Map(entries) = &mut want.kind {
-            entries.push((Node::scalar(key, Style::Plain), value));
+        if let NodeKind::Map(entries) = &mut want.kind {
+            entries.push((PageNode::scalar(key, Style::Plain), value));
         }
         self.change(vec![splice], &want)
     }
 
     /// Gives a value to an entry whose value is nothing, `{}` or `[]`.
-    pub(super) fn fill(&self, path: &[usize], index: usize, new: &New) -> Result<String, Refusal> {
+    pub(super) fn fill(
+        &self,
+        path: &[usize],
+        index: usize,
+        new: &New,
+    ) -> Result<String, EditRefusal> {
         let map = self.own(path)?;
         let (key, old) =
-            map.entries().get(index).ok_or_else(|| Refusal::at(1, "it does not exist"))?;
+            map.entries().get(index).ok_or_else(|| EditRefusal::at(1, "it does not exist"))?;
         let line = self.line_of(key);
-        let unusual = || Refusal::at(line, "its key is written unusually");
+        let unusual = || EditRefusal::at(line, "its key is written unusually");
         let colon = self.text[key.span.end..].find(':').map(|at| key.span.end + at);
         let colon = colon.ok_or_else(unusual)?;
         let word = old.span.clone();
@@ -318,7 +330,7 @@ impl Page {
             }
         };
         let mut want = self.tree.root.clone();
-        if let Some(Node { kind: Kind::Map(entries), .. }) = want.at_mut(path)
+        if let Some(PageNode { kind: NodeKind::Map(entries), .. }) = want.at_mut(path)
             && let Some((_, place)) = entries.get_mut(index)
         {
             *place = value;
@@ -327,25 +339,25 @@ impl Page {
     }
 
     /// Takes a child out of a collection that has others.
-    pub(super) fn remove(&self, path: &[usize], index: usize) -> Result<String, Refusal> {
+    pub(super) fn remove(&self, path: &[usize], index: usize) -> Result<String, EditRefusal> {
         let parent = self.own(path)?;
         let line = self.line_of(parent);
         let mut want = self.tree.root.clone();
-        let place = |node: &Node| (node.span.start, self.end(node));
+        let place = |node: &PageNode| (node.span.start, self.end(node));
         let spans: Vec<(usize, usize)> = match (&parent.kind, want.at_mut(path)) {
-            (Kind::List(items), Some(Node { kind: Kind::List(wanted), .. })) => {
+            (NodeKind::List(items), Some(PageNode { kind: NodeKind::List(wanted), .. })) => {
                 wanted.remove(index);
                 items.iter().map(place).collect()
             }
-            (Kind::Map(entries), Some(Node { kind: Kind::Map(wanted), .. })) => {
+            (NodeKind::Map(entries), Some(PageNode { kind: NodeKind::Map(wanted), .. })) => {
                 wanted.remove(index);
                 let ends = entries.iter().map(|entry| (entry.0.span.start, self.entry_end(entry)));
                 ends.collect()
             }
-            _ => return Err(Refusal::at(line, "it is empty")),
+            _ => return Err(EditRefusal::at(line, "it is empty")),
         };
         let Some((start, end)) = spans.get(index).copied() else {
-            return Err(Refusal::at(line, "it does not exist"));
+            return Err(EditRefusal::at(line, "it does not exist"));
         };
         let next = spans.get(index + 1).map(|(start, _)| *start);
         let before = index.checked_sub(1).and_then(|index| spans.get(index)).map(|(_, end)| *end);
@@ -359,11 +371,14 @@ impl Page {
     }
 
     /// The lines from one byte to another with one line end.
-    fn whole_lines(&self, start: usize, end: usize) -> Result<Range<usize>, Refusal> {
+    fn whole_lines(&self, start: usize, end: usize) -> Result<Range<usize>, EditRefusal> {
         let first = self.line_start(start);
         let indent = self.text[first..start].trim_matches([' ', '-']);
         if !indent.is_empty() {
-            return Err(Refusal::at(self.line(start), "it shares its line with something else"));
+            return Err(EditRefusal::at(
+                self.line(start),
+                "it shares its line with something else",
+            ));
         }
         let last = self.line_end(end);
         Ok(match self.text[last..].find('\n') {
@@ -376,7 +391,7 @@ impl Page {
 
     /// Whether a comment is on a line of its own in an entry, or right behind it and further in
     /// than its key.
-    pub(super) fn has_comment(&self, entry: &(Node, Node)) -> bool {
+    pub(super) fn has_comment(&self, entry: &(PageNode, PageNode)) -> bool {
         let (start, end) = (entry.0.span.start, self.entry_end(entry));
         let end = self.comments_behind(end, self.column(&entry.0) + 1);
         self.text[start..end].lines().any(|line| line.trim_start().starts_with('#'))
@@ -387,22 +402,22 @@ impl Page {
     }
 
     /// The node at a path, unless it or one above is shared, named, tagged, or not written there.
-    pub(super) fn own(&self, path: &[usize]) -> Result<&Node, Refusal> {
+    pub(super) fn own(&self, path: &[usize]) -> Result<&PageNode, EditRefusal> {
         let mut node = &self.tree.root;
         let mut rest = path.iter();
         loop {
             let line = self.line_of(node);
-            if let Kind::Alias(_) = node.kind {
-                return Err(Refusal::at(line, "there is an alias (`*…`)"));
+            if let NodeKind::Alias(_) = node.kind {
+                return Err(EditRefusal::at(line, "there is an alias (`*…`)"));
             }
             if let Some(tag) = &node.tag {
-                return Err(Refusal::at(line, format!("there is a tag ({tag})")));
+                return Err(EditRefusal::at(line, format!("there is a tag ({tag})")));
             }
             if self.tree.used.contains(&node.anchor) {
-                return Err(Refusal::at(line, "other places use it by its anchor (`&…`)"));
+                return Err(EditRefusal::at(line, "other places use it by its anchor (`&…`)"));
             }
             let Some(index) = rest.next() else { return Ok(node) };
-            node = node.child(*index).ok_or_else(|| Refusal::at(line, "it does not exist"))?;
+            node = node.child(*index).ok_or_else(|| EditRefusal::at(line, "it does not exist"))?;
         }
     }
 
@@ -412,19 +427,19 @@ impl Page {
         column: usize,
         key: &str,
         new: &New,
-        near: &Node,
-    ) -> Option<(Vec<String>, Node)> {
+        near: &PageNode,
+    ) -> Option<(Vec<String>, PageNode)> {
         let indent = " ".repeat(column);
         match new {
             New::Text(text, style) => {
-                let (shown, style) = written(text, *style, Form::Block)?;
-                Some((vec![format!("{indent}{key}: {shown}")], Node::scalar(text, style)))
+                let (shown, style) = written(text, *style, WordForm::Block)?;
+                Some((vec![format!("{indent}{key}: {shown}")], PageNode::scalar(text, style)))
             }
             New::True => {
-                Some((vec![format!("{indent}{key}: true")], Node::scalar("true", Style::Plain)))
+                Some((vec![format!("{indent}{key}: true")], PageNode::scalar("true", Style::Plain)))
             }
             New::Nothing => {
-                Some((vec![format!("{indent}{key}:")], Node::scalar("~", Style::Plain)))
+                Some((vec![format!("{indent}{key}:")], PageNode::scalar("~", Style::Plain)))
             }
             New::Map(entries) => {
                 let mut lines = vec![format!("{indent}{key}:")];
@@ -432,9 +447,9 @@ impl Page {
                 for (key, value) in entries {
                     let (more, node) = self.in_block(column + self.step(), key, value, near)?;
                     lines.extend(more);
-                    nodes.push((Node::scalar(key, Style::Plain), node));
+                    nodes.push((PageNode::scalar(key, Style::Plain), node));
                 }
-                Some((lines, Node::new(Kind::Map(nodes))))
+                Some((lines, PageNode::new(NodeKind::Map(nodes))))
             }
             New::List(items) => {
                 let step = self.list_step(near).or_else(|| self.list_step(&self.tree.root));
@@ -442,44 +457,44 @@ impl Page {
                 let mut lines = vec![format!("{indent}{key}:")];
                 let mut nodes = Vec::new();
                 for (text, style) in items {
-                    let (shown, style) = written(text, *style, Form::Block)?;
+                    let (shown, style) = written(text, *style, WordForm::Block)?;
                     lines.push(format!("{dash}- {shown}"));
-                    nodes.push(Node::scalar(text, style));
+                    nodes.push(PageNode::scalar(text, style));
                 }
-                Some((lines, Node::new(Kind::List(nodes))))
+                Some((lines, PageNode::new(NodeKind::List(nodes))))
             }
         }
     }
 }
 
 /// A new value within braces or behind a key.
-fn in_flow(new: &New) -> Option<(String, Node)> {
+fn in_flow(new: &New) -> Option<(String, PageNode)> {
     match new {
         New::Text(text, style) => {
-            let (shown, style) = written(text, *style, Form::Flow)?;
-            Some((shown, Node::scalar(text, style)))
+            let (shown, style) = written(text, *style, WordForm::Flow)?;
+            Some((shown, PageNode::scalar(text, style)))
         }
-        New::True => Some(("true".to_owned(), Node::scalar("true", Style::Plain))),
-        New::Nothing => Some(("{}".to_owned(), Node::new(Kind::Map(Vec::new())))),
+        New::True => Some(("true".to_owned(), PageNode::scalar("true", Style::Plain))),
+        New::Nothing => Some(("{}".to_owned(), PageNode::new(NodeKind::Map(Vec::new())))),
         New::Map(entries) => {
             let mut shown = Vec::new();
             let mut nodes = Vec::new();
             for (key, value) in entries {
                 let (text, node) = in_flow(value)?;
                 shown.push(format!("{key}: {text}"));
-                nodes.push((Node::scalar(key, Style::Plain), node));
+                nodes.push((PageNode::scalar(key, Style::Plain), node));
             }
-            Some((format!("{{{}}}", shown.join(", ")), Node::new(Kind::Map(nodes))))
+            Some((format!("{{{}}}", shown.join(", ")), PageNode::new(NodeKind::Map(nodes))))
         }
         New::List(items) => {
             let mut shown = Vec::new();
             let mut nodes = Vec::new();
             for (text, style) in items {
-                let (text_shown, style) = written(text, *style, Form::Flow)?;
+                let (text_shown, style) = written(text, *style, WordForm::Flow)?;
                 shown.push(text_shown);
-                nodes.push(Node::scalar(text, style));
+                nodes.push(PageNode::scalar(text, style));
             }
-            Some((format!("[{}]", shown.join(", ")), Node::new(Kind::List(nodes))))
+            Some((format!("[{}]", shown.join(", ")), PageNode::new(NodeKind::List(nodes))))
         }
     }
 }

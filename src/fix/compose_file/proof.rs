@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Refusal, tree};
+use super::{EditRefusal, tree};
 use crate::compose::{
     self, ErrorKind, Errors, FileError, Files, Mount, MountKind, Project, Request, Variable,
     VariableSource, Volume,
@@ -31,7 +31,7 @@ pub(super) enum IntendedChange<'c> {
 }
 
 /// Compares the projects of two texts.
-pub(super) fn check(old: &str, new: &str, change: &IntendedChange<'_>) -> Result<(), Refusal> {
+pub(super) fn check(old: &str, new: &str, change: &IntendedChange<'_>) -> Result<(), EditRefusal> {
     let names = variables(old);
     let guessed = |text: &str| {
         let mut guesses = [None, Some("1"), Some("a"), Some("/a"), Some("1s")].into_iter();
@@ -43,7 +43,7 @@ pub(super) fn check(old: &str, new: &str, change: &IntendedChange<'_>) -> Result
             Some((load(text, &environment, change).ok()?, environment))
         })
     };
-    let without_effect = || Refusal::at(1, "the change would not have the intended effect");
+    let without_effect = || EditRefusal::at(1, "the change would not have the intended effect");
     let Some((before, environment)) = guessed(old) else {
         // An empty `volumes:` is refused by Compose: the edit may be what makes the file one of
         // Compose's.
@@ -55,31 +55,31 @@ pub(super) fn check(old: &str, new: &str, change: &IntendedChange<'_>) -> Result
     let after = load(new, &environment, change).map_err(|errors| {
         let first = errors.first();
         let line = first.at.as_ref().map_or(1, |at| at.line);
-        Refusal::at(line, format!("Compose would reject the changed file: {}", first.message))
+        EditRefusal::at(line, format!("Compose would reject the changed file: {}", first.message))
     })?;
     if shown(&before, change) != shown(&after, change) {
-        return Err(Refusal::at(1, "the change would change other parts of the project, too"));
+        return Err(EditRefusal::at(1, "the change would change other parts of the project, too"));
     }
     if holds(Some(&before), &after, change) { Ok(()) } else { Err(without_effect()) }
 }
 
 /// What Compose says to a text that is not YAML: it locates a tab better than the parser.
-pub(super) fn syntax(text: &str) -> Option<Refusal> {
+pub(super) fn syntax(text: &str) -> Option<EditRefusal> {
     let errors =
         load(text, &BTreeMap::new(), &IntendedChange::Gone { service: "", name: "" }).err()?;
     let first = errors.first();
     let at = first.at.as_ref().filter(|_| first.kind == ErrorKind::Syntax)?;
-    Some(Refusal::at(at.line, format!("the file is not valid YAML: {}", first.message)))
+    Some(EditRefusal::at(at.line, format!("the file is not valid YAML: {}", first.message)))
 }
 
 /// The tree was compared already: it says everything, unless a service takes over what another
 /// says.
-fn without_project(new: &str) -> Result<(), Refusal> {
+fn without_project(new: &str) -> Result<(), EditRefusal> {
     let tree = tree::parse(new)?;
     let extends = tree.root.find(&mut |node| node.get("extends").map(|_| ()));
     match extends {
         None => Ok(()),
-        Some(()) => Err(Refusal::at(1, "a service extends one that is not in this file")),
+        Some(()) => Err(EditRefusal::at(1, "a service extends one that is not in this file")),
     }
 }
 
@@ -95,12 +95,12 @@ const FILE: &str = "/project/compose.yaml";
 const DECLARATION: &str = "/project/declaration.yaml";
 
 /// The file, a second one that declares the volume, and env files with nothing in them.
-struct Texts<'t> {
+struct ProofTexts<'t> {
     file: &'t str,
     declaration: String,
 }
 
-impl Files for Texts<'_> {
+impl Files for ProofTexts<'_> {
     fn read(&self, path: &Path) -> Result<String, FileError> {
         if path == Path::new(FILE) {
             Ok(self.file.to_owned())
@@ -146,7 +146,7 @@ fn load(
         environment: environment.clone(),
         ..Request::default()
     };
-    compose::load(&request, &Texts { file: text, declaration })
+    compose::load(&request, &ProofTexts { file: text, declaration })
 }
 
 /// The project without what is meant to change.

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag};
 
-use super::Refusal;
+use super::EditRefusal;
 
 /// How deep collections may nest, as in `crate::compose`.
 const DEEPEST: usize = 128;
@@ -29,21 +29,21 @@ pub(super) enum Style {
 
 /// What a node holds.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     /// A text, a number, nothing.
     Scalar(String, Style),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<PageNode>),
     /// A mapping, in the order of the text.
-    Map(Vec<(Node, Node)>),
+    Map(Vec<(PageNode, PageNode)>),
     /// `*name`, by the number of the anchor.
     Alias(usize),
 }
 
 /// A node and its place. Two are equal when the same is written there, wherever that is.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub(super) struct PageNode {
+    pub(super) kind: NodeKind,
     /// Collections in brackets or braces.
     pub(super) flow: bool,
     /// The number of `&name`; 0 is none.
@@ -54,33 +54,33 @@ pub(super) struct Node {
     pub(super) span: Range<usize>,
 }
 
-impl PartialEq for Node {
+impl PartialEq for PageNode {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind && self.anchor == other.anchor && self.tag == other.tag
     }
 }
 
-impl Node {
+impl PageNode {
     /// A scalar that is nowhere yet.
     pub(super) fn scalar(text: &str, style: Style) -> Self {
-        Self::new(Kind::Scalar(text.to_owned(), style))
+        Self::new(NodeKind::Scalar(text.to_owned(), style))
     }
 
     /// A node that is nowhere yet.
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: NodeKind) -> Self {
         Self { kind, flow: false, anchor: 0, tag: None, span: 0..0 }
     }
 
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar(text, _) => Some(text),
+            NodeKind::Scalar(text, _) => Some(text),
             _ => None,
         }
     }
 
     pub(super) fn style(&self) -> Option<Style> {
         match self.kind {
-            Kind::Scalar(_, style) => Some(style),
+            NodeKind::Scalar(_, style) => Some(style),
             _ => None,
         }
     }
@@ -88,7 +88,7 @@ impl Node {
     /// Nothing behind a key or a dash, or one of YAML's words for it. The parser has a `~` for
     /// nothing, of no length.
     pub(super) fn is_null(&self) -> bool {
-        let word = matches!(&self.kind, Kind::Scalar(text, Style::Plain)
+        let word = matches!(&self.kind, NodeKind::Scalar(text, Style::Plain)
             if ["", "~", "null", "Null", "NULL"].contains(&text.as_str()));
         word && self.tag.is_none()
     }
@@ -96,22 +96,22 @@ impl Node {
     /// `{}` or `[]`.
     pub(super) fn is_empty(&self) -> bool {
         match &self.kind {
-            Kind::List(items) => items.is_empty(),
-            Kind::Map(entries) => entries.is_empty(),
+            NodeKind::List(items) => items.is_empty(),
+            NodeKind::Map(entries) => entries.is_empty(),
             _ => false,
         }
     }
 
-    pub(super) fn entries(&self) -> &[(Node, Node)] {
+    pub(super) fn entries(&self) -> &[(PageNode, PageNode)] {
         match &self.kind {
-            Kind::Map(entries) => entries,
+            NodeKind::Map(entries) => entries,
             _ => &[],
         }
     }
 
-    pub(super) fn items(&self) -> &[Node] {
+    pub(super) fn items(&self) -> &[PageNode] {
         match &self.kind {
-            Kind::List(items) => items,
+            NodeKind::List(items) => items,
             _ => &[],
         }
     }
@@ -122,40 +122,43 @@ impl Node {
     }
 
     /// The value of a mapping's own key.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(super) fn get(&self, key: &str) -> Option<&PageNode> {
         self.entries().iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
     /// The value after the key or the dash of this number.
-    pub(super) fn child(&self, index: usize) -> Option<&Node> {
+    pub(super) fn child(&self, index: usize) -> Option<&PageNode> {
         match &self.kind {
-            Kind::List(items) => items.get(index),
-            Kind::Map(entries) => entries.get(index).map(|(_, value)| value),
+            NodeKind::List(items) => items.get(index),
+            NodeKind::Map(entries) => entries.get(index).map(|(_, value)| value),
             _ => None,
         }
     }
 
     /// The node at a path of such numbers.
-    pub(super) fn at(&self, path: &[usize]) -> Option<&Node> {
+    pub(super) fn at(&self, path: &[usize]) -> Option<&PageNode> {
         path.iter().try_fold(self, |node, index| node.child(*index))
     }
 
-    pub(super) fn at_mut(&mut self, path: &[usize]) -> Option<&mut Node> {
+    pub(super) fn at_mut(&mut self, path: &[usize]) -> Option<&mut PageNode> {
         path.iter().try_fold(self, |node, index| match &mut node.kind {
-            Kind::List(items) => items.get_mut(*index),
-            Kind::Map(entries) => entries.get_mut(*index).map(|(_, value)| value),
+            NodeKind::List(items) => items.get_mut(*index),
+            NodeKind::Map(entries) => entries.get_mut(*index).map(|(_, value)| value),
             _ => None,
         })
     }
 
     /// Calls `look` with this and every node below, until one answers.
-    pub(super) fn find<'n, T>(&'n self, look: &mut dyn FnMut(&'n Node) -> Option<T>) -> Option<T> {
+    pub(super) fn find<'n, T>(
+        &'n self,
+        look: &mut dyn FnMut(&'n PageNode) -> Option<T>,
+    ) -> Option<T> {
         if let Some(found) = look(self) {
             return Some(found);
         }
         match &self.kind {
-            Kind::List(items) => items.iter().find_map(|item| item.find(look)),
-            Kind::Map(entries) => {
+            NodeKind::List(items) => items.iter().find_map(|item| item.find(look)),
+            NodeKind::Map(entries) => {
                 entries.iter().find_map(|(key, value)| key.find(look).or_else(|| value.find(look)))
             }
             _ => None,
@@ -164,18 +167,18 @@ impl Node {
 }
 
 /// A text of one document, a mapping.
-pub(super) struct Tree {
-    pub(super) root: Node,
+pub(super) struct PageTree {
+    pub(super) root: PageNode,
     /// The nodes with an anchor, by its number.
-    pub(super) anchors: BTreeMap<usize, Node>,
+    pub(super) anchors: BTreeMap<usize, PageNode>,
     /// The anchors that an alias refers to.
     pub(super) used: BTreeSet<usize>,
 }
 
 /// Reads a text without a byte order mark.
-pub(super) fn parse(text: &str) -> Result<Tree, Refusal> {
+pub(super) fn parse(text: &str) -> Result<PageTree, EditRefusal> {
     let options = granit_parser::options! { emit_comments: false };
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         text,
         parser: Parser::new_from_str_with_options(text, options),
         anchors: BTreeMap::new(),
@@ -190,44 +193,45 @@ pub(super) fn parse(text: &str) -> Result<Tree, Refusal> {
             event => {
                 let line = span.start.line();
                 if root.replace(builder.node(event, &span)?).is_some() {
-                    return Err(Refusal::at(line, "the file has several documents"));
+                    return Err(EditRefusal::at(line, "the file has several documents"));
                 }
             }
         }
     }
     match root {
-        Some(root) if matches!(root.kind, Kind::Map(_)) => {
-            Ok(Tree { root, anchors: builder.anchors, used: builder.used })
+        Some(root) if matches!(root.kind, NodeKind::Map(_)) => {
+            Ok(PageTree { root, anchors: builder.anchors, used: builder.used })
         }
-        Some(_) => Err(Refusal::at(1, "the file is not a mapping")),
-        None => Err(Refusal::at(1, "the file is empty")),
+        Some(_) => Err(EditRefusal::at(1, "the file is not a mapping")),
+        None => Err(EditRefusal::at(1, "the file is empty")),
     }
 }
 
-struct Builder<'t> {
+struct TreeBuilder<'t> {
     text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
-    anchors: BTreeMap<usize, Node>,
+    anchors: BTreeMap<usize, PageNode>,
     used: BTreeSet<usize>,
     depth: usize,
 }
 
-impl<'t> Builder<'t> {
-    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Refusal> {
+impl<'t> TreeBuilder<'t> {
+    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, EditRefusal> {
         match self.parser.next_event() {
             None => Ok(None),
             Some(Ok(event)) => Ok(Some(event)),
             Some(Err(error)) => {
                 // The parser's sentence quotes nothing of the text.
                 let why = format!("the file is not valid YAML: {}", error.kind());
-                Err(Refusal::at(error.marker().line(), why))
+                Err(EditRefusal::at(error.marker().line(), why))
             }
         }
     }
 
     /// The next event inside of a collection.
-    fn inside(&mut self) -> Result<(Event<'t>, Span), Refusal> {
-        self.next()?.ok_or_else(|| Refusal::at(1, "the file is not valid YAML: it ends too early"))
+    fn inside(&mut self) -> Result<(Event<'t>, Span), EditRefusal> {
+        self.next()?
+            .ok_or_else(|| EditRefusal::at(1, "the file is not valid YAML: it ends too early"))
     }
 
     fn bytes(&self, span: &Span) -> Range<usize> {
@@ -237,16 +241,16 @@ impl<'t> Builder<'t> {
         byte(span.start)..byte(span.end)
     }
 
-    fn node(&mut self, event: Event<'t>, span: &Span) -> Result<Node, Refusal> {
+    fn node(&mut self, event: Event<'t>, span: &Span) -> Result<PageNode, EditRefusal> {
         if self.depth > DEEPEST {
-            return Err(Refusal::at(span.start.line(), "the file is nested too deeply"));
+            return Err(EditRefusal::at(span.start.line(), "the file is nested too deeply"));
         }
         let tag = |tag: Option<std::borrow::Cow<'_, Tag>>| tag.map(|tag| tag.to_string());
         let mut place = self.bytes(span);
         let (kind, flow, anchor, tag) = match event {
             Event::Alias(anchor) => {
                 self.used.insert(anchor);
-                (Kind::Alias(anchor), false, 0, None)
+                (NodeKind::Alias(anchor), false, 0, None)
             }
             Event::Scalar(text, style, anchor, given) => {
                 let style = match style {
@@ -255,7 +259,7 @@ impl<'t> Builder<'t> {
                     ScalarStyle::DoubleQuoted => Style::Double,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
-                (Kind::Scalar(text.into_owned(), style), false, anchor, tag(given))
+                (NodeKind::Scalar(text.into_owned(), style), false, anchor, tag(given))
             }
             Event::SequenceStart(style, anchor, given) => {
                 self.depth += 1;
@@ -270,7 +274,7 @@ impl<'t> Builder<'t> {
                     }
                 }
                 self.depth -= 1;
-                (Kind::List(items), style == StructureStyle::Flow, anchor, tag(given))
+                (NodeKind::List(items), style == StructureStyle::Flow, anchor, tag(given))
             }
             Event::MappingStart(style, anchor, given) => {
                 self.depth += 1;
@@ -286,18 +290,18 @@ impl<'t> Builder<'t> {
                     let text = key.text().map(str::to_owned);
                     if text.is_some_and(|text| !keys.insert(text)) {
                         let why = "a key is there twice";
-                        return Err(Refusal::at(span.start.line(), why));
+                        return Err(EditRefusal::at(span.start.line(), why));
                     }
                     let (event, span) = self.inside()?;
                     let value = self.node(event, &span)?;
                     entries.push((key, value));
                 }
                 self.depth -= 1;
-                (Kind::Map(entries), style == StructureStyle::Flow, anchor, tag(given))
+                (NodeKind::Map(entries), style == StructureStyle::Flow, anchor, tag(given))
             }
-            _ => (Kind::Scalar(String::new(), Style::Plain), false, 0, None),
+            _ => (NodeKind::Scalar(String::new(), Style::Plain), false, 0, None),
         };
-        let node = Node { kind, flow, anchor, tag, span: place };
+        let node = PageNode { kind, flow, anchor, tag, span: place };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }

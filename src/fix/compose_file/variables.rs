@@ -1,13 +1,13 @@
 //! The environment of a service.
 
-use super::page::{New, Page};
-use super::tree::{Kind, Node, Style};
-use super::words::{Origin, origin};
-use super::{Refusal, merged, resolved, service};
+use super::page::{ComposePage, New};
+use super::tree::{NodeKind, PageNode, Style};
+use super::words::{WordOrigin, origin};
+use super::{EditRefusal, merged, resolved, service};
 
 /// A service's environment and where it says something of one variable.
-struct Environment<'n> {
-    page: Page,
+struct EnvironmentBlock<'n> {
+    page: ComposePage,
     service: Vec<usize>,
     /// The number of `environment` among the service's keys.
     block: Option<usize>,
@@ -26,9 +26,9 @@ enum Way {
     Braces(Style),
 }
 
-impl<'n> Environment<'n> {
-    fn read(text: &str, name_of_service: &str, name: &'n str) -> Result<Self, Refusal> {
-        let page = Page::read(text)?;
+impl<'n> EnvironmentBlock<'n> {
+    fn read(text: &str, name_of_service: &str, name: &'n str) -> Result<Self, EditRefusal> {
+        let page = ComposePage::read(text)?;
         let path = service(&page, name_of_service)?;
         let of = format!("`environment` of service {name_of_service}");
         let node = page.own(&path)?;
@@ -39,20 +39,20 @@ impl<'n> Environment<'n> {
             let environment = page.own(&environment).map_err(|refusal| refusal.of(&of))?;
             let line = page.line_of(environment);
             match &environment.kind {
-                Kind::Map(_) => {
+                NodeKind::Map(_) => {
                     found.extend(environment.index(name));
                     let given = merged(&page, environment, name).is_some();
                     if given && found.is_empty() {
                         let why = format!("{of} has {name} from a merge key (`<<`)");
-                        return Err(Refusal::at(line, why));
+                        return Err(EditRefusal::at(line, why));
                     }
                 }
-                Kind::List(items) => {
+                NodeKind::List(items) => {
                     for (index, item) in items.iter().enumerate() {
                         let line = page.line_of(item);
                         let Some(text) = resolved(&page, item).text() else {
                             let why = format!("{of} has an entry that is not a text");
-                            return Err(Refusal::at(line, why));
+                            return Err(EditRefusal::at(line, why));
                         };
                         if text.split('=').next() == Some(name) {
                             found.push(index);
@@ -61,12 +61,15 @@ impl<'n> Environment<'n> {
                 }
                 _ if environment.is_null() => {}
                 _ => {
-                    return Err(Refusal::at(line, format!("{of} is neither a mapping nor a list")));
+                    return Err(EditRefusal::at(
+                        line,
+                        format!("{of} is neither a mapping nor a list"),
+                    ));
                 }
             }
         } else if merged(&page, node, "environment").is_some() {
             let why = format!("{of} comes from a merge key (`<<`)");
-            return Err(Refusal::at(page.line_of(node), why));
+            return Err(EditRefusal::at(page.line_of(node), why));
         }
         Ok(Self { page, service: path, block, name, of, found })
     }
@@ -76,18 +79,18 @@ impl<'n> Environment<'n> {
         self.service.iter().copied().chain(block).chain(rest.iter().copied()).collect()
     }
 
-    fn node(&self) -> Option<&Node> {
+    fn node(&self) -> Option<&PageNode> {
         self.block.and_then(|_| self.page.tree.root.at(&self.path(&[])))
     }
 
     /// The number of the variable's one entry.
-    fn one(&self) -> Result<Option<usize>, Refusal> {
+    fn one(&self) -> Result<Option<usize>, EditRefusal> {
         match self.found.as_slice() {
             [] => Ok(None),
             [index] => Ok(Some(*index)),
             [_, second, ..] => {
                 let why = format!("{} has {} twice", self.of, self.name);
-                Err(Refusal::at(self.line(*second), why))
+                Err(EditRefusal::at(self.line(*second), why))
             }
         }
     }
@@ -95,19 +98,19 @@ impl<'n> Environment<'n> {
     /// The line of an entry.
     fn line(&self, index: usize) -> usize {
         let node = self.node().and_then(|node| match &node.kind {
-            Kind::Map(entries) => entries.get(index).map(|(key, _)| key),
+            NodeKind::Map(entries) => entries.get(index).map(|(key, _)| key),
             _ => node.child(index),
         });
         node.map_or(1, |node| self.page.line_of(node))
     }
 
     /// How the value of an entry comes about.
-    fn origin(&self, index: usize) -> Result<Origin, Refusal> {
-        let refusal = |refusal: Refusal| refusal.of(&format!("{} in {}", self.name, self.of));
+    fn origin(&self, index: usize) -> Result<WordOrigin, EditRefusal> {
+        let refusal = |refusal: EditRefusal| refusal.of(&format!("{} in {}", self.name, self.of));
         let node = self.page.own(&self.path(&[index])).map_err(refusal)?;
-        let is_list = self.node().is_some_and(|node| matches!(node.kind, Kind::List(_)));
+        let is_list = self.node().is_some_and(|node| matches!(node.kind, NodeKind::List(_)));
         let line = self.line(index);
-        let text = node.text().ok_or_else(|| refusal(Refusal::at(line, "it is not a text")))?;
+        let text = node.text().ok_or_else(|| refusal(EditRefusal::at(line, "it is not a text")))?;
         let value = if is_list {
             text.split_once('=').map(|(_, value)| value)
         } else {
@@ -117,14 +120,14 @@ impl<'n> Environment<'n> {
     }
 
     /// Gives an entry that has a value one from outside.
-    fn take(&self, index: usize) -> Result<String, Refusal> {
+    fn take(&self, index: usize) -> Result<String, EditRefusal> {
         let name = self.name;
         let path = self.path(&[index]);
         // A text behind a `|` begins on another line than its key.
-        let of_entry = |refusal: Refusal| {
-            Refusal { line: self.line(index), ..refusal }.of(&format!("{name} in {}", self.of))
+        let of_entry = |refusal: EditRefusal| {
+            EditRefusal { line: self.line(index), ..refusal }.of(&format!("{name} in {}", self.of))
         };
-        let is_list = self.node().is_some_and(|node| matches!(node.kind, Kind::List(_)));
+        let is_list = self.node().is_some_and(|node| matches!(node.kind, NodeKind::List(_)));
         let new = match (is_list, way(self.node(), self.node())) {
             (false, _) => format!("${{{name}}}"),
             (true, Way::Bare) => name.to_owned(),
@@ -136,24 +139,24 @@ impl<'n> Environment<'n> {
 
 /// How most of an environment's entries do it: by those of `node`, and where there are none by
 /// those of `near`.
-fn way(node: Option<&Node>, near: Option<&Node>) -> Way {
-    let count = |node: Option<&Node>| {
+fn way(node: Option<&PageNode>, near: Option<&PageNode>) -> Way {
+    let count = |node: Option<&PageNode>| {
         let mut bare = 0;
         let mut braces = Vec::new();
-        for item in node.map(Node::items).unwrap_or_default() {
+        for item in node.map(PageNode::items).unwrap_or_default() {
             match item.text().map(|text| text.split_once('=')) {
                 Some(None) => bare += 1,
-                Some(Some((name, value))) if origin(Some(value), name) == Origin::Same => {
+                Some(Some((name, value))) if origin(Some(value), name) == WordOrigin::Same => {
                     braces.push(Style::Plain);
                 }
                 _ => {}
             }
         }
-        for (key, value) in node.map(Node::entries).unwrap_or_default() {
+        for (key, value) in node.map(PageNode::entries).unwrap_or_default() {
             let (Some(key), Some(text)) = (key.text(), value.text()) else { continue };
             if value.is_null() {
                 bare += 1;
-            } else if origin(Some(text), key) == Origin::Same {
+            } else if origin(Some(text), key) == WordOrigin::Same {
                 braces.push(value.style().unwrap_or(Style::Plain));
             }
         }
@@ -163,7 +166,7 @@ fn way(node: Option<&Node>, near: Option<&Node>) -> Way {
         (0, braces) if braces.is_empty() => count(near),
         counted => counted,
     };
-    let is_list = node.or(near).is_none_or(|node| matches!(node.kind, Kind::List(_)));
+    let is_list = node.or(near).is_none_or(|node| matches!(node.kind, NodeKind::List(_)));
     match braces.last() {
         Some(style) if braces.len() > bare => Way::Braces(*style),
         None if bare == 0 && !is_list => Way::Braces(quotes(node.or(near))),
@@ -172,8 +175,8 @@ fn way(node: Option<&Node>, near: Option<&Node>) -> Way {
 }
 
 /// The quotes round the values of a mapping.
-fn quotes(node: Option<&Node>) -> Style {
-    let entries = node.map(Node::entries).unwrap_or_default();
+fn quotes(node: Option<&PageNode>) -> Style {
+    let entries = node.map(PageNode::entries).unwrap_or_default();
     let styles = entries.iter().rev().filter(|(_, value)| !value.is_null());
     styles
         .filter_map(|(_, value)| value.style())
@@ -181,35 +184,37 @@ fn quotes(node: Option<&Node>) -> Style {
         .unwrap_or(Style::Plain)
 }
 
-pub(super) fn pass(text: &str, service: &str, name: &str) -> Result<String, Refusal> {
-    let environment = Environment::read(text, service, name)?;
+pub(super) fn pass(text: &str, service: &str, name: &str) -> Result<String, EditRefusal> {
+    let environment = EnvironmentBlock::read(text, service, name)?;
     let Some(index) = environment.one()? else { return add(&environment) };
     let line = environment.line(index);
     let of = &environment.of;
     match environment.origin(index)? {
-        Origin::Passed | Origin::Same => Ok(text.to_owned()),
-        Origin::Empty => environment.take(index),
-        Origin::Literal => {
-            Err(Refusal::at(line, format!("{of} has a value of its own for {name}")))
+        WordOrigin::Passed | WordOrigin::Same => Ok(text.to_owned()),
+        WordOrigin::Empty => environment.take(index),
+        WordOrigin::Literal => {
+            Err(EditRefusal::at(line, format!("{of} has a value of its own for {name}")))
         }
-        Origin::Made => Err(Refusal::at(line, format!("{of} builds {name} from other variables"))),
+        WordOrigin::Made => {
+            Err(EditRefusal::at(line, format!("{of} builds {name} from other variables")))
+        }
     }
 }
 
 /// Adds an entry that takes the variable from outside.
-fn add(environment: &Environment<'_>) -> Result<String, Refusal> {
-    let Environment { page, service, block, name, of, .. } = environment;
-    let of_entry = |refusal: Refusal| refusal.of(of);
+fn add(environment: &EnvironmentBlock<'_>) -> Result<String, EditRefusal> {
+    let EnvironmentBlock { page, service, block, name, of, .. } = environment;
+    let of_entry = |refusal: EditRefusal| refusal.of(of);
     let node = environment.node();
     let is_there = node.is_some_and(|node| !node.is_null());
     // A new block looks like the first one of another service.
-    let services = page.tree.root.get("services").map(Node::entries).unwrap_or_default();
+    let services = page.tree.root.get("services").map(PageNode::entries).unwrap_or_default();
     let near = services.iter().find_map(|(_, service)| {
         service.get("environment").filter(|near| !near.is_null() && !near.is_empty())
     });
     let own = node.filter(|_| is_there);
     let way = way(own, near);
-    let is_list = own.or(near).is_none_or(|node| matches!(node.kind, Kind::List(_)));
+    let is_list = own.or(near).is_none_or(|node| matches!(node.kind, NodeKind::List(_)));
     let braces = format!("${{{name}}}");
     let item = match way {
         Way::Bare => (*name).to_owned(),
@@ -246,27 +251,27 @@ fn add(environment: &Environment<'_>) -> Result<String, Refusal> {
     }
 }
 
-pub(super) fn interpolate(text: &str, service: &str, name: &str) -> Result<String, Refusal> {
-    let environment = Environment::read(text, service, name)?;
+pub(super) fn interpolate(text: &str, service: &str, name: &str) -> Result<String, EditRefusal> {
+    let environment = EnvironmentBlock::read(text, service, name)?;
     let of = &environment.of;
     let Some(index) = environment.one()? else {
         let line = environment.page.line_of(environment.page.own(&environment.service)?);
-        return Err(Refusal::at(line, format!("{of} does not set {name}")));
+        return Err(EditRefusal::at(line, format!("{of} does not set {name}")));
     };
     match environment.origin(index)? {
-        Origin::Passed | Origin::Same => Ok(text.to_owned()),
-        Origin::Empty | Origin::Literal => environment.take(index),
-        Origin::Made => {
+        WordOrigin::Passed | WordOrigin::Same => Ok(text.to_owned()),
+        WordOrigin::Empty | WordOrigin::Literal => environment.take(index),
+        WordOrigin::Made => {
             let why = format!("{of} builds {name} from other variables");
-            Err(Refusal::at(environment.line(index), why))
+            Err(EditRefusal::at(environment.line(index), why))
         }
     }
 }
 
-pub(super) fn remove(text: &str, service: &str, name: &str) -> Result<String, Refusal> {
-    let environment = Environment::read(text, service, name)?;
+pub(super) fn remove(text: &str, service: &str, name: &str) -> Result<String, EditRefusal> {
+    let environment = EnvironmentBlock::read(text, service, name)?;
     let Some(index) = environment.found.last().copied() else { return Ok(text.to_owned()) };
-    let of_entry = |refusal: Refusal| refusal.of(&environment.of);
+    let of_entry = |refusal: EditRefusal| refusal.of(&environment.of);
     let page = &environment.page;
     let path = environment.path(&[]);
     let node = page.own(&path).map_err(of_entry)?;
@@ -277,7 +282,7 @@ pub(super) fn remove(text: &str, service: &str, name: &str) -> Result<String, Re
         let entry = page.own(&environment.service)?.entries().get(block);
         if entry.is_some_and(|entry| page.has_comment(entry)) {
             let why = format!("{name} is the only entry of {}, next to comments", environment.of);
-            return Err(Refusal::at(page.line_of(node), why));
+            return Err(EditRefusal::at(page.line_of(node), why));
         }
         return page.remove(&environment.service, block).map_err(of_entry);
     }

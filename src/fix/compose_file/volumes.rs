@@ -1,20 +1,20 @@
 //! What a service mounts, and the volumes of the top level.
 
-use super::page::{New, Page};
-use super::tree::{Kind, Node, Style};
+use super::page::{ComposePage, New};
+use super::tree::{NodeKind, PageNode, Style};
 use super::words::parts;
-use super::{Refusal, merged, resolved, service};
+use super::{EditRefusal, merged, resolved, service};
 
 /// One entry of a service's `volumes`.
-struct Mount {
+struct MountEdit {
     index: usize,
     line: usize,
     source: Option<String>,
     target: String,
-    form: Form,
+    form: MountForm,
 }
 
-enum Form {
+enum MountForm {
     /// `source:target:options`.
     Short,
     /// A mapping.
@@ -23,7 +23,7 @@ enum Form {
     Alias,
 }
 
-impl Mount {
+impl MountEdit {
     fn is_over(&self, target: &str) -> bool {
         clean(&self.target) == clean(target)
     }
@@ -37,16 +37,16 @@ fn clean(path: &str) -> String {
 
 /// A service's list and its entries.
 struct Mounts {
-    page: Page,
+    page: ComposePage,
     service: Vec<usize>,
     /// The number of `volumes` among the service's keys.
     block: Option<usize>,
-    entries: Vec<Mount>,
+    entries: Vec<MountEdit>,
 }
 
 impl Mounts {
-    fn read(text: &str, name: &str) -> Result<Self, Refusal> {
-        let page = Page::read(text)?;
+    fn read(text: &str, name: &str) -> Result<Self, EditRefusal> {
+        let page = ComposePage::read(text)?;
         let path = service(&page, name)?;
         let what = format!("`volumes` of service {name}");
         let node = page.own(&path)?;
@@ -55,7 +55,7 @@ impl Mounts {
         match block {
             None if merged(&page, node, "volumes").is_some() => {
                 let why = format!("{what} comes from a merge key (`<<`)");
-                return Err(Refusal::at(page.line_of(node), why));
+                return Err(EditRefusal::at(page.line_of(node), why));
             }
             None => {}
             Some(index) => {
@@ -63,13 +63,13 @@ impl Mounts {
                 let list = page.own(&list).map_err(|refusal| refusal.of(&what))?;
                 let line = page.line_of(list);
                 match &list.kind {
-                    Kind::List(items) => {
+                    NodeKind::List(items) => {
                         for (index, item) in items.iter().enumerate() {
                             entries.push(mount(&page, index, item)?);
                         }
                     }
                     _ if list.is_null() => {}
-                    _ => return Err(Refusal::at(line, format!("{what} is not a list"))),
+                    _ => return Err(EditRefusal::at(line, format!("{what} is not a list"))),
                 }
             }
         }
@@ -81,51 +81,51 @@ impl Mounts {
         self.service.iter().copied().chain(block).chain(rest.iter().copied()).collect()
     }
 
-    fn over(&self, target: &str) -> Result<Option<&Mount>, Refusal> {
+    fn over(&self, target: &str) -> Result<Option<&MountEdit>, EditRefusal> {
         if let Some(unsure) = self.entries.iter().find(|mount| mount.target.contains('$')) {
             let why = format!("whether an entry mounts over {target} depends on a variable");
-            return Err(Refusal::at(unsure.line, why));
+            return Err(EditRefusal::at(unsure.line, why));
         }
-        let found: Vec<&Mount> =
+        let found: Vec<&MountEdit> =
             self.entries.iter().filter(|mount| mount.is_over(target)).collect();
         one(&found, &format!("the mount over {target}"))
     }
 }
 
 /// The one entry of these, if there is one.
-fn one<'m>(found: &[&'m Mount], what: &str) -> Result<Option<&'m Mount>, Refusal> {
+fn one<'m>(found: &[&'m MountEdit], what: &str) -> Result<Option<&'m MountEdit>, EditRefusal> {
     match found {
         [] => Ok(None),
-        [one] if matches!(one.form, Form::Alias) => {
-            Err(Refusal::at(one.line, format!("{what} is an alias (`*…`)")))
+        [one] if matches!(one.form, MountForm::Alias) => {
+            Err(EditRefusal::at(one.line, format!("{what} is an alias (`*…`)")))
         }
         [one] => Ok(Some(one)),
-        [_, second, ..] => Err(Refusal::at(second.line, format!("{what} exists twice"))),
+        [_, second, ..] => Err(EditRefusal::at(second.line, format!("{what} exists twice"))),
     }
 }
 
-fn mount(page: &Page, index: usize, item: &Node) -> Result<Mount, Refusal> {
+fn mount(page: &ComposePage, index: usize, item: &PageNode) -> Result<MountEdit, EditRefusal> {
     let line = page.line_of(item);
     let node = resolved(page, item);
     let is_alias = !std::ptr::eq(node, item);
     let text = |key: &str| {
         let node = node.get(key).or_else(|| merged(page, node, key));
-        node.map(|node| resolved(page, node)).and_then(Node::text).map(str::to_owned)
+        node.map(|node| resolved(page, node)).and_then(PageNode::text).map(str::to_owned)
     };
     let (source, target, form) = match &node.kind {
-        Kind::Map(_) => (text("source"), text("target").unwrap_or_default(), Form::Long),
-        Kind::Scalar(spec, _) => {
+        NodeKind::Map(_) => (text("source"), text("target").unwrap_or_default(), MountForm::Long),
+        NodeKind::Scalar(spec, _) => {
             let parts = parts(spec);
             let part = |index: usize| parts.get(index).map(|part| (*part).to_owned());
             match part(1) {
-                Some(target) => (part(0), target, Form::Short),
-                None => (None, part(0).unwrap_or_default(), Form::Short),
+                Some(target) => (part(0), target, MountForm::Short),
+                None => (None, part(0).unwrap_or_default(), MountForm::Short),
             }
         }
-        _ => return Err(Refusal::at(line, "an entry of `volumes` is not a mount")),
+        _ => return Err(EditRefusal::at(line, "an entry of `volumes` is not a mount")),
     };
-    let form = if is_alias { Form::Alias } else { form };
-    Ok(Mount { index, line, source, target, form })
+    let form = if is_alias { MountForm::Alias } else { form };
+    Ok(MountEdit { index, line, source, target, form })
 }
 
 pub(super) fn mount_over(
@@ -133,27 +133,30 @@ pub(super) fn mount_over(
     name: &str,
     key: &str,
     target: &str,
-) -> Result<String, Refusal> {
+) -> Result<String, EditRefusal> {
     if key.len() == 1 {
-        return Err(Refusal::at(1, format!("Compose reads {key}:{target} as a path on a drive")));
+        return Err(EditRefusal::at(
+            1,
+            format!("Compose reads {key}:{target} as a path on a drive"),
+        ));
     }
     let mounts = Mounts::read(text, name)?;
     let page = &mounts.page;
     let node = page.own(&mounts.service)?;
     if let Some(tmpfs) = node.get("tmpfs").or_else(|| merged(page, node, "tmpfs")) {
         let tmpfs = resolved(page, tmpfs);
-        let items: Vec<&Node> = match &tmpfs.kind {
-            Kind::List(items) => items.iter().map(|item| resolved(page, item)).collect(),
+        let items: Vec<&PageNode> = match &tmpfs.kind {
+            NodeKind::List(items) => items.iter().map(|item| resolved(page, item)).collect(),
             _ => vec![tmpfs],
         };
         let mut paths = items.iter().filter_map(|item| item.text()?.split(':').next());
         if paths.any(|path| clean(path) == clean(target)) {
             let why = format!("`tmpfs` of service {name} covers {target}");
-            return Err(Refusal::at(page.line_of(tmpfs), why));
+            return Err(EditRefusal::at(page.line_of(tmpfs), why));
         }
     }
     let what = format!("`volumes` of service {name}");
-    let of_entry = |refusal: Refusal| refusal.of(&what);
+    let of_entry = |refusal: EditRefusal| refusal.of(&what);
     let spec = format!("{key}:{target}");
     let Some(old) = mounts.over(target)? else {
         let new = New::List(vec![(spec.clone(), Style::Plain)]);
@@ -168,17 +171,22 @@ pub(super) fn mount_over(
     };
     let path = mounts.path(&[old.index]);
     match old.form {
-        Form::Short if old.source.as_deref() == Some(key) => Ok(text.to_owned()),
-        Form::Short => page.replace(&path, &spec).map_err(of_entry),
+        MountForm::Short if old.source.as_deref() == Some(key) => Ok(text.to_owned()),
+        MountForm::Short => page.replace(&path, &spec).map_err(of_entry),
         _ => long_to_volume(text, page, &path, key).map_err(of_entry),
     }
 }
 
 /// A long form becomes one of a volume: its `type` and its `source` change.
-fn long_to_volume(text: &str, page: &Page, path: &[usize], key: &str) -> Result<String, Refusal> {
+fn long_to_volume(
+    text: &str,
+    page: &ComposePage,
+    path: &[usize],
+    key: &str,
+) -> Result<String, EditRefusal> {
     let node = page.own(path)?;
     let line = page.line_of(node);
-    let is_volume = node.get("type").and_then(Node::text) == Some("volume");
+    let is_volume = node.get("type").and_then(PageNode::text) == Some("volume");
     for (name, value) in node.entries() {
         let line = page.line_of(name);
         let name = name.text().unwrap_or_default();
@@ -189,14 +197,14 @@ fn long_to_volume(text: &str, page: &Page, path: &[usize], key: &str) -> Result<
                 || (name == "volume" && value.get("subpath").is_none()));
         if !is_plain && !is_kept {
             let why = format!("the entry has options of its own (`{name}`)");
-            return Err(Refusal::at(line, why));
+            return Err(EditRefusal::at(line, why));
         }
     }
     let (Some(kind), Some(_)) = (node.index("type"), node.get("target")) else {
-        return Err(Refusal::at(line, "the entry has no `type` or no `target`"));
+        return Err(EditRefusal::at(line, "the entry has no `type` or no `target`"));
     };
     let source = node.index("source");
-    let has = |source: usize| node.child(source).and_then(Node::text) == Some(key);
+    let has = |source: usize| node.child(source).and_then(PageNode::text) == Some(key);
     if is_volume && source.is_some_and(has) {
         return Ok(text.to_owned());
     }
@@ -214,13 +222,13 @@ fn long_to_volume(text: &str, page: &Page, path: &[usize], key: &str) -> Result<
     if is_volume {
         return Ok(text);
     }
-    let page = Page::read(&text)?;
+    let page = ComposePage::read(&text)?;
     // An entry that was added follows the type.
     page.replace(&child(kind), "volume")
 }
 
-pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<String, Refusal> {
-    let page = Page::read(text)?;
+pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<String, EditRefusal> {
+    let page = ComposePage::read(text)?;
     let root = &page.tree.root;
     let new = match adopt {
         None => New::Nothing,
@@ -230,22 +238,22 @@ pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
         ]),
     };
     let all = || New::Map(vec![(key.to_owned(), new.clone())]);
-    let of_entry = |refusal: Refusal| refusal.of("`volumes` of the top level");
+    let of_entry = |refusal: EditRefusal| refusal.of("`volumes` of the top level");
     let Some(block) = root.index("volumes") else {
         return page.add_at_end("volumes", &all()).map_err(of_entry);
     };
     let volumes = page.own(&[block]).map_err(of_entry)?;
     let line = page.line_of(volumes);
-    let is_map = matches!(volumes.kind, Kind::Map(_));
+    let is_map = matches!(volumes.kind, NodeKind::Map(_));
     if volumes.is_null() || (is_map && volumes.is_empty()) {
         return page.fill(&[], block, &all()).map_err(of_entry);
     }
     if !is_map {
-        return Err(of_entry(Refusal::at(line, "it is not a mapping")));
+        return Err(of_entry(EditRefusal::at(line, "it is not a mapping")));
     }
     let Some(index) = volumes.index(key) else {
         if merged(&page, volumes, key).is_some() {
-            return Err(of_entry(Refusal::at(
+            return Err(of_entry(EditRefusal::at(
                 line,
                 format!("{key} comes from a merge key (`<<`)"),
             )));
@@ -253,7 +261,7 @@ pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
         return page.add_entry(&[block], None, key, &new).map_err(of_entry);
     };
     let Some(name) = adopt else { return Ok(text.to_owned()) };
-    let of_entry = |refusal: Refusal| refusal.of(&format!("volume {key}"));
+    let of_entry = |refusal: EditRefusal| refusal.of(&format!("volume {key}"));
     let path = [block, index];
     let volume = page.own(&path).map_err(of_entry)?;
     if volume.is_null() || volume.is_empty() {
@@ -263,8 +271,8 @@ pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
 }
 
 /// A volume's declaration, which says something already, becomes that of an existing volume.
-fn take(text: &str, path: &[usize], name: &str) -> Result<String, Refusal> {
-    let page = Page::read(text)?;
+fn take(text: &str, path: &[usize], name: &str) -> Result<String, EditRefusal> {
+    let page = ComposePage::read(text)?;
     let volume = page.own(path)?;
     for (key, value) in volume.entries() {
         let line = page.line_of(key);
@@ -281,11 +289,11 @@ fn take(text: &str, path: &[usize], name: &str) -> Result<String, Refusal> {
                 "external" => "its `external` is not just `true` or `false`".to_owned(),
                 key => format!("`{key}` and `external` exclude each other"),
             };
-            return Err(Refusal::at(line, why));
+            return Err(EditRefusal::at(line, why));
         }
     }
     let child = |index: usize| [path, &[index]].concat();
-    let value = |key: &str| volume.get(key).and_then(Node::text);
+    let value = |key: &str| volume.get(key).and_then(PageNode::text);
     // One step at a time: each returns a text that is parsed again.
     let next = match (value("external"), value("name")) {
         (None, _) => page.add_entry(path, Some(0), "external", &New::True)?,

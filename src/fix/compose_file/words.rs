@@ -4,7 +4,7 @@ use super::tree::Style;
 
 /// Where a scalar is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum WordForm {
     /// Behind a key or a dash.
     Block,
     /// Within brackets or braces.
@@ -13,7 +13,7 @@ pub(super) enum Form {
 
 /// A text as a scalar of this style, and the style that it got: without quotes only where nobody
 /// could take it for anything but this text. `None` when it would need escapes.
-pub(super) fn written(text: &str, style: Style, form: Form) -> Option<(String, Style)> {
+pub(super) fn written(text: &str, style: Style, form: WordForm) -> Option<(String, Style)> {
     let strange = |char: char| char.is_control() || char == '\u{feff}';
     if text.contains(strange) {
         return None;
@@ -26,13 +26,13 @@ pub(super) fn written(text: &str, style: Style, form: Form) -> Option<(String, S
     }
 }
 
-fn is_plain(text: &str, form: Form) -> bool {
+fn is_plain(text: &str, form: WordForm) -> bool {
     const WORDS: [&str; 8] = ["true", "false", "null", "yes", "no", "on", "off", "y"];
     let begins = text.starts_with(|char: char| char.is_ascii_alphabetic() || "/_$".contains(char));
     let usual = |char: char| {
         char.is_ascii_alphanumeric()
             || "/_$.-:=".contains(char)
-            || (form == Form::Block && "{}?+,".contains(char))
+            || (form == WordForm::Block && "{}?+,".contains(char))
     };
     let word = text.to_ascii_lowercase();
     begins
@@ -70,7 +70,7 @@ pub(super) fn parts(spec: &str) -> Vec<&str> {
 
 /// How a variable's value comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum WordOrigin {
     /// Nothing is written: `- NAME`, `NAME:`; it is passed through.
     Passed,
     /// It is taken from the variable of the same name (`${NAME}`, `${NAME:-default}`).
@@ -84,16 +84,16 @@ pub(super) enum Origin {
 }
 
 /// Where the value of `name` comes from; `None` if it has none.
-pub(super) fn origin(value: Option<&str>, name: &str) -> Origin {
-    let Some(value) = value else { return Origin::Passed };
+pub(super) fn origin(value: Option<&str>, name: &str) -> WordOrigin {
+    let Some(value) = value else { return WordOrigin::Passed };
     if value.is_empty() {
-        Origin::Empty
+        WordOrigin::Empty
     } else if value.strip_prefix('$').is_some_and(|rest| is_same(rest, name)) {
-        Origin::Same
+        WordOrigin::Same
     } else if value.replace("$$", "").contains('$') {
-        Origin::Made
+        WordOrigin::Made
     } else {
-        Origin::Literal
+        WordOrigin::Literal
     }
 }
 
@@ -123,19 +123,19 @@ mod tests {
     #[test]
     fn quotes_are_there_where_they_must_be() {
         for (text, style, form, expected) in [
-            ("data:/a", Style::Plain, Form::Block, Some("data:/a")),
-            ("data:/a", Style::Single, Form::Block, Some("'data:/a'")),
-            ("A=${A}", Style::Plain, Form::Block, Some("A=${A}")),
-            ("A=${A}", Style::Plain, Form::Flow, Some("\"A=${A}\"")),
-            ("1e3", Style::Plain, Form::Block, Some("\"1e3\"")),
-            ("True", Style::Plain, Form::Block, Some("\"True\"")),
-            ("n", Style::Plain, Form::Block, Some("\"n\"")),
-            ("a: b", Style::Plain, Form::Block, Some("\"a: b\"")),
-            ("a #b", Style::Plain, Form::Block, Some("\"a #b\"")),
-            ("it's", Style::Single, Form::Block, Some("\"it's\"")),
-            ("a\"b", Style::Plain, Form::Block, None),
-            ("a\nb", Style::Plain, Form::Block, None),
-            ("", Style::Plain, Form::Block, Some("\"\"")),
+            ("data:/a", Style::Plain, WordForm::Block, Some("data:/a")),
+            ("data:/a", Style::Single, WordForm::Block, Some("'data:/a'")),
+            ("A=${A}", Style::Plain, WordForm::Block, Some("A=${A}")),
+            ("A=${A}", Style::Plain, WordForm::Flow, Some("\"A=${A}\"")),
+            ("1e3", Style::Plain, WordForm::Block, Some("\"1e3\"")),
+            ("True", Style::Plain, WordForm::Block, Some("\"True\"")),
+            ("n", Style::Plain, WordForm::Block, Some("\"n\"")),
+            ("a: b", Style::Plain, WordForm::Block, Some("\"a: b\"")),
+            ("a #b", Style::Plain, WordForm::Block, Some("\"a #b\"")),
+            ("it's", Style::Single, WordForm::Block, Some("\"it's\"")),
+            ("a\"b", Style::Plain, WordForm::Block, None),
+            ("a\nb", Style::Plain, WordForm::Block, None),
+            ("", Style::Plain, WordForm::Block, Some("\"\"")),
         ] {
             let shown = written(text, style, form).map(|(shown, _)| shown);
             assert_eq!(shown.as_deref(), expected, "{text:?}");
@@ -160,21 +160,21 @@ mod tests {
     #[test]
     fn a_value_is_known_by_its_form() {
         for (value, expected) in [
-            (None, Origin::Passed),
-            (Some(""), Origin::Empty),
-            (Some("x"), Origin::Literal),
-            (Some("a$$b"), Origin::Literal),
-            (Some("$A"), Origin::Same),
-            (Some("${A}"), Origin::Same),
-            (Some("${A:-x}"), Origin::Same),
-            (Some("${A-${B:-c}}"), Origin::Same),
-            (Some("${A:?set it}"), Origin::Same),
-            (Some("${A:+x}"), Origin::Made),
-            (Some("${AB}"), Origin::Made),
-            (Some("${A}${B}"), Origin::Made),
-            (Some("${A}x"), Origin::Made),
-            (Some("$AB"), Origin::Made),
-            (Some("$B"), Origin::Made),
+            (None, WordOrigin::Passed),
+            (Some(""), WordOrigin::Empty),
+            (Some("x"), WordOrigin::Literal),
+            (Some("a$$b"), WordOrigin::Literal),
+            (Some("$A"), WordOrigin::Same),
+            (Some("${A}"), WordOrigin::Same),
+            (Some("${A:-x}"), WordOrigin::Same),
+            (Some("${A-${B:-c}}"), WordOrigin::Same),
+            (Some("${A:?set it}"), WordOrigin::Same),
+            (Some("${A:+x}"), WordOrigin::Made),
+            (Some("${AB}"), WordOrigin::Made),
+            (Some("${A}${B}"), WordOrigin::Made),
+            (Some("${A}x"), WordOrigin::Made),
+            (Some("$AB"), WordOrigin::Made),
+            (Some("$B"), WordOrigin::Made),
         ] {
             assert_eq!(origin(value, "A"), expected, "{value:?}");
         }
