@@ -14,9 +14,9 @@ pub(crate) struct Candidate<'a> {
     pub(crate) project: &'a str,
 }
 
-/// Volumes with this deployment's key that were created for another project, that no running backend
-/// uses, and that are not known to contain something else; at most three. Empty, too, if they could
-/// not be checked.
+/// Volumes with this deployment's key that were created for another project, that no running
+/// backend uses, and that are not known to contain something else; at most three. Empty, too, if
+/// they could not be checked.
 pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
     look_for_candidates(evidence).unwrap_or_default()
 }

@@ -44,8 +44,8 @@ pub(crate) struct StoredElsewhere {
 }
 
 impl StoredElsewhere {
-    /// From the compose file and the container: a value in one of them is enough, and an empty value
-    /// counts as not set.
+    /// From the compose file and the container: a value in one of them is enough, and an empty
+    /// value counts as not set.
     pub(crate) fn of(service: &BackendService, container: Option<&Container>) -> Self {
         let pinned = |container: &Container| {
             container.secret.environment.seen().is_ok_and(|state| {

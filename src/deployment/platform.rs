@@ -1,8 +1,8 @@
 //! The platform that runs the backend: Compose, a panel, a cluster, a cloud.
 //!
-//! A platform is recognised only by a mark of its own: a label or a path of the container, a variable
-//! in the compose file, the host name or a header of its proxy. Without a mark the remedies are those
-//! for Compose.
+//! A platform is recognised only by a mark of its own: a label or a path of the container, a
+//! variable in the compose file, the host name or a header of its proxy. Without a mark the
+//! remedies are those for Compose.
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;

@@ -9,8 +9,8 @@ use crate::remedies::platform_steps::{self, Step};
 use crate::report::{Action, Command, ComposeCommand, ComposeVerb, Finding, Order, Remedy, Scope};
 
 /// The remedy that generates a key on the platform behind the URL, or on the panel of the compose
-/// file; `None` if neither is known to be a platform without Compose. The title is followed by where
-/// to run the command.
+/// file; `None` if neither is known to be a platform without Compose. The title is followed by
+/// where to run the command.
 pub(crate) fn mint_behind_url(evidence: &Evidence, title: &str) -> Option<Remedy> {
     let platform = behind_url(evidence).or_else(|| of_project(evidence))?;
     let terminal = platform_steps::terminal(&platform)?;

@@ -9,8 +9,8 @@ use crate::evidence::docker::{Container, DockerFacts, MountKind};
 use crate::remedies::command::doctor;
 use crate::report::{Action, MountAt, Remedy, Text};
 
-/// Copies the data that the container has now, in an anonymous volume, into a volume of the project.
-/// `None` if it is elsewhere.
+/// Copies the data that the container has now, in an anonymous volume, into a volume of the
+/// project. `None` if it is elsewhere.
 pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
     let attached = container.mount_over(&container.data_dir)?;
@@ -35,8 +35,8 @@ pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> 
     ))
 }
 
-/// Has this project's backend use the volume `volume`, which no running container uses. `None` if its
-/// secret would be overwritten at the start, or if it is not known which containers use it.
+/// Has this project's backend use the volume `volume`, which no running container uses. `None` if
+/// its secret would be overwritten at the start, or if it is not known which containers use it.
 pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
     let docker = evidence.docker.seen().ok()?;
@@ -228,8 +228,8 @@ fn declared_in(compose: &ComposeFacts, service: &BackendService, key: &str) -> S
     declared.map_or(&service.at, |volume| &volume.at).file.clone()
 }
 
-/// A key that the compose file does not have, of a volume that Docker does not have: nothing is ever
-/// overwritten.
+/// A key that the compose file does not have, of a volume that Docker does not have: nothing is
+/// ever overwritten.
 fn free_key(compose: &ComposeFacts, docker: &DockerFacts) -> Option<String> {
     let known = docker.volumes.seen().ok()?;
     let free = |key: &String| {

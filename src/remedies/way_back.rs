@@ -75,7 +75,7 @@ pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Vec<Remedy> {
     let entry = format!("`{key}: {{ external: true, name: \"{volume}\" }}`");
     let declared = compose.volumes.iter().find(|declared| declared.key == key);
     let edit = match declared {
-        Some(declared) => format!("Replace `{key}:` at {} with {entry}", declared.at),
+        Some(declared) => format!("Replace {} with {entry}", declared.at),
         None => format!("Add {entry} to the top-level `volumes:`"),
     };
     steps.push(Remedy::careful(edit));

@@ -1,5 +1,5 @@
-//! The data is in a directory of the host that is not suitable: the functions folder, one on another
-//! machine, or one that depends on where Compose was called.
+//! The data is in a directory of the host that is not suitable: the functions folder, one on
+//! another machine, or one that depends on where Compose was called.
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;

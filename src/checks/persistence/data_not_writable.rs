@@ -129,7 +129,7 @@ mod tests {
     use crate::evidence::docker::MountKind;
     use crate::evidence::endpoint::Reach;
 
-    fn told(evidence: &Evidence) -> Vec<String> {
+    fn found(evidence: &Evidence) -> Vec<String> {
         endpoint::told(run(evidence))
     }
 
@@ -144,31 +144,31 @@ mod tests {
         endpoint::unreachable(&mut dead, Reach::Refused);
         build::backend(&mut dead).state = "exited".into();
         build::backend(&mut dead).log = endpoint::log(&[]);
-        assert!(told(&dead).is_empty());
+        assert!(found(&dead).is_empty());
 
         let mut mounted = dead.clone();
         build::backend(&mut mounted).mounts = vec![read_only()];
-        assert_eq!(told(&mounted), ["data-not-writable error proven app-backend-1"]);
+        assert_eq!(found(&mounted), ["data-not-writable error proven app-backend-1"]);
         // A read-only mount elsewhere does not matter.
         build::backend(&mut mounted).mounts = vec![
             mount(MountKind::Named, Some("app_data"), "/convex/data"),
             crate::evidence::docker::Mount { target: "/certs".to_owned(), ..read_only() },
         ];
-        assert!(told(&mounted).is_empty());
+        assert!(found(&mounted).is_empty());
 
         let mut line = build::healthy();
         let mut declared = declared("volume", Some("data"), "/convex/data");
         declared.read_only = true;
         build::service(&mut line).mounts = vec![declared];
         build::backend(&mut line).mounts.clear();
-        assert_eq!(told(&line), ["data-not-writable error likely docker-compose.yml:7"]);
+        assert_eq!(found(&line), ["data-not-writable error likely docker-compose.yml:7"]);
 
         let mut logged = dead;
         build::backend(&mut logged).log = endpoint::log(&[
             "mkdir: cannot create directory '/convex/data/tmp': Permission denied",
         ]);
-        assert_eq!(told(&logged), ["data-not-writable error proven app-backend-1"]);
+        assert_eq!(found(&logged), ["data-not-writable error proven app-backend-1"]);
         build::backend(&mut logged).log = build::unseen();
-        assert_eq!(told(&logged), ["unknown"]);
+        assert_eq!(found(&logged), ["unknown"]);
     }
 }

@@ -9,6 +9,7 @@ use crate::deployment::data::{
     StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
 };
 use crate::deployment::key_judgement::is_of_unused_volume;
+use crate::deployment::platform::{Platform, of_project};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::{BackendService, DeclaredMount};
 use crate::evidence::docker::{Container, MountKind};
@@ -21,8 +22,8 @@ use crate::remedies::secret::pin;
 use crate::remedies::volumes::keep_own;
 use crate::report::{Certainty, Finding, FixPolicy, Level, Location, Remedy, Rule, Text};
 
-/// What follows from a data directory that is not persistent: a new secret, or, with the documents in
-/// SQL, a secret that does not outlive them.
+/// What follows from a data directory that is not persistent: a new secret, or, with the documents
+/// in SQL, a secret that does not outlive them.
 const LOSES_SECRET: &[&str] = &["sql-without-secret-persistence", "key-foreign", "key-rejected"];
 
 /// No line of the compose file mounts anything over the data directory.
@@ -102,7 +103,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(line) => finding.because(
             format!(
                 "Mounts {} at {}",
-                line.source.as_deref().unwrap_or(line.kind.as_str()),
+                line.source.as_deref().unwrap_or(if line.is_tmpfs() {
+                    "memory (tmpfs)"
+                } else {
+                    "an anonymous volume"
+                }),
                 line.target
             ),
             line.at.to_string(),
@@ -172,9 +177,9 @@ fn mounted(container: &Container) -> Text {
     }
 }
 
-/// What `convex-doctor fix` can do: save the secret if the data is in memory, else copy the data into
-/// a volume. If the key belongs to an unused volume, that volume is the one to use, and its own
-/// finding says how.
+/// What `convex-doctor fix` can do: save the secret if the data is in memory, else copy the data
+/// into a volume. If the key belongs to an unused volume, that volume is the one to use, and its
+/// own finding says how.
 fn by_own_command(evidence: &Evidence, container: &Container, rule: &Rule) -> Option<Remedy> {
     if rule.id == DATA_ON_TMPFS.id {
         return pin(evidence, container);
@@ -185,8 +190,8 @@ fn by_own_command(evidence: &Evidence, container: &Container, rule: &Rule) -> Op
     keep_own(evidence, container, rule.id)
 }
 
-/// The steps by hand: the data out, the lines, the data in. A container that was not checked may have
-/// data, so no command is named that would replace it.
+/// The steps by hand: the data out, the lines, the data in. A container that was not checked may
+/// have data, so no command is named that would replace it.
 fn by_hand(
     evidence: &Evidence,
     service: &BackendService,
@@ -200,14 +205,16 @@ fn by_hand(
     });
     let first = match container {
         Some(container) => Some(copy_out(container)),
-        None if evidence.docker.seen().is_err() => Some(
-            Remedy::careful(
-                "Run this where Docker is reachable: the data must be copied first. Do not run \
-                 `docker compose up -d` or `down` before that",
-            )
-            .run(doctor(evidence, []))
-            .step(),
-        ),
+        None if evidence.docker.seen().is_err() => {
+            let by_compose = of_project(evidence).is_none_or(|it| it == Platform::Compose);
+            let not_yet =
+                if by_compose { "run `docker compose up -d` or `down`" } else { "redeploy" };
+            let title = format!(
+                "Run this where Docker is reachable: the data must be copied first. Do not \
+                 {not_yet} before that"
+            );
+            Some(Remedy::careful(title).run(doctor(evidence, [])).step())
+        }
         None => None,
     };
     let last = match container {
@@ -260,8 +267,8 @@ fn judge<'a>(service: &'a BackendService, over: Option<&'a DeclaredMount>) -> Ju
     }
 }
 
-/// A named volume is always for data; a directory of the host only if its target suggests it (that of
-/// a config file or of the functions does not).
+/// A named volume is always for data; a directory of the host only if its target suggests it (that
+/// of a config file or of the functions does not).
 fn looks_meant_for_data(mount: &DeclaredMount) -> bool {
     let target = mount.target.trim_end_matches('/');
     let is_named_data = target.ends_with("/data")
@@ -374,8 +381,8 @@ mod tests {
         assert_eq!(run(&evidence), Ok(vec![]));
     }
 
-    /// What would replace the container is printed only if there is one whose data was copied before,
-    /// or none at all.
+    /// What would replace the container is printed only if there is one whose data was copied
+    /// before, or none at all.
     #[test]
     fn no_command_comes_before_the_data_is_copied() {
         let steps = |evidence: &Evidence| -> Vec<Vec<String>> {
@@ -400,20 +407,21 @@ mod tests {
     #[test]
     fn a_volume_does_not_restore_a_key() {
         let is_key = |action: &Action| matches!(action, Action::MintKey { .. });
-        let mints = |evidence: &Evidence| {
+        let generates = |evidence: &Evidence| {
             let found = run(evidence).unwrap();
             found[0].remedies.iter().any(|remedy| remedy.actions.iter().any(is_key))
         };
         let mut evidence = build::refused(&[]);
         build::service(&mut evidence).mounts.clear();
         build::backend(&mut evidence).mounts.clear();
-        assert!(mints(&evidence));
-        // A key that matches some secret belongs to another backend, which other findings are about.
+        assert!(generates(&evidence));
+        // A key that matches some secret belongs to another backend, which other findings are
+        // about.
         evidence.keys[0].trials.push(opened("theirs", vec![process("other-backend-1")]));
-        assert!(!mints(&evidence));
+        assert!(!generates(&evidence));
         evidence.keys[0].trials = vec![closed("ours", vec![process("app-backend-1")])];
         build::endpoint(&mut evidence).check_admin_key =
             build::answer(200, Body::KeyAccepted { read_only: Some(false) });
-        assert!(!mints(&evidence), "it is accepted");
+        assert!(!generates(&evidence), "it is accepted");
     }
 }

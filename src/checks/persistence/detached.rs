@@ -48,8 +48,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             found.push(finding(evidence, volume, Certainty::Proven, &what).level(level));
         }
     }
-    // By its name only: reported only if something is wrong, because every project with the official
-    // compose file has a volume `data`.
+    // By its name only: reported only if something is wrong, because every project with the
+    // official compose file has a volume `data`.
     if !key_is_accepted(evidence) {
         let named = look_for_candidates(evidence).and_then(|named| match fits_untested(evidence) {
             Some(unasked) if !named.is_empty() => Err(unasked),

@@ -1,5 +1,5 @@
-//! The compose file mounts a volume at the data directory, and the container does not have it; or the
-//! external volume does not exist.
+//! The compose file mounts a volume at the data directory, and the container does not have it; or
+//! the external volume does not exist.
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
@@ -49,7 +49,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let has = match attached.map(|Mount { kind, source, .. }| (kind, source.as_deref())) {
         None | Some((_, None)) => Text::from(format!("Has no volume at {}", container.data_dir)),
         Some((kind, Some(source))) => {
-            let what = if *kind == MountKind::Bind { "directory" } else { "volume" };
+            let what = match kind {
+                MountKind::Bind => "directory",
+                MountKind::Anonymous => "anonymous volume",
+                MountKind::Named | MountKind::Tmpfs => "volume",
+            };
             Text::from(format!("Has {what} {source} at {}", container.data_dir)).volume(source)
         }
     };
@@ -76,7 +80,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     finding.remedies.extend(by_own_command);
     let finding = finding.remedy(copy_out(container)).remedy(move_in(
         evidence,
-        format!("Recreate {} and copy the data in, if {wanted} has none", container.name),
+        format!("Recreate {} and copy the data in, unless {wanted} has newer data", container.name),
         &service.name,
         container,
     ));
@@ -171,8 +175,8 @@ mod tests {
         }
     }
 
-    /// The volume that the file declares exists: only a copy that a fix made of this container's own
-    /// volume may be passed over.
+    /// The volume that the file declares exists: only a copy that a fix made of this container's
+    /// own volume may be passed over.
     #[test]
     fn the_copy_of_an_interrupted_fix_is_made_again() {
         let hex = "b".repeat(64);

@@ -1,5 +1,5 @@
-//! The same compose file under another project name: Compose created new, empty volumes, and the old
-//! ones are kept under the old name.
+//! The same compose file under another project name: Compose created new, empty volumes, and the
+//! old ones are kept under the old name.
 //!
 //! Never if the key is accepted: every project with the official compose file has a volume `data`.
 

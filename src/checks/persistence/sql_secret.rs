@@ -1,5 +1,5 @@
-//! The documents are in Postgres or MySQL, and the instance secret is not stored permanently: the data
-//! is kept, and all keys stop working.
+//! The documents are in Postgres or MySQL, and the instance secret is not stored permanently: the
+//! data is kept, and all keys stop working.
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
@@ -39,8 +39,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     if !elsewhere.documents {
-        // A variable that is passed through and empty here may be set where the deployment is really
-        // started.
+        // A variable that is passed through and empty here may be set where the deployment is
+        // really started.
         let passed_through = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].iter().any(|name| {
             service
                 .variable(name)

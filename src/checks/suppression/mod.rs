@@ -13,8 +13,8 @@ pub static CHECKS: &[&Check] = &[&expired::CHECK];
 /// What is judged once the checks have run.
 pub static PASSES: &[&Pass] = &[&unused::PASS];
 
-/// Whether a suppression matches this finding: its id, or a retired name of it, and one of its places.
-/// Its last day does not matter.
+/// Whether a suppression matches this finding: its id, or a retired name of it, and one of its
+/// places. Its last day does not matter.
 pub fn fits(suppression: &Suppression, finding: &Finding) -> bool {
     suppression.problem.is_none()
         && super::rule(&suppression.id).is_some_and(|rule| rule.id == finding.id)
