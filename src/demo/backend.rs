@@ -239,9 +239,9 @@ impl Backend {
                 issued_s: claims.issued_s,
                 read_only: claims.read_only,
             },
-            CallerVerdict::WrongInstance { key_name, .. } => CallerVerdict::WrongName(key_name),
-            CallerVerdict::Malformed(KeyFault::NoName) => CallerVerdict::NoName,
-            CallerVerdict::WrongSecret | CallerVerdict::Malformed(_) => CallerVerdict::Undecodable,
+            KeyVerdict::WrongInstance { key_name, .. } => CallerVerdict::WrongName(key_name),
+            KeyVerdict::Malformed(KeyFault::NoName) => CallerVerdict::NoName,
+            KeyVerdict::WrongSecret | KeyVerdict::Malformed(_) => CallerVerdict::Undecodable,
         }
     }
 

@@ -10,17 +10,18 @@ use crate::evidence::{Evidence, Unseen};
 pub(crate) struct Candidate<'a> {
     /// The volume.
     pub(crate) volume: &'a Volume,
-    /// The project it was made for.
+    /// The project that it was created for.
     pub(crate) project: &'a str,
 }
 
-/// Volumes with this deployment's key, made for another project, attached to no running backend,
-/// and not seen to hold something else; at most three. Empty also where nobody could look.
+/// Volumes with this deployment's key that were created for another project, that no running
+/// backend uses, and that are not known to contain something else; at most three. Empty, too, if
+/// they could not be checked.
 pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
     look_for_candidates(evidence).unwrap_or_default()
 }
 
-/// The same, or why nobody could look.
+/// The same, or why they could not be checked.
 pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
     let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
     let docker = evidence.docker.seen()?;

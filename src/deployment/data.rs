@@ -1,5 +1,5 @@
-//! Where data and keys are kept: what is mounted over the data directory, and what is stored outside
-//! of it.
+//! Where data and keys are stored: what is mounted over the data directory, and what is stored
+//! elsewhere.
 
 use crate::deployment::compose::declared_backend;
 use crate::deployment::variable::{entry_if_set, valid_secret};
@@ -27,7 +27,7 @@ pub(crate) fn is_kept_by_file(mount: &DeclaredMount) -> bool {
     mount.source.is_some() && !mount.is_tmpfs()
 }
 
-/// Whether that mount keeps what is written beyond the container.
+/// Whether that mount outlives the container.
 pub(crate) fn is_persistent(mount: &Mount) -> bool {
     matches!(mount.kind, MountKind::Named | MountKind::Bind)
 }
@@ -35,17 +35,17 @@ pub(crate) fn is_persistent(mount: &Mount) -> bool {
 /// What would be left of an instance if its data directory were empty tomorrow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoredElsewhere {
-    /// INSTANCE_SECRET is set, so keys go on working.
+    /// INSTANCE_SECRET is set, so keys keep working.
     pub(crate) secret: bool,
-    /// The documents lie in Postgres or MySQL.
+    /// The documents are in Postgres or MySQL.
     pub(crate) documents: bool,
-    /// The files lie in S3.
+    /// The files are in S3.
     pub(crate) files: bool,
 }
 
 impl StoredElsewhere {
-    /// From the compose file and the container: what either of them shows counts, and a blank is no
-    /// opinion.
+    /// From the compose file and the container: a value in one of them is enough, and an empty
+    /// value counts as not set.
     pub(crate) fn of(service: &BackendService, container: Option<&Container>) -> Self {
         let pinned = |container: &Container| {
             container.secret.environment.seen().is_ok_and(|state| {
@@ -69,19 +69,49 @@ impl StoredElsewhere {
     pub(crate) fn lost(self) -> &'static str {
         match (self.secret, self.documents, self.files) {
             (true, true, true) => "nothing",
-            (true, true, false) => {
-                "every stored file and deployed function (INSTANCE_SECRET is \
-                                    set and the documents are in SQL, so keys and documents stay)"
-            }
-            (true, false, _) => "every document (INSTANCE_SECRET is set, so keys stay valid)",
-            (false, true, true) => "the instance secret, and with it every admin key",
-            (false, true, false) => {
-                "the instance secret, and with it every admin key, and every \
-                                     stored file (the documents are in SQL)"
-            }
+            (true, true, false) => "all stored files and deployed functions",
+            (true, false, _) => "all documents",
+            (false, true, true) => "the instance secret, and with it all admin keys",
+            (false, true, false) => "the instance secret, all admin keys and all stored files",
+            (false, false, _) => "the database, the instance secret and all admin keys",
+        }
+    }
+
+    /// What the next start does without the data directory, and what follows from it.
+    pub(crate) fn next_start(self) -> (&'static str, &'static str) {
+        match (self.secret, self.documents, self.files) {
+            (true, true, true) => ("loses nothing", "Everything is stored elsewhere."),
+            (true, true, false) => (
+                "loses all stored files and deployed functions",
+                "Keys and documents are kept (INSTANCE_SECRET, SQL).",
+            ),
+            (true, false, _) => (
+                "starts an empty database",
+                "The keys keep working, because INSTANCE_SECRET is set.",
+            ),
+            (false, true, true) => (
+                "creates a new instance secret",
+                "All admin keys stop working. The documents in SQL are kept.",
+            ),
+            (false, true, false) => (
+                "creates a new secret and loses all stored files",
+                "All admin keys stop working. The documents in SQL are kept.",
+            ),
             (false, false, _) => {
-                "the database and the instance secret, and with it every admin key"
+                ("starts an empty database with a new secret", "All admin keys stop working.")
             }
+        }
+    }
+
+    /// The same as a list.
+    pub(crate) fn next_start_in_brief(self) -> &'static str {
+        match (self.secret, self.documents, self.files) {
+            (true, true, true) => "nothing is lost",
+            (true, true, false) => "no stored files, no functions",
+            (true, false, _) => "empty database, the same keys",
+            (false, true, true) => "new secret, no key works",
+            (false, true, false) => "new secret, no key works, no stored files",
+            (false, false, _) => "empty database, new secret, no key works",
         }
     }
 }
@@ -96,7 +126,7 @@ pub(crate) fn declares_s3(service: &BackendService) -> bool {
     S3_BUCKETS.iter().all(|name| entry_if_set(service, name).is_some())
 }
 
-/// A volume that the compose file declares over the data directory, and the container lacks.
+/// A volume that the compose file mounts at the data directory, and the container does not have.
 pub(crate) struct MissingVolume<'a> {
     /// The service.
     pub(crate) service: &'a BackendService,
@@ -106,11 +136,11 @@ pub(crate) struct MissingVolume<'a> {
     pub(crate) container: &'a Container,
     /// The volume, or the host directory.
     pub(crate) wanted: &'a str,
-    /// What the container has instead.
+    /// The mount that the container has instead.
     pub(crate) attached: Option<&'a Mount>,
 }
 
-/// Whether the container lacks what the compose file mounts over the data directory.
+/// The mount of the data directory that the compose file has and the container does not have.
 pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume<'_>>, Unseen> {
     let Some((compose, service)) = declared_backend(evidence)? else { return Ok(None) };
     let Some(line) =
@@ -127,16 +157,16 @@ pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume
         None => return Ok(None),
     };
     let fits = match attached.map(|mount| (mount.kind, mount.source.as_deref())) {
-        // Paths of the host differ in spelling (links, Docker Desktop): only another kind of mount
-        // is a difference.
+        // One path of the host has several spellings (links, Docker Desktop): only another kind of
+        // mount is a difference.
         Some((MountKind::Bind, _)) => line.is_bind(),
-        // A volume that Docker named may be declared by that name, as external.
+        // An anonymous volume may be declared by its name, as external.
         Some((MountKind::Named | MountKind::Anonymous, name)) => {
             line.is_volume() && name == Some(wanted)
         }
         _ => false,
     };
-    // Another data directory than the file's is a difference of its own.
+    // A different data directory is a difference of its own.
     let same_directory = container.data_dir == service.data_dir;
     Ok((!fits && same_directory).then_some(MissingVolume {
         service,
@@ -147,21 +177,21 @@ pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume
     }))
 }
 
-/// What a volume holds, in words.
+/// What a volume contains, as a line of evidence.
 pub(crate) fn content_in_words(content: &VolumeContent) -> String {
     let name = content.instance_name.as_deref().filter(|name| !name.is_empty());
-    let of = name.map(|name| format!(" of the instance {name}")).unwrap_or_default();
+    let of = name.map(|name| format!(" of instance {name}")).unwrap_or_default();
     let secret = match &content.secret {
-        Some(SecretState::Valid(print)) => Some(format!("the secret {print}{of}")),
-        Some(SecretState::Invalid(_)) => Some(format!("a secret{of} that is none")),
+        Some(SecretState::Valid(print)) => Some(format!("secret {print}{of}")),
+        Some(SecretState::Invalid(_)) => Some(format!("an invalid secret{of}")),
         None => None,
     };
     let database = content.database_bytes.map(|bytes| format!("a database of {}", size(bytes)));
     let held: Vec<String> = secret.into_iter().chain(database).collect();
     if held.is_empty() {
-        "holds nothing of Convex".to_owned()
+        "Contains no Convex data".to_owned()
     } else {
-        format!("holds {}", held.join(" and "))
+        format!("Contains {}", held.join(" and "))
     }
 }
 

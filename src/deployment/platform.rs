@@ -1,9 +1,8 @@
-//! Where a backend runs that nobody drives with `docker compose`: a panel, a cluster, a platform;
-//! and what to do there in its place.
+//! The platform that runs the backend: Compose, a panel, a cluster, a cloud.
 //!
-//! A place is only named by a mark that it leaves itself: a label or a path of its own on the
-//! container, its variables in the compose file, its name or its proxy's headers at the URL.
-//! Without one nothing changes: the remedies speak of Compose.
+//! A platform is recognised only by a mark of its own: a label or a path of the container, a
+//! variable in the compose file, the host name or a header of its proxy. Without a mark the
+//! remedies are those for Compose.
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;
@@ -16,11 +15,11 @@ pub(crate) enum Platform {
     Compose,
     /// <https://github.com/coollabsio/coolify>, `bootstrap/helpers/docker.php` (`defaultLabels`).
     Coolify,
-    /// <https://docs.dokploy.com/docs/core/docker-compose>: its files lie in `/etc/dokploy`.
+    /// <https://docs.dokploy.com/docs/core/docker-compose>: its files are in `/etc/dokploy`.
     Dokploy,
     /// <https://caprover.com>: a Swarm service `srv-captain--NAME`.
     CapRover,
-    /// <https://docs.portainer.io>: the files of a stack lie in `/data/compose/NUMBER`.
+    /// <https://docs.portainer.io>: the files of a stack are in `/data/compose/NUMBER`.
     Portainer,
     /// A service of a Swarm.
     Swarm {
@@ -29,7 +28,7 @@ pub(crate) enum Platform {
     },
     /// A pod of Kubernetes.
     Kubernetes {
-        /// Its namespace and its name, where the container is seen.
+        /// Its namespace and its name, if the container was seen.
         pod: Option<(String, String)>,
     },
     /// <https://docs.railway.com>
@@ -41,7 +40,7 @@ pub(crate) enum Platform {
     },
 }
 
-/// The place of the backend behind the selected URL.
+/// The platform of the backend behind the selected URL.
 pub(crate) fn behind_url(evidence: &Evidence) -> Option<Platform> {
     let docker = evidence.docker.seen().ok();
     if let Some((container, _)) = docker.and_then(|docker| docker.answering()) {
@@ -50,8 +49,8 @@ pub(crate) fn behind_url(evidence: &Evidence) -> Option<Platform> {
     of_endpoint(evidence.endpoint.seen().ok()?.as_ref()?)
 }
 
-/// The place of this project's backend: that of the container, else of the compose file; where
-/// there is neither, the backend is the one behind the URL.
+/// The platform of this project's backend: that of the container, else of the compose file; without
+/// both, the backend is the one behind the URL.
 pub(crate) fn of_project(evidence: &Evidence) -> Option<Platform> {
     let docker = evidence.docker.seen().ok();
     if let Some(container) = docker.and_then(|docker| docker.expected()) {
@@ -67,13 +66,13 @@ pub(crate) fn of_project(evidence: &Evidence) -> Option<Platform> {
     }
 }
 
-/// Whether `docker compose` runs this container, as far as is seen: else its commands are for
-/// nothing.
+/// Whether `docker compose` runs this container, as far as is known: else its commands have no
+/// effect.
 pub(crate) fn is_run_by_compose(container: &Container) -> bool {
-    of_container(container).is_none_or(|place| place == Platform::Compose)
+    of_container(container).is_none_or(|platform| platform == Platform::Compose)
 }
 
-/// By the labels and paths that a container carries.
+/// By the container's labels and paths.
 fn of_container(container: &Container) -> Option<Platform> {
     let label = |name: &str| container.managed_by.get(name).cloned();
     if let Some(pod) = label("io.kubernetes.pod.name") {
@@ -106,7 +105,7 @@ fn of_container(container: &Container) -> Option<Platform> {
     container.service.is_some().then_some(Platform::Compose)
 }
 
-/// By the host's name, and by what the platform's proxy puts into each answer.
+/// By the host name, and by the headers of the platform's proxy.
 fn of_endpoint(endpoint: &EndpointFacts) -> Option<Platform> {
     let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
     let app = host.strip_suffix(".fly.dev").map(str::to_owned);
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_says_who_runs_it_and_a_look_alike_does_not() {
+    fn a_container_shows_its_platform_and_a_look_alike_does_not() {
         let swarm = |service: &str| Some(Platform::Swarm { service: service.to_owned() });
         let pod = Some(("prod".to_owned(), "convex-0".to_owned()));
         let task = [("com.docker.swarm.service.name", "app_backend")];
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_whose_platform_it_is_and_a_look_alike_does_not() {
+    fn a_url_shows_its_platform_and_a_look_alike_does_not() {
         let answer = |server: &str| Answer {
             status: 200,
             content_type: None,

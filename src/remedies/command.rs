@@ -1,4 +1,4 @@
-//! The commands that remedies print.
+//! The commands of remedies.
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;
@@ -39,12 +39,12 @@ pub(crate) fn recreate(evidence: &Evidence, container: &Container) -> Command {
     }
 }
 
-/// How to start it again with the environment it has.
+/// How to start it again with its current environment.
 pub(crate) fn restart(container: &Container) -> Command {
     Command::docker(["restart", &container.name])
 }
 
-/// The compose files, if Compose would not find them itself; convex-doctor takes the same.
+/// The compose files, if Compose would not find them itself; convex-doctor accepts the same.
 pub(crate) fn named_files(evidence: &Evidence) -> Vec<String> {
     const FOUND: &[&str] =
         &["compose", "docker-compose", "compose.override", "docker-compose.override"];

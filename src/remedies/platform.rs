@@ -1,4 +1,4 @@
-//! Remedies that change the compose project, worded for the platform where the backend runs.
+//! The pass that replaces commands for Compose by the steps of the platform that runs the backend.
 
 use std::mem;
 
@@ -6,21 +6,22 @@ use crate::deployment::platform::{Platform, behind_url, of_project};
 use crate::evidence::Evidence;
 use crate::names::{DATA_DIR, URL};
 use crate::remedies::platform_steps::{self, Step};
-use crate::report::{Action, Command, ComposeCommand, ComposeVerb, Finding, Remedy, Scope};
+use crate::report::{Action, Command, ComposeCommand, ComposeVerb, Finding, Order, Remedy, Scope};
 
-/// The remedy that generates a key on the platform behind the URL, or on the panel that the compose
-/// file belongs to; `None` if neither is known to be a platform without Compose.
+/// The remedy that generates a key on the platform behind the URL, or on the panel of the compose
+/// file; `None` if neither is known to be a platform without Compose. The title is followed by
+/// where to run the command.
 pub(crate) fn mint_behind_url(evidence: &Evidence, title: &str) -> Option<Remedy> {
     let platform = behind_url(evidence).or_else(|| of_project(evidence))?;
-    let step = platform_steps::mint(&platform)?;
-    let mut remedy = Remedy::safe(format!("{title}: {}", step.words));
-    remedy.commands.extend(step.command.map(Command::from));
+    let terminal = platform_steps::terminal(&platform)?;
+    let mut remedy = Remedy::safe(format!("{title}. Run this {}", terminal.place));
+    remedy.commands.extend(terminal.commands.into_iter().map(Command::from));
     Some(remedy)
 }
 
-/// The finding with remedies that can be carried out where the project's backend runs.
+/// The finding with remedies that work on the platform of the project's backend.
 pub(crate) fn adapt(evidence: &Evidence, mut finding: Finding) -> Finding {
-    // Most findings have no such remedy, and the platform need not be found out.
+    // Most findings have no such remedy: then the platform does not matter.
     if !finding.remedies.iter().any(|it| needs_compose(it) || changes_the_project(it)) {
         return finding;
     }
@@ -32,8 +33,25 @@ pub(crate) fn adapt(evidence: &Evidence, mut finding: Finding) -> Finding {
     // The platform does not use the compose file here, and its next deployment recreates the
     // container.
     let possible = remedies.into_iter().filter(|remedy| !changes_the_project(remedy));
-    finding.remedies = possible.flat_map(|it| adapted(it, &platform, &directory)).collect();
+    let adapted = possible.flat_map(|remedy| {
+        let order = remedy.order;
+        adapted(remedy, &platform, &directory).into_iter().map(move |it| (order, it))
+    });
+    finding.remedies = without_repeated(&adapted.collect::<Vec<_>>());
     finding
+}
+
+/// Several steps of one fix can end in the same step of the platform: the last one is enough. The
+/// order is that of the remedy before it was adapted: what follows an alternative may be another
+/// fix.
+fn without_repeated(remedies: &[(Order, Remedy)]) -> Vec<Remedy> {
+    let is_repeated = |index: usize| {
+        let (order, remedy) = &remedies[index];
+        let mut later = remedies[index + 1..].iter().take_while(|(_, it)| it.order == Order::Step);
+        *order == Order::Step && later.any(|(_, later)| later == remedy)
+    };
+    let kept = (0..remedies.len()).filter(|index| !is_repeated(*index));
+    kept.map(|index| remedies[index].1.clone()).collect()
 }
 
 /// Whether `convex-doctor fix` would change the compose project, or recreate a container.
@@ -89,21 +107,33 @@ fn adapted(mut remedy: Remedy, platform: &Platform, directory: &str) -> Vec<Reme
             Some(ComposeVerb::Up(_) | ComposeVerb::Pull) => add(platform_steps::redeploy(platform)),
             Some(ComposeVerb::Logs | ComposeVerb::Ps) => add(platform_steps::logs(platform)),
             Some(verb) => {
-                add(Some(Step::words(format!("Do there what Compose does with `{verb}`"))));
+                let title = format!("Do on the platform what Compose does with `{verb}`");
+                add(Some(Step::words(title)));
             }
-            // What it would fill is another container after a deployment.
-            None if created_only => add(Some(Step::words(format!(
-                "With the new container stopped, and its name instead of the old one: `{command}`"
-            )))),
+            // After a deployment the container is a new one.
+            None if created_only => add(Some(Step::with(
+                "Stop the new container, and run this (CONTAINER: its name)",
+                for_new_container(command).to_string(),
+            ))),
             None => remedy.commands.push(command),
         }
     }
     let steps = steps.into_iter().map(|step| {
-        let mut remedy = Remedy::careful(step.words).step();
-        remedy.commands.extend(step.command.map(Command::from));
+        let mut remedy = Remedy::careful(step.title).step();
+        remedy.commands.extend(step.commands.into_iter().map(Command::from));
         remedy
     });
     std::iter::once(remedy).chain(steps).collect()
+}
+
+/// The command with CONTAINER instead of the container's name in `NAME:PATH`.
+fn for_new_container(command: Command) -> Command {
+    let Command::Docker(words) = command else { return command };
+    let replaced = words.into_iter().map(|word| match word.split_once(':') {
+        Some((_, path)) => format!("CONTAINER:{path}"),
+        None => word,
+    });
+    Command::Docker(replaced.collect())
 }
 
 /// The directory that has to be kept.
@@ -122,7 +152,7 @@ mod tests {
     use crate::evidence::Observation;
     use crate::evidence::build::key as build;
     use crate::remedies::command::up;
-    use crate::report::{Certainty, Level, Order, Rule};
+    use crate::report::{Certainty, Level, Rule};
 
     fn of_compose(verb: ComposeVerb) -> Command {
         Command::Compose(ComposeCommand { files: vec![], project: None, verb })
@@ -180,6 +210,37 @@ mod tests {
         let adapted = adapt(&evidence, as_it_was);
         assert!(adapted.remedies[0].commands.is_empty(), "{adapted:?}");
         assert!(adapted.remedies[1].title.contains("Redeploy"), "{adapted:?}");
+    }
+
+    #[test]
+    fn a_step_of_the_platform_is_the_last_one_of_its_fix_and_not_repeated() {
+        static RULE: Rule = Rule::new("x", Level::Error, "x", "");
+        let mut evidence = build::healthy();
+        build::docker(&mut evidence).expected = None;
+        if let Observation::Seen(Some(project)) = &mut evidence.compose {
+            project.panel_marks = vec!["SERVICE_FQDN_BACKEND_3210".to_owned()];
+        }
+        let fill = Command::docker(["cp", "./rescue/.", "app-backend-1:/convex/data"]);
+        let finding = RULE
+            .finding(Certainty::Proven, "")
+            .remedy(Remedy::safe("Add the volume").in_volumes().step())
+            .remedy(
+                Remedy::safe("Recreate it")
+                    .run(of_compose(ComposeVerb::Create("backend".to_owned())))
+                    .run(fill)
+                    .run(of_compose(ComposeVerb::Up(None)))
+                    .step(),
+            )
+            .remedy(Remedy::safe("Start it").run(of_compose(ComposeVerb::Up(None))));
+        let adapted = adapt(&evidence, finding);
+        let titles: Vec<_> =
+            adapted.remedies.iter().map(|it| it.title.split(' ').next().unwrap()).collect();
+        assert_eq!(
+            titles,
+            ["Add", "Add", "Recreate", "Redeploy", "Stop", "Start", "Redeploy"],
+            "{adapted:?}"
+        );
+        assert_eq!(adapted.remedies[4].commands, ["docker cp ./rescue/. CONTAINER:/convex/data"]);
     }
 
     #[test]

@@ -1,90 +1,115 @@
-//! What to do in each place: mint, deploy anew, keep a directory, read the log; in the words of its
-//! own pages.
+//! The steps of each platform: generate a key, redeploy, keep a directory, read the log. The names
+//! are those of its own pages.
 
 use crate::deployment::platform::Platform;
 use crate::report::shell_word;
 
-/// What every backend's image mints with.
-pub(super) const SCRIPT: &str = "./generate_admin_key.sh";
+/// Generates a key, in every backend's image.
+const SCRIPT: &str = "./generate_admin_key.sh";
 
-/// One thing to do there: in words, and as a command where it may be run as it stands.
+/// One thing to do on the platform. A word in capitals in a command is explained in the title.
 #[derive(PartialEq, Eq)]
 pub(super) struct Step {
-    pub(super) words: String,
-    pub(super) command: Option<String>,
+    pub(super) title: String,
+    pub(super) commands: Vec<String>,
 }
 
 impl Step {
-    pub(super) fn words(words: impl Into<String>) -> Self {
-        Self { words: words.into(), command: None }
+    pub(super) fn words(title: impl Into<String>) -> Self {
+        Self { title: title.into(), commands: vec![] }
     }
 
-    fn with(words: impl Into<String>, command: String) -> Self {
-        Self { words: words.into(), command: Some(command) }
+    pub(super) fn with(title: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { title: title.into(), commands: vec![command.into()] }
     }
 }
 
-/// How to mint a key there.
-pub(super) fn mint(platform: &Platform) -> Option<Step> {
+/// Where a key is generated, as the end of a sentence, and with which commands.
+pub(super) struct Terminal {
+    pub(super) place: String,
+    pub(super) commands: Vec<String>,
+}
+
+/// Where to generate a key.
+pub(super) fn terminal(platform: &Platform) -> Option<Terminal> {
+    let terminal = |place: &str, command: String| Terminal {
+        place: place.to_owned(),
+        commands: vec![command],
+    };
     Some(match platform {
         Platform::Compose => return None,
-        Platform::Coolify => Step::words(format!(
-            "in Coolify, the Terminal of the resource, container of the backend: `{SCRIPT}`"
-        )),
+        Platform::Coolify => {
+            terminal("in Coolify's Terminal of the backend's container", SCRIPT.to_owned())
+        }
         Platform::Dokploy => {
-            Step::words(format!("in Dokploy, the terminal of the backend's container: `{SCRIPT}`"))
+            terminal("in Dokploy's terminal of the backend's container", SCRIPT.to_owned())
         }
         Platform::Portainer => {
-            Step::words(format!("in Portainer, the Console of the backend's container: `{SCRIPT}`"))
+            terminal("in Portainer's Console of the backend's container", SCRIPT.to_owned())
         }
-        Platform::CapRover => Step::words(format!(
-            "on the server of CapRover, `docker exec` into the app's container: `{SCRIPT}`"
-        )),
-        Platform::Swarm { service } => Step::words(format!(
-            "on the node that runs the task of {service}, `docker exec` into its container: `{SCRIPT}`"
-        )),
-        Platform::Kubernetes { pod: Some((namespace, pod)) } => Step::with(
+        Platform::CapRover => terminal(
+            "on the CapRover server (CONTAINER: the app's container)",
+            format!("docker exec CONTAINER {SCRIPT}"),
+        ),
+        Platform::Swarm { service } => terminal(
+            &format!("on the node that runs {service} (CONTAINER: its container)"),
+            format!("docker exec CONTAINER {SCRIPT}"),
+        ),
+        Platform::Kubernetes { pod: Some((namespace, pod)) } => terminal(
             "in the pod",
             format!("kubectl exec -n {} {} -- {SCRIPT}", shell_word(namespace), shell_word(pod)),
         ),
-        Platform::Kubernetes { pod: None } => Step::words(format!(
-            "in the cluster: `kubectl exec deploy/NAME -- {SCRIPT}` with the backend's deployment"
-        )),
-        Platform::Railway => Step::words(format!(
-            "on Railway: `railway ssh` into the backend's service, there `{SCRIPT}`"
-        )),
+        Platform::Kubernetes { pod: None } => terminal(
+            "in the cluster (NAME: the backend's deployment)",
+            format!("kubectl exec deploy/NAME -- {SCRIPT}"),
+        ),
+        Platform::Railway => Terminal {
+            place: "in a shell of the backend's service on Railway".to_owned(),
+            commands: vec!["railway ssh".to_owned(), SCRIPT.to_owned()],
+        },
         Platform::Fly { app: Some(app) } => {
-            Step::with("on Fly", format!("fly ssh console -a {} -C {SCRIPT}", shell_word(app)))
+            terminal("on Fly", format!("fly ssh console -a {} -C {SCRIPT}", shell_word(app)))
         }
-        Platform::Fly { app: None } => Step::words(format!(
-            "on Fly: `fly ssh console -C {SCRIPT}`, with `-a` and the backend's app"
-        )),
+        Platform::Fly { app: None } => terminal(
+            "on Fly (APP: the backend's app)",
+            format!("fly ssh console -a APP -C {SCRIPT}"),
+        ),
     })
 }
 
-/// How a change of its variables or its definition gets into force.
+/// How to generate a key there.
+pub(super) fn mint(platform: &Platform) -> Option<Step> {
+    let Terminal { place, commands } = terminal(platform)?;
+    Some(Step { title: format!("Generate a key {place}"), commands })
+}
+
+/// How a change of the variables or of the definition takes effect.
 pub(super) fn redeploy(platform: &Platform) -> Option<Step> {
-    Some(Step::words(match platform {
+    Some(match platform {
         Platform::Compose => return None,
         Platform::Coolify => {
-            "in Coolify: variables under Environment Variables, then Redeploy (each deploy writes the files on the server anew)"
+            Step::words("Redeploy in Coolify (change variables there, not in files on the server)")
         }
-        Platform::Dokploy => "in Dokploy: variables under Environment, then Deploy",
+        Platform::Dokploy => Step::words("Deploy in Dokploy (variables are under Environment)"),
         Platform::Portainer => {
-            "in Portainer: the stack's Editor (variables below it), then Update the stack"
+            Step::words("Update the stack in Portainer (variables are below the Editor)")
         }
-        Platform::CapRover => "in CapRover: the app's App Configs, then Save & Restart",
-        Platform::Swarm { .. } => {
-            "in the Swarm: `docker stack deploy -c FILE STACK`, which reads no .env: export its variables before"
+        Platform::CapRover => {
+            Step::words("Select Save & Restart in CapRover (variables are in App Configs)")
         }
-        Platform::Kubernetes { .. } => {
-            "in the cluster: `kubectl apply` with the changed manifest, which starts a new pod"
-        }
-        Platform::Railway => "on Railway: the service's Variables, then Deploy",
+        Platform::Swarm { .. } => Step::with(
+            "Export the variables (.env is not read), and deploy the FILE of the STACK",
+            "docker stack deploy -c FILE STACK",
+        ),
+        Platform::Kubernetes { .. } => Step::with(
+            "Apply the changed manifest FILE, which starts a new pod",
+            "kubectl apply -f FILE",
+        ),
+        Platform::Railway => Step::words("Deploy on Railway (variables are under Variables)"),
         Platform::Fly { .. } => {
-            "on Fly: `fly secrets set NAME=VALUE`, or [env] in fly.toml and `fly deploy`"
+            Step::with("Deploy to Fly (variables: [env] in fly.toml, or secrets)", "fly deploy")
         }
-    }))
+    })
 }
 
 /// How to keep a directory there.
@@ -92,32 +117,31 @@ pub(super) fn storage(platform: &Platform, directory: &str) -> Option<Step> {
     Some(Step::words(match platform {
         Platform::Compose => return None,
         Platform::Coolify => {
-            format!(
-                "in Coolify: a named volume at {directory} (compose file, or Persistent Storage)"
-            )
+            format!("Add a named volume at {directory} in Coolify (Persistent Storage)")
         }
         Platform::Dokploy => {
-            format!(
-                "in Dokploy: a named volume at {directory} (compose file, or Advanced, Volumes)"
-            )
+            format!("Add a named volume at {directory} in Dokploy (Advanced, Volumes)")
         }
-        Platform::Portainer => format!("in Portainer: a named volume at {directory} in the stack"),
+        Platform::Portainer => {
+            format!("Add a named volume at {directory} to the stack in Portainer")
+        }
         Platform::CapRover => format!(
-            "in CapRover: a persistent directory at {directory}, of an app that was made with persistent data"
+            "Add a persistent directory at {directory} in CapRover. The app must have been created \
+             with persistent data"
         ),
         Platform::Swarm { .. } => format!(
-            "in the Swarm: a named volume at {directory}, and a placement constraint, for a local volume stays on its node"
+            "Add a named volume at {directory} and a placement constraint. A local volume stays on \
+             its node"
         ),
         Platform::Kubernetes { .. } => {
-            format!(
-                "in the cluster: a PersistentVolumeClaim mounted at {directory}, and one replica"
-            )
+            format!("Mount a PersistentVolumeClaim at {directory}, and use one replica only")
         }
         Platform::Railway => {
-            format!("on Railway: a volume of the service with the mount path {directory}")
+            format!("Add a volume to the service on Railway, with mount path {directory}")
         }
         Platform::Fly { .. } => format!(
-            "on Fly: [mounts] in fly.toml with the destination {directory}, and one machine, for each has its own volume"
+            "Add [mounts] with destination {directory} to fly.toml. Use one machine only: each has \
+             its own volume"
         ),
     }))
 }
@@ -126,27 +150,30 @@ pub(super) fn storage(platform: &Platform, directory: &str) -> Option<Step> {
 pub(super) fn logs(platform: &Platform) -> Option<Step> {
     Some(match platform {
         Platform::Compose => return None,
-        Platform::Coolify => Step::words("in Coolify: the Logs of the resource"),
-        Platform::Dokploy => Step::words("in Dokploy: the Logs of the backend"),
-        Platform::Portainer => Step::words("in Portainer: the Logs of the container"),
-        Platform::CapRover => Step::words("in CapRover: the app's logs"),
+        Platform::Coolify => Step::words("Read the backend's Logs in Coolify"),
+        Platform::Dokploy => Step::words("Read the backend's Logs in Dokploy"),
+        Platform::Portainer => Step::words("Read the container's Logs in Portainer"),
+        Platform::CapRover => Step::words("Read the app's logs in CapRover"),
         Platform::Swarm { service } => Step::with(
-            "in the Swarm",
+            "Read the log of the service",
             format!("docker service logs --tail 50 {}", shell_word(service)),
         ),
         Platform::Kubernetes { pod: Some((namespace, pod)) } => Step::with(
-            "in the cluster",
+            "Read the log of the pod",
             format!("kubectl logs -n {} {} --tail=50", shell_word(namespace), shell_word(pod)),
         ),
-        Platform::Kubernetes { pod: None } => {
-            Step::words("in the cluster: `kubectl get pods` and `kubectl logs` of the backend's")
-        }
+        Platform::Kubernetes { pod: None } => Step::with(
+            "Read the log of the pod (NAME: the backend's deployment)",
+            "kubectl logs deploy/NAME --tail=50",
+        ),
         Platform::Railway => {
-            Step::words("on Railway: the backend's Deployments, or `railway logs`")
+            Step::with("Read the log on Railway (or under Deployments)", "railway logs")
         }
         Platform::Fly { app: Some(app) } => {
-            Step::with("on Fly", format!("fly logs --no-tail -a {}", shell_word(app)))
+            Step::with("Read the log on Fly", format!("fly logs --no-tail -a {}", shell_word(app)))
         }
-        Platform::Fly { app: None } => Step::words("on Fly: `fly status` and `fly logs`"),
+        Platform::Fly { app: None } => {
+            Step::with("Read the log on Fly (APP: the backend's app)", "fly logs --no-tail -a APP")
+        }
     })
 }

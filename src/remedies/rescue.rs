@@ -1,34 +1,35 @@
-//! Moves data by hand: out of a container before anything else, and into the next one before it
-//! starts.
+//! Moving data by hand: out of a container first, and into the next one before it starts.
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, MountKind};
-use crate::remedies::command::compose;
-use crate::remedies::command::up;
+use crate::remedies::command::{compose, up};
 use crate::report::{Command, ComposeVerb, Remedy, shell_word};
 
-/// Copies the data out of the container, before anything else. The backend is stopped first so that
-/// the database is at rest; only memory would not survive that.
+/// The step that copies the data out of the container, before any other. The backend is stopped
+/// first, because its files must not change meanwhile; data in memory would not survive that.
 pub(crate) fn copy_out(container: &Container) -> Remedy {
     let data = container.data_dir.trim_end_matches('/');
+    let name = &container.name;
     let in_memory = container.mount_over(data).is_some_and(|mount| mount.kind == MountKind::Tmpfs);
-    let remedy = Remedy::careful("First copy the data out of the container");
     if in_memory {
-        return remedy
+        let title = format!("Copy the data out of {name}, and do not stop it before");
+        return Remedy::careful(title)
             .run("npx convex export --path ./convex-export.zip")
             .run("mkdir -p ./convex-data-rescue")
             .run(format!(
                 "docker exec {} tar -C {} -cf - . | tar -xf - -C ./convex-data-rescue",
-                shell_word(&container.name),
+                shell_word(name),
                 shell_word(data)
-            ));
+            ))
+            .step();
     }
     let remedy = if container.is_running() {
-        remedy.run(Command::docker(["stop", &container.name]))
+        Remedy::careful(format!("Stop {name} and copy the data out of it"))
+            .run(Command::docker(["stop", name]))
     } else {
-        remedy
+        Remedy::careful(format!("Copy the data out of {name}"))
     };
-    remedy.run(copy_from(container, &format!("{data}/."), RESCUE))
+    remedy.run(copy_from(container, &format!("{data}/."), RESCUE)).step()
 }
 
 /// Where data is copied to.
@@ -39,24 +40,22 @@ pub(crate) fn copy_from(container: &Container, path: &str, to: &str) -> Command 
     Command::docker(["cp", &format!("{}:{path}", container.name), to])
 }
 
-/// Creates the container anew with what the compose file mounts, and moves the rescued data in
+/// The step that recreates the container with what the compose file mounts, and copies the data in
 /// before it starts.
 pub(crate) fn move_in(
     evidence: &Evidence,
     title: String,
     service: &str,
-    container: Option<&Container>,
+    container: &Container,
 ) -> Remedy {
-    let remedy = Remedy::careful(title);
-    let start = up(evidence);
-    let Some(container) = container else { return remedy.run(start) };
     let data = container.data_dir.trim_end_matches('/');
-    remedy
+    Remedy::careful(title)
         .run(compose(evidence, ComposeVerb::Create(service.to_owned())))
         .run(Command::docker([
             "cp",
             "./convex-data-rescue/.",
             &format!("{}:{data}", container.name),
         ]))
-        .run(start)
+        .run(up(evidence))
+        .step()
 }

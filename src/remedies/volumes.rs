@@ -1,23 +1,20 @@
-//! What `convex-doctor fix` does so that data in a volume of no lasting place comes into the
-//! project: a nameless volume is copied into one of the project's own, a named one is adopted as it
-//! is. The old volume stays in both cases.
+//! How `convex-doctor fix` gets data into a volume of the project: an anonymous volume is copied, a
+//! named one is adopted as it is. The old volume is kept in both cases.
 
 use crate::deployment::compose::declared_backend;
-use crate::deployment::data::StoredElsewhere;
-use crate::deployment::data::declared_mount_over;
-use crate::deployment::data::is_kept_by_file;
+use crate::deployment::data::{StoredElsewhere, declared_mount_over, is_kept_by_file};
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts};
-use crate::evidence::docker::{Container, DockerFacts, MountKind, short_volume};
+use crate::evidence::docker::{Container, DockerFacts, MountKind};
 use crate::remedies::command::doctor;
-use crate::report::{Action, MountAt, Remedy};
+use crate::report::{Action, MountAt, Remedy, Text};
 
-/// Brings the data that the container has now, in a nameless volume, into a volume of the project.
-/// `None` where it lies elsewhere.
+/// Copies the data that the container has now, in an anonymous volume, into a volume of the
+/// project. `None` if it is elsewhere.
 pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
     let attached = container.mount_over(&container.data_dir)?;
-    // Only a mount of the data directory itself: what lies above it holds other things too.
+    // Only a mount of the data directory itself: one above it contains other files, too.
     let at_data = attached.target.trim_end_matches('/') == container.data_dir.trim_end_matches('/');
     if attached.kind != MountKind::Anonymous || !at_data || container.data_dir != service.data_dir {
         return None;
@@ -30,17 +27,16 @@ pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> 
         evidence,
         id,
         actions,
-        &format!(
-            "Bring the data into volume {}: it is copied while {} is stopped, the lines are added, and the container is \
-         made anew with it (the old volume stays)",
+        format!(
+            "Copy the data into volume {} and recreate {}",
             name_of(compose, &key),
             container.name
         ),
     ))
 }
 
-/// Gives this project's backend the volume `volume`, which no running container has. `None` where
-/// its secret would be overwritten at the start, or nobody knows what is attached to it.
+/// Has this project's backend use the volume `volume`, which no running container uses. `None` if
+/// its secret would be overwritten at the start, or if it is not known which containers use it.
 pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
     let docker = evidence.docker.seen().ok()?;
@@ -63,13 +59,15 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
             evidence,
             id,
             actions,
-            &format!(
-                "Get it back: copy {} into volume {}, add the lines, and make {} anew with it ({})",
-                short_volume(volume),
-                name_of(compose, &key),
-                container.name,
-                stays(container)
-            ),
+            stays(
+                container,
+                &format!(
+                    "Copy {volume} into volume {} and recreate {} with it",
+                    name_of(compose, &key),
+                    container.name
+                ),
+            )
+            .volume(volume),
         ));
     }
     let over = declared_mount_over(service, &service.data_dir);
@@ -91,18 +89,14 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
         evidence,
         id,
         actions,
-        &format!(
-            "Get it back: write {volume} into the compose file, and make {} anew with it ({})",
-            container.name,
-            stays(container)
-        ),
+        stays(container, &format!("Recreate {} with the old volume {volume}", container.name)),
     ))
 }
 
-/// Attaches the volume `to` that the compose file declares under `key`, with what the container has
-/// now. It must not exist yet; or be what an earlier fix copied from the very volume that the
-/// container has, and then was cut short: that copy is left as it is, for the container may have
-/// written to its own since, and another takes its place in the file.
+/// Copies what the container has now into the volume `to`, which the compose file declares under
+/// `key`, and mounts it. It must not exist yet, or be the copy that an interrupted fix made of the
+/// very volume that the container has. That copy is left as it is, because the container may have
+/// written to its own volume since, and the compose file gets a new one instead.
 pub(crate) fn into_declared(
     evidence: &Evidence,
     container: &Container,
@@ -137,16 +131,15 @@ pub(crate) fn into_declared(
         evidence,
         id,
         actions,
-        &format!(
-            "Bring the data into {to}, which the file declares: it is copied while {} is stopped, and the container is made \
-         anew with it (the old volume stays)",
+        format!(
+            "Copy the data into volume {to} and recreate {} (the old volume is kept)",
             container.name
         ),
     ))
 }
 
-/// Copies what the container has once more, into a volume that the compose file gets under the same
-/// key.
+/// Copies what the container has once more, into a new volume that the compose file gets under the
+/// same key.
 fn copied_again(
     evidence: &Evidence,
     container: &Container,
@@ -171,15 +164,20 @@ fn copied_again(
         evidence,
         id,
         actions,
-        &format!(
-            "Bring the data into {to}, and write that into the file: {stale} is a copy of an earlier fix that was cut short, and {} \
-             may have written to its own volume since (both stay as they are)",
+        format!(
+            "Copy the data into volume {to} and recreate {} (the older copy {stale} is kept)",
             container.name
         ),
     ))
 }
 
-pub(super) fn with(evidence: &Evidence, id: &str, actions: Vec<Action>, title: &str) -> Remedy {
+/// The remedy that `convex-doctor fix` carries out, with its command.
+pub(super) fn with(
+    evidence: &Evidence,
+    id: &str,
+    actions: Vec<Action>,
+    title: impl Into<Text>,
+) -> Remedy {
     let mut remedy = Remedy::careful(title).run(doctor(evidence, ["fix", id, "--apply"]));
     remedy.actions = actions;
     remedy
@@ -230,8 +228,8 @@ fn declared_in(compose: &ComposeFacts, service: &BackendService, key: &str) -> S
     declared.map_or(&service.at, |volume| &volume.at).file.clone()
 }
 
-/// A key that the compose file does not know, of a volume that the engine does not have: nothing is
-/// ever written over.
+/// A key that the compose file does not have, of a volume that Docker does not have: nothing is
+/// ever overwritten.
 fn free_key(compose: &ComposeFacts, docker: &DockerFacts) -> Option<String> {
     let known = docker.volumes.seen().ok()?;
     let free = |key: &String| {
@@ -247,11 +245,11 @@ fn name_of(compose: &ComposeFacts, key: &str) -> String {
     format!("{}_{key}", compose.project)
 }
 
-fn stays(container: &Container) -> String {
+/// The title with what is kept of the container's current data.
+fn stays(container: &Container, title: &str) -> Text {
     let now = container.mount_over(&container.data_dir).and_then(|mount| mount.source.as_deref());
     match now {
-        Some(now) => format!("{}, which it has now, stays as it is", short_volume(now)),
-        None => "what it has now lies in the container itself, which is kept under another name"
-            .to_owned(),
+        Some(now) => Text::from(format!("{title} ({now} is kept)")).volume(now),
+        None => format!("{title} (the old container is kept under another name)").into(),
     }
 }

@@ -1,21 +1,16 @@
-//! The way back to a volume: its project under its old name, or the lines that give this project
-//! the volume.
+//! How to use an unused volume again: its project under the old name, or the lines that add the
+//! volume to this project.
 
 use crate::deployment::compose::declared_backend;
-use crate::deployment::data::StoredElsewhere;
-use crate::deployment::data::declared_mount_over;
-use crate::deployment::data::is_kept_by_file;
-use crate::deployment::data::is_persistent;
+use crate::deployment::data::{
+    StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
+};
 use crate::evidence::Evidence;
-use crate::remedies::command::compose_of;
-use crate::remedies::command::up;
-use crate::report::Command;
-use crate::report::ComposeVerb;
-use crate::report::Remedy;
+use crate::remedies::command::{compose_of, up};
+use crate::report::{ComposeVerb, Errand, Remedy, Text};
 
-/// Goes back to the project that has the volume; `None` where the volume belongs to no other
-/// project. Nothing is lost: `down` keeps named volumes, and where the new instance has none it is
-/// only stopped.
+/// Runs the project that has the volume; `None` if the volume belongs to no other project. Nothing
+/// is lost: `down` keeps named volumes, and a new instance without one is only stopped.
 pub(crate) fn bring_back(
     evidence: &Evidence,
     volume: &str,
@@ -26,70 +21,80 @@ pub(crate) fn bring_back(
     let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let keeps = expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(is_persistent));
     let leave = if keeps { ComposeVerb::Down } else { ComposeVerb::Stop };
-    let title = format!(
-        "To get the data in {volume} back, run the project under its old name; for good: \
-         `COMPOSE_PROJECT_NAME={project}` in .env, or `name: {project}` in the compose file"
-    );
-    Some(guarded(evidence, title, &|remedy| {
-        remedy.run(format!(
-            "{} && {}",
-            compose_of(evidence, &compose.project, leave.clone()),
-            compose_of(evidence, project, ComposeVerb::Up(None)),
-        ))
-    }))
+    let title = format!("Run the project as {project} again, with the data in {volume}");
+    let commands = [
+        compose_of(evidence, &compose.project, leave),
+        compose_of(evidence, project, ComposeVerb::Up(None)),
+    ];
+    let keep_name = Errand {
+        title: format!("To keep that name, set COMPOSE_PROJECT_NAME={project} in .env"),
+        places: vec![],
+        commands: vec![],
+    };
+    Some(if has_pinned_secret(evidence) {
+        let run = Errand {
+            title,
+            places: vec![],
+            commands: commands.into_iter().map(String::from).collect(),
+        };
+        unpin(volume).then([run, keep_name])
+    } else {
+        let mut remedy = Remedy::careful(Text::from(title).volume(volume)).then([keep_name]);
+        remedy.commands.extend(commands);
+        remedy
+    })
 }
 
-/// Gives this project the volume, by the exact lines of its compose file; `None` where there is no
-/// such file, or it has the volume.
-pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Option<Remedy> {
-    let (compose, service) = declared_backend(evidence).ok()??;
+/// The steps that add the volume to this project's compose file, line by line; none if there is no
+/// such file, or if it has the volume.
+pub(crate) fn attach(evidence: &Evidence, volume: &str) -> Vec<Remedy> {
+    let Ok(Some((compose, service))) = declared_backend(evidence) else { return vec![] };
     if compose.volumes.iter().any(|declared| declared.name == volume) {
-        return None;
+        return vec![];
     }
     let data = &service.data_dir;
     let over = declared_mount_over(service, data);
     let named = over.filter(|line| is_kept_by_file(line) && line.is_volume());
     let key = named.and_then(|line| line.source.as_deref()).unwrap_or("data");
-    // Quoted: 64 hex digits can read as a number.
+    let mut steps = Vec::new();
+    if has_pinned_secret(evidence) {
+        steps.push(unpin(volume));
+    }
+    match (named, over) {
+        (Some(_), _) => {}
+        (None, Some(line)) => {
+            steps.push(Remedy::careful(format!("Replace {} with `- {key}:{data}`", line.at)));
+        }
+        (None, None) => steps.push(Remedy::careful(format!(
+            "Add `- {key}:{data}` to the volumes of service {}",
+            service.name
+        ))),
+    }
+    // The name is quoted, because 64 hex digits can be read as a number, and it is not marked as
+    // that of a volume, because it is to be typed.
     let entry = format!("`{key}: {{ external: true, name: \"{volume}\" }}`");
     let declared = compose.volumes.iter().find(|declared| declared.key == key);
-    let entry = match declared {
-        Some(declared) => format!("{entry} in place of `{key}:` ({})", declared.at),
-        None => format!("{entry} under the top-level `volumes:`"),
+    let edit = match declared {
+        Some(declared) => format!("Replace {} with {entry}", declared.at),
+        None => format!("Add {entry} to the top-level `volumes:`"),
     };
-    let mount = match (named, over) {
-        (Some(_), _) => String::new(),
-        (None, Some(line)) => format!("`- {key}:{data}` in place of {}, and ", line.at),
-        (None, None) => {
-            format!("`- {key}:{data}` under `volumes:` of service {}, and ", service.name)
-        }
-    };
-    let title = format!(
-        "To give this project the volume {volume} (what it has now stays where it is), write \
-         {mount}{entry}; then"
-    );
-    let up = |remedy: Remedy| remedy.run(up(evidence));
-    Some(guarded(evidence, title, &up).in_volumes())
+    steps.push(Remedy::careful(edit));
+    let title = format!("Recreate the container with {volume} (its current data is kept)");
+    let recreate = Remedy::careful(Text::from(title).volume(volume));
+    steps.push(recreate.run(up(evidence)).in_volumes());
+    steps.into_iter().map(Remedy::step).collect()
 }
 
-/// A secret that is set in the environment overwrites the one in the volume at the very start, for
-/// good: then nothing may be run before it is taken away.
-fn guarded(evidence: &Evidence, title: String, run: &dyn Fn(Remedy) -> Remedy) -> Remedy {
+/// The first step if INSTANCE_SECRET is set.
+fn unpin(volume: &str) -> Remedy {
+    let title = format!("Remove INSTANCE_SECRET, which would overwrite the secret in {volume}");
+    Remedy::careful(Text::from(title).volume(volume))
+}
+
+/// Whether INSTANCE_SECRET is set: the next start would overwrite the secret in the volume, and
+/// nothing could restore it.
+fn has_pinned_secret(evidence: &Evidence) -> bool {
     let declared = declared_backend(evidence).ok().flatten();
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
-    let pinned =
-        declared.is_some_and(|(_, service)| StoredElsewhere::of(service, container).secret);
-    if pinned {
-        return Remedy::careful(format!(
-            "First take INSTANCE_SECRET out of the backend's environment: at the start it overwrites \
-             the secret in the volume. {title} `{}`",
-            run(Remedy::safe(""))
-                .commands
-                .iter()
-                .map(Command::to_string)
-                .collect::<Vec<_>>()
-                .join(" && ")
-        ));
-    }
-    run(Remedy::careful(title))
+    declared.is_some_and(|(_, service)| StoredElsewhere::of(service, container).secret)
 }

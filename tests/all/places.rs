@@ -31,11 +31,14 @@ fn remedies(base: &'static str) -> Vec<String> {
 #[test]
 fn a_remedy_speaks_of_the_place() {
     for (fixture, expected) in [
-        ("place-railway", &["`railway ssh`"][..]),
-        ("place-fly", &["`fly ssh console -C ./generate_admin_key.sh`"]),
-        ("place-coolify", &["in Coolify: variables under Environment Variables, then Redeploy"]),
-        ("place-coolify-file", &["in Coolify: a named volume at /convex/data", "then Redeploy"]),
-        ("place-dokploy", &["in Dokploy: a named volume at /convex/data", "then Deploy"]),
+        ("place-railway", &["railway ssh\n./generate_admin_key.sh"][..]),
+        ("place-fly", &["fly ssh console -a APP -C ./generate_admin_key.sh"]),
+        ("place-coolify", &["Redeploy in Coolify"]),
+        (
+            "place-coolify-file",
+            &["Add a named volume at /convex/data in Coolify", "Redeploy in Coolify"],
+        ),
+        ("place-dokploy", &["Add a named volume at /convex/data in Dokploy", "Deploy in Dokploy"]),
         (
             "place-swarm",
             &["docker exec app_backend.1.q3v2kz0y6t1m8x4w5n7r9p2ab ./generate_admin_key.sh"],

@@ -149,16 +149,18 @@ mod tests {
         assert!(found.remedies[0].actions.iter().any(adopted), "{:?}", found.remedies[0].actions);
         assert_eq!(
             found.remedies[1].commands,
-            ["docker compose -p app down && docker compose -p old up -d"]
+            ["docker compose -p app down", "docker compose -p old up -d"]
         );
-        let entry = r#"`data: { external: true, name: "old_data" }` in place of `data:`"#;
-        assert!(found.remedies[2].title.contains(entry), "{}", found.remedies[2].title);
+        let entry =
+            r#"Replace docker-compose.yml:20 with `data: { external: true, name: "old_data" }`"#;
+        assert_eq!(found.remedies[2].title, entry);
+        assert_eq!(found.remedies[3].commands, ["docker compose up -d"]);
 
         let found = &run(&evidence("nobodys")).unwrap()[0];
         assert!(found.remedies[0].title.contains("nobodys"), "no project to go back to");
         assert_eq!(run(&evidence("app_data")), Ok(vec![]), "its own");
 
-        // Its start would overwrite the old secret: nothing to run as it stands.
+        // Its start would overwrite the old secret: that is prevented before anything is run.
         build::service(&mut of_project).environment =
             vec![build::entry("INSTANCE_SECRET", EntryValue::Secret(build::valid("ours")))];
         let found = &run(&of_project).unwrap()[0];

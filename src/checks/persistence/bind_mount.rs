@@ -1,5 +1,5 @@
-//! A directory of the host holds the data, and it is an unlucky one: the folder of the functions,
-//! one on another machine, or one that hangs on where Compose was called.
+//! The data is in a directory of the host that is not suitable: the functions folder, one on
+//! another machine, or one that depends on where Compose was called.
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
@@ -10,7 +10,7 @@ use crate::evidence::surroundings::PackageJson;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-/// The directory under the data is an unlucky one.
+/// The data directory is in an unsuitable place.
 pub static BIND_MOUNT_SUSPECT: Rule = Rule::new(
     "bind-mount-suspect",
     Level::Warning,
@@ -18,7 +18,7 @@ pub static BIND_MOUNT_SUSPECT: Rule = Rule::new(
     include_str!("bind-mount-suspect.md"),
 );
 
-/// Looks at where the data directory leads.
+/// Checks the source of the data directory's mount.
 pub static CHECK: Check = Check { rules: &[&BIND_MOUNT_SUSPECT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -26,8 +26,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(line) = declared_mount_over(service, &service.data_dir) else { return Ok(vec![]) };
     let Some(source) = line.source.as_deref() else { return Ok(vec![]) };
     let mut findings = Vec::new();
-    // A directory was looked for among this machine's mounts, which are another engine's only by
-    // chance.
+    // A directory was looked up in this machine's mounts; those of a remote engine are others.
     let certainty = match evidence.docker.seen() {
         _ if !line.is_bind() => Some(Certainty::Proven),
         Ok(docker) => docker.local.then_some(Certainty::Proven),
@@ -36,9 +35,27 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let mount = compose.network_mounts.iter().find(|mount| mount.source == source);
     if let (Some(mount), Some(certainty)) = (mount, certainty) {
         findings.push(
-            suspect(line, certainty, format!("{source} lies on another machine ({}): SQLite locks its file, which such file systems do badly or not at all.", mount.filesystem))
-                .because(format!("is a {} file system", mount.filesystem), source.to_owned())
-                .remedy(Remedy::careful("keep the database on a local disk: a named volume, or POSTGRES_URL; first stop the backend and copy the directory")),
+            suspect(
+                line,
+                certainty,
+                format!(
+                    "The database can be corrupted: {source} is on a network file system ({}), \
+                     where SQLite's locks are not reliable.",
+                    mount.filesystem
+                ),
+            )
+            .because(format!("File system: {}", mount.filesystem), source.to_owned())
+            .remedy(
+                Remedy::careful(format!("Stop the backend and copy the data out of {source}"))
+                    .step(),
+            )
+            .remedy(
+                Remedy::careful(format!(
+                    "Mount a named volume on a local disk at {} instead, with that data",
+                    line.target
+                ))
+                .step(),
+            ),
         );
     }
     if line.is_bind() {
@@ -51,8 +68,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(findings)
 }
 
-/// Inside the folder that `npx convex` pushes: `convex/` beside package.json, unless convex.json
-/// says otherwise.
+/// Inside the folder that `npx convex` pushes: `convex/` next to package.json, unless convex.json
+/// names another one.
 fn in_functions(
     evidence: &Evidence,
     compose: &ComposeFacts,
@@ -64,37 +81,63 @@ fn in_functions(
         let functions = format!("{}/convex", directory.trim_end_matches('/'));
         source.strip_prefix(&functions).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let certainty = if is_app && below(&evidence.surroundings.directory) {
-        Certainty::Proven
+    let (certainty, is) = if is_app && below(&evidence.surroundings.directory) {
+        (Certainty::Proven, "is")
     } else if below(&compose.directory) {
-        Certainty::Likely
+        (Certainty::Likely, "is probably")
     } else {
         return None;
     };
     Some(
-        suspect(line, certainty, format!("{source} is the folder of the functions: database and instance secret lie among the code, are pushed or committed with it, and the backend's files stand in the way of `npx convex dev`."))
-            .remedy(Remedy::careful("stop the backend, move its files (db.sqlite3, storage, credentials) to a directory of their own, and mount that")),
+        suspect(
+            line,
+            certainty,
+            format!(
+                "{source} {is} in the functions folder: database and secret can be pushed or \
+                 committed, and the backend's files get in the way of `npx convex dev`."
+            ),
+        )
+        .remedy(
+            Remedy::careful(
+                "Stop the backend and move db.sqlite3, storage and credentials elsewhere",
+            )
+            .step(),
+        )
+        .remedy(
+            Remedy::careful(format!(
+                "Mount that directory at {} instead ({})",
+                line.target, line.at
+            ))
+            .step(),
+        ),
     )
 }
 
-/// The container has a directory of another place: a relative path that was resolved from
-/// elsewhere.
+/// The container has a directory from another place: a relative path that was resolved from there.
 fn moved(evidence: &Evidence, line: &DeclaredMount, source: &str) -> Option<Finding> {
     let docker = evidence.docker.seen().ok()?;
     let container = docker.expected()?;
     let held = container.mount_over(&container.data_dir).filter(|it| it.kind == MountKind::Bind)?;
     let held = held.source.as_deref()?;
-    // Docker Desktop puts its own path before the host's; links are another spelling of the same.
+    // Docker Desktop puts its own path before that of the host, and links are other spellings.
     let same_end = held.ends_with(source) || source.ends_with(held);
     let (one, other) = (source.rsplit('/').next()?, held.rsplit('/').next()?);
     if !docker.local || same_end || one != other {
         return None;
     }
     Some(
-        suspect(line, Certainty::Likely, format!("The container keeps its data in {held}; called from here, Compose would mount {source}, and where that is empty, start an empty instance."))
-            .because(format!("has {held} there"), container.name.clone())
-            .at(Location::container(&container.name))
-            .remedy(Remedy::safe(format!("write the whole path, {held}, or use a named volume"))),
+        suspect(
+            line,
+            Certainty::Likely,
+            format!(
+                "The next `docker compose up` from here probably starts an empty database: it \
+                 mounts {source}. The container's data is in {held}."
+            ),
+        )
+        .because(format!("Has {held} there"), container.name.clone())
+        .at(Location::container(&container.name))
+        .remedy(Remedy::safe(format!("Write the absolute path {held} in {}", line.at)))
+        .remedy(Remedy::safe("Use a named volume instead, and copy the data into it first")),
     )
 }
 
@@ -102,22 +145,18 @@ fn suspect(line: &DeclaredMount, certainty: Certainty, detail: String) -> Findin
     let source = line.source.as_deref().unwrap_or_default();
     BIND_MOUNT_SUSPECT
         .finding(certainty, detail)
-        .because(format!("mounts {source} at {}", line.target), line.at.to_string())
+        .because(format!("Mounts {source} at {}", line.target), line.at.to_string())
         .at(line.at.location())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::declared;
-
-    use crate::evidence::build::key::mount;
+    use crate::evidence::build::key::{self as build, Seen, declared, mount};
     use crate::evidence::compose::NetworkMount;
 
     #[test]
-    fn unlucky_directories() {
+    fn unsuitable_directories() {
         use Certainty::{Likely, Proven};
         let app = build::DIRECTORY;
         for (case, source, held, expected) in [
@@ -152,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_over_the_network_is_one_too() {
+    fn a_volume_over_the_network_is_unsuitable_too() {
         let mut evidence = build::healthy();
         assert_eq!(run(&evidence), Ok(vec![]));
         build::compose(&mut evidence).network_mounts =

@@ -1,22 +1,18 @@
-//! The backend may not write where its data lies: the mount is read-only, or the system refuses.
+//! The backend cannot write to its data directory: the mount is read-only, or the system denies it.
 
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
+use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::declared_backend;
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_subject;
+use crate::deployment::container::{container_location, run_subject};
 use crate::deployment::data::declared_mount_over;
-use crate::deployment::log_lines::LogMatch;
-use crate::deployment::log_lines::log_match;
-use crate::deployment::weight::cap_if_cli_works;
-use crate::deployment::weight::of_backend_fault;
+use crate::deployment::log_lines::{LogMatch, log_match};
+use crate::deployment::weight::{cap_if_cli_works, of_backend_fault};
+use crate::evidence::compose::DeclaredMount;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::shell_word;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{
+    Certainty, ChainLink, CliFailure, Command, Finding, Level, Remedy, Rule, shell_word,
+};
 
 /// The data directory cannot be written to.
 pub static DATA_NOT_WRITABLE: Rule = Rule::new(
@@ -34,6 +30,11 @@ pub static CHECK: Check = Check { rules: &[&DATA_NOT_WRITABLE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let container = container(evidence);
+    let line = declared_backend(evidence)
+        .ok()
+        .flatten()
+        .and_then(|(_, service)| declared_mount_over(service, &service.data_dir))
+        .filter(|line| line.read_only);
     if let Ok(Some((container, sure))) = container
         && let Some(mount) = container.mount_over(&container.data_dir).filter(|it| !it.writable)
     {
@@ -42,55 +43,64 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .finding(
                 sure.min(weighed),
                 format!(
-                    "{} is mounted read-only; the backend writes there at every start.",
+                    "{} is mounted read-only, but the backend writes there at every start.",
                     mount.target
                 ),
             )
             .level(level)
             .because(format!("{} is mounted read-only", mount.target), container.name.clone())
             .at(container_location(container));
-        return Ok(vec![with_line(evidence, finding).remedy(writable(evidence))]);
+        return Ok(vec![writable(evidence, line, with_line(evidence, finding))]);
     }
-    let line = declared_backend(evidence)
-        .ok()
-        .flatten()
-        .and_then(|(_, service)| declared_mount_over(service, &service.data_dir))
-        .filter(|line| line.read_only);
     if let Some(line) = line {
         let finding = DATA_NOT_WRITABLE
             .finding(
                 Certainty::Likely,
-                format!("After the next `docker compose up -d` {} is read-only, and the backend does not start.", line.target),
+                format!(
+                    "After the next `docker compose up -d` the backend probably does not start, \
+                     because {} is read-only.",
+                    line.target
+                ),
             )
-            .because(format!("mounts {} read-only", line.target), line.at.to_string())
-            .at(line.at.location())
-            .remedy(writable(evidence));
+            .because(format!("Mounts {} read-only", line.target), line.at.to_string())
+            .at(line.at.location());
+        let finding = writable(evidence, Some(line), finding);
         return Ok(vec![cap_if_cli_works(evidence, finding)]);
     }
     let found = log_match(evidence, DATA_NOT_WRITABLE.id)?;
     container?;
-    Ok(found.map(|found| refused(&found)).into_iter().collect())
+    Ok(found.map(|found| denied(&found)).into_iter().collect())
 }
 
 fn container(evidence: &Evidence) -> Result<Option<(&Container, Certainty)>, Unseen> {
     run_subject(evidence, evidence.docker.seen()?)
 }
 
-/// The system refuses, though the mount itself is not read-only.
-fn refused(found: &LogMatch<'_>) -> Finding {
+/// The system denies it, although the mount itself is not read-only.
+fn denied(found: &LogMatch<'_>) -> Finding {
     let container = found.container;
     let finding = found.finding(&DATA_NOT_WRITABLE);
     match container.mount_over(&container.data_dir).and_then(|mount| mount.source.as_deref()) {
-        Some(directory) if directory.starts_with('/') => finding.remedy(
-            Remedy::safe("see who owns the directory; on a host with SELinux the mount needs `:Z`, and `user:` of the service must own it")
-                .run(format!("ls -ldZ {}", shell_word(directory))),
-        ),
-        _ => finding.remedy(
-            Remedy::safe("see how it is mounted, and as whom the backend runs").run(format!(
-                "docker inspect -f '{{{{json .Mounts}}}} {{{{.Config.User}}}}' {}",
-                shell_word(&container.name)
-            )),
-        ),
+        Some(directory) if directory.starts_with('/') => finding
+            .remedy(
+                Remedy::safe(format!("Check the owner and the SELinux label of {directory}"))
+                    .run(format!("ls -ldZ {}", shell_word(directory)))
+                    .step(),
+            )
+            .remedy(
+                Remedy::safe(
+                    "Let the `user:` of the service own it; with SELinux, add `:Z` to the mount",
+                )
+                .step(),
+            ),
+        _ => finding.remedy(Remedy::safe("Check the mounts and the user of the backend").run(
+            Command::docker([
+                "inspect",
+                "-f",
+                "{{json .Mounts}} {{.Config.User}}",
+                &container.name,
+            ]),
+        )),
     }
 }
 
@@ -103,28 +113,28 @@ fn with_line(evidence: &Evidence, finding: Finding) -> Finding {
     }
 }
 
-fn writable(evidence: &Evidence) -> Remedy {
-    Remedy::careful("remove `:ro` (or `read_only: true`) from the line that mounts it, then")
-        .run(up(evidence))
+/// Adds the steps that make the mount writable.
+fn writable(evidence: &Evidence, line: Option<&DeclaredMount>, finding: Finding) -> Finding {
+    let line = line.map_or_else(|| "the mount".to_owned(), |line| line.at.to_string());
+    let edit = Remedy::careful(format!("Remove `:ro` (or `read_only: true`) from {line}"));
+    let recreate = Remedy::careful("Recreate the container (the data is kept)").run(up(evidence));
+    finding.remedy(edit.step()).remedy(recreate.step())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::build::endpoint;
-    use crate::evidence::build::key as build;
-    use crate::evidence::build::key::declared;
-
-    use crate::evidence::build::key::mount;
+    use crate::evidence::build::key::{self as build, declared, mount};
     use crate::evidence::docker::MountKind;
     use crate::evidence::endpoint::Reach;
 
-    fn told(evidence: &Evidence) -> Vec<String> {
+    fn found(evidence: &Evidence) -> Vec<String> {
         endpoint::told(run(evidence))
     }
 
     #[test]
-    fn the_mount_proves_the_line_foretells_and_the_log_tells() {
+    fn by_the_mount_by_the_line_and_by_the_log() {
         let read_only = || {
             let mut attached = mount(MountKind::Named, Some("app_data"), "/convex/data");
             attached.writable = false;
@@ -134,31 +144,31 @@ mod tests {
         endpoint::unreachable(&mut dead, Reach::Refused);
         build::backend(&mut dead).state = "exited".into();
         build::backend(&mut dead).log = endpoint::log(&[]);
-        assert!(told(&dead).is_empty());
+        assert!(found(&dead).is_empty());
 
         let mut mounted = dead.clone();
         build::backend(&mut mounted).mounts = vec![read_only()];
-        assert_eq!(told(&mounted), ["data-not-writable error proven app-backend-1"]);
-        // A read-only mount elsewhere is nobody's fault.
+        assert_eq!(found(&mounted), ["data-not-writable error proven app-backend-1"]);
+        // A read-only mount elsewhere does not matter.
         build::backend(&mut mounted).mounts = vec![
             mount(MountKind::Named, Some("app_data"), "/convex/data"),
             crate::evidence::docker::Mount { target: "/certs".to_owned(), ..read_only() },
         ];
-        assert!(told(&mounted).is_empty());
+        assert!(found(&mounted).is_empty());
 
         let mut line = build::healthy();
         let mut declared = declared("volume", Some("data"), "/convex/data");
         declared.read_only = true;
         build::service(&mut line).mounts = vec![declared];
         build::backend(&mut line).mounts.clear();
-        assert_eq!(told(&line), ["data-not-writable error likely docker-compose.yml:7"]);
+        assert_eq!(found(&line), ["data-not-writable error likely docker-compose.yml:7"]);
 
         let mut logged = dead;
         build::backend(&mut logged).log = endpoint::log(&[
             "mkdir: cannot create directory '/convex/data/tmp': Permission denied",
         ]);
-        assert_eq!(told(&logged), ["data-not-writable error proven app-backend-1"]);
+        assert_eq!(found(&logged), ["data-not-writable error proven app-backend-1"]);
         build::backend(&mut logged).log = build::unseen();
-        assert_eq!(told(&logged), ["unknown"]);
+        assert_eq!(found(&logged), ["unknown"]);
     }
 }

@@ -1,20 +1,16 @@
-//! Volumes that lie about, attached to nothing, and hold (or may hold) an instance of Convex.
+//! Volumes that no container uses, and that contain, or may contain, a Convex instance.
 
 use crate::checks::Check;
 use crate::deployment::candidates::look_for_candidates;
 use crate::deployment::data::content_in_words;
-use crate::deployment::key::fits_untested;
-use crate::deployment::key::key_is_accepted;
-use crate::deployment::key::selected_key;
+use crate::deployment::key::{fits_untested, key_is_accepted, selected_key, utc_day};
 use crate::evidence::docker::Volume;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::way_back::attach;
-use crate::remedies::way_back::bring_back;
-use crate::report::Command;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::way_back::{attach, bring_back};
+use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule, Text};
 
-/// An unattached volume holds Convex data.
+/// An unused volume contains Convex data.
 pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule::new(
     "detached-volume-has-data",
     Level::Info,
@@ -22,11 +18,11 @@ pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule::new(
     include_str!("detached-volume-has-data.md"),
 );
 
-/// Which volumes lie about.
+/// Which volumes are unused.
 pub static CHECK: Check = Check { rules: &[&DETACHED_VOLUME_HAS_DATA], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let detached: Vec<&Volume> = evidence
+    let unused: Vec<&Volume> = evidence
         .docker
         .seen()?
         .volumes
@@ -42,18 +38,18 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             })
     };
     let mut found = Vec::new();
-    for volume in &detached {
+    for volume in &unused {
         if has_credentials(volume) {
             let level = if volume.anonymous { Level::Warning } else { Level::Info };
             let what = match volume.content.seen() {
-                Ok(content) => content_in_words(content),
-                Err(_) => "holds the credentials of a Convex instance".to_owned(),
+                Ok(content) => format!("{}.", content_in_words(content)),
+                Err(_) => "It contains the credentials of a Convex backend.".to_owned(),
             };
-            found.push(say(evidence, volume, Certainty::Proven, &what).level(level));
+            found.push(finding(evidence, volume, Certainty::Proven, &what).level(level));
         }
     }
-    // By its name alone: worth a word only where something is amiss (every upstream project has a
-    // volume called `data`).
+    // By its name only: reported only if something is wrong, because every project with the
+    // official compose file has a volume `data`.
     if !key_is_accepted(evidence) {
         let named = look_for_candidates(evidence).and_then(|named| match fits_untested(evidence) {
             Some(unasked) if !named.is_empty() => Err(unasked),
@@ -69,46 +65,40 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .map(|candidate| candidate.volume)
             .filter(|volume| volume.attached_to.is_empty() && !has_credentials(volume));
         found.extend(by_name.map(|volume| {
-            let what = "is named like the data volume of this project";
-            say(evidence, volume, Certainty::Possible, what)
+            let what = "It may contain this project's data: the name is similar.";
+            finding(evidence, volume, Certainty::Possible, what)
         }));
     }
     Ok(found)
 }
 
-fn say(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -> Finding {
-    let kept = if volume.anonymous {
-        "Nobody gave it a name, so that `docker volume prune` may take it."
+fn finding(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -> Finding {
+    let pruned = if volume.anonymous {
+        "`docker volume prune` deletes it, because it is anonymous."
     } else {
-        "`docker compose down` keeps it; `docker volume prune` of an engine before 23 does not."
+        "`docker volume prune` deletes it before Docker 23."
     };
     let name = &volume.name;
     let of = volume.project.as_ref().map(|it| format!(" of project {it}")).unwrap_or_default();
+    let detail = format!("No container uses volume {name}{of}. {what} {pruned}");
+    let changed = volume.changed_at.map(|at| format!(", last changed {}", utc_day(at)));
     let mut finding = DETACHED_VOLUME_HAS_DATA
-        .finding(certainty, format!("Volume {name}{of} {what}, and no container has it. {kept}"))
+        .finding(certainty, Text::from(detail).volume(name))
         .because(
-            volume.changed_at.map_or_else(
-                || "attached to nothing".to_owned(),
-                |at| {
-                    format!(
-                        "attached to nothing, last changed {}",
-                        crate::deployment::key::utc_day(at)
-                    )
-                },
-            ),
+            format!("Is not used by any container{}", changed.unwrap_or_default()),
             format!("volume {name}"),
         )
         .at(Location::volume(name));
     if volume.content.seen().is_err() {
         let look =
-            Remedy::safe("Look into it without changing it").run(Command::doctor(["--deep"]));
-        finding = finding.remedy(look);
+            Remedy::safe("Look inside the volume; this creates a container that never starts");
+        finding = finding.remedy(look.run(Command::doctor(["--deep"])));
     }
     finding.remedies.extend(bring_back(evidence, name, volume.project.as_deref()));
     finding.remedies.extend(attach(evidence, name));
     if finding.remedies.is_empty() {
         finding = finding.remedy(Remedy::safe(format!(
-            "Keep it: mount it at /convex/data with `external: true` and `name: {name}`"
+            "Mount it at /convex/data, with `external: true` and `name: {name}`"
         )));
     }
     finding
@@ -117,11 +107,7 @@ fn say(evidence: &Evidence, volume: &Volume, certainty: Certainty, what: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::build::key as build;
-    use crate::evidence::build::key::closed;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::volume;
+    use crate::evidence::build::key::{self as build, closed, file, unseen, volume};
     use crate::evidence::docker::VolumeContent;
 
     fn with(volume: Volume, mut evidence: Evidence) -> Evidence {
@@ -132,7 +118,7 @@ mod tests {
     #[test]
     fn by_its_content_or_by_its_name() {
         let seen_into = || closed("old", vec![file("helper", Some("old_data"))]);
-        let nameless = Volume { anonymous: true, ..volume("old_data", "old", &[]) };
+        let anonymous = Volume { anonymous: true, ..volume("old_data", "old", &[]) };
         for (case, volume, trials, expected) in [
             (
                 "named alike",
@@ -140,7 +126,7 @@ mod tests {
                 vec![],
                 Some((Certainty::Possible, Level::Info)),
             ),
-            ("attached", volume("old_data", "old", &["x"]), vec![], None),
+            ("in use", volume("old_data", "old", &["x"]), vec![], None),
             (
                 "credentials seen",
                 volume("old_data", "old", &[]),
@@ -148,12 +134,12 @@ mod tests {
                 Some((Certainty::Proven, Level::Info)),
             ),
             (
-                "nameless, credentials seen",
-                nameless.clone(),
+                "anonymous, credentials seen",
+                anonymous.clone(),
                 vec![seen_into()],
                 Some((Certainty::Proven, Level::Warning)),
             ),
-            ("nameless, not looked into", nameless, vec![], None),
+            ("anonymous, not looked into", anonymous, vec![], None),
         ] {
             let evidence = with(volume, build::refused(&trials));
             let found = run(&evidence).unwrap();
@@ -179,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_alone_is_no_news_where_the_key_is_accepted() {
+    fn a_name_alone_is_not_reported_if_the_key_is_accepted() {
         let evidence = with(volume("old_data", "old", &[]), build::healthy());
         assert_eq!(run(&evidence), Ok(vec![]));
         let mut evidence = build::healthy();

@@ -1,9 +1,9 @@
 //! Whether keys and data outlive the next `docker compose down`: the data directory, what is
-//! mounted over it, and which volumes lie about unattached.
+//! mounted over it, and which volumes are unused.
 //!
-//! Speaks of the container that Compose would run here (`expected`) and of the compose file. "No
-//! volume" is not "lost at every recreate": Compose carries mounts over from the old container, and
-//! drops them at the next `down` (docs/facts.md, docker-carry-over).
+//! About the container that Compose would run here (`expected`) and the compose file. "No volume"
+//! is not "lost when recreated": Compose carries mounts over from the old container, and drops them
+//! at the next `down` (docs/facts.md, docker-carry-over).
 
 pub mod bind_mount;
 pub mod data_not_writable;

@@ -1,22 +1,19 @@
-//! The compose file declares a volume over the data directory, and the container does not have it;
-//! or the volume that it expects is nowhere.
+//! The compose file mounts a volume at the data directory, and the container does not have it; or
+//! the external volume does not exist.
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
-use crate::deployment::data::declared_mount_over;
-use crate::deployment::data::{MissingVolume, missing_volume};
+use crate::deployment::data::{MissingVolume, declared_mount_over, missing_volume};
 use crate::deployment::weight::for_temporary_instance;
+use crate::evidence::docker::{Mount, MountKind};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
 use crate::remedies::mint::also_new_key;
-use crate::remedies::rescue::copy_out;
-use crate::remedies::rescue::move_in;
+use crate::remedies::rescue::{copy_out, move_in};
 use crate::remedies::volumes::into_declared;
-use crate::report::ChainLink;
-use crate::report::Command;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, Command, Finding, Level, Location, Remedy, Rule, Text};
 
-/// The container lacks the volume that the compose file declares.
+/// The container does not have the volume that the compose file mounts.
 pub static DATA_VOLUME_NOT_ATTACHED: Rule = Rule::new(
     "data-volume-not-attached",
     Level::Error,
@@ -35,10 +32,10 @@ pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule::new(
 )
 .cause(&["backend-not-created", "url-refused"]);
 
-/// Compares the line with what is attached.
+/// Compares the line with the container's mount.
 pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_NOT_ATTACHED], run };
 
-/// Looks for the external volume.
+/// Whether the external volume exists.
 pub static EXTERNAL_CHECK: Check =
     Check { rules: &[&DATA_VOLUME_MISSING_EXTERNAL], run: run_external };
 
@@ -49,10 +46,18 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let source = line.source.as_deref().unwrap_or_default();
-    let has = attached
-        .and_then(|mount| mount.source.as_deref())
-        .map_or_else(|| "nothing".to_owned(), |source| format!("volume {source}"));
-    let by_the_doctor = line
+    let has = match attached.map(|Mount { kind, source, .. }| (kind, source.as_deref())) {
+        None | Some((_, None)) => Text::from(format!("Has no volume at {}", container.data_dir)),
+        Some((kind, Some(source))) => {
+            let what = match kind {
+                MountKind::Bind => "directory",
+                MountKind::Anonymous => "anonymous volume",
+                MountKind::Named | MountKind::Tmpfs => "volume",
+            };
+            Text::from(format!("Has {what} {source} at {}", container.data_dir)).volume(source)
+        }
+    };
+    let by_own_command = line
         .is_volume()
         .then(|| {
             let declared = (source, wanted);
@@ -63,24 +68,22 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             Certainty::Proven,
             format!(
-                "Container {} was made before the line was written: `docker compose up -d` will \
-                 attach {wanted}, and what the instance has now stays behind.",
-                container.name
+                "The next `docker compose up -d` switches to {wanted} and leaves the current data \
+                 behind. {} was created before {} was written.",
+                container.name, line.at
             ),
         )
-        .because(format!("mounts {wanted} at {}", line.target), line.at.to_string())
-        .because(format!("has {has} at {}", container.data_dir), container.name.clone())
+        .because(format!("Mounts {wanted} at {}", line.target), line.at.to_string())
+        .because(has, container.name.clone())
         .at(line.at.location())
         .at(Location::container(&container.name));
-    finding.remedies.extend(by_the_doctor);
-    let finding = finding
-        .remedy(copy_out(container))
-        .remedy(move_in(
-            evidence,
-            format!("Then let Compose attach {wanted}, and move the data in (unless {wanted} holds the newer data)"),
-            &service.name,
-            Some(container),
-        ));
+    finding.remedies.extend(by_own_command);
+    let finding = finding.remedy(copy_out(container)).remedy(move_in(
+        evidence,
+        format!("Recreate {} and copy the data in, unless {wanted} has newer data", container.name),
+        &service.name,
+        container,
+    ));
     let finding = for_temporary_instance(evidence, Some(container), finding);
     Ok(vec![also_new_key(evidence, finding)])
 }
@@ -99,7 +102,7 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if known.iter().any(|seen| seen.name == volume.name) {
         return Ok(vec![]);
     }
-    // The engine's list was searched for this very name.
+    // Docker was asked for this very name.
     let certainty = if docker.absent_volumes.contains(&volume.name) {
         Certainty::Proven
     } else {
@@ -111,28 +114,34 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .map(|seen| seen.name.as_str())
         .take(3)
         .collect();
+    let probably = if certainty == Certainty::Proven { "" } else { "probably " };
     let mut finding = DATA_VOLUME_MISSING_EXTERNAL
         .finding(
             certainty,
-            format!(
-                "Volume {} is `external`, so Compose does not make it, and `up` stops with \
-                 `external volume \"{}\" not found`.",
-                volume.name, volume.name
-            ),
+            Text::from(format!(
+                "`docker compose up` {probably}fails: `external volume \"{}\" not found`. Compose \
+                 does not create external volumes.",
+                volume.name
+            ))
+            .volume(&volume.name),
         )
-        .because(format!("expects volume {} to exist", volume.name), volume.at.to_string())
-        .because("is not among this engine's volumes", docker.address.clone())
+        .because(
+            Text::from(format!("Expects volume {} to exist", volume.name)).volume(&volume.name),
+            volume.at.to_string(),
+        )
+        .because("Has no volume with this name", docker.address.clone())
         .at(volume.at.location())
         .at(Location::volume(&volume.name));
     if !near.is_empty() {
         finding = finding.remedy(Remedy::safe(format!(
-            "If the data is in another volume, write its name there: attached to nothing are {}",
+            "Write the name of the volume with your data in {} (unused: {})",
+            volume.at,
             near.join(", ")
         )));
     }
     Ok(vec![
         finding.remedy(
-            Remedy::safe("For a new, empty instance, make it")
+            Remedy::safe("Create the volume, for a new and empty database")
                 .run(Command::docker(["volume", "create", &volume.name]))
                 .run(up(evidence)),
         ),
@@ -142,11 +151,7 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::build::key as build;
-    use crate::evidence::build::key::mount;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::docker::Mount;
-    use crate::evidence::docker::MountKind;
+    use crate::evidence::build::key::{self as build, mount, unseen};
     use crate::report::Action;
 
     #[test]
@@ -158,7 +163,7 @@ mod tests {
             ("the declared one", named("app_data"), 0),
             ("another one", named("old_data"), 1),
             ("one that the engine named", named_by_engine, 0),
-            ("a nameless one", Some(mount(MountKind::Anonymous, Some(&hex), "/convex/data")), 1),
+            ("an anonymous one", Some(mount(MountKind::Anonymous, Some(&hex), "/convex/data")), 1),
             ("a directory", Some(mount(MountKind::Bind, Some("/srv"), "/convex/data")), 1),
             ("nothing", None::<Mount>, 1),
         ] {
@@ -170,15 +175,15 @@ mod tests {
         }
     }
 
-    /// The volume that the file declares is there already: only a copy that a fix made of this
-    /// container's own may be passed over.
+    /// The volume that the file declares exists: only a copy that a fix made of this container's
+    /// own volume may be passed over.
     #[test]
-    fn a_copy_of_a_fix_that_was_cut_short_is_made_again() {
+    fn the_copy_of_an_interrupted_fix_is_made_again() {
         let hex = "b".repeat(64);
         for (case, copy_of, attached_to, expected) in [
             ("a copy of its own volume", Some(hex.as_str()), None, true),
             ("a copy of another one", Some("other"), None, false),
-            ("somebody's own", None, None, false),
+            ("not a copy", None, None, false),
             ("a copy that a container has", Some(hex.as_str()), Some("other"), false),
         ] {
             let mut evidence = build::healthy();
@@ -213,7 +218,7 @@ mod tests {
         let mut evidence = build::healthy();
         assert_eq!(run_external(&evidence), Ok(vec![]));
         build::compose(&mut evidence).volumes[0].external = true;
-        assert_eq!(run_external(&evidence), Ok(vec![]), "it is there");
+        assert_eq!(run_external(&evidence), Ok(vec![]), "it exists");
         build::compose(&mut evidence).volumes[0].name = "precious".to_owned();
         assert_eq!(run_external(&evidence).unwrap()[0].certainty, Certainty::Likely);
         build::docker(&mut evidence).absent_volumes = vec!["precious".to_owned()];

@@ -1,16 +1,13 @@
-//! The same compose file under another project name: Compose made new, empty volumes, and the old
-//! ones wait under the old name.
+//! The same compose file under another project name: Compose created new, empty volumes, and the
+//! old ones are kept under the old name.
 //!
-//! Never where the key is accepted: every upstream project has a volume called `data`.
+//! Never if the key is accepted: every project with the official compose file has a volume `data`.
 
 use crate::checks::Check;
 use crate::deployment::candidates::look_for_candidates;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::container::key_subject;
-use crate::deployment::key::created_day;
-use crate::deployment::key::fits_untested;
-use crate::deployment::key::key_is_accepted;
-use crate::deployment::key::selected_key;
+use crate::deployment::key::{created_day, fits_untested, key_is_accepted, selected_key};
 use crate::evidence::compose::ComposeFacts;
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
@@ -18,9 +15,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::for_answering;
 use crate::remedies::volumes::take_over;
 use crate::remedies::way_back::bring_back;
-use crate::report::ChainLink;
-use crate::report::FixPolicy;
-use crate::report::{Certainty, Finding, Level, Location, Rule};
+use crate::report::{Certainty, ChainLink, Finding, FixPolicy, Level, Location, Rule, Text};
 
 /// The project had another name.
 pub static PROJECT_RENAMED: Rule = Rule::new(
@@ -53,22 +48,27 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         };
         let level =
             if certainty == Certainty::Possible { Level::Warning } else { PROJECT_RENAMED.level };
-        let finding = say(compose, old.project, old.volume, certainty.min(ceiling))
+        let finding = finding(compose, old.project, old.volume, certainty.min(ceiling))
             .level(level)
             .because(
-                format!(
-                    "the key, issued on {}, opens with the secret that {} holds",
-                    old.issued, old.source
-                ),
+                Text::from(format!(
+                    "The key, created {}, matches the secret in {}",
+                    old.created, old.source
+                ))
+                .volume(old.source),
                 old.source.to_owned(),
             )
             .at(service.at.location());
         let held = old.volume.unwrap_or("the old volume");
-        let afresh =
-            for_answering(evidence, &format!("To start afresh ({held} is kept), mint a key"));
-        return Ok(vec![with_way_back(evidence, finding, old.project, old.volume).remedy(afresh)]);
+        let mut keep_new = for_answering(
+            evidence,
+            &format!("Keep the new, empty database and generate a new key ({held} is kept)"),
+        );
+        keep_new.title = keep_new.title.volume(held);
+        let finding = with_way_back(evidence, finding, old.project, old.volume);
+        return Ok(vec![finding.remedy(keep_new)]);
     }
-    // By name and labels only, nothing more than possible: a neighbour's volume is called the same.
+    // By name and labels only, it is possible at most: another project can have such a volume.
     let candidates = look_for_candidates(evidence)?;
     match fits_untested(evidence) {
         Some(unasked) if !candidates.is_empty() => return Err(unasked),
@@ -78,32 +78,33 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .into_iter()
         .map(|candidate| {
             let (project, name) = (candidate.project, candidate.volume.name.as_str());
-            let finding = say(compose, project, Some(name), Certainty::Possible)
+            let finding = finding(compose, project, Some(name), Certainty::Possible)
                 .level(Level::Warning)
-                .because("is attached to no running backend", format!("volume {name}"));
+                .because("Is not used by a running backend", format!("volume {name}"));
             with_way_back(evidence, finding, project, Some(name))
         })
         .collect())
 }
 
-fn say(
+fn finding(
     compose: &ComposeFacts,
     project: &str,
     volume: Option<&str>,
     certainty: Certainty,
 ) -> Finding {
-    let held = volume.map_or_else(|| "its data".to_owned(), |volume| format!("volume {volume}"));
-    let (is, has) =
-        if certainty == Certainty::Possible { ("may be", "may hold") } else { ("is", "holds") };
-    let finding = PROJECT_RENAMED.finding(
-        certainty,
-        format!(
-            "This project is called {}; {held}, made for project {project}, {has} the older data: \
-             it {is} the same deployment under the name it had before (a renamed directory does \
-             that).",
-            compose.project
-        ),
+    let held = volume.map_or_else(|| "its volume".to_owned(), |volume| format!("volume {volume}"));
+    let (is, was) = match certainty {
+        Certainty::Proven => ("is", "was"),
+        Certainty::Likely => ("is probably", "was probably"),
+        Certainty::Possible => ("may be", "may have been"),
+    };
+    let detail = format!(
+        "The older data {is} in {held} of project {project}. The project {was} renamed from \
+         {project} to {}, and Compose created new volumes.",
+        compose.project
     );
+    let finding =
+        PROJECT_RENAMED.finding(certainty, Text::from(detail).volume(volume.unwrap_or_default()));
     match volume {
         Some(volume) => finding.at(Location::volume(volume)),
         None => finding,
@@ -117,7 +118,7 @@ fn with_way_back(
     volume: Option<&str>,
 ) -> Finding {
     let mut finding = finding;
-    // By name alone nobody takes a volume over: it may be a neighbour's.
+    // The name alone is not enough to use the volume: it may belong to another project.
     if finding.certainty > Certainty::Possible
         && let Some(volume) = volume
     {
@@ -135,22 +136,21 @@ fn with_way_back(
 enum Relation {
     /// The same compose file, or the same directory.
     SameFile,
-    /// The old project's files are gone from this machine: nothing but this project can be its
-    /// successor here.
+    /// The old project's files are gone from this machine: only this project can be its successor.
     Gone,
-    /// Files of the same names in a directory beside this one.
+    /// Files of the same names in a directory next to this one.
     DirectoryRenamed,
-    /// Nothing says so.
+    /// Nothing shows it.
     Unknown,
 }
 
-/// Who holds the secret that opens the key, under another project's name.
+/// Another project's container or volume with the secret that the key matches.
 struct Old<'a> {
     project: &'a str,
     volume: Option<&'a str>,
     source: &'a str,
-    /// The day on which the key was issued.
-    issued: String,
+    /// The day on which the key was created.
+    created: String,
     relation: Relation,
 }
 
@@ -180,7 +180,7 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
                 project,
                 volume: Some(volume),
                 source: container.unwrap_or(volume),
-                issued: created_day(claims),
+                created: created_day(claims),
                 relation: holder.map_or(Relation::Unknown, |holder| relation(holder, compose)),
             })
         },
@@ -212,16 +212,12 @@ fn relation(holder: &Container, compose: &ComposeFacts) -> Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::build::key as build;
-    use crate::evidence::build::key::DIRECTORY;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::volume;
+    use crate::evidence::build::key::{
+        self as build, DIRECTORY, container, file, opened, unseen, volume,
+    };
     use Certainty::{Likely, Possible, Proven};
 
-    /// The old project's stopped container still holds the volume whose secret opens the key.
+    /// The old project's stopped container still has the volume with the secret of the key.
     fn renamed(config_file: &str) -> Evidence {
         let held = vec![file("old-backend-1", Some("old_data"))];
         let mut evidence = build::refused(&[opened("old", held)]);
@@ -235,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_container_tells() {
+    fn the_old_container_proves_it() {
         type Change = fn(&mut Evidence);
         let same = &format!("{DIRECTORY}/docker-compose.yml");
         let cases: [(&str, &str, Change, Option<Certainty>); 7] = [
@@ -253,7 +249,12 @@ mod tests {
                 |e| build::docker(e).backends[1].files_gone = Some(true),
                 Some(Proven),
             ),
-            ("nobody knows who answers", same, |e| build::docker(e).answering = None, Some(Likely)),
+            (
+                "it is not known which container answers",
+                same,
+                |e| build::docker(e).answering = None,
+                Some(Likely),
+            ),
             (
                 "it runs: another instance",
                 same,
@@ -286,10 +287,10 @@ mod tests {
         assert!(run(&evidence).is_err());
     }
 
-    /// A neighbour's volume bears such a name, too: while the key fits, a refusal has to be seen
+    /// Another project's volume can have such a name: while the key matches, it must be rejected
     /// first.
     #[test]
-    fn a_name_is_no_sign_where_the_key_fits_and_the_url_was_not_asked() {
+    fn a_name_proves_nothing_if_the_key_matches_and_the_url_was_not_asked() {
         let mut evidence = build::healthy();
         evidence.endpoint = unseen();
         assert_eq!(run(&evidence), Ok(vec![]), "no such volume");
@@ -297,6 +298,6 @@ mod tests {
         assert!(run(&evidence).is_err());
         let key = &mut evidence.keys[0];
         key.trials.iter_mut().for_each(|trial| trial.opened = None);
-        assert_eq!(run(&evidence).unwrap().len(), 1, "the key does not fit");
+        assert_eq!(run(&evidence).unwrap().len(), 1, "the key does not match");
     }
 }

@@ -1,11 +1,10 @@
-//! Two running backends write to one data directory: neither knows of the other, and both spoil the
-//! database.
+//! Two running backends write to one data directory: neither knows of the other, and together they
+//! corrupt the database.
 
 use crate::checks::Check;
 use crate::deployment::data::is_persistent;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::shell_word;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule, Text};
 
 /// Two running backends on one volume.
 pub static DATA_VOLUME_SHARED: Rule = Rule::new(
@@ -36,8 +35,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let Some(source) = mine.source.as_ref().filter(|_| mine.source == its.source) else {
             continue;
         };
-        // One directory mounted at two paths is shared only if the data lies at the same place in
-        // it.
+        // One directory mounted at two paths is shared only if the data is at the same place in it.
         let place_in = |target: &str, data: &str| {
             data.strip_prefix(target.trim_end_matches('/')).map(str::to_owned)
         };
@@ -49,33 +47,30 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             && one.is_running()
             && other.is_running()
         {
+            let mounts =
+                |target: &str| Text::from(format!("Mounts {source} at {target}")).volume(source);
+            let stranger = stranger(docker.expected.as_deref(), &one.name, &other.name);
+            let stop = Remedy::careful(format!("Stop {stranger}, if it is not the one you need"))
+                .run(Command::docker(["stop", stranger]));
+            let separate =
+                Remedy::careful("Give the stopped one its own volume before it starts again");
             seen.push(
                 DATA_VOLUME_SHARED
                     .finding(
                         Certainty::Proven,
-                        format!(
-                            "{} and {} both run on {source}. SQLite lets them, without a word, and \
-                             what one writes the other does not see.",
+                        Text::from(format!(
+                            "{} and {} both use {source}. SQLite does not prevent this, and \
+                             neither backend sees what the other one writes.",
                             one.name, other.name
-                        ),
+                        ))
+                        .volume(source),
                     )
-                    .because(format!("mounts {source} at {}", mine.target), one.name.clone())
-                    .because(format!("mounts {source} at {}", its.target), other.name.clone())
+                    .because(mounts(&mine.target), one.name.clone())
+                    .because(mounts(&its.target), other.name.clone())
                     .at(Location::container(&one.name))
                     .at(Location::container(&other.name))
-                    .remedy(
-                        Remedy::careful(
-                            "Stop the one that should not run, then give it a volume of its own",
-                        )
-                        .run(format!(
-                            "docker stop {}",
-                            shell_word(stranger(
-                                docker.expected.as_deref(),
-                                &one.name,
-                                &other.name
-                            ))
-                        )),
-                    ),
+                    .remedy(stop.step())
+                    .remedy(separate.step()),
             );
         }
     }
@@ -90,13 +85,11 @@ fn stranger<'a>(expected: Option<&str>, one: &'a str, other: &'a str) -> &'a str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::build::key as build;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::mount;
+    use crate::evidence::build::key::{self as build, container, mount};
     use crate::evidence::docker::MountKind;
 
     #[test]
-    fn two_running_ones_on_one_volume() {
+    fn two_running_backends_on_one_volume() {
         for (case, volume, state, expected) in [
             ("its own", "other_data", "running", 0),
             ("shared", "app_data", "running", 1),

@@ -1,22 +1,20 @@
-//! The documents lie in Postgres or MySQL, and the instance secret lies nowhere that lasts: data
-//! survives, every key dies.
+//! The documents are in Postgres or MySQL, and the instance secret is not stored permanently: the
+//! data is kept, and all keys stop working.
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
-use crate::deployment::data::StoredElsewhere;
-use crate::deployment::data::declared_mount_over;
-use crate::deployment::data::is_kept_by_file;
-use crate::deployment::data::is_persistent;
+use crate::deployment::data::{
+    StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
+};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::MountKind;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::rescue::copy_from;
 use crate::remedies::secret::pin;
-use crate::report::ChainLink;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, Finding, Level, Location, Remedy, Rule};
 
-/// SQL, no pinned secret, no durable credentials directory.
+/// SQL, no pinned secret, no persistent credentials directory.
 pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule::new(
     "sql-without-secret-persistence",
     Level::Error,
@@ -26,7 +24,7 @@ pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule::new(
 .cause(&[])
 .breaks(ChainLink::File);
 
-/// Whether the secret outlives the container where the data does.
+/// Whether the secret outlives the container, as the data does.
 pub static CHECK: Check = Check { rules: &[&SQL_WITHOUT_SECRET_PERSISTENCE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -41,8 +39,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     if !elsewhere.documents {
-        // A variable that is passed through and blank here may be set where the deployment really
-        // starts.
+        // A variable that is passed through and empty here may be set where the deployment is
+        // really started.
         let passed_through = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"].iter().any(|name| {
             service
                 .variable(name)
@@ -61,40 +59,59 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         Some(_) | None => Certainty::Likely,
     };
+    let probably = if certainty == Certainty::Proven { "" } else { "probably " };
     let mut finding = SQL_WITHOUT_SECRET_PERSISTENCE
         .finding(
             certainty,
             format!(
-                "Service {} is one `docker compose down` away from a new instance secret: the \
-                 database stays, and refuses every admin key made so far.",
-                service.name
+                "After the next `docker compose down` and `up`, the backend {probably}rejects all \
+                 admin keys. The documents in SQL are kept, but it gets a new instance secret."
             ),
         )
         .because("INSTANCE_SECRET is not set", service.at.to_string())
         .because(
-            format!("mounts nothing durable over {}", service.credentials_dir),
+            format!("Mounts nothing persistent at {}", service.credentials_dir),
             (service.volumes_at.as_ref().unwrap_or(&service.at)).to_string(),
         )
         .at(service.at.location());
     if let Some(container) = container {
         let dir = &container.credentials_dir;
-        let copy = Remedy::safe(
-            "Pin the secret that is in force: copy it out, write it to `.env` as INSTANCE_SECRET=… \
-             (git must ignore that file), and pass INSTANCE_SECRET to the service",
-        );
+        let secret = format!("{dir}/instance_secret");
         let in_memory = container.mount_over(dir).is_some_and(|m| m.kind == MountKind::Tmpfs);
-        finding.remedies.extend(pin(evidence, container));
-        finding = finding.at(Location::container(&container.name)).remedy(if in_memory {
-            copy
+        // `docker cp` cannot read memory.
+        let read = if in_memory {
+            Remedy::safe(format!("Read {secret} inside {}", container.name))
         } else {
-            copy.run(copy_from(container, &format!("{dir}/instance_secret"), "./instance_secret"))
-        });
+            Remedy::safe(format!("Copy the secret out of {}", container.name)).run(copy_from(
+                container,
+                &secret,
+                "./instance_secret",
+            ))
+        };
+        finding.remedies.extend(pin(evidence, container));
+        finding = finding
+            .at(Location::container(&container.name))
+            .remedy(read.step())
+            .remedy(
+                Remedy::safe("Save it in .env as INSTANCE_SECRET (git must ignore that file)")
+                    .step(),
+            )
+            .remedy(
+                Remedy::safe(format!("Pass INSTANCE_SECRET to service {}", service.name))
+                    .in_variables()
+                    .step(),
+            );
     } else {
-        finding = finding.remedy(Remedy::safe(format!(
-            "Pin INSTANCE_SECRET (64 hex digits; the one in force, if there is one) in `.env`, or \
-             mount a named volume over {}",
-            service.data_dir
-        )));
+        finding = finding
+            .remedy(
+                Remedy::safe(
+                    "Set INSTANCE_SECRET in .env to the current secret, or to 64 new hex digits",
+                )
+                .in_variables(),
+            )
+            .remedy(
+                Remedy::safe(format!("Mount a named volume at {}", service.data_dir)).in_volumes(),
+            );
     }
     Ok(vec![for_temporary_instance(evidence, container, finding)])
 }
@@ -102,16 +119,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::build::key as build;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{self as build, entry, unseen, valid};
 
     #[test]
-    fn sql_needs_a_secret_that_lasts() {
+    fn sql_needs_a_persistent_secret() {
         type Change = fn(&mut Evidence);
         let cases: [(&str, Change, Option<Certainty>); 6] = [
-            ("SQL, nothing durable", |_| {}, Some(Certainty::Proven)),
+            ("SQL, nothing persistent", |_| {}, Some(Certainty::Proven)),
             (
                 "pinned in the container",
                 |e| build::backend(e).secret.environment = build::Seen(Some(valid("ours"))),
@@ -160,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_pass_through_without_the_engine_is_unknown() {
+    fn an_empty_pass_through_without_docker_is_unknown() {
         let mut evidence = build::healthy();
         build::service(&mut evidence).mounts.clear();
         build::service(&mut evidence).environment = vec![entry("POSTGRES_URL", EntryValue::Unset)];

@@ -1,4 +1,4 @@
-//! The last day of a suppression is over: it hides nothing any more.
+//! The last day of a suppression has passed: the entry has no effect.
 
 use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
@@ -19,14 +19,16 @@ pub(super) fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(expired
         .map(|one| {
             let until = one.until.as_deref().unwrap_or_default();
-            let detail = format!("{} was to be left out until {until}: {}", one.id, one.reason);
+            let reason = one.reason.trim_end_matches('.');
+            let detail = format!(
+                "The entry for {} expired after {until} and has no effect. Its reason: {reason}.",
+                one.id
+            );
             SUPPRESSION_EXPIRED
                 .finding(Certainty::Proven, detail)
                 .at(Location::line(&one.file, one.line))
-                .remedy(Remedy::safe(format!(
-                    "mend what {} says, or give the entry another day",
-                    one.id
-                )))
+                .remedy(Remedy::safe(format!("Fix {}, and remove the entry", one.id)))
+                .remedy(Remedy::safe(format!("Set a later day in {}", one.source())))
         })
         .collect())
 }

@@ -1,4 +1,4 @@
-//! Suppressions that do nothing any more: one that is over, and one that fits nothing.
+//! Suppressions without effect: one that has expired, and one that matches no finding.
 
 mod expired;
 mod unused;
@@ -13,8 +13,8 @@ pub static CHECKS: &[&Check] = &[&expired::CHECK];
 /// What is judged once the checks have run.
 pub static PASSES: &[&Pass] = &[&unused::PASS];
 
-/// Whether a suppression is written for this finding: its id, or the retired name of it, and one of
-/// its places. Its last day is not looked at.
+/// Whether a suppression matches this finding: its id, or a retired name of it, and one of its
+/// places. Its last day does not matter.
 pub fn fits(suppression: &Suppression, finding: &Finding) -> bool {
     suppression.problem.is_none()
         && super::rule(&suppression.id).is_some_and(|rule| rule.id == finding.id)

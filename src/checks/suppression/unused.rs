@@ -1,4 +1,4 @@
-//! A suppression that fits no finding: the fault is mended, or the place is misspelt.
+//! A suppression that matches no finding: the problem is fixed, or the place is misspelt.
 
 use super::fits;
 use crate::checks::{self, Outcome, Pass};
@@ -52,7 +52,7 @@ fn run(evidence: &Evidence, outcome: &Outcome) -> Result<Vec<Finding>, Unseen> {
     }
 }
 
-/// Whether the entry is about this id, wherever.
+/// Whether the entry is about this id, at any place.
 fn names(entry: &Suppression, id: &str) -> bool {
     checks::rule(&entry.id).is_some_and(|rule| rule.id == id)
 }
@@ -61,17 +61,19 @@ fn unused(entry: &Suppression, elsewhere: Option<&Finding>) -> Finding {
     let place = elsewhere.and_then(|finding| finding.locations.first());
     let detail = match (elsewhere, place) {
         (Some(finding), Some(place)) => {
-            format!("{} is found, but not there: at {place}.", finding.id)
+            format!("{} was found at {place}, which the entry does not name.", finding.id)
         }
-        (Some(finding), None) => format!("{} is found, but at no place at all.", finding.id),
-        (None, _) => format!("{} is not found here.", entry.id),
+        (Some(finding), None) => {
+            format!("{} was found, but without a place, and the entry names one.", finding.id)
+        }
+        (None, _) => format!("{} was not found, so the entry has no effect.", entry.id),
     };
     SUPPRESSION_UNUSED
         .finding(Certainty::Proven, detail)
         .at(Location::line(&entry.file, entry.line))
         .remedy(Remedy::safe(match elsewhere {
-            Some(_) => "correct the place",
-            None => "take the entry out: it would hide the fault if it came back",
+            Some(_) => "Correct the place in the entry",
+            None => "Remove the entry: it would hide the problem if it came back",
         }))
 }
 
@@ -79,8 +81,8 @@ fn unused(entry: &Suppression, elsewhere: Option<&Finding>) -> Finding {
 mod tests {
     use super::*;
 
-    /// Evidence in which nothing is configured: `selection-missing` or its like is found, the
-    /// Docker checks are unknown.
+    /// Evidence in which nothing is configured: `selection-missing` is found, and the Docker checks
+    /// could not run.
     fn outcome(entries: &[(&str, Option<&str>)]) -> Result<Vec<String>, Unseen> {
         let mut evidence = Evidence::default();
         evidence.asked.suppressions = entries
@@ -99,18 +101,19 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_unused_only_if_its_check_could_see() {
+    fn an_entry_is_unused_only_if_its_check_could_run() {
         let seen = checks::run_all(&Evidence::default());
         let passed = seen.passed.first().expect("some check passes without evidence").as_str();
-        let unknown = seen.unknown.first().expect("and some cannot see").id.as_str();
+        let unknown = seen.unknown.first().expect("and some cannot run").id.as_str();
         assert_eq!(outcome(&[]), Ok(vec![]));
-        assert_eq!(outcome(&[(passed, None)]), Ok(vec![format!("{passed} is not found here.")]));
-        assert!(outcome(&[(unknown, None)]).is_err(), "nobody knows");
+        let unused = format!("{passed} was not found, so the entry has no effect.");
+        assert_eq!(outcome(&[(passed, None)]), Ok(vec![unused]));
+        assert!(outcome(&[(unknown, None)]).is_err(), "the check could not run");
         assert_eq!(outcome(&[(unknown, None), (passed, None)]).unwrap().len(), 1);
         assert_eq!(
             outcome(&[(passed, None), ("suppression-unused", None)]).unwrap().len(),
             1,
-            "one about ourselves is used"
+            "an entry about this check is used"
         );
         assert_eq!(outcome(&[("suppression-unused", None)]).unwrap().len(), 1);
     }
