@@ -53,9 +53,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 /// The official images are tagged with the revision that they were built from.
 fn pin(image: &str, container: Option<&Container>) -> Remedy {
+    let is_official = |image: &str| image.starts_with("ghcr.io/get-convex/");
     let revision = container
-        .and_then(|container| container.revision.as_deref())
-        .filter(|_| image.starts_with("ghcr.io/get-convex/"));
+        .filter(|container| is_official(image) && is_official(&container.image))
+        .and_then(|container| container.revision.as_deref());
     Remedy::safe(match revision {
         Some(revision) => format!(
             "Pin both images to the revision that is running now: {revision} (never an older one)"
