@@ -63,7 +63,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     for backend in &project.backends {
         let place = backend.at.location();
         finding = finding
-            .because(format!("Service `{}`: {}", backend.name, backend.recognised_by), place.to_string())
+            .because(
+                format!("Service `{}`: {}", backend.name, backend.recognised_by),
+                place.to_string(),
+            )
             .at(place);
     }
     let other = project.backends.iter().find(|it| Some(&it.name) != project.chosen.as_ref());

@@ -62,9 +62,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(location);
     if let (Some(shown), Some(container)) = (shown, container) {
         finding = match shown {
-            Shown::LogLine(line) => {
-                finding.showing(line, format!("the log of {}", container.name))
-            }
+            Shown::LogLine(line) => finding.showing(line, format!("the log of {}", container.name)),
             Shown::State(state) => finding.because(state, container.name.clone()),
         };
         finding = finding.at(container_location(container));

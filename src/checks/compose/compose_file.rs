@@ -68,9 +68,7 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let others = if more.is_empty() { "" } else { ", and the other errors" };
     let finding = finding
-        .remedy(
-            Remedy::safe(format!("Correct {}{others}", location(first, &file))).step(),
-        )
+        .remedy(Remedy::safe(format!("Correct {}{others}", location(first, &file))).step())
         .remedy(
             Remedy::safe("Check the file: this prints nothing if it is correct")
                 .run(compose(evidence, ComposeVerb::Config))

@@ -149,8 +149,7 @@ fn switch_off(
     finding: Finding,
 ) -> Finding {
     if entry.name == "DO_NOT_REQUIRE_SSL" {
-        let title =
-            format!("Delete {}, only if your database supports TLS", entry.at.location());
+        let title = format!("Delete {}, only if your database supports TLS", entry.at.location());
         return by_hand(evidence, &title, finding).remedy(Remedy::careful(
             "Keep the line and write `true`, if your database does not support TLS",
         ));

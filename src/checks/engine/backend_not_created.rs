@@ -67,7 +67,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     service.name, project.project
                 ),
             )
-            .because("Contains the backend service", format!("{}:{}", service.at.file, service.at.line))
+            .because(
+                "Contains the backend service",
+                format!("{}:{}", service.at.file, service.at.line),
+            )
             .because("Has no container of this service", docker.address.clone())
             .at(Location::line(service.at.file.clone(), service.at.line))
             .at(url_location(evidence))

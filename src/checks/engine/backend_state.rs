@@ -105,9 +105,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 certainty,
                 format!("{} is running, but its health check has not passed yet.", container.name),
             )
-            .remedy(Remedy::safe("Wait until this command prints `healthy`").run(
-                Command::docker(["inspect", "-f", "{{.State.Health.Status}}", &container.name]),
-            )),
+            .remedy(Remedy::safe("Wait until this command prints `healthy`").run(Command::docker(
+                ["inspect", "-f", "{{.State.Health.Status}}", &container.name],
+            ))),
         (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
             .finding(
                 certainty,
@@ -145,8 +145,8 @@ fn read_log(container: &Container) -> Remedy {
 
 /// Whether it restarts again and again, the last time just now, and does not answer.
 fn flaps(evidence: &Evidence, container: &Container) -> bool {
-    let answers = selected_endpoint(evidence)
-        .is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
+    let answers =
+        selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
     let age = container.started_at.map(|start| evidence.collected_at - start);
     // Negative if it started during this run.
     container.restarts >= 3 && age.is_some_and(|age| age < 60) && !answers

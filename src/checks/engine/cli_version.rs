@@ -5,9 +5,7 @@ use crate::deployment::endpoint::{convex_answers, selected_endpoint};
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{
-    Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, RuleLink,
-};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, RuleLink};
 
 static CLI_TOO_OLD: Rule = Rule::new(
     "cli-too-old",
@@ -114,11 +112,8 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((text, _, place)) = cli? else { return Ok(vec![]) };
     let own = first_call.body == Body::Empty && first_call.server.is_none();
     // Not requested: that would need a POST. Images from that time do not have it.
-    let (certainty, fails) = if own {
-        (Certainty::Likely, "probably fails")
-    } else {
-        (Certainty::Possible, "may fail")
-    };
+    let (certainty, fails) =
+        if own { (Certainty::Likely, "probably fails") } else { (Certainty::Possible, "may fail") };
     Ok(vec![
         CLI_NEWER_THAN_BACKEND
             .finding(

@@ -408,7 +408,10 @@ mod tests {
         let mut crashed = with("POSTGRES_URL", EntryValue::Hidden);
         build::unreachable(&mut crashed, Reach::Refused);
         build::expected(&mut crashed).state = "restarting".into();
-        assert_eq!(build::told(run(&crashed)), [format!("{id} warning proven docker-compose.yml:9")]);
+        assert_eq!(
+            build::told(run(&crashed)),
+            [format!("{id} warning proven docker-compose.yml:9")]
+        );
         build::expected(&mut crashed).log =
             build::log(&["Caught error error (x): cluster url username must be set"]);
         assert_eq!(build::told(run(&crashed)), [format!("{id} error likely docker-compose.yml:9")]);

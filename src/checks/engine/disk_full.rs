@@ -32,13 +32,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(directory) => look.run(format!("df -h {}", shell_word(directory))),
         None => look.run("df -h").run(Command::docker(["system", "df"])),
     };
-    Ok(vec![finding.remedy(look).remedy(
-        Remedy::careful("Delete old images and build cache (no data), and start the backend")
-            .run(Command::docker(["image", "prune"]))
-            .run(Command::docker(["builder", "prune"]))
-            .run(Command::docker(["start", &container.name]))
-            .step(),
-    )])
+    Ok(vec![
+        finding.remedy(look).remedy(
+            Remedy::careful("Delete old images and build cache (no data), and start the backend")
+                .run(Command::docker(["image", "prune"]))
+                .run(Command::docker(["builder", "prune"]))
+                .run(Command::docker(["start", &container.name]))
+                .step(),
+        ),
+    ])
 }
 
 /// Docker itself had no space to start it.

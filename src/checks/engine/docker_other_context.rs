@@ -1,9 +1,7 @@
 //! The project's containers are in another Docker context than the one that is used here.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::{
-    convex_answers, is_engine_host, is_loopback, selected_endpoint,
-};
+use crate::deployment::endpoint::{convex_answers, is_engine_host, is_loopback, selected_endpoint};
 use crate::evidence::docker::OtherContext;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::remedies::command::doctor;
@@ -36,10 +34,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // None of those that could be checked has it.
     for other in docker.other_contexts.iter().flatten() {
         if let Err(unseen) = other.containers.seen() {
-            return Err(Unseen::new(format!(
-                "Docker context {}: {}",
-                other.name, unseen.reason
-            )));
+            return Err(Unseen::new(format!("Docker context {}: {}", other.name, unseen.reason)));
         }
     }
     Ok(vec![])
@@ -90,8 +85,10 @@ fn finding(
                 .run(doctor(evidence, ["--context", &other.name])),
         )
         .remedy(
-            Remedy::careful("Switch to it (unset DOCKER_HOST and DOCKER_CONTEXT, which override it)")
-                .run(Command::docker(["context", "use", &other.name])),
+            Remedy::careful(
+                "Switch to it (unset DOCKER_HOST and DOCKER_CONTEXT, which override it)",
+            )
+            .run(Command::docker(["context", "use", &other.name])),
         )
 }
 

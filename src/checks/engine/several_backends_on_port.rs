@@ -62,15 +62,17 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
     if let Some(holder) = holder {
         finding = finding.because(format!("Publishes port {port}"), holder.container.clone());
     }
-    Some(with_another_port(evidence, port, finding).remedy(match holder {
-        Some(holder) => {
-            Remedy::careful(format!("Stop {}, and start this backend", holder.container))
-                .run(Command::docker(["stop", &holder.container]))
-                .run(up(evidence))
-        }
-        None => Remedy::safe("Find the process that uses the port")
-            .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
-    }))
+    Some(
+        with_another_port(evidence, port, finding).remedy(match holder {
+            Some(holder) => {
+                Remedy::careful(format!("Stop {}, and start this backend", holder.container))
+                    .run(Command::docker(["stop", &holder.container]))
+                    .run(up(evidence))
+            }
+            None => Remedy::safe("Find the process that uses the port")
+                .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
+        }),
+    )
 }
 
 /// Two running backends publish the URL's port on addresses that overlap.

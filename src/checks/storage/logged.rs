@@ -115,9 +115,7 @@ fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         found
             .finding(&VOLUME_CORRUPT)
             .remedy(keep)
-            .remedy(
-                Remedy::safe("Return to the newer image tag, if you set an older one").step(),
-            )
+            .remedy(Remedy::safe("Return to the newer image tag, if you set an older one").step())
             .remedy(Remedy::safe("Restore a backup, if that does not help").step()),
     ])
 }

@@ -81,9 +81,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 /// The backend and the SQL server of the same project that its URL leads to.
-fn backend_and_database(
-    project: &ComposeFacts,
-) -> Option<(&BackendService, &DatabaseService)> {
+fn backend_and_database(project: &ComposeFacts) -> Option<(&BackendService, &DatabaseService)> {
     let service = project.backend()?;
     let url = project.sql_urls.iter().find(|it| it.service == service.name)?;
     let host = url.url.host.as_deref()?;
@@ -187,7 +185,14 @@ mod tests {
             ("the names differ", Some("convex"), Some("my-app"), &[], true, Some(possible)),
             ("the names agree", Some("my_app"), Some("my-app"), &[], true, None),
             ("it answers", Some("convex"), Some("my-app"), &[], false, None),
-            ("it crashed because of something else", Some("convex"), Some("my-app"), &[OTHER], true, None),
+            (
+                "it crashed because of something else",
+                Some("convex"),
+                Some("my-app"),
+                &[OTHER],
+                true,
+                None,
+            ),
             ("the name is not known", Some("convex"), None, &[], true, None),
         ] {
             let expected: Vec<_> = expected.iter().map(|it| format!("{id} {it}")).collect();

@@ -150,14 +150,19 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .level(if certainty == Certainty::Possible { Level::Info } else { Level::Warning });
     finding = match empty {
         Some(entry) => finding
-            .because(format!("{} resolves to an empty value", entry.name), entry.at.location().to_string())
+            .because(
+                format!("{} resolves to an empty value", entry.name),
+                entry.at.location().to_string(),
+            )
             .at(entry.at.location()),
         None => finding
             .because(format!("Does not set {variable}"), service.at.location().to_string())
             .at(service.at.location()),
     };
-    finding = finding
-        .because(format!("Service {} is a SQL server", database.name), database.at.location().to_string());
+    finding = finding.because(
+        format!("Service {} is a SQL server", database.name),
+        database.at.location().to_string(),
+    );
     if let Some((container, line)) = runs_on_sqlite {
         finding = finding.showing(line, format!("the log of {}", container.name));
     }
