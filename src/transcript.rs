@@ -1,5 +1,5 @@
-//! What a command printed, and which of its lines are known failures of the Convex CLI. The exit code
-//! alone is not enough, because `npx convex` exits with 0 after a rejected push.
+//! What a command printed, and which of its lines are known failures of the Convex CLI. The exit
+//! code alone is not enough, because `npx convex` exits with 0 after a rejected push.
 //!
 //! Sources of the texts: the npm package `convex` 1.17 to 1.48, `src/cli/lib/utils/utils.ts`
 //! (`logAndHandleFetchError`), `src/cli/lib/deploymentSelection.ts`, `src/cli/lib/dev.ts`, as their
@@ -27,7 +27,7 @@ pub struct KnownLine {
     pub means: &'static str,
     /// The kind of failure that it reports.
     pub failure: CliFailure,
-    /// Whether the command failed with it; else it is only for information.
+    /// Whether the command failed with it; otherwise it is for information.
     pub fails: bool,
 }
 

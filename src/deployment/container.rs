@@ -1,5 +1,5 @@
-//! Which container is meant. Three are never confused (docs/facts.md, rule-containers): the one that
-//! answers at the URL and the one that Compose would run here are in the evidence
+//! Which container is meant. Three are never confused (docs/facts.md, rule-containers): the one
+//! that answers at the URL and the one that Compose would run here are in the evidence
 //! (`DockerFacts::answering`, `DockerFacts::expected`); from them follow the container that the key
 //! must match, the one whose identity is judged, and the one that this run is about.
 
@@ -21,8 +21,8 @@ pub(crate) struct KeySubject<'a> {
     pub(crate) assumed: bool,
 }
 
-/// The answering container; if that is unknown and the URL points to this machine, the expected one,
-/// which is an assumption.
+/// The answering container; if that is unknown and the URL points to this machine, the expected
+/// one, which is an assumption.
 pub(crate) fn key_subject(evidence: &Evidence) -> Option<KeySubject<'_>> {
     let docker = evidence.docker.seen().ok()?;
     if let Some((container, certainty)) = docker.answering() {
@@ -63,8 +63,8 @@ pub(crate) fn running_secret(container: &Container) -> Option<(&Fingerprint, Cer
 }
 
 /// The container that this run is about, and how certain that is: the one that Compose would run
-/// here, else the one that answers, else, without a compose file, the only one that claims the URL's
-/// port on this machine.
+/// here, else the one that answers, else, without a compose file, the only one that claims the
+/// URL's port on this machine.
 pub(crate) fn run_subject<'a>(
     evidence: &Evidence,
     docker: &'a DockerFacts,

@@ -36,8 +36,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let docker = evidence.docker.seen()?;
-    let taken = docker.backends.iter().any(|it| it.is_running() && claims_port(it, endpoint.port));
-    if docker.expected().is_some() || taken {
+    let in_use = docker.backends.iter().any(|it| it.is_running() && claims_port(it, endpoint.port));
+    if docker.expected().is_some() || in_use {
         return Ok(vec![]);
     }
     // A loopback port that this service does not publish may be the end of a tunnel.

@@ -1,10 +1,10 @@
 //! The container was created from these compose files, and they have changed since: it still runs
 //! with their old settings.
 //!
-//! Only what matters for keys and reachability is compared (docs/facts.md, rule-empty-value): image,
-//! data mount, API and site ports, name and secret, origins, SQL, S3. An empty value, and a default
-//! for a variable that is not set here, are not compared: a panel, sops or direnv may set the
-//! variable at the real start.
+//! Only what matters for keys and reachability is compared (docs/facts.md, rule-empty-value):
+//! image, data mount, API and site ports, name and secret, origins, SQL, S3. An empty value, and a
+//! default for a variable that is not set here, are not compared: a panel, sops or direnv may set
+//! the variable at the real start.
 
 use crate::checks::Check;
 use crate::deployment::compose::project;

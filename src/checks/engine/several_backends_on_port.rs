@@ -115,7 +115,7 @@ fn with_another_port(evidence: &Evidence, port: u16, finding: Finding) -> Findin
     finding
         .remedy(
             Remedy::careful(format!(
-                "Replace host port {port} of one backend: in `ports:`, or PORT in its .env"
+                "Change host port {port} of one backend, in `ports:` or PORT in .env"
             ))
             .step(),
         )

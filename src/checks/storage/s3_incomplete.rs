@@ -1,5 +1,5 @@
-//! Some of the S3 variables are set and others are not: the backend keeps files on disk, or does not
-//! start.
+//! Some of the S3 variables are set and others are not: the backend keeps files on disk, or does
+//! not start.
 
 use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::backend_service;
@@ -36,8 +36,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let logged = log_match(evidence, S3_INCOMPLETE.id);
     let declared = service.as_ref().ok().and_then(|it| *it);
     let container = run_container(evidence);
-    // The container's own environment counts; without one, that of the file, where an empty value may
-    // be set elsewhere.
+    // The container's own environment counts; without one, that of the file, where an empty value
+    // may be set elsewhere.
     let missing = match (container, declared) {
         (Some(container), _) => {
             missing(|name| container.storage_variables.iter().any(|it| it == name))

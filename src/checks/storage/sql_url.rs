@@ -1,5 +1,5 @@
-//! The URL of the SQL server: it includes a database name, which the backend rejects; or a SQL server
-//! is running, but the backend does not get its URL.
+//! The URL of the SQL server: it includes a database name, which the backend rejects; or a SQL
+//! server is running, but the backend does not get its URL.
 
 use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::{backend_service, project};
@@ -98,8 +98,8 @@ fn certainty(url: &SqlUrl) -> Certainty {
 fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = backend_service(evidence)? else { return Ok(vec![]) };
-    // A database may be for another service: only one that the project has for the backend alone, or
-    // whose URL was meant for it.
+    // A database may be for another service: only one that the project has for the backend alone,
+    // or whose URL was meant for it.
     let others = project.services.len().saturating_sub(
         project.backends.len() + project.databases.len() + project.dashboards.len(),
     );

@@ -3,8 +3,8 @@
 //! its present state.
 //!
 //! The texts are those of `convex-local-backend` and `run_backend.sh`, as a backend that was built
-//! from source printed them, or as a public report quotes them. An error that ends a start is logged
-//! as `Caught error error (…): <chain>`, and its outermost text follows on stderr.
+//! from source printed them, or as a public report quotes them. An error that ends a start is
+//! logged as `Caught error error (…): <chain>`, and its outermost text follows on stderr.
 
 mod known;
 
@@ -40,9 +40,9 @@ pub(crate) struct LogRemark<'a> {
     pub(crate) known: &'static Known,
 }
 
-/// What in these last lines explains the state of the backend: its last crash, if it is a known one;
-/// otherwise what it waits for, or what of it does not work. A line before the last time it was up,
-/// or before a later crash of another kind, is the past.
+/// What in these last lines explains the state of the backend: its last crash, if it is a known
+/// one; otherwise what it waits for, or what of it does not work. A line before the last time it
+/// was up, or before a later crash of another kind, is the past.
 pub(crate) fn explanation(tail: &[String]) -> Option<LogRemark<'_>> {
     for (at, line) in tail.iter().enumerate().rev() {
         if line.contains(UP) && !line.contains(ACCESS) {
@@ -84,7 +84,7 @@ pub(crate) fn remark<'a>(tail: &'a [String], id: &str) -> Option<LogRemark<'a>> 
     })
 }
 
-/// What the log of the backend of this run says for an id.
+/// What the log of the backend of this run shows for an id.
 pub(crate) struct LogMatch<'a> {
     /// The container with that log.
     pub(crate) container: &'a Container,
@@ -114,9 +114,9 @@ impl LogMatch<'_> {
     }
 }
 
-/// What the log of the [`run_subject`] shows for `id`. `Err` if its log was not read and may contain
-/// something. Logs are read only if something is wrong, so that of a backend that is running and
-/// answers is not needed.
+/// What the log of the [`run_subject`] shows for `id`. `Err` if its log was not read and may
+/// contain something. Logs are read only if something is wrong, so that of a backend that is
+/// running and answers is not needed.
 pub(crate) fn log_match<'a>(
     evidence: &'a Evidence,
     id: &str,
