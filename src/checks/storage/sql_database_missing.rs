@@ -1,4 +1,4 @@
-//! The SQL server has no database whose name the backend derives from its instance name.
+//! The SQL server has no database with the name that the backend derives from its instance name.
 
 use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::project;
