@@ -1,5 +1,5 @@
-//! What a command printed, and which of its lines are known failures of the Convex CLI: a command's
-//! exit code tells little, because `npx convex` ends with 0 after a refused push.
+//! What a command printed, and which of its lines are known failures of the Convex CLI. The exit
+//! code alone is not enough, because `npx convex` exits with 0 after a rejected push.
 //!
 //! Sources of the texts: the npm package `convex` 1.17 to 1.48, `src/cli/lib/utils/utils.ts`
 //! (`logAndHandleFetchError`), `src/cli/lib/deploymentSelection.ts`, `src/cli/lib/dev.ts`, as their
@@ -25,9 +25,9 @@ pub struct KnownLine {
     pattern: &'static str,
     /// What it means with a self-hosted deployment.
     pub means: &'static str,
-    /// Which kind of failure it speaks of.
+    /// The kind of failure that it reports.
     pub failure: CliFailure,
-    /// Whether the command failed with it; else it is only for information.
+    /// Whether the command failed with it; otherwise it is for information.
     pub fails: bool,
 }
 
@@ -39,7 +39,7 @@ const fn hint(pattern: &'static str, means: &'static str, failure: CliFailure) -
     KnownLine { pattern, means, failure, fails: false }
 }
 
-/// The known lines; the first that fits counts.
+/// The known lines; the first that matches counts.
 pub static KNOWN: &[KnownLine] = &[
     fails(
         "BadAdminKey",
@@ -150,8 +150,8 @@ pub static KNOWN: &[KnownLine] = &[
         "the CLI needs a package.json in this directory",
         CliFailure::NoPackageJson,
     ),
-    fails("evaluate_push 404", "the CLI is newer than the backend", CliFailure::Versions),
-    fails("missing field `functions`", "the CLI is newer than the backend", CliFailure::Versions),
+    fails("evaluate_push 404", "the CLI is too new for this backend", CliFailure::Versions),
+    fails("missing field `functions`", "the CLI is too new for this backend", CliFailure::Versions),
     fails(
         "404 Not Found",
         "the URL is not the API port of a Convex backend of this version",
@@ -268,8 +268,8 @@ pub fn known(line: &str) -> Option<&'static KnownLine> {
     KNOWN.iter().find(|known| line.contains(known.pattern))
 }
 
-/// Reads a command's output as it comes and keeps the known lines. It costs one search per line and
-/// never holds more than a line.
+/// Reads a command's output while it is printed and keeps the known lines. It costs one search per
+/// line, and never keeps more than one line in memory.
 #[derive(Default)]
 pub struct Transcript {
     /// The unfinished line of each stream.
@@ -340,15 +340,15 @@ impl Transcript {
             return;
         }
         let cut: String = bare.trim().chars().take(LONGEST_SHOWN).collect();
-        let said = SaidLine {
+        let line = SaidLine {
             text: sanitize(&mask::mask(&cut)),
             means: known.means.to_owned(),
             failure: Some(known.failure),
             explained_by: Vec::new(),
             fails: known.fails,
         };
-        if !self.lines.iter().any(|line| line.text == said.text) {
-            self.lines.push(said);
+        if !self.lines.iter().any(|other| other.text == line.text) {
+            self.lines.push(line);
         }
     }
 }

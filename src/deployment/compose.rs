@@ -41,8 +41,8 @@ pub(crate) fn publishes(service: &BackendService, port: u16) -> bool {
         || service.ports.iter().any(|it| it.published.as_deref() == Some(port.to_string().as_str()))
 }
 
-/// How surely `run_backend.sh` reads the environment of this service; another image may do as it
-/// likes.
+/// How certain it is that `run_backend.sh` reads the environment of this service; another image may
+/// do anything.
 pub(crate) fn runs_official_image(service: &BackendService) -> Option<Certainty> {
     match &service.image {
         _ if service.entrypoint_overridden => None,

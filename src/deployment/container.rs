@@ -1,5 +1,5 @@
-//! Which container is meant. Three are never confused (docs/facts.md, rule-containers): the one that
-//! answers at the URL and the one that Compose would run here are in the evidence
+//! Which container is meant. Three are never confused (docs/facts.md, rule-containers): the one
+//! that answers at the URL and the one that Compose would run here are in the evidence
 //! (`DockerFacts::answering`, `DockerFacts::expected`); from them follow the container that the key
 //! must match, the one whose identity is judged, and the one that this run is about.
 
@@ -11,18 +11,18 @@ use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::report::{Certainty, Location};
 use crate::secret::Fingerprint;
 
-/// The container that the key is to open, and how surely.
+/// The container whose secret the key has to match, and how certain that is.
 pub(crate) struct KeySubject<'a> {
     /// The container.
     pub(crate) container: &'a Container,
-    /// How surely it is the one behind the URL.
+    /// How certain it is that it is the one behind the URL.
     pub(crate) certainty: Certainty,
-    /// Whether it was only taken for it because this project's backend would be there.
+    /// Whether it is only assumed to be, because this project's backend would be there.
     pub(crate) assumed: bool,
 }
 
-/// The answering container; where that is unknown and the URL is of this machine, the expected one,
-/// assumed.
+/// The answering container; if that is unknown and the URL points to this machine, the expected
+/// one, which is an assumption.
 pub(crate) fn key_subject(evidence: &Evidence) -> Option<KeySubject<'_>> {
     let docker = evidence.docker.seen().ok()?;
     if let Some((container, certainty)) = docker.answering() {
@@ -34,8 +34,7 @@ pub(crate) fn key_subject(evidence: &Evidence) -> Option<KeySubject<'_>> {
     Some(KeySubject { container, certainty: Certainty::Likely, assumed: true })
 }
 
-/// Whether the selected URL can lead to a container of this machine's engine: loopback, or not
-/// known.
+/// Whether the selected URL can lead to a container on this machine: loopback, or not known.
 fn is_local_url(evidence: &Evidence) -> bool {
     let seen = evidence.endpoint.seen().ok().and_then(Option::as_ref).map(|e| e.host.clone());
     let typed = || {
@@ -46,14 +45,13 @@ fn is_local_url(evidence: &Evidence) -> bool {
     host.is_none_or(|host| is_loopback(&host) || host == "host.docker.internal")
 }
 
-/// The secret that a container's backend runs with. What its process was given counts; where nobody
-/// could look at that, what its environment or else its file holds stands in for it, and then
-/// nothing is proven.
+/// The secret that a container's backend is running with. The one that its process got counts; if
+/// that could not be read, the one in its environment or else in its file is used, and then nothing
+/// is proven.
 pub(crate) fn running_secret(container: &Container) -> Option<(&Fingerprint, Certainty)> {
-    let of = |state: &'_ Option<SecretState>| state.as_ref().is_some();
     let places = &container.secret;
     if let Ok(state) = places.process.seen()
-        && of(state)
+        && state.is_some()
     {
         return Some((state.as_ref()?.fingerprint()?, Certainty::Proven));
     }
@@ -64,9 +62,9 @@ pub(crate) fn running_secret(container: &Container) -> Option<(&Fingerprint, Cer
         .map(|secret| (secret, Certainty::Likely))
 }
 
-/// The container that this run is about, and how surely: the one that Compose would run here, else
-/// the one that answers, else, where there is no compose file, the only one that claims the URL's
-/// port on this machine.
+/// The container that this run is about, and how certain that is: the one that Compose would run
+/// here, else the one that answers, else, without a compose file, the only one that claims the
+/// URL's port on this machine.
 pub(crate) fn run_subject<'a>(
     evidence: &Evidence,
     docker: &'a DockerFacts,
@@ -89,7 +87,7 @@ pub(crate) fn run_subject<'a>(
     }
 }
 
-/// The place of a container.
+/// The location of a container.
 pub(crate) fn container_location(container: &Container) -> Location {
     Location::container(container.name.clone())
 }
@@ -99,7 +97,7 @@ pub(crate) fn claims_port(container: &Container, host_port: u16) -> bool {
     container.ports.iter().any(|port| port.host == Some(host_port))
 }
 
-/// The host port that an error of the engine calls taken.
+/// The host port that is in use according to an error of Docker.
 pub(crate) fn port_taken(error: &str) -> Option<u16> {
     let lower = error.to_ascii_lowercase();
     if !(lower.contains("already allocated") || lower.contains("address already in use")) {
@@ -113,18 +111,18 @@ pub(crate) fn port_taken(error: &str) -> Option<u16> {
     })
 }
 
-/// The container whose identity is judged, and how surely it is the right one.
+/// The container whose identity is judged, and how certain it is that it is the right one.
 pub(crate) struct IdentitySubject<'a> {
-    /// The one that answers; where nobody knows, the one that Compose would run here.
+    /// The one that answers; if that is unknown, the one that Compose would run here.
     pub(crate) container: &'a Container,
     /// `Proven` for the answering one and for the one that is both; `Likely` for an expected one
     /// alone.
     pub(crate) certainty: Certainty,
-    /// Whether the compose file speaks of this very container.
+    /// Whether the compose file describes this container.
     pub(crate) of_compose: bool,
 }
 
-/// Whose identity to judge; `None` where there is no container.
+/// The container whose identity to judge; `None` if there is none.
 pub(crate) fn identity_subject(evidence: &Evidence) -> Result<Option<IdentitySubject<'_>>, Unseen> {
     let docker = evidence.docker.seen()?;
     let expected = docker.expected();
@@ -142,7 +140,7 @@ pub(crate) fn identity_subject(evidence: &Evidence) -> Result<Option<IdentitySub
     })
 }
 
-/// The container of this run; `None` where there is none, also where nobody could look.
+/// The container of this run; `None` if there is none, or if Docker could not be checked.
 pub(crate) fn run_container(evidence: &Evidence) -> Option<&Container> {
     let docker = evidence.docker.seen().ok()?;
     Some(run_subject(evidence, docker).ok()??.0)

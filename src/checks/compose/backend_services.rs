@@ -2,8 +2,7 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::project;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::doctor;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
@@ -28,7 +27,7 @@ pub(super) static CHECK: Check =
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     if project.backends.is_empty() {
-        // A compose file of something else, beside a backend that answers elsewhere, is in order.
+        // The compose file may be for something else if a backend answers elsewhere.
         let answered = selected_endpoint(evidence)
             .is_ok_and(|it| it.is_some_and(|it| convex_answers(it).unwrap_or(false)));
         let level = if answered { Level::Info } else { Level::Warning };
@@ -38,35 +37,42 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             COMPOSE_NO_BACKEND
                 .finding(
                     Certainty::Proven,
-                    "A backend is known by its image, its script run_backend.sh or its port 3210; no service has one of them.",
+                    "It was not checked what keeps the keys and data. No service has the image, the \
+                     script run_backend.sh or the port 3210 of a backend.",
                 )
                 .level(level)
-                .because(format!("services: {services}"), file.clone())
+                .because(format!("Services: {services}"), file.clone())
                 .at(Location::line(file, 0))
-                .remedy(Remedy::safe("name the service with --service, or run the doctor where the backend's compose file is")),
+                .remedy(Remedy::safe("Name the backend's service with --service"))
+                .remedy(Remedy::safe(
+                    "Run convex-doctor in the directory of the backend's compose file",
+                )),
         ]);
     }
     if project.backends.len() < 2 || evidence.asked.service.is_some() {
         return Ok(vec![]);
     }
-    let taken = match project.backend() {
-        Some(backend) => format!("`{}` was taken.", backend.name),
-        None => "None was taken.".to_owned(),
+    let chosen = match project.backend() {
+        Some(backend) => format!("this report is about `{}`", backend.name),
+        None => "none of them was checked".to_owned(),
     };
     let mut finding = COMPOSE_SEVERAL_BACKENDS.finding(
         Certainty::Proven,
-        format!("{} services look like a backend. {taken}", project.backends.len()),
+        format!("{} services look like a Convex backend; {chosen}.", project.backends.len()),
     );
     for backend in &project.backends {
         let place = backend.at.location();
         finding = finding
-            .because(format!("`{}`: {}", backend.name, backend.recognised_by), place.to_string())
+            .because(
+                format!("Service `{}`: {}", backend.name, backend.recognised_by),
+                place.to_string(),
+            )
             .at(place);
     }
     let other = project.backends.iter().find(|it| Some(&it.name) != project.chosen.as_ref());
     if let Some(other) = other {
         finding = finding.remedy(
-            Remedy::safe("look at another one").run(doctor(evidence, ["--service", &other.name])),
+            Remedy::safe("Diagnose another one").run(doctor(evidence, ["--service", &other.name])),
         );
     }
     Ok(vec![finding])

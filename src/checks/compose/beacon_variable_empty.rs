@@ -1,6 +1,6 @@
-//! `DISABLE_BEACON` is set to nothing: the backend ends at its start.
+//! `DISABLE_BEACON` is set to an empty value: the backend stops at its start.
 
-use super::environment::{delete_line, value_place};
+use super::environment::{delete_line, value_location};
 use crate::checks::Check;
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
@@ -24,14 +24,14 @@ pub(super) static CHECK: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run }
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let project = project(evidence);
-    let blank = project.as_ref().ok().and_then(|project| {
+    let empty = project.as_ref().ok().and_then(|project| {
         let project = (*project)?;
         let service = project.backend()?;
         let entry = service.variable("DISABLE_BEACON")?;
         (entry.value == EntryValue::Blank).then_some((project, service, entry))
     });
-    let Some((project, service, entry)) = blank else {
-        // Started without this file, or before the line was mended.
+    let Some((project, service, entry)) = empty else {
+        // Started without this file, or before the line was fixed.
         if let Ok(Some(found)) = log_match(evidence, BEACON_VARIABLE_EMPTY.id) {
             return Ok(vec![found.finding(&BEACON_VARIABLE_EMPTY)]);
         }
@@ -41,37 +41,50 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let shown = container.and_then(shows_it);
     let runs = container.is_some_and(Container::is_running)
         || selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
-    // An image from before 2025-08 takes it; how old the image is, only its death tells.
+    // An image from before 2025-08 accepts it, and only a crash shows how old the image is.
     let (level, certainty) = match (&shown, runs) {
         (Some(_), _) => (Level::Error, Certainty::Proven),
         (None, true) => (Level::Info, Certainty::Possible),
         (None, false) => (Level::Warning, Certainty::Possible),
     };
-    let place = value_place(entry);
+    let detail = if certainty == Certainty::Proven {
+        "The backend stops at every start with exit code 2, because it rejects an empty \
+         DISABLE_BEACON."
+    } else {
+        "The backend may stop at its next start: images since August 2025 reject an empty \
+         DISABLE_BEACON."
+    };
+    let location = value_location(entry);
     let mut finding = BEACON_VARIABLE_EMPTY
-        .finding(
-            certainty,
-            "The backend reads it as a boolean itself, and ends with exit code 2 when it is empty.",
-        )
+        .finding(certainty, detail)
         .level(level)
-        .because("DISABLE_BEACON is set, and empty", place.to_string())
-        .at(place);
-    if let (Some(text), Some(container)) = (shown, container) {
-        finding = finding.because(text, container.name.clone()).at(container_location(container));
+        .because("DISABLE_BEACON is set to an empty value", location.to_string())
+        .at(location);
+    if let (Some(shown), Some(container)) = (shown, container) {
+        finding = match shown {
+            Shown::LogLine(line) => finding.showing(line, format!("the log of {}", container.name)),
+            Shown::State(state) => finding.because(state, container.name.clone()),
+        };
+        finding = finding.at(container_location(container));
     }
-    let remedy = delete_line(evidence, (project, service), entry, container);
-    Ok(vec![cap_if_cli_works(evidence, finding.remedy(remedy))])
+    let finding = delete_line(evidence, (project, service), entry, container, finding);
+    Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
-/// What of the container shows that it died of this.
-fn shows_it(container: &Container) -> Option<String> {
+/// What shows that the container stopped because of this.
+enum Shown {
+    LogLine(String),
+    State(String),
+}
+
+fn shows_it(container: &Container) -> Option<Shown> {
     let log = container.log.seen().ok();
     let line = log.and_then(|log| log.tail.iter().find(|line| line.contains("--disable-beacon")));
     match line {
-        Some(line) => Some(line.clone()),
-        // The backend's own words for arguments it does not take.
+        Some(line) => Some(Shown::LogLine(line.clone())),
+        // The exit code of a backend that rejects its arguments.
         None if !container.is_running() && container.exit_code == Some(2) => {
-            Some(format!("{}, exit code 2", container.state))
+            Some(Shown::State(format!("State: {}, exit code 2", container.state)))
         }
         None => None,
     }
@@ -92,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_goes_from_the_compose_file_and_from_the_container() {
+    fn the_line_is_deleted_in_the_compose_file_and_in_the_container() {
         let actions = |evidence: &Evidence| {
             let found = run(evidence).unwrap();
             found
@@ -116,14 +129,14 @@ mod tests {
         assert_eq!(actions(&evidence), [remove.clone(), replace]);
         build::docker(&mut evidence).expected = None;
         assert_eq!(actions(&evidence), [remove]);
-        // The file of variables is another program's too.
+        // Another program may use the env file as well.
         let entry = &mut build::compose(&mut evidence).backends[0].environment[0];
         entry.at.file = "backend.env".to_owned();
         assert_eq!(actions(&evidence), []);
     }
 
     #[test]
-    fn an_empty_beacon_switch_needs_a_death_to_be_proven() {
+    fn an_empty_beacon_variable_is_proven_by_a_crash() {
         let told = |evidence: &Evidence| build::told(run(evidence));
         let place = "docker-compose.yml:9";
         let mut evidence = with(EntryValue::Blank);

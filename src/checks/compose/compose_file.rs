@@ -1,15 +1,14 @@
-//! There is no compose file, Compose would not read it, or a variable in it is set nowhere.
+//! There is no compose file, Compose cannot read it, or a variable in it is not set.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::compose::project;
+use crate::deployment::endpoint::{is_loopback, selected_endpoint};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::ComposeIssue;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::compose;
-use crate::report::ComposeVerb;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ComposeVerb, Finding, Level, Location, Remedy, Rule};
 
 static COMPOSE_NOT_FOUND: Rule = Rule::new(
     "compose-not-found",
@@ -42,10 +41,14 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             COMPOSE_NOT_FOUND
                 .finding(
                     Certainty::Proven,
-                    "No compose file lies here or in a parent directory: what keeps the backend's data was not looked at.",
+                    "No compose file is in this directory or above it, so it was not checked what \
+                     keeps the backend's keys and data.",
                 )
                 .at(Location::line(evidence.surroundings.directory.clone(), 0))
-                .remedy(Remedy::safe("run the doctor in the directory of the backend's compose file, or name it with -f")),
+                .remedy(Remedy::safe(
+                    "Run convex-doctor in the directory of the backend's compose file",
+                ))
+                .remedy(Remedy::safe("Name the backend's compose file with -f")),
         ]);
     };
     let invalid: Vec<_> = project.errors.iter().filter(|issue| issue.variable.is_none()).collect();
@@ -53,37 +56,38 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let file = project.files.first().cloned().unwrap_or_default();
     let more = match invalid.len() - 1 {
         0 => String::new(),
-        1 => " It is not the only fault.".to_owned(),
-        more => format!(" There are {more} more faults."),
+        1 => " There is one more error.".to_owned(),
+        more => format!(" There are {more} more errors."),
     };
-    let detail = format!("Compose stops at it: {}.{more}", first.message.trim_end_matches('.'));
+    let message = first.message.trim_end_matches('.');
+    let detail = format!("No `docker compose` command works: {message}.{more}");
     let mut finding = COMPOSE_INVALID.finding(Certainty::Proven, detail);
     for issue in &invalid {
-        let place = place(issue, &file);
-        finding = finding.because(issue.message.clone(), place.to_string()).at(place);
+        let location = location(issue, &file);
+        finding = finding.because(issue.message.clone(), location.to_string()).at(location);
     }
-    let finding = finding.remedy(
-        Remedy::safe(if more.is_empty() {
-            "correct the line; this shows what Compose says"
-        } else {
-            "correct the lines; this shows what Compose says to the first"
-        })
-        .run(compose(evidence, ComposeVerb::Config)),
-    );
+    let others = if more.is_empty() { "" } else { ", and the other errors" };
+    let finding = finding
+        .remedy(Remedy::safe(format!("Correct {}{others}", location(first, &file))).step())
+        .remedy(
+            Remedy::safe("Check the file: this prints nothing if it is correct")
+                .run(compose(evidence, ComposeVerb::Config))
+                .step(),
+        );
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
 fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some(project) = evidence.compose.seen()? else { return Ok(vec![]) };
-    let file = project.files.first().cloned().unwrap_or_default();
-    let required = project.errors.iter().map(|issue| (issue, true));
-    let issues = required.chain(project.warnings.iter().map(|issue| (issue, false)));
+    let Some(compose) = evidence.compose.seen()? else { return Ok(vec![]) };
+    let file = compose.files.first().cloned().unwrap_or_default();
+    let required = compose.errors.iter().map(|issue| (issue, true));
+    let issues = required.chain(compose.warnings.iter().map(|issue| (issue, false)));
     let mut findings: Vec<(String, Finding)> = Vec::new();
     for (issue, required) in issues {
         let Some(variable) = &issue.variable else { continue };
-        let place = place(issue, &file);
+        let location = location(issue, &file);
         if let Some((_, finding)) = findings.iter_mut().find(|(name, _)| name == variable) {
-            *finding = finding.clone().at(place);
+            *finding = finding.clone().at(location);
             continue;
         }
         let (level, detail) = if required {
@@ -91,35 +95,38 @@ fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             (
                 level,
                 format!(
-                    "`{variable}` is required, and set neither in the shell nor in .env: Compose stops."
+                    "No `docker compose` command works, because the required variable {variable} \
+                     is not set in the shell or in .env."
                 ),
             )
         } else {
             (
                 Level::Warning,
                 format!(
-                    "`{variable}` is set neither in the shell nor in .env: it becomes nothing."
+                    "The value of {variable} is empty, because it is not set in the shell or in \
+                     .env."
                 ),
             )
         };
         let finding = COMPOSE_VARIABLE_UNSET
             .finding(Certainty::Proven, detail)
             .level(level)
-            .because(issue.message.clone(), place.to_string())
-            .at(place)
+            .because(issue.message.clone(), location.to_string())
+            .at(location)
+            .remedy(Remedy::safe(format!("Set {variable} in the .env next to the compose file")))
             .remedy(Remedy::safe(format!(
-                "set {variable} in the .env beside the compose file, or give it a default: ${{{variable}:-…}}"
+                "Give it a default in the compose file: `${{{variable}:-VALUE}}`"
             )));
         findings.push((variable.clone(), cap_if_cli_works(evidence, finding)));
     }
-    if findings.is_empty() && !project.errors.is_empty() {
-        let reason = "the compose file is invalid: not every variable was seen".to_owned();
-        return Err(Unseen { reason });
+    if findings.is_empty() {
+        // A file that cannot be read may use more variables.
+        project(evidence)?;
     }
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
 }
 
-fn place(issue: &ComposeIssue, file: &str) -> Location {
+fn location(issue: &ComposeIssue, file: &str) -> Location {
     let Some(at) = &issue.at else { return Location::line(file, 0) };
     match &issue.line {
         None => at.location(),
@@ -133,8 +140,8 @@ fn place(issue: &ComposeIssue, file: &str) -> Location {
     }
 }
 
-/// Whether the backend is to run from this shell. One that runs already got its variables elsewhere
-/// (a panel, sops, direnv).
+/// Whether the backend would be started from this shell. One that is running already got its
+/// variables elsewhere (a panel, sops, direnv).
 fn runs_here(evidence: &Evidence) -> bool {
     let running = evidence
         .docker
@@ -166,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_invalid_and_unseen_are_three_things() {
+    fn absent_invalid_and_unreadable_are_three_things() {
         let mut evidence = build::healthy();
         assert!(told(&evidence).is_empty());
         build::unreachable(&mut evidence, Reach::Refused);
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_required_variable_counts_where_the_backend_should_start() {
+    fn a_required_variable_counts_if_the_backend_should_start_here() {
         for (running, expected) in [(false, "error"), (true, "info")] {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);

@@ -1,27 +1,25 @@
-//! Variables of the backend's environment that do not do what they seem to: `false` that turns on,
-//! names that nobody reads.
+//! Variables of the backend's environment that do not do what they seem to do: `false` that turns
+//! something on, and names that the backend does not read.
 
 use crate::checks::Check;
-use crate::deployment::compose::is_in_a_file_of;
-use crate::deployment::compose::project;
-use crate::deployment::compose::runs_official_image;
+use crate::deployment::compose::{is_in_a_file_of, project, runs_official_image};
 use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, DockerFacts};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
 
-/// `run_backend.sh` turns these on for any text (`${VAR:+--flag}`).
+/// `run_backend.sh` turns these on for any value that is not empty (`${VAR:+--flag}`).
 const SWITCHES: &[&str] = &["DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT", "DO_NOT_REQUIRE_SSL"];
 
 /// What people write for "off".
 const OFF: &[&str] = &["false", "0", "no", "off", "f", "n", "none", "null", "disabled"];
 
-/// Names that neither the image's scripts nor the backend read, and what they were meant to be.
+/// Names that neither the image's scripts nor the backend read, and what to do instead.
 const NEVER_READ: &[(&str, &str)] = &[
-    ("CONVEX_ADMIN_KEY", "keys are minted by ./generate_admin_key.sh, never set"),
-    ("ADMIN_KEY", "keys are minted by ./generate_admin_key.sh, never set"),
-    ("CONVEX_SELF_HOSTED_ADMIN_KEY", "it belongs in the app's .env.local, for the CLI"),
+    ("CONVEX_ADMIN_KEY", "admin keys are generated, not set"),
+    ("ADMIN_KEY", "admin keys are generated, not set"),
+    ("CONVEX_SELF_HOSTED_ADMIN_KEY", "the CLI reads it, in the app's .env.local"),
     ("CONVEX_INSTANCE_SECRET", "the backend reads INSTANCE_SECRET"),
     ("CONVEX_INSTANCE_NAME", "the backend reads INSTANCE_NAME"),
     ("CONVEX_DASHBOARD_BACKEND_URL", "the dashboard reads NEXT_PUBLIC_DEPLOYMENT_URL"),
@@ -44,6 +42,7 @@ static VARIABLE_NEVER_READ: Rule = Rule::new(
 pub(super) static FALSE: Check = Check { rules: &[&FALSE_MEANS_TRUE], run: false_means_true };
 pub(super) static NEVER_READ_CHECK: Check =
     Check { rules: &[&VARIABLE_NEVER_READ], run: never_read };
+
 fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = project.backend() else { return Ok(vec![]) };
@@ -53,14 +52,18 @@ fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let EntryValue::Plain(value) = &entry.value else { return None };
         let off = OFF.contains(&value.trim().to_ascii_lowercase().as_str());
         off.then(|| {
-            FALSE_MEANS_TRUE
+            let is = if certainty == Certainty::Proven { "is" } else { "is probably" };
+            let finding = FALSE_MEANS_TRUE
                 .finding(
                     certainty,
-                    format!("{name} is `{value}`: any text that is not empty turns it on."),
+                    format!(
+                        "{name} {is} on, although its value is `{value}`: any value that is not \
+                         empty turns it on."
+                    ),
                 )
-                .because(format!("{name}={value}"), value_place(entry).to_string())
-                .at(value_place(entry))
-                .remedy(switch_off(evidence, (project, service), entry))
+                .because(format!("{name}={value}"), value_location(entry).to_string())
+                .at(value_location(entry));
+            switch_off(evidence, (project, service), entry, finding)
         })
     });
     Ok(found.collect())
@@ -73,71 +76,90 @@ fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let found = NEVER_READ.iter().filter_map(|(name, instead)| {
         let entry = service.variable(name)?;
         (entry.value != EntryValue::Unset).then(|| {
+            let has = if certainty == Certainty::Proven { "has" } else { "probably has" };
             VARIABLE_NEVER_READ
-                .finding(certainty, format!("{name} changes nothing: {instead}."))
-                .because(format!("{name} is set for `{}`", service.name), entry.at.location().to_string())
+                .finding(certainty, format!("{name} {has} no effect: {instead}."))
+                .because(
+                    format!("{name} is set for service `{}`", service.name),
+                    entry.at.location().to_string(),
+                )
                 .at(entry.at.location())
                 .remedy(match *name {
-                    "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(
-                        "remove the line; before using the other name, know that it changes which keys are accepted",
-                    ),
-                    // Nobody reads it there, but it may be the only copy of a key.
-                    _ => removed(Remedy::careful("remove the line"), (project, service), entry),
+                    "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(format!(
+                        "Delete {} (do not rename it: that changes which keys work)",
+                        entry.at.location()
+                    )),
+                    // It has no effect there, but it may be the only copy of a key.
+                    _ => {
+                        let title = format!("Delete {name} in {}", entry.at.location());
+                        removed(Remedy::careful(title), (project, service), entry)
+                    }
                 })
         })
     });
     Ok(found.collect())
 }
 
-/// Where the value literally stands.
-pub(super) fn value_place(entry: &EnvironmentEntry) -> Location {
+/// Where the value is written.
+pub(super) fn value_location(entry: &EnvironmentEntry) -> Location {
     (entry.value_at.as_ref().unwrap_or(&entry.at)).location()
 }
 
-/// Takes the entry out of its service, and makes the service's container anew without the variable.
-/// Not `NAME=`: an empty DISABLE_BEACON stops the backend.
+/// Deletes the entry of the service, and recreates the service's container without the variable.
+/// `NAME=` is not enough: an empty DISABLE_BEACON stops the backend.
 pub(super) fn delete_line(
     evidence: &Evidence,
     of: (&ComposeFacts, &BackendService),
     entry: &EnvironmentEntry,
     container: Option<&Container>,
-) -> Remedy {
+    finding: Finding,
+) -> Finding {
     let name = &entry.name;
-    let remedy = by_hand(evidence, name);
-    let remedy = removed(remedy, of, entry);
-    match container.filter(|_| remedy.is_for_the_doctor()) {
-        Some(container) => remedy.act(Action::Replace {
-            container: container.name.clone(),
-            mount: None,
-            secret_from: None,
-            without: vec![name.clone()],
-        }),
-        None => remedy,
+    let title = format!("Delete {name} in {}", entry.at.location());
+    let remedy = removed(Remedy::careful(title.as_str()), of, entry);
+    if !remedy.is_for_the_doctor() {
+        return by_hand(evidence, &title, finding);
     }
+    let Some(container) = container else {
+        return by_hand(evidence, &title, finding.remedy(remedy));
+    };
+    let remedy = Remedy { title: format!("{title}, and recreate the container").into(), ..remedy };
+    let remedy = remedy.act(Action::Replace {
+        container: container.name.clone(),
+        mount: None,
+        secret_from: None,
+        without: vec![name.clone()],
+    });
+    by_hand(evidence, &title, finding.remedy(remedy))
 }
 
-fn by_hand(evidence: &Evidence, name: &str) -> Remedy {
-    Remedy::careful(format!(
-        "delete the line of {name} (do not leave `{name}=`), and make the container anew"
-    ))
-    .run(up(evidence))
+/// The steps without `convex-doctor fix`.
+fn by_hand(evidence: &Evidence, title: &str, finding: Finding) -> Finding {
+    finding
+        .remedy(Remedy::careful(title).step())
+        .remedy(Remedy::careful("Recreate the container").run(up(evidence)).step())
 }
 
-/// A switch that works by what its text was not meant to be. Without TLS, a database may be reached
-/// only because this one is on.
+/// Turns off a switch whose value was meant to do so. A database without TLS may be reachable only
+/// because DO_NOT_REQUIRE_SSL is on.
 fn switch_off(
     evidence: &Evidence,
     of: (&ComposeFacts, &BackendService),
     entry: &EnvironmentEntry,
-) -> Remedy {
+    finding: Finding,
+) -> Finding {
     if entry.name == "DO_NOT_REQUIRE_SSL" {
-        return by_hand(evidence, &entry.name);
+        let title = format!("Delete {}, only if your database supports TLS", entry.at.location());
+        return by_hand(evidence, &title, finding).remedy(Remedy::careful(
+            "Keep the line and write `true`, if your database does not support TLS",
+        ));
     }
     let container = evidence.docker.seen().ok().and_then(DockerFacts::expected);
-    delete_line(evidence, of, entry, container.filter(|container| container.is_running()))
+    let container = container.filter(|container| container.is_running());
+    delete_line(evidence, of, entry, container, finding)
 }
 
-/// The remedy with what takes the entry out, where it stands in a compose file.
+/// The remedy with the action that deletes the entry, if it is in a compose file.
 fn removed(
     remedy: Remedy,
     (project, service): (&ComposeFacts, &BackendService),
@@ -166,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn off_is_on() {
+    fn off_means_on() {
         let plain = |text: &str| EntryValue::Plain(text.to_owned());
         for (value, found) in [
             (plain("false"), true),
@@ -186,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_doctor_takes_out_what_is_sure() {
+    fn the_doctor_deletes_what_is_safe_to_delete() {
         let off = || EntryValue::Plain("false".to_owned());
         let done = |found: Result<Vec<Finding>, Unseen>| -> Vec<&'static str> {
             let found = found.unwrap();
@@ -225,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_nobody_reads() {
+    fn names_that_the_backend_does_not_read() {
         for (name, value, found) in [
             ("CONVEX_ADMIN_KEY", EntryValue::Hidden, true),
             ("CONVEX_INSTANCE_SECRET", EntryValue::Hidden, true),

@@ -1,5 +1,5 @@
 //! The compose file: whether it can be read, which service is the backend, and what its environment
-//! really says.
+//! really means.
 
 mod backend_services;
 mod beacon_variable_empty;

@@ -1,10 +1,8 @@
-//! The backend's log holds a known line of which no other id speaks: what it means, and what to do
-//! about it.
+//! The backend's log contains a known line that no other id explains: what it means, and how to
+//! fix it.
 
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
-use crate::deployment::log_lines::EXPLAINED;
-use crate::deployment::log_lines::log_match;
+use crate::checks::{BACKEND_DOWN, Check};
+use crate::deployment::log_lines::{EXPLAINED, log_match};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule, Waiting};
 
@@ -36,24 +34,24 @@ mod tests {
     const PASSWORD: &str = "ERROR common::errors: Caught error error (x): db error: FATAL: password authentication failed for user \"postgres\"";
 
     #[test]
-    fn a_known_line_counts_where_the_backend_fails() {
+    fn a_known_line_counts_if_the_backend_fails() {
         let name = "backend-crash-explained";
         for (case, state, reach, log, expected) in [
             (
-                "dead",
+                "crashed",
                 "restarting",
                 Some(Reach::Refused),
                 vec![PASSWORD],
                 vec![format!("{name} error proven")],
             ),
             (
-                "up between two deaths",
+                "running between two crashes",
                 "running",
                 Some(Reach::Refused),
                 vec![PASSWORD],
                 vec![format!("{name} error proven")],
             ),
-            ("it serves", "running", None, vec![PASSWORD], vec![format!("{name} info possible")]),
+            ("it answers", "running", None, vec![PASSWORD], vec![format!("{name} info possible")]),
             (
                 "another id's line",
                 "restarting",
@@ -83,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unread_log_is_no_pass_unless_the_backend_serves() {
+    fn an_unread_log_is_not_a_pass_unless_the_backend_answers() {
         let mut evidence = build::healthy();
         assert_eq!(run(&evidence), Ok(vec![]));
         build::expected(&mut evidence).state = "exited".into();

@@ -2,14 +2,11 @@
 //! does not have.
 
 use crate::checks::Check;
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_subject;
+use crate::deployment::container::{container_location, run_subject};
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose;
-use crate::remedies::command::up;
-use crate::report::ComposeVerb;
-use crate::report::{Finding, Level, Remedy, Rule};
+use crate::remedies::command::{compose, up};
+use crate::report::{ComposeVerb, Finding, Level, Remedy, Rule};
 
 /// 128 + SIGILL.
 const ILLEGAL_INSTRUCTION: i64 = 132;
@@ -41,21 +38,37 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let name = &container.name;
     let finding = if container.oom_killed {
         BACKEND_OUT_OF_MEMORY
-            .finding(certainty, format!("The kernel killed {name}: it used more memory than it may."))
+            .finding(
+                certainty,
+                format!("The kernel killed {name}, because it used more memory than is allowed."),
+            )
             .because("OOMKilled is true", name.clone())
             .remedy(
-                Remedy::careful("raise the memory limit of the service (`mem_limit`, `deploy.resources`) or give the host more, then")
-                    .run(up(evidence)),
+                Remedy::careful("Raise `mem_limit` of the service, or give the host more memory")
+                    .step(),
             )
+            .remedy(Remedy::careful("Recreate the container").run(up(evidence)).step())
     } else if container.exit_code == Some(ILLEGAL_INSTRUCTION) && !container.is_running() {
         BACKEND_ILLEGAL_INSTRUCTION
-            .finding(certainty, format!("{name} ended with exit code 132 (SIGILL)."))
-            .because("exit code 132", name.clone())
-            .remedy(
-                Remedy::careful("take a newer image, or run it on a newer processor (Raspberry Pi 4 and old arm64 boards are known for it)")
-                    .run(compose(evidence, ComposeVerb::Pull))
-                    .run(up(evidence)),
+            .finding(
+                certainty,
+                format!(
+                    "{name} crashed with exit code 132 (SIGILL): its program uses an instruction \
+                     that this processor does not have."
+                ),
             )
+            .because("Exit code 132", name.clone())
+            .remedy(
+                Remedy::careful("Set a newer tag for the backend image, if its tag is pinned")
+                    .step(),
+            )
+            .remedy(
+                Remedy::careful("Pull the image and recreate the container")
+                    .run(compose(evidence, ComposeVerb::Pull))
+                    .run(up(evidence))
+                    .step(),
+            )
+            .remedy(Remedy::careful("Run the backend on a machine with a newer processor"))
     } else {
         return Ok(vec![]);
     };
@@ -70,7 +83,7 @@ mod tests {
     use crate::evidence::endpoint::Reach;
 
     #[test]
-    fn tells_the_two_deaths_apart() {
+    fn the_two_causes_are_told_apart() {
         for (state, oom, code, expected) in [
             ("exited", true, 137, Some("backend-out-of-memory error proven")),
             ("exited", false, 137, None),

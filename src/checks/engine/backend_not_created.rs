@@ -1,20 +1,16 @@
-//! The compose file describes a backend that was never started here, and nothing else answers in
-//! its place.
+//! The compose file contains a backend that was never started here, and nothing else answers
+//! instead of it.
 
 use super::docker_other_context;
 use crate::checks::Check;
-use crate::deployment::compose::project;
-use crate::deployment::compose::publishes;
+use crate::deployment::compose::{project, publishes};
 use crate::deployment::container::claims_port;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::is_engine_host;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{
+    convex_answers, is_engine_host, is_loopback, selected_endpoint, url_location,
+};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::up_service;
-use crate::report::Waiting;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::command::{doctor, up_service};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule, Waiting};
 
 static BACKEND_NOT_CREATED: Rule = Rule::new(
     "backend-not-created",
@@ -29,8 +25,8 @@ pub(super) static CHECK: Check = Check { rules: &[&BACKEND_NOT_CREATED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    // Another world is not a broken one: only where the URL means this machine, and no Convex of
-    // any kind answers there.
+    // A backend elsewhere is not a broken one: only if the URL points to this machine, and no
+    // Convex backend of any kind answers there.
     if endpoint.invalid.is_some() || !is_loopback(&endpoint.host) || convex_answers(endpoint)? {
         return Ok(vec![]);
     }
@@ -40,8 +36,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let docker = evidence.docker.seen()?;
-    let taken = docker.backends.iter().any(|it| it.is_running() && claims_port(it, endpoint.port));
-    if docker.expected().is_some() || taken {
+    let in_use = docker.backends.iter().any(|it| it.is_running() && claims_port(it, endpoint.port));
+    if docker.expected().is_some() || in_use {
         return Ok(vec![]);
     }
     // A loopback port that this service does not publish may be the end of a tunnel.
@@ -51,27 +47,31 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else {
         Certainty::Likely
     };
-    let start = Remedy::safe(format!("start it, in {}", project.directory))
+    let start = Remedy::safe(format!("Start the backend, in {}", project.directory))
         .run(up_service(evidence, &service.name));
     let remedy = match there {
         None => start,
-        // A second one here would be another instance, with an empty database.
+        // A second one here would have an empty database.
         Some((other, _)) => Remedy::safe(format!(
-            "do not start a second one here: the project's containers are on the engine of the context `{}`",
+            "Use Docker context `{}`; do not start a second backend here",
             other.name
-        )),
+        ))
+        .run(doctor(evidence, ["--context", &other.name])),
     };
     Ok(vec![
         BACKEND_NOT_CREATED
             .finding(
                 certainty,
                 format!(
-                    "There is no container of service `{}` of project `{}`.",
+                    "Service `{}` of project `{}` has no container.",
                     service.name, project.project
                 ),
             )
-            .because("describes the backend", format!("{}:{}", service.at.file, service.at.line))
-            .because("has no container of it", docker.address.clone())
+            .because(
+                "Contains the backend service",
+                format!("{}:{}", service.at.file, service.at.line),
+            )
+            .because("Has no container of this service", docker.address.clone())
             .at(Location::line(service.at.file.clone(), service.at.line))
             .at(url_location(evidence))
             .remedy(remedy),
@@ -85,7 +85,7 @@ mod tests {
     use crate::evidence::endpoint::Reach;
 
     #[test]
-    fn only_where_the_url_means_this_machine_and_nothing_answers() {
+    fn only_if_the_url_points_to_this_machine_and_nothing_answers() {
         let gone = || {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);

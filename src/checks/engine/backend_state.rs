@@ -1,5 +1,5 @@
-//! The backend's container does not serve: stopped, restarting over and over, paused, still
-//! starting, unhealthy.
+//! The backend's container does not answer: it is stopped, crashes at every start, is paused, still
+//! starting, or unhealthy.
 
 use crate::checks::Check;
 use crate::deployment::container::container_location;
@@ -8,16 +8,13 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::log_lines::explanation;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::{Container, ContainerHealth, ContainerState};
-use crate::evidence::{Evidence, Unseen};
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::remedies::command::logs;
-use crate::report::Command;
-use crate::report::Waiting;
-use crate::report::{Action, Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Action, Certainty, Command, Finding, Level, Remedy, Rule, Waiting};
 
-/// What follows when nobody serves behind the URL.
-/// What a URL comes to behind which no process answers.
+/// What a URL leads to if no process answers behind it.
 const SILENCE: &[&str] = &["url-refused", "url-no-answer", "url-timeout", "proxy-error"];
-/// Behind a frozen process connections are still taken, and nobody answers.
+/// A paused process still accepts connections, but does not answer.
 const FROZEN: &[&str] = &["url-timeout", "proxy-error"];
 
 static BACKEND_STOPPED: Rule = Rule::new(
@@ -51,7 +48,7 @@ static BACKEND_STARTING: Rule = Rule::new(
 )
 .cause(SILENCE)
 .waiting(Waiting::Passes);
-// A check that fails says nothing of why: it is no cause, and explains nothing.
+// A health check that fails does not show why: it is not a cause, and explains nothing.
 static BACKEND_UNHEALTHY: Rule = Rule::new(
     "backend-unhealthy",
     Level::Error,
@@ -79,44 +76,45 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let finding = match (&container.state, &container.health) {
         _ if container.is_stopped() => stopped(container, certainty),
         (ContainerState::Restarting, _) => BACKEND_RESTARTING
-            .finding(
-                certainty,
-                format!("{} has restarted {} times.", container.name, container.restarts),
-            )
-            .because(ended(container), container.name.clone())
-            .remedy(Remedy::safe("its log says why it ends").run(logs(&container.name))),
+            .finding(certainty, format!("{} {}.", container.name, restarted(container)))
+            .because(last_state(container), container.name.clone())
+            .remedy(read_log(container)),
         (ContainerState::Paused, _) => BACKEND_PAUSED
             .finding(
                 certainty,
-                format!("{} is frozen: it takes connections and answers none.", container.name),
+                format!("{} accepts connections but does not answer.", container.name),
             )
             .remedy(
-                Remedy::safe("let it go on")
+                Remedy::safe("Unpause the container")
                     .run(Command::docker(["unpause", &container.name]))
                     .act(Action::Start { container: container.name.clone() }),
             ),
-        // Between two deaths the engine calls it running.
+        // Between two crashes Docker calls it running.
         (ContainerState::Running, _) if flaps(evidence, container) => BACKEND_RESTARTING
             .finding(
                 certainty.min(Certainty::Likely),
                 format!(
-                    "{} runs since a few seconds, has restarted {} times, and nothing answers.",
-                    container.name, container.restarts
+                    "{} {}, the last time seconds ago, and does not answer.",
+                    container.name,
+                    restarted(container)
                 ),
             )
-            .remedy(Remedy::safe("its log says why it ends").run(logs(&container.name))),
+            .remedy(read_log(container)),
         (ContainerState::Running, Some(ContainerHealth::Starting)) => BACKEND_STARTING
             .finding(
                 certainty,
-                format!("{} runs, and its health check has not passed yet.", container.name),
+                format!("{} is running, but its health check has not passed yet.", container.name),
             )
-            .remedy(Remedy::safe("wait until it is healthy, then run the command again").run(
-                Command::docker(["inspect", "-f", "{{.State.Health.Status}}", &container.name]),
-            )),
+            .remedy(Remedy::safe("Wait until this command prints `healthy`").run(Command::docker(
+                ["inspect", "-f", "{{.State.Health.Status}}", &container.name],
+            ))),
         (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
-            .finding(certainty, format!("{} runs, and its health check fails.", container.name))
+            .finding(
+                certainty,
+                format!("{} is running, but its health check fails.", container.name),
+            )
             .remedy(
-                Remedy::safe("see what the check and the backend say")
+                Remedy::safe("Read the output of the health check and the backend's log")
                     .run(Command::docker([
                         "inspect",
                         "-f",
@@ -127,17 +125,30 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             ),
         _ => return Ok(vec![]),
     };
-    // A health check that lags behind an answer is a warning, also where the key is accepted.
+    // A health check that is behind the answer is a warning, even if the key is accepted.
     let level = if container.is_running() { level.max(Level::Warning) } else { level };
-    Ok(vec![last_words(finding.level(level), container).at(container_location(container))])
+    Ok(vec![with_log(finding.level(level), container).at(container_location(container))])
 }
 
-/// Whether it was restarted over and over, the last time just now, and does not answer.
+/// How often it has restarted.
+fn restarted(container: &Container) -> String {
+    match container.restarts {
+        0 => "is restarting".to_owned(),
+        1 => "has restarted once".to_owned(),
+        times => format!("has restarted {times} times"),
+    }
+}
+
+fn read_log(container: &Container) -> Remedy {
+    Remedy::safe("Read the backend's log to find out why it crashes").run(logs(&container.name))
+}
+
+/// Whether it restarts again and again, the last time just now, and does not answer.
 fn flaps(evidence: &Evidence, container: &Container) -> bool {
-    let answers = selected_endpoint(evidence)
-        .is_ok_and(|it| it.is_some_and(crate::evidence::EndpointFacts::is_convex_api));
+    let answers =
+        selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
     let age = container.started_at.map(|start| evidence.collected_at - start);
-    // Less than nothing, where it started while this run was looking.
+    // Negative if it started during this run.
     container.restarts >= 3 && age.is_some_and(|age| age < 60) && !answers
 }
 
@@ -146,26 +157,26 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
         certainty,
         match container.exit_code {
             _ if container.is_created() => {
-                format!("{} was created and did not start.", container.name)
+                format!("{} was created but has not started.", container.name)
             }
             Some(130 | 143) => format!("{} was stopped.", container.name),
-            Some(code) => format!("{} ended with exit code {code}.", container.name),
-            None => format!("{} does not run.", container.name),
+            Some(code) => format!("{} exited with code {code}.", container.name),
+            None => format!("{} is not running.", container.name),
         },
     );
-    finding = finding.because(ended(container), container.name.clone());
+    finding = finding.because(last_state(container), container.name.clone());
     if let Some(error) = &container.start_error {
-        finding = finding.because(error.clone(), "the engine's last start of it");
+        finding = finding.showing(error.clone(), "Docker's last attempt to start it");
     }
-    let start = Remedy::safe("start it")
+    let start = Remedy::safe("Start the container (keys and data are kept)")
         .run(Command::docker(["start", &container.name]))
         .act(Action::Start { container: container.name.clone() });
     finding
         .remedy(start)
-        .remedy(Remedy::safe("if it ends again, its log says why").run(logs(&container.name)))
+        .remedy(Remedy::safe("Read its log, if it stops again").run(logs(&container.name)))
 }
 
-fn ended(container: &Container) -> String {
+fn last_state(container: &Container) -> String {
     let since = container
         .finished_at
         .filter(|seconds| *seconds > 0)
@@ -173,37 +184,39 @@ fn ended(container: &Container) -> String {
         .map_or_else(String::new, |when| format!(" since {when}"));
     match container.exit_code {
         Some(code) => match meaning(code) {
-            Some(meaning) => format!("{}{since}, exit code {code}: {meaning}", container.state),
-            None => format!("{}{since}, exit code {code}", container.state),
+            Some(meaning) => {
+                format!("State: {}{since}, exit code {code} ({meaning})", container.state)
+            }
+            None => format!("State: {}{since}, exit code {code}", container.state),
         },
-        None => format!("{}{since}", container.state),
+        None => format!("State: {}{since}", container.state),
     }
 }
 
-/// What an exit code says by itself, where it says anything.
+/// What an exit code means by itself, if anything.
 fn meaning(code: i64) -> Option<&'static str> {
     Some(match code {
-        0 => "it ended by itself, as it does when a second backend takes over its database",
+        0 => "no error; for example, another backend took over its database",
         1 => "an error at the start",
-        2 => "an argument or a variable that it does not take",
-        126 | 127 => "its program could not be started",
-        130 | 143 => "somebody stopped it",
+        2 => "an argument or variable that it rejects",
+        126 | 127 => "its program could not start",
+        130 | 143 => "stopped from outside",
         132 => "an instruction that the processor does not have",
-        137 => "killed, mostly for its memory or after a `docker stop` that it did not heed",
-        139 => "a crash of its program",
+        137 => "killed, usually for its memory or when `docker stop` timed out",
+        139 => "its program crashed",
         _ => return None,
     })
 }
 
-/// Why it ended, where its log was read: the line that is known and what it means; else the end of
-/// it.
-fn last_words(mut finding: Finding, container: &Container) -> Finding {
+/// Why it stopped, if its log was read: the known line and what it means; otherwise the end of the
+/// log.
+fn with_log(mut finding: Finding, container: &Container) -> Finding {
     let Ok(log) = container.log.seen() else { return finding };
     let source = format!("the log of {}", container.name);
-    if let Some(spoken) = explanation(&log.tail) {
+    if let Some(found) = explanation(&log.tail) {
         finding.detail =
-            format!("{} Its log says why: {}", finding.detail, spoken.known.means).into();
-        return finding.showing(spoken.line.to_owned(), source);
+            format!("{} Its log shows why: {}", finding.detail, found.known.means).into();
+        return finding.showing(found.line.to_owned(), source);
     }
     for line in log.tail.iter().rev().take(3).rev() {
         finding = finding.showing(line.clone(), source.clone());
@@ -249,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_still_is_started_and_what_dies_is_not() {
+    fn a_container_that_is_stopped_is_started_and_one_that_crashes_is_not() {
         for (state, starts) in [("exited", true), ("paused", true), ("restarting", false)] {
             let found = run(&in_state(state, None, false)).unwrap();
             let start = Action::Start { container: "app-backend-1".to_owned() };
@@ -259,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_between_two_deaths_is_not_running() {
+    fn a_backend_between_two_crashes_is_not_running() {
         for (restarts, age, serves, expected) in [
             (4, 5, false, Some("backend-restarting error likely app-backend-1")),
             (4, -1, false, Some("backend-restarting error likely app-backend-1")),
@@ -283,15 +296,15 @@ mod tests {
         build::expected(&mut evidence).exit_code = Some(1);
         build::expected(&mut evidence).log = build::log(&["INFO a", known, "Error: x"]);
         let found = &run(&evidence).unwrap()[0];
-        assert!(found.detail.contains("names no user"), "{}", found.detail);
+        assert!(found.detail.contains("has no user name"), "{}", found.detail);
         let texts: Vec<_> = found.evidence.iter().map(|proof| &*proof.text).collect();
-        assert_eq!(texts, ["restarting, exit code 1: an error at the start", known]);
+        assert_eq!(texts, ["State: restarting, exit code 1 (an error at the start)", known]);
         build::expected(&mut evidence).log = build::log(&["INFO a", "INFO b"]);
         assert_eq!(run(&evidence).unwrap()[0].evidence.len(), 3);
     }
 
     #[test]
-    fn a_stopped_container_may_not_be_what_a_servers_url_means() {
+    fn a_stopped_container_may_not_be_the_one_behind_a_servers_url() {
         let mut evidence = in_state("exited", None, false);
         build::endpoint(&mut evidence).host = "api.example.com".to_owned();
         assert_eq!(build::told(run(&evidence)), ["backend-stopped error likely app-backend-1"]);
@@ -300,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn without_compose_one_claimant_of_the_port_is_likely_it() {
+    fn without_compose_the_only_container_with_the_port_is_likely_it() {
         let mut evidence = in_state("exited", None, false);
         evidence.compose = crate::evidence::Observation::Seen(None);
         let docker = build::docker(&mut evidence);

@@ -1,15 +1,11 @@
-//! The installed Convex CLI against what it meets: too old to know of self-hosting, or newer than
-//! the backend.
+//! The installed Convex CLI: too old for self-hosted backends, or newer than the backend.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint};
 use crate::evidence::endpoint::Body;
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::CliFailure;
-use crate::report::RuleLink;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, RuleLink};
 
 static CLI_TOO_OLD: Rule = Rule::new(
     "cli-too-old",
@@ -40,15 +36,14 @@ const SELF_HOSTED: Version = Version(1, 19, 2);
 /// `deploy` posts to `/api/deploy2/evaluate_push` (get-convex/convex-js#105).
 const EVALUATES: Version = Version(1, 29, 2);
 
-/// `dev` asks for `/api/v1/get_canonical_urls` first: from here on it is `backend-too-old` that
-/// says so.
+/// `dev` requests `/api/v1/get_canonical_urls` first: from here on, `backend-too-old` reports it.
 const ASKS_FOR_URLS: Version = Version(1, 35, 0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(u32, u32, u32);
 
 impl Version {
-    /// `1.29.2`, and of `1.29.2-alpha.1` the numbers.
+    /// Reads `1.29.2`, and the numbers of `1.29.2-alpha.1`.
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(['-', '+']).next()?.split('.');
         let mut number = || parts.next()?.parse().ok();
@@ -56,19 +51,19 @@ impl Version {
     }
 }
 
-/// The CLI that would run here: its version, and where it was found. `None` where none is
-/// installed: then `npx` fetches the newest.
+/// The CLI that would run here: its version, and where it was found. `None` if none is installed:
+/// `npx` downloads the newest.
 fn installed(evidence: &Evidence) -> Result<Option<(&str, Version, &str)>, Unseen> {
     let Some(place) = evidence.surroundings.cli_found.seen()?.as_deref() else { return Ok(None) };
     let text = evidence.surroundings.cli_version.as_deref().unwrap_or_default();
-    let unknown = || Unseen { reason: format!("{place}: the version of the CLI is not known") };
+    let unknown = || Unseen::new(format!("the version of the CLI in {place} is not known"));
     Ok(Some((text, Version::read(text).ok_or_else(unknown)?, place)))
 }
 
 fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let by_flag = |source: &ValueSource| matches!(source, ValueSource::Flag { .. });
     let url = evidence.selection.url.as_ref();
-    // Both options were taken long before.
+    // Older releases read both options, too.
     if evidence.selection.kind != SelectionKind::SelfHosted
         || url.is_none_or(|url| by_flag(&url.source))
     {
@@ -82,18 +77,21 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         CLI_TOO_OLD
             .finding(
                 Certainty::Proven,
-                format!("convex {text} is installed; CONVEX_SELF_HOSTED_URL and its key are read since 1.19.2, and are passed over here."),
+                format!(
+                    "convex {text} ignores CONVEX_SELF_HOSTED_URL and \
+                     CONVEX_SELF_HOSTED_ADMIN_KEY. The CLI reads them since 1.19.2."
+                ),
             )
-            .because(format!("version {text}"), place)
+            .because(format!("Version {text}"), place)
             .at(Location::line("package.json", 0))
-            .remedy(Remedy::safe("take a newer CLI").run("npm install convex@latest"))
-            .remedy(Remedy::safe("or give it --url and --admin-key, which it does know")),
+            .remedy(Remedy::safe("Install a newer CLI").run("npm install convex@latest"))
+            .remedy(Remedy::safe("Pass the URL and the key with --url and --admin-key instead")),
     ])
 }
 
 fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let cli = installed(evidence);
-    // What is newer still meets `backend-too-old` with its first call.
+    // A newer one fails with its first call already, which `backend-too-old` reports.
     let between = |version: &Version| (EVALUATES..ASKS_FOR_URLS).contains(version);
     let is_other = |cli: &Option<(_, Version, _)>| cli.is_none_or(|(_, it, _)| !between(&it));
     if cli.as_ref().is_ok_and(is_other) {
@@ -113,20 +111,25 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let Some((text, _, place)) = cli? else { return Ok(vec![]) };
     let own = first_call.body == Body::Empty && first_call.server.is_none();
-    // Not asked: it would have to be posted to. Images of that time do not have it.
-    let certainty = if own { Certainty::Likely } else { Certainty::Possible };
+    // Not requested: that would need a POST. Images from that time do not have it.
+    let (certainty, fails) =
+        if own { (Certainty::Likely, "probably fails") } else { (Certainty::Possible, "may fail") };
     Ok(vec![
         CLI_NEWER_THAN_BACKEND
             .finding(
                 certainty,
-                format!("convex {text} is installed: `npx convex deploy` posts to /api/deploy2/evaluate_push, which a backend from before 2025-10-10 does not have."),
+                format!(
+                    "`npx convex deploy` {fails}: convex {text} posts to \
+                     /api/deploy2/evaluate_push, which a backend from before 2025-10-10 does not \
+                     have."
+                ),
             )
             .level(if key.status == 200 { Level::Warning } else { Level::Error })
-            .because(format!("version {text}"), place)
-            .because("answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
+            .because(format!("Version {text}"), place)
+            .because("Answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
             .at(Location::line("package.json", 0))
             .remedy(
-                Remedy::safe("until the backend is upgraded, stay with a CLI of its time")
+                Remedy::safe("Install a CLI from the time of the backend, until you upgrade it")
                     .run("npm install convex@1.29.1"),
             ),
     ])
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn too_old_for_the_variables_and_not_for_the_options() {
+    fn too_old_for_the_variables_but_not_for_the_options() {
         for (version, source, expected) in [
             ("1.18.2", ".env.local", vec!["cli-too-old error proven package.json"]),
             ("1.19.2", ".env.local", vec![]),
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_version_is_no_pass_and_no_cli_is() {
+    fn an_unknown_version_is_not_a_pass_but_no_cli_is() {
         let mut evidence = build::healthy();
         evidence.selection.kind = SelectionKind::SelfHosted;
         let source = ValueSource::File { file: ".env.local".to_owned(), line: 1 };

@@ -1,28 +1,24 @@
-//! The container was made by these compose files, and they have changed since: it still runs with
-//! what they said before.
+//! The container was created from these compose files, and they have changed since: it still runs
+//! with their old settings.
 //!
-//! Only what decides about keys and reachability is compared (docs/facts.md, rule-empty-value):
-//! image, data mount, API and site ports, name and secret, origins, SQL, S3. A blank, and a default
-//! that stands in for a variable which is set nowhere here, is no opinion: a panel, sops or direnv
-//! may have set it where the deployment really starts.
+//! Only what matters for keys and reachability is compared (docs/facts.md, rule-empty-value):
+//! image, data mount, API and site ports, name and secret, origins, SQL, S3. An empty value, and a
+//! default for a variable that is not set here, are not compared: a panel, sops or direnv may set
+//! the variable at the real start.
 
 use crate::checks::Check;
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
 use crate::deployment::data::{MissingVolume, missing_volume};
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::is_engine_host;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::{convex_answers, is_engine_host, selected_endpoint};
 use crate::deployment::log_lines::explanation;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::{At, BackendService, EntryValue};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::names::API_PORT;
-use crate::remedies::command::up_service;
-use crate::report::ChainLink;
-use crate::report::RuleLink;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::remedies::command::{doctor, up_service};
+use crate::report::{Certainty, ChainLink, Finding, Level, Remedy, Rule, RuleLink, Text};
 
 static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule::new(
     "container-differs-from-compose",
@@ -40,11 +36,11 @@ const SITE_PORT: u16 = 3211;
 
 /// One thing in which they differ.
 struct Difference {
-    /// What the file says.
-    declared: String,
+    /// What the file sets.
+    declared: Text,
     at: At,
     /// What the container has.
-    held: String,
+    held: Text,
     kind: Kind,
 }
 
@@ -52,7 +48,7 @@ struct Difference {
 enum Kind {
     /// The API port; the host's side of it.
     ApiPort(u16),
-    /// The image, or the environment: what the program is and is told.
+    /// The image, or the environment of its program.
     Program,
     /// Anything else.
     Other,
@@ -70,14 +66,17 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let lacks_volume = missing_volume(evidence)?;
     if let Some(MissingVolume { line, .. }) = &lacks_volume {
         let held = container.mount_over(&container.data_dir).and_then(|it| it.source.clone());
+        let held = held.as_deref();
         differences.push(Difference {
             declared: format!(
-                "mounts {} at {}",
+                "Mounts {} at {}",
                 line.source.as_deref().unwrap_or("a volume"),
                 line.target
-            ),
+            )
+            .into(),
             at: line.at.clone(),
-            held: format!("has {} there", held.as_deref().unwrap_or("nothing")),
+            held: Text::from(format!("Has {} there", held.unwrap_or("nothing")))
+                .volume(held.unwrap_or_default()),
             kind: Kind::Other,
         });
     }
@@ -87,7 +86,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             certainty,
             format!(
-                "{} was made before the file was changed: `docker compose up -d` will make it anew, `restart` will not.",
+                "{} still has old settings: the compose file or its variables changed after it was \
+                 created. A restart does not apply the change.",
                 container.name
             ),
         )
@@ -99,20 +99,20 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(difference.declared.clone(), difference.at.location().to_string())
             .because(difference.held.clone(), container.name.clone());
     }
-    let up = up_service(evidence, &service.name);
     let remedy = if lacks_volume.is_none() {
         Remedy::careful(
-            "if the file is right, let Compose make the container anew; its volumes stay",
+            "Recreate the container (volumes are kept; keys too, unless INSTANCE_SECRET differs)",
         )
-        .run(up)
+        .run(up_service(evidence, &service.name))
     } else {
-        // `data-volume-not-attached` says what to copy out first.
-        Remedy::careful(format!("after the data is copied out of the container: {up}"))
+        // Recreating it now would lose the data: no command until that is copied.
+        Remedy::careful("Copy the data out of the container before you recreate it")
+            .run(doctor(evidence, ["explain", "data-volume-not-attached"]))
     };
     Ok(vec![cap_if_cli_works(evidence, finding.remedy(remedy))])
 }
 
-/// A warning; an error where it explains what is wrong now.
+/// A warning; an error if it explains what fails now.
 fn weigh(
     evidence: &Evidence,
     container: &Container,
@@ -123,7 +123,7 @@ fn weigh(
     if endpoint.invalid.is_some() || convex_answers(endpoint)? {
         return Ok((Level::Warning, proven));
     }
-    // The URL is the one of the file, and the container listens elsewhere.
+    // The URL has the port of the file, and the container publishes another one.
     let missed = |it: &Difference| it.kind == Kind::ApiPort(endpoint.port);
     if container.is_running()
         && is_engine_host(evidence, endpoint)?
@@ -131,7 +131,7 @@ fn weigh(
     {
         return Ok((Level::Error, proven));
     }
-    // It died of something that the file may have mended.
+    // It crashed because of something that the changed file may have fixed.
     let died = container.log.seen().is_ok_and(|log| explanation(&log.tail).is_some());
     if died && differences.iter().any(|it| it.kind == Kind::Program) {
         return Ok((Level::Error, Certainty::Likely));
@@ -152,9 +152,9 @@ fn compared(
         && full(image) != full(&container.image)
     {
         found.push(Difference {
-            declared: format!("image {image}"),
+            declared: format!("Image {image}").into(),
             at: service.at.clone(),
-            held: format!("image {}", container.image),
+            held: format!("Image {}", container.image).into(),
             kind: Kind::Program,
         });
     }
@@ -174,14 +174,14 @@ fn compared(
         ("CONVEX_CLOUD_ORIGIN", container.cloud_origin.as_deref()),
         ("CONVEX_SITE_ORIGIN", container.site_origin.as_deref()),
     ] {
-        // What the container was made without may come from its credentials file.
+        // What the container was created without may come from its credentials file.
         if let (Some((entry, text)), Some(held)) = (text(name), held)
             && text != held
         {
             found.push(Difference {
-                declared: format!("{name}={text}"),
+                declared: format!("{name}={text}").into(),
                 at: entry.at.clone(),
-                held: format!("{name}={held}"),
+                held: format!("{name}={held}").into(),
                 kind: Kind::Program,
             });
         }
@@ -191,13 +191,16 @@ fn compared(
         && let Ok(Some(held)) = container.secret.environment.seen()
         && declared.fingerprint() != held.fingerprint()
     {
-        let said = |state: &SecretState| {
-            state.fingerprint().map_or_else(|| "unusable".to_owned(), ToString::to_string)
+        let secret = |state: &SecretState| -> Text {
+            match state.fingerprint() {
+                Some(fingerprint) => format!("INSTANCE_SECRET is secret {fingerprint}").into(),
+                None => "INSTANCE_SECRET is not valid".into(),
+            }
         };
         found.push(Difference {
-            declared: format!("INSTANCE_SECRET is {}", said(declared)),
+            declared: secret(declared),
             at: entry.at.clone(),
-            held: format!("INSTANCE_SECRET is {}", said(held)),
+            held: secret(held),
             kind: Kind::Program,
         });
     }
@@ -208,9 +211,9 @@ fn compared(
         let is_set = entry.value == EntryValue::Hidden;
         if is_storage && is_set && !container.storage_variables.contains(&entry.name) {
             found.push(Difference {
-                declared: format!("sets {}", entry.name),
+                declared: format!("Sets {}", entry.name).into(),
                 at: entry.at.clone(),
-                held: format!("does not have {}", entry.name),
+                held: format!("Does not have {}", entry.name).into(),
                 kind: Kind::Program,
             });
         }
@@ -233,7 +236,7 @@ fn ports(
             .filter(|port| port.container == inside)
             .filter_map(|port| port.host)
             .collect();
-        // A range, or a port that the engine chooses, is no one port.
+        // A range, and a port that Docker chooses, are not compared.
         let [only] = declared.as_slice() else { continue };
         let Some(wanted) = only.published.as_deref().and_then(|port| port.parse::<u16>().ok())
         else {
@@ -243,11 +246,11 @@ fn ports(
             continue;
         }
         let held = match hosts.first() {
-            Some(host) => format!("publishes {host}:{inside}"),
-            None => format!("does not publish {inside}"),
+            Some(host) => format!("Publishes {host}:{inside}").into(),
+            None => format!("Does not publish {inside}").into(),
         };
         found.push(Difference {
-            declared: format!("publishes {wanted}:{inside}"),
+            declared: format!("Publishes {wanted}:{inside}").into(),
             at: only.at.clone(),
             held,
             kind: if inside == API_PORT { Kind::ApiPort(wanted) } else { Kind::Other },
@@ -256,8 +259,8 @@ fn ports(
     found
 }
 
-/// The image's reference with what the engine adds: `latest` where there is neither a tag nor a
-/// digest, no `docker.io/` before it.
+/// The image's reference as Docker completes it: the tag `latest` if it has neither a tag nor a
+/// digest, and no `docker.io/` before it.
 fn full(image: &str) -> String {
     let image = image.strip_prefix("docker.io/").unwrap_or(image);
     let image = image.strip_prefix("library/").unwrap_or(image);
@@ -292,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compared_and_what_is_no_opinion() {
+    fn what_is_compared_and_what_is_not() {
         type Change = fn(&mut Evidence);
         let secret = |text: &str| SecretState::Valid(Fingerprint::of_text(text));
         let image: Change =
@@ -332,7 +335,7 @@ mod tests {
                 1,
             ),
             (
-                "name, blank",
+                "name, empty",
                 with("INSTANCE_NAME", EntryValue::Blank),
                 |it| build::expected(it).instance_name.environment = Seen(Some("a".to_owned())),
                 0,
@@ -368,7 +371,7 @@ mod tests {
                 0,
             ),
             (
-                "secret, unusable in both",
+                "secret, invalid in both",
                 with("INSTANCE_SECRET", EntryValue::Secret(SecretState::Invalid("a".to_owned()))),
                 |it| {
                     build::expected(it).secret.environment =
@@ -383,7 +386,7 @@ mod tests {
                 |it| build::expected(it).storage_variables = vec!["POSTGRES_URL".to_owned()],
                 0,
             ),
-            ("SQL, blank", with("POSTGRES_URL", EntryValue::Blank), |_| {}, 0),
+            ("SQL, empty", with("POSTGRES_URL", EntryValue::Blank), |_| {}, 0),
             ("something else", with("RUST_LOG", plain("debug")), |_| {}, 0),
             ("no container", build::healthy(), |it| build::docker(it).expected = None, 0),
         ];
@@ -394,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_where_it_explains_the_failure() {
+    fn an_error_if_it_explains_the_failure() {
         let id = "container-differs-from-compose";
         let mut moved = build::healthy();
         build::expected(&mut moved).ports[0].host = Some(3220);
@@ -402,19 +405,22 @@ mod tests {
         build::unreachable(&mut moved, Reach::Refused);
         assert_eq!(build::told(run(&moved)), [format!("{id} error proven docker-compose.yml:5")]);
 
-        let mut dead = with("POSTGRES_URL", EntryValue::Hidden);
-        build::unreachable(&mut dead, Reach::Refused);
-        build::expected(&mut dead).state = "restarting".into();
-        assert_eq!(build::told(run(&dead)), [format!("{id} warning proven docker-compose.yml:9")]);
-        build::expected(&mut dead).log =
+        let mut crashed = with("POSTGRES_URL", EntryValue::Hidden);
+        build::unreachable(&mut crashed, Reach::Refused);
+        build::expected(&mut crashed).state = "restarting".into();
+        assert_eq!(
+            build::told(run(&crashed)),
+            [format!("{id} warning proven docker-compose.yml:9")]
+        );
+        build::expected(&mut crashed).log =
             build::log(&["Caught error error (x): cluster url username must be set"]);
-        assert_eq!(build::told(run(&dead)), [format!("{id} error likely docker-compose.yml:9")]);
-        build::no_docker(&mut dead);
-        assert_eq!(build::told(run(&dead)), ["unknown"]);
+        assert_eq!(build::told(run(&crashed)), [format!("{id} error likely docker-compose.yml:9")]);
+        build::no_docker(&mut crashed);
+        assert_eq!(build::told(run(&crashed)), ["unknown"]);
     }
 
     #[test]
-    fn references_that_mean_the_same_image() {
+    fn references_to_the_same_image() {
         for (one, other, same) in [
             ("convex-backend", "convex-backend:latest", true),
             ("docker.io/library/x", "x:latest", true),

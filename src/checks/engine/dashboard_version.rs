@@ -1,9 +1,8 @@
-//! Backend and dashboard are of different versions.
+//! Backend and dashboard have different versions.
 
 use crate::checks::Check;
 use crate::deployment::compose::project;
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_subject;
+use crate::deployment::container::{container_location, run_subject};
 use crate::evidence::docker::{Companion, ContainerState};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
@@ -20,13 +19,13 @@ pub(super) static CHECK: Check = Check { rules: &[&DASHBOARD_VERSION_DIFFERS], r
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(finding) = declared(evidence) {
-        return Ok(vec![finding.remedy(same(evidence))]);
+        return Ok(vec![with_remedies(evidence, finding)]);
     }
     let docker = evidence.docker.seen()?;
     let subject = run_subject(evidence, docker)?;
     project(evidence)?;
     let Some((container, _)) = subject else { return Ok(vec![]) };
-    // The project's own; a dashboard of nobody's project may be for any backend.
+    // Only a dashboard of the same project: any other may belong to another backend.
     let Some(project) = &container.project else { return Ok(vec![]) };
     let of_project = |it: &&Companion| {
         it.dashboard && it.name.starts_with(project.as_str()) && it.state == ContainerState::Running
@@ -38,21 +37,23 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ => tags_differ(&container.image, &dashboard.image),
     };
     let Some((one, other)) = differ else { return Ok(vec![]) };
-    Ok(vec![
-        DASHBOARD_VERSION_DIFFERS
-            .finding(
-                Certainty::Proven,
-                format!("{} is {one}, {} is {other}.", container.name, dashboard.name),
-            )
-            .because(format!("is {one}"), container.name.clone())
-            .because(format!("is {other}"), dashboard.name.clone())
-            .at(Location::container(dashboard.name.clone()))
-            .at(container_location(container))
-            .remedy(same(evidence)),
-    ])
+    let finding = DASHBOARD_VERSION_DIFFERS
+        .finding(
+            Certainty::Proven,
+            format!(
+                "{} has version {one}, {} has version {other}. They are made to run in the same \
+                 version.",
+                container.name, dashboard.name
+            ),
+        )
+        .because(format!("Version {one}"), container.name.clone())
+        .because(format!("Version {other}"), dashboard.name.clone())
+        .at(Location::container(dashboard.name.clone()))
+        .at(container_location(container));
+    Ok(vec![with_remedies(evidence, finding)])
 }
 
-/// Two tags of the compose file that are not the same.
+/// Two tags in the compose file that differ.
 fn declared(evidence: &Evidence) -> Option<Finding> {
     let project = project(evidence).ok()??;
     let service = project.backend()?;
@@ -65,24 +66,25 @@ fn declared(evidence: &Evidence) -> Option<Finding> {
             .finding(
                 Certainty::Proven,
                 format!(
-                    "Service {} is {one}, service {} is {other}.",
+                    "Service {} has tag {one}, service {} has tag {other}. They are made to run \
+                     in the same version.",
                     service.name, dashboard.name
                 ),
             )
-            .because(format!("image {image}"), here.to_string())
-            .because(format!("image {}", dashboard.image), there.to_string())
+            .because(format!("Image {image}"), here.to_string())
+            .because(format!("Image {}", dashboard.image), there.to_string())
             .at(there)
             .at(here),
     )
 }
 
-/// The tags of two upstream images where both are pinned and differ: upstream publishes both under
-/// one tag.
+/// The tags of two official images, if both are pinned and differ: Convex publishes both images
+/// under the same tag.
 fn tags_differ(backend: &str, dashboard: &str) -> Option<(String, String)> {
     let tag = |image: &str| {
         let (name, tag) = image.split('@').next()?.rsplit_once(':')?;
-        let upstream = name.starts_with("ghcr.io/get-convex/");
-        (upstream && tag != "latest" && !tag.contains('/')).then(|| tag.to_owned())
+        let official = name.starts_with("ghcr.io/get-convex/");
+        (official && tag != "latest" && !tag.contains('/')).then(|| tag.to_owned())
     };
     let (one, other) = (tag(backend)?, tag(dashboard)?);
     (one != other).then_some((one, other))
@@ -92,11 +94,12 @@ fn short(revision: &str) -> String {
     revision.chars().take(12).collect()
 }
 
-fn same(evidence: &Evidence) -> Remedy {
-    Remedy::careful(
-        "give both images the same tag; going forward with the backend migrates its database, so back it up first",
-    )
-    .run(up(evidence))
+/// A newer backend migrates its database, and migrations only run forward.
+fn with_remedies(evidence: &Evidence, finding: Finding) -> Finding {
+    finding
+        .remedy(Remedy::careful("Back up the data, if the backend gets a newer image").step())
+        .remedy(Remedy::careful("Give both images the same tag").step())
+        .remedy(Remedy::careful("Recreate the containers").run(up(evidence)).step())
 }
 
 #[cfg(test)]
@@ -109,7 +112,7 @@ mod tests {
     const DASHBOARD: &str = "ghcr.io/get-convex/convex-dashboard";
 
     #[test]
-    fn tags_of_upstream_are_compared_and_nothing_else() {
+    fn tags_of_official_images_are_compared_and_nothing_else() {
         for (backend, dashboard, differ) in [
             ("5d3b6e2", "5d3b6e2", false),
             ("5d3b6e2", "33cef77", true),

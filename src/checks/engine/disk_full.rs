@@ -1,15 +1,12 @@
-//! No space is left where the backend writes.
+//! The disk that the backend writes to has no space left.
 
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_subject;
+use crate::checks::{BACKEND_DOWN, Check};
+use crate::deployment::container::{container_location, run_subject};
 use crate::deployment::log_lines::log_match;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::Command;
-use crate::report::{Finding, Level, Remedy, Rule};
+use crate::report::{Command, Finding, Level, Remedy, Rule, shell_word};
 
 static DISK_FULL: Rule = Rule::new(
     "disk-full",
@@ -22,31 +19,32 @@ static DISK_FULL: Rule = Rule::new(
 pub(super) static CHECK: Check = Check { rules: &[&DISK_FULL], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let (container, finding) = match refused_by_engine(evidence) {
+    let (container, finding) = match not_started_by_docker(evidence) {
         Some(found) => found,
         None => match log_match(evidence, DISK_FULL.id)? {
             Some(found) => (found.container, found.finding(&DISK_FULL)),
             None => return Ok(vec![]),
         },
     };
-    let mut look = Remedy::safe("see what takes the space");
+    let mut look = Remedy::safe("Find out what uses the space").step();
     let data = container.mount_over(&container.data_dir);
     look = match data.and_then(|mount| mount.source.as_deref()).filter(|it| it.starts_with('/')) {
-        Some(directory) => look.run(format!("df -h {}", crate::report::shell_word(directory))),
+        Some(directory) => look.run(format!("df -h {}", shell_word(directory))),
         None => look.run("df -h").run(Command::docker(["system", "df"])),
     };
-    Ok(vec![finding.remedy(look).remedy(
-        Remedy::careful(
-            "make room: old images and the build cache first (neither holds data); never volumes, then",
-        )
-        .run(Command::docker(["image", "prune"]))
-        .run(Command::docker(["builder", "prune"]))
-        .run(Command::docker(["start", &container.name])),
-    )])
+    Ok(vec![
+        finding.remedy(look).remedy(
+            Remedy::careful("Delete old images and build cache (no data), and start the backend")
+                .run(Command::docker(["image", "prune"]))
+                .run(Command::docker(["builder", "prune"]))
+                .run(Command::docker(["start", &container.name]))
+                .step(),
+        ),
+    ])
 }
 
-/// The engine itself found no room to start it.
-fn refused_by_engine(evidence: &Evidence) -> Option<(&Container, Finding)> {
+/// Docker itself had no space to start it.
+fn not_started_by_docker(evidence: &Evidence) -> Option<(&Container, Finding)> {
     let docker = evidence.docker.seen().ok()?;
     let (container, sure) = run_subject(evidence, docker).ok()??;
     let error = container.start_error.as_deref().filter(|_| !container.is_running())?;
@@ -54,11 +52,11 @@ fn refused_by_engine(evidence: &Evidence) -> Option<(&Container, Finding)> {
         return None;
     }
     let (level, weighed) = of_backend_fault(evidence);
-    let detail = format!("The engine could not start {}: its disk is full.", container.name);
+    let detail = format!("Docker could not start {}: its disk is full.", container.name);
     let finding = DISK_FULL
         .finding(sure.min(weighed), detail)
         .level(level)
-        .because(error.to_owned(), "the engine's last start of it")
+        .showing(error.to_owned(), "Docker's last attempt to start it")
         .at(container_location(container));
     Some((container, finding))
 }
@@ -70,7 +68,7 @@ mod tests {
     use crate::evidence::endpoint::Reach;
 
     #[test]
-    fn a_full_disk_kills_and_a_serving_backend_may_have_got_over_it() {
+    fn a_full_disk_ends_the_backend_and_one_that_answers_may_have_recovered() {
         for (line, serves, expected) in [
             (
                 "Caught error error (x): No space left on device (os error 28)",
@@ -102,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_says_so_itself() {
+    fn docker_reports_it_itself() {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);

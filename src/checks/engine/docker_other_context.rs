@@ -1,16 +1,11 @@
-//! The project's containers are on the engine of another docker context than the one that was
-//! asked.
+//! The project's containers are in another Docker context than the one that is used here.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::is_engine_host;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::{convex_answers, is_engine_host, is_loopback, selected_endpoint};
 use crate::evidence::docker::OtherContext;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
-use crate::report::Command;
-use crate::report::Waiting;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::command::doctor;
+use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule, Waiting};
 
 static DOCKER_OTHER_CONTEXT: Rule = Rule::new(
     "docker-other-context",
@@ -23,7 +18,7 @@ static DOCKER_OTHER_CONTEXT: Rule = Rule::new(
 
 pub(super) static CHECK: Check = Check { rules: &[&DOCKER_OTHER_CONTEXT], run };
 
-/// The first other context that has containers of the project, and what they are called.
+/// The first other context that has containers of the project, and their names.
 pub(super) fn holder(docker: &DockerFacts) -> Option<(&OtherContext, &[String])> {
     docker.other_contexts.iter().flatten().find_map(|other| {
         let containers = other.containers.seen().ok()?;
@@ -34,19 +29,19 @@ pub(super) fn holder(docker: &DockerFacts) -> Option<(&OtherContext, &[String])>
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let docker = evidence.docker.seen()?;
     if let Some((other, containers)) = holder(docker) {
-        return Ok(vec![tell(evidence, docker, other, containers)]);
+        return Ok(vec![finding(evidence, docker, other, containers)]);
     }
-    // None had it, as far as all could be asked.
+    // None of those that could be checked has it.
     for other in docker.other_contexts.iter().flatten() {
         if let Err(unseen) = other.containers.seen() {
-            return Err(Unseen { reason: format!("context {}: {}", other.name, unseen.reason) });
+            return Err(Unseen::new(format!("Docker context {}: {}", other.name, unseen.reason)));
         }
     }
     Ok(vec![])
 }
 
-/// A warning; an error where nothing answers at a URL that means this machine: then the backend is
-/// to be looked for there.
+/// A warning; an error if nothing answers at a URL that points to this machine: the backend is
+/// probably there.
 fn level(evidence: &Evidence) -> Level {
     match selected_endpoint(evidence) {
         Ok(Some(endpoint))
@@ -61,36 +56,37 @@ fn level(evidence: &Evidence) -> Level {
     }
 }
 
-fn tell(
+fn finding(
     evidence: &Evidence,
     docker: &DockerFacts,
     other: &OtherContext,
     containers: &[String],
 ) -> Finding {
-    let asked = match &docker.context {
-        Some(context) => format!("the context `{context}`"),
-        None => docker.address.clone(),
+    let used = match &docker.context {
+        Some(context) => format!("Docker context `{context}`"),
+        None => format!("Docker at {}", docker.address),
     };
     DOCKER_OTHER_CONTEXT
         .finding(
             Certainty::Proven,
             format!(
-                "This shell's docker, and so this run, asks {asked}, which has no container of the project; the context `{}` \
-                 has {}. What is said of containers, volumes and secrets here is said of the wrong engine.",
+                "{used} has no container of this project, but context `{}` has {}. Containers, \
+                 volumes and secrets were checked in the wrong place.",
                 other.name,
                 containers.join(", ")
             ),
         )
         .level(level(evidence))
-        .because("no container of the project", docker.address.clone())
-        .because(format!("has {}", containers.join(", ")), other.address.clone())
+        .because("No container of this project", docker.address.clone())
+        .because(format!("Has {}", containers.join(", ")), other.address.clone())
         .at(Location::url(other.address.clone()))
         .remedy(
-            Remedy::safe("look there").run(Command::doctor(["--context", &other.name])),
+            Remedy::safe("Check the other context")
+                .run(doctor(evidence, ["--context", &other.name])),
         )
         .remedy(
             Remedy::careful(
-                "make it this user's context (DOCKER_HOST and DOCKER_CONTEXT, where they are set, count before it)",
+                "Switch to it (unset DOCKER_HOST and DOCKER_CONTEXT, which override it)",
             )
             .run(Command::docker(["context", "use", &other.name])),
         )
@@ -105,7 +101,7 @@ mod tests {
     use crate::evidence::endpoint::Reach;
 
     #[test]
-    fn another_engine_has_them() {
+    fn another_context_has_them() {
         let context = |name: &str, containers: Observation<Vec<String>>| OtherContext {
             name: name.to_owned(),
             address: format!("unix:///{name}.sock"),
@@ -131,7 +127,7 @@ mod tests {
         build::unreachable(&mut evidence, Reach::Refused);
         let missed = "docker-other-context error proven unix:///colima.sock";
         assert_eq!(told(run(&evidence)), [missed]);
-        // Of an engine elsewhere the loopback address says nothing.
+        // A loopback address does not lead to Docker on another machine.
         build::docker(&mut evidence).local = false;
         assert_eq!(told(run(&evidence)), [found]);
         build::docker(&mut evidence).local = true;

@@ -1,11 +1,10 @@
-//! Docker could not be asked, and why: no fault of the deployment, yet every check that needs the
-//! engine is unknown.
+//! Docker could not be checked, and why: not a fault of the deployment, but no check that needs
+//! Docker can run.
 
 use crate::checks::Check;
 use crate::evidence::docker::EngineFailure;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::Command;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule};
 
 static DOCKER_UNREACHABLE: Rule = Rule::new(
     "docker-unreachable",
@@ -41,15 +40,18 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(context) => format!(" (context `{context}`)"),
         None => String::new(),
     };
-    let unseen = "Containers, volumes and the secret in force were not seen.";
+    let unchecked = "Containers, volumes and the running secret were not checked.";
     let finding = match engine.kind {
         EngineFailure::NotAsked => return evidence.docker.seen().map(|_| vec![]),
         EngineFailure::Unreachable => DOCKER_UNREACHABLE
-            .finding(Certainty::Proven, format!("Nothing answers at {address}{from}. {unseen}"))
+            .finding(
+                Certainty::Proven,
+                format!("Cannot connect to Docker at {address}{from}. {unchecked}"),
+            )
+            .remedy(Remedy::safe("Start Docker (or open Docker Desktop)"))
             .remedy(
-                Remedy::safe("see which engines this shell knows, and whether one runs")
-                    .run(Command::docker(["context", "ls"]))
-                    .run(Command::docker(["info"])),
+                Remedy::safe("Find the Docker context that has the backend")
+                    .run(Command::docker(["context", "ls"])),
             ),
         EngineFailure::PermissionDenied => {
             let uid = evidence.surroundings.uid.map(|uid| format!(" (uid {uid})"));
@@ -57,22 +59,26 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 .finding(
                     Certainty::Proven,
                     format!(
-                        "Permission denied on {address}{from}{}. {unseen}",
+                        "Permission denied on {address}{from} for this user{}. {unchecked}",
                         uid.unwrap_or_default()
                     ),
                 )
                 .remedy(
-                    Remedy::safe("run the doctor once as root, with this shell's variables")
+                    Remedy::safe("Run convex-doctor once with sudo")
                         .run("sudo -E env \"PATH=$PATH\" convex-doctor"),
                 )
         }
         EngineFailure::Unresponsive => DOCKER_UNRESPONSIVE
             .finding(
                 Certainty::Proven,
-                format!("{address}{from} takes the connection and says nothing. {unseen}"),
+                format!(
+                    "Docker at {address}{from} accepts the connection but does not answer. \
+                     {unchecked}"
+                ),
             )
             .remedy(
-                Remedy::safe("see whether it answers at all").run(Command::docker(["version"])),
+                Remedy::safe("Check whether Docker answers at all")
+                    .run(Command::docker(["version"])),
             ),
     };
     Ok(vec![finding.at(Location::url(address.clone()))])

@@ -1,9 +1,9 @@
-//! The image's tag moves: what runs after the next `pull` is not what ran before.
+//! The image's tag moves: the next `pull` may bring another version.
 
 use crate::checks::Check;
 use crate::deployment::compose::project;
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_subject;
+use crate::deployment::container::{container_location, run_subject};
+use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -38,17 +38,35 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     Ok(vec![
         IMAGE_UNPINNED
-            .finding(Certainty::Proven, format!("`{image}` names whatever was published last."))
-            .because(format!("image: {image}"), location.to_string())
+            .finding(
+                Certainty::Proven,
+                format!(
+                    "Each pull of `{image}` can bring another version of the backend. Database \
+                     migrations only run forward."
+                ),
+            )
+            .because(format!("Image {image}"), location.to_string())
             .at(location)
-            .remedy(Remedy::safe(
-                "pin backend and dashboard to the same tag: a commit's hash from the image's list of tags",
-            )),
+            .remedy(pin(image, container)),
     ])
 }
 
-/// Whether the reference has no digest and the tag `latest`, spelt out or not. An image of no
-/// registry is somebody's own build.
+/// The official images are tagged with the revision that they were built from.
+fn pin(image: &str, container: Option<&Container>) -> Remedy {
+    let is_official = |image: &str| image.starts_with("ghcr.io/get-convex/");
+    let revision = container
+        .filter(|container| is_official(image) && is_official(&container.image))
+        .and_then(|container| container.revision.as_deref());
+    Remedy::safe(match revision {
+        Some(revision) => format!(
+            "Pin both images to the revision that is running now: {revision} (never an older one)"
+        ),
+        None => "Pin both images to the revision that is running now (never an older one)".into(),
+    })
+}
+
+/// Whether the reference has no digest and the tag `latest`, written or not. An image without a
+/// registry is built locally.
 fn is_moving(image: &str) -> bool {
     let Some((_, last)) = image.rsplit_once('/').filter(|_| !image.contains('@')) else {
         return false;

@@ -1,17 +1,14 @@
-//! Two backends want one port of the host: only one of them can have it.
+//! Two backends want the same port of the host: only one of them can have it.
 
 use crate::checks::Check;
-use crate::deployment::container::container_location;
-use crate::deployment::container::port_taken;
-use crate::deployment::endpoint::is_engine_host;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::container::{container_location, port_taken};
+use crate::deployment::endpoint::{is_engine_host, selected_endpoint};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::docker::{Container, Port};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::report::Command;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Command, Finding, Level, Remedy, Rule};
 
 static SEVERAL_BACKENDS_ON_PORT: Rule = Rule::new(
     "several-backends-on-port",
@@ -44,8 +41,7 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
         .published
         .iter()
         .find(|entry| entry.host_port == port && entry.container != expected.name);
-    // The engine keeps the words of the last start; whoever had the port may have let go of it
-    // since.
+    // Docker keeps the error of the last start; the port may be free again since then.
     let is_free = holder.is_none()
         && selected_endpoint(evidence)
             .ok()
@@ -59,25 +55,27 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
     let mut finding = SEVERAL_BACKENDS_ON_PORT
         .finding(
             Certainty::Proven,
-            format!("{} could not start: port {port} is taken.", expected.name),
+            format!("{} could not start: port {port} is already in use.", expected.name),
         )
-        .because(error.to_owned(), expected.name.clone())
+        .showing(error.to_owned(), "Docker's last attempt to start it")
         .at(container_location(expected));
     if let Some(holder) = holder {
-        finding = finding.because(format!("publishes port {port}"), holder.container.clone());
+        finding = finding.because(format!("Publishes port {port}"), holder.container.clone());
     }
     Some(
-        finding.remedy(other_port(evidence, port)).remedy(match holder {
-            Some(holder) => Remedy::careful("or stop the one that holds it")
-                .run(Command::docker(["stop", &holder.container]))
-                .run(up(evidence)),
-            None => Remedy::safe("see which process holds it")
+        with_another_port(evidence, port, finding).remedy(match holder {
+            Some(holder) => {
+                Remedy::careful(format!("Stop {}, and start this backend", holder.container))
+                    .run(Command::docker(["stop", &holder.container]))
+                    .run(up(evidence))
+            }
+            None => Remedy::safe("Find the process that uses the port")
                 .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
         }),
     )
 }
 
-/// Two running ones publish the URL's port on addresses that overlap.
+/// Two running backends publish the URL's port on addresses that overlap.
 fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(None) };
     if !is_engine_host(evidence, endpoint)? {
@@ -97,14 +95,14 @@ fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Find
         Some((*first, second.0))
     });
     Ok(pair.map(|(first, second)| {
-        SEVERAL_BACKENDS_ON_PORT
+        let finding = SEVERAL_BACKENDS_ON_PORT
             .finding(
                 Certainty::Proven,
                 format!("{} and {} both publish port {}.", first.name, second.name, endpoint.port),
             )
             .at(container_location(first))
-            .at(container_location(second))
-            .remedy(other_port(evidence, endpoint.port))
+            .at(container_location(second));
+        with_another_port(evidence, endpoint.port, finding)
     }))
 }
 
@@ -113,11 +111,16 @@ fn overlap(one: &Port, other: &Port) -> bool {
     one.host_ip == other.host_ip || any(&one.host_ip) || any(&other.host_ip)
 }
 
-fn other_port(evidence: &Evidence, port: u16) -> Remedy {
-    Remedy::careful(format!(
-        "give one of them another port: PORT=… in its .env, or the left side of its `ports:` line in place of {port}, and in its URL"
-    ))
-    .run(up(evidence))
+fn with_another_port(evidence: &Evidence, port: u16, finding: Finding) -> Finding {
+    finding
+        .remedy(
+            Remedy::careful(format!(
+                "Change host port {port} of one backend, in `ports:` or PORT in .env"
+            ))
+            .step(),
+        )
+        .remedy(Remedy::careful("Recreate its container").run(up(evidence)).step())
+        .remedy(Remedy::careful("Use the new port in its URL").step())
 }
 
 #[cfg(test)]
@@ -126,7 +129,7 @@ mod tests {
     use crate::evidence::build::endpoint as build;
 
     #[test]
-    fn a_stopped_neighbour_is_no_rival() {
+    fn a_stopped_backend_does_not_use_the_port() {
         let with = |state: &str, ip: &str| {
             let mut evidence = build::healthy();
             build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_bind_is_proof() {
+    fn a_failed_bind_is_a_proof() {
         for (error, found) in [
             ("Bind for 0.0.0.0:3210 failed: port is already allocated", true),
             ("listen tcp4 127.0.0.1:3210: bind: address already in use", true),
@@ -156,7 +159,7 @@ mod tests {
             container.state = "created".into();
             container.start_error = Some(error.to_owned());
             assert_eq!(!run(&evidence).unwrap().is_empty(), found, "{error}");
-            // Nobody listens there by now: what the last start met is over.
+            // Nothing is listening there now: the error of the last start is over.
             build::unreachable(&mut evidence, Reach::Refused);
             assert_eq!(run(&evidence), Ok(vec![]), "{error}");
         }

@@ -1,14 +1,12 @@
-//! What the backend's log alone says of its storage: TLS to the SQL server, the lease of the
-//! database, a storage that was switched, a database that is broken.
+//! What only the backend's log shows about its storage: TLS to the SQL server, the lease of the
+//! database, a file storage that was switched, a damaged database.
 
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
+use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::log_lines::log_match;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::up;
-use crate::remedies::rescue::copy_from;
-use crate::report::Command;
-use crate::report::{Finding, Level, Remedy, Rule};
+use crate::remedies::command::{restart, up};
+use crate::remedies::rescue::{RESCUE, copy_from};
+use crate::report::{Command, Finding, Level, Order, Remedy, Rule};
 
 static SQL_TLS: Rule = Rule::new(
     "sql-tls",
@@ -47,8 +45,10 @@ pub(super) static CORRUPT: Check = Check { rules: &[&VOLUME_CORRUPT], run: corru
 fn tls(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(found) = log_match(evidence, SQL_TLS.id)? else { return Ok(vec![]) };
     let mut finding = found.finding(&SQL_TLS);
-    if let Some(last) = finding.remedies.last_mut() {
-        last.commands.push(up(evidence));
+    if let Some(first) = finding.remedies.first_mut() {
+        first.order = Order::Step;
+        let recreate = Remedy::careful("Recreate the container").run(up(evidence)).step();
+        finding.remedies.insert(1, recreate);
     }
     Ok(vec![finding])
 }
@@ -57,57 +57,66 @@ fn lease(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(found) = log_match(evidence, SQL_LEASE_CONTENDED.id)? else { return Ok(vec![]) };
     let docker = evidence.docker.seen()?;
     let mut finding = found.finding(&SQL_LEASE_CONTENDED);
-    // Not proven to use the same database: only whom to look at.
+    // Not proven to use the same database: only where to look.
     let others: Vec<_> = docker
         .backends
         .iter()
         .filter(|it| it.name != found.container.name && it.is_running() && it.uses_sql)
         .collect();
     for other in others.iter().take(3) {
-        finding = finding.because("runs on a SQL server as well", other.name.clone());
+        finding = finding.because("Uses a SQL server, too", other.name.clone());
     }
-    let find = Remedy::safe(
-        "find the other backend with the same database URL and the same INSTANCE_NAME, here or on another machine; only one of them may run",
-    );
     Ok(vec![
-        finding.remedy(find).remedy(
-            Remedy::careful("when the other one is stopped")
-                .run(Command::docker(["restart", &found.container.name])),
-        ),
+        finding
+            .remedy(
+                Remedy::safe("Find the other backend with the same database URL and INSTANCE_NAME")
+                    .step(),
+            )
+            .remedy(
+                Remedy::careful("Stop it: only one backend can use a database at a time").step(),
+            )
+            .remedy(Remedy::careful("Restart this backend").run(restart(found.container)).step()),
     ])
 }
 
 fn switched(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(found) = log_match(evidence, STORAGE_SWITCHED.id)? else { return Ok(vec![]) };
     let to_s3 = found.line.contains("started up with S3");
-    let back = if to_s3 {
-        "take the S3 variables out of the backend's environment: it starts again with the files on disk"
+    let (edit, recreate) = if to_s3 {
+        (
+            "Remove the S3 variables from the backend's environment",
+            "Recreate the container: it starts with the files on disk",
+        )
     } else {
-        "set the S3 variables again, all of them: it starts again with the files in S3"
+        (
+            "Set all S3 variables in the backend's environment again",
+            "Recreate the container: it starts with the files in S3",
+        )
     };
     Ok(vec![
-        found.finding(&STORAGE_SWITCHED)
-            .remedy(Remedy::careful(back).run(up(evidence)))
-            .remedy(
-                Remedy::safe("to move for good: once it runs as before, `npx convex export --include-file-storage`, then start an instance with the new storage and an empty database, and import there"),
-            ),
+        found
+            .finding(&STORAGE_SWITCHED)
+            .remedy(Remedy::careful(edit).step())
+            .remedy(Remedy::careful(recreate).run(up(evidence)).step())
+            .remedy(Remedy::safe("Move the files to the new storage with an export and an import")),
     ])
 }
 
 fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(found) = log_match(evidence, VOLUME_CORRUPT.id)? else { return Ok(vec![]) };
     let container = found.container;
-    let mut keep = Remedy::careful("first keep a copy of what is there");
+    let mut keep = Remedy::careful("Copy the data directory before you change anything").step();
     if container.is_running() || container.is_restarting() {
         keep = keep.run(Command::docker(["stop", &container.name]));
     }
     let data = container.data_dir.trim_end_matches('/');
-    keep = keep.run(copy_from(container, &format!("{data}/."), "./convex-data-rescue"));
+    keep = keep.run(copy_from(container, &format!("{data}/."), RESCUE));
     Ok(vec![
-        found.finding(&VOLUME_CORRUPT)
+        found
+            .finding(&VOLUME_CORRUPT)
             .remedy(keep)
-            .remedy(Remedy::safe("if the image was set back to an older one: return to the newer tag; migrations run forward only"))
-            .remedy(Remedy::safe("else restore a backup (`npx convex import`, or a copy of the data directory from when the backend was stopped)")),
+            .remedy(Remedy::safe("Return to the newer image tag, if you set an older one").step())
+            .remedy(Remedy::safe("Restore a backup, if that does not help").step()),
     ])
 }
 
@@ -120,7 +129,7 @@ mod tests {
     #[test]
     fn each_line_has_its_id() {
         type Run = fn(&Evidence) -> Result<Vec<Finding>, Unseen>;
-        let dead: [(Run, &str, &str); 5] = [
+        let logged: [(Run, &str, &str); 5] = [
             (
                 tls,
                 "Caught error error (x): error performing TLS handshake: server does not support TLS",
@@ -144,15 +153,15 @@ mod tests {
             ),
         ];
         let checks: [Run; 4] = [tls, lease, switched, corrupt];
-        for (run, line, expected) in dead {
+        for (run, line, expected) in logged {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);
             let container = build::expected(&mut evidence);
             container.state = "exited".into();
             container.log = build::log(&[line]);
             assert_eq!(build::told(run(&evidence)), [format!("{expected} app-backend-1")]);
-            let said: usize = checks.iter().map(|run| run(&evidence).unwrap().len()).sum();
-            assert_eq!(said, 1, "{line}");
+            let found: usize = checks.iter().map(|run| run(&evidence).unwrap().len()).sum();
+            assert_eq!(found, 1, "{line}");
             build::expected(&mut evidence).log = build::log(&[line, "INFO backend listening on x"]);
             assert_eq!(run(&evidence), Ok(vec![]), "{line}");
         }
@@ -162,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn no_remedy_gives_a_volume_up() {
+    fn no_remedy_deletes_a_volume() {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);

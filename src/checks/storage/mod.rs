@@ -1,8 +1,8 @@
-//! Where documents and files lie: SQLite or a SQL server, the disk or S3, and whether the backend
-//! gets on with it.
+//! Where documents and files are stored: SQLite or a SQL server, the disk or S3, and whether the
+//! backend works with it.
 //!
-//! Most of it is said by the backend's log alone (the table is in `engine/log_lines`); what the
-//! compose file and the container's environment show is whether a variable is set, never its value.
+//! Only the backend's log shows most of it (the table is in `deployment/log_lines`). The compose
+//! file and the container's environment show whether a variable is set, never its value.
 
 pub mod logged;
 pub mod s3_incomplete;

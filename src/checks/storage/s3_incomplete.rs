@@ -1,11 +1,9 @@
-//! Some of the variables of S3 are set and others are not: the backend keeps files on disk, or does
+//! Some of the S3 variables are set and others are not: the backend keeps files on disk, or does
 //! not start.
 
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
+use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_container;
+use crate::deployment::container::{container_location, run_container};
 use crate::deployment::log_lines::log_match;
 use crate::deployment::variable::entry_if_set;
 use crate::evidence::{Evidence, Unseen};
@@ -30,7 +28,7 @@ const BUCKETS: [&str; 5] = [
     "S3_STORAGE_SEARCH_BUCKET",
 ];
 
-/// What S3 needs beside them.
+/// What S3 needs together with them.
 const ACCESS: [&str; 3] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -38,8 +36,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let logged = log_match(evidence, S3_INCOMPLETE.id);
     let declared = service.as_ref().ok().and_then(|it| *it);
     let container = run_container(evidence);
-    // The container's own environment is what counts; without one, the file's, where a blank is no
-    // opinion.
+    // The container's own environment counts; without one, that of the file, where an empty value
+    // may be set elsewhere.
     let missing = match (container, declared) {
         (Some(container), _) => {
             missing(|name| container.storage_variables.iter().any(|it| it == name))
@@ -48,37 +46,36 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .filter(|missing| missing.iter().all(|name| service.variable(name).is_none())),
         (None, None) => None,
     };
-    let mend = |missing: &[&str]| {
-        let title = if missing.is_empty() {
-            "set all five S3_STORAGE_…_BUCKET, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or none of them".to_owned()
-        } else {
-            format!("set {} as well, or none of the S3 variables", missing.join(", "))
-        };
-        Remedy::careful(format!(
-            "{title}. An instance that has files on disk refuses to start with S3: export first, import into a new one"
-        ))
-    };
     if let Ok(Some(found)) = &logged {
         let finding = found.finding(&S3_INCOMPLETE);
-        return Ok(vec![finding.remedy(mend(missing.as_deref().unwrap_or_default()))]);
+        return Ok(vec![with_remedies(finding, missing.as_deref().unwrap_or_default())]);
     }
     let Some(missing) = missing else {
         logged?;
         service?;
         return Ok(vec![]);
     };
-    let detail =
-        "run_backend.sh uses S3 only when all of its variables are set, and else the disk.";
     // Without keys in the environment, a machine's own role may give access.
     let certainty = match (container, missing.iter().any(|name| BUCKETS.contains(name))) {
         (Some(container), true) if container.upstream_entrypoint => Certainty::Proven,
         (_, true) => Certainty::Likely,
         (_, false) => Certainty::Possible,
     };
+    let stay = match certainty {
+        Certainty::Proven => "stay",
+        Certainty::Likely => "probably stay",
+        Certainty::Possible => "may stay",
+    };
     let mut finding = S3_INCOMPLETE
-        .finding(certainty, detail)
+        .finding(
+            certainty,
+            format!(
+                "Files {stay} on disk, because run_backend.sh uses S3 only if all S3 variables are \
+                 set."
+            ),
+        )
         .level(if certainty == Certainty::Possible { Level::Info } else { Level::Warning });
-    let text = format!("not set: {}", missing.join(", "));
+    let text = format!("Not set: {}", missing.join(", "));
     finding = match (container, declared) {
         (Some(container), _) => finding
             .because(text, format!("the environment of {}", container.name))
@@ -88,11 +85,22 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         (None, None) => finding,
     };
-    // No command: on an instance with files on disk the switch must not be made in passing.
-    Ok(vec![finding.remedy(mend(&missing))])
+    Ok(vec![with_remedies(finding, &missing)])
 }
 
-/// What is missing to complete what is set; `None` where no bucket is set, or nothing is missing.
+/// No command: a backend with files on disk does not start with S3.
+fn with_remedies(finding: Finding, missing: &[&str]) -> Finding {
+    let variables = match missing {
+        [] => "all S3 variables".to_owned(),
+        [one] => (*one).to_owned(),
+        several => format!("the {} missing S3 variables", several.len()),
+    };
+    finding
+        .remedy(Remedy::careful(format!("Set {variables}, if no files are on disk yet")))
+        .remedy(Remedy::careful("Remove all S3 variables (files stay on disk)"))
+}
+
+/// What is missing to complete what is set; `None` if no bucket is set, or nothing is missing.
 fn missing(is_set: impl Fn(&str) -> bool) -> Option<Vec<&'static str>> {
     let any = BUCKETS.iter().any(|name| is_set(name));
     let missing: Vec<_> = BUCKETS.into_iter().chain(ACCESS).filter(|name| !is_set(name)).collect();
@@ -118,7 +126,7 @@ mod tests {
             ("none", vec![], vec![]),
             ("all", all.clone(), vec![]),
             (
-                "one bucket lacks",
+                "one bucket is missing",
                 all[1..].to_vec(),
                 vec![format!("{id} warning proven app-backend-1")],
             ),
@@ -136,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_container_the_file_tells_and_a_blank_is_no_opinion() {
+    fn without_a_container_the_file_counts_but_not_its_empty_values() {
         let with = |extra: Option<EntryValue>| {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);
@@ -157,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_that_dies_of_it_is_an_error() {
+    fn a_backend_that_crashes_because_of_it_is_an_error() {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);

@@ -1,22 +1,16 @@
-//! The SQL server has no database of the name that the backend derives from its instance name.
+//! The SQL server has no database with the name that the backend derives from its instance name.
 
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
+use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::project;
 use crate::deployment::container::run_container;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::log_lines::explanation;
-use crate::deployment::log_lines::log_match;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint};
+use crate::deployment::log_lines::{explanation, log_match};
 use crate::deployment::variable::entry_if_set;
 use crate::evidence::compose::{BackendService, DatabaseService, EntryValue, SqlKind};
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
-use crate::remedies::command::compose;
-use crate::remedies::command::up;
-use crate::report::Command;
-use crate::report::ComposeVerb;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::remedies::command::{compose, restart, up};
+use crate::report::{Certainty, ComposeVerb, Finding, Level, Remedy, Rule};
 
 static SQL_DATABASE_MISSING: Rule = Rule::new(
     "sql-database-missing",
@@ -30,22 +24,22 @@ pub(super) static CHECK: Check = Check { rules: &[&SQL_DATABASE_MISSING], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let project = project(evidence);
-    let beside = project.as_ref().ok().and_then(|project| beside((*project)?));
+    let pair = project.as_ref().ok().and_then(|project| backend_and_database((*project)?));
     let logged = log_match(evidence, SQL_DATABASE_MISSING.id);
     if let Ok(Some(found)) = &logged {
         let finding = found.finding(&SQL_DATABASE_MISSING);
         let Some(name) = quoted(found.line) else { return Ok(vec![finding]) };
-        let server = beside.map(|(_, database)| database);
+        let server = pair.map(|(_, database)| database);
         return Ok(vec![finding.remedy(create(evidence, server, name)).remedy(Remedy::careful(
-            "or, if the database was there under the name of an earlier INSTANCE_NAME, set that name back",
+            "Set the old INSTANCE_NAME again, if the database has that name",
         ))]);
     }
-    let Some((service, database)) = beside else {
+    let Some((service, database)) = pair else {
         logged?;
         project?;
         return Ok(vec![]);
     };
-    let (Some((made, at)), false) = (&database.database, database.has_scripts) else {
+    let (Some((created, at)), false) = (&database.database, database.has_scripts) else {
         logged?;
         return Ok(vec![]);
     };
@@ -54,40 +48,47 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         logged?;
         return Ok(vec![]);
     };
-    // A backend that answers has found its database; one that died of something known has another
-    // story.
+    // A backend that answers has found its database; one that crashed because of something known
+    // has another problem.
     let answers = match selected_endpoint(evidence)? {
         Some(endpoint) => convex_answers(endpoint)?,
         None => run_container(evidence).is_some_and(Container::is_running),
     };
-    let other_death =
+    let other_crash =
         run_container(evidence).and_then(|it| explanation(&it.log.seen().ok()?.tail)).is_some();
-    if *made == wanted || answers || other_death {
+    if *created == wanted || answers || other_crash {
         return Ok(vec![]);
     }
     Ok(vec![
         SQL_DATABASE_MISSING
             .finding(
                 Certainty::Possible,
-                format!("{} makes the database {made} at its first start; the backend looks for {wanted}.", database.name),
+                format!(
+                    "The backend may not find its database {wanted}, because {} created {created} \
+                     at its first start.",
+                    database.name
+                ),
             )
             .level(Level::Warning)
-            .because(format!("makes {made}"), at.location().to_string())
-            .because(format!("uses {wanted}, after its INSTANCE_NAME"), service.at.location().to_string())
+            .because(format!("Creates {created}"), at.location().to_string())
+            .because(
+                format!("Uses {wanted}, from its INSTANCE_NAME"),
+                service.at.location().to_string(),
+            )
             .at(at.location())
             .remedy(create(evidence, Some(database), &wanted)),
     ])
 }
 
 /// The backend and the SQL server of the same project that its URL leads to.
-fn beside(project: &ComposeFacts) -> Option<(&BackendService, &DatabaseService)> {
+fn backend_and_database(project: &ComposeFacts) -> Option<(&BackendService, &DatabaseService)> {
     let service = project.backend()?;
     let url = project.sql_urls.iter().find(|it| it.service == service.name)?;
     let host = url.url.host.as_deref()?;
     Some((service, project.databases.iter().find(|it| it.name == host)?))
 }
 
-/// The instance name that the backend would run with; `None` where nobody can know.
+/// The instance name that the backend would run with; `None` if that cannot be known.
 fn name(service: &BackendService, container: Option<&Container>) -> Option<String> {
     if let Some(EntryValue::Plain(name)) =
         entry_if_set(service, "INSTANCE_NAME").map(|entry| &entry.value)
@@ -105,7 +106,7 @@ fn name(service: &BackendService, container: Option<&Container>) -> Option<Strin
         })
 }
 
-/// The name between the quotes of the log's sentence, where it is one that can be typed.
+/// The name between the quotes of the log's sentence, if it can be typed.
 fn quoted(line: &str) -> Option<&str> {
     let rest = line.split_once("database \"").map(|(_, rest)| (rest, '"'));
     let (rest, quote) = rest.or_else(|| Some((line.split_once("Unknown database '")?.1, '\'')))?;
@@ -115,21 +116,23 @@ fn quoted(line: &str) -> Option<&str> {
 }
 
 fn create(evidence: &Evidence, server: Option<&DatabaseService>, name: &str) -> Remedy {
-    let remedy = Remedy::careful(format!(
-        "create the database {name} on the SQL server, which loses nothing, then start the backend again"
-    ));
-    let restart = |remedy: Remedy| match run_container(evidence) {
-        Some(container) => remedy.run(Command::docker(["restart", &container.name])),
-        None => remedy.run(up(evidence)),
+    let Some(server) = server else {
+        return Remedy::careful(format!(
+            "Create the database {name} on the SQL server (nothing is lost)"
+        ));
     };
-    let Some(server) = server else { return remedy };
+    let remedy = Remedy::careful(format!(
+        "Create the database {name} (nothing is lost), and restart the backend"
+    ));
     let command = match server.kind {
         SqlKind::Mysql => {
             format!("mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e \"CREATE DATABASE {name}\"")
         }
         SqlKind::Postgres => format!("createdb -U \"${{POSTGRES_USER:-postgres}}\" {name}"),
     };
-    restart(remedy.run(compose(evidence, ComposeVerb::Exec(server.name.clone(), command))))
+    remedy
+        .run(compose(evidence, ComposeVerb::Exec(server.name.clone(), command)))
+        .run(run_container(evidence).map_or_else(|| up(evidence), restart))
 }
 
 #[cfg(test)]
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_proves_and_the_names_foretell() {
+    fn the_log_is_a_proof_and_the_names_are_a_hint() {
         const LOG: &str =
             "Caught error error (x): db error: FATAL: database \"my_app\" does not exist";
         const OTHER: &str = "Caught error error (x): cluster url username must be set";
@@ -182,7 +185,14 @@ mod tests {
             ("the names differ", Some("convex"), Some("my-app"), &[], true, Some(possible)),
             ("the names agree", Some("my_app"), Some("my-app"), &[], true, None),
             ("it answers", Some("convex"), Some("my-app"), &[], false, None),
-            ("it died of something else", Some("convex"), Some("my-app"), &[OTHER], true, None),
+            (
+                "it crashed because of something else",
+                Some("convex"),
+                Some("my-app"),
+                &[OTHER],
+                true,
+                None,
+            ),
             ("the name is not known", Some("convex"), None, &[], true, None),
         ] {
             let expected: Vec<_> = expected.iter().map(|it| format!("{id} {it}")).collect();

@@ -1,15 +1,11 @@
-//! The URL of the SQL server: it names a database, which the backend does not take; or a SQL server
-//! stands by, and nobody hands its URL on.
+//! The URL of the SQL server: it includes a database name, which the backend rejects; or a SQL
+//! server is running, but the backend does not get its URL.
 
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
-use crate::deployment::compose::backend_service;
-use crate::deployment::compose::project;
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_container;
+use crate::checks::{BACKEND_DOWN, Check};
+use crate::deployment::compose::{backend_service, project};
+use crate::deployment::container::{container_location, run_container};
 use crate::deployment::key::cli_works;
-use crate::deployment::log_lines::log_match;
-use crate::deployment::log_lines::remark;
+use crate::deployment::log_lines::{log_match, remark};
 use crate::deployment::variable::entry_if_set;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::{SqlKind, SqlUrl};
@@ -37,11 +33,10 @@ pub(super) static HAS_PATH: Check = Check { rules: &[&SQL_URL_HAS_PATH], run: ha
 pub(super) static NOT_PASSED: Check = Check { rules: &[&SQL_URL_NOT_PASSED], run: not_passed };
 
 fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let mend = || {
-        Remedy::careful(
-            "end the URL after the port: postgres://USER:PASSWORD@HOST:5432. The backend uses the database that is called like the instance, with `_` in place of `-`; then",
-        )
-        .run(up(evidence))
+    let with_remedies = |finding: Finding| {
+        finding
+            .remedy(Remedy::careful("End the URL after the port, without a database name").step())
+            .remedy(Remedy::careful("Recreate the container").run(up(evidence)).step())
     };
     let logged = log_match(evidence, SQL_URL_HAS_PATH.id);
     let project = project(evidence);
@@ -53,30 +48,21 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Ok(Some(found)) = &logged {
         let mut finding = found.finding(&SQL_URL_HAS_PATH);
         if let Some(line) = line {
-            finding = finding.because(said(&line.url), line.at.location().to_string());
-            // It is mended there.
+            finding = finding.because(has_name(&line.url), line.at.location().to_string());
+            // It is fixed there.
             finding.locations.insert(0, line.at.location());
         }
-        return Ok(vec![finding.remedy(mend())]);
+        return Ok(vec![with_remedies(finding)]);
     }
     let held = run_container(evidence).and_then(|it| Some((it, it.sql_url.as_ref()?)));
     let finding = match (line, held.filter(|(_, url)| url.has_path)) {
         (Some(line), _) => SQL_URL_HAS_PATH
-            .finding(
-                sure(&line.url),
-                "The backend refuses a URL with a database name behind the host, at every start.",
-            )
-            .because(said(&line.url), line.at.location().to_string())
+            .finding(certainty(&line.url), rejects("The backend", &line.url))
+            .because(has_name(&line.url), line.at.location().to_string())
             .at(line.at.location()),
         (None, Some((container, url))) => SQL_URL_HAS_PATH
-            .finding(
-                sure(url),
-                format!(
-                    "{} refuses a URL with a database name behind the host, at every start.",
-                    container.name
-                ),
-            )
-            .because(said(url), format!("the environment of {}", container.name))
+            .finding(certainty(url), rejects(&container.name, url))
+            .because(has_name(url), format!("the environment of {}", container.name))
             .at(container_location(container)),
         (None, None) => {
             logged?;
@@ -84,28 +70,36 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             return Ok(vec![]);
         }
     };
-    // MySQL's was not seen to be refused before it connects.
+    // Whether a MySQL URL is rejected before the backend connects was not tested.
     let finding = if finding.certainty == Certainty::Possible {
         finding.level(Level::Warning)
     } else {
         finding
     };
-    Ok(vec![cap_if_cli_works(evidence, finding.remedy(mend()))])
+    Ok(vec![cap_if_cli_works(evidence, with_remedies(finding))])
 }
 
-fn said(url: &SqlUrl) -> String {
-    format!("{} has a database name behind its host", url.variable)
+fn has_name(url: &SqlUrl) -> String {
+    format!("{} includes a database name after the host", url.variable)
 }
 
-fn sure(url: &SqlUrl) -> Certainty {
+fn rejects(backend: &str, url: &SqlUrl) -> String {
+    let stops = match certainty(url) {
+        Certainty::Possible => "may stop",
+        Certainty::Proven | Certainty::Likely => "probably stops",
+    };
+    format!("{backend} {stops} at every start: it rejects a database URL with a database name.")
+}
+
+fn certainty(url: &SqlUrl) -> Certainty {
     if url.variable == "MYSQL_URL" { Certainty::Possible } else { Certainty::Likely }
 }
 
 fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
     let Some(service) = backend_service(evidence)? else { return Ok(vec![]) };
-    // A database may be for something else in the project: only one that the project has for nobody
-    // but the backend, or whose URL was meant for it.
+    // A database may be for another service: only one that the project has for the backend alone,
+    // or whose URL was meant for it.
     let others = project.services.len().saturating_sub(
         project.backends.len() + project.databases.len() + project.dashboards.len(),
     );
@@ -115,9 +109,9 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     {
         return Ok(vec![]);
     }
-    let blank = SQL_URLS.iter().find_map(|name| service.variable(name));
+    let empty = SQL_URLS.iter().find_map(|name| service.variable(name));
     let container = run_container(evidence);
-    // Set by a panel, sops or direnv, where this shell has nothing.
+    // Set by a panel, sops or direnv, but not in this shell.
     if container.is_some_and(|it| it.uses_sql) {
         return Ok(vec![]);
     }
@@ -125,54 +119,79 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let tail = &it.log.seen().ok()?.tail;
         Some((it, remark(tail, SQL_URL_NOT_PASSED.id)?.line.to_owned()))
     });
-    let certainty = match (&runs_on_sqlite, container, blank) {
+    let certainty = match (&runs_on_sqlite, container, empty) {
         (None, None, Some(_)) => {
-            // Nobody could see what the backend really gets.
+            // What the backend really gets could not be checked.
             evidence.docker.seen()?;
             Certainty::Likely
         }
         (None, None, None) if others > 0 => Certainty::Possible,
         (None, None, None) => Certainty::Likely,
-        _ if others > 0 && blank.is_none() => Certainty::Possible,
+        _ if others > 0 && empty.is_none() => Certainty::Possible,
         _ => Certainty::Proven,
     };
     let variable = if database.kind == SqlKind::Mysql { "MYSQL_URL" } else { "POSTGRES_URL" };
     let scheme = if database.kind == SqlKind::Mysql { "mysql" } else { "postgres" };
     let port = if database.kind == SqlKind::Mysql { 3306 } else { 5432 };
+    let stores = match certainty {
+        Certainty::Proven => "stores its documents in SQLite and does not use",
+        Certainty::Likely => "probably stores its documents in SQLite and does not use",
+        Certainty::Possible => "may store its documents in SQLite instead of",
+    };
     let mut finding = SQL_URL_NOT_PASSED
         .finding(
             certainty,
             format!(
-                "Service {} gets no {variable}, so it keeps its documents in SQLite and does not use {}.",
+                "Service {} {stores} {}, because it does not get {variable}.",
                 service.name, database.name
             ),
         )
-        // Somebody's database for something else is worth a word only.
+        // The database may be for another service.
         .level(if certainty == Certainty::Possible { Level::Info } else { Level::Warning });
-    finding = match blank {
+    finding = match empty {
         Some(entry) => finding
-            .because(format!("{} comes to nothing", entry.name), entry.at.location().to_string())
+            .because(
+                format!("{} resolves to an empty value", entry.name),
+                entry.at.location().to_string(),
+            )
             .at(entry.at.location()),
         None => finding
-            .because(format!("sets no {variable}"), service.at.location().to_string())
+            .because(format!("Does not set {variable}"), service.at.location().to_string())
             .at(service.at.location()),
     };
-    finding = finding
-        .because(format!("{} is a SQL server", database.name), database.at.location().to_string());
+    finding = finding.because(
+        format!("Service {} is a SQL server", database.name),
+        database.at.location().to_string(),
+    );
     if let Some((container, line)) = runs_on_sqlite {
         finding = finding.showing(line, format!("the log of {}", container.name));
     }
-    let warn = if cli_works(evidence) {
-        "; the database there starts empty, so first `npx convex export`, then import there"
-    } else {
-        ""
-    };
-    Ok(vec![finding.remedy(
-        Remedy::careful(format!(
-            "if the backend is to use it: {variable}={scheme}://USER:PASSWORD@{}:{port} in its environment, no database name behind it{warn}",
-            database.name
-        )),
-    )])
+    // It starts empty: what is in SQLite has to be exported first.
+    let moves = cli_works(evidence);
+    if moves {
+        finding = finding.remedy(
+            Remedy::safe(format!("Export the data, if the backend should use {}", database.name))
+                .run("npx convex export --path ./convex-export.zip")
+                .step(),
+        );
+    }
+    finding = finding
+        .remedy(
+            Remedy::careful(format!(
+                "Set {variable}={scheme}://USER:PASSWORD@{}:{port} for the backend",
+                database.name
+            ))
+            .step(),
+        )
+        .remedy(Remedy::careful("Recreate the container").run(up(evidence)).step());
+    if moves {
+        finding = finding.remedy(
+            Remedy::careful("Import the data into the new database, which starts empty")
+                .run("npx convex import ./convex-export.zip")
+                .step(),
+        );
+    }
+    Ok(vec![finding])
 }
 
 #[cfg(test)]
@@ -195,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_foretold_by_the_file_and_proven_by_the_log() {
+    fn a_path_is_likely_by_the_file_and_proven_by_the_log() {
         const LOG: &str = "Caught error error (x): cluster url already contains db name: /app";
         let found = |declared: Option<DeclaredSqlUrl>, held: Option<SqlUrl>, log: &[&str]| {
             let mut evidence = build::healthy();
@@ -225,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_beside_a_backend_on_sqlite() {
+    fn a_database_next_to_a_backend_on_sqlite() {
         let with = |change: fn(&mut Evidence)| {
             let mut evidence = build::healthy();
             let compose = build::compose(&mut evidence);
@@ -249,9 +268,9 @@ mod tests {
                 vec![build::variable("POSTGRES_URL", EntryValue::Hidden)])
             .is_empty()
         );
-        let mut blank = build::healthy();
-        build::compose(&mut blank).backends[0].environment = vec![set(EntryValue::Blank)];
-        assert_eq!(not_passed(&blank), Ok(vec![]), "no database");
+        let mut empty = build::healthy();
+        build::compose(&mut empty).backends[0].environment = vec![set(EntryValue::Blank)];
+        assert_eq!(not_passed(&empty), Ok(vec![]), "no database");
         assert_eq!(
             with(|it| {
                 build::compose(it).backends[0].environment =

@@ -1,15 +1,14 @@
-//! What a backend's log lines mean: one table of the lines that a backend prints when it dies, is
-//! held up or runs otherwise than its operator thinks, and the judgement which of them explains the
-//! state it is in now.
+//! What a backend's log lines mean: one table of the lines that a backend prints when it crashes,
+//! waits, or runs in another way than its operator thinks, and the judgement which of them explains
+//! its present state.
 //!
-//! The texts are upstream's own (`convex-local-backend` and `run_backend.sh`) as they were seen on
-//! a backend that was built from source, or stand in a public report. An error that ends a start is
+//! The texts are those of `convex-local-backend` and `run_backend.sh`, as a backend that was built
+//! from source printed them, or as a public report quotes them. An error that ends a start is
 //! logged as `Caught error error (…): <chain>`, and its outermost text follows on stderr.
 
 mod known;
 
-use crate::deployment::container::container_location;
-use crate::deployment::container::run_subject;
+use crate::deployment::container::{container_location, run_subject};
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
@@ -21,12 +20,12 @@ pub(crate) use known::{EXPLAINED, KNOWN, Known, When};
 /// The target of the lines of the access log.
 const ACCESS: &str = "convex-cloud-http";
 
-/// A backend that prints this is up: what stands before it is the past.
+/// A backend that prints this is up: what comes before it is the past.
 const UP: &str = "backend listening on";
 
-/// The entry that a line fits.
+/// The entry that a line matches.
 pub(crate) fn recognise(line: &str) -> Option<&'static Known> {
-    // An access line quotes what a client says of itself.
+    // A line of the access log quotes what a client sends.
     if line.contains(ACCESS) {
         return None;
     }
@@ -41,40 +40,40 @@ pub(crate) struct LogRemark<'a> {
     pub(crate) known: &'static Known,
 }
 
-/// What in these last lines explains the state of the backend: its last death, if that is a known
-/// one; else what it waits for or suffers from. A line before the last time it was up, or before a
-/// later death of another kind, is the past.
+/// What in these last lines explains the state of the backend: its last crash, if it is a known
+/// one; otherwise what it waits for, or what of it does not work. A line before the last time it
+/// was up, or before a later crash of another kind, is the past.
 pub(crate) fn explanation(tail: &[String]) -> Option<LogRemark<'_>> {
     for (at, line) in tail.iter().enumerate().rev() {
         if line.contains(UP) && !line.contains(ACCESS) {
             return None;
         }
-        let is_death = line.contains(CHAIN) || line.contains("panicked at");
+        let is_crash = line.contains(CHAIN) || line.contains("panicked at");
         match recognise(line) {
-            Some(known) if known.when == When::Dies || known.when == When::Ails => {
-                // stderr repeats the outermost text only; the log's own line of the same death says
+            Some(known) if known.when == When::Ends || known.when == When::Fails => {
+                // stderr repeats only the outermost text; the log's own line of the same crash says
                 // more.
                 let chain = tail[at.saturating_sub(ECHO)..at]
                     .iter()
                     .rev()
-                    .find(|earlier| !is_death && earlier.contains(CHAIN))
+                    .find(|earlier| !is_crash && earlier.contains(CHAIN))
                     .and_then(|line| Some(LogRemark { line, known: recognise(line)? }));
                 return Some(chain.unwrap_or(LogRemark { line, known }));
             }
             Some(known) if known.when == When::Waits && at + 1 == tail.len() => {
                 return Some(LogRemark { line, known });
             }
-            _ if is_death => return None,
+            _ if is_crash => return None,
             _ => {}
         }
     }
     None
 }
 
-/// By this the log begins the line with the whole chain of an error.
+/// The line of the log with the whole chain of an error begins with this.
 const CHAIN: &str = "Caught error error";
 
-/// So many lines at most lie between that line and its echo on stderr.
+/// At most this many lines are between that line and its repetition on stderr.
 const ECHO: usize = 8;
 
 /// The last remark for that id.
@@ -85,9 +84,9 @@ pub(crate) fn remark<'a>(tail: &'a [String], id: &str) -> Option<LogRemark<'a>> 
     })
 }
 
-/// What the log of the backend of this run says for an id.
+/// What the log of the backend of this run shows for an id.
 pub(crate) struct LogMatch<'a> {
-    /// Whose log.
+    /// The container with that log.
     pub(crate) container: &'a Container,
     /// The line.
     pub(crate) line: &'a str,
@@ -95,30 +94,29 @@ pub(crate) struct LogMatch<'a> {
     pub(crate) known: &'static Known,
     /// How much it weighs here.
     level: Level,
-    /// How surely it explains the failure here.
+    /// How certainly it explains the failure here.
     certainty: Certainty,
 }
 
 impl LogMatch<'_> {
-    /// The finding that it makes; the table's remedy is added where it has one.
+    /// Its finding, with the fixes of the table.
     pub(crate) fn finding(&self, rule: &'static Rule) -> Finding {
         let name = &self.container.name;
-        let finding = rule
+        let mut finding = rule
             .finding(self.certainty, self.known.means)
             .level(self.level)
             .showing(self.line.to_owned(), format!("the log of {name}"))
             .at(container_location(self.container));
-        if self.known.remedy.is_empty() {
-            finding
-        } else {
-            finding.remedy(Remedy::careful(self.known.remedy))
+        for fix in self.known.fixes {
+            finding = finding.remedy(Remedy::careful(*fix));
         }
+        finding
     }
 }
 
-/// What the log of the [`subject`] says for `id`. `Err` where its log was not read and something
-/// may stand in it: logs are read only when something is wrong, so that of a backend that runs and
-/// answers is not missed.
+/// What the log of the [`run_subject`] shows for `id`. `Err` if its log was not read and may
+/// contain something. Logs are read only if something is wrong, so that of a backend that is
+/// running and answers is not needed.
 pub(crate) fn log_match<'a>(
     evidence: &'a Evidence,
     id: &str,
@@ -137,18 +135,18 @@ pub(crate) fn log_match<'a>(
     let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
     let (level, certainty) = match known.when {
-        // What serves has got over it, or is about to fall: the line alone does not tell.
-        When::Dies if serves(evidence, container).unwrap_or(false) => (level, Certainty::Possible),
-        When::Dies => (level, certainty),
+        // A backend that answers has recovered, or will fail soon: the line alone does not show it.
+        When::Ends if serves(evidence, container).unwrap_or(false) => (level, Certainty::Possible),
+        When::Ends => (level, certainty),
         When::Waits => (level, certainty.min(Certainty::Likely)),
-        // It may have mended itself since.
-        When::Ails => (level.min(Level::Warning), Certainty::Possible),
+        // It may work again since then.
+        When::Fails => (level.min(Level::Warning), Certainty::Possible),
         When::Remarks => (level.min(Level::Warning), Certainty::Proven),
     };
     Ok(Some(LogMatch { container, line, known, level, certainty }))
 }
 
-/// Whether the container runs, and nothing at the URL speaks against it.
+/// Whether the container is running, and the URL does not contradict that.
 fn serves(evidence: &Evidence, container: &Container) -> Result<bool, Unseen> {
     if !container.is_running() || container.is_unhealthy() {
         return Ok(false);
@@ -175,12 +173,12 @@ mod tests {
             assert!(crate::checks::rule(known.id).is_some(), "{}", known.id);
             assert!(known.means.ends_with('.'), "{}", known.means);
             let generic = known.id == EXPLAINED;
-            assert!(!generic || !known.remedy.is_empty(), "{}", known.example);
+            assert!(!generic || !known.fixes.is_empty(), "{}", known.example);
         }
     }
 
     #[test]
-    fn noise_is_no_cause() {
+    fn noise_is_not_a_cause() {
         for noise in [
             "WARN search: TextLiveFlusher died: Search indexes bootstrapping and not yet available for use",
             "ERROR local_backend::beacon: Beacon failed, retrying in 1.5s",
@@ -195,24 +193,24 @@ mod tests {
     }
 
     #[test]
-    fn the_last_death_counts_and_the_past_does_not() {
+    fn the_last_crash_counts_and_the_past_does_not() {
         const TLS: &str = "ERROR common::errors: Caught error error (x): error performing TLS handshake: server does not support TLS";
         const OTHER: &str = "ERROR common::errors: Caught error error (x): something new";
         const LEASE: &str = "INFO postgres: attempting to acquire lease";
         for (case, log, expected) in [
-            ("a death and its echo", lines(&[TLS, "Error: db error"]), Some("sql-tls")),
+            ("a crash and its repetition", lines(&[TLS, "Error: db error"]), Some("sql-tls")),
             (
-                "the echo says less",
+                "the repetition says less",
                 lines(&[TLS, "Error: error performing TLS handshake"]),
                 Some("sql-tls"),
             ),
             ("it came up since", lines(&[TLS, "INFO backend listening on 0.0.0.0:3210"]), None),
-            ("it died of something else since", lines(&[TLS, OTHER]), None),
-            ("it died of this since", lines(&[OTHER, TLS]), Some("sql-tls")),
+            ("it crashed in another way since", lines(&[TLS, OTHER]), None),
+            ("it crashed in this way since", lines(&[OTHER, TLS]), Some("sql-tls")),
             ("it waits", lines(&[LEASE]), Some("sql-lease-contended")),
             ("it got the lease", lines(&[LEASE, "INFO x: y"]), None),
             (
-                "a death after it was up",
+                "a crash after it was up",
                 lines(&["INFO backend listening on x", TLS]),
                 Some("sql-tls"),
             ),
