@@ -142,11 +142,11 @@ fn run_external(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::docker::MountKind;
     use crate::evidence::build::key as build;
     use crate::evidence::build::key::mount;
     use crate::evidence::build::key::unseen;
     use crate::evidence::docker::Mount;
+    use crate::evidence::docker::MountKind;
     use crate::report::Action;
 
     #[test]

@@ -170,7 +170,8 @@ mod tests {
         container.state = "restarting".into();
         container.log = build::log(&["Caught error error (x): missing _index.by_id global"]);
         let found = corrupt(&evidence).unwrap();
-        let commands: Vec<_> = found[0].remedies.iter().flat_map(|it| &it.commands).map(ToString::to_string).collect();
+        let commands: Vec<_> =
+            found[0].remedies.iter().flat_map(|it| &it.commands).map(ToString::to_string).collect();
         assert!(commands.iter().all(|it| !it.contains("volume rm") && !it.contains("down -v")));
         assert!(commands[0].starts_with("docker stop"), "{commands:?}");
     }

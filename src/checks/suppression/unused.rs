@@ -94,7 +94,8 @@ mod tests {
             })
             .collect();
         let outcome = checks::run_all(&Evidence::default());
-        run(&evidence, &outcome).map(|found| found.into_iter().map(|one| one.detail.to_string()).collect())
+        run(&evidence, &outcome)
+            .map(|found| found.into_iter().map(|one| one.detail.to_string()).collect())
     }
 
     #[test]
