@@ -98,7 +98,10 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
     };
     let certainty = certainty.min(origin.certainty);
     let get = if certainty == Certainty::Proven { "get" } else { "probably get" };
-    let detail = format!("Clients {get} broken URLs: {variable} is `{}`. {fault}.", origin.text);
+    let detail = match origin.text {
+        "" => format!("Clients {get} broken URLs, because {variable} is empty."),
+        text => format!("Clients {get} broken URLs: {variable} is `{text}`. {fault}."),
+    };
     Ok(Some(finding(Level::Warning, certainty, detail, origin.proof)))
 }
 

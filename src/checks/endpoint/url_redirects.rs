@@ -41,7 +41,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let (level, detail) = if same {
         (Level::Warning, "Each request is sent twice: the URL redirects within the same host.")
     } else {
-        (Level::Error, "The key does not arrive: the CLI does not send it on to another origin.")
+        (
+            Level::Error,
+            "The key does not arrive: the CLI follows the redirect, but it does not send the key to \
+             another origin.",
+        )
     };
     let remedy = match (same, target) {
         (false, Some(target)) if only_to_https(endpoint, path, &location) => {

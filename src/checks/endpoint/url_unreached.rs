@@ -148,9 +148,9 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         return finding.remedy(docker).remedy(start.step());
     }
     let check = if is_loopback(host) {
-        "Check its ports and its log, if the backend is running"
+        "Check the backend's ports and log, if it is running"
     } else {
-        "Check its ports and its log on its host, if the backend is running"
+        "Check the backend's ports and log on its host, if it is running"
     };
     finding.remedy(start).remedy(
         Remedy::safe(check)
@@ -176,7 +176,9 @@ fn stopped_docker<'a>(
 /// The name of the compose file.
 fn compose_file(evidence: &Evidence) -> Option<&str> {
     let project = evidence.compose.seen().ok()?.as_ref()?;
-    project.files.first()?.rsplit('/').next()
+    // A file that Compose cannot read is named only in its error.
+    let invalid = || Some(&project.errors.first()?.at.as_ref()?.file);
+    project.files.first().or_else(invalid)?.rsplit('/').next()
 }
 
 /// Whether Docker and the compose file were checked, and no container explains that nothing is
