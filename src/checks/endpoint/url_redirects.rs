@@ -43,8 +43,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else {
         (
             Level::Error,
-            "The key does not arrive: the CLI follows the redirect, but it does not send the key to \
-             another origin.",
+            "The key does not arrive: the CLI follows the redirect, but it does not send the key \
+             to another origin.",
         )
     };
     let remedy = match (same, target) {
