@@ -1,5 +1,5 @@
 //! Which texts may hold a secret, and how they are shown without it: for compose files and logs,
-//! whose words nobody has read as a [`Secret`] yet. What is masked becomes known to the scrubber.
+//! whose words were not read as a [`Secret`] yet. What is masked becomes known to the scrubber.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 
 use crate::secret::{Secret, sanitize};
 
-/// Longer lines are cut: nobody reads more of them in an excerpt.
+/// Longer lines are cut: an excerpt needs no more of them.
 const LONGEST_LINE: usize = 160;
 
 /// Whether a variable's name says that its value may be secret: one of its words, not a part of one
@@ -184,7 +184,7 @@ fn key_pattern() -> &'static Regex {
     &KEY
 }
 
-/// Whether the last of these lines stands where any value may be secret: by its own key, else by
+/// Whether the last of these lines is where any value may be secret: by its own key, else by
 /// those of the lines it is indented under.
 fn is_guarded(lines: &[&str]) -> bool {
     static INSIDE: LazyLock<Regex> = LazyLock::new(|| {
@@ -200,7 +200,7 @@ fn is_guarded(lines: &[&str]) -> bool {
         if line.trim().is_empty() || line.trim_start().starts_with('#') {
             continue;
         }
-        // A list may stand at its key's own indent.
+        // A list may have its key's own indent.
         let is_parent = indent(line) < depth
             || (parents.is_empty()
                 && indent(line) == depth
@@ -233,7 +233,7 @@ fn pieces(line: &str, guarded: bool) -> Vec<(&str, bool)> {
         Regex::new(r#"([A-Za-z_][\w.-]*)["']?\s*(?::\s+|=)("[^"]*"?|'[^']*'?|[^\s,{}\[\]]+)"#)
             .expect("a pattern of this file is valid")
     });
-    // In a flow collection or a plain line: everything that is no key and no punctuation.
+    // In a flow collection or a plain line: everything except keys and punctuation.
     static VALUE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"("[^"]*"?|'[^']*'?|[^\s,{}\[\]"':=-][^,{}\[\]]*)"#)
             .expect("a pattern of this file is valid")

@@ -52,3 +52,9 @@ pub const VOLUME_LABEL: &str = "com.docker.compose.volume";
 pub const WORKING_DIR_LABEL: &str = "com.docker.compose.project.working_dir";
 /// Compose's label of the files that made a container, separated by commas.
 pub const CONFIG_FILES_LABEL: &str = "com.docker.compose.project.config_files";
+
+/// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not
+/// tell: the anonymous volumes that Compose creates lack it.
+pub fn is_anonymous_volume(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

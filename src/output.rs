@@ -112,7 +112,8 @@ pub fn print_asked_for(text: &zeroize::Zeroizing<String>) -> Result<(), WriteErr
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(WriteError::Stdout)
 }
 
-/// Writes a note to standard error, with a line end. A failure of that has no place to go.
+/// Writes a note to standard error, with a line end. A failure is ignored: there is nowhere to
+/// report it.
 pub fn note(text: &str) {
     let clean = for_notes(text);
     let mut out = anstream::stderr().lock();
@@ -142,8 +143,8 @@ pub fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)).clamp(40, 120)
 }
 
-/// Checks that `path` can be written to, before any long work: a file is made beside it, and taken
-/// away again.
+/// Checks that `path` can be written to, before any long work: a file is created next to it and
+/// deleted.
 pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     let check = || -> io::Result<()> {
         match target(path)? {
@@ -157,7 +158,7 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     check().map_err(|error| WriteError::File { path: path.to_owned(), error })
 }
 
-/// Writes a report to a file: a new file beside it, then a rename, so that no half report is ever
+/// Writes a report to a file: a new file next to it, then a rename, so that no half report is ever
 /// read. Colour is left out. A link goes on pointing where it does, the mode of an old file stays,
 /// and into a pipe or a device it is written as it is.
 pub fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {

@@ -2,7 +2,7 @@
 //!
 //! A [`Secret`] has no `Debug`, `Display`, `Serialize` or `Clone`, so that it cannot reach a report
 //! by accident. Making one also makes it known to the scrubber ([`scrub`]), so that no caller can
-//! forget to: a secret that is copied into a text by somebody else (an error message of a library,
+//! forget to: a secret that other code copies into a text (an error message of a library,
 //! a log line, a server that echoes) is cut out at the door.
 
 use std::fmt;
@@ -20,7 +20,7 @@ const SHORTEST_SCRUBBED: usize = 6;
 /// things.
 const SHORTEST_WORD: usize = 12;
 
-/// A secret that goes on over more lines than this is no key; as a whole it is still known.
+/// A secret with more lines than this is not a key; as a whole it is still known.
 const MOST_LINES: usize = 64;
 
 /// Public words that people put where a secret belongs; cutting them out would only make the report
@@ -134,8 +134,8 @@ fn remember(text: &str) {
 /// The text as it is, JSON-escaped, URL-encoded and in base64.
 fn collect_forms(text: &str, forms: &mut Vec<String>) {
     // `postgres` as the password of postgres: cutting the word out everywhere would protect nothing
-    // and take the names of services, volumes and variables with it. Where it stands as a password
-    // it is masked by whoever reads it there.
+    // and take the names of services, volumes and variables with it. Where it is a password
+    // it is masked where it is read.
     let is_word = text.len() < SHORTEST_WORD && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     if text.chars().count() < SHORTEST_SCRUBBED || is_word || PUBLIC_WORDS.contains(&text) {
         return;

@@ -23,11 +23,11 @@ const LONGEST_SHOWN: usize = 300;
 pub struct KnownLine {
     /// A part of the line that is there in every version.
     pattern: &'static str,
-    /// What it means for somebody with a self-hosted deployment.
+    /// What it means with a self-hosted deployment.
     pub means: &'static str,
     /// Which kind of failure it speaks of.
     pub failure: CliFailure,
-    /// Whether the command failed with it; else it is only worth knowing.
+    /// Whether the command failed with it; else it is only for information.
     pub fails: bool,
 }
 
@@ -43,22 +43,22 @@ const fn hint(pattern: &'static str, means: &'static str, failure: CliFailure) -
 pub static KNOWN: &[KnownLine] = &[
     fails(
         "BadAdminKey",
-        "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
+        "the backend rejects the admin key: it is missing, or made for another secret or instance",
         CliFailure::KeyRejected,
     ),
     fails(
         "Failed to authenticate: \"The provided admin key was invalid",
-        "the backend refuses the key: wrong secret, wrong instance name, or no key at all",
+        "the backend rejects the admin key: it is missing, or made for another secret or instance",
         CliFailure::KeyRejected,
     ),
     fails(
         "BadDeployKey",
-        "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
+        "the backend got no admin key (a proxy may remove the header), or a system key",
         CliFailure::KeyLost,
     ),
     fails(
         "The provided deploy key was invalid for this deployment",
-        "no admin key arrived at the backend (a proxy may drop the header), or it is a system key",
+        "the backend got no admin key (a proxy may remove the header), or a system key",
         CliFailure::KeyLost,
     ),
     fails("OperationNotPermitted", "the key is read-only: it cannot push", CliFailure::KeyReadOnly),
@@ -67,100 +67,112 @@ pub static KNOWN: &[KnownLine] = &[
         "the key is read-only: it cannot push",
         CliFailure::KeyReadOnly,
     ),
-    fails("InvalidAdminKey", "the header holds no `Convex <key>`", CliFailure::KeyMissingInHeader),
+    fails(
+        "InvalidAdminKey",
+        "the Authorization header is not `Convex KEY`",
+        CliFailure::KeyMissingInHeader,
+    ),
     fails(
         "is an invalid header value",
-        "there is a line break inside the key",
+        "there is a line break in the admin key",
         CliFailure::KeyUnsendable,
     ),
-    fails("Failed to parse URL from", "the URL is none", CliFailure::UrlInvalid),
-    fails("Invalid deployment address", "the URL is none", CliFailure::UrlInvalid),
-    fails("TypeError: Invalid URL", "the URL is none", CliFailure::UrlInvalid),
+    fails("Failed to parse URL from", "the URL is not valid", CliFailure::UrlInvalid),
+    fails("Invalid deployment address", "the URL is not valid", CliFailure::UrlInvalid),
+    fails("TypeError: Invalid URL", "the URL is not valid", CliFailure::UrlInvalid),
     fails(
         "CONVEX_DEPLOYMENT must not be set when",
-        "a cloud deployment is set beside the self-hosted pair",
+        "CONVEX_DEPLOYMENT conflicts with the self-hosted settings",
         CliFailure::CloudConflict,
     ),
     fails(
         "must not be set when CONVEX_DEPLOYMENT is set",
-        "a cloud deployment is set, and the self-hosted pair is not whole",
+        "CONVEX_DEPLOYMENT is set, and the URL or the admin key is missing",
         CliFailure::CloudConflictIncomplete,
     ),
     fails(
         "incompatible with cloud-hosted env variable",
-        "a cloud deployment is set beside the self-hosted pair",
+        "CONVEX_DEPLOYMENT conflicts with the self-hosted settings",
         CliFailure::CloudConflict,
     ),
     fails(
         "CONVEX_SELF_HOSTED_ADMIN_KEY must be set together",
-        "one of URL and key is missing",
+        "the self-hosted URL or the admin key is missing",
         CliFailure::NotSelected,
     ),
     fails(
         "Cannot prompt for input in non-interactive terminals",
-        "the CLI does not see both URL and key, and wants to ask for a login",
+        "the CLI does not find both URL and key, so it asks for a login",
         CliFailure::NotSelected,
     ),
     fails(
         "build environment detected but",
-        "the CLI does not see both URL and key",
+        "the CLI does not find both URL and key",
         CliFailure::NotSelected,
     ),
     fails(
         "No CONVEX_DEPLOYMENT set",
-        "the CLI does not see both URL and key",
+        "the CLI does not find both URL and key",
         CliFailure::NotSelected,
     ),
     fails(
         "did not contain environment variables for a Convex deployment",
-        "the file of --env-file does not hold the pair",
+        "the file given with --env-file does not contain the URL and the key",
         CliFailure::NotSelected,
     ),
-    fails("env file does not exist", "there is no such file", CliFailure::NotSelected),
+    fails(
+        "env file does not exist",
+        "the file given with --env-file does not exist",
+        CliFailure::NotSelected,
+    ),
     fails(
         "Failed to fetch latest backend version",
-        "the CLI left self-hosted mode for a local backend: it does not see both URL and key",
+        "the CLI does not find both URL and key, so it starts a local backend",
         CliFailure::NotSelected,
     ),
     fails(
         "Please set CONVEX_DEPLOY_KEY to a new key",
-        "CONVEX_DEPLOY_KEY beats the self-hosted pair",
+        "CONVEX_DEPLOY_KEY overrides the self-hosted settings",
         CliFailure::CloudKey,
     ),
     fails(
         "flags cannot be used with a self-hosted deployment",
-        "this flag is for Convex Cloud only",
+        "this option is only for Convex Cloud",
         CliFailure::Unrelated,
     ),
     fails(
         "flag cannot be used with a self-hosted deployment",
-        "this flag is for Convex Cloud only",
+        "this option is only for Convex Cloud",
         CliFailure::Unrelated,
     ),
     fails(
         "Unable to read your package.json",
-        "the CLI runs only beside a package.json",
+        "the CLI needs a package.json in this directory",
         CliFailure::NoPackageJson,
     ),
     fails("evaluate_push 404", "the CLI is newer than the backend", CliFailure::Versions),
     fails("missing field `functions`", "the CLI is newer than the backend", CliFailure::Versions),
     fails(
         "404 Not Found",
-        "what answers is not the API port of a Convex backend of this age",
+        "the URL is not the API port of a Convex backend of this version",
         CliFailure::WrongServer,
     ),
-    fails("413 Payload Too Large", "a proxy takes no body of that size", CliFailure::BodyTooLarge),
     fails(
-        "413 Request Entity Too Large",
-        "a proxy takes no body of that size",
+        "413 Payload Too Large",
+        "a proxy rejects requests of this size",
         CliFailure::BodyTooLarge,
     ),
-    fails("502 Bad Gateway", "a proxy does not reach the backend", CliFailure::Proxy),
-    fails("503 Service Unavailable", "a proxy does not reach the backend", CliFailure::Proxy),
-    fails("504 Gateway Time", "a proxy waits for the backend in vain", CliFailure::Proxy),
+    fails(
+        "413 Request Entity Too Large",
+        "a proxy rejects requests of this size",
+        CliFailure::BodyTooLarge,
+    ),
+    fails("502 Bad Gateway", "a proxy cannot reach the backend", CliFailure::Proxy),
+    fails("503 Service Unavailable", "a proxy cannot reach the backend", CliFailure::Proxy),
+    fails("504 Gateway Time", "a proxy timed out waiting for the backend", CliFailure::Proxy),
     fails(
         "500 Internal Server Error",
-        "the backend failed inside: its log says why (often the database behind it)",
+        "internal error of the backend, often of its database: see the backend's log",
         CliFailure::Backend,
     ),
     fails(
@@ -170,73 +182,77 @@ pub static KNOWN: &[KnownLine] = &[
     ),
     fails(
         "WebSocket closed with code 1006",
-        "the WebSocket is refused: a proxy without Upgrade",
+        "the WebSocket connection is refused: probably a proxy blocks upgrades",
         CliFailure::WebSocket,
     ),
     fails(
         "Failed to connect to deployment over WebSocket",
-        "the WebSocket does not come about: a proxy without Upgrade, or the backend closes it",
+        "the WebSocket connection fails: a proxy blocks upgrades, or the backend closes it",
         CliFailure::WebSocketClosed,
     ),
     fails(
         "Unexpected server response: 401",
-        "the backend refuses the key",
+        "the backend rejects the admin key",
         CliFailure::KeyRejected,
     ),
     fails(
         "InvalidConnectionHeader",
-        "a proxy drops the header Connection",
+        "a proxy removes the Connection header",
         CliFailure::WebSocketUpgrade,
     ),
-    fails("InvalidUpgradeHeader", "a proxy drops the header Upgrade", CliFailure::WebSocketUpgrade),
+    fails(
+        "InvalidUpgradeHeader",
+        "a proxy removes the Upgrade header",
+        CliFailure::WebSocketUpgrade,
+    ),
     fails(
         "Failed to create multipart upload",
-        "the object storage refuses the upload: not a matter of the key",
+        "the object storage rejects the upload; the admin key is not the cause",
         CliFailure::FileStorage,
     ),
     fails(
         "AuthProviderDiscoveryFailed",
-        "the app's own login provider is not reachable: not a matter of the admin key",
+        "the app's login provider cannot be reached; the admin key is not the cause",
         CliFailure::Unrelated,
     ),
     fails(
         "Missing environment variable `JWKS`",
-        "the app's own login lacks a variable: not a matter of the admin key",
+        "the app's login needs this variable; the admin key is not the cause",
         CliFailure::Unrelated,
     ),
     fails(
         "\"pkcs8\" must be PKCS#8 formatted string",
-        "the app's own login has a broken key: not a matter of the admin key",
+        "the app's login has an invalid private key; the admin key is not the cause",
         CliFailure::Unrelated,
     ),
     fails(
         "No auth provider found matching the given token",
-        "the app's own login is not configured: not a matter of the admin key",
+        "the app's login is not configured; the admin key is not the cause",
         CliFailure::Unrelated,
     ),
     fails(
         "Could not find public function",
-        "the functions were never pushed here: another deployment, or an empty one",
+        "the functions were never pushed to this deployment: it is another one, or empty",
         CliFailure::EmptyBackend,
     ),
     hint(
         "Setting up a new project",
-        "the CLI left self-hosted mode: it does not see both URL and key",
+        "the CLI does not find both URL and key, so it uses Convex Cloud",
         CliFailure::NotSelected,
     ),
     hint(
         "Welcome to Convex! Would you like to login",
-        "the CLI left self-hosted mode: it does not see both URL and key",
+        "the CLI does not find both URL and key, so it uses Convex Cloud",
         CliFailure::NotSelected,
     ),
     hint(
         "Failed due to network error, retrying in",
-        "the CLI tries again for ever",
+        "nothing answers; the CLI keeps retrying",
         CliFailure::NoAnswer,
     ),
     hint(
         "Retrying request (attempt",
-        "nothing answers as it should; the CLI tries for half a minute",
+        "no valid answer; the CLI retries for about 30 seconds",
         CliFailure::NoAnswer,
     ),
 ];
@@ -247,7 +263,7 @@ static ANY: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
     regex::bytes::Regex::new(&patterns.join("|")).expect("escaped texts make a valid pattern")
 });
 
-/// What is known of a line, its colours already taken away.
+/// What is known of a line without its colours.
 pub fn known(line: &str) -> Option<&'static KnownLine> {
     KNOWN.iter().find(|known| line.contains(known.pattern))
 }
@@ -287,7 +303,7 @@ impl Transcript {
         self.push(index, bytes);
     }
 
-    /// Takes what stands in lines without an end for whole lines: the command is over.
+    /// Reads lines without an end as whole lines: the command has ended.
     pub fn finish(&mut self) {
         for index in 0..self.open.len() {
             let line = std::mem::take(&mut self.open[index]);
@@ -312,7 +328,7 @@ impl Transcript {
     }
 
     fn judge(&mut self, line: &[u8]) {
-        // A build prints millions of lines; colours may stand inside of what is looked for.
+        // A build prints millions of lines; colours may be inside the pattern.
         if !line.contains(&0x1b) && !ANY.is_match(line) {
             return;
         }
@@ -377,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_fine_is_no_failure() {
+    fn a_success_is_not_a_failure() {
         for line in [
             "- Preparing Convex functions...",
             "✔ 12:00:00 Convex functions ready! (1.2s)",

@@ -41,7 +41,7 @@ pub struct Invocation {
 pub struct Ended {
     /// The exit code as a shell has it: 128 and the number of the signal that ended it.
     pub code: i32,
-    /// Whether somebody stopped it (Ctrl-C, a signal sent to it or to us).
+    /// Whether it was stopped (Ctrl-C, a signal sent to it or to us).
     pub stopped: bool,
 }
 
@@ -86,13 +86,14 @@ async fn conduct(
     let mut running = start(invocation, heard)?;
     let mut stopped = false;
     let mut since_failure: Option<Instant> = None;
-    let mut told = false;
+    let mut is_reported = false;
     let status = loop {
-        // A signal may have come before it was listened to, and one stands for many.
+        // A signal may have come before it was listened to, and one may mean several.
         if let Some(status) = running.child.try_wait()? {
             break status;
         }
-        let tick = tokio::time::sleep(Duration::from_millis(if told { 3_600_000 } else { 500 }));
+        let tick =
+            tokio::time::sleep(Duration::from_millis(if is_reported { 3_600_000 } else { 500 }));
         let own_session = running.terminal.is_some();
         tokio::select! {
             _ = ended.recv() => {}
@@ -116,8 +117,8 @@ async fn conduct(
             () = tick => {
                 let failed = heard.lock().unwrap_or_else(PoisonError::into_inner).failed();
                 if failed && since_failure.is_none() { since_failure = Some(Instant::now()) }
-                if !told && since_failure.is_some_and(|since| since.elapsed() >= PATIENCE) {
-                    told = true;
+                if !is_reported && since_failure.is_some_and(|since| since.elapsed() >= PATIENCE) {
+                    is_reported = true;
                     let _cooked = running.terminal.as_ref().map(Terminal::lend);
                     live();
                 }

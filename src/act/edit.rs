@@ -1,6 +1,6 @@
 //! Writing a file so that at every moment either the old or the new one is there, whole.
 //!
-//! The new text goes into a file beside it, is synced and renamed over; the old one keeps a second
+//! The new text goes into a file next to it, is synced and renamed over; the old one keeps a second
 //! name until the caller is content. A directory's lock keeps two doctors apart, and a file that
 //! changed since it was read is left alone, before and after.
 
@@ -106,7 +106,7 @@ impl Changes {
     /// # Errors
     /// As those of `replace`.
     pub fn try_out(&self, path: &Path, old: Option<&str>, new: &str) -> Result<(), EditError> {
-        self.beside(path, old, new).map(drop)
+        self.write_next_to(path, old, new).map(drop)
     }
 
     /// Replaces the text of `path`, which was read as `old` (`None`: it was not there), with `new`.
@@ -116,8 +116,8 @@ impl Changes {
     /// Nothing was changed, and why.
     pub fn replace(&mut self, path: &Path, old: Option<&str>, new: &str) -> Result<(), EditError> {
         let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
-        let (target, file) = self.beside(path, old, new)?;
-        (self.step)("written beside");
+        let (target, file) = self.write_next_to(path, old, new)?;
+        (self.step)("written next to it");
         let kept = Zeroizing::new(new.to_owned());
         if let Some(made) = self.made.iter_mut().find(|made| made.target == target) {
             // Changed once more: its first version has its second name.
@@ -134,7 +134,7 @@ impl Changes {
         let unchanged = is_still(&target, old).map_err(fail);
         let persisted = match (&unchanged, &second) {
             (Ok(true), Some(_)) => file.persist(&target).map_err(|error| fail(error.error)),
-            // A file that appeared in the meantime is somebody else's.
+            // A file that appeared in the meantime belongs to another program.
             (Ok(true), None) => file.persist_noclobber(&target).map_err(|error| fail(error.error)),
             _ => Err(EditError::Changed(path.to_owned())),
         };
@@ -151,8 +151,8 @@ impl Changes {
         Ok(())
     }
 
-    /// The file that `path` leads to, and the new text in a file beside it, whole.
-    fn beside(
+    /// The file that `path` leads to, and the new text in a complete file next to it.
+    fn write_next_to(
         &self,
         path: &Path,
         old: Option<&str>,
@@ -183,7 +183,8 @@ impl Changes {
         Ok((target, file))
     }
 
-    /// Ends well: the old versions go. One that somebody wrote to since stays, and is told.
+    /// Keeps the changes: the old versions are deleted. One that another program wrote to is kept
+    /// and reported.
     pub fn keep(mut self) -> Vec<String> {
         let mut notes = Vec::new();
         for made in self.made.drain(..) {
@@ -204,7 +205,7 @@ impl Changes {
     }
 
     /// Gives every file its old text back. What could not be comes back in words: a file that
-    /// somebody else changed since is theirs.
+    /// another program changed since is left alone.
     pub fn take_back(mut self) -> Vec<String> {
         self.back()
     }
@@ -241,7 +242,7 @@ impl Drop for Changes {
     }
 }
 
-/// What stands behind a file's name in the name of its old version.
+/// What is appended to a file's name in the name of its old version.
 pub const SECOND_NAME: &str = ".before-convex-doctor";
 
 /// The name under which the old version stays while it may be needed; another one where a doctor
@@ -256,7 +257,7 @@ fn second_name(target: &Path) -> PathBuf {
         .unwrap_or_else(|| target.to_owned())
 }
 
-/// The file that `path` leads to, if it lies inside of `root`.
+/// The file that `path` leads to, if it is inside `root`.
 fn inside(path: &Path, root: &Path) -> Result<PathBuf, EditError> {
     let fail = |error: io::Error| EditError::Io { path: path.to_owned(), error };
     let root = std::fs::canonicalize(root).map_err(fail)?;
@@ -335,7 +336,7 @@ fn give_to_the_owner(file: &NamedTempFile, like: &Path, is_new: bool) -> io::Res
     file.as_file().set_permissions(std::fs::metadata(like)?.permissions())
 }
 
-/// Makes a rename last. A file system that cannot is none of ours to mend.
+/// Makes a rename persistent, where the file system supports that.
 fn sync(target: &Path) {
     let directory = target.parent().unwrap_or(Path::new("/"));
     let _unable = File::open(directory).and_then(|directory| directory.sync_all());

@@ -67,7 +67,7 @@ fn secretbox(secret: &[u8; 32], nonce: [u8; BOX_NONCE]) -> (XSalsa20, Poly1305) 
     (stream, mac)
 }
 
-/// Opens the form used before 2025-06: the version byte stands outside the box, the tag before the
+/// Opens the form used before 2025-06: the version byte is outside the box, the tag before the
 /// text.
 pub(super) fn open_legacy(secret: &[u8; 32], wire: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (version, rest) = wire.split_first()?;

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 /// prost refuses groups nested deeper than this.
 const DEEPEST: u32 = 100;
 
-/// Whom a key makes of its bearer.
+/// Which rights a key gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum KeyKind {
     /// A member with every right; what `generate_admin_key.sh` makes.
     Admin,
     /// A member who may only look.
@@ -27,8 +27,8 @@ pub enum Kind {
 pub struct Claims {
     /// Seconds since 1970. Never compared with a clock; 0 is refused.
     pub issued_s: u64,
-    /// `None` where the key names nobody, which the backend refuses.
-    pub kind: Option<Kind>,
+    /// `None` where the key names no member, which the backend rejects.
+    pub kind: Option<KeyKind>,
     /// The member, for admin and read-only keys (0 in self-hosting).
     pub member_id: Option<u64>,
     /// The flag itself, which a system key may carry without effect.
@@ -51,7 +51,7 @@ impl Claims {
     pub fn of_member_zero(issued_s: u64, read_only: bool) -> Self {
         Self {
             issued_s,
-            kind: Some(if read_only { Kind::ReadOnly } else { Kind::Admin }),
+            kind: Some(if read_only { KeyKind::ReadOnly } else { KeyKind::Admin }),
             member_id: Some(0),
             read_only,
             legacy: false,
@@ -61,7 +61,7 @@ impl Claims {
 
     /// Reads the protobuf. `None` if prost would refuse it.
     pub(super) fn decode(bytes: &[u8], legacy: bool) -> Option<Self> {
-        let mut reader = Reader(bytes);
+        let mut reader = ClaimsReader(bytes);
         let (mut issued_s, mut read_only) = (0, false);
         let (mut inner_name, mut identity) = (None, None);
         while !reader.0.is_empty() {
@@ -73,7 +73,7 @@ impl Claims {
                 (2, 0) => issued_s = reader.varint()?,
                 (3, 0) => identity = Some(Identity::Member(reader.varint()?)),
                 (4, 2) => {
-                    let mut empty = Reader(reader.delimited()?);
+                    let mut empty = ClaimsReader(reader.delimited()?);
                     while !empty.0.is_empty() {
                         let (field, wire) = empty.key()?;
                         empty.skip(field, wire, DEEPEST - 1)?;
@@ -88,9 +88,9 @@ impl Claims {
         }
         let (kind, member_id) = match identity {
             None => (None, None),
-            Some(Identity::System) => (Some(Kind::System), None),
-            Some(Identity::Member(id)) if read_only => (Some(Kind::ReadOnly), Some(id)),
-            Some(Identity::Member(id)) => (Some(Kind::Admin), Some(id)),
+            Some(Identity::System) => (Some(KeyKind::System), None),
+            Some(Identity::Member(id)) if read_only => (Some(KeyKind::ReadOnly), Some(id)),
+            Some(Identity::Member(id)) => (Some(KeyKind::Admin), Some(id)),
         };
         Some(Self { issued_s, kind, member_id, read_only, legacy, inner_name })
     }
@@ -110,8 +110,8 @@ impl Claims {
         }
         match self.kind {
             None => {}
-            Some(Kind::System) => out.extend_from_slice(&[0x22, 0]),
-            Some(Kind::Admin | Kind::ReadOnly) => {
+            Some(KeyKind::System) => out.extend_from_slice(&[0x22, 0]),
+            Some(KeyKind::Admin | KeyKind::ReadOnly) => {
                 out.push(0x18);
                 put_varint(&mut out, self.member_id.unwrap_or(0));
             }
@@ -131,9 +131,9 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value.to_le_bytes()[0]);
 }
 
-struct Reader<'a>(&'a [u8]);
+struct ClaimsReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> ClaimsReader<'a> {
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -199,18 +199,18 @@ mod tests {
     fn well_formed_messages_are_read_as_prost_reads_them() {
         for (bytes, issued_s, kind, member_id) in [
             ("", 0, None, None),
-            ("10011800", 1, Some(Kind::Admin), Some(0)),
-            ("100118002801", 1, Some(Kind::ReadOnly), Some(0)),
-            ("10012200", 1, Some(Kind::System), None),
-            ("100122002801", 1, Some(Kind::System), None),
-            ("100122003007", 1, Some(Kind::System), None), // unknown varint
-            ("100118052200", 1, Some(Kind::System), None), // the last of the oneof
-            ("100122001805", 1, Some(Kind::Admin), Some(5)),
-            ("1001100218001809", 2, Some(Kind::Admin), Some(9)),
-            ("100118002801280032023130", 1, Some(Kind::Admin), Some(0)),
-            ("1800333807341001", 1, Some(Kind::Admin), Some(0)), // an unknown group
-            ("10011800310102030405060708", 1, Some(Kind::Admin), Some(0)),
-            ("100122023807", 1, Some(Kind::System), None), // unknown field in Empty
+            ("10011800", 1, Some(KeyKind::Admin), Some(0)),
+            ("100118002801", 1, Some(KeyKind::ReadOnly), Some(0)),
+            ("10012200", 1, Some(KeyKind::System), None),
+            ("100122002801", 1, Some(KeyKind::System), None),
+            ("100122003007", 1, Some(KeyKind::System), None), // unknown varint
+            ("100118052200", 1, Some(KeyKind::System), None), // the last of the oneof
+            ("100122001805", 1, Some(KeyKind::Admin), Some(5)),
+            ("1001100218001809", 2, Some(KeyKind::Admin), Some(9)),
+            ("100118002801280032023130", 1, Some(KeyKind::Admin), Some(0)),
+            ("1800333807341001", 1, Some(KeyKind::Admin), Some(0)), // an unknown group
+            ("10011800310102030405060708", 1, Some(KeyKind::Admin), Some(0)),
+            ("100122023807", 1, Some(KeyKind::System), None), // unknown field in Empty
         ] {
             let claims = decode(bytes).unwrap_or_else(|| panic!("{bytes}"));
             let found = (claims.issued_s, claims.kind, claims.member_id);
@@ -253,7 +253,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let claims = Claims {
             issued_s: u64::MAX,
-            kind: Some(Kind::ReadOnly),
+            kind: Some(KeyKind::ReadOnly),
             member_id: Some(300),
             read_only: true,
             legacy: false,

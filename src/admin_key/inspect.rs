@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::civil::date;
 use serde::{Deserialize, Serialize};
 
-use super::{Claims, Form, InstanceSecret, Kind, Path, Shape, ShapeFault, Verdict};
+use super::{Claims, Form, InstanceSecret, KeyKind, KeyPath, Shape, ShapeFault, Verdict};
 use crate::secret::{Fingerprint, Secret};
 
 /// The verdict in one word.
@@ -17,7 +17,7 @@ pub enum VerdictWord {
     WrongSecret,
     /// It opens; the name differs.
     WrongInstance,
-    /// It is no key, or not a complete one.
+    /// It is not a key, or not a complete one.
     Malformed,
 }
 
@@ -28,8 +28,8 @@ pub struct Opened {
     pub issued_s: u64,
     /// The same as RFC 3339 in UTC; null past the year 9999.
     pub issued_at: Option<String>,
-    /// Null where the key names nobody.
-    pub kind: Option<Kind>,
+    /// Null where the key names no member.
+    pub kind: Option<KeyKind>,
     /// The member; null for a system key.
     pub member_id: Option<u64>,
     /// Whether it may only look.
@@ -87,7 +87,7 @@ pub fn inspect(key: &Secret, backend: Option<(&InstanceSecret, &str)>) -> Inspec
         opened: None,
     };
     let Some((secret, name)) = backend else { return inspection };
-    let (word, claims) = match super::judge(key, secret, name, Path::Header) {
+    let (word, claims) = match super::judge(key, secret, name, KeyPath::Header) {
         Verdict::Accepted(claims) => (VerdictWord::Accepted, Some(claims)),
         Verdict::WrongInstance { claims, .. } => (VerdictWord::WrongInstance, Some(claims)),
         Verdict::WrongSecret => (VerdictWord::WrongSecret, None),

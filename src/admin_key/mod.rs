@@ -14,7 +14,7 @@ mod text;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-pub use claims::{Claims, Kind};
+pub use claims::{Claims, KeyKind};
 pub use inspect::{Inspection, Opened, VerdictWord, inspect, inspect_json, refused};
 pub use parse::strip_one_line_end;
 pub use repair::repaired;
@@ -27,13 +27,13 @@ use crate::secret::{Fingerprint, Secret};
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct InstanceSecret([u8; 32]);
 
-/// Why a text is no instance secret, in the words with which the backend refuses to start.
+/// Why a text is not an instance secret, in the words with which the backend refuses to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFault {
     /// A digit is missing or one too many.
     #[error("Couldn't hexdecode key: odd number of digits")]
     OddDigits,
-    /// Something that is no hex digit: quotes, blanks, a carriage return, a chosen password.
+    /// Something that is not a hex digit: quotes, spaces, a carriage return, a chosen password.
     #[error("Couldn't hexdecode key: invalid character {character:?} at position {position}")]
     NotHex {
         /// The first such character.
@@ -84,7 +84,7 @@ impl InstanceSecret {
 
 /// The way a key takes to the backend, which reads it differently on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
+pub enum KeyPath {
     /// `Authorization: Convex KEY`: `preview:` and `project:` drop the whole name, a further `:`
     /// begins an identity to act as.
     Header,
@@ -93,11 +93,11 @@ pub enum Path {
     Body,
 }
 
-/// Why a key is no key, in the order in which the backend finds it.
+/// Why a text is not a key, in the order in which the backend finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum KeyFault {
     /// What follows a further `:` is no identity to act as: 400 instead of 401.
-    #[error("what follows a further `:` is no identity to act as")]
+    #[error("the text after another `:` is not an identity to act as")]
     ActingUser,
     /// There are no hex digits at all.
     #[error("there are no hex digits")]
@@ -105,8 +105,8 @@ pub enum Fault {
     /// A digit is missing or one too many.
     #[error("the number of hex digits is odd")]
     OddDigits,
-    /// Something that is no hex digit stands among them.
-    #[error("not all of it is hex digits")]
+    /// Something that is not a hex digit is among them.
+    #[error("it contains characters that are not hex digits")]
     NotHexDigit,
     /// The first byte is not 01.
     #[error("it does not begin with the version byte 01")]
@@ -115,16 +115,16 @@ pub enum Fault {
     #[error("it is too short to be a whole key")]
     TooShort,
     /// It opens, but what is inside is no `AdminKey`.
-    #[error("it opens, and holds something else than an admin key")]
+    #[error("it decrypts, but is not an admin key")]
     NotAnAdminKey,
     /// It opens, but neither before a `|` nor inside is there an instance name.
-    #[error("it opens, and names no instance")]
+    #[error("it decrypts, but names no instance")]
     NoName,
     /// It opens, but its issue time is 0 or absent.
-    #[error("it opens, and has no issue time")]
+    #[error("it decrypts, but has no creation time")]
     NoIssueTime,
     /// It opens, but names neither a member nor the system.
-    #[error("it opens, and names nobody")]
+    #[error("it decrypts, but names no member")]
     NoIdentity,
 }
 
@@ -142,8 +142,8 @@ pub enum Verdict {
     },
     /// It has the form of a key and does not open: another secret, or altered.
     WrongSecret,
-    /// It is no key, or what it holds is not complete.
-    Malformed(Fault),
+    /// It is not a key, or what it holds is not complete.
+    Malformed(KeyFault),
 }
 
 /// What a payload turned out to be.
@@ -168,13 +168,13 @@ fn unseal(secret: &InstanceSecret, wire: &[u8]) -> Sealed {
     sealed
 }
 
-/// What a backend with this secret and name says to the text as it stands. The HTTP layer in front
+/// What a backend with this secret and name says to the text as it is. The HTTP layer in front
 /// of it is not asked: see [`accepted_in_header`].
-pub fn judge(key: &Secret, secret: &InstanceSecret, instance_name: &str, path: Path) -> Verdict {
+pub fn judge(key: &Secret, secret: &InstanceSecret, instance_name: &str, path: KeyPath) -> Verdict {
     judge_text(key.expose(), secret, instance_name, path)
 }
 
-fn judge_text(text: &str, secret: &InstanceSecret, instance_name: &str, path: Path) -> Verdict {
+fn judge_text(text: &str, secret: &InstanceSecret, instance_name: &str, path: KeyPath) -> Verdict {
     let parts = match parse::take_apart(text, path) {
         Ok(parts) => parts,
         Err(fault) => return Verdict::Malformed(fault),
@@ -185,40 +185,40 @@ fn judge_text(text: &str, secret: &InstanceSecret, instance_name: &str, path: Pa
     };
     let claims = match unseal(secret, &wire) {
         Sealed::Claims(claims) => claims,
-        Sealed::Foreign => return Verdict::Malformed(Fault::NotAnAdminKey),
+        Sealed::Foreign => return Verdict::Malformed(KeyFault::NotAnAdminKey),
         Sealed::Closed => return Verdict::WrongSecret,
     };
     let Some(key_name) = parts.name.or(claims.inner_name.as_deref()) else {
-        return Verdict::Malformed(Fault::NoName);
+        return Verdict::Malformed(KeyFault::NoName);
     };
     if key_name != instance_name {
         let key_name = key_name.to_owned();
         return Verdict::WrongInstance { claims, key_name };
     }
     if claims.issued_s == 0 {
-        return Verdict::Malformed(Fault::NoIssueTime);
+        return Verdict::Malformed(KeyFault::NoIssueTime);
     }
     if claims.kind.is_none() {
-        return Verdict::Malformed(Fault::NoIdentity);
+        return Verdict::Malformed(KeyFault::NoIdentity);
     }
     Verdict::Accepted(claims)
 }
 
-/// Whether `Authorization: Convex KEY` gets in. HTTP trims blanks and tabs at the end and lets
+/// Whether `Authorization: Convex KEY` gets in. HTTP trims spaces and tabs at the end and lets
 /// through visible ASCII only.
 pub fn accepted_in_header(key: &Secret, secret: &InstanceSecret, instance_name: &str) -> bool {
     let text = key.expose().trim_end_matches([' ', '\t']);
     text.chars().all(|c| c == '\t' || c == ' ' || c.is_ascii_graphic())
-        && matches!(judge_text(text, secret, instance_name, Path::Header), Verdict::Accepted(_))
+        && matches!(judge_text(text, secret, instance_name, KeyPath::Header), Verdict::Accepted(_))
 }
 
 /// Whether `{"adminKey": KEY}` gets in, as the push of the CLI sends it. Nothing is trimmed.
 pub fn accepted_in_body(key: &Secret, secret: &InstanceSecret, instance_name: &str) -> bool {
-    matches!(judge(key, secret, instance_name, Path::Body), Verdict::Accepted(_))
+    matches!(judge(key, secret, instance_name, KeyPath::Body), Verdict::Accepted(_))
 }
 
-/// What the key says, whatever name stands before it and whatever a careless copy put around it
-/// (label, quotes, blanks, line breaks): so that a key that no backend takes can still be traced to
+/// What the key says, whatever name is before it and whatever a careless copy put around it
+/// (label, quotes, spaces, line breaks): so that a key that no backend takes can still be traced to
 /// its instance.
 pub fn open(key: &Secret, secret: &InstanceSecret) -> Option<Claims> {
     parse::hex_candidates(key.expose()).iter().find_map(|digits| {
@@ -284,7 +284,7 @@ mod tests {
         hex::encode(cipher::seal_siv(&[9; 32], [3; 12], &hex::decode(plain_hex).unwrap()))
     }
 
-    fn say(text: &str, path: Path) -> &'static str {
+    fn say(text: &str, path: KeyPath) -> &'static str {
         match judge_text(text, &secret(), "app", path) {
             Verdict::Accepted(_) => "accepted",
             Verdict::WrongInstance { .. } => "wrong_instance",
@@ -298,7 +298,7 @@ mod tests {
         let cases = [
             ("app|", "10011800", "accepted"),
             ("app|", "1800", "malformed"),        // no issue time
-            ("app|", "1001", "malformed"),        // nobody
+            ("app|", "1001", "malformed"),        // no member
             ("other|", "1800", "wrong_instance"), // the name comes first
             ("app|", "1001180000", "malformed"),  // trailing garbage in the protobuf
             ("app|", "10012200", "accepted"),
@@ -314,7 +314,7 @@ mod tests {
         ];
         for (name, plain, expected) in cases {
             let text = format!("{name}{}", sealed(plain));
-            for path in [Path::Header, Path::Body] {
+            for path in [KeyPath::Header, KeyPath::Body] {
                 assert_eq!(say(&text, path), expected, "{name} {plain} {path:?}");
             }
         }
@@ -342,8 +342,8 @@ mod tests {
             (format!("App|{hex}"), "wrong_instance", "wrong_instance"),
             (format!("äpp|{hex}"), "wrong_instance", "wrong_instance"),
         ] {
-            assert_eq!(say(&text, Path::Header), header, "header {text}");
-            assert_eq!(say(&text, Path::Body), body, "body {text}");
+            assert_eq!(say(&text, KeyPath::Header), header, "header {text}");
+            assert_eq!(say(&text, KeyPath::Body), body, "body {text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::text::{TypePrefix, is_blank, is_quote};
-use super::{Fault, Path, cipher};
+use super::{KeyFault, KeyPath, cipher};
 
 /// A key's text as the broker sees it.
 pub(super) struct Parts<'a> {
@@ -13,9 +13,9 @@ pub(super) struct Parts<'a> {
 
 /// Takes a text apart as the backend does on this path (authentication.rs,
 /// `AdminKey::remove_type_prefix`, broker.rs).
-pub(super) fn take_apart(text: &str, path: Path) -> Result<Parts<'_>, Fault> {
+pub(super) fn take_apart(text: &str, path: KeyPath) -> Result<Parts<'_>, KeyFault> {
     let mut rest = text;
-    if path == Path::Header {
+    if path == KeyPath::Header {
         if let Some((name, hex)) = rest.split_once('|')
             && let Some((kind, _)) = name.split_once(':')
         {
@@ -23,7 +23,7 @@ pub(super) fn take_apart(text: &str, path: Path) -> Result<Parts<'_>, Fault> {
             rest = if whole { hex } else { &rest[kind.len() + 1..] };
         }
         if let Some((key, acting)) = rest.split_once(':') {
-            acting_user(acting).ok_or(Fault::ActingUser)?;
+            acting_user(acting).ok_or(KeyFault::ActingUser)?;
             rest = key;
         }
     }
@@ -70,25 +70,25 @@ fn base64_decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The binary key. The backend's hex reader takes `0x` since 2026-07.
-pub(super) fn wire(text: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+pub(super) fn wire(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.is_empty() {
-        return Err(Fault::Empty);
+        return Err(KeyFault::Empty);
     }
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Fault::NotHexDigit);
+        return Err(KeyFault::NotHexDigit);
     }
-    let wire = Zeroizing::new(hex::decode(digits).map_err(|_| Fault::OddDigits)?);
+    let wire = Zeroizing::new(hex::decode(digits).map_err(|_| KeyFault::OddDigits)?);
     if wire[0] != cipher::VERSION {
-        return Err(Fault::WrongVersionByte);
+        return Err(KeyFault::WrongVersionByte);
     }
     if wire.len() < cipher::SHORTEST {
-        return Err(Fault::TooShort);
+        return Err(KeyFault::TooShort);
     }
     Ok(wire)
 }
 
-/// Every stretch of hex digits that may be a whole key, whatever surrounds it; also with blanks and
+/// Every stretch of hex digits that may be a whole key, whatever surrounds it; also with spaces and
 /// quotes taken out.
 pub(super) fn hex_candidates(text: &str) -> Vec<Zeroizing<String>> {
     let mut joined = Zeroizing::new(String::with_capacity(text.len()));

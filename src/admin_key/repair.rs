@@ -9,7 +9,7 @@ use crate::secret::Secret;
 /// What may come along before the key, in lower case; of several the last one counts.
 const LABELS: &[&str] = &["admin key:", "adminkey:", "admin_key=", "convex ", "bearer "];
 
-/// The key in a mangled text: without a label, a scheme, quotes, blanks and line breaks, `%7C` and
+/// The key in a mangled text: without a label, a scheme, quotes, spaces and line breaks, `%7C` and
 /// `0x` undone. `None` where that does not make a key without a fault, with a name before its `|`;
 /// also where nothing was to be done.
 pub fn repaired(key: &Secret) -> Option<Secret> {

@@ -26,11 +26,11 @@ pub enum Form {
     CloudKey,
     /// Something that no `generate_key` makes: chosen, or another product's.
     NotMinted,
-    /// Only what stands before an unquoted `|`.
+    /// Only what is before an unquoted `|`.
     NameOnly,
     /// A key, or something meant to be one, that was damaged on its way; see the faults.
     Mangled,
-    /// Nothing, or nothing but blanks.
+    /// Nothing, or only spaces.
     Empty,
 }
 
@@ -44,21 +44,21 @@ pub enum ShapeFault {
     LabelCaptured,
     /// An error message of `generate_key` or of a shell was captured.
     ErrorCaptured,
-    /// `Convex ` or `Bearer ` stands before it.
+    /// `Convex ` or `Bearer ` is before it.
     SchemeCaptured,
-    /// `CONVEX_SELF_HOSTED_ADMIN_KEY=` stands before it.
+    /// `CONVEX_SELF_HOSTED_ADMIN_KEY=` is before it.
     AssignmentCaptured,
     /// Quotes belong to the value.
     QuotesInside,
     /// A line break within.
     LineBreakInside,
-    /// A blank, a tab or an invisible character within.
+    /// A space, a tab or an invisible character within.
     BlankInside,
-    /// A blank or line feed after it.
+    /// A space or line feed after it.
     TrailingBlank,
     /// A carriage return after it: a file with CRLF.
     TrailingCarriageReturn,
-    /// A blank before it.
+    /// A space before it.
     LeadingBlank,
     /// `%7C` instead of `|`.
     UrlEncodedPipe,
@@ -89,7 +89,7 @@ pub struct Shape {
     pub form: Form,
     /// What is wrong with it, in a fixed order.
     pub faults: Vec<ShapeFault>,
-    /// What stands before the first `:` of the name.
+    /// What is before the first `:` of the name.
     pub type_prefix: Option<TypePrefix>,
     /// Whether the Authorization header drops the whole name for that prefix. JSON bodies do not.
     pub prefix_refused: bool,
@@ -117,7 +117,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-/// The fingerprint of a well-shaped key, trailing blanks not counted; `None` for anything else.
+/// The fingerprint of a well-shaped key, trailing spaces not counted; `None` for anything else.
 pub fn fingerprint(key: &Secret) -> Option<Fingerprint> {
     let text = key.expose().trim_end_matches(is_blank);
     (shape_of(text).form == Form::WellShaped).then(|| Fingerprint::of_text(text))

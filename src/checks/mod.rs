@@ -173,6 +173,17 @@ pub fn family_of(id: &str) -> Option<&'static Family> {
     REGISTRY.iter().find(|family| family.rules().any(|rule| rule.id == id))
 }
 
+/// The family of that name, as `--only` takes it; a hyphen is as good as an underscore.
+pub fn family_named(name: &str) -> Option<&'static Family> {
+    let name = name.replace('-', "_");
+    REGISTRY.iter().find(|family| family.name == name)
+}
+
+/// Whether there is a finding or a family of that name.
+pub fn is_id_or_family(name: &str) -> bool {
+    rule(name).is_some() || family_named(name).is_some()
+}
+
 /// The name of the family of an id.
 pub fn family(id: &str) -> Option<&'static str> {
     family_of(id).map(|family| family.name)

@@ -130,9 +130,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Writes the report beside the output of another command: text to the standard error, other
-/// formats to their files alone.
-pub(super) fn write_beside(options: &Options, report: &Report) -> anyhow::Result<()> {
+/// Writes the report of `run` as text to stderr, other formats only to their files.
+pub(super) fn write_with_command(options: &Options, report: &Report) -> anyhow::Result<()> {
     let all = outputs(options);
     let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
     write(options, &files, report)?;
@@ -162,16 +161,11 @@ pub(super) fn check_outputs(outputs: &[(Format, Option<PathBuf>)]) -> anyhow::Re
     Ok(())
 }
 
-/// Whether there is a finding or a family of that name.
-pub(super) fn is_id_or_family(name: &str) -> bool {
-    crate::checks::rule(name).is_some() || super::explain::family(name).is_some()
-}
-
 /// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one
 /// file for two reports.
 pub(super) fn check(options: &Options) -> Result<(), String> {
     for name in options.ignore.iter().chain(&options.only) {
-        if !is_id_or_family(name) {
+        if !crate::checks::is_id_or_family(name) {
             return Err(super::explain::unknown(name));
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         output::show(&explain::page(rule.id, &kind, rule.title, &text, output::width()))?;
         return Ok(Exit::Fine);
     }
-    if let Some(family) = family(&name) {
+    if let Some(family) = checks::family_named(&name) {
         output::show(&explain::list(&[rules_of(family)], output::width()))?;
         return Ok(Exit::Fine);
     }
@@ -65,12 +65,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         did_you_mean(&nearest_of_all(&name, &question, &asked))
     ));
     Ok(Exit::Usage)
-}
-
-/// The family of that name, as `--only` takes it; a hyphen is as good as an underscore.
-pub(super) fn family(name: &str) -> Option<&'static Family> {
-    let name = name.replace('-', "_");
-    checks::REGISTRY.iter().find(|family| family.name == name)
 }
 
 /// What to say of a name that is not a finding's.

@@ -1,5 +1,4 @@
-//! `convex-doctor key inspect`: what a key is, whose it is, when it was issued; `key mint`:
-//! another.
+//! `convex-doctor key inspect`: the type, instance and date of a key; `key mint`: a new one.
 
 mod mint;
 
@@ -18,7 +17,7 @@ pub(super) enum Command {
     /// Show what a key is and whether the backend accepts it
     #[command(after_help = "\
 Examples:
-  convex-doctor key inspect            the selected key
+  convex-doctor key inspect            the key that npx convex uses
   pbpaste | convex-doctor key inspect -
   convex-doctor key inspect --secret-file secret.txt --instance-name app")]
     Inspect {
@@ -36,13 +35,13 @@ Examples:
     Mint(mint::Arguments),
 }
 
-/// A key on the command line would stand in the shell's history and in every process list.
+/// A key on the command line would be in the shell's history and in every process list.
 fn only_a_dash(text: &str) -> Result<String, String> {
     if text == "-" {
         return Ok(text.to_owned());
     }
     drop(Secret::new(text));
-    Err("a key is never an argument (it would stay in the shell's history); pipe it: … | convex-doctor key inspect -"
+    Err("a key must not be an argument (it would stay in the shell's history); pipe it: … | convex-doctor key inspect -"
         .to_owned())
 }
 
@@ -61,7 +60,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
     };
     let Some(key) = key else {
         output::note(
-            "convex-doctor: no key is selected here, and none was given; pipe one: … | convex-doctor key inspect -",
+            "convex-doctor: no admin key is set here; pipe one: … | convex-doctor key inspect -",
         );
         return Ok(Exit::Found);
     };
@@ -72,7 +71,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                 Ok(secret) => Some(secret),
                 Err(fault) => {
                     output::note(&format!(
-                        "convex-doctor: {} holds no instance secret: {fault}",
+                        "convex-doctor: {} does not contain an instance secret: {fault}",
                         path.display()
                     ));
                     return Ok(Exit::Usage);

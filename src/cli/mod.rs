@@ -3,6 +3,7 @@
 mod demo;
 mod diagnose;
 mod env;
+mod env_arguments;
 mod explain;
 mod fix;
 mod inspect;
@@ -108,8 +109,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     options.typed = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     output::set_color(options.color);
     output::set_characters();
-    if let Err(problem) = env::check(arguments.command.as_ref(), &options) {
-        output::note(&format!("convex-doctor: {problem}"));
+    if let Err(problem) = env_arguments::check(arguments.command.as_ref(), &options) {
+        output::note(&format!("error: {problem}"));
         return Exit::Usage;
     }
     let result = match arguments.command {
@@ -156,7 +157,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
         .map_err(|error| failed(&error))?;
     let Some(file) = file else { return Ok(arguments) };
     let mut settings = settings::parse(&file).map_err(|fault| {
-        output::note(&format!("convex-doctor: {}", fault.0));
+        output::note(&format!("error: {}", fault.0));
         Exit::Usage
     })?;
     if matches!(arguments.command, Some(Command::Key(key::Command::Mint(_)))) {
@@ -169,7 +170,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
 }
 
 fn failed(error: &anyhow::Error) -> Exit {
-    output::note(&format!("convex-doctor: {error:#}"));
+    output::note(&format!("error: {error:#}"));
     Exit::Failed
 }
 

@@ -20,7 +20,9 @@ Exit codes: 0 no finding at or above --fail-on, 1 such a finding, 2 wrong usage,
 Limits: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container,
 5 s per request (--timeout), 30 s for everything.
 Settings: convex-doctor.toml, from the project directory up to the root of its
-git repository, or `# convex-doctor: ignore[ID] reason` next to a line.";
+git repository, or `# convex-doctor: ignore[ID] reason` next to a line.
+Characters: ASCII with TERM=dumb, without a UTF-8 locale (LC_ALL, LC_CTYPE,
+LANG), and on a terminal without any locale.";
 
 /// The end of the help on completions.
 pub(super) const COMPLETIONS_HELP: &str = "\

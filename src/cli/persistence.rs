@@ -1,23 +1,30 @@
-//! `convex-doctor persistence`: what survives which operation here, or what one command would
-//! destroy.
+//! `convex-doctor persistence`: which Docker commands keep or delete keys and data here.
+
+use std::path::Path;
 
 use super::{Exit, Format, Options};
 use crate::collect;
 use crate::diagnosis::survival;
+use crate::evidence::Evidence;
 use crate::output;
 use crate::render::{json, persistence};
-use crate::report::Fate;
+use crate::report::{Fate, Operation};
+use crate::secret::sanitize;
 
 /// What to predict.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  convex-doctor persistence
+  convex-doctor persistence          the everyday commands
+  convex-doctor persistence --all
   convex-doctor persistence --before 'docker compose down -v'")]
 pub(super) struct Arguments {
     /// Predict one command; exit with 1 if it can lose something
     #[arg(long, value_name = "COMMAND")]
     before: Option<String>,
+    /// Show all operations, not only the everyday ones
+    #[arg(long, conflicts_with = "before")]
+    all: bool,
 }
 
 /// Shows the table, or judges one command line.
@@ -28,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         matches!(format, Format::Sarif | Format::Junit | Format::Github | Format::Gitlab)
     };
     if outputs.iter().any(|(format, _)| findings_only(format)) {
-        output::note("convex-doctor: the table is written as text, json or markdown");
+        output::note("convex-doctor: persistence supports only --format text, json and markdown");
         return Ok(Exit::Usage);
     }
     let request = options.request()?;
@@ -36,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         && let Err(error) = survival::check(line)
     {
         output::note(&format!(
-            "convex-doctor: {error}\nWhat is understood: {}",
+            "convex-doctor: {error}\nSupported commands: {}",
             survival::UNDERSTOOD
         ));
         return Ok(Exit::Usage);
@@ -44,22 +51,22 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let progress = super::progress::Progress::watch(&request.running);
     let evidence = collect::run(&request)?;
     drop(progress);
-    if let Err(unseen) = evidence.docker.seen() {
-        output::note(&format!("note: from the compose file alone: {}", unseen.reason));
-    }
     let operations = survival::operations(&evidence);
     let foresight = match &arguments.before {
         Some(line) => Some(survival::before(&evidence, line)?),
         None => None,
     };
+    let source = source_note(&evidence).map(|note| note + "\n\n").unwrap_or_default();
     for (format, path) in &outputs {
         let page = match (format, &foresight) {
-            (Format::Text, None) => persistence::table(&operations, output::width()),
-            (Format::Text, Some(one)) => persistence::foresight(one, output::width()),
+            (Format::Text, None) => source.clone() + &screen(&operations, arguments.all),
+            (Format::Text, Some(one)) => {
+                source.clone() + &persistence::foresight(one, output::width())
+            }
             (Format::Json, None) => json::to_text(&json::Persistence::from(operations.as_slice())),
             (Format::Json, Some(one)) => json::to_text(one),
-            (_, None) => persistence::markdown(&operations),
-            (_, Some(one)) => persistence::foresight_markdown(one),
+            (_, None) => source.clone() + &persistence::markdown(&operations),
+            (_, Some(one)) => source.clone() + &persistence::foresight_markdown(one),
         };
         match path {
             Some(path) => output::write_file(path, &page)?,
@@ -68,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         }
     }
     if options.require_docker && evidence.docker.seen().is_err() {
-        output::note("convex-doctor: Docker could not be asked (--require-docker)");
+        output::note("convex-doctor: Docker could not be checked (--require-docker)");
         return Ok(Exit::Failed);
     }
     let is_bad = |fate: Fate| matches!(fate, Fate::Lost | Fate::Unknown);
@@ -76,4 +83,30 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         Some(one) if is_bad(one.keys) || is_bad(one.data) => Exit::Found,
         _ => Exit::Fine,
     })
+}
+
+/// What the prediction is based on, where Docker was not checked.
+fn source_note(evidence: &Evidence) -> Option<String> {
+    let reason = evidence.docker.seen().err()?.reason;
+    output::note(&format!("note: Docker was not checked: {reason}"));
+    let compose = evidence.compose.seen().ok().and_then(Option::as_ref)?;
+    let relative = |file: &String| {
+        let path = Path::new(file);
+        let path = path.strip_prefix(&compose.directory).unwrap_or(path);
+        sanitize(&path.display().to_string())
+    };
+    let files = compose.files.iter().map(relative).collect::<Vec<_>>().join(", ");
+    Some(format!("Based on {files} only (Docker was not checked)."))
+}
+
+/// The everyday operations, or all of them.
+fn screen(operations: &[Operation], all: bool) -> String {
+    let is_shown = |one: &&Operation| all || survival::is_everyday(&one.id);
+    let shown: Vec<Operation> = operations.iter().filter(is_shown).cloned().collect();
+    let mut page = persistence::table(&shown, output::width());
+    let left = operations.len() - shown.len();
+    if left > 0 {
+        page.push_str(&format!("\n{left} more operations: convex-doctor persistence --all\n"));
+    }
+    page
 }

@@ -1,5 +1,4 @@
-//! `convex-doctor run -- npx convex dev`: the command as if nothing stood before it; when it fails,
-//! the diagnosis.
+//! `convex-doctor run -- npx convex dev`: runs the command unchanged; if it fails, the diagnosis.
 
 mod invocation;
 
@@ -34,7 +33,7 @@ pub(super) struct Arguments {
     command: Vec<OsString>,
 }
 
-/// Runs it. The exit code is the command's own, or 1 when that hid a failure.
+/// Runs it. The exit code is the command's own, or 1 where that hides a failure.
 pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
     if let Err(problem) = diagnose::check(options) {
         output::note(&format!("convex-doctor: {problem}"));
@@ -44,20 +43,16 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     diagnose::check_outputs(&outputs)?;
     let seen = invocation::read(&arguments.command);
     let heard = Arc::new(Mutex::new(Transcript::default()));
-    let live = || {
-        output::note("\nconvex-doctor: the command failed and goes on. What is wrong:\n");
-        if let Err(error) = tell(options, &seen, facts(&seen, &heard, None)) {
+    let mut is_reported = false;
+    let mut report_live = || {
+        is_reported = true;
+        if let Err(error) = report(options, &seen, facts(&seen, &heard, None)) {
             output::note(&format!("convex-doctor: {error:#}"));
         }
     };
-    let mut told = false;
-    let mut live_once = || {
-        told = true;
-        live();
-    };
     let command =
         Invocation { words: arguments.command.clone(), directory: options.directory.clone() };
-    let ended = match child::run(&command, &heard, &mut live_once) {
+    let ended = match child::run(&command, &heard, &mut report_live) {
         Ok(ended) => ended,
         Err(error) => {
             output::note(&format!("convex-doctor: cannot run {}: {error}", seen.shown));
@@ -70,37 +65,39 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let facts = facts(&seen, &heard, Some(code));
     let failed = facts.said.iter().any(|line| line.fails);
     let hidden = code == 0 && failed && !arguments.trust_exit_code;
-    if !told && (failed || (code != 0 && !stopped)) {
-        output::note(&headline(&facts));
-        tell(options, &seen, facts)?;
+    if !is_reported && (failed || (code != 0 && !stopped)) {
+        report(options, &seen, facts)?;
     }
     Ok(Exit::Child(if hidden { 1 } else { code }))
 }
 
-/// What was heard so far.
+/// What the command printed so far.
 fn facts(seen: &invocation::Seen, heard: &Mutex<Transcript>, code: Option<i32>) -> CommandFacts {
     let said = heard.lock().unwrap_or_else(PoisonError::into_inner).lines().to_vec();
     CommandFacts { command: seen.shown.clone(), exit_code: code, said }
 }
 
-/// What came of the command, before the report.
+/// What came of the command, before the report. It quotes the line that shows the failure.
 fn headline(facts: &CommandFacts) -> String {
-    let code = facts.exit_code.unwrap_or_default();
-    let mut text = format!("\nconvex-doctor: `{}` ended with {code}", sanitize(&facts.command));
-    if let Some(line) = facts.said.iter().find(|line| line.fails) {
-        if code == 0 {
-            text.push_str(", and failed all the same");
-        }
-        text.push_str(&format!(".\n  it said  {}\n  that is  {}\n", line.text, line.means));
-    } else {
-        text.push_str(", with no line that is known. What can be seen:\n");
+    let command = sanitize(&facts.command);
+    let line = facts.said.iter().find(|line| line.fails);
+    let outcome = match (facts.exit_code, line) {
+        (None, _) => format!("`{command}` reported an error and keeps running"),
+        (Some(0), Some(_)) => format!("`{command}` exited with 0, but its output shows a failure"),
+        (Some(code), _) => format!("`{command}` failed (exit code {code})"),
+    };
+    match line {
+        Some(line) => format!(
+            "\nconvex-doctor: {outcome}.\n  error    {}\n  meaning  {}\n",
+            line.text, line.means
+        ),
+        None => format!("\nconvex-doctor: {outcome}. Diagnosis:\n"),
     }
-    text
 }
 
-/// Looks, judges, and writes the report: text to the standard error, whose reader waits for it,
-/// other formats to their files.
-fn tell(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> anyhow::Result<()> {
+/// Collects, judges, and writes the report: text to stderr, other formats to their files.
+fn report(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> anyhow::Result<()> {
+    output::note(&headline(&facts));
     let mut request = options.request()?;
     request.directory = match (&options.directory, &seen.directory) {
         (Some(base), Some(inner)) => Some(base.join(inner)),
@@ -121,5 +118,5 @@ fn tell(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> anyh
     }
     let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
     let report = diagnosis::diagnose(&evidence, &choices);
-    diagnose::write_beside(options, &report)
+    diagnose::write_with_command(options, &report)
 }

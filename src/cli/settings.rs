@@ -225,7 +225,7 @@ fn option(
             let form = if takes_list { "a text, or a list of them" } else { "a text" };
             let text = value.get_ref().as_str();
             let text = text.ok_or_else(|| (value.span(), format!("`{name}` is {form}")))?;
-            if name == "only" && !super::diagnose::is_id_or_family(text) {
+            if name == "only" && !crate::checks::is_id_or_family(text) {
                 known(text).map_err(|problem| (value.span(), problem))?;
             }
             let mut argument = OsString::from(format!("--{name}="));

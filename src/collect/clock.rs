@@ -28,7 +28,7 @@ impl Clock {
         }
     }
 
-    /// Ends a stretch of work that waits for nobody.
+    /// Ends a stretch of work that does not wait for anything.
     pub(super) fn lap(&self, probe: &str) {
         let begun = self.last.replace(Instant::now());
         self.note(probe, begun);

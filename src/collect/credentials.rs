@@ -8,7 +8,7 @@ use crate::secret::{Fingerprint, Secret};
 use crate::selection::choose::Selection;
 use crate::selection::names::ADMIN_KEY;
 
-/// The public development secret: 32 ASCII bytes that stand in upstream's repository
+/// The public development secret: 32 ASCII bytes in the repository of Convex
 /// (docs/facts.md, convex-development-secret).
 pub(super) const PUBLIC_DEVELOPMENT: &str =
     "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974";
@@ -49,14 +49,14 @@ pub(super) fn keys(
     keys
 }
 
-/// One secret with every place where it stands.
-struct Candidate {
+/// One secret with every place where it is.
+struct KnownSecret {
     fingerprint: Fingerprint,
     secret: InstanceSecret,
     places: Vec<SecretPlace>,
 }
 
-impl Candidate {
+impl KnownSecret {
     fn try_on(&self, key: &Secret) -> Trial {
         Trial {
             secret: self.fingerprint.clone(),
@@ -66,9 +66,9 @@ impl Candidate {
     }
 }
 
-fn distinct(found: &[(Secret, SecretPlace)]) -> Vec<Candidate> {
+fn distinct(found: &[(Secret, SecretPlace)]) -> Vec<KnownSecret> {
     let public = (Secret::new(PUBLIC_DEVELOPMENT), SecretPlace::PublicDevelopment);
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut candidates: Vec<KnownSecret> = Vec::new();
     for (text, place) in found.iter().chain([&public]) {
         let Some(fingerprint) = Fingerprint::of_instance_secret(text) else { continue };
         match candidates.iter_mut().find(|one| one.fingerprint == fingerprint) {
@@ -76,7 +76,11 @@ fn distinct(found: &[(Secret, SecretPlace)]) -> Vec<Candidate> {
             Some(known) => known.places.push(place.clone()),
             None => {
                 if let Ok(secret) = InstanceSecret::parse(text) {
-                    candidates.push(Candidate { fingerprint, secret, places: vec![place.clone()] });
+                    candidates.push(KnownSecret {
+                        fingerprint,
+                        secret,
+                        places: vec![place.clone()],
+                    });
                 }
             }
         }

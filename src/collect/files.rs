@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> FileText {
             return FileText::Unreadable("it is a directory".to_owned());
         }
         Ok(metadata) if !metadata.is_file() => {
-            return FileText::Unreadable("it is no regular file".to_owned());
+            return FileText::Unreadable("it is not a regular file".to_owned());
         }
         Ok(metadata) if metadata.len() > LIMIT => {
             return FileText::Unreadable("it is larger than 8 MiB".to_owned());
@@ -56,9 +56,9 @@ pub fn read(path: &Path) -> FileText {
             FileText::Unreadable("it is larger than 8 MiB".to_owned())
         }
         Ok(_) => match String::from_utf8(bytes) {
-            Ok(text) if text.contains('\0') => {
-                FileText::Unreadable("it holds zero bytes: no text, or UTF-16".to_owned())
-            }
+            Ok(text) if text.contains('\0') => FileText::Unreadable(
+                "it contains zero bytes: it is not text, or it is UTF-16".to_owned(),
+            ),
             Ok(text) => FileText::Text(text),
             Err(_) => FileText::Unreadable("it is not UTF-8 text".to_owned()),
         },
@@ -112,7 +112,12 @@ mod tests {
         for (bytes, expected) in [
             (&b"A=1\n"[..], FileText::Text("A=1\n".to_owned())),
             (b"\xff\xfeA\x00", FileText::Unreadable("it is not UTF-8 text".to_owned())),
-            (b"A\0=1", FileText::Unreadable("it holds zero bytes: no text, or UTF-16".to_owned())),
+            (
+                b"A\0=1",
+                FileText::Unreadable(
+                    "it contains zero bytes: it is not text, or it is UTF-16".to_owned(),
+                ),
+            ),
         ] {
             std::fs::write(&file, bytes).unwrap();
             assert_eq!(read(&file), expected);

@@ -1,5 +1,5 @@
 //! What a fix needs to see beyond the evidence: the texts of files, secrets on their way from one
-//! place to another, the engine's client, and the answer of whoever sits at the terminal.
+//! place to another, the engine's client, and the answer that is typed at the terminal.
 
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::selection::node_dotenv;
 
 /// The project's directory; the one that changes stay inside of: the directory of the compose
-/// project where that lies above; and the directory of the compose project wherever it lies.
+/// project where that is above; and the directory of the compose project wherever it lies.
 pub fn directories(
     request: &Request,
     evidence: &Evidence,
@@ -75,7 +75,7 @@ pub fn engine(request: &Request) -> anyhow::Result<(bollard::Docker, Duration)> 
         .map_err(|unasked| anyhow::anyhow!(unasked.reason))
 }
 
-/// Whether somebody sits at the standard input.
+/// Whether the standard input is a terminal.
 pub fn is_asked_at_a_terminal() -> bool {
     std::io::stdin().is_terminal()
 }

@@ -6,14 +6,15 @@ use anyhow::bail;
 use super::run::{self, Scope};
 use super::texts::Texts;
 use super::{Request, compose, docker, nonce_bytes, runtime};
-use crate::admin_key::{self, Claims, InstanceSecret, Kind};
+use crate::admin_key::{self, Claims, InstanceSecret, KeyKind};
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
+use crate::names::API_PORT;
 use crate::secret::{Fingerprint, Secret};
 
 /// What kind of key is wanted.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wish {
+pub struct MintOptions {
     /// A key that may only look.
     pub read_only: bool,
     /// The member it names; 0 in self-hosting, as `generate_admin_key.sh` has it.
@@ -37,19 +38,23 @@ pub struct Minted {
 }
 
 /// Makes a key with a secret that was given.
-pub fn with_secret(secret: &Secret, instance_name: &str, wish: Wish) -> anyhow::Result<Minted> {
+pub fn with_secret(
+    secret: &Secret,
+    instance_name: &str,
+    wish: MintOptions,
+) -> anyhow::Result<Minted> {
     let secret = match InstanceSecret::parse(secret) {
         Ok(secret) => secret,
-        Err(fault) => bail!("that is no instance secret: {fault}"),
+        Err(fault) => bail!("that is not an instance secret: {fault}"),
     };
     make(&secret, instance_name, wish)
 }
 
 /// Makes a key for the backend behind the selected URL, or, where nothing is known of it, for the
 /// one that Compose runs here.
-pub fn with_docker(request: &Request, wish: Wish) -> anyhow::Result<Minted> {
+pub fn with_docker(request: &Request, wish: MintOptions) -> anyhow::Result<Minted> {
     if request.no_docker {
-        bail!("without Docker the secret must be given: --secret-file FILE --instance-name NAME");
+        bail!("without Docker, give the secret: --secret-file FILE --instance-name NAME");
     }
     let runtime = runtime()?;
     let minted = runtime.block_on(async {
@@ -111,7 +116,9 @@ async fn container_and_secret(
         Err(unasked) => bail!("{}", unasked.reason),
     };
     let found = docker::inspect(&listing, &compose.wanted()).await;
-    let Some(container) = found.facts.backend(name) else { bail!("{name} is gone") };
+    let Some(container) = found.facts.backend(name) else {
+        bail!("{name} does not exist any more")
+    };
     let Some(secret) = in_force(&found.secrets, container) else {
         bail!("the secret that {name} runs with could not be read");
     };
@@ -124,14 +131,14 @@ fn chosen(facts: &crate::evidence::DockerFacts, url_is_selected: bool) -> anyhow
     let answering = facts.answering().map(|(container, _)| container.name.clone());
     match (answering, &facts.expected) {
         (Some(answering), Some(expected)) if answering != *expected => bail!(
-            "the selected URL leads to {answering}, and this project's backend is {expected}: a key for one is none for the other. \
-             Correct the URL, or say which with -p or --service"
+            "the selected URL leads to {answering}, but the backend of this project is {expected}: \
+             a key for one does not work for the other. Correct the URL, or choose with -p or --service"
         ),
         (Some(answering), _) => Ok(answering),
         // Whatever the URL leads to, a key is asked for this project's own backend.
         (None, Some(expected)) => Ok(expected.clone()),
         (None, None) if url_is_selected => {
-            bail!("no container of this engine is known to stand behind the selected URL")
+            bail!("no container of this engine is known to answer at the selected URL")
         }
         (None, None) => match facts.backends.as_slice() {
             [only] => Ok(only.name.clone()),
@@ -171,21 +178,20 @@ pub(super) fn in_force(
 }
 
 fn published(container: &Container, local: bool) -> Option<String> {
-    const API: u16 = 3210;
-    let port = container.ports.iter().find(|port| port.container == API)?.host?;
+    let port = container.ports.iter().find(|port| port.container == API_PORT)?.host?;
     local.then(|| format!("http://127.0.0.1:{port}"))
 }
 
-fn make(secret: &InstanceSecret, instance_name: &str, wish: Wish) -> anyhow::Result<Minted> {
+fn make(secret: &InstanceSecret, instance_name: &str, wish: MintOptions) -> anyhow::Result<Minted> {
     if instance_name.contains([':', '|', '\r', '\n']) || instance_name.is_empty() {
         bail!(
-            "no key with the instance name {instance_name:?} is ever accepted: give the instance another one"
+            "the backend never accepts a key with the instance name {instance_name:?}: give the instance another name"
         );
     }
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1);
     let claims = Claims {
         member_id: Some(wish.member_id),
-        kind: Some(if wish.read_only { Kind::ReadOnly } else { Kind::Admin }),
+        kind: Some(if wish.read_only { KeyKind::ReadOnly } else { KeyKind::Admin }),
         ..Claims::of_member_zero(now, wish.read_only)
     };
     Ok(Minted {

@@ -1,7 +1,7 @@
-//! All I/O that a diagnosis needs. [`run`] goes in waves (docs/architecture.md, The waves): first, at
-//! the same time, the files, the list of containers and the first HTTP probes; then what they lead
-//! to (inspect the candidates, read credentials, try the key against every secret found); third,
-//! only when something is wrong, the volumes and the logs. What fails becomes an
+//! All I/O that a diagnosis needs. [`run`] goes in waves (docs/architecture.md, The waves): first,
+//! at the same time, the files, the list of containers and the first HTTP probes; then what they
+//! lead to (inspect the candidates, read credentials, try the key against every secret found);
+//! third, only when something is wrong, the volumes and the logs. What fails becomes an
 //! `Observation::Unavailable`, never an error that ends the run.
 //!
 //! Secrets live here and nowhere above: what leaves is [`Evidence`].
@@ -57,7 +57,7 @@ fn real_directory(directory: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-/// A path as reports name it: from the project's directory where it lies inside.
+/// A path as reports name it: from the project's directory where it is inside.
 fn shown(path: &Path, directory: &Path) -> String {
     path.strip_prefix(directory).unwrap_or(path).display().to_string()
 }
@@ -82,7 +82,7 @@ pub fn network_was_asked(evidence: &Evidence) -> bool {
 pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     let runtime = runtime()?;
     let evidence = runtime.block_on(run::collect(request, Scope::All));
-    // A name look-up that hangs sits in a thread of its own; nobody waits for it.
+    // A name look-up that hangs is in a thread of its own, which is not waited for.
     runtime.shutdown_background();
     evidence
 }

@@ -1,5 +1,5 @@
-//! What is asked beside the selected URL, and never with the key: the project's dashboards, and the
-//! URLs that the app is told.
+//! What is asked in addition to the selected URL, and never with the key: the project's dashboards,
+//! and the URLs that the app is configured with.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::evidence::Observation;
 use crate::evidence::endpoint::DashboardPage;
 use crate::evidence::surroundings::AppUrl;
 
-/// The pages of the project's dashboards, beside the engine's second wave.
+/// The pages of the project's dashboards, asked during the engine's second wave.
 pub(super) async fn dashboards(
     clock: &Clock,
     request: &Request,
@@ -39,8 +39,8 @@ pub(super) async fn dashboards(
     Observation::Seen(clock.timed("dashboard", pages).await)
 }
 
-/// Asks who answers at the URLs that the app is told, where those are of another origin than the
-/// selected one: side by side, without the key, beside the other first probes.
+/// Asks who answers at the URLs that the app is configured with, where those have another origin
+/// than the selected one: in the first wave, at the same time, and without the key.
 pub(super) async fn app_urls(
     urls: &mut [AppUrl],
     selected: &str,

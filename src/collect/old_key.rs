@@ -49,12 +49,12 @@ impl OldKey {
             }
             let answer = self.ask().map_err(|error| error.to_string())?;
             match judged(&answer, self.was_accepted) {
-                Judged::Dead(seen) => return Ok(seen),
-                Judged::Alive => return Err("the old key is still accepted".to_owned()),
-                Judged::Unknown(reason) => why = reason,
+                OldKeyVerdict::Dead(seen) => return Ok(seen),
+                OldKeyVerdict::Alive => return Err("the old key is still accepted".to_owned()),
+                OldKeyVerdict::Unknown(reason) => why = reason,
             }
         }
-        let unseen = format!("whether the old key is refused could not be seen: {why}");
+        let unseen = format!("whether the old key is rejected could not be checked: {why}");
         // What did not answer before need not answer now.
         if self.was_accepted { Err(unseen) } else { Ok(unseen) }
     }
@@ -62,7 +62,7 @@ impl OldKey {
     fn ask(&self) -> anyhow::Result<Observation<Answer>> {
         let runtime = runtime()?;
         let nonce = nonce();
-        let request = endpoint::Request {
+        let request = endpoint::ProbeRequest {
             url: &self.url,
             key: Some(&self.key),
             env: &self.environment,
@@ -77,24 +77,27 @@ impl OldKey {
 
 /// What an answer says of the key.
 #[derive(Debug, PartialEq, Eq)]
-enum Judged {
+enum OldKeyVerdict {
     Dead(String),
     Alive,
     Unknown(String),
 }
 
-fn judged(answer: &Observation<Answer>, was_accepted: bool) -> Judged {
+fn judged(answer: &Observation<Answer>, was_accepted: bool) -> OldKeyVerdict {
     match answer {
         Observation::Seen(answer) => match answer.takes_key() {
-            Some(true) => Judged::Alive,
+            Some(true) => OldKeyVerdict::Alive,
             Some(false) => {
                 let code = answer.code().unwrap_or_default();
                 let too = if was_accepted { "" } else { ", as it was before" };
-                Judged::Dead(format!("the old key is refused: {} {code}{too}", answer.status))
+                OldKeyVerdict::Dead(format!(
+                    "the old key is rejected: {} {code}{too}",
+                    answer.status
+                ))
             }
-            None => Judged::Unknown(format!("the answer was {}", answer.status)),
+            None => OldKeyVerdict::Unknown(format!("the answer was {}", answer.status)),
         },
-        Observation::Unavailable { reason } => Judged::Unknown(reason.clone()),
+        Observation::Unavailable { reason } => OldKeyVerdict::Unknown(reason.clone()),
     }
 }
 
@@ -118,21 +121,21 @@ mod tests {
         let error =
             |code: &str| Body::ConvexError { code: code.to_owned(), message: String::new() };
         let accepted = Body::KeyAccepted { read_only: Some(false) };
-        let dead = |text: &str| Judged::Dead(text.to_owned());
-        let unknown = |text: &str| Judged::Unknown(text.to_owned());
+        let dead = |text: &str| OldKeyVerdict::Dead(text.to_owned());
+        let unknown = |text: &str| OldKeyVerdict::Unknown(text.to_owned());
         for (answer, was_accepted, expected) in [
             (
                 answer(401, error("BadAdminKey")),
                 true,
-                dead("the old key is refused: 401 BadAdminKey"),
+                dead("the old key is rejected: 401 BadAdminKey"),
             ),
             (
                 answer(401, error("BadAdminKey")),
                 false,
-                dead("the old key is refused: 401 BadAdminKey, as it was before"),
+                dead("the old key is rejected: 401 BadAdminKey, as it was before"),
             ),
-            (answer(200, accepted), true, Judged::Alive),
-            // A proxy's, a gateway's, nobody's.
+            (answer(200, accepted), true, OldKeyVerdict::Alive),
+            // Of a proxy, of a gateway, of nothing.
             (answer(401, Body::Empty), true, unknown("the answer was 401")),
             (answer(502, Body::Empty), true, unknown("the answer was 502")),
             (Observation::unavailable("refused"), true, unknown("refused")),

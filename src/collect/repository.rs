@@ -26,7 +26,7 @@ pub(super) struct ReadFile {
     pub is_env: bool,
 }
 
-/// Env files that the doctor itself may be asked to make.
+/// Env files that convex-doctor itself may be asked to make.
 const MADE: [&str; 2] = [".env", ".env.local"];
 
 /// What git knows of `files`; `None` outside of a work tree, or where git is not installed.
@@ -40,7 +40,7 @@ pub(super) async fn look(
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let absent: Vec<&str> = MADE.into_iter().filter(|name| !names.contains(name)).collect();
     let all = [&names[..], &absent].concat();
-    let Standing { tracked, ignored } = match standing(directory, &all, timeout).await {
+    let GitStatus { tracked, ignored } = match standing(directory, &all, timeout).await {
         Ok(Some(standing)) => standing,
         Ok(None) => return Observation::Seen(None),
         Err(reason) => return Observation::unavailable(reason),
@@ -73,12 +73,12 @@ pub(super) async fn look(
 
 /// What git does with files: those in its index, and those that it ignores.
 #[derive(Default)]
-pub(super) struct Standing {
+pub(super) struct GitStatus {
     tracked: Vec<String>,
     ignored: Vec<String>,
 }
 
-impl Standing {
+impl GitStatus {
     /// Of one of the files that were asked for.
     pub(super) fn of(&self, file: &str) -> InGit {
         if self.tracked.iter().any(|tracked| tracked == file) {
@@ -97,18 +97,18 @@ pub(super) async fn standing(
     directory: &Path,
     names: &[&str],
     timeout: Duration,
-) -> Result<Option<Standing>, String> {
+) -> Result<Option<GitStatus>, String> {
     match git(directory, &["rev-parse", "--is-inside-work-tree"], timeout).await {
         Ok(output) if output.code == Some(0) => {}
         Ok(output) if output.stderr.contains("dubious ownership") => {
-            return Err("git refuses: the repository belongs to another user".to_owned());
+            return Err("git does not answer: the repository belongs to another user".to_owned());
         }
         // Not a work tree, or no git: there is nothing to say about it.
         Ok(_) | Err(GitError::Missing) => return Ok(None),
         Err(GitError::Failed(reason)) => return Err(reason),
     }
     if names.is_empty() {
-        return Ok(Some(Standing::default()));
+        return Ok(Some(GitStatus::default()));
     }
     let with = |first: &[&'static str]| {
         let mut arguments: Vec<&str> = first.to_vec();
@@ -125,7 +125,7 @@ pub(super) async fn standing(
         git_owned(directory, &ignoring, timeout)
     );
     match (tracked, ignored) {
-        (Ok(tracked), Ok(ignored)) if matches!(ignored.code, Some(0 | 1)) => Ok(Some(Standing {
+        (Ok(tracked), Ok(ignored)) if matches!(ignored.code, Some(0 | 1)) => Ok(Some(GitStatus {
             tracked: fields(&tracked.stdout, 0),
             ignored: fields(&ignored.stdout, b'\n'),
         })),
@@ -319,7 +319,7 @@ mod tests {
             told.push(text.map(|text| String::from_utf8_lossy(text).into_owned()));
             rest = after;
         }
-        // What a bound cut off is no text.
+        // What a bound cut off is not text.
         assert_eq!(told, [Some("a\nb\n".to_owned()), None, None]);
     }
 }

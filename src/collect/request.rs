@@ -10,7 +10,7 @@ use super::{docker, real_directory};
 use crate::evidence::suppression::Suppression;
 use crate::secret::Secret;
 
-/// The names of the probes that are under way, for whoever shows them.
+/// The names of the probes that are under way, for a display of them.
 pub type Running = Arc<Mutex<Vec<String>>>;
 
 /// What to look at.

@@ -110,8 +110,8 @@ impl<'a> Run<'a> {
     }
 
     /// The request that the first probes of the selected URL share.
-    fn probe(&self) -> endpoint::Request<'_> {
-        endpoint::Request {
+    fn probe(&self) -> endpoint::ProbeRequest<'_> {
+        endpoint::ProbeRequest {
             url: self.url().unwrap_or_default(),
             key: self.selected.selection.admin_key.as_ref().map(|key| &key.as_sent),
             env: &self.environment,
@@ -228,10 +228,10 @@ impl<'a> Run<'a> {
 
     async fn retry_key_into(&self, facts: &mut EndpointFacts) {
         let first = self.probe();
-        let again = endpoint::Request { nonce: &self.nonces[1], ..first };
+        let again = endpoint::ProbeRequest { nonce: &self.nonces[1], ..first };
         facts.check_again = self.clock.timed("url: key again", endpoint::retry_key(&again)).await;
         // No log is searched for the nonces from here on: there, two adjacent lines are the proof.
-        let more = endpoint::Request { nonce: &nonce(), ..first };
+        let more = endpoint::ProbeRequest { nonce: &nonce(), ..first };
         self.clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
         let rejections = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
         facts.refusals = u32::try_from(rejections).unwrap_or(0);
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
             (lost, &self.evidence.docker, first.key)
             && let Some(known) = self.evidence.keys.iter().find(|key| key.selected)
         {
-            let straight = endpoint::straight::Request {
+            let straight = endpoint::straight::StraightRequest {
                 key,
                 facts: known,
                 timeout: first.timeout,

@@ -23,14 +23,14 @@ pub struct SettingsFile {
     pub directory: PathBuf,
     /// The project's directory, absolute.
     pub project: PathBuf,
-    /// Its name, from the project's directory where it lies inside.
+    /// Its name, from the project's directory where it is inside.
     pub name: String,
     /// Its text.
     pub text: String,
 }
 
 /// The nearest `convex-doctor.toml` from the project's directory upwards to the root of the git
-/// work tree; outside of one only in the project's directory, because what lies above it may be
+/// work tree; outside of one only in the project's directory, because what is above it may be
 /// anybody's.
 pub fn settings_file(project: Option<&Path>) -> anyhow::Result<Option<SettingsFile>> {
     let project = super::real_directory(project)?;

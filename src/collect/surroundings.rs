@@ -1,4 +1,4 @@
-//! The project round the deployment: package.json, env files that the CLI does not read from here,
+//! The project around the deployment: package.json, env files that the CLI does not read from here,
 //! the machine.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
@@ -9,11 +9,12 @@ use super::files::{self, FileText};
 use super::texts::Texts;
 use crate::evidence::Observation;
 use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
+use crate::names::{ADMIN_KEY, URL};
 use crate::selection::node_dotenv;
 
 /// How far up and down other files are looked for.
 const LEVELS: usize = 4;
-/// How many entries of a directory are looked at.
+/// How many entries of a directory are read.
 const ENTRIES: usize = 500;
 /// At most so many env files elsewhere are read.
 const ELSEWHERE: usize = 40;
@@ -42,7 +43,7 @@ fn depends_on_convex(text: &str) -> bool {
         .any(|table| package.get(table).and_then(|table| table.get("convex")).is_some())
 }
 
-/// Parents first: a person who is lost is mostly in a subdirectory.
+/// Parents first: a person who is lost is usually in a subdirectory.
 fn nearest(directory: &Path) -> Option<String> {
     let mut up = PathBuf::new();
     let mut parent = directory.parent();
@@ -126,8 +127,8 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
                 };
                 assignments.iter().find(set).map(|one| one.line)
             };
-            let url = sets("CONVEX_SELF_HOSTED_URL");
-            let key = sets("CONVEX_SELF_HOSTED_ADMIN_KEY");
+            let url = sets(URL);
+            let key = sets(ADMIN_KEY);
             let line = [url, key].into_iter().flatten().min()?;
             Some(EnvFileElsewhere { file, line, has_url: url.is_some(), has_key: key.is_some() })
         })
@@ -148,10 +149,10 @@ pub(super) fn is_env_file(name: &str) -> bool {
     lower.starts_with(".env") || extension
 }
 
-/// Whether the doctor itself runs in a container beside others, so that loopback is not the host's.
-/// The mark that Docker and Podman leave is not enough: images of virtual machines are made in
-/// containers and keep it. The name of the machine is a container's id, too, or a devcontainer says
-/// so itself.
+/// Whether convex-doctor itself runs in a container next to others, so that loopback is not the
+/// host's. The mark that Docker and Podman leave is not enough: images of virtual machines are made
+/// in containers and keep it. The name of the machine is a container's id, too, or a devcontainer
+/// says so itself.
 pub(super) fn in_container(environment: &BTreeMap<String, String>) -> bool {
     let marked =
         files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"));

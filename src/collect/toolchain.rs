@@ -1,4 +1,5 @@
-//! The programs round the deployment: which Convex CLI `npx convex` would run here, and which Node.
+//! The programs around the deployment: which Convex CLI `npx convex` would run here, and which
+//! Node.
 //!
 //! Found as npx and the shell find them: `node_modules/.bin` of the directory and of its parents,
 //! then PATH (npm/cli, `workspaces/libnpmexec/lib/index.js`); for Yarn's Plug'n'Play, which has no
@@ -16,11 +17,11 @@ use super::files::{self, FileText};
 use crate::evidence::Observation;
 use crate::secret::sanitize;
 
-/// How many directories upwards are looked into: more than any project is deep.
+/// How many directories upwards are searched: more than any project is deep.
 const LEVELS: usize = 32;
-/// How many directories of PATH are looked into.
+/// How many directories of PATH are searched.
 const PATH_ENTRIES: usize = 200;
-/// How far above its program a package's own `package.json` stands at most (`convex/bin/main.js`).
+/// How far above its program a package's own `package.json` is at most (`convex/bin/main.js`).
 const ABOVE_PROGRAM: usize = 4;
 /// Longer versions are none.
 const LONGEST_VERSION: usize = 40;
@@ -129,7 +130,7 @@ fn read_package(file: &Path, place: &str) -> Option<Cli> {
         FileText::Unreadable(reason) => return Some(Cli::unreadable(place, &reason)),
     };
     let Ok(package) = serde_json::from_str::<Value>(&text) else {
-        return Some(Cli::unreadable(place, "it is no JSON"));
+        return Some(Cli::unreadable(place, "it is not JSON"));
     };
     // An alias (`"convex": "npm:other"`) or another tool's program.
     if package.get("name").is_some_and(|name| name != "convex") {

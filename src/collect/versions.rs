@@ -12,7 +12,7 @@ use crate::evidence::Observation;
 use crate::evidence::versions::{Installed, System, Versions};
 use crate::secret::sanitize;
 
-/// Looks for all of them, side by side.
+/// Looks for all of them, at the same time.
 pub fn versions(request: &Request) -> anyhow::Result<Versions> {
     let directory = request.directory()?;
     let environment = request.environment();
@@ -37,9 +37,11 @@ pub fn versions(request: &Request) -> anyhow::Result<Versions> {
             let engine = seen.engine.map_or_else(Observation::unavailable, Observation::Seen);
             (engine, Observation::Seen(seen.backends), seen.compose)
         }
-        Err(reason) => {
-            (Observation::unavailable(reason), Observation::unavailable("no engine asked"), None)
-        }
+        Err(reason) => (
+            Observation::unavailable(reason),
+            Observation::unavailable("Docker was not checked"),
+            None,
+        ),
     };
     let compose = compose
         .map(|version| (version, "docker compose version".to_owned()))

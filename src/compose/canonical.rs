@@ -133,7 +133,7 @@ fn ulimits(node: &Node, place: &str) -> Result<(), Conflict> {
     Ok(())
 }
 
-/// A list of `KEY=value` as the mapping it stands for.
+/// A list of `KEY=value` as the equivalent mapping.
 fn key_values(node: &mut Node, place: &str) -> Result<(), Conflict> {
     let Value::List(list) = &node.value else { return Ok(()) };
     let mut map = Map::new();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Error, ErrorKind};
 use super::model::{MountKind, Service};
-use super::resolve::{entries, field, items, list};
+use super::read::{entries, field, flag, items, list};
 use super::source::{At, Pos, Sources};
 use super::tree::Node;
 
@@ -288,7 +288,7 @@ impl Check<'_> {
 
     fn secrets(&mut self) {
         for (name, key, node) in entries(self.tree.get("secrets")) {
-            let external = super::resolve::flag(node.get("external"));
+            let external = flag(node.get("external"));
             let text = |way: &str| field(node, way).is_some_and(|text| !text.is_empty());
             if !external && !text("file") && !text("environment") {
                 let what = format!("secret {name:?} must declare either `file` or `environment`");

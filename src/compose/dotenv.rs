@@ -73,7 +73,7 @@ pub(super) fn parse(
     Ok(unset)
 }
 
-/// `format: raw`: each line is `KEY=value`, the value as it stands.
+/// `format: raw`: each line is `KEY=value`, the value unchanged.
 pub(super) fn parse_raw(
     text: &str,
     file: u32,
@@ -234,7 +234,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// The name, and whether it stands alone on its line.
+    /// The name, and whether it is alone on its line.
     fn key(&mut self) -> Result<(&'t str, bool), Fault> {
         let rest = self.rest();
         for (index, char) in rest.char_indices() {

@@ -10,7 +10,8 @@ use super::dotenv::{self, Sets};
 use super::environment::{Environment, Overlay};
 use super::error::{Error, ErrorKind};
 use super::model::{Service, Variable, VariableSource};
-use super::resolve::{Resolver, field, flag, items};
+use super::read::{field, flag, items};
+use super::resolve::Resolver;
 use super::source::{At, FileError, Spanned};
 use super::tree::Node;
 

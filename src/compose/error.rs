@@ -8,13 +8,14 @@ use std::fmt;
 
 use super::source::At;
 
-/// How many faults of one step are collected: nobody reads more, and a hostile file has millions.
+/// How many faults of one step are collected: more would not be read, and a hostile file has
+/// millions.
 pub(super) const MOST_ERRORS: usize = 100;
 
 /// What kind of fault an [`Error`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// There is no compose file at all: nothing is wrong, there is just no project here.
+    /// There is no compose file: nothing is wrong, but there is no project here.
     NotFound,
     /// A file that is asked for by name is missing or cannot be read.
     Unreadable,
@@ -72,7 +73,7 @@ impl Errors {
         self.0.into_iter()
     }
 
-    /// Whether there is no compose file at all.
+    /// Whether there is no compose file.
     pub fn is_not_found(&self) -> bool {
         self.first().kind == ErrorKind::NotFound
     }

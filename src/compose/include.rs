@@ -9,7 +9,7 @@ use super::discover::Reader;
 use super::environment::Environment;
 use super::error::{ErrorKind, Errors};
 use super::interpolate::Variables;
-use super::layers::{DEEPEST_CHAIN, Level, model, parse, placed, told_all};
+use super::layers::{DEEPEST_CHAIN, Level, check_conflicts, model, parse, placed};
 use super::merge::{self, Conflict};
 use super::source::{join, join_written, relative};
 use super::tree::{Entry, Map, Node, Used, Value};
@@ -38,12 +38,12 @@ pub(super) fn obey(
     for (index, item) in items.into_iter().enumerate() {
         let imported = include_one(&item, index, &stack, level, reader)
             .map_err(|errors| placed(errors, item.pos, reader))?;
-        told_all(import(imported, root), reader)?;
+        check_conflicts(import(imported, root), reader)?;
     }
     Ok(())
 }
 
-/// Go's `%v` of what is no list, as far as it holds no value.
+/// Go's `%v` of what is not a list, as far as it has no value.
 fn shown(node: &Node) -> String {
     match &node.value {
         Value::Map(_) => "map[".to_owned(),
@@ -133,7 +133,7 @@ fn include_one(
         let way = relative(level.directory, &directory);
         (directory, way)
     } else {
-        // Of what is no directory Compose takes the parent, for paths alone.
+        // If it is not a directory, Compose uses its parent, but only for paths.
         let mut base = join(level.directory, given);
         if !reader.files.is_dir(&base) {
             let above = Path::new(given).parent().unwrap_or(Path::new(""));

@@ -1,7 +1,7 @@
 //! The project in the shape of `docker compose config --format json`, for the fields this module
 //! resolves.
 //!
-//! Unlike there, a `$` stands for itself.
+//! Unlike there, a `$` is not escaped.
 
 use serde_json::{Map, Value as Json, json};
 

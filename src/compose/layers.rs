@@ -101,8 +101,8 @@ pub(super) fn model(
     let start = first.unwrap_or(Pos { file: u32::MAX, line: 1, column: 1 });
     let mut tree = tree.unwrap_or_else(|| Node::new(start, Value::Map(Map::new())));
     canonical::defaults(&mut tree);
-    told_all(validate::check(&tree), reader)?;
-    told_all(paths::resolve(&mut tree, &level.way, level.home), reader)?;
+    check_conflicts(validate::check(&tree), reader)?;
+    check_conflicts(paths::resolve(&mut tree, &level.way, level.home), reader)?;
     Ok(tree)
 }
 
@@ -126,7 +126,7 @@ fn layer(
     merge::remove(&mut tree, &removals);
     include::obey(&mut root, path, level, reader)?;
     tree = merged(tree, root, &mut Vec::new(), reader)?;
-    told_all(unify(&mut tree), reader)?;
+    check_conflicts(unify(&mut tree), reader)?;
     Errors::check(schema::validate(&tree, file, &reader.sources))?;
     if let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("version")) {
         let message = format!(
@@ -136,17 +136,17 @@ fn layer(
         reader.warn(WarningKind::Obsolete, Some(entry.key), message);
     }
     canonical(&mut tree, reader)?;
-    told_all(unify(&mut tree), reader)?;
+    check_conflicts(unify(&mut tree), reader)?;
     Ok(tree)
 }
 
-pub(super) fn told(conflict: Conflict, reader: &Reader<'_>) -> Errors {
+pub(super) fn conflict_errors(conflict: Conflict, reader: &Reader<'_>) -> Errors {
     Errors::one(ErrorKind::Invalid, Some(reader.sources.at(conflict.pos)), conflict.message)
 }
 
-pub(super) fn told_all(conflicts: Vec<Conflict>, reader: &Reader<'_>) -> Result<(), Errors> {
-    let told = conflicts.into_iter().take(MOST_ERRORS).flat_map(|it| told(it, reader).into_iter());
-    Errors::check(told.collect())
+pub(super) fn check_conflicts(conflicts: Vec<Conflict>, reader: &Reader<'_>) -> Result<(), Errors> {
+    let errors = conflicts.into_iter().take(MOST_ERRORS);
+    Errors::check(errors.flat_map(|it| conflict_errors(it, reader).into_iter()).collect())
 }
 
 fn merged(
@@ -156,7 +156,7 @@ fn merged(
     reader: &Reader<'_>,
 ) -> Result<Node, Errors> {
     merge::merge(base, over, path).or_else(|conflicts| {
-        told_all(conflicts, reader)?;
+        check_conflicts(conflicts, reader)?;
         Ok(Node::new(Pos { file: u32::MAX, line: 1, column: 1 }, Value::Null))
     })
 }
@@ -167,7 +167,7 @@ fn canonical(tree: &mut Node, reader: &mut Reader<'_>) -> Result<(), Errors> {
     for (pos, warning) in warnings {
         reader.warn(WarningKind::Deprecated, Some(pos), warning);
     }
-    told_all(conflicts, reader)
+    check_conflicts(conflicts, reader)
 }
 
 /// Fills in all texts of a tree.
@@ -179,7 +179,7 @@ pub(super) fn fill(
     fill_at(Vec::new(), root, environment, reader)
 }
 
-/// Fills in all texts of what stands at a path.
+/// Fills in all texts of the node at a path.
 pub(super) fn fill_at(
     path: Vec<String>,
     root: &mut Node,
@@ -472,14 +472,14 @@ impl Extending<'_, '_, '_> {
         let Some(mut tree) = tree else {
             return self.fail(pos, message + "no services section");
         };
-        told_all(unify(&mut tree), self.reader)?;
+        check_conflicts(unify(&mut tree), self.reader)?;
         canonical(&mut tree, self.reader)?;
         let directory = path.parent().unwrap_or(Path::new("/"));
         // What a file of a file extends is relative to that file.
         let way = relative(self.level.directory, directory);
         extends_from(&mut tree, &way);
         // Not absolute yet: they are compared with others that are not.
-        told_all(paths::resolve(&mut tree, &way, self.level.home), self.reader)?;
+        check_conflicts(paths::resolve(&mut tree, &way, self.level.home), self.reader)?;
         let Some(entry) = tree.as_map_mut().and_then(|map| map.remove("services")) else {
             return self.fail(pos, message + "no services section");
         };

@@ -208,7 +208,7 @@ pub(super) fn context(node: Node) -> Node {
     Node::new(pos, Value::Map(map))
 }
 
-/// `depends_on: [a]` as the map it stands for.
+/// `depends_on: [a]` as the equivalent map.
 pub(super) fn dependencies(node: Node) -> Node {
     let pos = node.pos;
     let Value::List(list) = node.value else { return node };

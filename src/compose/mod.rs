@@ -39,6 +39,7 @@ mod mount;
 mod number;
 mod paths;
 mod port;
+mod read;
 mod resolve;
 mod scalar;
 mod schema;
@@ -152,7 +153,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
 }
 
 /// Compose looks for a name before all else unless `-p` gives one, up to the first file that has
-/// one: what is wrong there is told first.
+/// one: faults there are reported first.
 fn unreadable_name(parsed: &[Result<Parsed, Errors>], reader: &Reader<'_>) -> Result<(), Errors> {
     for file in parsed {
         let Ok(file) = file else { continue };

@@ -40,7 +40,7 @@ pub struct Project {
     pub included_files: Vec<PathBuf>,
     /// The `.env` files read for interpolation.
     pub env_files: Vec<PathBuf>,
-    /// Whether Compose looks for a `.env` in the project's directory: neither told to read others,
+    /// Whether Compose looks for a `.env` in the project's directory: neither given others to read,
     /// nor to read none.
     pub own_env_file: bool,
     /// The enabled services, by name.
@@ -109,7 +109,7 @@ pub struct Service {
 /// Where a variable's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VariableSource {
-    /// It stands in the compose file.
+    /// It is in the compose file.
     Literal,
     /// The compose file makes it from variables: these.
     Interpolated {
@@ -130,7 +130,7 @@ pub struct Variable {
     pub value: Option<String>,
     /// Where it is named: in the compose file, or in the `env_file`.
     pub at: At,
-    /// Where its value's literal stands when that is another place: in a `.env` for `${X}` and for
+    /// Where its value's literal is when that is another place: in a `.env` for `${X}` and for
     /// a bare name.
     pub origin: Option<At>,
     /// How it got its value.

@@ -1,5 +1,4 @@
-//! What YAML 1.1 makes of a plain scalar, as Compose's reader does, and how Go prints the number
-//! again.
+//! What YAML 1.1 makes of a plain scalar, as Compose's reader does.
 //!
 //! `0123` is 83, `1_000` is 1000, `1.50` is 1.5: a value that looks like text in the file is
 //! another text in the container (facts: `docker compose config` v2.40.3). `yes`, `on` and `y` stay
@@ -92,24 +91,6 @@ fn float(text: &str) -> Option<f64> {
     // What overflows stays text.
     let value = if well_formed && exponent_formed { text.parse().ok() } else { None };
     value.filter(|value: &f64| value.is_finite())
-}
-
-/// Go's `%v` of a float: the shortest digits, with an exponent below 1e-4 and from 1e6 on.
-pub(super) fn print_float(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if value != 0.0 && !(-4..6).contains(&exponent) {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{mantissa}e{sign}{:02}", exponent.abs());
-    }
-    format!("{value}")
 }
 
 #[cfg(test)]

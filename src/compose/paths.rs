@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::merge::{Conflict, go_type, section};
-use super::resolve::items;
+use super::read::items;
 use super::source::{clean, join};
 use super::tree::{Map, Node, Value};
 

@@ -1,7 +1,7 @@
 //! Whether a tree is what the Compose specification's schema allows. Messages are Compose's; they
 //! name paths and types, and a value only where the schema gives its pattern.
 //!
-//! Of all that is wrong Compose reports what lies deepest, so that this comes first.
+//! Of all faults Compose reports the deepest one, so it comes first here.
 
 use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::number;
@@ -16,18 +16,18 @@ pub(super) fn validate(root: &Node, file: u32, sources: &Sources) -> Vec<Error> 
     let mut found = check.found;
     found.sort_by_key(|fault| std::cmp::Reverse(fault.depth));
     let file = sources.path(file);
-    let told = found.into_iter().map(|fault| Error {
+    let errors = found.into_iter().map(|fault| Error {
         message: format!("validating {}: {}", file.display(), fault.message),
         at: Some(sources.at(fault.pos)),
         kind: ErrorKind::Invalid,
     });
-    told.collect()
+    errors.collect()
 }
 
 struct Fault {
     message: String,
     pos: Pos,
-    /// How deep it lies: an unknown key one below the mapping that has it.
+    /// How deep it is: an unknown key one below the mapping that has it.
     depth: usize,
 }
 
@@ -254,7 +254,7 @@ fn is_name(key: &str) -> bool {
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// Two characters of a name beside each other: Compose's pattern is not anchored.
+/// Two characters of a name next to each other: Compose's pattern is not anchored.
 fn is_container_name(name: &str) -> bool {
     name.as_bytes().windows(2).any(|pair| {
         pair.first().is_some_and(u8::is_ascii_alphanumeric)

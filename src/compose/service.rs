@@ -11,7 +11,8 @@ use super::merge::sequence;
 use super::model::{
     Dependency, Healthcheck, Mount, MountKind, Port, Service, Variable, VariableSource,
 };
-use super::resolve::{Resolver, entries, field, flag, items, list, pairs};
+use super::read::{entries, field, flag, items, list, pairs};
+use super::resolve::Resolver;
 use super::source::{At, Pos, Spanned, clean};
 use super::tree::{Map, Node, Used, Value};
 

@@ -62,7 +62,7 @@ impl fmt::Display for At {
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Where it is.
     pub at: Option<At>,
 }
 

@@ -1,7 +1,7 @@
-//! Where a tab may stand in YAML: Compose's reader is stricter than YAML 1.2 in blocks, and laxer
+//! Where YAML allows a tab: Compose's reader is stricter than YAML 1.2 in blocks, and laxer
 //! in brackets.
 //!
-//! It is the part of yaml.v3's `scannerc.go` that decides about tabs. No tab may stand where a key
+//! It is the part of yaml.v3's `scannerc.go` that decides about tabs. A tab must not be where a key
 //! could begin: at the beginning of a line, and behind the dash of a list. In brackets it is a
 //! blank, as behind a `key:`.
 
@@ -12,7 +12,7 @@ pub(super) struct Misplaced {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) message: &'static str,
-    /// Where in the text the document begins that it stands in.
+    /// Where in the text its document begins.
     pub(super) document: usize,
 }
 
@@ -81,7 +81,7 @@ impl Scanner {
         matches!(self.peek(0), Some(b'\n' | b'\r'))
     }
 
-    /// Whether nothing more of a word stands there.
+    /// Whether a word ends there.
     fn ends(&self, ahead: usize) -> bool {
         matches!(self.peek(ahead), None | Some(b' ' | b'\t' | b'\n' | b'\r'))
     }
@@ -141,7 +141,7 @@ impl Scanner {
         }
     }
 
-    /// What is no block: something in brackets, in quotes, or a word.
+    /// What is not a block: something in brackets, in quotes, or a word.
     fn word(&mut self, first: u8) -> Result<(), Misplaced> {
         match first {
             b'[' | b'{' => self.brackets += 1,

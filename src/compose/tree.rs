@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::number;
 use super::source::Pos;
 
 /// A variable that was put into a text, and where its value was written (`None`: the process
@@ -47,11 +46,29 @@ impl Value {
         match self {
             Self::Bool(value) => Some(value.to_string()),
             Self::Int(value) => Some(value.to_string()),
-            Self::Float(value) => Some(number::print_float(*value)),
+            Self::Float(value) => Some(print_float(*value)),
             Self::Text(text) | Self::Timestamp(text) => Some(text.clone()),
             Self::Null | Self::List(_) | Self::Map(_) => None,
         }
     }
+}
+
+/// Go's `%v` of a float: the shortest digits, with an exponent below 1e-4 and from 1e6 on.
+fn print_float(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let scientific = format!("{value:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if value != 0.0 && !(-4..6).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
+    }
+    format!("{value}")
 }
 
 /// A node, its place, and the variables that were put into it.
@@ -120,7 +137,7 @@ impl Node {
         }
     }
 
-    /// The entry of a mapping; `None` also when this is no mapping.
+    /// The entry of a mapping; `None` also when this is not a mapping.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         self.as_map()?.get(key).map(|entry| &entry.node)
     }
@@ -150,14 +167,14 @@ pub(super) struct Removal(pub(super) Vec<String>);
 /// One YAML document.
 pub(super) struct Document {
     pub(super) root: Node,
-    /// Where `!reset` and `!override` stand.
+    /// Where `!reset` and `!override` are.
     pub(super) removals: Vec<Removal>,
-    /// The tags of the root and of what stands at its keys.
+    /// The tags of the root and of its values.
     pub(super) tags: Vec<(Pos, String)>,
 }
 
 impl Document {
-    /// The tag of the root or of what stands at one of its keys: the one that is written, or that
+    /// The tag of the root or of one of its values: the one that is written, or that
     /// of the value's type.
     pub(super) fn type_of(&self, node: &Node) -> String {
         let written = self.tags.iter().find(|(pos, _)| *pos == node.pos);

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::merge::Conflict;
-use super::resolve::{entries, items};
+use super::read::{entries, flag, items};
 use super::tree::Node;
 
 /// All faults.
@@ -64,7 +64,7 @@ pub(super) fn check(tree: &Node) -> Vec<Conflict> {
         }
     }
     for (name, _, node) in entries(tree.get("volumes")) {
-        if !super::resolve::flag(node.get("external")) {
+        if !flag(node.get("external")) {
             continue;
         }
         for (key, _, value) in entries(Some(node)) {

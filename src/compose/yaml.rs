@@ -87,7 +87,7 @@ struct Builder<'t> {
     aliased: usize,
     path: Vec<String>,
     removals: Vec<Removal>,
-    /// Where of those an `!override` stands.
+    /// Where of those an `!override` is.
     overrides: Vec<Vec<String>>,
     /// Those of [`Document`].
     tags: Vec<(Pos, String)>,
@@ -101,11 +101,11 @@ struct Builder<'t> {
 struct Anchored {
     node: Node,
     order: Option<Order>,
-    /// Where in the node an `!override` stands.
+    /// Where in the node an `!override` is.
     overrides: Vec<Vec<String>>,
 }
 
-/// What stands at a node's place once its tag is obeyed.
+/// What replaces a node once its tag is applied.
 enum Built {
     Node(Node),
     /// `!reset`: nothing.
@@ -374,7 +374,7 @@ impl<'t> Builder<'t> {
         Ok(map)
     }
 
-    /// A key and whether it is a merge key; `None` when it is no text, which is noted.
+    /// A key and whether it is a merge key; `None` when it is not a text, which is noted.
     fn key(&mut self, event: Event<'t>, pos: Pos) -> Result<Option<(String, bool)>, Error> {
         let plain = matches!(&event, Event::Scalar(_, ScalarStyle::Plain, _, None));
         let node = match self.node(event, pos)? {

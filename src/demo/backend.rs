@@ -32,7 +32,7 @@ use self::answer::{Answer, Piece};
 use self::authorization::{KeyVerdict, Refusal};
 use self::log::{Level, Log};
 use self::routes::{Asked, To};
-use crate::admin_key::{self, Fault, InstanceSecret, Kind, Path, SecretFault, Verdict};
+use crate::admin_key::{self, InstanceSecret, KeyFault, KeyKind, KeyPath, SecretFault, Verdict};
 use crate::secret::Secret;
 
 /// The days on which upstream's images learnt to answer as they do.
@@ -91,7 +91,7 @@ impl Backend {
         })
     }
 
-    /// The same with the values of `--convex-origin` and `--convex-site`, which nobody checks.
+    /// The same with the values of `--convex-origin` and `--convex-site`, which are not checked.
     pub fn with_origins(self, api: &str, site: &str) -> Self {
         let origins = Arc::new(Mutex::new((api.to_owned(), site.to_owned())));
         Self { origins, ..self }
@@ -226,15 +226,15 @@ impl Backend {
     /// What the key broker finds in a key that comes without a header around it.
     fn judge(&self, key: &str) -> KeyVerdict {
         let key = Secret::new(key);
-        match admin_key::judge(&key, &self.secret, &self.instance_name, Path::Body) {
-            Verdict::Accepted(claims) if claims.kind == Some(Kind::System) => KeyVerdict::System,
+        match admin_key::judge(&key, &self.secret, &self.instance_name, KeyPath::Body) {
+            Verdict::Accepted(claims) if claims.kind == Some(KeyKind::System) => KeyVerdict::System,
             Verdict::Accepted(claims) => KeyVerdict::Admin {
                 member_id: claims.member_id.unwrap_or(0),
                 issued_s: claims.issued_s,
                 read_only: claims.read_only,
             },
             Verdict::WrongInstance { key_name, .. } => KeyVerdict::WrongName(key_name),
-            Verdict::Malformed(Fault::NoName) => KeyVerdict::NoName,
+            Verdict::Malformed(KeyFault::NoName) => KeyVerdict::NoName,
             Verdict::WrongSecret | Verdict::Malformed(_) => KeyVerdict::Undecodable,
         }
     }

@@ -1,4 +1,4 @@
-//! What stands between a client and the recorded backends: a reverse proxy with its faults, before
+//! What is between a client and the recorded backends: a reverse proxy with its faults, before
 //! one backend or several. One request per connection.
 
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Proxy {
             while let Ok((stream, _)) = listener.accept().await {
                 let (proxy, turn) = (Arc::clone(&proxy), Arc::clone(&turn));
                 tokio::spawn(async move {
-                    // A client that goes away is no news.
+                    // A client that goes away is not reported.
                     drop(proxy.hand_on(stream, &turn).await);
                 });
             }

@@ -1,5 +1,5 @@
 //! A Docker engine that has what a [`World`](super::world::World) says, over a real Unix socket:
-//! the answers have the shape of API 1.45 (docs/facts.md, docker-api), cut to what somebody may
+//! the answers have the shape of API 1.45 (docs/facts.md, docker-api), cut to what is
 //! read. It records every request, and takes nothing but GET and HEAD.
 #![allow(clippy::disallowed_methods, reason = "the recorded world is served over real sockets")]
 
@@ -30,7 +30,7 @@ pub struct State {
     pub engine: Engine,
     /// The project's directory.
     pub directory: String,
-    /// The log of each container that a server stands for.
+    /// The log of each container that a server plays.
     pub logs: Vec<(String, Log)>,
     /// What it was asked.
     pub requests: Requests,

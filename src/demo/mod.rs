@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::admin_key::{self, Claims, InstanceSecret, Kind};
+use crate::admin_key::{self, Claims, InstanceSecret, KeyKind};
 use crate::secret::Secret;
 use backend::Backend;
 use backend::log::Log;
@@ -55,7 +55,7 @@ pub struct Stage {
     pub secrets: Vec<String>,
     /// What the engine was asked.
     pub requests: Requests,
-    /// Everything that the doctor sent to servers that are no Convex backend.
+    /// Everything that the doctor sent to servers that are not a Convex backend.
     pub strangers: Requests,
     _reserved: Vec<TcpSocket>,
     _directory: tempfile::TempDir,
@@ -75,7 +75,7 @@ impl Stage {
         let mut reserved = Vec::new();
         for (name, server) in &world.servers {
             if matches!(server, Server::Nobody) {
-                // Bound and never listened at: refused, and nobody else can come to have it.
+                // Bound and never listened at: refused, and no other program can get it.
                 let socket = TcpSocket::new_v4()?;
                 socket.bind(([127, 0, 0, 1], 0).into())?;
                 filler.ports.insert(name.clone(), socket.local_addr()?.port());
@@ -144,7 +144,7 @@ impl Stage {
     }
 }
 
-/// Makes a docker context known to whoever has `home` for a home.
+/// Creates a docker context in `home`.
 fn write_context(home: &Path, name: &str, socket: &Path) -> anyhow::Result<()> {
     let digest = hex::encode(Sha256::digest(name));
     let directory = home.join(".docker/contexts/meta").join(digest);
@@ -390,7 +390,7 @@ fn legacy_key_of(secret: &str, instance: &str, issued: u64) -> Option<String> {
 fn system_key_of(secret: &str, instance: &str, issued: u64) -> Option<String> {
     let secret = InstanceSecret::parse(&Secret::new(secret_of(secret))).ok()?;
     let claims = Claims {
-        kind: Some(Kind::System),
+        kind: Some(KeyKind::System),
         member_id: None,
         ..Claims::of_member_zero(issued, false)
     };

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use serde_json::{Value, json};
 
-/// The answer that Podman would give where Docker gives `answer`. What is no JSON keeps its body.
+/// The answer that Podman would give where Docker gives `answer`. What is not JSON keeps its body.
 pub(super) async fn translate(answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     let (mut head, body) = answer.into_parts();
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes);

@@ -1,9 +1,9 @@
-//! A recorded deployment as data: what lies in the project's directory, what the Docker engine has,
+//! A recorded deployment as data: what is in the project's directory, what the Docker engine has,
 //! who answers at which port.
 //!
 //! A scenario is a directory `fixtures/<name>/` with a `world.json` (this) and the project's files.
 //! Texts in both may hold placeholders, filled in when the world is raised, because ports are
-//! chosen then and because no secret stands in the repository:
+//! chosen then and because the repository contains no secret:
 //!
 //! - `{{port:NAME}}`: the port of the server NAME
 //! - `{{dir}}`: the project's directory, absolute
@@ -12,7 +12,7 @@
 //!   that secret, issued at 2026-03-02 or at ISSUED (seconds since 1970)
 //! - `{{read-only-key:SECRET:INSTANCE}}`, `{{system-key:SECRET:INSTANCE}}`,
 //!   `{{legacy-key:SECRET:INSTANCE}}`
-//! - `{{key-hex:SECRET:INSTANCE}}`: what stands behind the `|` of that key
+//! - `{{key-hex:SECRET:INSTANCE}}`: the part after the `|` of that key
 //! - `{{literal:TEXT}}`: TEXT, which no output may hold
 
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ pub struct Container {
     /// Its image; upstream's backend by default.
     #[serde(default)]
     pub image: Option<String>,
-    /// Whether it is no backend.
+    /// Whether it is not a backend.
     #[serde(default)]
     pub companion: bool,
     /// `running` by default.
@@ -132,7 +132,7 @@ pub struct Container {
     /// Port inside to the port on the host (a text, so that it can be a placeholder).
     #[serde(default)]
     pub ports: BTreeMap<u16, String>,
-    /// Labels beside those of Compose.
+    /// Labels in addition to those of Compose.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// `bridge` by default.
@@ -141,7 +141,7 @@ pub struct Container {
     /// Its entrypoint; upstream's by default.
     #[serde(default)]
     pub entrypoint: Option<Vec<String>>,
-    /// Lines of its log, beside those of the server that stands for it.
+    /// Lines of its log, in addition to those of the server that plays it.
     #[serde(default)]
     pub log: Vec<String>,
 }

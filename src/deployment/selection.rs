@@ -1,6 +1,6 @@
 //! What `npx convex` selects here, and whether that is self-hosted at all.
 //!
-//! Another world is not a broken one (docs/facts.md, rule-other-world): a project on Convex Cloud is
+//! Another world is not a broken one (docs/facts.md, rule-other-worlds): a project on Convex Cloud is
 //! told so and no more, and a directory that only holds the server's compose file needs no URL and
 //! key.
 

@@ -147,7 +147,9 @@ fn caution(verdict: Verdict, first: Option<&Finding>, persistence: &[Operation])
     can_wait.then(|| format!("Until then, do not run {command}."))
 }
 
+/// What a project uses whose key was not tested.
 fn unknown(evidence: &Evidence) -> String {
+    const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
     let selection = &evidence.selection;
     let place = |names: [&str; 2]| {
         let found = names.iter().find_map(|name| {
@@ -156,7 +158,6 @@ fn unknown(evidence: &Evidence) -> String {
         });
         found.unwrap_or_default()
     };
-    const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
     match selection.kind {
         SelectionKind::CloudDeployment => {
             format!("This project uses Convex Cloud{}.", place([DEPLOYMENT, DEPLOYMENT]))
@@ -212,10 +213,12 @@ fn before(evidence: &Evidence, first: &Finding) -> Option<NextStep> {
     Some(NextStep { title: format!("Correct {at}"), command: None })
 }
 
-/// The way through several causes: what `fix --apply` does by itself first, then the first command
-/// of each of the others.
+/// The way through several causes that are equally sure: what `fix --apply` does by itself first,
+/// then the first command of each of the others. A cause that is less sure than the first may be
+/// gone once that one is fixed.
 pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
-    if causes.len() < 2 {
+    let first = causes.first().map(|cause| cause.certainty);
+    if causes.len() < 2 || causes.iter().any(|cause| Some(cause.certainty) != first) {
         return Vec::new();
     }
     let numbered = || causes.iter().enumerate().map(|(index, cause)| (index + 1, cause));
@@ -241,7 +244,7 @@ pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
         }
         let own = || format!("convex-doctor fix {} --apply", cause.id);
         let command = match remedy.commands.first() {
-            Some(command) => Some(command.to_string()),
+            Some(command) => Some(written(command)),
             None => remedy.is_for_the_doctor().then(own),
         };
         let title = remedy.title.trim_end_matches([':', '.']).to_owned();
@@ -250,12 +253,16 @@ pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
     steps
 }
 
+/// A command as it is typed.
+fn written(command: &impl ToString) -> String {
+    command.to_string()
+}
+
 /// Whether `fix --apply` carries the remedy out without being asked for the finding by name.
 fn is_unasked(cause: &Finding, remedy: &Remedy) -> bool {
     remedy.is_for_the_doctor()
         && remedy.commands.is_empty()
-        && remedy.safety != Safety::Destructive
-        && cause.certainty != Certainty::Possible
+        && cause.fixed_only_if_named(remedy).is_none()
 }
 
 fn endpoint(evidence: &Evidence) -> Option<&EndpointFacts> {
@@ -416,6 +423,9 @@ fn fingerprints(evidence: &Evidence) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
+    use crate::evidence::endpoint::{Body, Reach};
+    use crate::evidence::selection::{UrlFacts, ValueSource};
+    use crate::report::Edit;
 
     fn operations(fates: [(Fate, Fate); 4]) -> Vec<Operation> {
         let named = EVERYDAY.iter().zip(fates).map(|((id, ..), (keys, data))| Operation {
@@ -473,5 +483,103 @@ mod tests {
             "one of its secrets is exposed"
         );
         assert_eq!(said("disk-full", safe), "it can fail at any time");
+    }
+
+    /// Those that no recorded deployment shows; `tests/screens.rs` has the others.
+    #[test]
+    fn rare_effects_have_a_sentence_of_their_own() {
+        use Verdict::{Broken, Healthy, Unknown};
+        let finding =
+            |id: &str, certainty| Some(checks::rule(id).unwrap().finding(certainty, String::new()));
+        let proven = Certainty::Proven;
+        let not_asked = |evidence: &mut Evidence| {
+            let source = ValueSource::File { file: ".env.local".to_owned(), line: 1 };
+            let text = "http://127.0.0.1:3210".to_owned();
+            evidence.selection.url = Some(UrlFacts { text, source });
+            evidence.endpoint = build::unseen();
+        };
+        type Change<'a> = &'a dyn Fn(&mut Evidence);
+        let cases: &[(Verdict, Option<Finding>, Change<'_>, &str)] = &[
+            (Healthy, None, &|_| {}, "The backend accepts your admin key."),
+            (Broken, None, &|_| {}, "npx convex fails."),
+            (
+                Broken,
+                finding("key-rejected", Certainty::Possible),
+                &|_| {},
+                "npx convex fails; the cause is not certain.",
+            ),
+            (
+                Broken,
+                finding("cli-too-old", proven),
+                &|evidence| {
+                    let endpoint = build::endpoint(evidence);
+                    endpoint.reach = Reach::Answered;
+                    endpoint.root = build::answer(200, Body::ConvexRoot);
+                },
+                "npx convex cannot use your backend.",
+            ),
+            (
+                Unknown,
+                None,
+                &|evidence| evidence.selection.kind = SelectionKind::CloudDeployKey,
+                "This project uses Convex Cloud.",
+            ),
+            (
+                Unknown,
+                None,
+                &|evidence| {
+                    not_asked(evidence);
+                    evidence.selection.kind = SelectionKind::SelfHosted;
+                },
+                "The admin key was not tested: not seen in this test.",
+            ),
+            (
+                Unknown,
+                None,
+                &|evidence| {
+                    not_asked(evidence);
+                    evidence.endpoint = build::Seen(None);
+                    evidence.selection.kind = SelectionKind::Error;
+                },
+                "The admin key was not tested.",
+            ),
+        ];
+        for (verdict, first, change, expected) in cases {
+            let mut evidence = build::healthy();
+            change(&mut evidence);
+            assert_eq!(headline(&evidence, *verdict, first.as_ref(), &[]), *expected);
+        }
+    }
+
+    #[test]
+    fn only_causes_that_are_equally_sure_are_one_list_of_steps() {
+        let cause = |id: &str, certainty, remedy: Remedy| {
+            checks::rule(id).unwrap().finding(certainty, String::new()).remedy(remedy)
+        };
+        let edit = || {
+            let edit = Edit { file: ".env.local".to_owned(), line: 1, line_hash: None, new: None };
+            Remedy::safe("set it").edit([edit])
+        };
+        let typed = || Remedy::safe("generate a key").run("convex-doctor key mint --write");
+        let (proven, likely) = (Certainty::Proven, Certainty::Likely);
+        let one = || cause("cloud-deployment-set", proven, edit());
+        let two = || cause("url-invalid", proven, edit());
+        let three = |certainty| cause("key-placeholder", certainty, typed());
+        assert!(steps(&[one()]).is_empty());
+        assert!(steps(&[one(), three(likely)]).is_empty());
+        let shown = |causes: &[Finding]| {
+            let steps = steps(causes).into_iter();
+            let steps = steps.map(|it| format!("{}: {}", it.title, it.command.unwrap_or_default()));
+            steps.collect::<Vec<_>>()
+        };
+        let mint = "generate a key: convex-doctor key mint --write";
+        assert_eq!(
+            shown(&[one(), three(proven), two()]),
+            ["Apply fixes 1 and 3 (each change is shown first): convex-doctor fix --apply", mint]
+        );
+        assert_eq!(
+            shown(&[three(proven), two()]),
+            ["Apply fix 2 (each change is shown first): convex-doctor fix --apply", mint]
+        );
     }
 }

@@ -5,8 +5,8 @@
 //! without `nocopy` the engine would fill an empty volume from the image, even a read-only one;
 //! something has to be mounted at every path that the image declares as a volume, or the engine
 //! would make one; only volumes that exist may be named, or the engine would make those too. Never
-//! removed with `v=1`: Podman then deletes every nameless volume of the container, those among them
-//! that it was made to look into (Docker spares what was given by name).
+//! removed with `v=1`: Podman then deletes every anonymous volume of the container, those among
+//! them that it was made to look into (Docker spares what was given by name).
 #![allow(
     clippy::disallowed_methods,
     reason = "a helper bears the name of the process that made it"
@@ -20,22 +20,22 @@ use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig};
 pub const LABEL: &str = "convex-doctor.helper";
 
 /// The further label of a helper through which a volume is copied; its value is the name of the new
-/// volume. Removing such a helper alone would leave half a copy behind of which nobody knew.
+/// volume. Removing such a helper alone would leave half a copy behind that nothing refers to.
 pub const COPIES_INTO: &str = "convex-doctor.copies-into";
 
 /// The label of a volume that was made by copying; its value is the name of the one that it was
 /// copied from.
 pub const COPY_OF: &str = "convex-doctor.copy-of";
 
-/// The label of such a volume that a compose file declared before it was made: whoever says `docker
-/// compose up` has started a backend with it, be it half a copy.
+/// The label of such a volume that a compose file declared before it was made: a user who runs
+/// `docker compose up` has started a backend with it, be it half a copy.
 pub const DECLARED: &str = "convex-doctor.copy-declared";
 
-/// What stands as its entrypoint: no such program, so that nobody starts it by mistake.
+/// What stands as its entrypoint: no such program, so that it is not started by mistake.
 const ENTRYPOINT: &str = "/convex-doctor-helper-is-never-started";
 
-/// What was left behind is taken for abandoned at this age in seconds, where nobody can tell
-/// whether its maker lives: nobody looks longer.
+/// What was left behind is taken for abandoned at this age in seconds, where it is not known
+/// whether its maker still runs: no look takes longer.
 pub const LOOKS_AT_MOST: i64 = 300;
 
 /// The same for whatever changes something: the copy of a big volume takes its time.
@@ -63,18 +63,18 @@ pub fn body(image: &str, binds: Vec<String>, labels: &[(&str, &str)]) -> Contain
     }
 }
 
-/// Whether nobody can be at work with it any more: the process that made it, named by `label`, is
+/// Whether nothing uses it any more: the process that made it, named by `label`, is
 /// gone from this machine, or it is old. `now` is in seconds since 1970, `at_most` in seconds.
 pub fn is_abandoned(thing: &ContainerSummary, label: &str, now: i64, at_most: i64) -> bool {
     let old = thing.created.is_some_and(|created| now - created > at_most);
     let maker = thing.labels.as_ref().and_then(|labels| labels.get(label));
     let dead = maker.and_then(|maker| maker.rsplit_once('/')).is_some_and(|(machine, process)| {
-        machine == this_machine() && process.parse().is_ok_and(|process| !lives(process))
+        machine == this_machine() && process.parse().is_ok_and(|process| !is_alive(process))
     });
     old || dead
 }
 
-/// `MACHINE/PROCESS`: this process, as it stands in labels.
+/// `MACHINE/PROCESS`: this process, as it is written in labels.
 pub fn maker() -> String {
     format!("{}/{}", this_machine(), std::process::id())
 }
@@ -85,7 +85,7 @@ fn this_machine() -> String {
 }
 
 #[cfg(unix)]
-fn lives(process: i32) -> bool {
+fn is_alive(process: i32) -> bool {
     let dead = Err(rustix::io::Errno::SRCH);
     rustix::process::Pid::from_raw(process)
         .is_none_or(|process| rustix::process::test_kill_process(process) != dead)
@@ -98,7 +98,7 @@ fn this_machine() -> String {
 
 /// Not known: then its age tells.
 #[cfg(not(unix))]
-fn lives(_: i32) -> bool {
+fn is_alive(_: i32) -> bool {
     true
 }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C while something of ours lies on the engine: that is taken away first, and then the
+//! Ctrl-C while something of ours is on the engine: that is taken away first, and then the
 //! process ends as the signal wants.
 //!
 //! Watched only by runs that put something there (`--deep`, `fix --apply`); every other run dies at
@@ -68,7 +68,7 @@ impl Interrupt {
         *self.came.borrow()
     }
 
-    /// Goes no further when a signal came and nobody holds anything: the watch is about to end the
+    /// Goes no further when a signal came and nothing is held: the watch is about to end the
     /// process.
     pub async fn end_here(&self) {
         let is_held = *self.held.lock().unwrap_or_else(PoisonError::into_inner) > 0;
@@ -77,7 +77,7 @@ impl Interrupt {
         }
     }
 
-    /// The same where nobody waits for anything else.
+    /// The same where nothing else is waited for.
     pub fn end(&self) {
         let is_held = || *self.held.lock().unwrap_or_else(PoisonError::into_inner) > 0;
         while self.came() && !is_held() {
@@ -87,10 +87,10 @@ impl Interrupt {
 
     async fn wait(&self, ready: &std::sync::mpsc::Sender<()>) {
         let Ok(mut signals) = Signals::install() else { return };
-        let _nobody_waits = ready.send(());
+        let _unless_gone = ready.send(());
         let code = signals.next().await;
         {
-            // Under the lock: whoever holds after this sees the signal.
+            // Under the lock: a hold that begins after this sees the signal.
             let _held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             self.came.send_replace(true);
         }
@@ -112,7 +112,7 @@ impl Drop for Hold {
     }
 }
 
-/// The signals by which somebody ends a program.
+/// The signals by which a user ends a program.
 #[cfg(unix)]
 struct Signals([tokio::signal::unix::Signal; 3]);
 

@@ -1,6 +1,6 @@
 //! What looking at a Docker engine ([`crate::collect`]) and changing something on it
 //! ([`crate::act`]) have in common: the recipe of a helper container, the words of a failed call,
-//! and the care for Ctrl-C while something of ours lies there.
+//! and the care for Ctrl-C while something of ours is there.
 
 pub mod helper;
 pub mod interrupt;
@@ -20,7 +20,7 @@ pub const SET_ASIDE: &str = ".before-convex-doctor";
 /// What a successor is called before it has the name.
 pub const NEW: &str = ".new-by-convex-doctor";
 
-/// What follows the name of one that was replaced and could not be removed, because data lies in
+/// What follows the name of one that was replaced and could not be removed, because data is in
 /// itself.
 pub const KEPT: &str = ".kept-by-convex-doctor";
 
@@ -54,10 +54,4 @@ pub fn words(error: &Error) -> String {
         text.push('…');
     }
     text
-}
-
-/// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not
-/// tell: those that Compose makes lack it.
-pub fn is_anonymous(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

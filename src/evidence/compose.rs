@@ -13,7 +13,7 @@ use crate::report::{Columns, Location};
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct At {
-    /// Relative to the project's directory where it lies inside.
+    /// Relative to the project's directory where it is inside.
     pub file: String,
     /// From 1.
     pub line: usize,
@@ -78,7 +78,7 @@ pub struct ComposeFacts {
     /// or direnv may have set it).
     #[serde(default)]
     pub undecided: Vec<At>,
-    /// Sources of mounts (a volume's key, a directory) that lie on another machine.
+    /// Sources of mounts (a volume's key, a directory) that are on another machine.
     #[serde(default)]
     pub network_mounts: Vec<NetworkMount>,
     /// Names that only a panel fills: Coolify's variables (`SERVICE_FQDN_BACKEND_3210`), Dokploy's
@@ -97,7 +97,7 @@ pub struct ComposeFacts {
 pub struct DeclaredSqlUrl {
     /// The service.
     pub service: String,
-    /// Where its value stands.
+    /// Where its value is.
     pub at: At,
     /// What it says.
     pub url: SqlUrl,
@@ -131,7 +131,7 @@ pub struct DashboardService {
     pub image: String,
 }
 
-/// The source of a mount that lies on another machine.
+/// The source of a mount that is on another machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkMount {
     /// As the mount names it.
@@ -304,7 +304,7 @@ pub struct EnvironmentEntry {
     pub name: String,
     /// Where it is set in the compose file.
     pub at: At,
-    /// Where its value literally stands: the same place, or a `.env`; `None` when it comes from the
+    /// Where its value literally is: the same place, or a `.env`; `None` when it comes from the
     /// shell, or has none.
     pub value_at: Option<At>,
     /// What it is set to.

@@ -1,5 +1,5 @@
 //! What the Docker engine shows: the Convex backends on it, their mounts, and where the instance
-//! secret stands.
+//! secret is.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::Observation;
 use super::sql::SqlUrl;
 use super::words::words;
+use crate::names::is_anonymous_volume;
 use crate::report::Certainty;
 use crate::secret::Fingerprint;
 
-/// The engine that could not be asked, beside the reason in `Evidence::docker`, so that the three
+/// The engine that could not be asked, next to the reason in `Evidence::docker`, so that the three
 /// `docker-*` ids can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedEngine {
@@ -28,7 +29,7 @@ pub struct FailedEngine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineFailure {
-    /// No socket, nobody listening, no such host.
+    /// No socket, nothing listening, no such host.
     Unreachable,
     /// EACCES on the socket.
     PermissionDenied,
@@ -49,13 +50,13 @@ pub struct DockerFacts {
     pub local: bool,
     /// Every container that looks like a Convex backend, running or not.
     pub backends: Vec<Container>,
-    /// Containers of this compose project that are no backend (dashboard, database), briefly.
+    /// Containers of this compose project that are not a backend (dashboard, database), briefly.
     pub companions: Vec<Companion>,
     /// Who publishes which host port, backends or not: needed to say what a wrong port belongs to.
     pub published: Vec<Published>,
     /// The name of the container that Compose would run as the backend of this project.
     pub expected: Option<String>,
-    /// The container that stands behind the selected URL, and how that is known.
+    /// The container that answers at the selected URL, and how that is known.
     pub answering: Option<Answering>,
     /// The engines of the other docker contexts; asked only when this one has no container of the
     /// project and the key was not seen to be accepted, `None` else.
@@ -222,7 +223,7 @@ pub struct Container {
     /// Everything mounted into it, tmpfs included.
     pub mounts: Vec<Mount>,
     /// The targets whose volume its definition names, as after a recreate by Compose: the engine
-    /// then takes even a volume of its own naming for somebody's, and `rm -v` leaves it (moby
+    /// then takes even a volume of its own naming for a named one, and `rm -v` leaves it (moby
     /// `daemon/mounts.go`, `removeMountPoints`).
     #[serde(default)]
     pub volumes_by_name: Vec<String>,
@@ -260,7 +261,7 @@ pub struct Container {
     /// The names of the engine's networks that it is on.
     #[serde(default)]
     pub networks: Vec<String>,
-    /// What its log says; looked at only when something is wrong.
+    /// What its log says; read only when something is wrong.
     pub log: Observation<LogFacts>,
 }
 
@@ -326,7 +327,7 @@ pub struct Mount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MountKind {
-    /// A volume with a name that somebody gave it.
+    /// A volume with a name of its own.
     Named,
     /// A volume with a 64-digit name that the engine made (the label does not tell: docs/facts.md,
     /// docker-anonymous-volume).
@@ -337,7 +338,7 @@ pub enum MountKind {
     Tmpfs,
 }
 
-/// The instance secret where it can stand.
+/// The instance secret, in each place where it can be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretPlaces {
     /// On the command line of the running backend: the one in force.
@@ -348,7 +349,7 @@ pub struct SecretPlaces {
     pub file: Observation<Option<SecretState>>,
 }
 
-/// What stands where an instance secret should.
+/// What is where an instance secret should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretState {
@@ -369,7 +370,7 @@ impl SecretState {
     }
 }
 
-/// The instance name where it can stand. Not a secret.
+/// The instance name, in each place where it can be. Not a secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NamePlaces {
     /// On the command line of the running backend.
@@ -405,7 +406,7 @@ pub enum LoggedRefusal {
     Undecodable,
 }
 
-/// A container of the project that is no backend.
+/// A container of the project that is not a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Companion {
     /// Its name.
@@ -437,12 +438,11 @@ pub struct Published {
     pub container: String,
 }
 
-/// A volume's name as a person reads it: 64 digits that the engine made up are cut short, as Docker
-/// itself does.
+/// A volume's name for display: the 64 digits of an anonymous one are cut short, as Docker itself
+/// does.
 pub fn short_volume(name: &str) -> String {
-    let nameless = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     match name.get(..12) {
-        Some(start) if nameless => format!("{start}…"),
+        Some(start) if is_anonymous_volume(name) => format!("{start}…"),
         _ => name.to_owned(),
     }
 }
@@ -472,19 +472,19 @@ pub struct Volume {
     /// Where its content is.
     #[serde(default)]
     pub backing: VolumeBacking,
-    /// What is in it, where somebody looked: only where something is wrong, or on demand, and never
-    /// where a running backend has it.
+    /// What is in it, where that was checked: only if something is wrong, or on demand, and never
+    /// if a running backend has it.
     #[serde(default)]
     pub content: Observation<VolumeContent>,
 }
 
 impl Volume {
-    /// Whether it was looked into, and holds the credentials or the database of a Convex instance.
+    /// Whether it was read, and holds the credentials or the database of a Convex instance.
     pub fn is_convex(&self) -> bool {
         self.content.seen().is_ok_and(VolumeContent::is_convex)
     }
 
-    /// Whether it was looked into, and holds nothing of Convex.
+    /// Whether it was read, and holds nothing of Convex.
     pub fn is_something_else(&self) -> bool {
         self.content.seen().is_ok_and(|content| !content.is_convex())
     }
@@ -500,7 +500,7 @@ pub struct VolumeContent {
     /// The size of `db.sqlite3` in bytes; `None` where there is none (an instance on SQL has none
     /// either).
     pub database_bytes: Option<u64>,
-    /// How it was looked into, for the reader: its directory on this machine, or a helper
+    /// How it was read, for the reader: its directory on this machine, or a helper
     /// container.
     pub how: String,
 }

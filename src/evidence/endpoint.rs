@@ -22,8 +22,8 @@ pub struct EndpointFacts {
     pub path: String,
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
-    /// Whether somebody listens at each of them, in the same order; only for a name of this machine
-    /// that has several.
+    /// Whether something listens at each of them, in the same order; only for a name of this
+    /// machine that has several.
     #[serde(default)]
     pub connections: Vec<Connection>,
     /// What the CLI's own way of connecting (proxy variables heeded) came to.
@@ -90,7 +90,7 @@ pub struct EndpointFacts {
     pub straight: Option<Straight>,
 }
 
-/// Whether somebody listens at an address.
+/// Whether something listens at an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
     /// The address, without the port.
@@ -110,7 +110,7 @@ pub struct DashboardPage {
     pub page: Observation<Answer>,
 }
 
-/// What a container answers past whatever stands before the URL.
+/// What a container answers past whatever is before the URL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Straight {
     /// Its name.
@@ -127,8 +127,8 @@ impl EndpointFacts {
         self.instance_name.seen().ok()?.instance_name()
     }
 
-    /// The first address of a name of this machine, where nobody listens, and another where
-    /// somebody does: a client that tries only the first does not get there.
+    /// The first address of a name of this machine, where nothing listens, and another where
+    /// something does: a client that tries only the first does not get there.
     pub fn dead_first_address(&self) -> Option<(&str, &str)> {
         let first = self.connections.first().filter(|first| !first.connected)?;
         let other = self.connections.iter().find(|other| other.connected)?;
@@ -300,7 +300,7 @@ impl Answer {
     }
 
     /// Whether a Convex backend answers so to a request whose key did not arrive: none did, or
-    /// another scheme stands in its place (<https://github.com/get-convex/convex-backend>,
+    /// another scheme is in its place (<https://github.com/get-convex/convex-backend>,
     /// `crates/local_backend/src/authentication.rs`). A system key is answered the first, too.
     pub fn lost_key(&self) -> bool {
         let none = self.status == 403 && self.code() == Some("BadDeployKey");
@@ -355,7 +355,7 @@ pub enum Body {
     Dashboard {
         /// `deploymentUrl` in the page's own data.
         deployment_url: Option<String>,
-        /// Whether an admin key stands in it.
+        /// Whether an admin key is in it.
         holds_key: bool,
     },
     /// Another HTML page.

@@ -10,7 +10,7 @@ use crate::secret::Fingerprint;
 /// One admin key that a source defines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyFacts {
-    /// Where it stands.
+    /// Where it is.
     pub source: ValueSource,
     /// Whether it is the one `npx convex` would use.
     pub selected: bool,
@@ -57,7 +57,7 @@ pub enum SecretPlace {
     File {
         /// The container's name.
         container: String,
-        /// The volume or host directory that holds the file; `None` when it lies in the container's
+        /// The volume or host directory that holds the file; `None` when it is in the container's
         /// own layer.
         volume: Option<String>,
     },

@@ -2,7 +2,7 @@
 //!
 //! `collect` fills it, a bundle carries it, the checks read it. Every secret met on the way is
 //! reduced here to a fingerprint and to the answers that were needed of it. Something that could
-//! not be looked at is [`Observation::Unavailable`], which no check can mistake for "seen, and in
+//! not be checked is [`Observation::Unavailable`], which no check can mistake for "seen, and in
 //! order". Something that is not there (no compose file) is `Seen(None)`.
 
 #[cfg(test)]
@@ -30,13 +30,13 @@ pub use key::KeyFacts;
 pub use selection::SelectionFacts;
 pub use surroundings::Surroundings;
 
-/// Something that was looked at, or why it could not be.
+/// Something that was checked, or why it could not be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Observation<T> {
     /// It was seen.
     Seen(T),
-    /// It could not be looked at.
+    /// It could not be checked.
     Unavailable {
         /// Why, in words for the reader.
         reason: String,
@@ -60,7 +60,7 @@ impl<T> Observation<T> {
 
 impl<T> Default for Observation<T> {
     fn default() -> Self {
-        Self::unavailable("not looked at")
+        Self::unavailable("not checked")
     }
 }
 
@@ -113,7 +113,7 @@ pub struct Evidence {
 /// What the caller asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
-    /// `--ephemeral`: a throw-away instance.
+    /// `--ephemeral`: a temporary instance.
     pub ephemeral: bool,
     /// The variable CI is set.
     pub ci: bool,

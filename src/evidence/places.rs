@@ -1,4 +1,4 @@
-//! Where else the key and the secret stand that a rotation would end. Looked for only where a
+//! Where else the key and the secret are that a rotation would end. Looked for only where a
 //! rotation is called for.
 
 use schemars::JsonSchema;

@@ -53,9 +53,9 @@ pub enum SelectionError {
     PackageJsonMissing,
     /// The package.json is no JSON, or cannot be read.
     PackageJsonUnreadable,
-    /// CONVEX_DEPLOYMENT beside the whole pair.
+    /// CONVEX_DEPLOYMENT is set together with URL and key.
     DeploymentBesidePair,
-    /// CONVEX_DEPLOYMENT beside half of the pair.
+    /// CONVEX_DEPLOYMENT is set together with one of URL and key.
     DeploymentBesideHalf,
     /// A deploy key without `|`.
     DeployKeyMalformed,
@@ -129,13 +129,13 @@ pub struct KeyText {
     pub empty: bool,
 }
 
-/// How an assignment stands in its file: what changing it needs, and nothing of its value.
+/// How an assignment is written in its file: what changing it needs, and nothing of its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Written {
     /// The hash of each of its lines ([`crate::report::line_hash`]), the one with the name first.
     /// Only of lines that hold a whole key or no secret: the hash of a password can be guessed at.
     pub hashes: Vec<String>,
-    /// Whether `export` stands before the name.
+    /// Whether `export` is before the name.
     pub export: bool,
     /// Whether a comment follows on its last line.
     pub comment: bool,
@@ -153,7 +153,7 @@ pub struct DefinitionFacts {
     pub wins: bool,
     /// Whether its value is equal to the one that counts.
     pub same_as_winner: bool,
-    /// The text, for variables that are no secret; a password or a key in it is `***`.
+    /// The text, for variables that are not secret; a password or a key in it is `***`.
     pub text: Option<String>,
     /// For variables that hold a key.
     pub key: Option<KeyText>,
@@ -218,7 +218,7 @@ pub enum MisreadingKind {
     EscapedQuote,
     /// The value goes on over several lines.
     SpansLines,
-    /// The line lies inside the quotes of another variable's value, so it assigns nothing.
+    /// The line is inside the quotes of another variable's value, so it assigns nothing.
     Swallowed,
     /// The line assigns nothing: `set K=v`, `./K=v`, `K v`, `K:v`.
     NotAssigned,
@@ -299,7 +299,7 @@ pub struct SelectionFacts {
 }
 
 impl SelectionFacts {
-    /// The definitions of `name`, the one that counts first; empty when nobody defines it.
+    /// The definitions of `name`, the one that counts first; empty when it is not defined.
     pub fn definitions(&self, name: &str) -> &[DefinitionFacts] {
         self.variables
             .iter()

@@ -1,4 +1,4 @@
-//! What somebody chose not to be told of, in `convex-doctor.toml` or beside a line: plain data, so
+//! What the user chose to hide, in `convex-doctor.toml` or next to a line: plain data, so
 //! that a replay judges alike.
 
 use jiff::Timestamp;
@@ -21,11 +21,11 @@ pub struct Suppression {
     /// Where it counts: a file, `file:line`, a container, a volume, a URL or a variable, in every
     /// spelling that it may have; everywhere when empty.
     pub places: Vec<String>,
-    /// The file in which it is written, relative to the project's directory where it lies inside.
+    /// The file in which it is written, relative to the project's directory where it is inside.
     pub file: String,
     /// Its line there, from 1.
     pub line: usize,
-    /// Whether it is a comment beside the line that it is about.
+    /// Whether it is a comment next to the line that it is about.
     pub in_source: bool,
     /// What is wrong with a comment, which then suppresses nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! The project round the deployment: package.json, git, other env files, the machine the doctor
+//! The project around the deployment: package.json, git, other env files, the machine the doctor
 //! runs on.
 
 use schemars::JsonSchema;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Observation;
 use super::places::OtherPlaces;
 
-/// What lies round the project.
+/// What is around the project.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Surroundings {
     /// The project's directory, absolute.
@@ -34,13 +34,13 @@ pub struct Surroundings {
     pub env_files_elsewhere: Vec<EnvFileElsewhere>,
     /// Env files that exist and could not be read as text.
     pub unreadable: Vec<UnreadableFile>,
-    /// The URLs the app is told (CONVEX_URL, NEXT_PUBLIC_CONVEX_URL, VITE_CONVEX_URL, …) in the
-    /// files the CLI reads.
+    /// The URLs the app is configured with (CONVEX_URL, NEXT_PUBLIC_CONVEX_URL, VITE_CONVEX_URL, …)
+    /// in the files the CLI reads.
     pub app_urls: Vec<AppUrl>,
-    /// Where else the key and the secret stand; looked for only where a rotation is called for.
+    /// Where else the key and the secret are; looked for only where a rotation is called for.
     #[serde(default)]
     pub other_places: Option<OtherPlaces>,
-    /// Whether the doctor itself runs in a container.
+    /// Whether convex-doctor itself runs in a container.
     pub in_container: bool,
     /// The numeric user id; `None` on systems without one.
     pub uid: Option<u32>,
@@ -62,7 +62,7 @@ pub enum PackageJson {
     },
 }
 
-/// The git work tree round the project.
+/// The git work tree around the project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Git {
     /// Files among those read that git tracks, relative to the directory.
@@ -113,7 +113,7 @@ pub struct UnreadableFile {
     pub reason: String,
 }
 
-/// A URL that the app is told.
+/// A URL that the app is configured with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppUrl {
     /// The variable.

@@ -69,6 +69,6 @@ pub struct System {
     pub arch: String,
     /// The distribution as `/etc/os-release` names it.
     pub name: Option<String>,
-    /// Whether the doctor itself runs in a container.
+    /// Whether convex-doctor itself runs in a container.
     pub in_container: bool,
 }

@@ -23,7 +23,7 @@ pub fn quoted(value: &str) -> Option<String> {
     }
 }
 
-/// A value that is no secret as [`set`] takes it: without quotes where every reader reads it so.
+/// A value that is not secret as [`set`] takes it: without quotes where every reader reads it so.
 ///
 /// # Errors
 /// No quotes hold it; in words.
@@ -64,7 +64,7 @@ pub fn exported(name: &str, value: &str) -> Option<Exported> {
     Some(Exported { line, fits_a_file })
 }
 
-/// The text with `name` set to `quoted` where its assignment that counts stands, else on a line of
+/// The text with `name` set to `quoted` where its effective assignment is, else on a line of
 /// its own at the end. Other lines, comments and the kind of line ends stay.
 pub fn set(text: &str, name: &str, quoted: &str) -> String {
     let assignments = parse(text);

@@ -1,6 +1,6 @@
 //! One line of a `.gitignore`.
 
-/// The text with `pattern` as its last line; unchanged where that line stands already and no later
+/// The text with `pattern` as its last line; unchanged where that line exists and no later
 /// one takes it back (`!pattern`). Other lines, the kind of line ends and a missing last one stay.
 /// A pattern that begins with `#` or `!` comes with its backslash.
 pub fn ignore(gitignore: Option<&str>, pattern: &str) -> String {

@@ -39,7 +39,7 @@ pub enum Conflict {
         /// Its number.
         line: usize,
     },
-    /// Nothing is known that could stand for a placeholder.
+    /// There is no value for a placeholder.
     Unfilled {
         /// The placeholder, without its braces.
         placeholder: String,
@@ -324,7 +324,7 @@ impl fmt::Display for Diff {
 /// A range of lines in the words of `diff`.
 fn shown(range: Range<usize>) -> String {
     match range.len() {
-        // The line before which nothing stands.
+        // An empty range is placed after the line before it.
         0 => format!("{},0", range.start),
         1 => (range.start + 1).to_string(),
         count => format!("{},{count}", range.start + 1),

@@ -1,4 +1,4 @@
-//! What stands for the placeholders of an edit ([`Edit::new`]): taken from the old line itself, so
+//! The values for the placeholders of an edit ([`Edit::new`]): taken from the old line itself, so
 //! that no report had to hold it.
 
 use crate::admin_key;
@@ -19,7 +19,7 @@ impl<'t> EnvText<'t> {
         Self { text, assignments: parse(text) }
     }
 
-    /// What stands for `placeholder` on the line of `edit`; `None` where nothing does.
+    /// The value of `placeholder` on the line of `edit`, if there is one.
     pub fn fill(&self, edit: &Edit, placeholder: &str) -> Option<String> {
         let line = self.text.lines().nth(edit.line.checked_sub(1)?)?;
         if placeholder == "line" {

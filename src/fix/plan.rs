@@ -186,24 +186,10 @@ fn refused(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String
     })
 }
 
-/// Why this is only done when it is named; `None` where it may be done unasked.
+/// Why this is only done when it is named; `None` if it may be done unasked.
 fn must_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
-    let command = format!("to apply it: `convex-doctor fix {} --apply`", finding.id);
-    if remedy.safety == Safety::Destructive {
-        return Some(format!("this fix ends something that works now; {command}"));
-    }
-    if let FixPolicy::Named(why) = finding.fix {
-        return Some(format!("{why}; {command}"));
-    }
-    if finding.certainty == Certainty::Possible {
-        return Some(format!("this is only a possible cause; {command}"));
-    }
-    if finding.level == Level::Info
-        || finding.level == Level::Warning && remedy.safety != Safety::Safe
-    {
-        return Some(format!("nothing is broken by it; {command}"));
-    }
-    None
+    let why = finding.fixed_only_if_named(remedy)?;
+    Some(format!("{why}; to apply it: `convex-doctor fix {} --apply`", finding.id))
 }
 
 fn goal(finding: &Finding) -> Goal {

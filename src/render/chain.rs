@@ -47,7 +47,7 @@ pub(super) fn paint(state: LinkState, text: &str) -> String {
     }
 }
 
-/// What a link stands at, as one sign.
+/// The state of a link as one sign.
 pub(super) fn sign(state: LinkState) -> &'static str {
     match state {
         LinkState::Holds => "✓",
@@ -56,7 +56,7 @@ pub(super) fn sign(state: LinkState) -> &'static str {
     }
 }
 
-/// The chain as a Mermaid flow chart: a dotted arrow is a link that was not seen, a crossed one a
+/// The chain as a Mermaid flow chart: a dotted arrow is a link that was not checked, a crossed one a
 /// link that is broken.
 pub(super) fn mermaid(links: &[Link]) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -90,7 +90,7 @@ pub(super) fn mermaid(links: &[Link]) -> String {
 }
 
 /// Text inside a Mermaid label: everything that could mean something to Mermaid, HTML or the fence
-/// stands as a character code.
+/// becomes a character code.
 fn label(text: &str) -> String {
     let mut out = String::new();
     for c in sanitize(text).chars() {

@@ -1,4 +1,4 @@
-//! `explain`: what a finding means, or the answer to a question, from the Markdown text beside its
+//! `explain`: what a finding means, or the answer to a question, from the Markdown text next to its
 //! check or in `topics`.
 
 use std::fmt::Write as _;
@@ -100,7 +100,7 @@ impl Page {
         self.headed = true;
     }
 
-    /// A blank line, unless there is one already or a heading stands right above.
+    /// A blank line, unless there is one already or a heading is right above.
     fn gap(&mut self) {
         if !self.headed && !self.out.ends_with("\n\n") {
             self.out.push('\n');

@@ -57,7 +57,7 @@ fn unseen(report: &Report) -> Option<String> {
     reasons.dedup();
     let checks = if count == 1 { "check" } else { "checks" };
     (count > 0)
-        .then(|| format!("Not seen: {count} {checks} without a verdict ({})", reasons.join("; ")))
+        .then(|| format!("Not checked: {count} {checks} could not run ({})", reasons.join("; ")))
 }
 
 fn entry(

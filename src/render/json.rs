@@ -29,7 +29,7 @@ pub struct Document<'a> {
     passed: &'a [String],
     /// Ids that could not be judged, and why.
     unknown: &'a [UnknownCheck],
-    /// What was not shown because somebody chose so.
+    /// What was suppressed.
     suppressed: &'a [Suppressed],
     /// The rules of the ids met.
     rules: Vec<RuleText>,

@@ -37,7 +37,7 @@ pub fn render(report: &Report, fail_from: Option<Level>) -> String {
     for unknown in &report.unknown {
         if !done.contains(&unknown.id.as_str()) {
             done.push(&unknown.id);
-            suite.add_test_case(skipped(&unknown.id, &format!("not seen: {}", unknown.reason)));
+            suite.add_test_case(skipped(&unknown.id, &format!("not checked: {}", unknown.reason)));
         }
     }
     for id in &report.passed {

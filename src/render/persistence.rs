@@ -10,25 +10,30 @@ use super::text::wrap;
 use crate::report::{Fate, Foresight, Operation};
 use crate::secret::sanitize_lines as sanitize;
 
-/// The table for a terminal of `width` columns: operations that come to the same, and for the same
-/// reason, stand together.
+/// The table for a terminal of `width` columns, worst outcome first. Commands are never wrapped.
 pub fn table(operations: &[Operation], width: usize) -> String {
     let mut out = String::new();
     if operations.is_empty() {
-        out.push_str("No backend was seen, neither in a compose file nor on the engine: there is nothing to predict.\n");
+        out.push_str(
+            "No backend was found, neither in a compose file nor in Docker: nothing to predict.\n",
+        );
         return out;
     }
     for (index, group) in groups(operations).into_iter().enumerate() {
         if index > 0 {
             out.push('\n');
         }
-        let _infallible =
-            writeln!(out, "keys {}, data {}", word(group[0].keys), word(group[0].data));
+        let _infallible = writeln!(out, "{}", outcome(group[0].keys, group[0].data));
         let mut rest = group.as_slice();
         while let Some(first) = rest.first() {
             let same = rest.iter().take_while(|one| one.why == first.why).count();
             for one in &rest[..same] {
-                hanging(&mut out, "  ", "      ", &one.command, width);
+                let (command, condition) = one.command.split_once(" # ").unzip();
+                let command = sanitize(command.unwrap_or(&one.command));
+                let _infallible = writeln!(out, "  {command}");
+                if let Some(condition) = condition {
+                    hanging(&mut out, "    (", "     ", &format!("{condition})"), width);
+                }
             }
             let mut why = String::new();
             hanging(&mut why, "    ", "    ", &first.why, width);
@@ -41,7 +46,7 @@ pub fn table(operations: &[Operation], width: usize) -> String {
     out
 }
 
-/// By what they come to, what is kept first; within, those with the same reason next to each other.
+/// By outcome, the worst first; within a group, those with the same reason next to each other.
 fn groups(operations: &[Operation]) -> Vec<Vec<&Operation>> {
     let mut groups: Vec<Vec<&Operation>> = Vec::new();
     for one in operations {
@@ -55,30 +60,46 @@ fn groups(operations: &[Operation]) -> Vec<Vec<&Operation>> {
         }
     }
     groups.sort_by_key(|group| {
-        let (keys, data) = (group[0].keys as u8, group[0].data as u8);
-        (keys.max(data), keys, data)
+        let (keys, data) = (rank(group[0].keys), rank(group[0].data));
+        (keys.min(data), keys, data)
     });
     groups
 }
 
-fn word(fate: Fate) -> String {
+/// The order of the groups.
+fn rank(fate: Fate) -> u8 {
     match fate {
-        Fate::Kept => "kept".green().to_string(),
-        Fate::Recoverable => "recoverable".yellow().to_string(),
-        Fate::Lost => "LOST".red().bold().to_string(),
-        Fate::Unknown => "unknown".cyan().to_string(),
+        Fate::Lost => 0,
+        Fate::Recoverable => 1,
+        Fate::Unknown => 2,
+        Fate::Kept => 3,
+    }
+}
+
+/// What becomes of both, in one line.
+fn outcome(keys: Fate, data: Fate) -> String {
+    let word = |fate: Fate| match fate {
+        Fate::Lost => "Deleted".red().bold().to_string(),
+        Fate::Recoverable => "Left behind, recoverable".yellow().bold().to_string(),
+        Fate::Unknown => "Could not tell".cyan().bold().to_string(),
+        Fate::Kept => "Kept".green().bold().to_string(),
+    };
+    match (rank(keys), rank(data)) {
+        (of_keys, of_data) if of_keys == of_data => format!("{}: keys and data", word(keys)),
+        (of_keys, of_data) if of_keys < of_data => {
+            format!("{}: keys. {}: data", word(keys), word(data))
+        }
+        _ => format!("{}: data. {}: keys", word(data), word(keys)),
     }
 }
 
 /// The answer to `--before`.
 pub fn foresight(foresight: &Foresight, width: usize) -> String {
-    let mut out = String::new();
-    hanging(&mut out, "", "  ", &foresight.command, width);
-    let _infallible =
-        writeln!(out, "  keys {}, data {}", word(foresight.keys), word(foresight.data));
+    let mut out = format!("{}\n", sanitize(&foresight.command));
+    let _infallible = writeln!(out, "  {}", outcome(foresight.keys, foresight.data));
     hanging(&mut out, "  ", "  ", &foresight.why, width);
     if !foresight.deletes.is_empty() {
-        hanging(&mut out, "  deletes ", "          ", &foresight.deletes.join(", "), width);
+        hanging(&mut out, "  deletes: ", "           ", &foresight.deletes.join(", "), width);
     }
     for note in &foresight.notes {
         hanging(&mut out, "  note: ", "        ", note, width);
@@ -151,26 +172,35 @@ mod tests {
     }
 
     #[test]
-    fn equal_outcomes_stand_together_and_every_line_fits() {
-        use Fate::{Kept, Lost, Recoverable};
+    fn the_worst_is_first_and_no_command_is_wrapped() {
+        use Fate::{Kept, Lost, Recoverable, Unknown};
         let long = format!("docker compose -f {} up -d", "some/very/long/path.yml ".repeat(5));
         let operations = [
-            operation("down -v", Lost, Lost, "deleted"),
             operation("restart", Kept, Kept, "stays"),
+            operation("prune", Unknown, Unknown, "version"),
+            operation("up -p other", Recoverable, Recoverable, "left"),
+            operation("down -v", Lost, Lost, "deleted"),
             operation("down", Recoverable, Lost, "memory"),
             operation(&long, Kept, Kept, "another reason | `with` <marks>"),
-            operation("up", Kept, Kept, "stays"),
+            operation("up # after an edit", Kept, Kept, "stays"),
         ];
         let text = anstream::adapter::strip_str(&table(&operations, 80)).to_string();
-        let order: Vec<_> = ["restart", "up\n", "-f some", "memory", "deleted"]
+        let parts = [
+            "Deleted: keys and data\n  down -v\n    deleted\n",
+            "Deleted: data. Left behind, recoverable: keys\n  down\n",
+            "Left behind, recoverable: keys and data\n",
+            "Could not tell: keys and data\n",
+            "Kept: keys and data\n  restart\n  up\n    (after an edit)\n    stays\n",
+            long.as_str(),
+        ];
+        let order: Vec<_> = parts
             .iter()
             .map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")))
             .collect();
         assert!(order.is_sorted(), "{text}");
         assert_eq!(text.matches("stays").count(), 1, "{text}");
-        assert!(text.lines().all(|line| line.width() <= 80), "{text}");
         let page = markdown(&operations);
-        assert_eq!(page.lines().count(), 7);
+        assert_eq!(page.lines().count(), 9);
         assert!(page.contains("another reason \\| \\`with\\` &lt;marks&gt;"), "{page}");
         assert!(table(&[], 80).contains("nothing to predict"));
     }

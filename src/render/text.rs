@@ -198,7 +198,7 @@ impl Page {
 
     fn heading(&mut self, number: usize, finding: &Finding) {
         let start = format!("{number} {}: ", finding.level);
-        let title = self.clean(&short_volumes(&sentence(&finding.title)));
+        let title = self.clean(&sentence(&finding.title));
         let certainty = words::certainty(finding.certainty);
         let room = self.width().saturating_sub(start.width() + certainty.len() + 2);
         for (index, text) in wrap(title.trim_end_matches('.'), room).iter().enumerate() {
@@ -224,7 +224,7 @@ impl Page {
     fn finding(&mut self, number: usize, finding: &Finding, extent: Extent, report: &Report) {
         self.gap();
         self.heading(number, finding);
-        self.paragraph("  ", &short_volumes(&finding.detail));
+        self.paragraph("  ", &finding.detail.with_volumes(short_volume));
         let whole = extent == Extent::Whole;
         for location in finding.locations.iter().filter(|_| whole) {
             let excerpt = super::excerpt::of_location(location, self.width().saturating_sub(2));
@@ -235,7 +235,7 @@ impl Page {
         for proof in finding.evidence.iter().filter(|proof| whole || proof.essential) {
             let source = sanitize(&proof.source);
             let source = if source.is_empty() { source } else { format!(" ({source})") };
-            self.hanging("  - ", &short_volumes(&format!("{}{source}", proof.text)));
+            self.hanging("  - ", &format!("{}{source}", proof.text.with_volumes(short_volume)));
         }
         match extent {
             Extent::First => {
@@ -244,7 +244,7 @@ impl Page {
             }
             Extent::Other => {
                 if let Some(remedy) = finding.remedies.first() {
-                    self.hanging("  Fix: ", &words::lower(&title(remedy)));
+                    self.way("Fix", &words::lower(&title(remedy)));
                 }
             }
             Extent::Whole => self.all_fixes(finding),
@@ -268,10 +268,10 @@ impl Page {
             self.numbered(&steps);
             self.cost(first, caution);
         } else if commands.is_empty() {
-            self.hanging("  Fix: ", &words::lower(&title(first)));
+            self.way("Fix", &words::lower(&title(first)));
         } else {
             self.line("");
-            self.hanging("  Fix: ", &words::lower(&title(first)));
+            self.way("Fix", &words::lower(&title(first)));
             self.cost_before(first);
             self.commands(&commands);
             self.cost(first, caution);
@@ -281,7 +281,7 @@ impl Page {
         }
         let other = finding.remedies.iter().skip(1).find(|one| one.order == Order::Alternative);
         if let Some(other) = other {
-            self.hanging("  Or: ", &words::lower(&title(other)));
+            self.way("Or", &words::lower(&title(other)));
         }
     }
 
@@ -290,24 +290,19 @@ impl Page {
         let mut number = 0;
         let steps = finding.remedies.iter().filter(|one| one.order == Order::Step).count();
         for (index, remedy) in finding.remedies.iter().enumerate() {
-            let mark = match remedy.order {
+            match remedy.order {
                 Order::Step if steps > 1 => {
                     if number == 0 {
                         self.line("  Fix, in this order:");
                     }
                     number += 1;
-                    format!("  {number}. ")
+                    self.hanging(&format!("  {number}. "), &sentence(&title(remedy)));
                 }
-                Order::Alternative if index > 0 => "  Or: ".to_owned(),
-                Order::Step | Order::Alternative => "  Fix: ".to_owned(),
-            };
-            let text = title(remedy);
-            let text = if number > 0 && remedy.order == Order::Step {
-                sentence(&text)
-            } else {
-                words::lower(&text)
-            };
-            self.hanging(&mark, &text);
+                Order::Alternative if index > 0 => self.way("Or", &words::lower(&title(remedy))),
+                Order::Step | Order::Alternative => {
+                    self.way("Fix", &words::lower(&title(remedy)));
+                }
+            }
             self.cost_before(remedy);
             for command in commands(finding, remedy) {
                 self.command(&command);
@@ -318,8 +313,8 @@ impl Page {
                 for place in &errand.places {
                     self.hanging("    - ", place);
                 }
-                for command in &errand.commands {
-                    self.command(&command.to_string());
+                for command in words::written(&errand.commands) {
+                    self.command(&command);
                 }
             }
         }
@@ -332,14 +327,15 @@ impl Page {
             match finding.remedies.first() {
                 Some(remedy) => {
                     let text = format!("{} ({})", words::lower(&title(remedy)), finding.id);
-                    self.hanging("  Fix: ", &text);
+                    self.way("Fix", &text);
                 }
                 None => {
                     self.line(&format!("  More: convex-doctor explain {}", finding.id));
                 }
             }
             for proof in finding.evidence.iter().filter(|proof| proof.essential) {
-                self.hanging("  - ", &short_volumes(&format!("{} ({})", proof.text, proof.source)));
+                let text = proof.text.with_volumes(short_volume);
+                self.hanging("  - ", &format!("{text} ({})", proof.source));
             }
         }
         let steps: Vec<Numbered> = report
@@ -360,7 +356,7 @@ impl Page {
 
     /// One way out that is not a finding's.
     fn fix(&mut self, title: &str, command: Option<&String>) {
-        self.hanging("  Fix: ", title);
+        self.way("Fix", title);
         if let Some(command) = command {
             self.commands(std::slice::from_ref(command));
         }
@@ -536,15 +532,15 @@ impl Page {
         if has_print {
             parts.push("8-digit codes are fingerprints".to_owned());
         }
-        parts.push(format!(
-            "{}.{:02} s",
-            summary.elapsed_ms / 1000,
-            summary.elapsed_ms % 1000 / 10
-        ));
         if verbose {
             self.gap();
         }
         let between = if self.screen.ascii { " | " } else { " · " };
+        let (seconds, rest) = (summary.elapsed_ms / 1000, summary.elapsed_ms % 1000 / 10);
+        // The time does not get a line of its own.
+        if let Some(last) = parts.last_mut() {
+            let _infallible = write!(last, "{between}{seconds}.{rest:02} s");
+        }
         for line in flow(&parts, between, self.width()) {
             self.line(&line.dimmed().to_string());
         }
@@ -557,6 +553,17 @@ impl Page {
         let text = self.clean(text);
         for line in wrap(&text, self.width().saturating_sub(indent.width())) {
             self.line(&format!("{indent}{line}"));
+        }
+    }
+
+    /// A way to fix it, behind its word. Its other lines stay left of the column of commands.
+    fn way(&mut self, word: &str, text: &str) {
+        let mark = format!("  {word}: ");
+        let text = self.clean(text);
+        let (first, rest) = (self.width() - mark.width(), self.width() - 4);
+        for (index, line) in words::wrap_after(&text, first, rest).iter().enumerate() {
+            let start = if index == 0 { &mark } else { "    " };
+            self.line(&format!("{start}{line}"));
         }
     }
 
@@ -598,7 +605,7 @@ fn steps(finding: &Finding, before: Option<&NextStep>) -> Vec<Numbered> {
         if remedy.errands.len() <= MOST_ERRANDS {
             steps.extend(remedy.errands.iter().map(|errand| Numbered {
                 title: errand.title.clone(),
-                commands: errand.commands.iter().map(ToString::to_string).collect(),
+                commands: words::written(&errand.commands),
             }));
         }
     }
@@ -642,7 +649,7 @@ fn commands(finding: &Finding, remedy: &Remedy) -> Vec<String> {
     if is_offered(remedy) {
         return vec![format!("convex-doctor fix {} --apply", finding.id)];
     }
-    remedy.commands.iter().map(ToString::to_string).collect()
+    words::written(&remedy.commands)
 }
 
 /// What has no block of its own, by level; what is folded under a cause is not counted.
@@ -661,15 +668,4 @@ fn also_found(report: &Report, shown: &[&Finding]) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, level)| words::count(count, level))
         .collect()
-}
-
-/// Names of 64 digits that the engine made up, as Docker itself shortens them; what is to be typed
-/// has them whole.
-fn short_volumes(text: &str) -> String {
-    let shortened = |word: &str| {
-        let digits = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        let short = short_volume(digits);
-        if short == digits { word.to_owned() } else { format!("{short}{}", &word[digits.len()..]) }
-    };
-    text.split(' ').map(shortened).collect::<Vec<_>>().join(" ")
 }

@@ -41,6 +41,11 @@ pub(super) fn count(number: usize, level: Level) -> String {
     }
 }
 
+/// Commands as they are typed.
+pub(super) fn written(commands: &[impl ToString]) -> Vec<String> {
+    commands.iter().map(ToString::to_string).collect()
+}
+
 /// With a capital first letter, unless the first word is a name in code's spelling (`npx`,
 /// `CONVEX_…`, a host).
 pub(super) fn sentence(title: &str) -> String {
@@ -68,11 +73,17 @@ pub(super) fn lower(title: &str) -> String {
 /// Breaks `text` at spaces into lines of at most `width` columns; a longer word stays whole. Line
 /// ends in it stay.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    wrap_after(text, width, width)
+}
+
+/// The same for a text whose first line has `first` columns.
+pub(super) fn wrap_after(text: &str, first: usize, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let mut line = String::new();
         for word in paragraph.split(' ') {
-            if !line.is_empty() && line.width() + 1 + word.width() > width {
+            let room = if lines.is_empty() { first } else { width };
+            if !line.is_empty() && line.width() + 1 + word.width() > room {
                 lines.push(std::mem::take(&mut line));
             } else if !line.is_empty() {
                 line.push(' ');
@@ -111,6 +122,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("a verylongwordindeed b", 6), ["a", "verylongwordindeed", "b"]);
         assert_eq!(wrap("", 10), [""]);
+        assert_eq!(wrap_after("one two three four", 4, 10), ["one", "two three", "four"]);
     }
 
     #[test]

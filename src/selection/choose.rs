@@ -25,7 +25,7 @@ use crate::secret::Secret;
 const MOST_DEFINITIONS: usize = 64;
 /// A run of so many letters and digits was not chosen by a person, and cannot be guessed.
 const LEAST_RUN: usize = 24;
-/// As many near misses help nobody.
+/// More near misses than this do not help.
 const MOST_NEAR_MISSES: usize = 50;
 
 /// The text of a file that was read, with its path as typed.
@@ -141,7 +141,7 @@ pub struct NearMiss {
 pub struct AdminKey {
     /// As dotenv or the environment gives it.
     pub as_read: Secret,
-    /// As it arrives in the header: `fetch` cuts blanks and line ends behind it.
+    /// As it arrives in the header: `fetch` cuts spaces and line ends behind it.
     pub as_sent: Secret,
     /// Where it is written.
     pub source: ValueSource,
@@ -187,7 +187,7 @@ impl Selection {
 
 /// Applies the CLI's order to `sources`.
 pub fn select(sources: &Sources) -> Selection {
-    let world = World::read(sources);
+    let world = LayeredSources::read(sources);
     let outcome = world.outcome(sources);
     let by_flags = sources.flags.url.is_some() && sources.flags.admin_key.is_some();
     let ignored_flag = match &sources.flags {
@@ -232,7 +232,7 @@ pub(super) fn sent(key: &str) -> &str {
 }
 
 /// The sources as read, those that count apart from those that are ignored.
-struct World<'a> {
+struct LayeredSources<'a> {
     process_env: &'a [(String, String)],
     /// In order of precedence.
     files: Vec<ReadFile<'a>>,
@@ -247,7 +247,7 @@ struct ReadFile<'a> {
     read: Vec<Assignment>,
 }
 
-struct Outcome {
+struct SelectionOutcome {
     kind: SelectionKind,
     error: Option<SelectionError>,
     message: Option<String>,
@@ -255,7 +255,7 @@ struct Outcome {
     pair_despite_error: bool,
 }
 
-impl Outcome {
+impl SelectionOutcome {
     fn of(kind: SelectionKind, message: Option<&str>) -> Self {
         let message = message.map(str::to_owned);
         Self { kind, error: None, message, cli_says: None, pair_despite_error: false }
@@ -273,7 +273,7 @@ impl Outcome {
     }
 }
 
-impl<'a> World<'a> {
+impl<'a> LayeredSources<'a> {
     fn read(sources: &'a Sources) -> Self {
         let env_file = sources.env_file.as_ref();
         let files = [
@@ -323,12 +323,12 @@ impl<'a> World<'a> {
         value.filter(|value| !value.is_empty())
     }
 
-    fn outcome(&self, sources: &Sources) -> Outcome {
+    fn outcome(&self, sources: &Sources) -> SelectionOutcome {
         if let Some((name, None)) = &sources.env_file {
             // Node itself takes the option, before the CLI runs at all.
-            return Outcome {
+            return SelectionOutcome {
                 message: Some("env file not found".to_owned()),
-                ..Outcome::refused(
+                ..SelectionOutcome::refused(
                     SelectionError::EnvFileMissing,
                     format!("node: {name}: not found"),
                 )
@@ -352,34 +352,36 @@ impl<'a> World<'a> {
                 None,
             ),
         };
-        Outcome {
+        SelectionOutcome {
             error: Some(error),
             cli_says: cli_says.map(str::to_owned),
             pair_despite_error: chosen.kind == SelectionKind::SelfHosted,
-            ..Outcome::of(SelectionKind::Error, Some(message))
+            ..SelectionOutcome::of(SelectionKind::Error, Some(message))
         }
     }
 
     /// The selection proper: flags, deploy key, pair, deployment.
-    fn chosen(&self, sources: &Sources) -> Outcome {
+    fn chosen(&self, sources: &Sources) -> SelectionOutcome {
         if sources.flags.url.is_some() && sources.flags.admin_key.is_some() {
-            return Outcome::of(SelectionKind::SelfHosted, None);
+            return SelectionOutcome::of(SelectionKind::SelfHosted, None);
         }
         if let Some(outcome) = self.by_deploy_key() {
             return outcome;
         }
         let deployment = self.get(DEPLOYMENT);
         match (self.get(URL), self.get(ADMIN_KEY), deployment) {
-            (Some(_), Some(_), None) => return Outcome::of(SelectionKind::SelfHosted, None),
+            (Some(_), Some(_), None) => {
+                return SelectionOutcome::of(SelectionKind::SelfHosted, None);
+            }
             (Some(_), Some(_), Some(_)) => {
-                return Outcome::refused(
+                return SelectionOutcome::refused(
                     SelectionError::DeploymentBesidePair,
                     format!("{DEPLOYMENT} must not be set when {URL} and {ADMIN_KEY} are set"),
                 );
             }
             (None, None, _) | (_, _, None) => {}
             _ => {
-                return Outcome::refused(
+                return SelectionOutcome::refused(
                     SelectionError::DeploymentBesideHalf,
                     format!("{URL} and {ADMIN_KEY} must not be set when {DEPLOYMENT} is set"),
                 );
@@ -390,14 +392,14 @@ impl<'a> World<'a> {
             None => self.by_build_environment(),
         };
         known.unwrap_or_else(|| match &sources.env_file {
-            Some((name, _)) => Outcome::refused(
+            Some((name, _)) => SelectionOutcome::refused(
                 SelectionError::EnvFileWithoutDeployment,
                 format!(
                     "env file `{name}` did not contain environment variables for a Convex deployment. \
                      Expected `{DEPLOY_KEY}`, `{DEPLOYMENT}`, or both `{URL}` and `{ADMIN_KEY}` to be set."
                 ),
             ),
-            None => Outcome::of(
+            None => SelectionOutcome::of(
                 SelectionKind::None,
                 Some("the CLI leaves self-hosted mode: anonymous or login flow"),
             ),
@@ -405,7 +407,7 @@ impl<'a> World<'a> {
     }
 
     /// CONVEX_DEPLOY_KEY beats the pair, and its two sentinels.
-    fn by_deploy_key(&self) -> Option<Outcome> {
+    fn by_deploy_key(&self) -> Option<SelectionOutcome> {
         let (name, key) = [DEPLOY_KEY, DEPLOYMENT_TOKEN]
             .into_iter()
             .find_map(|name| Some((name, self.get(name)?)))?;
@@ -418,10 +420,10 @@ impl<'a> World<'a> {
             .filter(|said| !said.is_empty())
             .filter(|said| !said.contains(['\n', '\r', '\u{2028}', '\u{2029}']));
         if let Some(said) = sentinel {
-            return Some(Outcome::refused(SelectionError::DeployKeyMissing, said));
+            return Some(SelectionOutcome::refused(SelectionError::DeployKeyMissing, said));
         }
         if !key.contains('|') {
-            return Some(Outcome::refused(
+            return Some(SelectionOutcome::refused(
                 SelectionError::DeployKeyMalformed,
                 format!(
                     "Please set {DEPLOY_KEY} to a new key which you can find on your Convex dashboard."
@@ -429,27 +431,31 @@ impl<'a> World<'a> {
             ));
         }
         let message = format!("{name} is set: the CLI goes to Convex Cloud, whatever else is set");
-        Some(Outcome::of(SelectionKind::CloudDeployKey, Some(&message)))
+        Some(SelectionOutcome::of(SelectionKind::CloudDeployKey, Some(&message)))
     }
 
     /// CONVEX_DEPLOYMENT; nothing when anonymous deployments are turned off.
-    fn by_deployment(&self, deployment: &str) -> Option<Outcome> {
+    fn by_deployment(&self, deployment: &str) -> Option<SelectionOutcome> {
         let name = deployment.rsplit(':').next().unwrap_or(deployment);
         if name.starts_with("anonymous-") {
             let allowed = self.of_environment("CONVEX_ALLOW_ANONYMOUS") != Some("false");
-            return allowed
-                .then(|| Outcome::of(SelectionKind::Local, Some("an anonymous local deployment")));
+            return allowed.then(|| {
+                SelectionOutcome::of(SelectionKind::Local, Some("an anonymous local deployment"))
+            });
         }
         let kind = deployment.split(':').next().unwrap_or_default();
         Some(if matches!(kind, "local" | "anonymous") {
-            Outcome::of(SelectionKind::Local, Some("a local deployment"))
+            SelectionOutcome::of(SelectionKind::Local, Some("a local deployment"))
         } else {
-            Outcome::of(SelectionKind::CloudDeployment, Some("a deployment of Convex Cloud"))
+            SelectionOutcome::of(
+                SelectionKind::CloudDeployment,
+                Some("a deployment of Convex Cloud"),
+            )
         })
     }
 
     /// The CLI refuses to guess where a build runs unattended.
-    fn by_build_environment(&self) -> Option<Outcome> {
+    fn by_build_environment(&self) -> Option<SelectionOutcome> {
         let platform = [
             ("VERCEL", "Vercel"),
             ("NETLIFY", "Netlify"),
@@ -459,7 +465,7 @@ impl<'a> World<'a> {
         .into_iter()
         .find(|(name, _)| self.of_environment(name).is_some_and(|value| !value.is_empty()))?
         .1;
-        Some(Outcome::refused(
+        Some(SelectionOutcome::refused(
             SelectionError::BuildEnvironment,
             format!(
                 "{platform} build environment detected but no Convex deployment configuration found.\n\
@@ -600,8 +606,8 @@ fn written(text: &str, assignment: &Assignment, name: &str) -> Option<Written> {
     let rest = &text[span.end..];
     let end = span.end + rest.find('\n').map_or(rest.len(), |at| at + 1);
     let lines: Vec<&str> = text[start..end].lines().collect();
-    // Behind a lone carriage return, or with `export` on a line of its own, nobody else would count
-    // the lines alike.
+    // Behind a lone carriage return, or with `export` on a line of its own, no other reader would
+    // count the lines alike.
     let odd = lines.iter().any(|line| line.contains('\r'))
         || lines.len() != assignment.end_line + 1 - assignment.line
         || lines.first().is_some_and(|line| line.starts_with('\u{feff}'));

@@ -12,16 +12,16 @@ use crate::evidence::selection::Written;
 use crate::report::line_hash;
 use crate::secret::Secret;
 
-/// What may stand before the name of a variable that is meant to be set: commands of shells, marks
+/// What may be before the name of a variable that is meant to be set: commands of shells, marks
 /// of lists, a path.
 const BEFORE: &[&str] =
     &["", "export", "set", "setx", "setenv", "./", "$env:", "$Env:", "$ENV:", "-"];
 
 /// What a line was meant to say.
 pub struct Meant<'t> {
-    /// The value, free of quotes, blanks and `$`.
+    /// The value, free of quotes, spaces and `$`.
     pub value: &'t str,
-    /// Whether `export` stands before the name.
+    /// Whether `export` is before the name.
     pub export: bool,
     /// The comment at its end.
     pub comment: Option<&'t str>,
@@ -44,7 +44,7 @@ pub fn meant(line: &str) -> Option<Meant<'_>> {
     let bare = after.trim_start_matches(is_space);
     let rest = bare.trim_start_matches('=');
     let rest = if rest == bare { bare.strip_prefix(':').unwrap_or(bare) } else { rest };
-    // `NAME value` needs the blank.
+    // `NAME value` needs the space.
     if rest == after {
         return None;
     }

@@ -1,16 +1,6 @@
-//! The names of the variables: which the CLI reads, which are slips of the pen, and which values
-//! are secret.
+//! The variables: which the CLI reads, which names are typing errors, and which values are secret.
 
-/// The URL of the pair.
-pub const URL: &str = "CONVEX_SELF_HOSTED_URL";
-/// The key of the pair.
-pub const ADMIN_KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
-/// The cloud's or the local deployment.
-pub const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
-/// The cloud's key, which beats everything else in the environment.
-pub const DEPLOY_KEY: &str = "CONVEX_DEPLOY_KEY";
-/// An alias of [`DEPLOY_KEY`], which is asked first.
-pub const DEPLOYMENT_TOKEN: &str = "CONVEX_DEPLOYMENT_TOKEN";
+pub use crate::names::{ADMIN_KEY, DEPLOY_KEY, DEPLOYMENT, DEPLOYMENT_TOKEN, URL};
 
 /// The variables that select a deployment.
 pub const SELECTING: [&str; 5] = [URL, ADMIN_KEY, DEPLOYMENT, DEPLOY_KEY, DEPLOYMENT_TOKEN];
@@ -26,8 +16,8 @@ pub fn holds_key(name: &str) -> bool {
     matches!(name, ADMIN_KEY | DEPLOY_KEY | DEPLOYMENT_TOKEN)
 }
 
-/// The parts of a text that is no key by its name which are secret all the same: a password before
-/// `@`, what stands behind `|` (URL and key swapped), long runs of hex digits.
+/// The parts of a text that is not a key by its name which are secret all the same: a password
+/// before `@`, what follows `|` (URL and key swapped), long runs of hex digits.
 pub(super) fn secret_parts(text: &str) -> Vec<std::ops::Range<usize>> {
     const SHORTEST_KEY: usize = 32;
     let mut parts = Vec::new();

@@ -2,6 +2,7 @@
 //! whole text, re-read by hand.
 //!
 //! The expression is
+//!
 //! ``/(?:^|^)\s*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?\s*(?:#.*)?(?:$|$)/mg``
 //! with the flags of JavaScript. A backtracking engine needs quadratic time for a file of quotes;
 //! the expression has few enough ways to go that each can be decided in one pass over the text:
@@ -13,7 +14,7 @@
 //!   else at the last quote *with* one before it where the tail fits, else it is not a quoted
 //!   value.
 //!
-//! This is no reader of Compose's `.env` files, which follow other rules.
+//! This does not read Compose's `.env` files, which follow other rules.
 
 use std::ops::Range;
 
@@ -49,7 +50,7 @@ pub enum Quote {
 pub enum Comment {
     /// There is none on the value's last line.
     None,
-    /// A blank or a closing quote stands before it: a comment by everybody's reading.
+    /// A space or a closing quote is before it: a comment for every reader.
     Apart,
     /// It follows an unquoted value directly (`a#b`): Node drops the rest, others keep it.
     Glued,
@@ -77,7 +78,7 @@ pub struct Assignment {
 /// Every assignment of `text`, in order; of several for one name the last one counts.
 pub fn parse(text: &str) -> Vec<Assignment> {
     let lines = normalized(text);
-    let mut reader = Reader { text: &lines, quotes: Default::default() };
+    let mut reader = DotenvReader { text: &lines, quotes: Default::default() };
     let mut walk = Walk { text: text.as_bytes(), original: 0, normalized: 0, line: 1 };
     let mut found = Vec::new();
     let mut from = 0;
@@ -85,7 +86,7 @@ pub fn parse(text: &str) -> Vec<Assignment> {
         from = matched.end;
         walk.to(matched.start);
         let start = walk.original;
-        // `export` may stand on a line of its own above the name.
+        // `export` may be on a line of its own above the name.
         walk.to(matched.name.start);
         let name_line = walk.line;
         walk.to(matched.value.end.max(matched.name.end));
@@ -181,7 +182,7 @@ struct Match {
     comment: Comment,
 }
 
-struct Reader<'a> {
+struct DotenvReader<'a> {
     text: &'a str,
     quotes: [Cursor; 3],
 }
@@ -199,12 +200,12 @@ struct Cursor {
     escaped: Option<usize>,
 }
 
-impl Reader<'_> {
+impl DotenvReader<'_> {
     /// The first match that starts at or behind `from`.
     fn next(&mut self, from: usize) -> Option<Match> {
         let mut start = self.line_start(from)?;
         loop {
-            // Whatever start of a line lies in this run of blanks, the name comes behind it.
+            // Whatever start of a line is in this run of spaces, the name comes behind it.
             let token = self.skip(start, is_space);
             if token == self.text.len() {
                 return None;
@@ -339,7 +340,7 @@ impl Reader<'_> {
         if self.text[token..].starts_with('#') {
             return Some(self.skip(token, |c| !ends_line(c)));
         }
-        // `\s*` gives back blanks until it stands before a line terminator.
+        // `\s*` gives back spaces until it is before a line terminator.
         self.text[from..token].rfind(ends_line).map(|at| from + at)
     }
 

@@ -13,7 +13,7 @@ use crate::evidence::selection::Written;
 
 /// Longer assignments are not shown to the second reader.
 const LONGEST_ASKED: usize = 64 * 1024;
-/// More misreadings of one file help nobody.
+/// More misreadings of one file than this do not help.
 const MOST_REPORTED: usize = 100;
 
 /// A line that does not say what it seems to say.
@@ -110,7 +110,7 @@ fn judge(text: &str, assignment: &Assignment) -> Option<MisreadingKind> {
     (*other != value).then_some(MisreadingKind::ReadersDiffer)
 }
 
-/// `export` may stand on the line above without harm; a value may not.
+/// `export` may be on the line above without harm; a value may not.
 fn raw_is_one_line(raw: &str) -> bool {
     !raw.contains(['\n', '\r'])
 }
@@ -181,7 +181,7 @@ pub(super) fn line(text: &str, number: usize) -> Option<&str> {
     physical_lines(text).nth(number - 1).map(|(_, content)| content)
 }
 
-/// The first of `names` that stands in `line` as a word of its own.
+/// The first of `names` that is in `line` as a word of its own.
 pub(super) fn named<'n>(line: &str, names: &[&'n str]) -> Option<(usize, &'n str)> {
     let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     // All names have this in them; most lines do not.
@@ -214,7 +214,7 @@ fn assigns(line: &str, at: usize, name: &str) -> bool {
     (before.is_empty() || before == "export") && after.starts_with(['=', ':'])
 }
 
-/// Something stands behind the name, and before it at most one word or sign such as `set`, `./`,
+/// Something follows the name, and before it at most one word or sign such as `set`, `./`,
 /// `$env:`, `- `.
 fn looks_like_assignment(line: &str, at: usize, name: &str) -> bool {
     let before = line[..at].trim_matches(is_space);
@@ -232,7 +232,7 @@ fn corrected(name: &str, kind: MisreadingKind) -> String {
         MisreadingKind::UnclosedQuote => "close the quote, or leave it out",
         MisreadingKind::TextAfterQuote => "nothing but a # comment may follow the closing quote",
         MisreadingKind::HashCuts => {
-            "a value with # in it needs quotes; a comment needs a blank before it"
+            "a value with # in it needs quotes; a comment needs a space before it"
         }
         MisreadingKind::NestedQuotes => "one pair of quotes only",
         MisreadingKind::DollarNotExpanded => "write the value itself: the CLI expands no variables",

@@ -14,6 +14,7 @@ mod variants;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex};
 
+use crate::scenarios::ALL;
 use crate::support::{self, Fixture};
 use serde_json::Value;
 
@@ -42,13 +43,10 @@ const SIDE_BY_SIDE: usize = 4;
 
 /// Each run: the fixture, what was left out, the report.
 static RUNS: LazyLock<Vec<(String, &'static str, Value)>> = LazyLock::new(|| {
-    let mut fixtures = support::fixtures();
-    if std::env::var_os("SCENARIO").is_none() {
-        let variants =
-            variants::all().map(|(base, name, _, changes)| Fixture::variant(base, name, changes));
-        fixtures.extend(variants);
-    }
-    let queue = Mutex::new(fixtures);
+    let variants =
+        variants::all().map(|(base, name, _, changes)| Fixture::variant(base, name, changes));
+    let is_whole = std::env::var_os("SCENARIO").is_none();
+    let queue: Mutex<Vec<Fixture>> = Mutex::new(variants.filter(|_| is_whole).collect());
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
@@ -64,7 +62,15 @@ static RUNS: LazyLock<Vec<(String, &'static str, Value)>> = LazyLock::new(|| {
             });
         }
     });
-    done.into_inner().unwrap()
+    let mut all = done.into_inner().unwrap();
+    // The fixtures themselves have been played already.
+    for played in ALL.iter() {
+        let without_docker = played.ablated.iter().find(|run| run.what == "without Docker");
+        for (what, run) in [("whole", Some(&played.main)), ("without Docker", without_docker)] {
+            all.push((played.fixture.name.clone(), what, run.unwrap().report().clone()));
+        }
+    }
+    all
 });
 
 /// Every edge of the graph: a cause and one of its direct consequences.

@@ -135,7 +135,7 @@ fn version_with_v_is_a_table_of_everything() {
     assert_eq!(lines[2], format!("Node           18.19.1       {}", bin.join("node").display()));
     assert!(lines[3].starts_with("Docker engine  not seen (unix://"), "{}", lines[3]);
     assert_eq!(lines[4], "Compose        2.40.3        docker compose version");
-    assert_eq!(lines[5], "backend        not seen (no engine asked)");
+    assert_eq!(lines[5], "backend        not seen (Docker was not checked)");
     assert!(lines[6].starts_with("system         "), "{}", lines[6]);
 
     let arguments = ["-V", "--format", "json", "--no-docker", "-C", "empty"];
@@ -613,7 +613,7 @@ fn persistence_predicts_from_the_file_and_says_that_it_does() {
     let place = with_backend("    volumes: ['data:/convex/data']\nvolumes: {data: }\n");
     let run = place.run(&["persistence", "--format", "json"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(run.stderr.contains("from the compose file alone"), "{}", run.stderr);
+    assert!(run.stderr.contains("Docker was not checked"), "{}", run.stderr);
     let json = run.json();
     let operations = json["operations"].as_array().unwrap();
     assert_eq!(operations.len(), 31);
@@ -632,10 +632,15 @@ fn persistence_predicts_from_the_file_and_says_that_it_does() {
     assert_eq!(report["persistence"], json, "the report has the same");
 
     let text = place.run(&["persistence"]).stdout;
-    assert!(
-        text.contains("keys LOST, data LOST\n  docker compose down -v && docker compose up -d\n")
-    );
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let start = "Based on docker-compose.yml only (Docker was not checked).\n\nDeleted: keys and data\n  \
+                 docker compose down -v && docker compose up -d\n";
+    assert!(text.starts_with(start), "{text}");
+    let commands = |text: &str| text.lines().filter(|line| line.starts_with("  docker ")).count();
+    assert_eq!(commands(&text), 8, "{text}");
+    assert!(text.ends_with("\n23 more operations: convex-doctor persistence --all\n"), "{text}");
+    let all = place.run(&["persistence", "--all"]).stdout;
+    assert_eq!(commands(&all), 30, "and one begins with a variable: {all}");
+    assert!(!all.contains("more operations"), "{all}");
     let markdown = place.run(&["persistence", "--format", "markdown"]).stdout;
     assert!(markdown.contains("| `docker compose restart` | kept | kept |"), "{markdown}");
     let verbose = place.run(&["-v"]).stdout;
@@ -647,13 +652,13 @@ fn persistence_predicts_from_the_file_and_says_that_it_does() {
 fn before_ends_with_1_when_something_is_lost_or_not_seen() {
     let place = with_backend("    volumes: ['data:/convex/data']\nvolumes: {data: }\n");
     for (line, code, says) in [
-        ("docker compose down", 0, "keys kept, data kept"),
-        ("docker compose up -d && docker compose restart", 0, "keys kept, data kept"),
-        ("docker compose -p other up -d", 0, "keys recoverable, data recoverable"),
-        ("docker compose down -v", 1, "keys LOST, data LOST"),
-        ("docker-compose -f docker-compose.yml down --volumes", 1, "keys LOST, data LOST"),
-        ("docker compose down; docker volume prune -f", 1, "keys unknown, data unknown"),
-        ("docker compose -f other.yml down -v", 1, "keys unknown, data unknown"),
+        ("docker compose down", 0, "Kept: keys and data"),
+        ("docker compose up -d && docker compose restart", 0, "Kept: keys and data"),
+        ("docker compose -p other up -d", 0, "Left behind, recoverable: keys and data"),
+        ("docker compose down -v", 1, "Deleted: keys and data"),
+        ("docker-compose -f docker-compose.yml down --volumes", 1, "Deleted: keys and data"),
+        ("docker compose down; docker volume prune -f", 1, "Could not tell: keys and data"),
+        ("docker compose -f other.yml down -v", 1, "Could not tell: keys and data"),
     ] {
         let run = place.run(&["persistence", "--before", line]);
         assert_eq!(run.code, code, "{line}: {}{}", run.stdout, run.stderr);
@@ -667,7 +672,7 @@ fn before_ends_with_1_when_something_is_lost_or_not_seen() {
     for line in ["rm -rf /", "docker compose explode", "docker rm -f $(docker ps -q)", ""] {
         let run = place.run(&["persistence", "--before", line]);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{line}");
-        assert!(run.stderr.contains("What is understood: docker compose"), "{}", run.stderr);
+        assert!(run.stderr.contains("Supported commands: docker compose"), "{}", run.stderr);
     }
     assert_eq!(place.run(&["persistence", "--before"]).code, 2);
     let code = |arguments: &[&str]| place.run(arguments).code;

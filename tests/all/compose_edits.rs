@@ -13,10 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::support::compose::{Disk, request};
-use convex_doctor::compose::{self, Errors, FileError, Files, MountKind, Project};
+use convex_doctor::compose::{self, Errors, FileError, Files, Project};
 use convex_doctor::fix::compose_file::{
     NoSafeEdit, declare_volume, interpolate_variable, mount_volume, pass_variable, remove_variable,
-    retarget_volume, set_project_name,
 };
 use convex_doctor::fix::lines;
 use convex_doctor::report::Edit;
@@ -134,13 +133,6 @@ fn trials(text: &str, project: &Project) -> Vec<Trial> {
             come: 2,
         });
     }
-    trials.push(Trial {
-        what: "name".to_owned(),
-        made: set_project_name(text, "new-name"),
-        may: owned(&["/name", "/volumes", "/unused"]),
-        gone: owned(&["name:"]),
-        come: 2,
-    });
     for (name, service) in &project.services {
         let place = format!("/services/{name}/volumes");
         trials.push(Trial {
@@ -155,16 +147,6 @@ fn trials(text: &str, project: &Project) -> Vec<Trial> {
             gone: owned(&[""]),
             come: 5,
         });
-        for mount in service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume) {
-            let Some(key) = &mount.source else { continue };
-            trials.push(Trial {
-                what: format!("{name}: retarget {key}"),
-                made: retarget_volume(text, name, key, "/new/place"),
-                may: owned(&[&place]),
-                gone: vec![mount.target.clone()],
-                come: 1,
-            });
-        }
         let variables = service.environment.keys().map(String::as_str);
         for variable in variables.chain(["DOCTOR_NEW"]) {
             let may: Vec<String> = vec![
@@ -473,11 +455,6 @@ proptest! {
 
         let replaced = mount_volume(&adopted, "b", "zoo", "/convex/data");
         changes(&adopted, replaced, &mounts, &["data"], 1);
-        if !["none", "empty"].contains(&style.volumes) {
-            let moved = retarget_volume(&text, "b", "old", "/new");
-            let moved = changes(&text, moved, &mounts[..1], &["/old"], 1);
-            prop_assert!(project(&moved).services["b"].volumes.iter().any(|it| it.target == "/new"));
-        }
 
         let environment = ["/services/b/environment", "/sources/b"];
         let new = pass_variable(&text, "b", "NEW");
@@ -493,9 +470,6 @@ proptest! {
             let gone = changes(&open, remove_variable(&open, "b", "S"), &only, &["S"], 1);
             prop_assert!(!project(&gone).services["b"].environment.contains_key("S"));
         }
-
-        let named = changes(&text, set_project_name(&text, "new"), &["/name", "/volumes", "/unused"], &["name: old"], 2);
-        prop_assert_eq!(project(&named).name.value, "new");
     }
 
 }
@@ -514,14 +488,12 @@ proptest! {
         let text = pieces.concat();
         for made in [
             mount_volume(&text, "b", "data", "/convex/data"),
-            retarget_volume(&text, "b", "data", "/convex/data"),
             declare_volume(&text, "data", None),
             declare_volume(&text, "data", Some("old")),
             pass_variable(&text, "b", "S"),
             pass_variable(&text, "b", "NEW"),
             interpolate_variable(&text, "b", "S"),
             remove_variable(&text, "b", "S"),
-            set_project_name(&text, "new"),
         ] {
             match made {
                 Ok(new) => {

@@ -321,7 +321,7 @@ async fn a_helper_is_made_by_the_rules_looked_into_and_removed() {
     assert_eq!(old.instance_name.as_deref(), Some("old"));
     assert!(!content(&facts, "empty_data").seen().unwrap().is_convex());
     let linked = content(&facts, "linked_data").seen().unwrap_err().reason;
-    assert!(linked.contains("no plain directory"), "a link leads elsewhere: {linked}");
+    assert!(linked.contains("not a plain directory"), "a link leads elsewhere: {linked}");
 
     assert_eq!(engine.helpers(), Vec::<String>::new());
     let body = engine.state.lock().unwrap().bodies[0].clone();

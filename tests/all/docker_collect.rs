@@ -362,7 +362,7 @@ async fn sockets_that_are_missing_dead_or_no_engine_say_so() {
     let garbage = Engine::start(answers(vec![("/containers/json", 200, b"<html>hello".to_vec())]));
     for (socket, words) in [
         (missing.as_path(), "does not exist"),
-        (dead.as_path(), "nobody listens"),
+        (dead.as_path(), "nothing is listening"),
         (garbage.socket.as_path(), "not as a Docker engine"),
     ] {
         let failed = docker::list(&options(socket), &BTreeMap::new()).await.err().unwrap();

@@ -191,8 +191,8 @@ mod tls {
         let mut early = params("localhost");
         early.not_before = date_time_ymd(2090, 1, 1);
         for (params, words) in [
-            (expired, "ended on 2020-01-01"),
-            (early, "begins only on 2090-01-01"),
+            (expired, "expired on 2020-01-01"),
+            (early, "is not valid before 2090-01-01"),
             (params("other.example"), "is for other.example, not for localhost"),
         ] {
             let port = authority.engine(params).await;
@@ -211,16 +211,16 @@ mod tls {
         fails(
             ask_port(port, stranger.path()).await,
             &Unreachable,
-            "refuses the client certificate",
+            "rejects the client certificate",
         );
         for name in ["cert.pem", "key.pem"] {
             std::fs::remove_file(stranger.path().join(name)).unwrap();
         }
-        fails(ask_port(port, stranger.path()).await, &Unreachable, "wants a client certificate");
+        fails(ask_port(port, stranger.path()).await, &Unreachable, "needs a client certificate");
         std::fs::write(stranger.path().join("key.pem"), "no key").unwrap();
         fails(ask_port(port, stranger.path()).await, &NotAsked, "cert.pem cannot be read");
         std::fs::write(stranger.path().join("ca.pem"), "no certificate").unwrap();
-        fails(ask_port(port, stranger.path()).await, &NotAsked, "holds no certificate");
+        fails(ask_port(port, stranger.path()).await, &NotAsked, "does not contain a certificate");
     }
 
     #[tokio::test]
@@ -233,7 +233,7 @@ mod tls {
                 tokio::spawn(serve(stream));
             }
         });
-        fails(ask_port(port, authority.client().path()).await, &Unreachable, "speaks no TLS");
+        fails(ask_port(port, authority.client().path()).await, &Unreachable, "does not use TLS");
     }
 }
 
@@ -321,16 +321,20 @@ while True:
     #[tokio::test]
     async fn what_it_complains_of_is_told() {
         for (script, failure, words) in [
-            ("echo 'Host key verification failed.' >&2; exit 255", Unreachable, "not known to ssh"),
+            (
+                "echo 'Host key verification failed.' >&2; exit 255",
+                Unreachable,
+                "ssh does not know its host key",
+            ),
             (
                 "echo 'me@far: Permission denied (publickey).' >&2; exit 255",
                 Unreachable,
-                "not let in",
+                "the ssh login fails",
             ),
             (
                 "echo 'bash: line 1: docker: command not found' >&2; exit 127",
                 Unreachable,
-                "no docker command",
+                "the command `docker` is not installed",
             ),
             (
                 "cat >/dev/null & echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1",
@@ -344,7 +348,7 @@ while True:
         }
         let silent = Fake::new("exec sleep 60");
         let asked = silent.ask_within(Duration::from_millis(1500), "ssh://me@far").await;
-        fails(asked, &Unresponsive, "nothing came back over ssh");
-        fails(ask("ssh://far", &[("PATH", "/nowhere")]).await, &NotAsked, "no program ssh");
+        fails(asked, &Unresponsive, "no answer over ssh");
+        fails(ask("ssh://far", &[("PATH", "/nowhere")]).await, &NotAsked, "`ssh` is not installed");
     }
 }

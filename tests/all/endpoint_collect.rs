@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::support::held_port;
 use convex_doctor::collect::endpoint::{
-    Request, ensure_crypto_provider, look, push, retry_key, try_more,
+    ProbeRequest, ensure_crypto_provider, look, push, retry_key, try_more,
 };
 use convex_doctor::evidence::Observation;
 use convex_doctor::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault, UrlFault};
@@ -157,7 +157,7 @@ async fn look_within(
     let env: BTreeMap<_, _> =
         env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let key = key.map(Secret::new);
-    let request = Request { url, key: key.as_ref(), env: &env, timeout, nonce: "nonce-1" };
+    let request = ProbeRequest { url, key: key.as_ref(), env: &env, timeout, nonce: "nonce-1" };
     let looked = tokio::time::timeout(Duration::from_mins(2), look(&request)).await;
     let facts = looked.unwrap_or_else(|_| panic!("{url}: no end within the deadline"));
     let json = serde_json::to_string(&facts).unwrap();
@@ -207,7 +207,8 @@ async fn a_refused_key_is_counted_and_can_be_tried_again() {
     assert_eq!((seen(&facts.check_admin_key).0, facts.refusals), (401, 1));
     let key = Secret::new(other);
     let (env, url) = (BTreeMap::new(), server.url());
-    let again = Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "two" };
+    let again =
+        ProbeRequest { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "two" };
     assert_eq!(seen(&retry_key(&again).await).0, 401);
     assert!(server.heads().last().unwrap().contains("(two)"));
 }
@@ -234,7 +235,7 @@ async fn answers_that_come_and_go_are_tried_until_they_have_changed_twice() {
         .await;
         let (env, url, key) = (BTreeMap::new(), server.url(), Secret::new(KEY));
         let request =
-            Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
+            ProbeRequest { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
         let mut facts = look(&request).await;
         facts.check_again = retry_key(&request).await;
         try_more(&request, &mut facts).await;
@@ -247,7 +248,7 @@ async fn without_a_key_none_is_sent() {
     let server = http(convex).await;
     let facts = look_at(&server.url(), None, &[]).await;
     assert!(facts.is_convex_api());
-    assert_eq!(reason(&facts.check_admin_key), "no key is to be sent");
+    assert_eq!(reason(&facts.check_admin_key), "there is no key to send");
     assert!(!server.heads().iter().any(|head| head.contains("authorization")));
 }
 
@@ -255,7 +256,7 @@ async fn without_a_key_none_is_sent() {
 async fn a_key_that_no_header_carries_stays_here() {
     let server = http(convex).await;
     let facts = look_at(&server.url(), Some(&KEY.replace("|01ac", "|\n01ac")), &[]).await;
-    assert!(reason(&facts.check_admin_key).contains("no header can carry"));
+    assert!(reason(&facts.check_admin_key).contains("a header cannot carry"));
     assert!(facts.is_convex_api() && !server.saw_key());
     let facts = look_at(&server.url(), Some(&format!("{KEY} \r\n")), &[]).await;
     assert_eq!(seen(&facts.check_admin_key).0, 200);
@@ -554,7 +555,7 @@ async fn a_big_body_is_answered_also_by_who_does_not_read_it() {
     for (server, expected) in [(&careless, Some(413)), (&takes_all, Some(200)), (&stranger, None)] {
         let (env, url, key) = (BTreeMap::new(), server.url(), Secret::new(KEY));
         let request =
-            Request { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
+            ProbeRequest { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
         let facts = look(&request).await;
         let answer = push(&request, &facts).await;
         assert_eq!(answer.seen().ok().map(|answer| answer.status), expected, "{answer:?}");

@@ -34,7 +34,7 @@ const OBSTACLES: &[(&str, Setup, &str)] = &[
             std::fs::rename(project.join(ENV), outside.join("theirs")).unwrap();
             symlink(outside.join("theirs"), project.join(ENV)).unwrap();
         },
-        "outside of the project",
+        "outside the project",
     ),
     (
         "a link to nothing",
@@ -59,7 +59,7 @@ const OBSTACLES: &[(&str, Setup, &str)] = &[
             let made = std::process::Command::new("mkfifo").arg(project.join(ENV)).status();
             assert!(made.unwrap().success());
         },
-        "it is no regular file",
+        "it is not a regular file",
     ),
     (
         "write-protected",
@@ -171,7 +171,7 @@ async fn a_disk_that_takes_nothing_more_is_said() {
         let limited = ["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"", doctor()];
         let (code, said) = run(&stage, "/bin/sh", &[&limited[..], arguments].concat()).await;
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(words.contains("nothing was changed: cannot write"), "{said}");
+        assert!(words.contains("nothing has changed: cannot write"), "{said}");
         assert_eq!(code, Some(1), "{said}");
         assert_eq!(all(&stage.project), before, "{said}");
     }
@@ -279,7 +279,7 @@ async fn of_two_keys_at_once_one_is_written() {
         assert_eq!(text.lines().count(), before.lines().count());
         assert!(ends.iter().any(|(code, _)| *code == Some(0)), "{ends:?}");
         for (code, said) in &ends {
-            let why = ["another convex-doctor", "by somebody else"];
+            let why = ["another convex-doctor", "by another program"];
             let refused = why.iter().any(|why| said.contains(why));
             assert_eq!(*code, Some(i32::from(refused)), "{said}");
         }

@@ -39,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "fix",
         &["secret", "mask", "names", "report", "admin_key", "compose", "evidence", "selection"],
     ),
-    ("transcript", &["secret", "mask", "evidence"]),
+    ("transcript", &["secret", "mask", "report", "evidence"]),
     // 5: one file per check
     ("checks", &["secret", "names", "report", "admin_key", "evidence", "deployment", "remedies"]),
     // 6: looking, and judging together; neither knows the other
@@ -137,12 +137,18 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Whether the file's own module is declared under `#[cfg(test)]` in the `mod.rs` beside it.
+/// Whether the file's own module, or one that it is in, is declared under `#[cfg(test)]` in the
+/// `mod.rs` next to it.
 fn is_for_tests(path: &Path) -> bool {
-    let Ok(parent) = std::fs::read_to_string(path.with_file_name("mod.rs")) else { return false };
-    let declaration = format!("mod {};", path.file_stem().unwrap().to_string_lossy());
-    let lines: Vec<&str> = parent.lines().collect();
-    lines.windows(2).any(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with(&declaration))
+    let declared = |path: &Path| {
+        let parent = std::fs::read_to_string(path.with_file_name("mod.rs")).ok()?;
+        let declaration = format!("mod {};", path.file_stem()?.to_string_lossy());
+        let lines: Vec<&str> = parent.lines().collect();
+        let under_test =
+            |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].ends_with(&declaration);
+        Some(lines.windows(2).any(under_test))
+    };
+    path.ancestors().take_while(|it| !it.ends_with("src")).any(|it| declared(it) == Some(true))
 }
 
 fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {

@@ -160,7 +160,7 @@ fn a_refused_key_is_taken_back() {
     std::fs::write(&local, &old).unwrap();
     let ran = doctor(app.path(), &[&OFFLINE[..], &["--write"]].concat(), "");
     assert_eq!(ran.status.code(), Some(1));
-    assert!(String::from_utf8(ran.stderr).unwrap().contains("the old file is back"));
+    assert!(String::from_utf8(ran.stderr).unwrap().contains("the file is restored"));
     assert_eq!(std::fs::read_to_string(&local).unwrap(), old);
 }
 
@@ -170,7 +170,7 @@ fn a_new_file_is_for_its_owner_alone() {
     let ran = doctor(app.path(), &[&OFFLINE[..], &["--write=keys.env"]].concat(), "");
     let notes = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.status.code(), Some(0), "{notes}");
-    assert!(notes.contains("not tried"), "{notes}");
+    assert!(notes.contains("not tested"), "{notes}");
     let path = app.path().join("keys.env");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     // A shell reads it as it is.

@@ -2,7 +2,7 @@
 //! of any key.
 
 use convex_doctor::admin_key::{
-    Claims, Form, InstanceSecret, Kind, Path, Verdict, accepted_in_body, accepted_in_header,
+    Claims, Form, InstanceSecret, KeyKind, KeyPath, Verdict, accepted_in_body, accepted_in_header,
     inspect, inspect_json, judge, mint, mint_claims, mint_legacy, open, shape,
 };
 use convex_doctor::secret::Secret;
@@ -39,13 +39,13 @@ fn every_vector_is_judged_as_upstream_judges_it() {
 }
 
 fn claims() -> impl Strategy<Value = Claims> {
-    let kind = prop_oneof![Just(Kind::Admin), Just(Kind::ReadOnly), Just(Kind::System)];
+    let kind = prop_oneof![Just(KeyKind::Admin), Just(KeyKind::ReadOnly), Just(KeyKind::System)];
     let inner = proptest::option::of("[a-zß-]{0,20}");
     (1u64.., kind, any::<u64>(), inner).prop_map(|(issued_s, kind, member, inner_name)| Claims {
         issued_s,
         kind: Some(kind),
-        member_id: (kind != Kind::System).then_some(member),
-        read_only: kind == Kind::ReadOnly,
+        member_id: (kind != KeyKind::System).then_some(member),
+        read_only: kind == KeyKind::ReadOnly,
         legacy: false,
         inner_name,
     })
@@ -58,12 +58,12 @@ proptest! {
     ) {
         let secret = InstanceSecret::generate_from(bytes);
         let key = mint_claims(&secret, Some(&name), &claims, nonce);
-        prop_assert_eq!(judge(&key, &secret, &name, Path::Header), Verdict::Accepted(claims.clone()));
+        prop_assert_eq!(judge(&key, &secret, &name, KeyPath::Header), Verdict::Accepted(claims.clone()));
         prop_assert_eq!(shape(&key).form, Form::WellShaped);
         prop_assert_eq!(open(&key, &secret), Some(claims.clone()));
         claims.legacy = true;
         let key = mint_legacy(&secret, Some(&name), &claims, long);
-        prop_assert_eq!(judge(&key, &secret, &name, Path::Body), Verdict::Accepted(claims));
+        prop_assert_eq!(judge(&key, &secret, &name, KeyPath::Body), Verdict::Accepted(claims));
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod settings;
 mod support;
 mod topics;
 mod wait;
+mod words;
 
 /// A file that is not named above would be compiled by nothing, and its tests would not run.
 #[test]

@@ -71,6 +71,15 @@ fn a_failure_is_diagnosed_on_the_standard_error_alone() {
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(said.starts_with(&format!("{line}\n\nconvex-doctor: ")), "{said}");
     assert!(said.contains("convex-doctor explain selection-incomplete"), "{said}");
+    assert!(said.contains(&format!("\n  error    {line}\n  meaning  ")), "{said}");
+    let (_, diagnosis) = said.split_once("  meaning  ").unwrap();
+    assert!(!diagnosis.contains("No CONVEX_DEPLOYMENT set"), "it is quoted once: {said}");
+    // In a report of its own the line is evidence of the cause.
+    let json = app.path().join("report.json");
+    run(app.path(), &["--format", "json", "-o", json.to_str().unwrap()], &script);
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    let evidence = report["causes"][0]["evidence"].as_array().unwrap();
+    assert_eq!(evidence.iter().filter(|proof| proof["text"] == line).count(), 1, "{evidence:?}");
     assert_eq!(ran.status.code(), Some(1));
     // The CLI's own line is evidence of the cause, and quoted above the report already.
     let report = said.split_once("BROKEN").unwrap().1.replace("\n    ", " ");
@@ -87,7 +96,11 @@ fn a_hidden_failure_is_one_unless_the_exit_code_is_trusted() {
         "echo '✖ Error fetching POST  http://x 401 Unauthorized: BadAdminKey: no' >&2; exit 0";
     let ran = run(app.path(), &[], script);
     assert_eq!(ran.status.code(), Some(1));
-    assert!(String::from_utf8(ran.stderr).unwrap().contains("failed all the same"));
+    assert!(
+        String::from_utf8(ran.stderr)
+            .unwrap()
+            .contains("exited with 0, but its output shows a failure")
+    );
     let ran = run(app.path(), &["--trust-exit-code"], script);
     assert_eq!(ran.status.code(), Some(0));
     // A failure with an exit code of its own keeps it.

@@ -52,7 +52,7 @@ const WITHOUT_ENGINE: &[&str] =
     &["healthy-no-docker", "healthy-remote-docker", "healthy-url-and-key"];
 
 /// Every fixture is played once; each test judges the same runs.
-static ALL: LazyLock<Vec<Played>> = LazyLock::new(|| {
+pub(crate) static ALL: LazyLock<Vec<Played>> = LazyLock::new(|| {
     let queue = std::sync::Mutex::new(support::fixtures());
     let done = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {

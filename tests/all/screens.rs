@@ -19,7 +19,7 @@ use convex_doctor::collect::{self, Request};
 use convex_doctor::demo::Stage;
 use convex_doctor::diagnosis::{Choices, diagnose};
 use convex_doctor::render::{Detail, Screen, text};
-use convex_doctor::report::Report;
+use convex_doctor::report::{Remedy, Report};
 
 use crate::support::Fixture;
 
@@ -49,6 +49,7 @@ const SHOTS: &[Shot] = &[
     Shot { name: "healthy-with-warnings", fixture: "secret-in-compose", ..NONE },
     Shot { name: "several-causes", fixture: "several-name-mismatch-and-slash", ..NONE },
     // The other headlines.
+    Shot { name: "causes-of-other-certainty", fixture: "several-stopped-and-stale-key", ..NONE },
     Shot { name: "key-format", fixture: "key-placeholder", ..NONE },
     Shot { name: "key-format-untested", fixture: "key-placeholder", no_network: true, ..NONE },
     Shot { name: "key-read-only", fixture: "key-is-read-only", ..NONE },
@@ -198,6 +199,74 @@ async fn every_screen_is_the_one_that_is_kept() {
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Steps and alternatives never look the same, and one alternative is enough for a first look.
+#[tokio::test]
+async fn steps_are_numbered_and_one_alternative_is_shown() {
+    let shot = SHOTS.iter().find(|shot| shot.name == "engine-down").unwrap();
+    let (_stage, mut report) = look(shot).await;
+    let remedies = vec![
+        Remedy::safe("start Docker").run("sudo systemctl start docker").step(),
+        Remedy::safe("start the backend:").run("docker compose up -d").step(),
+        Remedy::safe("Log in to the host").run("ssh host"),
+        Remedy::safe("ask a colleague"),
+    ];
+    report.causes[0].remedies = remedies;
+    let first = draw(&report, 80, Detail::Normal, false);
+    let first = anstream::adapter::strip_str(&first).to_string();
+    let steps = "\n\n  Fix, in this order:\n  1. Start Docker\n\n      sudo systemctl start docker\n\n  \
+                 2. Start the backend\n\n      docker compose up -d\n\n  Or: log in to the host\n  More: ";
+    assert!(first.contains(steps), "{first}");
+    report.findings[0] = report.causes[0].clone();
+    let whole = draw(&report, 80, Detail::Verbose, false);
+    let whole = anstream::adapter::strip_str(&whole).to_string();
+    let steps = "\n  Fix, in this order:\n  1. Start Docker\n      sudo systemctl start docker\n  2. Start the \
+                 backend\n      docker compose up -d\n  Or: log in to the host\n      ssh host\n  Or: ask a \
+                 colleague\n  More: ";
+    assert!(whole.contains(steps), "{whole}");
+}
+
+/// The verdict and the level have their colour, the command is bold, and nothing else is coloured.
+#[tokio::test]
+async fn colours_say_how_bad_it_is_and_what_to_type() {
+    const RED: &str = "\u{1b}[31m";
+    const YELLOW: &str = "\u{1b}[33m";
+    const GREEN: &str = "\u{1b}[32m";
+    const CYAN: &str = "\u{1b}[36m";
+    for (name, colours) in [
+        ("broken-key", &[RED][..]),
+        ("at-risk", &[YELLOW, RED]),
+        ("healthy", &[GREEN]),
+        ("healthy-with-warnings", &[GREEN, YELLOW]),
+        ("cloud-project", &[CYAN]),
+    ] {
+        let shot = SHOTS.iter().find(|shot| shot.name == name).unwrap();
+        let (_stage, report) = look(shot).await;
+        let drawn = draw(&report, 80, Detail::Normal, false);
+        for colour in [RED, YELLOW, GREEN, CYAN] {
+            assert_eq!(drawn.contains(colour), colours.contains(&colour), "{name}: {drawn:?}");
+        }
+        // Nothing but commands starts in their column.
+        let commands = drawn.lines().filter(|line| line.starts_with("      "));
+        for command in commands {
+            assert!(command.starts_with("      \u{1b}[1m"), "{name}: {command:?}");
+        }
+    }
+}
+
+/// The program itself shows the same screen, and what tests the key is the command as it was typed.
+#[tokio::test]
+async fn the_program_shows_these_screens() {
+    let shot = SHOTS.iter().find(|shot| shot.name == "at-risk").unwrap();
+    let stage = Fixture::variant(shot.fixture, shot.name, &[]).raise().await;
+    let shown = crate::support::run(&stage, "text", &[]).await.stdout;
+    assert_eq!(settled(&stage, &shown), std::fs::read_to_string(kept("at-risk.80.txt")).unwrap());
+    let directory = stage.directory.display().to_string();
+    let options = ["--no-network", "-C", &directory, "--service", "back end", "diagnose"];
+    let shown = crate::support::run(&stage, "without the network", &options).await.stdout;
+    let command = format!("\n      convex-doctor -C {directory} --service 'back end' diagnose\n");
+    assert!(shown.contains(&command), "{shown}");
 }
 
 /// No file is left of a screen that is not drawn any more.

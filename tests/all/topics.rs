@@ -336,7 +336,7 @@ fn every_finding_and_topic_is_explained() {
         assert!(one.starts_with(&format!("{} {}: ", rule.level, rule.id)), "{one}");
         let head = one.split("\n\n").next().unwrap().replace('\n', " ");
         assert!(head.ends_with(&rule.title[1..]), "{head}");
-        for heading in ["What it means", "What proves it", "How to mend it", "What not to do"] {
+        for heading in ["What it means", "How to fix it", "What not to do", "How it is detected"] {
             assert!(one.contains(heading), "{}: {heading}", rule.id);
         }
     }

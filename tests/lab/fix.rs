@@ -478,7 +478,7 @@ fn a_public_secret_is_rotated() {
     let before = files(&project);
     let fixed = project.is_fixed(&["secret-public"], &["secret-public"]);
     let fix = &fixed.story["fixes"][0];
-    assert_eq!(fix["outcome"]["verified"], "the old key is refused: 401 BadAdminKey", "{fix:#}");
+    assert_eq!(fix["outcome"]["verified"], "the old key is rejected: 401 BadAdminKey", "{fix:#}");
     let places = serde_json::json!([
         "seed.sh:1",
         "GitHub Actions secret CONVEX_KEY (.github/workflows/deploy.yml:2)",

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use convex_doctor::act::engine::{
     ContainerChange, CopyProgress, Engine, EngineFailure, KEPT, Kept, Replaced, SET_ASIDE,
-    VariableValue,
 };
 use serde_json::{Value as Json, json};
 
@@ -254,10 +253,7 @@ fn undone_it_is_as_it_was() {
     let secret = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff0";
     let change = || ContainerChange {
         environment: vec![
-            (
-                "INSTANCE_SECRET".to_owned(),
-                Some(VariableValue::Secret(convex_doctor::secret::Secret::new(secret))),
-            ),
+            ("INSTANCE_SECRET".to_owned(), Some(convex_doctor::secret::Secret::new(secret))),
             ("RUST_LOG".to_owned(), None),
         ],
         ..to_data(volume)
@@ -470,12 +466,12 @@ fn what_must_not_be_touched_is_not() {
         refused(replace(name, ContainerChange::default()), words);
         refused(drive(engine.stop(name)), words);
     }
-    refused(replace(&container, to_data("no-such-volume")), "no volume no-such-volume");
-    refused(replace("no-such-container", ContainerChange::default()), "no container");
+    refused(replace(&container, to_data("no-such-volume")), "volume no-such-volume does not exist");
+    refused(replace("no-such-container", ContainerChange::default()), "does not exist");
     let copy = |from: &str, to: &str| {
         drive(engine.copy_volume(from, to, &BTreeMap::new(), &mut |_| ())).map(drop)
     };
-    refused(copy("no-such-volume", "x"), "no volume no-such-volume");
+    refused(copy("no-such-volume", "x"), "volume no-such-volume does not exist");
     refused(copy("a/../b", "x"), "not a volume name");
 
     let joined = format!("container:{container}");

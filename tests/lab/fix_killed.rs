@@ -421,7 +421,7 @@ fn a_disk_that_cannot_be_written() {
             let program = [&[env!("CARGO_BIN_EXE_convex-doctor")], arguments].concat();
             let refused = run(&own, &program);
             let all = said(&refused).split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(all.contains("nothing was changed") && all.contains(words), "{all}");
+            assert!(all.contains("nothing has changed") && all.contains(words), "{all}");
             assert_eq!(refused.status.code(), Some(1), "{all}");
             patient.shows_no_secret(&refused);
         }

@@ -83,7 +83,7 @@ impl Terminal {
         Loan(Arc::clone(&self.shared))
     }
 
-    /// Passes on what is typed, for as long as the doctor lives; nobody waits for the thread.
+    /// Passes on what is typed, until convex-doctor ends; the thread is never joined.
     pub(super) fn listen(&self, command: u32) -> io::Result<()> {
         if !self.shared.keys {
             return Ok(());

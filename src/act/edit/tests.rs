@@ -185,7 +185,7 @@ fn die(step: &str) {
     }
 }
 
-/// Changes two files and makes one; keeps all of it or, where it is told so, takes all of it back.
+/// Changes two files and makes one; keeps all of it or, on request, restores all of it.
 #[test]
 #[ignore = "only the child of the test below"]
 fn child_that_is_killed() {
@@ -205,7 +205,7 @@ fn child_that_is_killed() {
 fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
     let steps = [
         "locked",
-        "written beside",
+        "written next to it",
         "the old one has a second name",
         "renamed",
         "made",
@@ -238,7 +238,7 @@ fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
         }
         let third = std::fs::read_to_string(at("c")).ok();
         assert!(third.is_none_or(|text| text == "new c"), "{step}");
-        // What is left is in nobody's way, and stays for whoever wants it: old versions that are no
+        // What is left disturbs nothing and is kept: old versions that are no
         // longer the file's.
         let mut left = names(place.path());
         left.retain(|name| {
@@ -270,7 +270,7 @@ fn a_disk_that_takes_nothing_more_changes_nothing() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("a"), "old").unwrap();
     // A limit on the size of files fails a write as a full disk does; ignored, its signal ends
-    // nobody.
+    // no process.
     let child = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())

@@ -1,7 +1,7 @@
 //! From a container as the engine shows it to the definition of one that is made alike. Pure.
 //!
 //! What the engine shows is what was asked for when the container was made, plus what it chose
-//! itself (a short id as host name and alias, addresses, the names of nameless volumes) and what
+//! itself (a short id as host name and alias, addresses, the names of anonymous volumes) and what
 //! the image added. The first and the last are asked for again; of the second only the volumes,
 //! which are carried over by name as Compose does. A MAC address is kept where the container runs
 //! and it is not the one that follows from the IP address; engines before 25 do not take it back,
@@ -15,7 +15,7 @@ use bollard::models::{
     NetworkingConfig,
 };
 
-use super::change::{ContainerChange, VariableValue};
+use super::change::ContainerChange;
 
 /// The definition of a container that is like another but for a change.
 pub(super) struct Alike {
@@ -55,7 +55,7 @@ pub(super) fn alike(
     if joins {
         host.port_bindings = None;
     }
-    // One that the engine made of the id, or that it refuses beside somebody else's.
+    // One that the engine made of the id, or that it refuses because another container has it.
     let own_host = config.hostname.filter(|name| {
         let shared = joins || host.uts_mode.as_deref() == Some("host");
         !shared && *name != short(old)
@@ -110,8 +110,8 @@ fn environment(old: Vec<String>, image: &Image, change: &ContainerChange) -> Vec
         let at = first.unwrap_or(entries.len());
         entries.retain(|entry| name_of(entry) != *name);
         match value {
-            Some(value) => entries.insert(at, format!("{name}={}", VariableValue::expose(value))),
-            // The engine adds what the image sets, unless the bare name stands there: then it is
+            Some(value) => entries.insert(at, format!("{name}={}", value.expose())),
+            // The engine adds what the image sets, unless the bare name is there: then it is
             // not set.
             None if image.environment.iter().any(|entry| name_of(entry) == *name) => {
                 entries.insert(at, name.clone());
@@ -124,12 +124,10 @@ fn environment(old: Vec<String>, image: &Image, change: &ContainerChange) -> Vec
 
 /// Whether what is mounted at `path` gives way to the change.
 fn gives_way(path: &str, change: &ContainerChange) -> bool {
-    let path = trimmed(path);
-    let dropped = change.drop_mounts.iter().any(|target| trimmed(target) == path);
-    dropped || change.mounts.iter().any(|(_, target)| is_at_or_under(path, target))
+    change.mounts.iter().any(|(_, target)| is_at_or_under(path, target))
 }
 
-/// Whether `path` is `root` or lies below it.
+/// Whether `path` is `root` or below it.
 pub(super) fn is_at_or_under(path: &str, root: &str) -> bool {
     let rest = trimmed(path).strip_prefix(trimmed(root));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -139,7 +137,7 @@ fn trimmed(path: &str) -> &str {
     path.trim_end_matches('/')
 }
 
-/// Puts the mounts into `host`: those asked for by name as they were, the nameless ones and those
+/// Puts the mounts into `host`: those asked for by name as they were, the anonymous ones and those
 /// that came from another container by the name or the path that they got, and those of the change.
 fn mount(host: &mut HostConfig, points: &[MountPoint], change: &ContainerChange) {
     let stays = |target: Option<&str>| target.is_some_and(|target| !gives_way(target, change));
@@ -150,11 +148,11 @@ fn mount(host: &mut HostConfig, points: &[MountPoint], change: &ContainerChange)
         tmpfs.retain(|target, _| stays(Some(target)));
     }
     let mut mounts = host.mounts.take().unwrap_or_default();
-    let nameless = |mount: &Mount| {
+    let is_anonymous = |mount: &Mount| {
         mount.typ == Some(MountType::VOLUME) && mount.source.as_deref().is_none_or(str::is_empty)
     };
-    mounts.retain(|mount| stays(mount.target.as_deref()) && !nameless(mount));
-    // The other container may be gone by now, and its mounts stand in the list below.
+    mounts.retain(|mount| stays(mount.target.as_deref()) && !is_anonymous(mount));
+    // The other container may be gone by now, and its mounts are in the list below.
     host.volumes_from = None;
 
     let asked: Vec<String> = host
@@ -347,8 +345,8 @@ mod tests {
         let (mut body, further) = made(&old, &ContainerChange::default());
         let mut host = serde_json::to_value(&old.host_config).unwrap();
         host.as_object_mut().unwrap().remove("ContainerIDFile");
-        // The nameless volume goes by its name, and comes last.
-        let nameless = old
+        // The anonymous volume is mounted by its name, and comes last.
+        let anonymous = old
             .mounts
             .as_ref()
             .unwrap()
@@ -357,7 +355,7 @@ mod tests {
         let mounts = host["Mounts"].as_array_mut().unwrap();
         mounts.retain(|mount| mount["Target"] != "/convex/data");
         mounts.push(json!({"Type": "volume", "Target": "/convex/data", "ReadOnly": false,
-            "Source": nameless.unwrap().name, "VolumeOptions": {"NoCopy": true}}));
+            "Source": anonymous.unwrap().name, "VolumeOptions": {"NoCopy": true}}));
         for host in [&mut host, &mut body["HostConfig"]] {
             host["Mounts"] = sorted(&mut host["Mounts"]);
         }
@@ -422,32 +420,27 @@ mod tests {
         assert_eq!(targets(&found).len(), 5);
         // Binds and tmpfs give way too, and what the image declares is not asked for twice.
         let old = inspected("compose");
-        let (body, _) =
-            made(&old, &ContainerChange { drop_mounts: vec!["/etc/cfg".to_owned()], ..to("/run") });
+        let mut both = to("/run");
+        both.mounts.extend(to("/etc/cfg").mounts);
+        let (body, _) = made(&old, &both);
         assert_eq!(body["HostConfig"]["Binds"], json!([]));
         assert_eq!(body["HostConfig"]["Tmpfs"], json!({}));
         let (body, _) = made(&old, &to("/convex/data"));
         assert_eq!(body["Volumes"], json!({}));
-        let dropped = ContainerChange {
-            drop_mounts: vec!["/convex".to_owned()],
-            ..ContainerChange::default()
-        };
-        assert_eq!(targets(&mounts(&dropped)).len(), 4, "dropped is exactly that one");
     }
 
     #[test]
     fn variables_are_set_in_their_place_and_taken_away() {
-        let plain = |text: &str| Some(VariableValue::Plain(text.to_owned()));
-        let secret = |text: &str| Some(VariableValue::Secret(crate::secret::Secret::new(text)));
+        let secret = |text: &str| Some(crate::secret::Secret::new(text));
         let old = ["A=1", "BARE", "A=2", "PATH=/bin", "AB=3"].map(str::to_owned).to_vec();
         let image = Image { reference: String::new(), environment: vec!["PATH=/bin".to_owned()] };
         for (changes, expected) in [
             (vec![], "A=1 BARE A=2 PATH=/bin AB=3"),
-            (vec![("A", plain("x"))], "A=x BARE PATH=/bin AB=3"),
+            (vec![("A", secret("x"))], "A=x BARE PATH=/bin AB=3"),
             (vec![("A", None)], "BARE PATH=/bin AB=3"),
             (vec![("BARE", secret("s=t"))], "A=1 BARE=s=t A=2 PATH=/bin AB=3"),
             (
-                vec![("NEW", plain("")), ("NEWER", plain("y"))],
+                vec![("NEW", secret("")), ("NEWER", secret("y"))],
                 "A=1 BARE A=2 PATH=/bin AB=3 NEW= NEWER=y",
             ),
             (vec![("PATH", None)], "A=1 BARE A=2 PATH AB=3"),
@@ -466,7 +459,7 @@ mod tests {
         let (body, further) = made(&old, &ContainerChange::default());
         let host = &body["HostConfig"];
         assert_eq!(host["VolumesFrom"], Json::Null);
-        let nameless = old.mounts.unwrap().pop().unwrap().name;
+        let anonymous = old.mounts.unwrap().pop().unwrap().name;
         let volume = |source: Json, target: &str| {
             json!({"Type": "volume", "Source": source, "Target": target, "ReadOnly": true,
                 "VolumeOptions": {"NoCopy": true}})
@@ -474,7 +467,10 @@ mod tests {
         let bind = json!({"Type": "bind", "Source": "/srv/rich/cfg", "Target": "/cfg",
             "ReadOnly": true, "BindOptions": {"Propagation": "rprivate"}});
         let donated = volume(json!("donated"), "/donated");
-        assert_eq!(host["Mounts"], json!([donated, bind, volume(json!(nameless), "/convex/data")]));
+        assert_eq!(
+            host["Mounts"],
+            json!([donated, bind, volume(json!(anonymous), "/convex/data")])
+        );
         // The host name was the engine's own, and the default network takes no settings.
         assert_eq!(body.get("Hostname"), None);
         assert_eq!(body.get("NetworkingConfig"), None);

@@ -1,48 +1,26 @@
-//! What shall be different about a container.
+//! The difference between a container and its replacement.
 
 use std::fmt;
 
 use crate::secret::Secret;
 
-/// What shall be different; everything else stays as it is.
+/// The difference to the old container; everything else stays the same.
 #[derive(Default)]
 pub struct ContainerChange {
     /// Volumes that exist already, and where they go (absolute paths in the container). Each takes
     /// the place of whatever is mounted at that path or below it.
     pub mounts: Vec<(String, String)>,
-    /// Paths whose mounts are taken away, each exactly that one. The engine makes a nameless volume
-    /// where the image declares one.
-    pub drop_mounts: Vec<String>,
     /// Variables with their new values; `None` takes the variable away, even one that the image
     /// sets.
-    pub environment: Vec<(String, Option<VariableValue>)>,
+    pub environment: Vec<(String, Option<Secret>)>,
 }
 
-/// The value of a variable.
-pub enum VariableValue {
-    /// One that anybody may see.
-    Plain(String),
-    /// One that nobody may.
-    Secret(Secret),
-}
-
-impl VariableValue {
-    /// The text, for the engine.
-    pub(super) fn expose(&self) -> &str {
-        match self {
-            Self::Plain(text) => text,
-            Self::Secret(secret) => secret.expose(),
-        }
-    }
-}
-
-/// Without any value: whoever prints a change shall not have to think of its secrets.
+/// Without any value, so that a printed change never shows a secret.
 impl fmt::Debug for ContainerChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
         f.debug_struct("ContainerChange")
             .field("mounts", &self.mounts)
-            .field("drop_mounts", &self.drop_mounts)
             .field("environment", &names)
             .finish()
     }
@@ -51,7 +29,7 @@ impl fmt::Debug for ContainerChange {
 impl ContainerChange {
     /// Why it cannot be carried out, whatever the container.
     pub(super) fn fault(&self) -> Option<String> {
-        let targets = self.mounts.iter().map(|(_, target)| target).chain(&self.drop_mounts);
+        let targets = self.mounts.iter().map(|(_, target)| target);
         if let Some(target) = targets.clone().find(|target| !is_plain_path(target)) {
             return Some(format!("{target:?} is not an absolute path in a container"));
         }
@@ -106,13 +84,11 @@ mod tests {
 
     #[test]
     fn no_value_is_ever_printed() {
-        let environment = vec![
-            ("A".to_owned(), Some(VariableValue::Secret(Secret::new("hunter2hunter2")))),
-            ("B".to_owned(), Some(VariableValue::Plain("nobody's business".to_owned()))),
-        ];
+        let environment =
+            vec![("A".to_owned(), Some(Secret::new("hunter2hunter2"))), ("B".to_owned(), None)];
         let printed =
             format!("{:?}", ContainerChange { environment, ..ContainerChange::default() });
         assert!(printed.contains("\"A\"") && printed.contains("\"B\""), "{printed}");
-        assert!(!printed.contains("hunter2") && !printed.contains("business"), "{printed}");
+        assert!(!printed.contains("hunter2"), "{printed}");
     }
 }

@@ -4,8 +4,8 @@
 //! Two helper containers that are never started have one volume each: the engine keeps a container
 //! locked as long as it sends an archive of it, so that one alone would wait for itself. The first,
 //! the reader, is there before the new volume and goes after it; its label names the new volume,
-//! and the volume bears the label's nonce. So whatever was killed half way can be told from a
-//! volume of somebody else, and from a copy that is complete.
+//! and the volume bears the label's nonce. This distinguishes an interrupted copy from another
+//! volume and from a complete copy.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -139,7 +139,7 @@ impl Engine {
         let there = there.map_err(|error| left("volume", &to, &error))?;
         let shown = sanitize(&to);
         if there.is_some_and(|volume| volume.labels.contains_key(DECLARED)) {
-            // A backend may have written to it since: nobody else knows that.
+            // A backend may have written to it since.
             copy.take_away_helpers().await?;
             return Ok(format!(
                 "volume {shown}, the copy of an interrupted fix, is kept: the compose file declares it, so a backend may \
@@ -227,7 +227,7 @@ impl Copy<'_> {
                 && mounts.any(|it| it.name.as_deref() == Some(self.from) && it.rw != Some(false))
         };
         let having = self.containers_with("volume", self.from).await?;
-        Ok(having.iter().find(writes).map(super::recover::name))
+        Ok(having.iter().find(writes).map(super::judge::shown_name))
     }
 
     async fn containers_with(
@@ -459,8 +459,8 @@ fn left(what: &str, name: &str, error: &Error) -> String {
     format!("the {what} {} is left behind ({})", sanitize(name), words(error))
 }
 
-/// Passes an archive on and tells how much has passed. Ends quietly when nobody takes it: whoever
-/// does says why.
+/// Passes an archive on and reports how much has passed. Ends without an error when the receiver
+/// is gone: the receiver reports why.
 async fn pump(
     mut read: impl Stream<Item = Result<Bytes, Error>> + Unpin,
     to: mpsc::Sender<std::io::Result<Bytes>>,
@@ -488,7 +488,7 @@ async fn pump(
     Ok(())
 }
 
-/// The same stream, an error where it stands still.
+/// The same stream, with an error when no data comes.
 fn moving(
     stream: impl Stream<Item = Result<Bytes, Error>>,
     standstill: Duration,

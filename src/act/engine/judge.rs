@@ -1,12 +1,14 @@
 //! Which containers are left alone, and where one keeps its data. Pure.
 
 use bollard::models::{
-    ChangeType, ContainerInspectResponse, ContainerStateStatusEnum as Status, FilesystemChange,
+    ChangeType, ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerSummary,
+    FilesystemChange,
 };
 
 use super::alike::is_at_or_under;
 use super::{NEW, SET_ASIDE};
 use crate::docker::helper;
+use crate::secret::sanitize;
 
 /// Where upstream's scripts keep everything unless DATA_DIR says otherwise.
 const DATA_DIR: &str = "/convex/data";
@@ -104,7 +106,7 @@ pub(super) fn ran(container: &ContainerInspectResponse) -> bool {
     started.is_some_and(|at| !at.is_empty() && !at.starts_with("0001-"))
 }
 
-/// What of the data lies in the container's own layer, which goes with it: the first path.
+/// The first path with data in the container's own layer, which is deleted with it.
 pub(super) fn in_layer(
     container: &ContainerInspectResponse,
     changes: &[FilesystemChange],
@@ -139,6 +141,12 @@ fn data_directories(container: &ContainerInspectResponse) -> Vec<String> {
     };
     let data = set("DATA_DIR").unwrap_or_else(|| DATA_DIR.to_owned());
     [Some(data), set("CREDENTIALS_DIR")].into_iter().flatten().collect()
+}
+
+/// The name of a listed container, safe to show.
+pub(super) fn shown_name(container: &ContainerSummary) -> String {
+    let first = container.names.as_ref().and_then(|names| names.first());
+    sanitize(first.map(String::as_str).unwrap_or_default().trim_start_matches('/'))
 }
 
 #[cfg(test)]

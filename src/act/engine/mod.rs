@@ -3,7 +3,7 @@
 //!
 //! Nothing is lost at any instant. A volume is never written to unless it was made here a moment
 //! ago, and none is removed but such a one. A container is set aside under another name, whole,
-//! until its successor is accepted. What is under way stands in names and labels on the engine
+//! until its successor is accepted. What is under way is recorded in names and labels on the engine
 //! itself, so that [`Engine::recover`] can take it up after a kill.
 //!
 //! A call of an engine is driven to its end. Ctrl-C is seen to in here; a future that is dropped
@@ -27,7 +27,7 @@ use bollard::query_parameters::{
     RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
 };
 
-pub use change::{ContainerChange, VariableValue};
+pub use change::ContainerChange;
 pub use copy::{Copied, CopyProgress};
 pub use recover::Recovered;
 pub use replace::{Kept, Replaced};
@@ -41,7 +41,7 @@ use crate::secret::sanitize;
 /// The time a container gets to end by itself: SQLite writes its log back.
 const GRACE: i64 = 30;
 
-/// A stream that stands still for this long is over, unless a call may take longer.
+/// A stream without data for this long is over, unless a call may take longer.
 const STANDSTILL: Duration = Duration::from_mins(1);
 
 /// No client's own deadline; ours are shorter.
@@ -101,7 +101,7 @@ pub struct Engine {
     client: Docker,
     timeout: Duration,
     standstill: Duration,
-    /// Where a test lets it stand still as if it had been killed there.
+    /// Where a test stops it, as if it were killed there.
     halt: Option<(&'static str, tokio::sync::watch::Sender<bool>)>,
 }
 
@@ -117,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// For tests: what stands still is given up sooner.
+    /// For tests: shortens the time after which a stream without data is over.
     #[doc(hidden)]
     pub fn giving_up_after(mut self, standstill: Duration) -> Self {
         self.standstill = standstill;

@@ -1,10 +1,10 @@
-//! After a fix that was killed half way: what it left on the engine is found by its labels and
-//! names, and taken up.
+//! Recovery after a fix that was killed half way: what it left on the engine is found by labels and
+//! names.
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{ListContainersOptions, RenameContainerOptions};
 
-use super::judge::{self, name_of};
+use super::judge::{self, name_of, shown_name};
 use super::replace::{FIX, REPLACES, Replaced, Swap};
 use super::{Engine, EngineFailure, NEW, SET_ASIDE, begin};
 use crate::docker::helper::{self, CHANGES_AT_MOST, COPIES_INTO};
@@ -16,8 +16,7 @@ use crate::secret::sanitize;
 pub struct Recovered<'a> {
     /// What was done about it, and what a person has to see to: one sentence each.
     pub notes: Vec<String>,
-    /// Containers that were put in another's place and started, and nobody has said since whether
-    /// they stay.
+    /// New containers that were started and are neither kept nor undone yet.
     pub unsettled: Vec<Replaced<'a>>,
 }
 
@@ -41,7 +40,8 @@ impl Engine {
         let now = jiff::Timestamp::now().as_second();
         let mut recovered = Recovered::default();
         for container in &listed {
-            if label(container, COPIES_INTO).is_some() && name(container).ends_with("-reader") {
+            if label(container, COPIES_INTO).is_some() && shown_name(container).ends_with("-reader")
+            {
                 recovered.notes.extend(self.recover_copy(container, now).await);
             }
         }
@@ -54,7 +54,7 @@ impl Engine {
         }
         for container in &listed {
             let orphan = !owned.iter().any(|id| container.id.as_ref() == Some(id));
-            if orphan && name(container).ends_with(SET_ASIDE) {
+            if orphan && shown_name(container).ends_with(SET_ASIDE) {
                 recovered.notes.extend(self.recover_orphan(container, &listed).await);
             }
         }
@@ -79,7 +79,7 @@ impl Engine {
         now: i64,
         recovered: &mut Recovered<'a>,
     ) {
-        let shown = name(new);
+        let shown = shown_name(new);
         let id = new.id.as_deref().unwrap_or_default();
         let both = async {
             let Some(new) = self.find(id).await? else { return Ok(None) };
@@ -103,11 +103,11 @@ impl Engine {
                 return;
             }
         };
-        let stands = stands(&swap.name, name_of(&old), &new_now);
-        if stands == Stands::Settled || !is_ours_to_take_up(new, FIX, now) {
+        let progress = progress(&swap.name, name_of(&old), &new_now);
+        if progress == Progress::Settled || !is_ours_to_take_up(new, FIX, now) {
             return;
         }
-        if stands == Stands::Unsettled {
+        if progress == Progress::Unsettled {
             recovered.unsettled.push(swap.replaced());
             return;
         }
@@ -124,9 +124,9 @@ impl Engine {
         aside: &ContainerSummary,
         all: &[ContainerSummary],
     ) -> Option<String> {
-        let shown = name(aside);
+        let shown = shown_name(aside);
         let own = shown.strip_suffix(SET_ASIDE)?.to_owned();
-        if all.iter().any(|other| name(other) == own) {
+        if all.iter().any(|other| shown_name(other) == own) {
             return Some(format!(
                 "{shown} was set aside by a fix, but there is another {own} now: nothing was done"
             ));
@@ -145,7 +145,7 @@ impl Engine {
 
 /// How far a replacement got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stands {
+enum Progress {
     /// The old one is no longer set aside: there is nothing to take up.
     Settled,
     /// The new one has run in its place.
@@ -154,15 +154,15 @@ enum Stands {
     CutShort,
 }
 
-fn stands(name: &str, old: &str, new: &ContainerInspectResponse) -> Stands {
+fn progress(name: &str, old: &str, new: &ContainerInspectResponse) -> Progress {
     let new_name = name_of(new);
     let aside = old.strip_suffix(SET_ASIDE) == Some(name);
     if new_name == name && aside && judge::ran(new) {
-        Stands::Unsettled
+        Progress::Unsettled
     } else if (new_name == name || new_name.ends_with(NEW)) && (aside || old == name) {
-        Stands::CutShort
+        Progress::CutShort
     } else {
-        Stands::Settled
+        Progress::Settled
     }
 }
 
@@ -174,10 +174,4 @@ fn is_ours_to_take_up(thing: &ContainerSummary, made_by: &str, now: i64) -> bool
 
 fn label(container: &ContainerSummary, name: &str) -> Option<String> {
     container.labels.as_ref()?.get(name).cloned()
-}
-
-/// The name of a listed container, safe to show.
-pub(super) fn name(container: &ContainerSummary) -> String {
-    let first = container.names.as_ref().and_then(|names| names.first());
-    sanitize(first.map(String::as_str).unwrap_or_default().trim_start_matches('/'))
 }

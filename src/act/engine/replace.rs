@@ -1,7 +1,7 @@
-//! A container in the place of another: made alike but for a change, under a name of its own; the
-//! old one stopped and set aside; the name handed over; started. Each of these steps leaves the old
-//! one whole, and what has been done can be seen on the engine: the new one's labels say whom it
-//! replaces.
+//! Replaces a container: a new one is created like the old one except for a change, under a name of
+//! its own; the old one is stopped and set aside; the new one gets the name and is started. The old
+//! container is complete after each of these steps, and the labels of the new one say which
+//! container it replaces.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,12 +16,13 @@ use bollard::query_parameters::{
 };
 
 use super::alike::{self, Alike, alike};
-use super::change::{ContainerChange, VariableValue};
+use super::change::ContainerChange;
 use super::judge::{self, name_of};
 use super::{Engine, EngineFailure, KEPT, NEW, SET_ASIDE, begin, found};
 use crate::docker::interrupt::Interrupt;
-use crate::docker::{helper, is_anonymous, words};
-use crate::secret::sanitize;
+use crate::docker::{helper, words};
+use crate::names::is_anonymous_volume;
+use crate::secret::{Secret, sanitize};
 
 /// The label of a container that was put in another's place; its value names the process that made
 /// it.
@@ -47,12 +48,12 @@ pub struct Replaced<'a> {
 pub enum Kept {
     /// It is removed; its volumes are all there.
     Removed,
-    /// Data lies in the container itself, so that it was not removed. It still bears the labels of
-    /// its Compose project: whoever says `docker compose down`, or `up`, removes it.
+    /// The container itself holds data, so it was not removed. It still has the labels of its
+    /// Compose project: `docker compose down` or `up` removes it.
     SetAside {
         /// What it is called now.
         container: String,
-        /// Why: what lies in it, or why that could not be found out.
+        /// Why: what it holds, or why that could not be read.
         why: String,
     },
 }
@@ -166,7 +167,7 @@ impl Engine {
         match guest {
             Some(guest) => refuse(format!(
                 "{} shares the network of {shown} and would lose it",
-                super::recover::name(guest)
+                judge::shown_name(guest)
             )),
             None => Ok(()),
         }
@@ -218,11 +219,11 @@ impl Replaced<'_> {
 
     /// What the old container is called meanwhile.
     pub fn set_aside(&self) -> String {
-        self.swap.beside(SET_ASIDE)
+        self.swap.name_with(SET_ASIDE)
     }
 
-    /// How long ago the new container was made. As long may somebody have written to what it has
-    /// and the old one has not.
+    /// How long ago the new container was created. Since then data may have been written that
+    /// the old one does not have.
     ///
     /// # Errors
     /// It cannot be looked at.
@@ -238,8 +239,8 @@ impl Replaced<'_> {
         &self.notes
     }
 
-    /// Removes the old container, and none of its volumes. Where data lies in the container itself
-    /// (or nobody can say), it is not removed but called `<name>` + [`KEPT`], for good.
+    /// Removes the old container, and none of its volumes. If the container itself holds data
+    /// (or that is not known), it is not removed but renamed to `<name>` + [`KEPT`], for good.
     ///
     /// # Errors
     /// What the engine says; then the old one is still set aside.
@@ -269,7 +270,7 @@ impl Replaced<'_> {
 }
 
 impl<'a> Swap<'a> {
-    /// What stands on the engine of a replacement: its new container says it.
+    /// The replacement that the labels of its new container describe.
     pub(super) fn read(engine: &'a Engine, new: &ContainerInspectResponse) -> Option<Self> {
         let labels = new.config.as_ref()?.labels.as_ref()?;
         let name = name_of(new);
@@ -289,7 +290,7 @@ impl<'a> Swap<'a> {
     }
 
     /// The name with a suffix.
-    pub(super) fn beside(&self, suffix: &str) -> String {
+    pub(super) fn name_with(&self, suffix: &str) -> String {
         format!("{}{suffix}", self.name)
     }
 
@@ -310,7 +311,7 @@ impl<'a> Swap<'a> {
         engine.step("replace: nothing is there").await;
 
         let options = CreateContainerOptions {
-            name: Some(self.beside(NEW)),
+            name: Some(self.name_with(NEW)),
             ..CreateContainerOptions::default()
         };
         let made = engine.client.create_container(Some(options), plan.body);
@@ -334,7 +335,7 @@ impl<'a> Swap<'a> {
         }
         go_on()?;
         engine.step("replace: the old one is stopped").await;
-        // Else the engine starts it beside the new one when it starts itself.
+        // Else the engine starts it next to the new one when it starts itself.
         self.restarts(Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
@@ -342,7 +343,7 @@ impl<'a> Swap<'a> {
         .await
         .map_err(|error| fail(format!("the restart policy of {shown}"), &error))?;
         engine.step("replace: the old one is not restarted").await;
-        self.rename(&self.old, &self.beside(SET_ASIDE))
+        self.rename(&self.old, &self.name_with(SET_ASIDE))
             .await
             .map_err(|error| fail(format!("{shown} cannot be renamed"), &error))?;
         engine.step("replace: the old one is set aside").await;
@@ -362,7 +363,7 @@ impl<'a> Swap<'a> {
 
     async fn keep(&self) -> Result<Kept, EngineFailure> {
         let engine = self.engine;
-        let aside = self.beside(SET_ASIDE);
+        let aside = self.name_with(SET_ASIDE);
         let fail = |what: &str, error: &Error| {
             EngineFailure::Failed(format!("{} {what}: {}", sanitize(&aside), words(error)))
         };
@@ -381,7 +382,7 @@ impl<'a> Swap<'a> {
         };
         for number in 1..10 {
             let number = if number == 1 { String::new() } else { format!("-{number}") };
-            let container = format!("{}{number}", self.beside(KEPT));
+            let container = format!("{}{number}", self.name_with(KEPT));
             match self.rename(&self.old, &container).await {
                 Ok(()) => return Ok(Kept::SetAside { container, why }),
                 Err(Error::DockerResponseServerError { status_code: 409, .. }) => {}
@@ -391,7 +392,7 @@ impl<'a> Swap<'a> {
         Ok(Kept::SetAside { container: aside, why })
     }
 
-    /// Makes everything as it was, from wherever it stands; done twice it does nothing more.
+    /// Restores everything, from any point; a second call does nothing more.
     pub(super) async fn back(&self) -> Result<(), String> {
         let engine = self.engine;
         let shown = sanitize(&self.name);
@@ -407,7 +408,7 @@ impl<'a> Swap<'a> {
             }
             engine.step("undo: the new one is stopped").await;
             if name_of(new) == self.name {
-                let renamed = self.rename(id, &self.beside(NEW)).await;
+                let renamed = self.rename(id, &self.name_with(NEW)).await;
                 renamed.map_err(|error| fail(&format!("the new {shown}"), &error))?;
             }
         }
@@ -453,7 +454,7 @@ impl<'a> Swap<'a> {
         // What the engine has not answered for may still come to be.
         for wait in [0, 100, 300] {
             tokio::time::sleep(Duration::from_millis(wait)).await;
-            if let Some(new) = self.engine.find(&self.beside(NEW)).await? {
+            if let Some(new) = self.engine.find(&self.name_with(NEW)).await? {
                 return Ok(Some(new).filter(is_ours));
             }
         }
@@ -492,8 +493,8 @@ impl<'a> Swap<'a> {
     }
 }
 
-/// The nameless volumes that the engine made for a container that was never started: nothing was
-/// ever written to them.
+/// The anonymous volumes that the engine created for a container that was never started: nothing
+/// was ever written to them.
 fn never_used(new: &ContainerInspectResponse, old: &ContainerInspectResponse) -> Vec<String> {
     if judge::ran(new) {
         return Vec::new();
@@ -510,14 +511,14 @@ fn never_used(new: &ContainerInspectResponse, old: &ContainerInspectResponse) ->
     let volumes =
         new.mounts.iter().flatten().filter(|mount| mount.typ.as_deref() == Some("volume"));
     let volumes = volumes.filter_map(|mount| mount.name.clone());
-    volumes.filter(|volume| is_anonymous(volume) && !asked(volume)).collect()
+    volumes.filter(|volume| is_anonymous_volume(volume) && !asked(volume)).collect()
 }
 
 /// The values of variables, which an engine may quote when it refuses them.
 struct Hidden(Vec<zeroize::Zeroizing<String>>);
 
 impl Hidden {
-    /// Shorter values are no secrets, and cutting them out would only blacken the text.
+    /// Shorter values are not secrets, and cutting them out would only blacken the text.
     const SHORTEST: usize = 6;
 
     fn of(old: &ContainerInspectResponse, change: &ContainerChange) -> Self {
@@ -526,7 +527,7 @@ impl Hidden {
         let new = change.environment.iter().filter_map(|(_, value)| value.as_ref());
         let mut values: Vec<_> = known
             .map(|(_, value)| value)
-            .chain(new.map(VariableValue::expose))
+            .chain(new.map(Secret::expose))
             .filter(|value| value.len() >= Self::SHORTEST)
             .map(|value| zeroize::Zeroizing::new(value.to_owned()))
             .collect();
@@ -542,7 +543,6 @@ impl Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn an_engine_that_quotes_a_variable_gives_nothing_away() {
@@ -550,7 +550,7 @@ mod tests {
             "Config": {"Env": ["PASSWORD=swordfish", "NAME", "DEBUG=1", "LONG=swordfish-again"]}
         }))
         .unwrap();
-        let secret = Some(VariableValue::Secret(Secret::new("s3cret-value")));
+        let secret = Some(Secret::new("s3cret-value"));
         let change = ContainerChange {
             environment: vec![("NEW".to_owned(), secret)],
             ..ContainerChange::default()

@@ -1,7 +1,7 @@
 //! The key does not arrive: something between the CLI and the backend removes the `Authorization`
 //! header, or replaces it with its own.
 
-use crate::admin_key::Kind;
+use crate::admin_key::KeyKind;
 use crate::checks::Check;
 use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::key::selected_key;
@@ -33,7 +33,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let opened = selected_key(evidence)
         .and_then(|key| key.trials.iter().find_map(|trial| trial.opened.as_ref()));
     // check_admin_key answers a system key as if no key was sent.
-    if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(Kind::System)) {
+    if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(KeyKind::System)) {
         return Ok(vec![]);
     }
     let direct = endpoint.straight.as_ref().filter(|direct| {
@@ -162,7 +162,7 @@ mod tests {
         let mut system = world(403, "BadDeployKey");
         for trial in &mut system.keys[0].trials {
             if let Some(claims) = &mut trial.opened {
-                claims.kind = Some(Kind::System);
+                claims.kind = Some(KeyKind::System);
             }
         }
         assert_eq!(run(&system), Ok(vec![]));

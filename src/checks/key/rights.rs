@@ -1,7 +1,7 @@
 //! The key opens, and gives other rights than the CLI needs: it may only look, or it is the
 //! backend's own.
 
-use crate::admin_key::{Claims, Kind};
+use crate::admin_key::{Claims, KeyKind};
 use crate::checks::Check;
 use crate::deployment::container::key_subject;
 use crate::deployment::container::running_secret;
@@ -66,7 +66,7 @@ fn run_read_only(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ => None,
     };
     let sealed =
-        claims(evidence, key).map(|(claims, how)| (claims.kind == Some(Kind::ReadOnly), how));
+        claims(evidence, key).map(|(claims, how)| (claims.kind == Some(KeyKind::ReadOnly), how));
     let (certainty, how) = match (answered, sealed) {
         (Some(true), _) => (Certainty::Proven, "the backend says so"),
         (Some(false), _) | (None, Some((false, _))) => return Ok(vec![]),
@@ -92,7 +92,7 @@ fn run_read_only(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
     let (certainty, how) = match (claims(evidence, key), key_answer(evidence)) {
-        (Some((claims, how)), _) if claims.kind == Some(Kind::System) => {
+        (Some((claims, how)), _) if claims.kind == Some(KeyKind::System) => {
             (how, "so it says, opened")
         }
         (Some(_), _) | (None, KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly) => {
@@ -149,10 +149,10 @@ mod tests {
     use crate::evidence::build::key::refusal;
     use crate::evidence::endpoint::Body;
 
-    fn of_kind(kind: Kind) -> Evidence {
+    fn of_kind(kind: KeyKind) -> Evidence {
         let mut trial = opened("ours", vec![process("app-backend-1")]);
         let claims = trial.opened.as_mut().unwrap();
-        (claims.kind, claims.read_only) = (Some(kind), kind == Kind::ReadOnly);
+        (claims.kind, claims.read_only) = (Some(kind), kind == KeyKind::ReadOnly);
         let mut evidence = build::healthy();
         evidence.keys[0].trials = vec![trial];
         evidence
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(run_read_only(&evidence).unwrap()[0].certainty, Certainty::Proven);
         build::endpoint(&mut evidence).check_admin_key = refusal(403, "ReadOnlyAdminKey");
         assert_eq!(run_read_only(&evidence).unwrap().len(), 1);
-        let mut evidence = of_kind(Kind::ReadOnly);
+        let mut evidence = of_kind(KeyKind::ReadOnly);
         build::endpoint(&mut evidence).check_admin_key = build::unseen();
         assert_eq!(run_read_only(&evidence).unwrap().len(), 1);
         evidence.keys[0].trials.clear();
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn system_by_opening_or_by_403() {
         assert_eq!(run_system(&build::healthy()), Ok(vec![]));
-        assert_eq!(run_system(&of_kind(Kind::System)).unwrap()[0].certainty, Certainty::Proven);
+        assert_eq!(run_system(&of_kind(KeyKind::System)).unwrap()[0].certainty, Certainty::Proven);
         let mut evidence = build::healthy();
         evidence.keys[0].trials.clear();
         build::endpoint(&mut evidence).check_admin_key = refusal(403, "BadDeployKey");

@@ -4,7 +4,6 @@
 use crate::checks::BACKEND_DOWN;
 use crate::checks::Check;
 use crate::deployment::log_lines::log_match;
-use crate::evidence::docker::ContainerState;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
 use crate::remedies::rescue::copy_from;
@@ -99,7 +98,7 @@ fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(found) = log_match(evidence, VOLUME_CORRUPT.id)? else { return Ok(vec![]) };
     let container = found.container;
     let mut keep = Remedy::careful("first keep a copy of what is there");
-    if container.is_running() || container.state == ContainerState::Restarting {
+    if container.is_running() || container.is_restarting() {
         keep = keep.run(Command::docker(["stop", &container.name]));
     }
     let data = container.data_dir.trim_end_matches('/');

@@ -10,9 +10,9 @@ use tokio::runtime::Runtime;
 
 use crate::act::edit::{Changes, Locks};
 use crate::act::engine::{
-    ContainerChange, CopyProgress, Engine, EngineFailure, Kept, Replaced, Started, VariableValue,
+    ContainerChange, CopyProgress, Engine, EngineFailure, Kept, Replaced, Started,
 };
-use crate::collect::minting::{self, Wish};
+use crate::collect::minting::{self, MintOptions};
 use crate::collect::{Request, mending};
 use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
@@ -209,7 +209,7 @@ fn set(step: &SecretStep, done: &mut Done<'_>, context: &ApplyContext<'_>) -> an
     let mut url = None;
     let secret = match &step.source {
         SecretSource::Key { .. } => {
-            let minted = minting::with_docker(context.request, Wish::default())?;
+            let minted = minting::with_docker(context.request, MintOptions::default())?;
             url = minted.url;
             minted.key
         }
@@ -245,8 +245,8 @@ fn engine<'a>(
             Started::Unpaused => Undo::Pause(engine, container.clone()),
         },
         Action::CopyVolume { from, to, project, key } => {
-            // By these Compose regards the volume as its own; it asks nothing as long as its hash of
-            // the declaration is missing.
+            // By these Compose regards the volume as its own; it asks nothing as long as its hash
+            // of the declaration is missing.
             let mut labels = BTreeMap::from([
                 ("com.docker.compose.project".to_owned(), project.clone()),
                 ("com.docker.compose.volume".to_owned(), key.clone()),
@@ -281,8 +281,7 @@ fn engine<'a>(
                 let secret = mending::value_in(context.directory, file, INSTANCE_SECRET)
                     .map_err(anyhow::Error::msg)?
                     .with_context(|| format!("{file} does not set {INSTANCE_SECRET}"))?;
-                let value = Some(VariableValue::Secret(secret));
-                change.environment.push((INSTANCE_SECRET.to_owned(), value));
+                change.environment.push((INSTANCE_SECRET.to_owned(), Some(secret)));
             }
             let replaced = context.runtime.block_on(engine.replace(container, &change));
             done.copy_in_use |= !matches!(replaced, Err(EngineFailure::Refused(_)));

@@ -1,12 +1,12 @@
-//! `convex-doctor key mint`: a key for this deployment's own instance, as `generate_admin_key.sh`
-//! would make it, without running anything in the container.
+//! `convex-doctor key mint`: generates a key for this deployment's instance, as
+//! `generate_admin_key.sh` does, but without running anything in the container.
 
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Options};
 use crate::act::edit::Changes;
 use crate::admin_key;
-use crate::collect::minting::{self, Minted, Wish};
+use crate::collect::minting::{self, MintOptions, Minted};
 use crate::collect::{self, Request};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
@@ -15,11 +15,9 @@ use crate::evidence::selection::ValueSource;
 use crate::fix::env_file;
 use crate::output;
 use crate::secret::{Secret, sanitize};
+use crate::selection::names::{ADMIN_KEY as KEY, URL};
 
-const KEY: &str = "CONVEX_SELF_HOSTED_ADMIN_KEY";
-const URL: &str = "CONVEX_SELF_HOSTED_URL";
-
-/// What to make.
+/// What to generate.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  convex-doctor key mint --write     saved in .env.local and tested\n  \
@@ -47,22 +45,22 @@ pub(in crate::cli) struct Arguments {
     /// Name of the instance that the secret belongs to
     #[arg(long, value_name = "NAME")]
     instance_name: Option<String>,
-    /// Refused: it would stay in the shell's history
+    /// Rejected: it would stay in the shell's history
     #[arg(long, visible_alias = "instance-secret", hide = true, value_parser = never, value_name = "-")]
     secret: Option<String>,
 }
 
-/// A secret on the command line would stand in the shell's history and in every process list.
+/// A secret on the command line would be in the shell's history and in every process list.
 fn never(text: &str) -> Result<String, String> {
     drop(Secret::new(text));
-    Err("an instance secret is never an argument (it would stay in the shell's history and in every process list); \
+    Err("an instance secret must not be an argument (it would stay in the shell's history and in every process list); \
          use --secret-file FILE or --secret-stdin"
         .to_owned())
 }
 
-/// Makes the key, and shows or writes it.
+/// Generates the key, and shows or writes it.
 pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
-    let wish = Wish { read_only: arguments.read_only, member_id: arguments.member_id };
+    let wish = MintOptions { read_only: arguments.read_only, member_id: arguments.member_id };
     let request = options.request()?;
     let given = match (&arguments.secret_file, arguments.secret_stdin) {
         (Some(path), _) => Some(collect::secret_file(path)?),
@@ -76,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let minted = match made {
         Ok(minted) => minted,
         Err(error) => {
-            output::note(&format!("convex-doctor: no key was made: {error:#}"));
+            output::note(&format!("convex-doctor: no key was generated: {error:#}"));
             return Ok(Exit::Found);
         }
     };
@@ -102,7 +100,7 @@ fn described(minted: &Minted) -> String {
         |name| format!("the secret of {}", sanitize(name)),
     );
     format!(
-        "key {} for instance {}, made with {whose} ({}); earlier keys stay valid",
+        "key {} for instance {}, generated with {whose} ({}); existing keys stay valid",
         fingerprint.as_ref().map_or("", |it| it.as_str()),
         sanitize(&minted.instance_name),
         minted.secret
@@ -116,7 +114,7 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
         Ok(old) => old,
         Err(error) => {
             output::note(&format!(
-                "convex-doctor: no key was written, nothing was changed: {error}"
+                "convex-doctor: the key was not saved, nothing has changed: {error}"
             ));
             return Ok(Exit::Found);
         }
@@ -124,13 +122,13 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
     let before = collect::run_files_only(request)?;
     let Some(quoted) = env_file::quoted(minted.key.expose()) else {
         anyhow::bail!(
-            "the instance name holds a quote: no env file can hold its key; write it by hand"
+            "the instance name contains a quote, so the key cannot be saved in an env file: add it yourself"
         );
     };
     let mut text = env_file::set(old.as_deref().unwrap_or_default(), KEY, &quoted);
     let shown = sanitize(&file.display().to_string());
     let mut set = format!("{shown}: {KEY} is set");
-    // Half a pair selects nothing, and its URL is there all the same.
+    // Without a key the URL selects nothing, but it may be set.
     let has_url = before.selection.variables.iter().any(|variable| {
         variable.name == URL && variable.definitions.iter().any(|one| one.wins && !one.empty)
     });
@@ -139,47 +137,50 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
         set = format!("{set}\n{shown}: {URL} is set to {url}");
     }
     output::note(&described(minted));
-    // Ctrl-C waits until the file is as it was, or stays.
+    // Ctrl-C waits until the file is restored or kept.
     let interrupt = Interrupt::watch();
     let Some(hold) = interrupt.hold() else { return Ok(Exit::Child(130)) };
     crate::cli::fix::report_leftovers(&[&root], false);
     let mut edit = Changes::of(&root);
     if let Err(error) = edit.replace(&path, old.as_deref(), &text) {
-        output::note(&format!("convex-doctor: no key was written, nothing was changed: {error}"));
+        output::note(&format!(
+            "convex-doctor: the key was not saved, nothing has changed: {error}"
+        ));
         return Ok(Exit::Found);
     }
     output::note(&set);
     let after = collect::run(request)?;
-    let came_of_it = if interrupt.came() { Tried::Interrupted } else { tried(&after, &minted.key) };
-    let exit = match came_of_it {
-        Tried::Accepted => {
+    let result =
+        if interrupt.came() { TestResult::Interrupted } else { test_result(&after, &minted.key) };
+    let exit = match result {
+        TestResult::Accepted => {
             keep(edit);
-            output::note("the backend accepts it: npx convex can work");
+            output::note("the backend accepts the key");
             warn_of_git(&after, file);
             Exit::Fine
         }
-        Tried::Refused => {
-            let back = taken_back(edit);
+        TestResult::Rejected => {
+            let back = roll_back(edit);
             output::note(&format!(
-                "the backend refuses it: {back}. The URL leads to another backend than the one the key is for; \
-                 see: convex-doctor"
+                "the backend rejects the key: {back}. The URL points to another backend than the one the key is for. \
+                 Run: convex-doctor"
             ));
             Exit::Found
         }
-        Tried::Interrupted => {
-            output::note(&format!("interrupted: {}", taken_back(edit)));
+        TestResult::Interrupted => {
+            output::note(&format!("interrupted: {}", roll_back(edit)));
             Exit::Found
         }
-        Tried::Shadowed(source) => {
+        TestResult::Shadowed(source) => {
             keep(edit);
             output::note(&format!(
-                "written, but the CLI will not read it: {source} comes before the file. Unset it"
+                "saved, but npx convex will not read it: {source} overrides the file. Unset it"
             ));
             Exit::Found
         }
-        Tried::Not(reason) => {
+        TestResult::NotTested(reason) => {
             keep(edit);
-            output::note(&format!("written, and not tried: {}", sanitize(&reason)));
+            output::note(&format!("saved, but not tested: {}", sanitize(&reason)));
             warn_of_git(&after, file);
             Exit::Fine
         }
@@ -196,43 +197,43 @@ fn keep(edit: Changes) {
 }
 
 /// What became of the file.
-fn taken_back(edit: Changes) -> String {
+fn roll_back(edit: Changes) -> String {
     let notes = edit.take_back();
-    if notes.is_empty() { "the old file is back".to_owned() } else { sanitize(&notes.join("; ")) }
+    if notes.is_empty() { "the file is restored".to_owned() } else { sanitize(&notes.join("; ")) }
 }
 
-/// What came of trying the key.
-enum Tried {
+/// What came of testing the key.
+enum TestResult {
     Accepted,
-    Refused,
+    Rejected,
     /// By Ctrl-C.
     Interrupted,
-    /// Another source's value is what the CLI would use.
+    /// The CLI uses the value of another source.
     Shadowed(String),
-    Not(String),
+    NotTested(String),
 }
 
-fn tried(after: &Evidence, key: &Secret) -> Tried {
+fn test_result(after: &Evidence, key: &Secret) -> TestResult {
     let selected = after.selection.admin_key.as_ref().and_then(|it| it.fingerprint.clone());
     if selected.is_none() || selected != admin_key::fingerprint(key) {
         return match &after.selection.admin_key_source {
             Some(source @ (ValueSource::Env { .. } | ValueSource::Flag { .. })) => {
-                Tried::Shadowed(source.to_string())
+                TestResult::Shadowed(source.to_string())
             }
-            Some(source) => Tried::Shadowed(source.to_string()),
-            None => Tried::Not("the URL is still missing".to_owned()),
+            Some(source) => TestResult::Shadowed(source.to_string()),
+            None => TestResult::NotTested("the URL is not set".to_owned()),
         };
     }
     let answer = match after.endpoint.seen() {
         Ok(Some(endpoint)) => endpoint.check_admin_key.seen(),
-        Ok(None) => return Tried::Not("there is no URL".to_owned()),
-        Err(unseen) => return Tried::Not(unseen.reason),
+        Ok(None) => return TestResult::NotTested("the URL is not set".to_owned()),
+        Err(unseen) => return TestResult::NotTested(unseen.reason),
     };
     match answer {
-        Ok(answer) if matches!(answer.body, Body::KeyAccepted { .. }) => Tried::Accepted,
-        Ok(answer) if matches!(answer.status, 401 | 403) => Tried::Refused,
-        Ok(answer) => Tried::Not(format!("the URL answers {}", answer.status)),
-        Err(unseen) => Tried::Not(unseen.reason),
+        Ok(answer) if matches!(answer.body, Body::KeyAccepted { .. }) => TestResult::Accepted,
+        Ok(answer) if matches!(answer.status, 401 | 403) => TestResult::Rejected,
+        Ok(answer) => TestResult::NotTested(format!("the URL answers {}", answer.status)),
+        Err(unseen) => TestResult::NotTested(unseen.reason),
     }
 }
 

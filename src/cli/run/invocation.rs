@@ -1,6 +1,6 @@
 //! What a command line says of the deployment that its Convex CLI will use: `npx convex deploy
-//! --url … --admin-key …`, `env A=b npx convex dev`, `npm --prefix app run dev`. What stands in a
-//! shell script is not read.
+//! --url … --admin-key …`, `env A=b npx convex dev`, `npm --prefix app run dev`. What a
+//! shell script contains is not read.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub(super) struct Seen {
     pub(super) admin_key: Option<Secret>,
     /// `--env-file`.
     pub(super) env_file: Option<PathBuf>,
-    /// The directory a package manager is told to run in.
+    /// The directory given to a package manager.
     pub(super) directory: Option<PathBuf>,
     /// Variables that `env` sets; `None` unsets one.
     pub(super) environment: Vec<(String, Option<String>)>,

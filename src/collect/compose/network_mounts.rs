@@ -1,4 +1,4 @@
-//! Which mounts of a compose project lie on another machine: a volume by its driver's options, a
+//! Which mounts of a compose project are on another machine: a volume by its driver's options, a
 //! directory by the file system that this machine has mounted there.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 

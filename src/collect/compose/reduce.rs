@@ -12,10 +12,8 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
+use crate::names::DATA_DIR;
 use crate::secret::{Fingerprint, Secret};
-
-/// Where a backend keeps its data unless DATA_DIR says otherwise.
-const DATA_DIR: &str = "/convex/data";
 
 /// Reduces a project, and collects the instance secrets in it.
 pub(super) fn reduce(
@@ -207,7 +205,7 @@ fn entry(
             secrets.push((secret, place));
             EntryValue::Secret(state)
         }
-        // A name is no URL and no secret, whatever characters somebody put into it.
+        // A name is not a URL and not a secret, whatever characters it has.
         Some(text) if name == "INSTANCE_NAME" => EntryValue::Plain(crate::secret::sanitize(text)),
         Some(text) if is_plain(name) => EntryValue::Plain(crate::selection::facts::masked(text)),
         Some(text) => {
@@ -221,7 +219,7 @@ fn entry(
     EnvironmentEntry { name: name.to_owned(), at, value_at, value }
 }
 
-/// How an instance secret stands, as the backend would find it.
+/// What an instance secret is, as the backend would find it.
 fn secret_state(secret: &Secret) -> SecretState {
     match InstanceSecret::parse(secret) {
         Ok(_) => match Fingerprint::of_instance_secret(secret) {
@@ -232,7 +230,7 @@ fn secret_state(secret: &Secret) -> SecretState {
     }
 }
 
-/// Variables of a backend whose values are no secrets and that checks compare.
+/// Variables of a backend whose values are not secrets, and that checks compare.
 fn is_plain(name: &str) -> bool {
     matches!(
         name,

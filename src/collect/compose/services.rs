@@ -1,5 +1,6 @@
-//! What in a compose project is not a backend and still matters to one: SQL servers, dashboards, the
-//! URLs that lead to the former; and which of its texts depend on a variable that is not set here.
+//! What in a compose project is not a backend and still matters to one: SQL servers, dashboards,
+//! the URLs that lead to the former; and which of its texts depend on a variable that is not set
+//! here.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,6 +13,7 @@ use crate::compose::{self, Project, Service};
 use crate::evidence::compose::{
     At, BackendService, DashboardService, DatabaseService, DeclaredSqlUrl, SqlKind,
 };
+use crate::names::SQL_URLS;
 use crate::secret::sanitize;
 
 /// The URLs of SQL servers that the services of `facts` get.
@@ -23,7 +25,7 @@ pub(super) fn sql_urls(
     let mut found = Vec::new();
     for name in backends {
         let Some(service) = project.services.get(*name) else { continue };
-        for variable in ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"] {
+        for variable in SQL_URLS {
             let Some(entry) = service.environment.get(variable) else { continue };
             let Some(value) = entry.value.as_deref().filter(|value| !value.is_empty()) else {
                 continue;

@@ -1,13 +1,11 @@
-//! Which container stands behind the selected URL: proven by our nonce in its log, likely by the
+//! Which container answers at the selected URL: proven by our nonce in its log, likely by the
 //! port it publishes. Equal ports alone prove nothing (an ssh tunnel, another engine, a listener on
 //! 127.0.0.1 that beats the proxy of Docker).
 
 use crate::evidence::docker::{Answering, Container, DockerFacts};
 use crate::evidence::endpoint::{EndpointFacts, Reach};
+use crate::names::API_PORT;
 use crate::report::Certainty;
-
-/// The port of the API inside the container.
-const API_PORT: u16 = 3210;
 
 /// The container behind the URL, where that can be said.
 pub fn answering(facts: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answering> {
@@ -17,7 +15,7 @@ pub fn answering(facts: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answer
         return seen.next().is_none().then(|| Answering {
             container: container.name.clone(),
             certainty: Certainty::Proven,
-            how: "its access log holds this run's own request".to_owned(),
+            how: "its access log contains the request of this run".to_owned(),
         });
     }
     if matches!(endpoint.reach, Reach::Refused | Reach::NoSuchHost { .. } | Reach::ConnectTimeout) {
@@ -159,7 +157,7 @@ mod tests {
         for (case, backends, host, addresses, port, expected) in [
             ("the port tells", both(), "127.0.0.1", loopback, 3220, Some("bb")),
             ("localhost both ways", both(), "localhost", &["::1", "127.0.0.1"], 3210, Some("a")),
-            ("nobody publishes it", both(), "127.0.0.1", loopback, 4000, None),
+            ("published by none", both(), "127.0.0.1", loopback, 4000, None),
             ("two claim it", vec![a.clone(), a.clone()], "127.0.0.1", loopback, 3210, None),
             ("stopped", vec![stopped], "127.0.0.1", loopback, 3210, None),
             ("another machine", both(), "api.example.com", &["9.9.9.9"], 3210, None),

@@ -50,10 +50,10 @@ pub(super) fn one(bytes: &[u8]) -> Result<String, String> {
 fn text<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<String, String> {
     // A link has no content here; taken for an empty file it would be an empty secret.
     if !entry.header().entry_type().is_file() {
-        return Err("the credentials file is no regular file".to_owned());
+        return Err("the credentials file is not a regular file".to_owned());
     }
     if entry.size() > LARGEST_FILE {
-        return Err("the file is far too large for a credentials file".to_owned());
+        return Err("the file is too large for a credentials file".to_owned());
     }
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).map_err(|_| garbled())?;

@@ -14,10 +14,11 @@ use super::{archive, container, failure};
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, ContainerState, MountKind};
 use crate::evidence::key::SecretPlace;
+use crate::names::{PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
 use crate::secret::sanitize;
 
 impl Engine {
-    /// Everything about one backend: what it is, then side by side its processes and its
+    /// Everything about one backend: what it is, then at the same time its processes and its
     /// credentials.
     pub(super) async fn backend(
         &self,
@@ -73,7 +74,7 @@ impl Engine {
     }
 
     /// Why the container's files must not be read: the call mounts what is mounted into it, and
-    /// would make a host directory that has vanished anew.
+    /// would create a host directory that does not exist any more.
     async fn obstacle(
         &self,
         container: &Container,
@@ -91,7 +92,7 @@ impl Engine {
             for source in binds().filter_map(|mount| mount.source.as_deref()) {
                 if self.vanished(Path::new(source)).await {
                     return Some(format!(
-                        "{source}, which is mounted into it, is gone; reading through the engine would make it anew"
+                        "{source}, which is mounted into it, does not exist; reading through the engine would create it"
                     ));
                 }
             }
@@ -99,7 +100,7 @@ impl Engine {
         }
         if binds().next().is_some() {
             return Some(
-                "it is stopped and a host directory is mounted into it: reading through the engine could make that directory anew"
+                "it is stopped and mounts a host directory: reading through the engine could create that directory"
                     .to_owned(),
             );
         }
@@ -133,7 +134,7 @@ impl Engine {
     /// The secret and name in force, from the process list.
     async fn top(&self, id: &str, found: &Container) -> Result<container::InForce, String> {
         if !found.is_running() {
-            return Err(format!("the container does not run ({})", found.state));
+            return Err(format!("the container is not running ({})", found.state));
         }
         match self.call(self.client.top_processes(id, None::<TopOptions>)).await {
             Ok(top) => container::in_force(&top),
@@ -185,9 +186,9 @@ fn from_summary(summary: &ContainerSummary, recognised_by: &str, reason: &str) -
     let mut container = Container {
         name: name_of(summary),
         id: summary.id.as_deref().unwrap_or_default().chars().take(12).collect(),
-        project: owned("com.docker.compose.project"),
-        service: owned("com.docker.compose.service"),
-        working_dir: owned("com.docker.compose.project.working_dir"),
+        project: owned(PROJECT_LABEL),
+        service: owned(SERVICE_LABEL),
+        working_dir: owned(WORKING_DIR_LABEL),
         config_files: config_files(summary),
         image: summary.image.clone().unwrap_or_default(),
         recognised_by: recognised_by.to_owned(),

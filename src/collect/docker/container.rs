@@ -7,28 +7,16 @@ use bollard::models::{
     ContainerInspectResponse, ContainerTopResponse, HostConfig, MountPoint, PortMap,
 };
 
-use crate::docker::is_anonymous;
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, ContainerState, Mount, MountKind, Port, SecretState};
 use crate::evidence::key::SecretPlace;
+use crate::names::{
+    CONFIG_FILES_LABEL, DATA_DIR, PROJECT_LABEL, S3_BUCKETS, SERVICE_LABEL, SQL_URLS,
+    WORKING_DIR_LABEL, is_anonymous_volume,
+};
 use crate::secret::{Fingerprint, Secret, sanitize, scrub};
 
-/// Where upstream's scripts keep everything unless DATA_DIR says otherwise.
-const DEFAULT_DATA_DIR: &str = "/convex/data";
-
-/// Without one of these five, upstream stores files on the disk.
-const BUCKETS: [&str; 5] = [
-    "S3_STORAGE_EXPORTS_BUCKET",
-    "S3_STORAGE_SNAPSHOT_IMPORTS_BUCKET",
-    "S3_STORAGE_MODULES_BUCKET",
-    "S3_STORAGE_FILES_BUCKET",
-    "S3_STORAGE_SEARCH_BUCKET",
-];
-
-/// Each of these makes `run_backend.sh` use a SQL server.
-const SQL_VARIABLES: [&str; 3] = ["POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"];
-
-/// What S3 needs beside the buckets.
+/// What S3 needs in addition to the buckets.
 const AWS_VARIABLES: [&str; 4] =
     ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
@@ -51,7 +39,7 @@ pub(super) fn reduce(
 
     let env = environment(config.and_then(|config| config.env.as_deref()).unwrap_or_default());
     let set = |name: &str| env.get(name).copied().filter(|value| !value.is_empty());
-    let data_dir = directory(set("DATA_DIR").unwrap_or(DEFAULT_DATA_DIR));
+    let data_dir = directory(set("DATA_DIR").unwrap_or(DATA_DIR));
     let credentials_dir = set("CREDENTIALS_DIR")
         .map_or_else(|| format!("{}/credentials", data_dir.trim_end_matches('/')), directory);
 
@@ -65,10 +53,10 @@ pub(super) fn reduce(
 
     let mut container = Container {
         id: inspect.id.as_deref().unwrap_or_default().chars().take(12).collect(),
-        project: label("com.docker.compose.project"),
-        service: label("com.docker.compose.service"),
-        working_dir: label("com.docker.compose.project.working_dir"),
-        config_files: label("com.docker.compose.project.config_files")
+        project: label(PROJECT_LABEL),
+        service: label(SERVICE_LABEL),
+        working_dir: label(WORKING_DIR_LABEL),
+        config_files: label(CONFIG_FILES_LABEL)
             .map(|files| files.split(',').map(|file| file.trim().to_owned()).collect())
             .unwrap_or_default(),
         image: config.and_then(|config| config.image.clone()).unwrap_or_default(),
@@ -118,15 +106,15 @@ pub(super) fn reduce(
             inspect.mounts.as_deref().unwrap_or_default(),
             host.and_then(|host| host.tmpfs.as_ref()),
         ),
-        uses_sql: SQL_VARIABLES.into_iter().any(|name| set(name).is_some()),
+        uses_sql: SQL_URLS.into_iter().any(|name| set(name).is_some()),
         volumes_by_name: named_by_definition(host),
-        uses_s3: BUCKETS.into_iter().all(|name| set(name).is_some()),
-        sql_url: SQL_VARIABLES
+        uses_s3: S3_BUCKETS.into_iter().all(|name| set(name).is_some()),
+        sql_url: SQL_URLS
             .into_iter()
             .find_map(|name| Some(super::super::sql_url::read(name, set(name)?))),
-        storage_variables: SQL_VARIABLES
+        storage_variables: SQL_URLS
             .into_iter()
-            .chain(BUCKETS)
+            .chain(S3_BUCKETS)
             .chain(AWS_VARIABLES)
             .filter(|name| set(name).is_some())
             .map(str::to_owned)
@@ -174,8 +162,8 @@ pub(super) fn judge(text: &str, place: SecretPlace, secrets: &mut Secrets) -> Se
     state
 }
 
-/// What the backend says of a text that is no secret (docs/facts.md, convex-secret-format), without
-/// quoting any of it.
+/// What the backend says of a text that is not a secret (docs/facts.md, convex-secret-format),
+/// without quoting any of it.
 fn fault(text: &str) -> String {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.len() % 2 == 1 {
@@ -205,7 +193,7 @@ fn take_custody(env: &HashMap<&str, &str>) {
             drop(Secret::new(*value));
         }
         // A password that is not percent-encoded may not be found in it.
-        if SQL_VARIABLES.contains(&name.as_str()) {
+        if SQL_URLS.contains(&name.as_str()) {
             drop(Secret::new(*value));
         }
         if let Some(password) = password_in_url(value) {
@@ -223,8 +211,8 @@ fn password_in_url(value: &str) -> Option<&str> {
     (!password.is_empty()).then_some(password)
 }
 
-/// What the process list says of the secret and the name in force; `Err` when there is no backend
-/// in it.
+/// What the process list says of the secret and the name in force; `Err` when there is no
+/// backend in it.
 pub(super) struct InForce {
     /// The value of `--instance-secret`.
     pub(super) secret: Option<String>,
@@ -263,7 +251,7 @@ pub(super) fn in_force(top: &ContainerTopResponse) -> Result<InForce, String> {
 }
 
 /// The value of `--name value` or `--name=value`, up to the next option: the list joins arguments
-/// with blanks.
+/// with spaces.
 fn argument<'a>(command: &'a str, name: &str) -> Option<&'a str> {
     let rest = command.split_once(name)?.1;
     let value = rest.strip_prefix('=').or_else(|| rest.strip_prefix(' '))?;
@@ -345,7 +333,7 @@ fn named_by_definition(host: Option<&HostConfig>) -> Vec<String> {
     short.chain(long).map(directory).collect()
 }
 
-/// The mounts, and the short form of tmpfs that stands elsewhere in the answer.
+/// The mounts, and the short form of tmpfs that is elsewhere in the answer.
 fn mounts(points: &[MountPoint], tmpfs: Option<&HashMap<String, String>>) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = points
         .iter()
@@ -355,7 +343,7 @@ fn mounts(points: &[MountPoint], tmpfs: Option<&HashMap<String, String>>) -> Vec
             let (kind, source) = match point.typ.as_deref().unwrap_or_default() {
                 "tmpfs" => (MountKind::Tmpfs, None),
                 "volume" | "cluster" => match name {
-                    Some(name) if is_anonymous(&name) => (MountKind::Anonymous, Some(name)),
+                    Some(name) if is_anonymous_volume(&name) => (MountKind::Anonymous, Some(name)),
                     name => (MountKind::Named, name.or(source)),
                 },
                 _ => (MountKind::Bind, source),

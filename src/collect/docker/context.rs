@@ -14,10 +14,10 @@ use sha2::{Digest, Sha256};
 use super::{Options, SshTarget, Unasked};
 use crate::evidence::docker::EngineFailure;
 
-/// Where docker itself looks when nobody says otherwise.
+/// The socket that docker itself uses by default.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// Larger configuration files are nobody's.
+/// Larger configuration files are not read.
 const LARGEST_CONFIG: u64 = 1024 * 1024;
 
 /// The engine to ask.
@@ -130,7 +130,7 @@ pub(super) fn others(
             }
             Err(_) => true,
         })
-        // A socket that is not there is no engine.
+        // A socket that is not there is not an engine.
         .filter(|(_, target)| match target.as_ref().map(|target| &target.transport) {
             Ok(Transport::Unix(path)) => path.exists(),
             _ => true,
@@ -162,7 +162,7 @@ fn current_context(config_dir: Option<&Path>, notes: &mut Vec<String>) -> Option
     // The error of serde could quote what stands there: credentials of a registry, perhaps.
     let Ok(config) = serde_json::from_str::<Value>(&text) else {
         notes.push(format!(
-            "{} is no JSON; docker warns, and goes on with the default context",
+            "{} is not JSON; docker warns, and uses the default context",
             path.display()
         ));
         return None;
@@ -190,8 +190,10 @@ fn named(name: &str, config_dir: Option<&Path>, notes: Vec<String>) -> Result<Ta
             .map(str::to_owned)
     });
     let Some(host) = host else {
-        let reason =
-            format!("the docker context \"{name}\" names no Docker host ({})", path.display());
+        let reason = format!(
+            "the docker context \"{name}\" does not name a Docker host ({})",
+            path.display()
+        );
         return Err(refused(reason, "", Some(name)));
     };
     let certs = dir.join("tls").join(&digest).join("docker");
@@ -265,7 +267,7 @@ fn target(
                 Some(dir) => (local, Transport::Tls(authority, dir)),
                 None if tls => {
                     let reason = format!(
-                        "{address} asks for TLS, and there are no certificates for it (DOCKER_CERT_PATH)"
+                        "{address} needs TLS, but there are no certificates for it (DOCKER_CERT_PATH)"
                     );
                     return Err(refused(reason, &address, context));
                 }
@@ -279,8 +281,7 @@ fn target(
             }
         },
         other => {
-            let reason =
-                format!("{address}: addresses of the kind {other}:// are not supported here");
+            let reason = format!("{address}: addresses with {other}:// are not supported");
             return Err(refused(reason, &address, context));
         }
     };
@@ -315,7 +316,7 @@ fn is_loopback(authority: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The address without the password that may stand in it.
+/// The address without the password that may be in it.
 fn mask(host: &str) -> String {
     let (scheme, rest) = match host.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
@@ -456,7 +457,7 @@ mod tests {
         let env = env(&[("DOCKER_CONFIG", home.path().to_str().unwrap())]);
         let target = resolve(&Options::default(), &env).unwrap();
         assert!(target.local && target.context.is_none());
-        assert!(target.notes[0].contains("no JSON") && !target.notes[0].contains("hunter2"));
+        assert!(target.notes[0].contains("not JSON") && !target.notes[0].contains("hunter2"));
     }
 
     #[test]

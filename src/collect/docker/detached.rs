@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use bollard::models::Volume as Listed;
 
-use super::mountpoint::{self, Content};
+use super::mountpoint::{self, VolumeFiles};
 use super::{Listing, container, helper};
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, DockerFacts, Volume, VolumeContent};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Secret, sanitize};
 
-/// More volumes than this are not looked into.
+/// More volumes than this are not read.
 const MOST: usize = 50;
 
 /// Looks into the volumes of `facts` that no running backend has, and notes there what they hold.
@@ -41,10 +41,10 @@ pub async fn look_into_volumes(
     wanted.sort_by_key(|volume| volume.anonymous);
     let count = wanted.len();
     for volume in wanted.iter_mut().skip(MOST) {
-        volume.content = Observation::unavailable(format!("{MOST} others were looked into"));
+        volume.content = Observation::unavailable(format!("only {MOST} volumes are checked"));
     }
     if count > MOST {
-        facts.notes.push(format!("{count} volumes could be looked into; {MOST} were"));
+        facts.notes.push(format!("{MOST} of {count} unused volumes were checked"));
     }
     wanted.truncate(MOST);
 
@@ -94,15 +94,15 @@ struct Directory {
     changed_at: Option<i64>,
 }
 
-/// Where the engine says that a volume lies; or why it must not be looked into.
+/// Where the engine says that a volume lies; or why it must not be read.
 fn directory(volume: &Volume, listed: &[Listed]) -> Result<Directory, String> {
     let known = listed.iter().find(|known| known.name == volume.name);
-    let known = known.ok_or_else(|| "the engine has it no more".to_owned())?;
+    let known = known.ok_or_else(|| "the engine does not have it any more".to_owned())?;
     if !matches!(known.driver.as_str(), "local" | "") {
         return Err(format!("it belongs to the driver {}", sanitize(&known.driver)));
     }
     if !known.options.is_empty() {
-        return Err("options of its driver make it something else than a directory".to_owned());
+        return Err("its driver options make it something other than a directory".to_owned());
     }
     Ok(Directory {
         volume: volume.name.clone(),
@@ -112,9 +112,9 @@ fn directory(volume: &Volume, listed: &[Listed]) -> Result<Directory, String> {
 }
 
 /// What was found, and how it was looked for; or why it could not be.
-type Looked = Result<(Content, &'static str), String>;
+type Looked = Result<(VolumeFiles, &'static str), String>;
 
-/// All directories one after the other, on a thread that nobody waits for beyond the deadline: a
+/// All directories one after the other, on a thread that is not waited for beyond the deadline: a
 /// disk may hang.
 async fn look_at(
     directories: &[Result<Directory, String>],
@@ -148,7 +148,7 @@ async fn look_at(
 /// The secret into custody, the rest into the evidence.
 fn reduce(
     volume: &str,
-    content: Content,
+    content: VolumeFiles,
     how: &str,
     secrets: &mut container::Secrets,
 ) -> VolumeContent {

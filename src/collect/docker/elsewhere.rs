@@ -14,8 +14,8 @@ use crate::evidence::docker::OtherContext;
 /// How long another engine may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The other contexts, side by side; `None` where this engine has a container of the project, or
-/// nobody knows the project.
+/// The other contexts, at the same time; `None` where this engine has a container of the project,
+/// or the project is not known.
 pub async fn other_contexts(
     listing: &Listing,
     wanted: &Wanted<'_>,
@@ -42,10 +42,10 @@ pub async fn other_contexts(
     Some(asked)
 }
 
-/// Whether it is the system's own socket beside a DOCKER_HOST, which is what docker itself then
+/// Whether it is the system's own socket next to a DOCKER_HOST, which is what docker itself then
 /// means by `default` (docker/cli, `cli/command/cli.go`, `resolveDefaultDockerEndpoint`): no
 /// context that could be missed. The socket of another user, or of an engine that is gone, is
-/// nobody's concern then.
+/// not of interest then.
 fn is_courtesy(other: &OtherContext, env: &BTreeMap<String, String>) -> bool {
     other.name == "default" && env.get("DOCKER_HOST").is_some_and(|host| !host.is_empty())
 }

@@ -18,10 +18,7 @@ pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unas
     let (failure, what) = match (error, io_kind(error)) {
         (Error::RequestTimeoutError, _) if matches!(target.transport, Transport::Ssh(_)) => (
             EngineFailure::Unresponsive,
-            format!(
-                "{address}: nothing came back over ssh ({} s, --timeout)",
-                timeout.as_secs_f32()
-            ),
+            format!("{address}: no answer over ssh ({} s, --timeout)", timeout.as_secs_f32()),
         ),
         (Error::DockerResponseServerError { status_code: 400, message }, _)
             if message.contains("HTTP request to an HTTPS server") =>
@@ -35,7 +32,10 @@ pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unas
         }
         (Error::RequestTimeoutError, _) | (_, Some(ErrorKind::TimedOut)) => (
             EngineFailure::Unresponsive,
-            format!("{address} accepts and says nothing ({} s)", timeout.as_secs_f32()),
+            format!(
+                "{address} accepts connections but does not answer ({} s)",
+                timeout.as_secs_f32()
+            ),
         ),
         (_, Some(ErrorKind::PermissionDenied)) => (
             EngineFailure::PermissionDenied,
@@ -50,15 +50,16 @@ pub(super) fn unasked(error: &Error, target: &Target, timeout: Duration) -> Unas
         }
         (_, Some(ErrorKind::ConnectionRefused)) => {
             let what = match target.transport {
-                Transport::Unix(_) => "exists, and nobody listens there: is the daemon running?",
+                Transport::Unix(_) => {
+                    "exists, but nothing is listening there: is the daemon running?"
+                }
                 _ => "refuses the connection: is the daemon running there?",
             };
             (EngineFailure::Unreachable, format!("{address} {what} (ECONNREFUSED)"))
         }
-        (Error::JsonDataError { .. } | Error::JsonSerdeError { .. }, _) => (
-            EngineFailure::Unreachable,
-            format!("{address} answers, and not as a Docker engine does"),
-        ),
+        (Error::JsonDataError { .. } | Error::JsonSerdeError { .. }, _) => {
+            (EngineFailure::Unreachable, format!("{address} answers, but not as a Docker engine"))
+        }
         _ => match (of_connection(error), &target.transport) {
             (Some(Connection::Ssh(complaint)), _) => {
                 (complaint.failure.clone(), format!("{address}: {}", complaint.words))
@@ -127,7 +128,7 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
     }
 }
 
-/// Who may use the socket, and who asks: what a reader needs to mend it.
+/// Who may use the socket, and who asks: what a reader needs to fix it.
 #[cfg(unix)]
 fn owner(target: &Target) -> String {
     use std::fmt::Write as _;
@@ -171,9 +172,9 @@ mod tests {
         for (error, failure, words) in [
             (io(ErrorKind::PermissionDenied), PermissionDenied, "EACCES"),
             (io(ErrorKind::NotFound), Unreachable, "does not exist"),
-            (io(ErrorKind::ConnectionRefused), Unreachable, "nobody listens"),
+            (io(ErrorKind::ConnectionRefused), Unreachable, "nothing is listening"),
             (Error::SocketNotFoundError("/x".to_owned()), Unreachable, "does not exist"),
-            (Error::RequestTimeoutError, Unresponsive, "says nothing (5 s)"),
+            (Error::RequestTimeoutError, Unresponsive, "does not answer (5 s)"),
             (server(403), PermissionDenied, "refuses to list"),
             (server(500), Unreachable, "answers 500"),
         ] {

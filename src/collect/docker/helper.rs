@@ -15,12 +15,13 @@ use bollard::query_parameters::{
 };
 
 use super::engine::Engine;
-use super::mountpoint::{Content, DATABASE, LARGEST_FILE};
+use super::mountpoint::{DATABASE, LARGEST_FILE, VolumeFiles};
 use super::summary::{label, name_of, sight, state};
 use super::{Target, archive, failure, recognise};
+use crate::docker::helper;
 use crate::docker::interrupt::{Hold, Interrupt};
-use crate::docker::{helper, is_anonymous};
 use crate::evidence::docker::ContainerState;
+use crate::names::is_anonymous_volume;
 
 /// Where the volumes are mounted, by their number.
 const BASE: &str = "/convex-doctor";
@@ -34,7 +35,7 @@ const DIRECTORY: u32 = 1 << 31;
 
 /// What came of looking: of each volume, in the order given; and what a person should know.
 pub(super) struct Looked {
-    pub(super) contents: Vec<Result<Content, String>>,
+    pub(super) contents: Vec<Result<VolumeFiles, String>>,
     pub(super) notes: Vec<String>,
 }
 
@@ -59,7 +60,7 @@ pub(super) async fn look(
     }
     if volumes.len() > 1 {
         for (volume, content) in volumes.iter().zip(&mut contents) {
-            if let Err(Trouble::Mount(_)) = content {
+            if let Err(HelperFailure::Mount(_)) = content {
                 let volume = std::slice::from_ref(volume);
                 let mut again = through_one(engine, &image, volume, &interrupt, &mut notes).await;
                 *content = again.remove(0);
@@ -67,13 +68,13 @@ pub(super) async fn look(
         }
     }
     let words = |trouble| match trouble {
-        Trouble::Mount(reason) | Trouble::Other(reason) => reason,
+        HelperFailure::Mount(reason) | HelperFailure::Other(reason) => reason,
     };
     Looked { contents: contents.into_iter().map(|content| content.map_err(words)).collect(), notes }
 }
 
-/// Why a volume could not be looked into.
-enum Trouble {
+/// Why a volume could not be read.
+enum HelperFailure {
     /// The engine failed at a mount, which may be another volume's fault: every call mounts all of
     /// them.
     Mount(String),
@@ -81,7 +82,7 @@ enum Trouble {
     Other(String),
 }
 
-impl Trouble {
+impl HelperFailure {
     fn of(error: &Error) -> Self {
         let words = failure::words(error);
         match error {
@@ -123,7 +124,7 @@ async fn image(
             return Ok(Image { id, volumes });
         }
     }
-    Err("there is no image of a backend on the engine to make a helper container from".to_owned())
+    Err("the engine has no backend image to create a helper container from".to_owned())
 }
 
 /// Makes a helper for all of `volumes`, looks into each, removes the helper, whatever happens.
@@ -133,9 +134,10 @@ async fn through_one(
     volumes: &[String],
     interrupt: &Interrupt,
     notes: &mut Vec<String>,
-) -> Vec<Result<Content, Trouble>> {
-    let all =
-        |reason: String| volumes.iter().map(|_| Err(Trouble::Other(reason.clone()))).collect();
+) -> Vec<Result<VolumeFiles, HelperFailure>> {
+    let all = |reason: String| {
+        volumes.iter().map(|_| Err(HelperFailure::Other(reason.clone()))).collect()
+    };
     // The engine would make a volume that is gone by now.
     let exist = futures_util::future::join_all(
         volumes.iter().map(|volume| engine.call(engine.client.inspect_volume(volume))),
@@ -147,7 +149,7 @@ async fn through_one(
         .filter(|(at, _)| exist.get(*at).is_some_and(Result::is_ok))
         .collect();
     let Some((_, first)) = there.first() else {
-        return all("the engine has it no more".to_owned());
+        return all("the engine does not have it any more".to_owned());
     };
     let Some(mut helper) = Helper::announce(engine, interrupt) else {
         return all("interrupted".to_owned());
@@ -168,7 +170,7 @@ async fn through_one(
                     contents.push(if there.iter().any(|(known, _)| *known == at) {
                         content(engine, &helper.name, at).await
                     } else {
-                        Err(Trouble::Other("the engine has it no more".to_owned()))
+                        Err(HelperFailure::Other("the engine does not have it any more".to_owned()))
                     });
                 }
                 contents
@@ -193,10 +195,10 @@ async fn through_one(
 }
 
 /// What the volume with that number holds.
-async fn content(engine: &Engine, helper: &str, at: usize) -> Result<Content, Trouble> {
+async fn content(engine: &Engine, helper: &str, at: usize) -> Result<VolumeFiles, HelperFailure> {
     let base = format!("{BASE}/{at}");
     if head(engine, helper, &base).await?.is_none_or(|(mode, _)| mode & KINDS != DIRECTORY) {
-        return Err(Trouble::Other("the engine did not mount it".to_owned()));
+        return Err(HelperFailure::Other("the engine did not mount it".to_owned()));
     }
     let database_bytes = match head(engine, helper, &format!("{base}/{DATABASE}")).await? {
         Some((mode, size)) if mode & KINDS == 0 => Some(size),
@@ -205,42 +207,52 @@ async fn content(engine: &Engine, helper: &str, at: usize) -> Result<Content, Tr
     // A link could lead into the image or into another volume, and its secret would be taken for
     // this one's.
     match head(engine, helper, &format!("{base}/credentials")).await? {
-        None => return Ok(Content { database_bytes, ..Content::default() }),
+        None => return Ok(VolumeFiles { database_bytes, ..VolumeFiles::default() }),
         Some((mode, _)) if mode & KINDS == DIRECTORY => {}
         Some(_) => {
-            return Err(Trouble::Other("its credentials are no plain directory".to_owned()));
+            return Err(HelperFailure::Other(
+                "its credentials are not a plain directory".to_owned(),
+            ));
         }
     }
     let directory = format!("{base}/credentials");
     // In one piece: the engine takes some 60 ms for each archive, however small.
-    let whole = engine.archive(helper, &directory).await.map_err(Trouble::Other)?;
+    let whole = engine.archive(helper, &directory).await.map_err(HelperFailure::Other)?;
     let (secret, name) = match whole.as_deref().and_then(archive::both) {
-        Some((secret, name)) => (secret.map_err(Trouble::Other)?, name.map_err(Trouble::Other)?),
+        Some((secret, name)) => {
+            (secret.map_err(HelperFailure::Other)?, name.map_err(HelperFailure::Other)?)
+        }
         None => (
             file(engine, helper, &format!("{directory}/instance_secret")).await?,
             file(engine, helper, &format!("{directory}/instance_name")).await?,
         ),
     };
-    Ok(Content { secret: secret.map(zeroize::Zeroizing::new), name, database_bytes })
+    Ok(VolumeFiles { secret: secret.map(zeroize::Zeroizing::new), name, database_bytes })
 }
 
-/// The text of one credentials file, where the directory holds too much beside it.
-async fn file(engine: &Engine, helper: &str, path: &str) -> Result<Option<String>, Trouble> {
+/// The text of one credentials file, where the directory holds too much next to it.
+async fn file(engine: &Engine, helper: &str, path: &str) -> Result<Option<String>, HelperFailure> {
     match head(engine, helper, path).await? {
         None => return Ok(None),
         Some((mode, size)) if mode & KINDS != 0 || size > LARGEST_FILE => {
-            return Err(Trouble::Other("its credentials are no small regular files".to_owned()));
+            return Err(HelperFailure::Other(
+                "its credentials are not small regular files".to_owned(),
+            ));
         }
         Some(_) => {}
     }
-    match engine.archive(helper, path).await.map_err(Trouble::Other)? {
-        Some(bytes) => archive::one(&bytes).map(Some).map_err(Trouble::Other),
+    match engine.archive(helper, path).await.map_err(HelperFailure::Other)? {
+        Some(bytes) => archive::one(&bytes).map(Some).map_err(HelperFailure::Other),
         None => Ok(None),
     }
 }
 
 /// Mode and size of a path; `None` where there is none.
-async fn head(engine: &Engine, helper: &str, path: &str) -> Result<Option<(u32, u64)>, Trouble> {
+async fn head(
+    engine: &Engine,
+    helper: &str,
+    path: &str,
+) -> Result<Option<(u32, u64)>, HelperFailure> {
     let options = ContainerArchiveInfoOptions { path: path.to_owned() };
     match engine.call(engine.client.get_container_archive_info(helper, Some(options))).await {
         Ok(stat) => {
@@ -250,7 +262,7 @@ async fn head(engine: &Engine, helper: &str, path: &str) -> Result<Option<(u32, 
             Ok(Some((stat.file_mode | link, u64::try_from(stat.size).unwrap_or(u64::MAX))))
         }
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-        Err(error) => Err(Trouble::of(&error)),
+        Err(error) => Err(HelperFailure::of(&error)),
     }
 }
 
@@ -299,7 +311,7 @@ impl Helper {
         let inspected = engine.call(engine.client.inspect_container(&self.name, None)).await?;
         let mounted = inspected.mounts.into_iter().flatten().filter_map(|mount| mount.name);
         self.extra = mounted
-            .filter(|name| is_anonymous(name) && !wanted.iter().any(|wanted| wanted == name))
+            .filter(|name| is_anonymous_volume(name) && !wanted.iter().any(|wanted| wanted == name))
             .collect();
         Ok(())
     }
@@ -369,7 +381,7 @@ pub(super) async fn sweep(engine: &Engine, helpers: &[ContainerSummary], now: i6
     for helper in helpers.iter().filter(|helper| is_abandoned(helper, now)) {
         let name = name_of(helper);
         notes.push(match remove(engine, &name, true, &[]).await {
-            Ok(()) => format!("removed the helper container {name} that an earlier run left"),
+            Ok(()) => format!("removed the helper container {name} of an earlier run"),
             Err(reason) => {
                 format!("the helper container {name} is left from an earlier run: {reason}")
             }
@@ -378,8 +390,8 @@ pub(super) async fn sweep(engine: &Engine, helpers: &[ContainerSummary], now: i6
     notes
 }
 
-/// Whether nobody can be looking through it any more. One that was started is none of ours; one
-/// that copies is not for looking.
+/// Whether no run uses it any more. One that was started is not one of ours; one that copies is not
+/// for reading.
 fn is_abandoned(helper: &ContainerSummary, now: i64) -> bool {
     state(helper) == ContainerState::Created
         && label(helper, helper::COPIES_INTO).is_none()

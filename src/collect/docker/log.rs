@@ -1,5 +1,5 @@
-//! What a backend's log says: our own requests by their nonce, the refusal that stands beside them,
-//! its last lines. Pure.
+//! What a backend's log says: our own requests by their nonce, the refusal that stands next to
+//! them, its last lines. Pure.
 
 use std::sync::LazyLock;
 
@@ -30,7 +30,7 @@ static ANSI: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 });
 
-/// Keys, secrets and passwords that nobody has met yet: other people's requests stand in the log as
+/// Keys, secrets and passwords that were not met yet: other people's requests are in the log as
 /// well.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -107,7 +107,7 @@ fn tail(lines: &[&str]) -> Vec<String> {
     let mut kept: Vec<&str> =
         recent.iter().rev().filter(telling).take(EARLIER_ERRORS).copied().collect();
     kept.extend(since_up.map(|up| earlier[up]));
-    // Remarks of the start stand before it.
+    // Remarks of the start are before it.
     let remarks = &earlier[..since_up.unwrap_or(0)];
     kept.extend(remarks.iter().rev().filter(|line| is_remark(line)).take(2));
     kept.reverse();
@@ -202,7 +202,7 @@ mod tests {
                 true,
                 true,
             ),
-            ("somebody else's", vec![&wrong_name, &foreign], None, false, false),
+            ("another client's", vec![&wrong_name, &foreign], None, false, false),
         ] {
             let text = lines.into_iter().cloned().collect::<Vec<_>>().join("\n");
             let facts = read(&text, &["n1".to_owned(), "n2".to_owned()]);

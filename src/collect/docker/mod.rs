@@ -53,7 +53,7 @@ use crate::secret::{Secret, sanitize};
 use engine::Engine;
 use summary::{candidates, companions, published};
 
-/// More backends than this on one engine are not looked into one by one.
+/// More backends than this on one engine are not inspected one by one.
 const MOST_INSPECTED: usize = 64;
 
 /// How much of the end of a log is judged.
@@ -92,7 +92,7 @@ pub struct Unasked {
     pub context: Option<String>,
 }
 
-/// The client of the engine, for whoever is asked to change something there, and the time for one
+/// The client of the engine, for a fix that changes something there, and the time for one
 /// call.
 pub fn client(
     options: &Options,
@@ -126,7 +126,7 @@ impl Listing {
     }
 }
 
-/// The compose project that the caller stands in, as far as it is known.
+/// The compose project that the caller is in, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted<'a> {
     /// The project's name.
@@ -144,15 +144,15 @@ pub struct Wanted<'a> {
 }
 
 /// What the second wave brought.
-pub struct Found {
+pub struct Inspected {
     /// The facts; `answering` and the logs are still open.
     pub facts: DockerFacts,
     /// Every instance secret met, valid or not, with its place.
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Wave 1: the containers, the volumes and the engine's version, side by side. `env` is the process
-/// environment.
+/// Wave 1: the containers, the volumes and the engine's version, at the same time. `env` is the
+/// process environment.
 pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<Listing, Unasked> {
     let engine = Engine::connect(resolve(options, env)?, options.timeout)?;
     let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
@@ -184,18 +184,18 @@ pub async fn list(options: &Options, env: &BTreeMap<String, String>) -> Result<L
     Ok(Listing { engine, containers, helpers, of_a_fix, volumes, version })
 }
 
-/// Wave 2: the backends one by one, all side by side.
-pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
+/// Wave 2: the backends one by one, all at the same time.
+pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Inspected {
     let mut notes = listing.engine.target.notes.clone();
     notes.extend(listing.of_a_fix.iter().map(|name| {
         format!(
-            "{name} is of a fix that is under way or was cut short: `convex-doctor fix --apply` takes up what is left of it"
+            "{name} belongs to a fix that is running or was interrupted: `convex-doctor fix --apply` finishes it"
         )
     }));
     let mut candidates = candidates(&listing.containers, wanted);
     if candidates.len() > MOST_INSPECTED {
         notes.push(format!(
-            "{} containers look like Convex backends; {MOST_INSPECTED} were looked into",
+            "{} containers look like Convex backends; {MOST_INSPECTED} of them were checked",
             candidates.len()
         ));
         candidates.truncate(MOST_INSPECTED);
@@ -252,7 +252,7 @@ pub async fn inspect(listing: &Listing, wanted: &Wanted<'_>) -> Found {
         backends,
         notes,
     };
-    Found { facts, secrets }
+    Inspected { facts, secrets }
 }
 
 /// Wave 3: the end of a backend's log, searched for the nonces of this run's own requests.

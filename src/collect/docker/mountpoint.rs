@@ -1,5 +1,5 @@
 //! A volume's own directory on this machine: two small files out of it, and the size of a third.
-//! Nothing else is opened, and no symbolic link is followed: whoever filled the volume does not
+//! Nothing else is opened, and no symbolic link is followed: what fills the volume does not
 //! choose what is read.
 //!
 //! The directory is the one that the engine names. It is taken for the volume's only where it bears
@@ -9,7 +9,7 @@
 
 /// What was found at the places where a backend keeps its credentials and its database.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Content {
+pub(super) struct VolumeFiles {
     /// The text of `credentials/instance_secret`, without the line ends at its end.
     pub(super) secret: Option<zeroize::Zeroizing<String>>,
     /// The text of `credentials/instance_name`, likewise.
@@ -28,13 +28,13 @@ pub(super) const LARGEST_FILE: u64 = 4096;
 #[cfg(unix)]
 const SAME_MOMENT: i64 = 2;
 
-/// Looks into the directory of `volume`; an `Err` says why it could not be looked into.
+/// Looks into the directory of `volume`; an `Err` says why it could not be read.
 #[cfg(unix)]
 pub(super) fn look(
     volume: &str,
     mountpoint: &str,
     changed_at: Option<i64>,
-) -> Result<Content, String> {
+) -> Result<VolumeFiles, String> {
     use std::path::{Component, Path};
 
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
@@ -48,7 +48,7 @@ pub(super) fn look(
     }
     let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let root = openat(CWD, path, directory, Mode::empty()).map_err(|error| match error {
-        Errno::ACCESS | Errno::PERM => "its directory may be read by root only".to_owned(),
+        Errno::ACCESS | Errno::PERM => "only root can read its directory".to_owned(),
         Errno::NOENT => "its directory is not on this machine".to_owned(),
         error => format!("its directory cannot be opened: {error}"),
     })?;
@@ -59,7 +59,7 @@ pub(super) fn look(
     };
     let made = || is_the_moment(statat(&root, "..", AtFlags::SYMLINK_NOFOLLOW));
     if !is_the_moment(rustix::fs::fstat(&root)) && !made() {
-        return Err("its directory on this machine is another engine's".to_owned());
+        return Err("its directory on this machine belongs to another engine".to_owned());
     }
 
     let database_bytes = match statat(&root, DATABASE, AtFlags::SYMLINK_NOFOLLOW) {
@@ -68,13 +68,13 @@ pub(super) fn look(
     };
     let credentials = match openat(&root, "credentials", directory, Mode::empty()) {
         Ok(credentials) => credentials,
-        Err(Errno::NOENT) => return Ok(Content { database_bytes, ..Content::default() }),
+        Err(Errno::NOENT) => return Ok(VolumeFiles { database_bytes, ..VolumeFiles::default() }),
         Err(Errno::ACCESS | Errno::PERM) => {
-            return Err("its credentials may be read by root only".to_owned());
+            return Err("only root can read its credentials".to_owned());
         }
-        Err(_) => return Err("its credentials are no plain directory".to_owned()),
+        Err(_) => return Err("its credentials are not a plain directory".to_owned()),
     };
-    Ok(Content {
+    Ok(VolumeFiles {
         secret: read(&credentials, "instance_secret")?,
         name: read(&credentials, "instance_name")?.map(|name| name.as_str().to_owned()),
         database_bytes,
@@ -99,14 +99,14 @@ fn read(
         stat => stat.map_err(|error| format!("{name}: {error}"))?,
     };
     if !is_regular(&before) {
-        return Err(format!("{name} in it is no regular file"));
+        return Err(format!("{name} in it is not a regular file"));
     }
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = openat(directory, name, flags, Mode::empty())
         .map_err(|error| format!("{name}: {error}"))?;
     if !fstat(&file).is_ok_and(|stat| is_regular(&stat)) {
-        return Err(format!("{name} in it is no regular file"));
+        return Err(format!("{name} in it is not a regular file"));
     }
     let mut bytes = Zeroizing::new(Vec::new());
     std::fs::File::from(file)
@@ -114,7 +114,7 @@ fn read(
         .read_to_end(&mut bytes)
         .map_err(|error| format!("{name}: {}", error.kind()))?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(format!("{name} in it is far too large for a credentials file"));
+        return Err(format!("{name} in it is too large for a credentials file"));
     }
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
     Ok(Some(Zeroizing::new(text.trim_end_matches('\n').to_owned())))
@@ -127,7 +127,7 @@ fn is_regular(stat: &rustix::fs::Stat) -> bool {
 
 /// Elsewhere an engine keeps its volumes in a machine of its own.
 #[cfg(not(unix))]
-pub(super) fn look(_: &str, _: &str, _: Option<i64>) -> Result<Content, String> {
+pub(super) fn look(_: &str, _: &str, _: Option<i64>) -> Result<VolumeFiles, String> {
     Err("its directory is not on this machine".to_owned())
 }
 
@@ -149,7 +149,7 @@ mod tests {
         (home, data)
     }
 
-    fn looked(data: &std::path::Path) -> Result<Content, String> {
+    fn looked(data: &std::path::Path) -> Result<VolumeFiles, String> {
         let changed = std::fs::metadata(data).unwrap().mtime();
         look("old_data", data.to_str().unwrap(), Some(changed))
     }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn reads_the_credentials_and_measures_the_database() {
         let (_home, data) = volume();
-        assert_eq!(looked(&data), Ok(Content::default()));
+        assert_eq!(looked(&data), Ok(VolumeFiles::default()));
         std::fs::write(data.join("credentials/instance_secret"), format!("{SECRET}\n")).unwrap();
         std::fs::write(data.join("credentials/instance_name"), "app\n").unwrap();
         std::fs::write(data.join(DATABASE), "12345").unwrap();
@@ -177,18 +177,18 @@ mod tests {
         let file = data.join("credentials/instance_secret");
         symlink(outside.join("instance_secret"), &file).unwrap();
         symlink(outside.join("instance_secret"), data.join(DATABASE)).unwrap();
-        assert!(looked(&data).unwrap_err().contains("no regular file"));
+        assert!(looked(&data).unwrap_err().contains("not a regular file"));
         std::fs::remove_file(&file).unwrap();
 
         let pipe = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
         assert!(pipe.success());
-        assert!(looked(&data).unwrap_err().contains("no regular file"));
+        assert!(looked(&data).unwrap_err().contains("not a regular file"));
         std::fs::remove_file(&file).unwrap();
         assert_eq!(looked(&data).unwrap().database_bytes, None, "a link is no database");
 
         std::fs::remove_dir(data.join("credentials")).unwrap();
         symlink(&outside, data.join("credentials")).unwrap();
-        assert!(looked(&data).unwrap_err().contains("no plain directory"));
+        assert!(looked(&data).unwrap_err().contains("not a plain directory"));
     }
 
     #[test]

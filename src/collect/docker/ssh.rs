@@ -34,7 +34,7 @@ pub struct SshTarget {
 }
 
 impl SshTarget {
-    /// Reads what stands behind `ssh://`; an `Err` says what docker, too, would not take.
+    /// Reads what follows `ssh://`; an `Err` says what docker, too, would not take.
     pub fn parse(rest: &str) -> Result<Self, String> {
         let (authority, socket) = match rest.find('/') {
             Some(at) => (&rest[..at], Some(&rest[at..]).filter(|path| path.len() > 1)),
@@ -54,10 +54,10 @@ impl SshTarget {
                 None => (host, None),
             },
         };
-        let port = port.map(|port| port.parse().map_err(|_| format!("{port} is no port")));
+        let port = port.map(|port| port.parse().map_err(|_| format!("{port} is not a port")));
         let odd = |text: &str| text.is_empty() || text.starts_with('-');
         if odd(host) || user.is_some_and(odd) {
-            return Err("it names no host".to_owned());
+            return Err("it does not name a host".to_owned());
         }
         Ok(Self {
             host: host.to_owned(),
@@ -68,7 +68,7 @@ impl SshTarget {
         })
     }
 
-    /// The arguments of ssh. It asks nobody anything, and learns no host key that was not known.
+    /// The arguments of ssh. It never asks, and accepts no host key that was not known.
     fn arguments(&self, timeout: Duration) -> Vec<String> {
         let seconds = timeout.as_secs().max(1);
         let mut arguments: Vec<String> =
@@ -118,7 +118,9 @@ impl Ssh {
             .spawn()
             .map_err(|error| {
                 let words = match error.kind() {
-                    std::io::ErrorKind::NotFound => "there is no program ssh here".to_owned(),
+                    std::io::ErrorKind::NotFound => {
+                        "the program `ssh` is not installed here".to_owned()
+                    }
                     _ => format!("ssh cannot be started: {error}"),
                 };
                 std::io::Error::other(Complaint { failure: EngineFailure::NotAsked, words })
@@ -181,12 +183,12 @@ impl Complaint {
             (
                 &["REMOTE HOST IDENTIFICATION HAS CHANGED"],
                 Unreachable,
-                "its host key is another one than ssh knows: it was set up anew, or somebody stands in between".to_owned(),
+                "its host key is not the one that ssh knows: the host was reinstalled, or something intercepts the connection".to_owned(),
             ),
             (
                 &["Host key verification failed", "host key is known for"],
                 Unreachable,
-                format!("its host key is not known to ssh yet; `ssh {host}` once shows it, and asks"),
+                format!("ssh does not know its host key yet; run `ssh {host}` once, which shows it and asks"),
             ),
             (
                 &["permission denied while trying to connect to the Docker", "dial unix"],
@@ -196,32 +198,32 @@ impl Complaint {
             (
                 &["Permission denied (", "Too many authentication failures"],
                 Unreachable,
-                "ssh is not let in: no key of this user is taken there (an agent may be missing)".to_owned(),
+                "the ssh login fails: no key of this user is accepted there (the ssh agent may be missing)".to_owned(),
             ),
             (
                 &["Could not resolve hostname"],
                 Unreachable,
-                "the host's name is not known".to_owned(),
+                "the host name does not resolve".to_owned(),
             ),
             (
                 &["Cannot connect to the Docker daemon"],
                 Unreachable,
-                "docker is there, and its daemon is not running".to_owned(),
+                "docker is installed there, but its daemon is not running".to_owned(),
             ),
             (
                 &["docker: not found", "docker: command not found", "command not found: docker", "'docker' is not recognized"],
                 Unreachable,
-                "there is no docker command on the other side (or not in the PATH of a plain ssh)".to_owned(),
+                "the command `docker` is not installed there (or not in the PATH of an ssh command)".to_owned(),
             ),
             (
                 &["is not a docker command", "unknown command \"dial-stdio\"", "unknown command: docker system dial-stdio"],
                 Unreachable,
-                "the docker there is older than 18.09 and knows no dial-stdio".to_owned(),
+                "the docker there is older than 18.09 and does not have dial-stdio".to_owned(),
             ),
             (
                 &["Connection refused", "Connection timed out", "No route to host", "Network is unreachable"],
                 Unreachable,
-                "nobody answers at its ssh port".to_owned(),
+                "nothing answers at its ssh port".to_owned(),
             ),
         ];
         let found =
@@ -306,15 +308,19 @@ mod tests {
             (
                 "No ED25519 host key is known for far and you have requested strict checking.\nHost key verification failed.",
                 Unreachable,
-                "not known",
+                "does not know its host key",
             ),
             (
                 "@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@\nHost key verification failed.",
                 Unreachable,
-                "another one",
+                "is not the one that ssh knows",
             ),
-            ("me@far: Permission denied (publickey).", Unreachable, "not let in"),
-            ("bash: line 1: docker: command not found", Unreachable, "no docker command"),
+            ("me@far: Permission denied (publickey).", Unreachable, "the ssh login fails"),
+            (
+                "bash: line 1: docker: command not found",
+                Unreachable,
+                "the command `docker` is not installed",
+            ),
             (
                 "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
                 PermissionDenied,
@@ -328,9 +334,13 @@ mod tests {
             (
                 "ssh: Could not resolve hostname far: Name or service not known",
                 Unreachable,
-                "name is not known",
+                "does not resolve",
             ),
-            ("ssh: connect to host far port 22: Connection refused", Unreachable, "nobody answers"),
+            (
+                "ssh: connect to host far port 22: Connection refused",
+                Unreachable,
+                "nothing answers",
+            ),
             ("something \u{1b}[2J else", Unreachable, "ssh says"),
         ] {
             let complaint = Complaint::read(text, "far");

@@ -5,6 +5,7 @@ use bollard::models::ContainerSummary;
 
 use super::{Wanted, container, expected, recognise};
 use crate::evidence::docker::{Companion, Container, ContainerState, Published};
+use crate::names::{CONFIG_FILES_LABEL, PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
 use crate::secret::scrub;
 
 /// More companions and ports than this are not listed.
@@ -21,9 +22,8 @@ pub(super) fn candidates<'a>(
         .filter_map(|summary| {
             let by = recognise::backend(sight(summary)).or_else(|| {
                 let service = wanted.service?;
-                (label(summary, "com.docker.compose.service") == Some(service)
-                    && in_project(summary, wanted))
-                .then(|| format!("it is the service {service} of the compose file"))
+                (label(summary, SERVICE_LABEL) == Some(service) && in_project(summary, wanted))
+                    .then(|| format!("it is the service {service} of the compose file"))
             })?;
             Some((summary, by))
         })
@@ -45,7 +45,7 @@ pub(super) fn companions(
         .iter()
         .filter(|summary| !one_off(summary))
         .filter(|summary| {
-            let project = label(summary, "com.docker.compose.project");
+            let project = label(summary, PROJECT_LABEL);
             project.is_some() && project == wanted.project
                 || recognise::is_dashboard(sight(summary))
         })
@@ -53,7 +53,7 @@ pub(super) fn companions(
         .take(MOST_LISTED)
         .map(|summary| Companion {
             name: name_of(summary),
-            service: label(summary, "com.docker.compose.service").map(str::to_owned),
+            service: label(summary, SERVICE_LABEL).map(str::to_owned),
             image: summary.image.clone().unwrap_or_default(),
             state: state(summary),
             revision: label(summary, "org.opencontainers.image.revision").map(str::to_owned),
@@ -100,16 +100,16 @@ pub(super) fn label<'a>(summary: &'a ContainerSummary, name: &str) -> Option<&'a
 }
 
 pub(super) fn config_files(summary: &ContainerSummary) -> Vec<String> {
-    label(summary, "com.docker.compose.project.config_files")
+    label(summary, CONFIG_FILES_LABEL)
         .map(|files| files.split(',').map(|file| file.trim().to_owned()).collect())
         .unwrap_or_default()
 }
 
 pub(super) fn in_project(summary: &ContainerSummary, wanted: &Wanted<'_>) -> bool {
     expected::belongs(
-        label(summary, "com.docker.compose.project"),
+        label(summary, PROJECT_LABEL),
         &config_files(summary),
-        label(summary, "com.docker.compose.project.working_dir"),
+        label(summary, WORKING_DIR_LABEL),
         wanted,
     )
 }

@@ -31,7 +31,7 @@ impl Tls {
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host.clone())
-            .map_err(|_| format!("{host} is no name that a certificate could bear"))?;
+            .map_err(|_| format!("{host} is not a name that a certificate can have"))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -41,12 +41,15 @@ impl Tls {
             let mut roots = RootCertStore::empty();
             let (added, _) = roots.add_parsable_certificates(read_certificates(&ca)?);
             if added == 0 {
-                return Err(format!("{} holds no certificate", ca.display()));
+                return Err(format!("{} does not contain a certificate", ca.display()));
             }
             builder.with_root_certificates(roots)
         } else {
             let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(|_| {
-                format!("there is no {}, and this machine has no roots", ca.display())
+                format!(
+                    "{} does not exist, and this machine has no root certificates",
+                    ca.display()
+                )
             })?;
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         };
@@ -55,9 +58,9 @@ impl Tls {
             let chain = read_certificates(&cert)?;
             let text = read(&key)?;
             let secret = PrivateKeyDer::from_pem_slice(&text)
-                .map_err(|_| format!("{} holds no private key", key.display()))?;
+                .map_err(|_| format!("{} does not contain a private key", key.display()))?;
             builder.with_client_auth_cert(chain, secret).map_err(|error| {
-                format!("{} and {} do not go together: {error}", cert.display(), key.display())
+                format!("{} and {} do not match: {error}", cert.display(), key.display())
             })?
         } else {
             builder.with_no_client_auth()
@@ -78,7 +81,7 @@ impl Tls {
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_slice_iter(&read(path)?)
         .collect::<Result<_, _>>()
-        .map_err(|_| format!("{} holds something else than certificates", path.display()))
+        .map_err(|_| format!("{} contains something other than certificates", path.display()))
 }
 
 fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
@@ -108,24 +111,24 @@ pub(super) fn fault(error: &rustls::Error, certificates: &Path) -> String {
     match error {
         rustls::Error::InvalidCertificate(reason) => match reason {
             CertificateError::ExpiredContext { not_after, .. } => {
-                format!("its certificate ended on {}", day(not_after))
+                format!("its certificate expired on {}", day(not_after))
             }
             CertificateError::NotValidYetContext { not_before, .. } => {
-                format!("its certificate begins only on {}", day(not_before))
+                format!("its certificate is not valid before {}", day(not_before))
             }
             CertificateError::NotValidForNameContext { expected, presented } => {
                 let own: Vec<String> = presented.iter().map(|name| plain(name)).collect();
                 format!("its certificate is for {}, not for {}", own.join(", "), expected.to_str())
             }
-            // An authority made anew under the old name is another one.
+            // A new authority with the old name is a different one.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 format!("its certificate was not issued by the authority in {}", file("ca.pem"))
             }
-            reason => format!("its certificate is refused: {reason}"),
+            reason => format!("its certificate is rejected: {reason}"),
         },
         rustls::Error::AlertReceived(alert) => match alert {
             AlertDescription::CertificateRequired => {
-                format!("it wants a client certificate, and there is no {}", file("cert.pem"))
+                format!("it needs a client certificate, and {} does not exist", file("cert.pem"))
             }
             AlertDescription::UnknownCA
             | AlertDescription::BadCertificate
@@ -134,11 +137,11 @@ pub(super) fn fault(error: &rustls::Error, certificates: &Path) -> String {
             | AlertDescription::CertificateRevoked
             | AlertDescription::AccessDenied
             | AlertDescription::DecryptError => {
-                format!("it refuses the client certificate {} ({alert:?})", file("cert.pem"))
+                format!("it rejects the client certificate {} ({alert:?})", file("cert.pem"))
             }
             alert => format!("it ends the handshake ({alert:?})"),
         },
-        rustls::Error::InvalidMessage(_) => "it speaks no TLS at that port".to_owned(),
+        rustls::Error::InvalidMessage(_) => "it does not use TLS at that port".to_owned(),
         error => format!("TLS fails: {error}"),
     }
 }

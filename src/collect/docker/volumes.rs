@@ -7,9 +7,9 @@ use bollard::models::{ContainerSummary, Volume as Listed};
 use super::Wanted;
 use super::container::seconds;
 use crate::docker::helper::COPY_OF;
-use crate::docker::is_anonymous;
 use crate::evidence::Observation;
 use crate::evidence::docker::{Container, MountKind, Volume, VolumeBacking};
+use crate::names::{PROJECT_LABEL, VOLUME_LABEL, is_anonymous_volume};
 use crate::secret::{sanitize, scrub};
 
 /// How many unattached volumes without a name are kept: the latest.
@@ -43,14 +43,14 @@ pub(super) fn reduce(
         listed
             .iter()
             .filter(|volume| mounted.contains(volume.name.as_str()))
-            .filter_map(|volume| volume.labels.get("com.docker.compose.volume"))
+            .filter_map(|volume| volume.labels.get(VOLUME_LABEL))
             .map(String::as_str),
     );
 
     let mut kept: Vec<Volume> = listed
         .iter()
         .filter(|volume| {
-            let key = volume.labels.get("com.docker.compose.volume").map(String::as_str);
+            let key = volume.labels.get(VOLUME_LABEL).map(String::as_str);
             let name = volume.name.as_str();
             let convex = name.to_ascii_lowercase().contains("convex");
             let free = !attached.contains_key(name);
@@ -58,20 +58,20 @@ pub(super) fn reduce(
                 || convex
                 || wanted.declared_volumes.iter().any(|declared| declared == name)
                 || free
-                    && (is_anonymous(name)
+                    && (is_anonymous_volume(name)
                         || name.ends_with("_data")
                         || key.is_some_and(|key| keys.contains(key)))
         })
         .map(|volume| Volume {
             name: volume.name.clone(),
-            project: volume.labels.get("com.docker.compose.project").cloned(),
-            key: volume.labels.get("com.docker.compose.volume").cloned(),
+            project: volume.labels.get(PROJECT_LABEL).cloned(),
+            key: volume.labels.get(VOLUME_LABEL).cloned(),
             changed_at: volume.created_at.as_deref().and_then(seconds),
             attached_to: attached
                 .get(volume.name.as_str())
                 .map(|names| names.iter().cloned().collect())
                 .unwrap_or_default(),
-            anonymous: is_anonymous(&volume.name),
+            anonymous: is_anonymous_volume(&volume.name),
             prunable: volume.labels.contains_key("com.docker.volume.anonymous"),
             copy_of: volume.labels.get(COPY_OF).cloned(),
             backing: backing(volume),
@@ -89,7 +89,9 @@ pub(super) fn reduce(
         dangling <= DANGLING_KEPT
     });
     let note = (dangling > DANGLING_KEPT).then(|| {
-        format!("{dangling} unnamed volumes are attached to nothing; the {DANGLING_KEPT} last changed are listed")
+        format!(
+            "{dangling} anonymous volumes are unused; the {DANGLING_KEPT} last changed are listed"
+        )
     });
     (kept, note)
 }

@@ -47,7 +47,7 @@ pub fn body(path: &str, status: u16, content_type: Option<&str>, body: &[u8]) ->
     }
     let plain = content_type.is_empty() || content_type.contains("text/plain");
     if path == "/instance_name" && status == 200 && plain {
-        // Not trimmed: a name may begin or end in a blank, and a carriage return in it is a
+        // Not trimmed: a name may begin or end in a space, and a carriage return in it is a
         // finding.
         let name = text.strip_suffix('\n').unwrap_or(&text);
         if !name.contains('\n') && name.chars().count() <= NAME {
@@ -123,7 +123,7 @@ fn next_data(page: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
-/// What stands in the first `<tag …>…</tag>`, in whatever case.
+/// What is in the first `<tag …>…</tag>`, in whatever case.
 fn between_tags<'a>(page: &'a str, tag: &str) -> Option<&'a str> {
     let lower = page.to_ascii_lowercase(); // keeps byte offsets
     let open = lower.find(&format!("<{tag}"))?;

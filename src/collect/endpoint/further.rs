@@ -1,4 +1,4 @@
-//! What is asked after the first look, or beside it: the key again, a big body, another URL.
+//! What is asked after the first look, or with it: the key again, a big body, another URL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use super::probe::{Plan, Route};
 use super::tls::Recorder;
 use super::url::{self, Typed};
-use super::{CHECK, NEIGHBOUR, Request, agent, authorization, observed, proxy, recorder};
+use super::{CHECK, NEIGHBOUR, ProbeRequest, agent, authorization, observed, proxy, recorder};
 use crate::evidence::Observation;
 use crate::evidence::endpoint::{Answer, EndpointFacts};
 
@@ -19,12 +19,12 @@ const ECHO: &str = "/echo";
 const BIG_BODY: usize = 4 * 1024 * 1024;
 
 /// Asks `check_admin_key` once more, under another nonce; for when the first time was 401.
-pub async fn retry_key(request: &Request<'_>) -> Observation<Answer> {
+pub async fn retry_key(request: &ProbeRequest<'_>) -> Observation<Answer> {
     let Ok(typed) = url::read(request.url) else {
         return Observation::unavailable("the URL cannot be used");
     };
     let headers = match request.key.map(authorization) {
-        None => return Observation::unavailable("no key is to be sent"),
+        None => return Observation::unavailable("there is no key to send"),
         Some(Err(reason)) => return Observation::unavailable(reason),
         Some(Ok(headers)) => headers,
     };
@@ -44,9 +44,9 @@ pub async fn retry_key(request: &Request<'_>) -> Observation<Answer> {
     observed(got).0
 }
 
-/// Asks `check_admin_key` one after the other, after [`retry_key`]: whether one backend stands
+/// Asks `check_admin_key` one after the other, after [`retry_key`]: whether one backend is
 /// there or several, whose answers come and go. Three that are alike end it, as do two changes.
-pub async fn try_more(request: &Request<'_>, facts: &mut EndpointFacts) {
+pub async fn try_more(request: &ProbeRequest<'_>, facts: &mut EndpointFacts) {
     const MOST: usize = 5;
     let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
     loop {
@@ -64,7 +64,7 @@ pub async fn try_more(request: &Request<'_>, facts: &mut EndpointFacts) {
 
 /// Sends a backend a body of 4 MiB, to the path that echoes, without any key; `--deep` only. Who is
 /// no Convex backend is sent nothing.
-pub async fn push(request: &Request<'_>, facts: &EndpointFacts) -> Observation<Answer> {
+pub async fn push(request: &ProbeRequest<'_>, facts: &EndpointFacts) -> Observation<Answer> {
     let Some(typed) = url::read(request.url).ok().filter(|_| facts.is_convex_api()) else {
         return Observation::unavailable("no Convex backend answers at the URL");
     };
@@ -115,7 +115,7 @@ pub fn elsewhere(url: &str, selected: &str) -> Option<Typed> {
     (!same && !cloud).then_some(typed)
 }
 
-/// One GET beside the selected URL's, within a second.
+/// One GET in addition to the selected URL's, within a second.
 async fn aside(
     typed: &Typed,
     path: &str,

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use self::probe::{Got, Plan, Route};
 use self::tls::Recorder;
 use self::url::Typed;
-use self::way::{Way, texts};
+use self::way::{DirectWay, texts};
 use crate::evidence::Observation;
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault};
 use crate::secret::Secret;
@@ -45,21 +45,21 @@ const SYNC: &str = "/api/1.48.0/sync";
 /// How long a neighbouring port may take.
 const NEIGHBOUR: Duration = Duration::from_secs(1);
 
-/// What is to be looked at.
-pub struct Request<'a> {
+/// What is to be asked.
+pub struct ProbeRequest<'a> {
     /// As typed: what the CLI would use.
     pub url: &'a str,
     /// The key that belongs to this URL; `None`: none is ever sent.
     pub key: Option<&'a Secret>,
     /// The process environment: proxy variables, NODE_EXTRA_CA_CERTS.
     pub env: &'a BTreeMap<String, String>,
-    /// For each probe; they run side by side.
+    /// For each probe; they run at the same time.
     pub timeout: Duration,
-    /// Goes into the User-Agent, which a backend's access log prints beside `check_admin_key`.
+    /// Goes into the User-Agent, which a backend's access log prints next to `check_admin_key`.
     pub nonce: &'a str,
 }
 
-impl Request<'_> {
+impl ProbeRequest<'_> {
     fn agent(&self) -> String {
         agent(self.nonce)
     }
@@ -70,9 +70,9 @@ fn agent(nonce: &str) -> String {
     format!("convex-doctor/{} ({nonce})", env!("CARGO_PKG_VERSION"))
 }
 
-/// Asks everything that does not depend on another answer, side by side, and then what only a
+/// Asks everything that does not depend on another answer, at the same time, and then what only a
 /// failure makes worth asking.
-pub async fn look(request: &Request<'_>) -> EndpointFacts {
+pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     let mut facts = EndpointFacts { url: url::masked(request.url), ..EndpointFacts::default() };
     let typed = match url::read(request.url) {
         Ok(typed) => typed,
@@ -98,7 +98,7 @@ pub async fn look(request: &Request<'_>) -> EndpointFacts {
         agent: &agent,
     };
     let way = if proxy.is_some() {
-        let (way, ()) = tokio::join!(Way::find(&typed, request.timeout), async {
+        let (way, ()) = tokio::join!(DirectWay::find(&typed, request.timeout), async {
             match Route::new(&recorder, &proxied) {
                 Ok(route) => ask(&route, &typed, request, &mut facts).await,
                 Err(reach) => failed(&mut facts, &reach),
@@ -113,7 +113,7 @@ pub async fn look(request: &Request<'_>) -> EndpointFacts {
         }
         way
     } else {
-        let way = Way::find(&typed, request.timeout).await;
+        let way = DirectWay::find(&typed, request.timeout).await;
         let route = match &way.connected {
             Ok(_) => Route::new(&recorder, &way.plan(&typed, request.timeout, &agent)),
             Err(reach) => Err(reach.clone()),
@@ -147,13 +147,13 @@ fn recorder(typed: &Typed, proxy: Option<&str>, env: &BTreeMap<String, String>) 
     if tls { Recorder::trusting(env) } else { Recorder::refusing() }
 }
 
-/// Asks every path, side by side, and enters what came of it.
-async fn ask(route: &Route, typed: &Typed, request: &Request<'_>, facts: &mut EndpointFacts) {
+/// Asks every path, at the same time, and enters what came of it.
+async fn ask(route: &Route, typed: &Typed, request: &ProbeRequest<'_>, facts: &mut EndpointFacts) {
     let plain = |path: &'static str| route.get(typed.at(path), path, HeaderMap::new());
     let key = request.key.map(authorization);
     let with_key = async {
         match &key {
-            None => Err("no key is to be sent".to_owned()),
+            None => Err("there is no key to send".to_owned()),
             Some(Err(reason)) => Err((*reason).to_owned()),
             Some(Ok(headers)) => Ok(route.get(typed.at(CHECK), CHECK, headers.clone()).await),
         }
@@ -171,7 +171,7 @@ async fn ask(route: &Route, typed: &Typed, request: &Request<'_>, facts: &mut En
             Some(url) if url.origin() == typed.origin.origin() => {
                 Ok(route.get(url, FIRST_CALL, headers).await)
             }
-            _ => Err("the CLI's own address of it is no URL of this origin".to_owned()),
+            _ => Err("the address that the CLI derives from the URL has another origin".to_owned()),
         }
     };
     let upgrade = route.get(typed.at(SYNC), SYNC, websocket_headers());
@@ -225,7 +225,7 @@ fn doubt_name(facts: &mut EndpointFacts) {
     }
 }
 
-/// The header of the key, as fetch would make it: blanks round the whole value are cut, those
+/// The header of the key, as fetch would make it: spaces around the whole value are cut, those
 /// before the key are inside it.
 fn authorization(key: &Secret) -> Result<HeaderMap, &'static str> {
     let value = Zeroizing::new(format!("Convex {}", key.expose()));
@@ -234,10 +234,10 @@ fn authorization(key: &Secret) -> Result<HeaderMap, &'static str> {
         return Err("the key is empty");
     }
     if !value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
-        return Err("the key holds a character that no header can carry; it was not sent");
+        return Err("the key contains a character that a header cannot carry; it was not sent");
     }
     let mut header = HeaderValue::from_str(value)
-        .map_err(|_| "the key holds a character that no header can carry; it was not sent")?;
+        .map_err(|_| "the key contains a character that a header cannot carry; it was not sent")?;
     header.set_sensitive(true);
     Ok(HeaderMap::from_iter([(AUTHORIZATION, header)]))
 }
@@ -255,11 +255,11 @@ fn websocket_headers() -> HeaderMap {
     ])
 }
 
-/// Going round the proxy; without the key, which the CLI would not send that way.
+/// Going around the proxy; without the key, which the CLI would not send that way.
 async fn direct(
     typed: &Typed,
-    request: &Request<'_>,
-    way: &Way,
+    request: &ProbeRequest<'_>,
+    way: &DirectWay,
     agent: &str,
 ) -> Result<Answer, Reach> {
     if let Err(reach) = &way.connected {
@@ -308,7 +308,7 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<
 }
 
 /// Where something else answers on this machine: whether the API is at one of the usual ports
-/// beside it.
+/// next to it.
 async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &Plan<'_>) {
     let answers = matches!(facts.reach, Reach::Answered | Reach::NotHttp);
     if !answers || facts.is_convex_api() || !typed.is_loopback() {
@@ -361,12 +361,12 @@ fn words(reach: &Reach) -> String {
         Reach::Answered => "it answered".to_owned(),
         Reach::NoSuchHost { error } => format!("the host's name does not resolve: {error}"),
         Reach::Refused => "the connection was refused".to_owned(),
-        Reach::ConnectTimeout => "no connection within the time".to_owned(),
-        Reach::AnswerTimeout => "no answer within the time".to_owned(),
+        Reach::ConnectTimeout => "the connection timed out".to_owned(),
+        Reach::AnswerTimeout => "no answer in time".to_owned(),
         Reach::Closed => "the connection was closed without an answer".to_owned(),
         Reach::Tls { fault } => format!("the TLS handshake failed: {}", tls_words(fault)),
-        Reach::PlainToTls => "a TLS server stands behind an http URL".to_owned(),
-        Reach::TlsToPlain => "a plain server stands behind an https URL".to_owned(),
+        Reach::PlainToTls => "the URL says http, but the server uses TLS".to_owned(),
+        Reach::TlsToPlain => "the URL says https, but the server does not use TLS".to_owned(),
         Reach::NotHttp => "what answered is not HTTP".to_owned(),
         Reach::Other { error } => error.clone(),
     }
@@ -374,11 +374,11 @@ fn words(reach: &Reach) -> String {
 
 fn tls_words(fault: &TlsFault) -> String {
     match fault {
-        TlsFault::Expired(date) => format!("the certificate ended on {date}"),
-        TlsFault::NotYetValid(date) => format!("the certificate begins on {date}"),
+        TlsFault::Expired(date) => format!("the certificate expired on {date}"),
+        TlsFault::NotYetValid(date) => format!("the certificate is not valid before {date}"),
         TlsFault::WrongName(names) => format!("the certificate is for {}", names.join(", ")),
-        TlsFault::SelfSigned => "the certificate is signed by itself".to_owned(),
-        TlsFault::UnknownIssuer(issuer) => format!("nobody here knows its issuer, {issuer}"),
+        TlsFault::SelfSigned => "the certificate is self-signed".to_owned(),
+        TlsFault::UnknownIssuer(issuer) => format!("its issuer is not trusted here: {issuer}"),
         TlsFault::NoRoots => "this machine has no root certificates".to_owned(),
         TlsFault::Other(words) => words.clone(),
     }

@@ -37,7 +37,7 @@ pub(super) struct Got {
     pub(super) answer: Answer,
     /// The scheme of `www-authenticate`, which no Convex backend sends.
     pub(super) login: Option<String>,
-    /// Which headers of a platform's proxy stand in it.
+    /// Which headers of a platform's proxy are in it.
     pub(super) edge: Vec<&'static str>,
 }
 
@@ -76,7 +76,7 @@ impl Route {
             let proxy = Url::parse(proxy)
                 .ok()
                 .and_then(|url| reqwest::Proxy::all(url).ok())
-                .ok_or_else(|| other("the proxy's variable holds no URL"))?;
+                .ok_or_else(|| other("the proxy variable is not a URL"))?;
             builder = builder.proxy(proxy);
         }
         if let Some((host, addresses)) = plan.host {

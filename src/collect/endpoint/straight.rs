@@ -1,4 +1,4 @@
-//! The key straight at a container, past whatever stands between it and the URL: only for a key
+//! The key straight at a container, past whatever is between it and the URL: only for a key
 //! that opened offline with that container's secret, only over a loopback or bridge address of this
 //! machine's own engine, and only when the URL answered as if the key had been lost on the way.
 #![allow(
@@ -26,8 +26,8 @@ const API_PORT: u16 = 3210;
 /// More addresses than this are not tried.
 const MOST: usize = 4;
 
-/// What is to be looked at.
-pub struct Request<'a> {
+/// What is to be asked.
+pub struct StraightRequest<'a> {
     /// The selected key.
     pub key: &'a Secret,
     /// What the secrets found say of it.
@@ -48,7 +48,7 @@ pub fn is_called_for(endpoint: &EndpointFacts) -> bool {
 
 /// Asks the first container that the key was minted for; `None` where there is none that may be
 /// asked, or none answers.
-pub async fn look(docker: &DockerFacts, request: &Request<'_>) -> Option<Straight> {
+pub async fn look(docker: &DockerFacts, request: &StraightRequest<'_>) -> Option<Straight> {
     if !docker.local {
         return None;
     }
@@ -90,7 +90,7 @@ fn addresses(container: &Container, in_container: bool) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Whether this machine itself stands on the network of `address`. Where the engine runs in a
+/// Whether this machine itself is on the network of `address`. Where the engine runs in a
 /// virtual machine, its bridges are not this machine's, and the same address may be a stranger's.
 fn is_on_own_bridge(address: IpAddr) -> bool {
     let IpAddr::V4(theirs) = address else { return false };
@@ -112,7 +112,7 @@ async fn one(
     container: &Container,
     address: SocketAddr,
     headers: &HeaderMap,
-    request: &Request<'_>,
+    request: &StraightRequest<'_>,
 ) -> Option<Straight> {
     let name = container.instance_name.process.seen().ok()?.as_deref()?;
     let agent = super::agent(request.nonce);
@@ -161,7 +161,7 @@ mod tests {
         ] {
             let container = Container {
                 ports,
-                // Of a documentation network, and a public one: nobody stands on them.
+                // Of a documentation network, and a public one: no machine has them.
                 addresses: vec!["192.0.2.7".to_owned(), "9.9.9.9".to_owned()],
                 ..Container::default()
             };

@@ -28,7 +28,7 @@ const LARGEST_PEM: u64 = 1024 * 1024;
 pub fn ensure_crypto_provider() {
     static CHOSEN: Once = Once::new();
     CHOSEN.call_once(|| {
-        // An error says that somebody else chose before, which is as good.
+        // An error says that another caller chose before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
@@ -57,8 +57,8 @@ impl Recorder {
         Arc::new(Self { no_roots: verifier.is_none(), verifier, provider, seen: Mutex::default() })
     }
 
-    /// Trusts nobody: for finding out whether TLS is spoken at all. Nothing is ever sent after such
-    /// a handshake.
+    /// Trusts no certificate: for finding out whether TLS is spoken at all. Nothing is ever sent
+    /// after such a handshake.
     pub(super) fn refusing() -> Arc<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         Arc::new(Self { verifier: None, no_roots: false, provider, seen: Mutex::default() })

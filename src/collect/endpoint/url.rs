@@ -2,7 +2,7 @@
 //!
 //! The CLI (since 1.35) appends its paths to the text and hands the result to fetch, so what counts
 //! is what the WHATWG parser makes of the text, except where the CLI itself is stricter: it wants
-//! `http://` or `https://` in front, and a blank anywhere ends in `Failed to parse URL`.
+//! `http://` or `https://` in front, and a space anywhere ends in `Failed to parse URL`.
 
 use url::Url;
 
@@ -89,13 +89,13 @@ pub fn read(typed: &str) -> Result<Typed, UrlFault> {
         return Err(UrlFault::UserInfo);
     }
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-        return Err(UrlFault::Unparsable("it names no host".to_owned()));
+        return Err(UrlFault::Unparsable("it does not name a host".to_owned()));
     };
     if port == 0 {
         return Err(UrlFault::Unparsable("port 0 cannot be connected to".to_owned()));
     }
     if BLOCKED_PORTS.contains(&port) {
-        return Err(UrlFault::Unparsable(format!("fetch refuses to speak to port {port}")));
+        return Err(UrlFault::Unparsable(format!("fetch does not connect to port {port}")));
     }
     let mut origin = url.clone();
     origin.set_path("");
@@ -111,7 +111,7 @@ pub fn read(typed: &str) -> Result<Typed, UrlFault> {
     })
 }
 
-/// `$NAME`, `${NAME}`, `{{ NAME }}` or `%NAME%` in the host's place: something that nobody filled
+/// `$NAME`, `${NAME}`, `{{ NAME }}` or `%NAME%` in the host's place: something that was not filled
 /// in.
 fn has_variable(text: &str) -> bool {
     text.contains("{{")
@@ -144,7 +144,7 @@ fn path_as_typed(text: &str) -> &str {
     rest[..end].find(['/', '\\']).map_or("", |start| &rest[start..end])
 }
 
-/// `typed` fit to be shown: what stands before an `@` in the authority is masked, and so is a long
+/// `typed` fit to be shown: what is before an `@` in the authority is masked, and so is a long
 /// run of hex digits, which is part of a key that was put in the URL's place. Both become known to
 /// the scrubber.
 pub fn masked(typed: &str) -> String {

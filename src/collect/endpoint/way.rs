@@ -12,7 +12,7 @@ use super::url::Typed;
 use crate::evidence::endpoint::{Connection, Reach};
 
 /// The way to the host without a proxy.
-pub(super) struct Way {
+pub(super) struct DirectWay {
     /// Of the host, or the resolver's words.
     pub(super) addresses: Result<Vec<SocketAddr>, String>,
     /// How long that took.
@@ -27,7 +27,7 @@ pub(super) struct Way {
 /// How long an address of this machine may take to accept or to refuse, once another has accepted.
 const LOOPBACK: Duration = Duration::from_millis(200);
 
-impl Way {
+impl DirectWay {
     /// Resolves with getaddrinfo, which is what Node asks, and connects.
     pub(super) async fn find(typed: &Typed, limit: Duration) -> Self {
         let start = Instant::now();
@@ -85,7 +85,7 @@ async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<u64, Reach
     }
 }
 
-/// Connects to each address by itself: which of a name's addresses somebody listens at.
+/// Connects to each address by itself: which of a name's addresses something listens at.
 async fn connect_each(addresses: &[SocketAddr]) -> Vec<Connection> {
     let each = addresses.iter().take(8).map(|address| async move {
         let connected = timeout(LOOPBACK, tokio::net::TcpStream::connect(address)).await;

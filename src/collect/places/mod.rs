@@ -1,4 +1,4 @@
-//! Where else the selected key and the secret stand that a rotation would end: searched for only
+//! Where else the selected key and the secret are that a rotation would end: searched for only
 //! where a rotation is called for, so that an ordinary run reads none of it. What is compared here
 //! does not leave: [`OtherPlaces`] has files, lines and names.
 
@@ -28,7 +28,7 @@ use crate::selection::node_dotenv;
 const FILES: usize = 2_000;
 /// So many bytes of all files together.
 const BYTES: u64 = 64 * 1024 * 1024;
-/// So many places are told of each kind.
+/// So many places of each kind are reported.
 const TOLD: usize = 60;
 /// So many texts that look like a key are tried on the secrets.
 const TRIALS: usize = 200;
@@ -133,7 +133,7 @@ impl<'a> Old<'a> {
     }
 }
 
-/// Where they stand, in the project round `directory`.
+/// Where they are, in the project around `directory`.
 pub(super) async fn look(
     directory: &Path,
     repository: Option<&Path>,
@@ -142,7 +142,7 @@ pub(super) async fn look(
     timeout: Duration,
 ) -> OtherPlaces {
     let deadline = Instant::now() + timeout;
-    // A home directory under git is no project.
+    // A home directory under git is not a project.
     let is_home = |root: &Path| home.is_some_and(|home| Path::new(home).starts_with(root));
     let root = repository.filter(|root| !is_home(root)).unwrap_or(directory);
     let walked = walk::walk(&[directory, root], deadline);
@@ -156,7 +156,7 @@ pub(super) async fn look(
             is_cut = true;
             break;
         }
-        // What is no text holds no line.
+        // What is not text holds no line.
         let FileText::Text(text) = files::read(&file.path) else { continue };
         bytes += text.len() as u64;
         let shown = relative(&file.path, directory);
@@ -232,7 +232,7 @@ fn lines(file: &str, text: &str, old: &Old<'_>, trials: &mut usize) -> Vec<HeldA
     found
 }
 
-/// The path from the directory, upwards where it lies beside it.
+/// The path from the directory, upwards where it is not inside.
 fn relative(path: &Path, directory: &Path) -> String {
     let mut up = String::new();
     for above in directory.ancestors() {
@@ -253,14 +253,14 @@ mod tests {
 
     const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-    struct World {
+    struct Known {
         key: String,
         other: String,
         selection: Selection,
         secrets: Vec<(Secret, SecretPlace)>,
     }
 
-    fn world() -> World {
+    fn world() -> Known {
         let text = Secret::new(DIGITS);
         let secret = InstanceSecret::parse(&text).unwrap();
         let key = |issued| mint(&secret, "app", issued, [7; 12], false).expose().to_owned();
@@ -268,10 +268,10 @@ mod tests {
         let sources =
             Sources { env_local: Some(Text::new(".env.local", pair)), ..Sources::default() };
         let at = SecretPlace::Compose { file: ".env".to_owned(), line: 1 };
-        World { key: key(1), other: key(2), selection: select(&sources), secrets: vec![(text, at)] }
+        Known { key: key(1), other: key(2), selection: select(&sources), secrets: vec![(text, at)] }
     }
 
-    fn told(world: &World, file: &str, text: &str) -> Vec<String> {
+    fn told(world: &Known, file: &str, text: &str) -> Vec<String> {
         let unseen = Observation::unavailable("no engine");
         let old = Old::of(&world.selection, &unseen, &world.secrets);
         let tell = |at: HeldAt| {

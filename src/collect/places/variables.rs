@@ -11,7 +11,7 @@ use crate::selection::names::ADMIN_KEY;
 
 /// How a file names the variables of its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
+enum StoreStyle {
     /// `${{ secrets.NAME }}`, `${{ vars.NAME }}`: nothing reaches a job unnamed.
     Expression,
     /// `$NAME`, `${NAME}`, `$(NAME)`, `from_secret: NAME`, `credentials('NAME')`; a variable of the
@@ -25,36 +25,36 @@ enum Style {
 
 /// The stores by their files: what the path (with a `/` before it) holds or ends in, the variable's
 /// kind, the style.
-const STORES: &[(&str, &str, Style)] = &[
-    ("/.github/workflows/", "GitHub Actions secret", Style::Expression),
-    ("/.github/actions/", "GitHub Actions secret", Style::Expression),
-    ("/.gitea/workflows/", "Gitea Actions secret", Style::Expression),
-    ("/.forgejo/workflows/", "Forgejo Actions secret", Style::Expression),
-    (".gitlab-ci.yml", "GitLab CI/CD variable", Style::Shell),
-    ("/.gitlab/", "GitLab CI/CD variable", Style::Shell),
-    ("/.circleci/", "CircleCI variable", Style::Shell),
-    ("/bitbucket-pipelines.yml", "Bitbucket Pipelines variable", Style::Shell),
-    ("/azure-pipelines.yml", "Azure Pipelines variable", Style::Shell),
-    ("/.travis.yml", "Travis CI variable", Style::Shell),
-    ("/.buildkite/", "Buildkite variable", Style::Shell),
-    ("/.woodpecker", "Woodpecker secret", Style::Shell),
-    ("/.drone.yml", "Drone secret", Style::Shell),
-    ("/jenkinsfile", "Jenkins credential", Style::Shell),
-    ("/cloudbuild.yaml", "Cloud Build variable", Style::Shell),
-    ("/vercel.json", "Vercel environment variable", Style::Shell),
-    ("/netlify.toml", "Netlify environment variable", Style::Shell),
-    ("/fly.toml", "Fly secret", Style::Shell),
-    ("/render.yaml", "Render environment variable", Style::Shell),
-    ("/railway.json", "Railway variable", Style::Shell),
-    ("/railway.toml", "Railway variable", Style::Shell),
-    ("/nixpacks.toml", "Nixpacks build variable", Style::Shell),
+const STORES: &[(&str, &str, StoreStyle)] = &[
+    ("/.github/workflows/", "GitHub Actions secret", StoreStyle::Expression),
+    ("/.github/actions/", "GitHub Actions secret", StoreStyle::Expression),
+    ("/.gitea/workflows/", "Gitea Actions secret", StoreStyle::Expression),
+    ("/.forgejo/workflows/", "Forgejo Actions secret", StoreStyle::Expression),
+    (".gitlab-ci.yml", "GitLab CI/CD variable", StoreStyle::Shell),
+    ("/.gitlab/", "GitLab CI/CD variable", StoreStyle::Shell),
+    ("/.circleci/", "CircleCI variable", StoreStyle::Shell),
+    ("/bitbucket-pipelines.yml", "Bitbucket Pipelines variable", StoreStyle::Shell),
+    ("/azure-pipelines.yml", "Azure Pipelines variable", StoreStyle::Shell),
+    ("/.travis.yml", "Travis CI variable", StoreStyle::Shell),
+    ("/.buildkite/", "Buildkite variable", StoreStyle::Shell),
+    ("/.woodpecker", "Woodpecker secret", StoreStyle::Shell),
+    ("/.drone.yml", "Drone secret", StoreStyle::Shell),
+    ("/jenkinsfile", "Jenkins credential", StoreStyle::Shell),
+    ("/cloudbuild.yaml", "Cloud Build variable", StoreStyle::Shell),
+    ("/vercel.json", "Vercel environment variable", StoreStyle::Shell),
+    ("/netlify.toml", "Netlify environment variable", StoreStyle::Shell),
+    ("/fly.toml", "Fly secret", StoreStyle::Shell),
+    ("/render.yaml", "Render environment variable", StoreStyle::Shell),
+    ("/railway.json", "Railway variable", StoreStyle::Shell),
+    ("/railway.toml", "Railway variable", StoreStyle::Shell),
+    ("/nixpacks.toml", "Nixpacks build variable", StoreStyle::Shell),
 ];
 
 /// What holds the value, by the names it has in files.
 const NAMES: &[(&str, Held)] =
     &[(ADMIN_KEY, Held::Key), ("--admin-key", Held::Key), ("INSTANCE_SECRET", Held::Secret)];
 
-/// What stands in an expression: `secrets.NAME`, `vars['NAME']`.
+/// What is in an expression: `secrets.NAME`, `vars['NAME']`.
 static STORED: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"\b(secrets|vars)(?:\.|\[\s*['"])([A-Za-z_][A-Za-z0-9_]*)"#));
 /// The value that begins with an expression.
@@ -84,7 +84,7 @@ pub(super) fn is_of_interest(path: &str) -> bool {
     store(path).is_some()
 }
 
-fn store(path: &str) -> Option<(&'static str, Style)> {
+fn store(path: &str) -> Option<(&'static str, StoreStyle)> {
     let path = format!("/{}", path.to_ascii_lowercase());
     let (_, name) = path.rsplit_once('/')?;
     let is_yaml = has_extension(name, &["yml", "yaml"]);
@@ -92,10 +92,10 @@ fn store(path: &str) -> Option<(&'static str, Style)> {
         || name.starts_with("containerfile")
         || has_extension(name, &["dockerfile"])
     {
-        return Some(("build argument", Style::Build));
+        return Some(("build argument", StoreStyle::Build));
     }
     if is_yaml && (name.starts_with("docker-compose") || name.starts_with("compose")) {
-        return Some(("variable of a Compose service", Style::Compose));
+        return Some(("variable of a Compose service", StoreStyle::Compose));
     }
     STORES
         .iter()
@@ -131,12 +131,12 @@ pub(super) fn named(path: &str, shown: &str, text: &str) -> Vec<NamedVariable> {
         }
         for (name, what) in NAMES {
             // A backend's own secret in a compose file is the rotation's to see to.
-            if style == Style::Compose && *what == Held::Secret {
+            if style == StoreStyle::Compose && *what == Held::Secret {
                 continue;
             }
             for (before, after) in occurrences(line, name) {
                 match style {
-                    Style::Expression => {
+                    StoreStyle::Expression => {
                         for (kind, stored) in expression(name, before, after) {
                             let store = match kind {
                                 "vars" => store.replace("secret", "variable"),
@@ -145,7 +145,7 @@ pub(super) fn named(path: &str, shown: &str, text: &str) -> Vec<NamedVariable> {
                             add(store, stored, *what, index + 1, true);
                         }
                     }
-                    Style::Shell | Style::Compose => {
+                    StoreStyle::Shell | StoreStyle::Compose => {
                         let below =
                             lines.get(index + 1).and_then(|below| FROM_SECRET.captures(below));
                         let stored = match (REFERENCE.captures(after), below) {
@@ -158,7 +158,7 @@ pub(super) fn named(path: &str, shown: &str, text: &str) -> Vec<NamedVariable> {
                             add(store.to_owned(), stored, *what, index + 1, true);
                         }
                     }
-                    Style::Build => {
+                    StoreStyle::Build => {
                         let word = before.trim().to_ascii_uppercase();
                         if matches!(word.as_str(), "ARG" | "ENV") {
                             add(store.to_owned(), name, *what, index + 1, true);
@@ -168,7 +168,7 @@ pub(super) fn named(path: &str, shown: &str, text: &str) -> Vec<NamedVariable> {
             }
         }
     }
-    if style == Style::Shell && found.iter().all(|one| one.what != Held::Key) {
+    if style == StoreStyle::Shell && found.iter().all(|one| one.what != Held::Key) {
         let runs = |line: &&&str| !is_comment(line) && RUNS_CLI.is_match(line);
         if let Some(line) = lines.iter().find(runs) {
             let at = lines.iter().position(|one| one == line).map_or(0, |index| index + 1);
@@ -191,7 +191,7 @@ pub(super) fn is_comment(line: &str) -> bool {
     line.starts_with('#') || line.starts_with("//")
 }
 
-/// What stands before and behind each place of `name` as a word of its own.
+/// What is before and after each place of `name` as a word of its own.
 fn occurrences<'l>(line: &'l str, name: &'l str) -> impl Iterator<Item = (&'l str, &'l str)> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     line.match_indices(name).filter_map(move |(at, _)| {

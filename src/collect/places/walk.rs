@@ -11,7 +11,7 @@ use super::variables;
 
 /// So many directories below a top are gone into.
 const LEVELS: usize = 4;
-/// So many entries of all directories are looked at.
+/// So many entries of all directories are read.
 const ENTRIES: usize = 20_000;
 /// Directories that hold what was fetched or made, and git's own.
 const HEAPS: &[&str] = &[
@@ -28,7 +28,7 @@ const HEAPS: &[&str] = &[
     ".yarn",
     ".pnpm-store",
 ];
-/// Endings of files that are no text, or that no person writes.
+/// Endings of files that are not text, or that are generated.
 const NO_TEXT: &[&str] = &[
     "png", "jpg", "jpeg", "gif", "webp", "avif", "ico", "pdf", "zip", "gz", "tgz", "tar", "xz",
     "zst", "woff", "woff2", "ttf", "otf", "mp3", "mp4", "mov", "webm", "wasm", "so", "dylib",
@@ -37,19 +37,19 @@ const NO_TEXT: &[&str] = &[
 
 /// A file that may hold a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(super) struct WalkedFile {
     /// Where it is.
     pub path: PathBuf,
     /// Its path from the top, with `/`.
     pub inside: String,
-    /// Whether it lies in a work tree within the work tree, of which the outer git says nothing.
+    /// Whether it is in a work tree within the work tree, of which the outer git says nothing.
     pub is_nested: bool,
 }
 
 /// What was found, the likeliest first.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    pub files: Vec<Candidate>,
+    pub files: Vec<WalkedFile>,
     /// Whether a bound was met.
     pub is_cut: bool,
 }
@@ -62,7 +62,7 @@ pub(super) fn walk(tops: &[&Path], deadline: Instant) -> Walked {
     let mut seen = BTreeSet::new();
     let mut entries = 0;
     for top in tops {
-        // Breadth first: what lies near counts more where a bound is met.
+        // Breadth first: what is near counts more where a bound is met.
         let mut level = vec![(top.to_path_buf(), false)];
         for depth in 0..=LEVELS {
             let mut below = vec![];
@@ -88,13 +88,13 @@ pub(super) fn walk(tops: &[&Path], deadline: Instant) -> Walked {
                         let inside = path.strip_prefix(root).unwrap_or(&path);
                         let inside = inside.to_string_lossy().replace('\\', "/");
                         seen.insert(path.clone());
-                        walked.files.push(Candidate { path, inside, is_nested });
+                        walked.files.push(WalkedFile { path, inside, is_nested });
                     }
                 }
             }
             level = below;
         }
-        // Deeper than that is not looked at, and mostly code.
+        // Deeper than that is not looked at, and usually code.
     }
     sorted(walked)
 }

@@ -108,7 +108,7 @@ fn what_is_not_the_cli_is_passed_over() {
 fn what_cannot_be_read_is_said_and_no_error() {
     let tree = Tree::new().with("node_modules/convex/package.json", "{");
     let found = cli(&tree.path("."), &BTreeMap::new());
-    let reason = "node_modules/convex/package.json: it is no JSON";
+    let reason = "node_modules/convex/package.json: it is not JSON";
     assert_eq!(found.found, Observation::unavailable(reason));
     let tree = Tree::new();
     std::fs::create_dir_all(tree.path("node_modules/convex/package.json")).unwrap();

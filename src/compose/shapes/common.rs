@@ -1,4 +1,4 @@
-//! What stands at many keys.
+//! Values that many keys have.
 
 use super::Rest::{Keys, Lower};
 use super::Shape::{List, Or, Scalar};

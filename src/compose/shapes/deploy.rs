@@ -1,28 +1,29 @@
 //! `deploy`, and devices of a service.
 
-use super::Rest::Open;
-use super::Shape::{List, Map, OneOf, Or};
+use super::Shape::{List, OneOf, Or};
 use super::Type::Null;
 use super::common::{AMOUNT, COUNT, PAIRS, SET, TEXT, TEXTS};
-use super::{Mapping, Shape, object, or_else, requiring};
+use super::{Fields, Shape, object, open, or_else, requiring};
 
 static GENERIC_RESOURCES: Shape = List(
     &object(&[("discrete_resource_spec", &object(&[("kind", &TEXT), ("value", &AMOUNT)]))]),
     false,
 );
-pub(super) static DEVICE_REQUESTS: Shape = List(
-    &requiring(
-        &["capabilities"],
-        &[
-            ("capabilities", &SET),
-            ("count", &COUNT),
-            ("device_ids", &SET),
-            ("driver", &TEXT),
-            ("options", &PAIRS),
-        ],
-    ),
-    false,
-);
+static DEVICE: Fields = &[
+    ("capabilities", &SET),
+    ("count", &COUNT),
+    ("device_ids", &SET),
+    ("driver", &TEXT),
+    ("options", &PAIRS),
+];
+static ROLLOUT: Shape = object(&[
+    ("delay", &TEXT),
+    ("failure_action", &TEXT),
+    ("max_failure_ratio", &AMOUNT),
+    ("monitor", &TEXT),
+    ("order", &OneOf(&["start-first", "stop-first"])),
+    ("parallelism", &COUNT),
+]);
 pub(super) static DEPLOY: Shape = or_else(
     &[Null],
     &[
@@ -46,7 +47,7 @@ pub(super) static DEPLOY: Shape = or_else(
                     "reservations",
                     &object(&[
                         ("cpus", &AMOUNT),
-                        ("devices", &DEVICE_REQUESTS),
+                        ("devices", &List(&requiring(&["capabilities"], DEVICE), false)),
                         ("generic_resources", &GENERIC_RESOURCES),
                         ("memory", &TEXT),
                     ]),
@@ -62,45 +63,8 @@ pub(super) static DEPLOY: Shape = or_else(
                 ("window", &TEXT),
             ]),
         ),
-        (
-            "rollback_config",
-            &object(&[
-                ("delay", &TEXT),
-                ("failure_action", &TEXT),
-                ("max_failure_ratio", &AMOUNT),
-                ("monitor", &TEXT),
-                ("order", &OneOf(&["start-first", "stop-first"])),
-                ("parallelism", &COUNT),
-            ]),
-        ),
-        (
-            "update_config",
-            &object(&[
-                ("delay", &TEXT),
-                ("failure_action", &TEXT),
-                ("max_failure_ratio", &AMOUNT),
-                ("monitor", &TEXT),
-                ("order", &OneOf(&["start-first", "stop-first"])),
-                ("parallelism", &COUNT),
-            ]),
-        ),
+        ("rollback_config", &ROLLOUT),
+        ("update_config", &ROLLOUT),
     ],
 );
-pub(super) static GPUS: Shape = Or(&[
-    &OneOf(&["all"]),
-    &List(
-        &Map(Mapping {
-            also: &[],
-            keys: &[
-                ("capabilities", &SET),
-                ("count", &COUNT),
-                ("device_ids", &SET),
-                ("driver", &TEXT),
-                ("options", &PAIRS),
-            ],
-            rest: Open,
-            required: &[],
-        }),
-        false,
-    ),
-]);
+pub(super) static GPUS: Shape = Or(&[&OneOf(&["all"]), &List(&open(DEVICE), false)]);

@@ -1,4 +1,4 @@
-//! What keys a Compose file may have and what may stand at them: the Compose specification's
+//! The keys that a Compose file may have, and their values: the Compose specification's
 //! schema, as tables.
 //!
 //! Source: compose-spec `schema/compose-spec.json` as Compose v2.40 carries it.
@@ -12,7 +12,7 @@ use common::TEXT;
 use resources::{CONFIG, INCLUDE, MODEL, NETWORK, SECRET, VOLUME};
 use service::SERVICE;
 
-/// What may stand at a place.
+/// What may be at a place.
 pub(super) enum Shape {
     Any,
     Scalar(&'static [Type]),
@@ -30,7 +30,7 @@ pub(super) enum Shape {
 
 /// A mapping.
 pub(super) struct Mapping {
-    /// Scalars that may stand in its place.
+    /// Scalars that are allowed instead.
     pub(super) also: &'static [Type],
     /// The keys that have a meaning.
     pub(super) keys: Fields,
@@ -47,7 +47,7 @@ pub(super) enum Rest {
     Closed,
     /// `x-…`.
     Extensions,
-    /// Any, whatever stands there.
+    /// Any key with any value.
     Open,
     /// Names: `[a-zA-Z0-9._-]+`.
     Names(&'static Shape, bool),
@@ -67,7 +67,7 @@ pub(super) enum Type {
     String,
 }
 
-/// Keys and what may stand at them.
+/// Keys and their values.
 pub(super) type Fields = &'static [(&'static str, &'static Shape)];
 
 use Rest::{Extensions, Names};
@@ -91,6 +91,21 @@ const fn or_else(also: &'static [Type], keys: Fields) -> Shape {
 /// A mapping whose keys are free.
 const fn any(rest: Rest) -> Shape {
     Map(Mapping { also: &[], keys: &[], rest, required: &[] })
+}
+
+/// A mapping of these keys and nothing else.
+const fn closed(keys: Fields) -> Shape {
+    closed_requiring(&[], keys)
+}
+
+/// The same, some of whose keys have to be there.
+const fn closed_requiring(required: &'static [&'static str], keys: Fields) -> Shape {
+    Map(Mapping { also: &[], keys, rest: Rest::Closed, required })
+}
+
+/// A mapping of these keys, and any others.
+const fn open(keys: Fields) -> Shape {
+    Map(Mapping { also: &[], keys, rest: Rest::Open, required: &[] })
 }
 
 /// A whole file.

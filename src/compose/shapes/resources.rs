@@ -1,19 +1,14 @@
-//! What a file holds beside its services.
+//! What a file has besides its services.
 
-use super::Rest::{Closed, Keys, Open};
+use super::Rest::{Keys, Open};
 use super::Shape::{List, Map, Or, Scalar};
 use super::Type::{Boolean, Integer, Null, String as Str};
 use super::common::{AMOUNT, FLAG, PAIRS, TEXT, TEXT_OR_LIST, TEXTS};
-use super::{Mapping, Shape, any, object, or_else, requiring};
+use super::{Mapping, Shape, any, closed, object, or_else, requiring};
 
 pub(super) static INCLUDE: Shape = Or(&[
     &TEXT,
-    &Map(Mapping {
-        also: &[],
-        keys: &[("env_file", &TEXT_OR_LIST), ("path", &TEXT_OR_LIST), ("project_directory", &TEXT)],
-        rest: Closed,
-        required: &[],
-    }),
+    &closed(&[("env_file", &TEXT_OR_LIST), ("path", &TEXT_OR_LIST), ("project_directory", &TEXT)]),
 ]);
 pub(super) static NETWORK: Shape = or_else(
     &[Null],
@@ -58,19 +53,13 @@ pub(super) static VOLUME: Shape = or_else(
         ("name", &TEXT),
     ],
 );
+static EXTERNAL: Shape =
+    Map(Mapping { also: &[Boolean, Str], keys: &[("name", &TEXT)], rest: Open, required: &[] });
 pub(super) static SECRET: Shape = object(&[
     ("driver", &TEXT),
     ("driver_opts", &any(Keys(&AMOUNT, false))),
     ("environment", &TEXT),
-    (
-        "external",
-        &Map(Mapping {
-            also: &[Boolean, Str],
-            keys: &[("name", &TEXT)],
-            rest: Open,
-            required: &[],
-        }),
-    ),
+    ("external", &EXTERNAL),
     ("file", &TEXT),
     ("labels", &PAIRS),
     ("name", &TEXT),
@@ -79,15 +68,7 @@ pub(super) static SECRET: Shape = object(&[
 pub(super) static CONFIG: Shape = object(&[
     ("content", &TEXT),
     ("environment", &TEXT),
-    (
-        "external",
-        &Map(Mapping {
-            also: &[Boolean, Str],
-            keys: &[("name", &TEXT)],
-            rest: Open,
-            required: &[],
-        }),
-    ),
+    ("external", &EXTERNAL),
     ("file", &TEXT),
     ("labels", &PAIRS),
     ("name", &TEXT),

@@ -1,26 +1,24 @@
 //! A service.
 
-use super::Rest::{Closed, Keys, Names, Open};
-use super::Shape::{ContainerName, List, Map, OneOf, Or, PullPolicy, Scalar, Within};
+use super::Rest::{Keys, Names};
+use super::Shape::{ContainerName, List, OneOf, Or, PullPolicy, Scalar, Within};
 use super::Type::{Boolean, Null, Number, String as Str};
 use super::common::{
     AMOUNT, COMMAND, COUNT, FILE_REFERENCES, FLAG, HOSTS, NUMBER, PAIRS, PURE_FLAG, SET, TEXT,
     TEXT_OR_LIST, TEXTS, ULIMITS,
 };
 use super::deploy::{DEPLOY, GPUS};
-use super::{Mapping, Shape, any, object, or_else, requiring};
+use super::{Shape, any, closed, closed_requiring, object, open, or_else, requiring};
 
 static ENV_FILES: Shape = Or(&[
     &TEXT,
     &List(
         &Or(&[
             &TEXT,
-            &Map(Mapping {
-                also: &[],
-                keys: &[("format", &TEXT), ("path", &TEXT), ("required", &FLAG)],
-                rest: Closed,
-                required: &["path"],
-            }),
+            &closed_requiring(
+                &["path"],
+                &[("format", &TEXT), ("path", &TEXT), ("required", &FLAG)],
+            ),
         ]),
         false,
     ),
@@ -69,36 +67,21 @@ static DEVELOP: Shape = or_else(
         ),
     )],
 );
-static BLKIO_LIMIT: Shape = Map(Mapping {
-    also: &[],
-    keys: &[("path", &TEXT), ("rate", &COUNT)],
-    rest: Closed,
-    required: &[],
-});
-static BLKIO_WEIGHT: Shape = Map(Mapping {
-    also: &[],
-    keys: &[("path", &TEXT), ("weight", &COUNT)],
-    rest: Closed,
-    required: &[],
-});
+static BLKIO_LIMIT: Shape = closed(&[("path", &TEXT), ("rate", &COUNT)]);
+static BLKIO_WEIGHT: Shape = closed(&[("path", &TEXT), ("weight", &COUNT)]);
 pub(super) static SERVICE: Shape = object(&[
     ("annotations", &PAIRS),
     ("attach", &FLAG),
     (
         "blkio_config",
-        &Map(Mapping {
-            also: &[],
-            keys: &[
-                ("device_read_bps", &List(&BLKIO_LIMIT, false)),
-                ("device_read_iops", &List(&BLKIO_LIMIT, false)),
-                ("device_write_bps", &List(&BLKIO_LIMIT, false)),
-                ("device_write_iops", &List(&BLKIO_LIMIT, false)),
-                ("weight", &COUNT),
-                ("weight_device", &List(&BLKIO_WEIGHT, false)),
-            ],
-            rest: Closed,
-            required: &[],
-        }),
+        &closed(&[
+            ("device_read_bps", &List(&BLKIO_LIMIT, false)),
+            ("device_read_iops", &List(&BLKIO_LIMIT, false)),
+            ("device_write_bps", &List(&BLKIO_LIMIT, false)),
+            ("device_write_iops", &List(&BLKIO_LIMIT, false)),
+            ("weight", &COUNT),
+            ("weight_device", &List(&BLKIO_WEIGHT, false)),
+        ]),
     ),
     (
         "build",
@@ -199,15 +182,7 @@ pub(super) static SERVICE: Shape = object(&[
     ("expose", &List(&AMOUNT, true)),
     (
         "extends",
-        &Or(&[
-            &TEXT,
-            &Map(Mapping {
-                also: &[],
-                keys: &[("file", &TEXT), ("service", &TEXT)],
-                rest: Closed,
-                required: &["service"],
-            }),
-        ]),
+        &Or(&[&TEXT, &closed_requiring(&["service"], &[("file", &TEXT), ("service", &TEXT)])]),
     ),
     ("external_links", &SET),
     ("extra_hosts", &HOSTS),
@@ -327,7 +302,7 @@ pub(super) static SERVICE: Shape = object(&[
     ("stdin_open", &FLAG),
     ("stop_grace_period", &TEXT),
     ("stop_signal", &TEXT),
-    ("storage_opt", &Map(Mapping { also: &[], keys: &[], rest: Open, required: &[] })),
+    ("storage_opt", &open(&[])),
     ("sysctls", &PAIRS),
     ("tmpfs", &TEXT_OR_LIST),
     ("tty", &FLAG),

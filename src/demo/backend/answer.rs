@@ -16,7 +16,7 @@ const VARY: &str = "origin, access-control-request-method, access-control-reques
 /// A body in one piece.
 pub(super) struct Piece {
     bytes: Option<Bytes>,
-    /// Whether the length is told, as `content-length`; else the body goes out chunked
+    /// Whether the length is sent, as `content-length`; else the body goes out chunked
     sized: bool,
 }
 
@@ -64,7 +64,7 @@ impl Answer {
             .header("content-type", "text/plain; charset=utf-8")
     }
 
-    /// JSON as it stands, status 200.
+    /// JSON as it is, status 200.
     pub(super) fn json(text: impl Into<Bytes>) -> Self {
         Self { body: text.into(), ..Self::empty(StatusCode::OK) }
             .header("content-type", "application/json")
@@ -121,7 +121,7 @@ impl Answer {
         self
     }
 
-    /// The answer to OPTIONS, whoever asks.
+    /// The answer to OPTIONS for any client.
     pub(super) fn preflight(request: &HeaderMap, methods: &'static str) -> Self {
         let mut answer = Self::empty(StatusCode::OK)
             .cors(1, request)

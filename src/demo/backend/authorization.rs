@@ -91,7 +91,7 @@ impl Refusal {
         )
     }
 
-    /// The sentence, for a channel that is no HTTP answer.
+    /// The sentence, for a channel other than an HTTP answer.
     pub(super) fn message(&self) -> &str {
         &self.message
     }

@@ -23,7 +23,7 @@ pub(super) fn refuse_header(client: &str) -> Option<Answer> {
     }
 }
 
-/// The same for the version in `/api/<version>/sync`, which stands for the npm package.
+/// The same for the version in `/api/<version>/sync`, which is the version of the npm package.
 pub(super) fn refuse_path(version: &str) -> Option<Answer> {
     match version.chars().next() {
         Some(first) if !first.is_ascii_digit() => Some(Answer::error(

@@ -100,7 +100,7 @@ impl Log {
     fn push(&self, line: LogLine) {
         match &self.0.kept {
             Some(kept) => kept.lock().unwrap_or_else(PoisonError::into_inner).push(line),
-            // A closed stdout is no reason to stop serving.
+            // A closed stdout is not a reason to stop serving.
             None => drop(writeln!(std::io::stdout().lock(), "{}", line.text)),
         }
     }

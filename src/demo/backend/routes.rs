@@ -13,9 +13,9 @@ use super::answer::Answer;
 use super::authorization::{self, Identity, Refusal};
 use super::{Backend, since};
 
-/// What stands at `/`, and nowhere else in the world.
+/// The text at `/`, which only a Convex backend has.
 const GREETING: &str = "This Convex deployment is running. See https://docs.convex.dev/.";
-/// What stands on the site port when the deployment has no `http.ts`.
+/// The text on the site port when the deployment has no `http.ts`.
 const NO_HTTP_ACTIONS: &str = "This Convex deployment does not have HTTP actions enabled.";
 /// What a read-only key may do.
 const READ_ONLY_OPERATIONS: [&str; 12] = [

@@ -23,7 +23,7 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// Answers the handshake and, when it stands, goes on talking in the background.
+/// Answers the handshake and, if it succeeds, continues in the background.
 pub(super) fn handshake(backend: &Backend, request: &mut Request<Incoming>) -> Answer {
     let refuse =
         |code, message| Refusal::new(StatusCode::BAD_REQUEST, code, message).answer(backend);
@@ -42,7 +42,7 @@ pub(super) fn handshake(backend: &Backend, request: &mut Request<Incoming>) -> A
     let upgrade = hyper::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            // A client that goes away in the middle of a frame is no news.
+            // A client that goes away in the middle of a frame is not reported.
             drop(talk(&backend, TokioIo::new(upgraded)).await);
         }
     });

@@ -1,13 +1,12 @@
 //! What a command would destroy: the line is read, played, and judged as the table's operations
 //! are.
 
-use super::Worlds;
-use super::command::{Act, Parsed, Scope, Verb, parse};
-use super::compose::Up;
-use super::model::{Instance, Plan, Trouble};
+use super::command::{Act, ComposeScope, ParsedCommand, Verb, parse};
+use super::model::{BackendInstance, ComposePlan, StartFailure, Up};
+use super::play::Worlds;
 use super::setup::Deployment;
 use super::shell::NotUnderstood;
-use super::world::World;
+use super::world::SimulatedWorld;
 use crate::evidence::Evidence;
 use crate::report::{Fate, Foresight};
 
@@ -28,8 +27,8 @@ pub fn before(evidence: &Evidence, line: &str) -> Result<Foresight, NotUnderstoo
     let command = command.trim_end_matches(';').to_owned();
     let Some(deployment) = Deployment::of(evidence) else {
         let why = match evidence.docker.seen() {
-            Ok(_) => "no backend was seen, neither in a compose file nor on the engine".to_owned(),
-            Err(unseen) => format!("no backend was seen: {}", unseen.reason),
+            Ok(_) => "no backend was found, neither in a compose file nor on the engine".to_owned(),
+            Err(unseen) => format!("no backend was found: {}", unseen.reason),
         };
         return Ok(Foresight {
             command,
@@ -42,9 +41,9 @@ pub fn before(evidence: &Evidence, line: &str) -> Result<Foresight, NotUnderstoo
     };
     let worlds = Worlds::of(&deployment);
     let backend_only = commands.iter().all(|one| is_backend_only(&one.act, &deployment));
-    let act = |world: &mut World| play(world, &commands);
+    let act = |world: &mut SimulatedWorld| play(world, &commands);
     let outcome = worlds.play(&deployment, backend_only, act);
-    let ends: Vec<World> = worlds
+    let ends: Vec<SimulatedWorld> = worlds
         .all
         .iter()
         .map(|(_, before)| {
@@ -57,12 +56,12 @@ pub fn before(evidence: &Evidence, line: &str) -> Result<Foresight, NotUnderstoo
     let mut deletes: Vec<String> = ends.first().map(|end| end.swept.clone()).unwrap_or_default();
     deletes.retain(|name| ends.iter().all(|end| end.swept.contains(name)));
     let mut notes = ends.into_iter().next().map(|end| end.notes).unwrap_or_default();
-    let prunes = |one: &Parsed| {
+    let prunes = |one: &ParsedCommand| {
         matches!(one.act, Act::VolumePrune { .. } | Act::SystemPrune { volumes: true })
     };
     if commands.iter().any(prunes) {
         notes.push(
-            "a prune is about the whole engine: volumes of other projects that nothing is attached to may go as well"
+            "a prune affects the whole engine: unused volumes of other projects may be deleted, too"
                 .to_owned(),
         );
     }
@@ -70,7 +69,7 @@ pub fn before(evidence: &Evidence, line: &str) -> Result<Foresight, NotUnderstoo
         command,
         keys: outcome.keys.fate,
         data: outcome.data.fate,
-        why: deployment.in_words(&outcome),
+        why: outcome.why(),
         deletes,
         notes,
     })
@@ -99,7 +98,7 @@ fn is_backend_only(act: &Act, deployment: &Deployment<'_>) -> bool {
 
 /// Plays the commands one after the other, and brings the backend up again where they leave it
 /// down: what counts is what it finds then.
-fn play(world: &mut World, commands: &[Parsed]) {
+fn play(world: &mut SimulatedWorld, commands: &[ParsedCommand]) {
     for one in commands {
         let done = act(world, &one.act);
         if let Err(reason) = done {
@@ -119,12 +118,12 @@ fn play(world: &mut World, commands: &[Parsed]) {
     }
 }
 
-fn act(world: &mut World, act: &Act) -> Result<(), String> {
+fn act(world: &mut SimulatedWorld, act: &Act) -> Result<(), String> {
     match act {
         Act::Compose { scope, verb } => return compose(world, scope, verb),
         Act::Remove { names, force, volumes } => {
             if !force && world.instances.iter().any(|one| one.running && is_named(one, names)) {
-                return Err("the engine refuses while the container runs".to_owned());
+                return Err("the engine refuses this while the container is running".to_owned());
             }
             world.remove(*volumes, |one| is_named(one, names));
         }
@@ -144,7 +143,10 @@ fn act(world: &mut World, act: &Act) -> Result<(), String> {
                 }
             }
             if !refused.is_empty() {
-                return Err(format!("the engine refuses while {} is in use", refused.join(", ")));
+                return Err(format!(
+                    "the engine refuses this while {} is in use",
+                    refused.join(", ")
+                ));
             }
         }
         Act::VolumePrune { all } => world.prune_volumes(*all),
@@ -156,7 +158,7 @@ fn act(world: &mut World, act: &Act) -> Result<(), String> {
 }
 
 /// By its name or the beginning of its id.
-fn is_named(instance: &Instance, names: &[String]) -> bool {
+fn is_named(instance: &BackendInstance, names: &[String]) -> bool {
     names.iter().any(|name| {
         *name == instance.name
             || name.len() >= 4
@@ -165,7 +167,7 @@ fn is_named(instance: &Instance, names: &[String]) -> bool {
     })
 }
 
-fn compose(world: &mut World, scope: &Scope, verb: &Verb) -> Result<(), String> {
+fn compose(world: &mut SimulatedWorld, scope: &ComposeScope, verb: &Verb) -> Result<(), String> {
     if *verb == Verb::Nothing {
         return Ok(());
     }
@@ -177,14 +179,14 @@ fn compose(world: &mut World, scope: &Scope, verb: &Verb) -> Result<(), String> 
     let project = scope.project.clone().unwrap_or_else(|| own.clone());
     let other_file = world.plan.as_ref().is_some_and(|plan| !is_of(plan, &scope.files));
     if let Some(option) = &scope.otherwise {
-        world.trouble = Some(Trouble::NotSeen(format!(
-            "what {option} makes of the project was not seen; give it to the doctor as well"
+        world.trouble = Some(StartFailure::NotSeen(format!(
+            "the effect of {option} on the project is not known; pass it to convex-doctor, too"
         )));
         return Ok(());
     }
     if other_file {
-        world.trouble = Some(Trouble::NotSeen(
-            "it names another compose file than the doctor has read; give the doctor the same -f"
+        world.trouble = Some(StartFailure::NotSeen(
+            "it uses another compose file than the one that was read; pass the same -f to convex-doctor"
                 .to_owned(),
         ));
         return Ok(());
@@ -198,16 +200,11 @@ fn compose(world: &mut World, scope: &Scope, verb: &Verb) -> Result<(), String> 
     if !is_meant {
         return Ok(());
     }
-    let ours = |one: &Instance| one.project.as_deref() == Some(project.as_str());
+    let ours = |one: &BackendInstance| one.project.as_deref() == Some(project.as_str());
     match verb {
-        Verb::Up { renew, force, keep, remove_orphans, start } => {
-            world.up(&Up {
-                project: Some(project.clone()).filter(|project| *project != own),
-                renew: *renew,
-                force: *force,
-                keep: *keep,
-                remove_orphans: *remove_orphans,
-            });
+        Verb::Up { up, start } => {
+            let project = Some(project.clone()).filter(|project| *project != own);
+            world.up(&Up { project, ..up.clone() });
             if !start {
                 world.stop(ours);
             }
@@ -232,7 +229,7 @@ fn compose(world: &mut World, scope: &Scope, verb: &Verb) -> Result<(), String> 
 }
 
 /// Whether the files named are those of the project; none named is what Compose finds itself.
-fn is_of(plan: &Plan, files: &[String]) -> bool {
+fn is_of(plan: &ComposePlan, files: &[String]) -> bool {
     let normal = |file: &String| {
         let path = std::path::Path::new(&plan.directory).join(file);
         let parts = path.components().filter(|part| *part != std::path::Component::CurDir);
@@ -312,7 +309,7 @@ mod tests {
         assert_eq!(one.deletes, ["volume app_data", "volume app_pg"]);
         let one = before(&evidence, "docker volume rm app_data").unwrap();
         assert_eq!(one.deletes, [""; 0]);
-        assert!(one.notes[0].contains("refuses while app_data is in use"), "{:?}", one.notes);
+        assert!(one.notes[0].contains("refuses this while app_data is in use"), "{:?}", one.notes);
         let one = before(&evidence, "docker volume prune").unwrap();
         assert!(one.notes[0].contains("other projects"), "{:?}", one.notes);
     }
@@ -323,10 +320,10 @@ mod tests {
         (evidence.compose, evidence.docker) = (Seen(None), build::unseen());
         let one = before(&evidence, "docker compose down").unwrap();
         assert_eq!((one.keys, one.data), (Unknown, Unknown));
-        assert!(one.why.contains("no backend was seen"), "{}", one.why);
+        assert!(one.why.contains("no backend was found"), "{}", one.why);
     }
 
-    /// What is needed to bring it up again was not seen, and what is gone is gone all the same.
+    /// What starts it again is not known; what is deleted is deleted anyway.
     #[test]
     fn a_container_that_compose_does_not_run() {
         let mut evidence = healthy();

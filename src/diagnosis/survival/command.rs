@@ -1,15 +1,16 @@
 //! The commands of `persistence --before`: docker and docker compose as people type them, several
 //! in a row.
 
-use super::shell::{NotUnderstood, Options, no, options, split};
+use super::model::Up;
+use super::shell::{KnownOptions, NotUnderstood, no, options, split};
 
 /// A command, and whether the next one runs only if this one succeeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parsed {
+pub(super) struct ParsedCommand {
     /// As typed, blanks evened out.
     pub(super) text: String,
     pub(super) act: Act,
-    /// `&&` stands behind it.
+    /// `&&` follows it.
     pub(super) and: bool,
 }
 
@@ -18,7 +19,7 @@ pub(super) struct Parsed {
 pub(super) enum Act {
     /// Of a compose project.
     Compose {
-        scope: Scope,
+        scope: ComposeScope,
         verb: Verb,
     },
     /// `docker rm`.
@@ -42,9 +43,9 @@ pub(super) enum Act {
     Nothing,
 }
 
-/// Which project a compose command speaks of.
+/// The project of a compose command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Scope {
+pub(super) struct ComposeScope {
     /// `-p`, COMPOSE_PROJECT_NAME.
     pub(super) project: Option<String>,
     /// `-f`, as typed.
@@ -58,11 +59,9 @@ pub(super) struct Scope {
 /// What Compose is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
+    /// `up`, and `create`, which does not start the containers.
     Up {
-        renew: bool,
-        force: bool,
-        keep: bool,
-        remove_orphans: bool,
+        up: Up,
         start: bool,
     },
     Down {
@@ -80,24 +79,24 @@ pub(super) enum Verb {
     Nothing,
 }
 
-/// What can be read, for those who typed something else.
+/// The commands that are understood.
 pub const UNDERSTOOD: &str = "\
 docker compose (or docker-compose) [-f FILE] [-p NAME] with up [-d] [-V] [--force-recreate] [--no-recreate] [--build], down [-v] \
 [--rmi …], rm [-s] [-f] [-v], stop, start, restart, kill, pull, build, create; docker rm [-f] [-v] NAME, docker stop, start, restart, kill NAME, \
 docker volume rm NAME, docker volume prune [-a], docker system prune [-a] [--volumes], docker container prune; several joined by `&&` or `;`";
 
 /// Reads a line.
-pub(super) fn parse(line: &str) -> Result<Vec<Parsed>, NotUnderstood> {
+pub(super) fn parse(line: &str) -> Result<Vec<ParsedCommand>, NotUnderstood> {
     let mut commands = Vec::new();
     for (words, and) in split(line)? {
         if words.is_empty() {
-            return Err(no("there is no command between two signs"));
+            return Err(no("a command is missing between `&&` or `;`"));
         }
         let act = command(&words)?;
-        commands.push(Parsed { text: words.join(" "), act, and });
+        commands.push(ParsedCommand { text: words.join(" "), act, and });
     }
     if commands.is_empty() {
-        return Err(no("there is no command"));
+        return Err(no("the command is missing"));
     }
     Ok(commands)
 }
@@ -110,7 +109,7 @@ fn command(words: &[String]) -> Result<Act, NotUnderstood> {
         match word.split_once('=') {
             Some(("COMPOSE_PROJECT_NAME", value)) => project = Some(value.to_owned()),
             Some((name, _)) if !name.is_empty() && name.chars().all(is_name) => {
-                return Err(no(format!("what {name} changes is not known here")));
+                return Err(no(format!("convex-doctor does not know what {name} changes")));
             }
             _ if matches!(word, "sudo" | "env" | "command") => {}
             _ => break,
@@ -124,14 +123,14 @@ fn command(words: &[String]) -> Result<Act, NotUnderstood> {
         Some("docker-compose") => compose(&rest(&mut words), project),
         Some("docker") => docker(&rest(&mut words), project),
         Some(other) => Err(no(format!("`{other}` is neither docker nor docker-compose"))),
-        None => Err(no("there is no command")),
+        None => Err(no("the command is missing")),
     }
 }
 
 fn docker(words: &[String], project: Option<String>) -> Result<Act, NotUnderstood> {
-    let global = Options { switches: &["-D", "--debug"], values: &["-l", "--log-level"] };
+    let global = KnownOptions { switches: &["-D", "--debug"], values: &["-l", "--log-level"] };
     let words = options(words, &global, false, "docker")?.words;
-    let Some((first, rest)) = words.split_first() else { return Err(no("docker does nothing")) };
+    let Some((first, rest)) = words.split_first() else { return Err(no("docker needs a command")) };
     let (what, rest) = match (first.as_str(), rest.split_first()) {
         ("compose", _) => return compose(rest, project),
         (
@@ -142,7 +141,7 @@ fn docker(words: &[String], project: Option<String>) -> Result<Act, NotUnderstoo
     };
     let of = format!("docker {}", what.trim_start_matches("container "));
     let plain = |switches: &'static [&'static str], values: &'static [&'static str]| {
-        options(rest, &Options { switches, values }, true, &of)
+        options(rest, &KnownOptions { switches, values }, true, &of)
     };
     Ok(match what.as_str() {
         "container rm" | "container remove" => {
@@ -180,12 +179,12 @@ fn docker(words: &[String], project: Option<String>) -> Result<Act, NotUnderstoo
         | "volume inspect" | "volume create" | "system df" | "system info" | "image prune"
         | "image rm" | "image ls" | "container rmi" | "builder prune" | "network prune"
         | "network ls" => Act::Nothing,
-        _ => return Err(no(format!("`{of}` is not understood here"))),
+        _ => return Err(no(format!("convex-doctor does not know `{of}`"))),
     })
 }
 
 fn compose(words: &[String], project: Option<String>) -> Result<Act, NotUnderstood> {
-    let global = Options {
+    let global = KnownOptions {
         switches: &["--compatibility", "--dry-run", "--verbose", "--all-resources", "--no-ansi"],
         values: &[
             "-f",
@@ -201,7 +200,7 @@ fn compose(words: &[String], project: Option<String>) -> Result<Act, NotUndersto
         ],
     };
     let found = options(words, &global, false, "docker compose")?;
-    let mut scope = Scope {
+    let mut scope = ComposeScope {
         project: found.values(&["-p", "--project-name"]).pop().or(project),
         files: found.values(&["-f", "--file"]),
         otherwise: ["--profile", "--env-file", "--project-directory"]
@@ -211,11 +210,11 @@ fn compose(words: &[String], project: Option<String>) -> Result<Act, NotUndersto
         services: Vec::new(),
     };
     let Some((verb, rest)) = found.words.split_first() else {
-        return Err(no("docker compose does nothing"));
+        return Err(no("docker compose needs a command"));
     };
     let of = format!("docker compose {verb}");
     let plain = |switches: &'static [&'static str], values: &'static [&'static str]| {
-        options(rest, &Options { switches, values }, true, &of)
+        options(rest, &KnownOptions { switches, values }, true, &of)
     };
     let (words, verb) = match verb.as_str() {
         "up" | "create" => {
@@ -257,16 +256,17 @@ fn compose(words: &[String], project: Option<String>) -> Result<Act, NotUndersto
                     "--exit-code-from",
                 ],
             )?;
-            let up = Verb::Up {
+            let up = Up {
+                project: None,
                 renew: known.has(&["-V", "--renew-anon-volumes"]),
-                // Another image is a reason to make the container anew.
+                // Another image is a reason to recreate the container.
                 force: known.has(&["--force-recreate", "--build"])
                     || known.values(&["--pull"]).iter().any(|when| when == "always"),
                 keep: known.has(&["--no-recreate"]),
                 remove_orphans: known.has(&["--remove-orphans"]),
-                start: verb == "up" && !known.has(&["--no-start"]),
             };
-            (known.words, up)
+            let start = verb == "up" && !known.has(&["--no-start"]);
+            (known.words, Verb::Up { up, start })
         }
         "down" => {
             let known =
@@ -302,7 +302,7 @@ fn compose(words: &[String], project: Option<String>) -> Result<Act, NotUndersto
         }
         "ps" | "logs" | "config" | "ls" | "top" | "images" | "version" | "events" | "port"
         | "stats" | "pause" | "unpause" | "push" | "volumes" => (Vec::new(), Verb::Nothing),
-        _ => return Err(no(format!("`{of}` is not understood here"))),
+        _ => return Err(no(format!("convex-doctor does not know `{of}`"))),
     };
     scope.services = words;
     let verb = if found.has(&["--dry-run"]) { Verb::Nothing } else { verb };
@@ -342,7 +342,8 @@ mod tests {
         assert_eq!(verb("docker compose rm -sfv"), Verb::Remove { stop: true, volumes: true });
         assert_eq!(verb("docker compose kill -s SIGINT backend"), Verb::Stop);
         assert_eq!(verb("docker compose --dry-run down -v"), Verb::Nothing);
-        let Verb::Up { renew, force, start, .. } = verb("docker compose up -dV --force-recreate")
+        let Verb::Up { up: Up { renew, force, .. }, start } =
+            verb("docker compose up -dV --force-recreate")
         else {
             panic!("up")
         };
@@ -395,21 +396,21 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         for (line, part) in [
-            ("", "no command"),
+            ("", "command is missing"),
             ("rm -rf /", "`rm`"),
             ("docker compose down -x", "-x"),
             ("docker compose nuke", "nuke"),
             ("docker rm -f $(docker ps -aq)", "`$…`"),
             ("docker volume rm data*", "`*`"),
             ("docker compose down | tee log", "`|`"),
-            ("docker compose down &&", "no command"),
+            ("docker compose down &&", "command is missing"),
             ("docker volume prune --filter label=x", "--filter"),
             ("docker -H tcp://far volume prune", "-H"),
             ("docker compose -p", "-p needs a value"),
             ("docker compose down 'x", "quote"),
             ("FOO=bar docker compose up", "FOO"),
-            ("docker", "nothing"),
-            ("&& docker compose up", "no command"),
+            ("docker", "docker needs a command"),
+            ("&& docker compose up", "command is missing"),
         ] {
             let error = parse(line).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");

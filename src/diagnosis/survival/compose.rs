@@ -5,28 +5,13 @@
 //! has it.
 
 use super::model::{
-    Attached, Instance, Kind, Lives, Pin, Plan, Planned, PlannedSource, PlannedVolume, Source,
-    State, Trouble,
+    Attached, BackendInstance, Backing, ComposePlan, Pin, PlaceKind, PlaceState, Planned,
+    PlannedSource, PlannedVolume, Source, StartFailure, Up,
 };
-use super::world::World;
+use super::world::SimulatedWorld;
 use crate::names::DATA_DIR;
 
-/// What `up` is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Up {
-    /// Another project than the file's.
-    pub(super) project: Option<String>,
-    /// `-V`.
-    pub(super) renew: bool,
-    /// `--force-recreate`.
-    pub(super) force: bool,
-    /// `--no-recreate`.
-    pub(super) keep: bool,
-    /// `--remove-orphans`.
-    pub(super) remove_orphans: bool,
-}
-
-impl World {
+impl SimulatedWorld {
     /// `docker compose down`.
     pub(super) fn down(&mut self, project: &str, volumes: bool) {
         self.remove(volumes, |instance| instance.project.as_deref() == Some(project));
@@ -34,17 +19,17 @@ impl World {
             return;
         }
         let Some(plan) = &self.plan else {
-            // Which volumes are declared and not external stands in a file that nobody saw.
+            // The declared volumes that are not external are not known: the file was not found.
             for index in 0..self.records.len() {
                 let record = &self.records[index];
                 let place = record.content.0;
                 if !record.anonymous
-                    && record.lives == Lives::WithEngine
+                    && record.backing == Backing::WithEngine
                     && self.is_free(&record.name)
-                    && self.places[place].state == State::There
+                    && self.places[place].state == PlaceState::There
                 {
                     self.places[place].state =
-                        State::Perhaps("whether the compose file declares it was not seen");
+                        PlaceState::Perhaps("not known whether the compose file declares it");
                 }
             }
             return;
@@ -63,34 +48,34 @@ impl World {
     /// `docker compose up -d`.
     pub(super) fn up(&mut self, up: &Up) {
         let Some(plan) = self.plan.clone() else {
-            self.trouble = Some(Trouble::NotSeen(self.no_plan.clone()));
+            self.trouble = Some(StartFailure::NotSeen(self.no_plan.clone()));
             return;
         };
         let project = up.project.clone().unwrap_or_else(|| plan.project.clone());
-        let is_it = |one: &Instance| {
+        let is_it = |one: &BackendInstance| {
             one.project.as_deref() == Some(&project)
                 && one.service.as_deref() == Some(&plan.service)
         };
         let old = self.instances.iter().find(|one| is_it(one)).cloned();
-        let anew = match &old {
+        let recreate = match &old {
             None => true,
             Some(_) if up.keep => false,
             Some(old) => up.renew || up.force || self.changed || self.differs(&plan, &project, old),
         };
-        if let Some(old) = old.as_ref().filter(|_| !anew) {
+        if let Some(old) = old.as_ref().filter(|_| !recreate) {
             self.current = Some(old.name.clone());
             self.start(is_it);
             return;
         }
         match self.create(&plan, &project, old.as_ref().filter(|_| !up.renew)) {
-            Err(reason) => self.trouble = Some(Trouble::Fails(reason)),
+            Err(reason) => self.trouble = Some(StartFailure::Fails(reason)),
             Ok(mut new) => {
                 self.remove(false, is_it);
                 if up.remove_orphans {
                     self.remove(false, |one| one.project.as_deref() == Some(&project));
                 }
                 if let Some(reason) = self.missing_device(&new.mounts) {
-                    self.trouble = Some(Trouble::Fails(reason));
+                    self.trouble = Some(StartFailure::Fails(reason));
                     new.running = false;
                 } else {
                     self.changed = false;
@@ -102,9 +87,9 @@ impl World {
         }
     }
 
-    /// Whether `up` would make the container anew without being told to: as far as mounts and the
+    /// Whether `up` would recreate the container without an option for it: as far as mounts and the
     /// secret go.
-    fn differs(&self, plan: &Plan, project: &str, instance: &Instance) -> bool {
+    fn differs(&self, plan: &ComposePlan, project: &str, instance: &BackendInstance) -> bool {
         let at = |target: &str| instance.mounts.iter().find(|mount| mount.target == target);
         let mounted = |planned: &Planned| match (&planned.source, at(&planned.target)) {
             (PlannedSource::Volume(key), Some(mount)) => {
@@ -135,10 +120,10 @@ impl World {
     /// the image has a volume, or where the file has an entry without a source.
     fn create(
         &mut self,
-        plan: &Plan,
+        plan: &ComposePlan,
         project: &str,
-        old: Option<&Instance>,
-    ) -> Result<Instance, String> {
+        old: Option<&BackendInstance>,
+    ) -> Result<BackendInstance, String> {
         let number = self.instances.len() + self.places.len();
         let name = match old {
             Some(old) => old.name.clone(),
@@ -168,33 +153,35 @@ impl World {
         }
         for (index, planned) in declared.into_iter().enumerate() {
             let source = match planned.source {
-                PlannedSource::Memory => Source::Memory(self.place(Kind::Memory(name.clone()))),
+                PlannedSource::Memory => {
+                    Source::Memory(self.place(PlaceKind::Memory(name.clone())))
+                }
                 PlannedSource::Anonymous => {
                     let volume = format!("new-{number}-{index}");
-                    self.new_record(&volume, true, false, Lives::WithEngine);
+                    self.new_record(&volume, true, false, Backing::WithEngine);
                     Source::Volume { name: volume, by_name: false }
                 }
                 PlannedSource::Directory { path, made, .. } => match self.directory(&path) {
                     Some(id) => Source::Directory(id),
                     None if made => Source::Directory(self.directory_or_new(&path)),
-                    None => return Err(format!("the directory {path} is not there")),
+                    None => return Err(format!("directory {path} does not exist")),
                 },
                 PlannedSource::Volume(key) => {
                     let declared = plan.volumes.iter().find(|volume| volume.key == key);
                     let Some(declared) = declared else {
-                        return Err(format!("the volume {key} is not declared"));
+                        return Err(format!("volume {key} is not declared"));
                     };
                     let volume = declared.name(project);
                     if self.record(&volume).is_none() {
                         if declared.external {
-                            return Err(format!("the external volume {volume} is not there"));
+                            return Err(format!("the external volume {volume} does not exist"));
                         }
-                        if let Lives::At(path) = &declared.lives
+                        if let Backing::At(path) = &declared.backing
                             && self.directory(path).is_none()
                         {
-                            return Err(format!("the directory {path} of the volume is not there"));
+                            return Err(format!("directory {path} of the volume does not exist"));
                         }
-                        self.new_record(&volume, false, false, declared.lives.clone());
+                        self.new_record(&volume, false, false, declared.backing.clone());
                     }
                     Source::Volume { name: volume, by_name: true }
                 }
@@ -204,13 +191,13 @@ impl World {
         }
         if self.assumed.image_volume && !mounts.iter().any(|mount| mount.target == DATA_DIR) {
             let volume = format!("new-{number}");
-            self.new_record(&volume, true, !self.assumed.prunes_named, Lives::WithEngine);
+            self.new_record(&volume, true, !self.assumed.prunes_named, Backing::WithEngine);
             let source = Source::Volume { name: volume, by_name: false };
             let target = DATA_DIR.to_owned();
             mounts.push(Attached { target, source, read_only: false });
         }
-        Ok(Instance {
-            layer: self.place(Kind::Layer(name.clone())),
+        Ok(BackendInstance {
+            layer: self.place(PlaceKind::Layer(name.clone())),
             name,
             id: String::new(),
             project: Some(project.to_owned()),
@@ -221,7 +208,7 @@ impl World {
         })
     }
 
-    /// The project's directory gets another name; what lies in it moves along.
+    /// The project's directory gets another name; its contents move along.
     pub(super) fn rename_directory(&mut self) {
         let Some(plan) = &mut self.plan else { return };
         let old = plan.directory.trim_end_matches('/').to_owned();
@@ -239,7 +226,7 @@ impl World {
             }
         }
         for volume in &mut plan.volumes {
-            if let (true, Lives::At(path)) = (volume.relative, &mut volume.lives)
+            if let (true, Backing::At(path)) = (volume.relative, &mut volume.backing)
                 && let Some(other) = moved(path)
             {
                 *path = other;
@@ -250,7 +237,7 @@ impl World {
             plan.project.push_str("-renamed");
         }
         for place in &mut self.places {
-            if let Kind::Directory(path) = &mut place.kind
+            if let PlaceKind::Directory(path) = &mut place.kind
                 && let Some(other) = moved(path)
             {
                 *path = other;
@@ -281,7 +268,7 @@ impl World {
             fixed: None,
             external: false,
             used: true,
-            lives: Lives::WithEngine,
+            backing: Backing::WithEngine,
             relative: false,
         });
         self.changed = true;
@@ -290,7 +277,7 @@ impl World {
     /// The service's `volumes:` are deleted from the file.
     pub(super) fn delete_entries(&mut self) {
         let Some(plan) = &mut self.plan else { return };
-        // A file without any is no other file then.
+        // A file without any is not another file then.
         self.changed |= !plan.mounts.is_empty();
         plan.mounts.clear();
         for volume in &mut plan.volumes {

@@ -1,27 +1,28 @@
-//! What became of the keys and the data between two moments of a [`World`], and why.
+//! What became of the keys and the data between two moments of a [`SimulatedWorld`], and why.
 
-use super::model::{Id, Instance, Kind, Pin, Source, State, Trouble};
-use super::setup::{Documents, Stake, cannot_write};
-use super::world::World;
+use super::model::{
+    BackendInstance, BackendSettings, Id, Pin, PlaceKind, PlaceState, Source, StartFailure,
+};
+use super::world::{SimulatedWorld, over};
 use crate::report::Fate;
 
 /// One column: what becomes of it, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct ExplainedFate {
     pub(super) fate: Fate,
     pub(super) why: String,
 }
 
 /// Both columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) keys: Verdict,
-    pub(super) data: Verdict,
+pub(super) struct Prediction {
+    pub(super) keys: ExplainedFate,
+    pub(super) data: ExplainedFate,
 }
 
-impl Outcome {
+impl Prediction {
     pub(super) fn unknown(why: &str) -> Self {
-        let verdict = Verdict { fate: Fate::Unknown, why: why.to_owned() };
+        let verdict = ExplainedFate { fate: Fate::Unknown, why: why.to_owned() };
         Self { keys: verdict.clone(), data: verdict }
     }
 
@@ -35,103 +36,161 @@ impl Outcome {
     }
 }
 
-/// What the data is, beside what lies in the data directory.
+/// Where the documents are, when they are in SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Documents {
+    /// In the data directory.
+    Here,
+    /// In a database outside the project.
+    Elsewhere,
+    /// In the database that this service of the project runs.
+    Service(String),
+    /// In a database whose host is not known.
+    NotSeen,
+}
+
+/// What the data consists of, besides the data directory.
 #[derive(Clone, Debug)]
-pub(super) struct Data {
+pub(super) struct DataParts {
     pub(super) documents: Documents,
     pub(super) files_elsewhere: bool,
     /// Whether the operation touches no container but the backend's, and no volume.
     pub(super) backend_only: bool,
 }
 
+/// The places of what is at stake, in the container as it is at first.
+#[derive(Clone, Debug)]
+pub(super) struct Stake {
+    pub(super) keys: Id,
+    pub(super) documents: Id,
+    pub(super) files: Id,
+}
+
+/// `Err` where the backend does not come up in the first place.
+pub(super) fn stake(world: &SimulatedWorld) -> Result<Stake, String> {
+    if let Some(StartFailure::Fails(reason) | StartFailure::NotSeen(reason)) = &world.trouble {
+        return Err(format!("the backend does not start: {reason}"));
+    }
+    let Some(instance) = world.current() else { return Err("no container".to_owned()) };
+    if let Some(reason) = cannot_write(instance) {
+        return Err(reason);
+    }
+    let BackendSettings { data_dir, credentials_dir, .. } = &instance.settings;
+    Ok(Stake {
+        keys: world.behind(instance, credentials_dir),
+        documents: world.behind(instance, data_dir),
+        files: world.behind(instance, &format!("{}/storage", data_dir.trim_end_matches('/'))),
+    })
+}
+
+/// Why a backend never starts in that container: it writes to both directories first.
+pub(super) fn cannot_write(instance: &BackendInstance) -> Option<String> {
+    let BackendSettings { data_dir, credentials_dir, .. } = &instance.settings;
+    let path = [data_dir, credentials_dir]
+        .into_iter()
+        .find(|path| over(&instance.mounts, path).is_some_and(|mount| mount.read_only))?;
+    Some(format!("{path} is mounted read-only, so the backend never starts"))
+}
+
 /// Judges the world after an operation.
-pub(super) fn judge(stake: &Stake, data: &Data, after: &World) -> Outcome {
+pub(super) fn judge(stake: &Stake, data: &DataParts, after: &SimulatedWorld) -> Prediction {
     let instance = after.current();
     if after.trouble.is_none()
         && let Some(reason) = instance.and_then(cannot_write)
     {
-        return Outcome::unknown(&reason);
+        return Prediction::unknown(&reason);
     }
     let instance = instance.filter(|_| after.trouble.is_none());
-    Outcome { keys: keys(stake, after, instance), data: data_fate(stake, data, after, instance) }
+    Prediction { keys: keys(stake, after, instance), data: data_fate(stake, data, after, instance) }
 }
 
-fn keys(stake: &Stake, after: &World, instance: Option<&Instance>) -> Verdict {
-    let here = |instance: &Instance| after.behind(instance, &instance.settings.credentials_dir);
+fn keys(
+    stake: &Stake,
+    after: &SimulatedWorld,
+    instance: Option<&BackendInstance>,
+) -> ExplainedFate {
+    let here =
+        |instance: &BackendInstance| after.behind(instance, &instance.settings.credentials_dir);
     let by_place = || place(stake.keys, after, instance.map(here));
     let Some(instance) = instance else {
         let verdict = by_place();
         let pin = after.plan.as_ref().map(|plan| &plan.settings.pin);
         return match pin {
-            // It does not come up, but the secret stands in a file of the project.
+            // The backend does not start, but the secret is set in a file of the project.
             Some(Pin::Same(why) | Pin::Partly(why)) if verdict.fate == Fate::Lost => {
-                Verdict { fate: Fate::Recoverable, why: format!("{why}, but {}", verdict.why) }
+                ExplainedFate {
+                    fate: Fate::Recoverable,
+                    why: format!("{why}, but {}", verdict.why),
+                }
             }
             _ => verdict,
         };
     };
     match &instance.settings.pin {
-        Pin::Same(why) => Verdict { fate: Fate::Kept, why: why.clone() },
-        Pin::Unknown(why) => Verdict { fate: Fate::Unknown, why: why.clone() },
+        Pin::Same(why) => ExplainedFate { fate: Fate::Kept, why: why.clone() },
+        Pin::Unknown(why) => ExplainedFate { fate: Fate::Unknown, why: why.clone() },
         Pin::No => by_place(),
         Pin::Partly(why) => match by_place() {
             verdict if verdict.fate == Fate::Lost => {
-                Verdict { fate: Fate::Recoverable, why: why.clone() }
+                ExplainedFate { fate: Fate::Recoverable, why: why.clone() }
             }
             verdict => verdict,
         },
         Pin::Different(why) => match by_place() {
             // The entrypoint writes the new secret over the old one.
             verdict if verdict.fate == Fate::Kept && after.started.contains(&instance.name) => {
-                Verdict { fate: Fate::Lost, why: why.clone() }
+                ExplainedFate { fate: Fate::Lost, why: why.clone() }
             }
             verdict => verdict,
         },
     }
 }
 
-fn data_fate(stake: &Stake, data: &Data, after: &World, instance: Option<&Instance>) -> Verdict {
+fn data_fate(
+    stake: &Stake,
+    data: &DataParts,
+    after: &SimulatedWorld,
+    instance: Option<&BackendInstance>,
+) -> ExplainedFate {
     let directory =
-        |instance: &Instance| instance.settings.data_dir.trim_end_matches('/').to_owned();
+        |instance: &BackendInstance| instance.settings.data_dir.trim_end_matches('/').to_owned();
     let documents = match &data.documents {
         Documents::Here => place(
             stake.documents,
             after,
             instance.map(|instance| after.behind(instance, &directory(instance))),
         ),
-        Documents::Elsewhere => Verdict {
+        Documents::Elsewhere => ExplainedFate {
             fate: Fate::Kept,
-            why: "the documents are in SQL, outside of this project".to_owned(),
+            why: "the documents are in a SQL database outside this project".to_owned(),
         },
-        Documents::Service(_) | Documents::NotSeen if data.backend_only => Verdict {
+        Documents::Service(_) | Documents::NotSeen if data.backend_only => ExplainedFate {
             fate: Fate::Kept,
-            why: "the documents are in SQL, which this does not touch".to_owned(),
+            why: "the documents are in a SQL database, which this does not change".to_owned(),
         },
-        Documents::Service(service) => Verdict {
+        Documents::Service(service) => ExplainedFate {
             fate: Fate::Unknown,
-            why: format!(
-                "the documents are in service {service}, whose volumes were not looked at"
-            ),
+            why: format!("the documents are in service {service}, whose volumes were not checked"),
         },
-        Documents::NotSeen => Verdict {
+        Documents::NotSeen => ExplainedFate {
             fate: Fate::Unknown,
-            why: "where the SQL database with the documents keeps them was not seen".to_owned(),
+            why: "not known where the SQL database stores the documents".to_owned(),
         },
     };
     if data.files_elsewhere && data.documents == Documents::Here {
         return documents;
     }
     let files = if data.files_elsewhere {
-        Verdict { fate: Fate::Kept, why: "the files are in S3".to_owned() }
+        ExplainedFate { fate: Fate::Kept, why: "the files are in S3".to_owned() }
     } else {
-        let storage = |instance: &Instance| {
+        let storage = |instance: &BackendInstance| {
             after.behind(instance, &format!("{}/storage", directory(instance)))
         };
         let verdict = place(stake.files, after, instance.map(storage));
         if data.documents == Documents::Here {
             verdict
         } else {
-            Verdict { why: format!("files and functions: {}", verdict.why), ..verdict }
+            ExplainedFate { why: format!("files and functions: {}", verdict.why), ..verdict }
         }
     };
     match rank(files.fate).cmp(&rank(documents.fate)) {
@@ -139,7 +198,7 @@ fn data_fate(stake: &Stake, data: &Data, after: &World, instance: Option<&Instan
         std::cmp::Ordering::Less => documents,
         std::cmp::Ordering::Equal if files.why == documents.why => documents,
         std::cmp::Ordering::Equal => {
-            Verdict { fate: documents.fate, why: format!("{}; {}", documents.why, files.why) }
+            ExplainedFate { fate: documents.fate, why: format!("{}; {}", documents.why, files.why) }
         }
     }
 }
@@ -155,51 +214,50 @@ fn rank(fate: Fate) -> u8 {
 }
 
 /// What became of the bytes in `before`, when the backend now looks for them in `now`.
-fn place(before: Id, after: &World, now: Option<Id>) -> Verdict {
+fn place(before: Id, after: &SimulatedWorld, now: Option<Id>) -> ExplainedFate {
     let kind = &after.places[before.0].kind;
-    let name = describe(kind);
+    let name = kind.describe();
     let (fate, why) = match (after.state(before), &after.trouble) {
-        (State::Gone(by), None) => (Fate::Lost, format!("{name}: {by}")),
-        (State::Gone(by), Some(Trouble::Fails(reason))) => {
-            (Fate::Lost, format!("{name}: {by}; then it does not come up, as {reason}"))
+        (PlaceState::Gone(by), None) => (Fate::Lost, format!("{name}: {by}")),
+        (PlaceState::Gone(by), Some(StartFailure::Fails(reason))) => {
+            (Fate::Lost, format!("{name}: {by}; then the backend does not start: {reason}"))
         }
-        (State::Gone(by), Some(Trouble::NotSeen(_))) => (Fate::Lost, format!("{name}: {by}")),
-        (State::Perhaps(why), _) => (Fate::Unknown, format!("{name}: {why}")),
-        (State::There, Some(Trouble::NotSeen(reason))) => {
-            (Fate::Unknown, format!("{name} is not touched, but {reason}"))
+        (PlaceState::Gone(by), Some(StartFailure::NotSeen(_))) => {
+            (Fate::Lost, format!("{name}: {by}"))
         }
-        (State::There, Some(Trouble::Fails(reason))) => (
+        (PlaceState::Perhaps(why), _) => (Fate::Unknown, format!("{name}: {why}")),
+        (PlaceState::There, Some(StartFailure::NotSeen(reason))) => {
+            (Fate::Unknown, format!("{name} is not changed, but {reason}"))
+        }
+        (PlaceState::There, Some(StartFailure::Fails(reason))) => (
             Fate::Recoverable,
-            format!("it does not come up, as {reason}; they are still in {name}"),
+            format!("the backend does not start: {reason}; everything is still in {name}"),
         ),
-        (State::There, None) if now == Some(before) => match holder(before, after) {
+        (PlaceState::There, None) if now == Some(before) => match holder(before, after) {
             Some(other) => (
                 Fate::Kept,
-                format!(
-                    "they stay in {name}, which {} then uses as well: never run both",
-                    other.name
-                ),
+                format!("kept in {name}, which {} then uses, too: never run both", other.name),
             ),
-            None => (Fate::Kept, format!("they stay in {name}")),
+            None => (Fate::Kept, format!("kept in {name}")),
         },
-        (State::There, None) => {
+        (PlaceState::There, None) => {
             let left = match (holder(before, after), kind) {
-                (Some(other), Kind::Volume { .. } | Kind::Directory(_)) => {
-                    format!("which the container {} still uses", other.name)
+                (Some(other), PlaceKind::Volume { .. } | PlaceKind::Directory(_)) => {
+                    format!("which container {} still uses", other.name)
                 }
-                (Some(other), _) => format!("as the container {} is still there", other.name),
-                (None, Kind::Volume { .. }) => "to which nothing is attached then".to_owned(),
-                (None, _) => "which is mounted no longer".to_owned(),
+                (Some(other), _) => format!("because container {} still exists", other.name),
+                (None, PlaceKind::Volume { .. }) => "which no container uses any more".to_owned(),
+                (None, _) => "which is no longer mounted".to_owned(),
             };
-            (Fate::Recoverable, format!("they stay behind in {name}, {left}"))
+            (Fate::Recoverable, format!("left behind in {name}, {left}"))
         }
     };
-    Verdict { fate, why }
+    ExplainedFate { fate, why }
 }
 
 /// A container other than the deployment's that has this place.
-fn holder(id: Id, world: &World) -> Option<&Instance> {
-    let has = |instance: &&Instance| {
+fn holder(id: Id, world: &SimulatedWorld) -> Option<&BackendInstance> {
+    let has = |instance: &&BackendInstance| {
         instance.layer == id
             || instance.mounts.iter().any(|mount| match &mount.source {
                 Source::Directory(other) | Source::Memory(other) => *other == id,
@@ -210,20 +268,4 @@ fn holder(id: Id, world: &World) -> Option<&Instance> {
     };
     let others = world.instances.iter().filter(|one| world.current.as_ref() != Some(&one.name));
     others.filter(|one| one.running).find(has)
-}
-
-/// A place in words.
-pub(super) fn describe(kind: &Kind) -> String {
-    match kind {
-        Kind::Volume { name, anonymous: false } => format!("volume {name}"),
-        Kind::Volume { name, anonymous: true } if name.starts_with("new-") => {
-            "the volume without a name".to_owned()
-        }
-        Kind::Volume { name, anonymous: true } => {
-            format!("the volume without a name {}", name.chars().take(12).collect::<String>())
-        }
-        Kind::Directory(path) => format!("directory {path}"),
-        Kind::Layer(_) => "the container's own layer".to_owned(),
-        Kind::Memory(_) => "memory (tmpfs)".to_owned(),
-    }
 }

@@ -1,5 +1,5 @@
-//! The parts of a [`World`](super::world::World): places of bytes, volumes, containers, the compose
-//! file.
+//! The parts of a [`SimulatedWorld`](super::world::SimulatedWorld): places of bytes, volumes,
+//! containers, the compose file.
 
 /// What becomes of memory.
 pub(super) const EMPTIED: &str = "memory is emptied when the container stops";
@@ -10,14 +10,14 @@ pub(super) struct Id(pub(super) usize);
 
 /// A place where bytes are.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) kind: Kind,
-    pub(super) state: State,
+pub(super) struct DataPlace {
+    pub(super) kind: PlaceKind,
+    pub(super) state: PlaceState,
 }
 
 /// What kind of place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PlaceKind {
     /// A volume, by its name, and whether the engine made that up.
     Volume { name: String, anonymous: bool },
     /// A directory of the host or a share.
@@ -28,9 +28,27 @@ pub(super) enum Kind {
     Memory(String),
 }
 
+impl PlaceKind {
+    /// In words.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Volume { name, anonymous: false } => format!("volume {name}"),
+            Self::Volume { name, anonymous: true } if name.starts_with("new-") => {
+                "the anonymous volume".to_owned()
+            }
+            Self::Volume { name, anonymous: true } => {
+                format!("anonymous volume {}", name.chars().take(12).collect::<String>())
+            }
+            Self::Directory(path) => format!("directory {path}"),
+            Self::Layer(_) => "the container itself".to_owned(),
+            Self::Memory(_) => "memory (tmpfs)".to_owned(),
+        }
+    }
+}
+
 /// What became of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum PlaceState {
     /// Its bytes are there.
     There,
     /// They are not; the text says what took them.
@@ -47,7 +65,7 @@ pub(super) struct Record {
     /// Has the label by which newer engines prune.
     pub(super) prunable: bool,
     pub(super) content: Id,
-    pub(super) lives: Lives,
+    pub(super) backing: Backing,
     pub(super) others: Others,
 }
 
@@ -62,18 +80,18 @@ pub(super) enum Others {
 
 /// What removing a volume does to its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Lives {
+pub(super) enum Backing {
     /// It goes as well.
     WithEngine,
     /// It stays in that directory; the path as the volume's options have it.
     At(String),
     /// It is memory, and goes with the last container that uses it.
     InMemory,
-    /// The driver decides, or nobody looked: [`Assumed::content_stays`].
+    /// The driver decides, or it was not checked: [`Assumed::content_stays`].
     NotSeen,
 }
 
-/// What stands behind a path of a container.
+/// What is mounted at a path of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// A volume; `by_name`: the container's definition names it, so that `rm -v` leaves it.
@@ -95,7 +113,7 @@ pub(super) struct Attached {
 
 /// Where a backend keeps its things, and what its environment says of its secret.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct BackendSettings {
     pub(super) data_dir: String,
     pub(super) credentials_dir: String,
     pub(super) pin: Pin,
@@ -119,7 +137,7 @@ pub(super) enum Pin {
 
 /// A container of the backend.
 #[derive(Clone, Debug)]
-pub(super) struct Instance {
+pub(super) struct BackendInstance {
     pub(super) name: String,
     /// The beginning of its id; empty for one that is only foreseen.
     pub(super) id: String,
@@ -128,7 +146,7 @@ pub(super) struct Instance {
     pub(super) running: bool,
     pub(super) mounts: Vec<Attached>,
     pub(super) layer: Id,
-    pub(super) settings: Settings,
+    pub(super) settings: BackendSettings,
 }
 
 /// What the compose file mounts.
@@ -161,7 +179,7 @@ pub(super) struct PlannedVolume {
     pub(super) fixed: Option<String>,
     pub(super) external: bool,
     pub(super) used: bool,
-    pub(super) lives: Lives,
+    pub(super) backing: Backing,
     pub(super) relative: bool,
 }
 
@@ -173,7 +191,7 @@ impl PlannedVolume {
 
 /// The compose file.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct ComposePlan {
     pub(super) project: String,
     pub(super) name_from_directory: bool,
     pub(super) directory: String,
@@ -181,31 +199,54 @@ pub(super) struct Plan {
     pub(super) service: String,
     pub(super) mounts: Vec<Planned>,
     pub(super) volumes: Vec<PlannedVolume>,
-    pub(super) settings: Settings,
+    pub(super) settings: BackendSettings,
 }
 
-/// What nobody could see is assumed, one way and the other: an outcome counts only where all ways
-/// lead to it.
-#[derive(Clone, Copy, Debug)]
+/// The answers to what could not be checked. Both answers to each question are tried, and an
+/// outcome counts only where all of them lead to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Assumed {
     /// `volume prune` deletes volumes with a name as well (before API 1.42).
     pub(super) prunes_named: bool,
     /// The image declares `/convex/data` as a volume.
     pub(super) image_volume: bool,
-    /// A volume without a name that was not listed has the label by which newer engines prune.
+    /// An anonymous volume that was not listed has the label by which newer engines prune.
     pub(super) prunable: bool,
     /// The content of a volume whose driver or options are not known stays when the volume is
     /// removed.
     pub(super) content_stays: bool,
-    /// A volume without a name is mounted by that name.
+    /// An anonymous volume is mounted by its generated name.
     pub(super) by_name: bool,
 }
 
-/// Why the backend is not up again at the end.
+/// The options of `up`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Up {
+    /// Another project than the file's.
+    pub(super) project: Option<String>,
+    /// `-V`.
+    pub(super) renew: bool,
+    /// `--force-recreate`.
+    pub(super) force: bool,
+    /// `--no-recreate`.
+    pub(super) keep: bool,
+    /// `--remove-orphans`.
+    pub(super) remove_orphans: bool,
+}
+
+/// Why the backend does not run again at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum StartFailure {
     /// The engine or Compose refuses.
     Fails(String),
     /// Nobody saw what would run.
     NotSeen(String),
+}
+
+/// A question whose answer can decide an outcome.
+pub(super) struct Question {
+    /// The answer; or why it is not known.
+    pub(super) answer: Result<bool, String>,
+    /// Where the answer is kept.
+    pub(super) field: fn(&mut Assumed) -> &mut bool,
 }

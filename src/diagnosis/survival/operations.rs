@@ -1,23 +1,35 @@
-//! The operations of the table: what somebody types, and what it does to a [`World`].
+//! The operations of the table: what is typed, and what it does to a [`SimulatedWorld`].
 
-use super::compose::Up;
-use super::world::World;
+use super::model::Up;
+use super::world::SimulatedWorld;
 
 /// An operation of the table.
-pub(super) struct Entry {
+pub(super) struct TableEntry {
     /// Its public id: a row of the matrix that was measured (docs/facts.md, docker-survival).
     pub(super) id: &'static str,
-    /// What is typed; `{compose}` and `{container}` stand for this deployment's.
+    /// What is typed; `{compose}` and `{container}` are this deployment's.
     pub(super) command: &'static str,
     /// What it does.
-    pub(super) act: fn(&mut World),
-    /// It touches no container but the backend's, and no volume.
+    pub(super) act: fn(&mut SimulatedWorld),
+    /// It changes only the backend's container, and no volume.
     pub(super) backend_only: bool,
+    /// It is common, so that the short table shows it.
+    everyday: bool,
 }
 
-impl Entry {
-    const fn new(id: &'static str, command: &'static str, act: fn(&mut World)) -> Self {
-        Self { id, command, act, backend_only: false }
+/// Whether the operation with that id belongs into the short table.
+pub fn is_everyday(id: &str) -> bool {
+    OPERATIONS.iter().any(|entry| entry.id == id && entry.everyday)
+}
+
+impl TableEntry {
+    const fn new(id: &'static str, command: &'static str, act: fn(&mut SimulatedWorld)) -> Self {
+        Self { id, command, act, backend_only: false, everyday: false }
+    }
+
+    const fn everyday(mut self) -> Self {
+        self.everyday = true;
+        self
     }
 
     const fn backend_only(mut self) -> Self {
@@ -27,37 +39,45 @@ impl Entry {
 }
 
 /// All of them, in the order of the table.
-pub(super) static OPERATIONS: &[Entry] = &[
-    Entry::new("restart", "{compose} restart", restart),
-    Entry::new("stop_start", "{compose} stop && {compose} start", restart),
-    Entry::new("docker_kill_start", "docker kill {container} && {compose} start", restart)
+pub(super) static OPERATIONS: &[TableEntry] = &[
+    TableEntry::new("restart", "{compose} restart", restart).everyday(),
+    TableEntry::new("stop_start", "{compose} stop && {compose} start", restart),
+    TableEntry::new("docker_kill_start", "docker kill {container} && {compose} start", restart)
         .backend_only(),
-    Entry::new("up_unchanged", "{compose} up -d", up),
-    Entry::new("up_image_change", "{compose} pull && {compose} up -d", up_changed),
-    Entry::new("up_force_recreate", "{compose} up -d --force-recreate", |world| {
+    TableEntry::new("up_unchanged", "{compose} up -d", up).everyday(),
+    TableEntry::new("up_image_change", "{compose} pull && {compose} up -d", up_changed).everyday(),
+    TableEntry::new("up_force_recreate", "{compose} up -d --force-recreate", |world| {
         world.up(&Up { force: true, ..Up::default() });
     }),
-    Entry::new("up_env_edit", "{compose} up -d # after an edit of environment:", up_changed),
-    Entry::new("up_V_unchanged", "{compose} up -d -V", up_renew),
-    Entry::new("up_V_force_recreate", "{compose} up -d -V --force-recreate", up_renew),
-    Entry::new("up_V_env_edit", "{compose} up -d -V # after an edit of environment:", up_renew),
-    Entry::new("down_up", "{compose} down && {compose} up -d", |world| {
+    TableEntry::new("up_env_edit", "{compose} up -d # after an edit of environment:", up_changed)
+        .everyday(),
+    TableEntry::new("up_V_unchanged", "{compose} up -d -V", up_renew),
+    TableEntry::new("up_V_force_recreate", "{compose} up -d -V --force-recreate", up_renew),
+    TableEntry::new(
+        "up_V_env_edit",
+        "{compose} up -d -V # after an edit of environment:",
+        up_renew,
+    ),
+    TableEntry::new("down_up", "{compose} down && {compose} up -d", |world| {
         down(world, false);
         up(world);
-    }),
-    Entry::new("down_v_up", "{compose} down -v && {compose} up -d", |world| {
+    })
+    .everyday(),
+    TableEntry::new("down_v_up", "{compose} down -v && {compose} up -d", |world| {
         down(world, true);
         up(world);
-    }),
-    Entry::new("rm_f_up", "docker rm -f {container} && {compose} up -d", rm_up).backend_only(),
-    Entry::new("rm_fv_up", "docker rm -fv {container} && {compose} up -d", rm_v_up).backend_only(),
-    Entry::new("compose_rm_sf_up", "{compose} rm -sf && {compose} up -d", rm_up),
-    Entry::new("compose_rm_sfv_up", "{compose} rm -sfv && {compose} up -d", rm_v_up),
-    Entry::new("volprune_running", "docker volume prune -f && {compose} restart", |world| {
+    })
+    .everyday(),
+    TableEntry::new("rm_f_up", "docker rm -f {container} && {compose} up -d", rm_up).backend_only(),
+    TableEntry::new("rm_fv_up", "docker rm -fv {container} && {compose} up -d", rm_v_up)
+        .backend_only(),
+    TableEntry::new("compose_rm_sf_up", "{compose} rm -sf && {compose} up -d", rm_up),
+    TableEntry::new("compose_rm_sfv_up", "{compose} rm -sfv && {compose} up -d", rm_v_up),
+    TableEntry::new("volprune_running", "docker volume prune -f && {compose} restart", |world| {
         world.prune_volumes(false);
         restart(world);
     }),
-    Entry::new(
+    TableEntry::new(
         "stop_volprune_start",
         "{compose} stop && docker volume prune -f && {compose} start",
         |world| {
@@ -66,7 +86,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             world.start(|_| true);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "down_volprune_up",
         "{compose} down && docker volume prune -f && {compose} up -d",
         |world| {
@@ -74,8 +94,9 @@ pub(super) static OPERATIONS: &[Entry] = &[
             world.prune_volumes(false);
             up(world);
         },
-    ),
-    Entry::new(
+    )
+    .everyday(),
+    TableEntry::new(
         "recreate_volprune",
         "{compose} down && {compose} up -d && docker volume prune -f",
         |world| {
@@ -85,7 +106,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             up(world);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "sysprune_running",
         "docker system prune --volumes -f && {compose} restart",
         |world| {
@@ -93,7 +114,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             restart(world);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "stop_sysprune_novol_up",
         "{compose} stop && docker system prune -f && {compose} up -d",
         |world| {
@@ -102,7 +123,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             up(world);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "stop_sysprune_up",
         "{compose} stop && docker system prune --volumes -f && {compose} up -d",
         |world| {
@@ -111,7 +132,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             up(world);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "down_sysprune_up",
         "{compose} down && docker system prune --volumes -f && {compose} up -d",
         |world| {
@@ -119,10 +140,11 @@ pub(super) static OPERATIONS: &[Entry] = &[
             world.prune_system(true);
             up(world);
         },
-    ),
-    Entry::new("p_other", "{compose} -p other up -d", up_other),
-    Entry::new("COMPOSE_PROJECT_NAME", "COMPOSE_PROJECT_NAME=other {compose} up -d", up_other),
-    Entry::new(
+    )
+    .everyday(),
+    TableEntry::new("p_other", "{compose} -p other up -d", up_other),
+    TableEntry::new("COMPOSE_PROJECT_NAME", "COMPOSE_PROJECT_NAME=other {compose} up -d", up_other),
+    TableEntry::new(
         "down_dir_renamed_up",
         "{compose} up -d # after down, and another name for the directory",
         |world| {
@@ -131,7 +153,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             up(world);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "dir_renamed_up_no_down",
         "{compose} up -d # after another name for the directory",
         |world| {
@@ -139,7 +161,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             up(world);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "service_renamed_up",
         "{compose} up -d --remove-orphans # after another name for the service",
         |world| {
@@ -147,7 +169,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             world.up(&Up { remove_orphans: true, ..Up::default() });
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "named_volume_entry_added_up",
         "{compose} up -d # after adding another named volume at /convex/data",
         |world| {
@@ -155,7 +177,7 @@ pub(super) static OPERATIONS: &[Entry] = &[
             up(world);
         },
     ),
-    Entry::new(
+    TableEntry::new(
         "volume_entries_removed_up",
         "{compose} up -d # after deleting the service's volumes:",
         |world| {
@@ -165,30 +187,30 @@ pub(super) static OPERATIONS: &[Entry] = &[
     ),
 ];
 
-fn restart(world: &mut World) {
+fn restart(world: &mut SimulatedWorld) {
     world.stop(|_| true);
     world.start(|_| true);
 }
 
-fn up(world: &mut World) {
+fn up(world: &mut SimulatedWorld) {
     world.up(&Up::default());
 }
 
-fn up_changed(world: &mut World) {
+fn up_changed(world: &mut SimulatedWorld) {
     world.changed = true;
     up(world);
 }
 
-fn up_renew(world: &mut World) {
+fn up_renew(world: &mut SimulatedWorld) {
     world.up(&Up { renew: true, ..Up::default() });
 }
 
-fn up_other(world: &mut World) {
+fn up_other(world: &mut SimulatedWorld) {
     world.up(&Up { project: Some("other".to_owned()), ..Up::default() });
 }
 
 /// `down` of the deployment's own project.
-fn down(world: &mut World, volumes: bool) {
+fn down(world: &mut SimulatedWorld, volumes: bool) {
     let project = match (world.current(), &world.plan) {
         (_, Some(plan)) => plan.project.clone(),
         (Some(instance), None) => instance.project.clone().unwrap_or_default(),
@@ -197,12 +219,12 @@ fn down(world: &mut World, volumes: bool) {
     world.down(&project, volumes);
 }
 
-fn rm_up(world: &mut World) {
+fn rm_up(world: &mut SimulatedWorld) {
     world.remove(false, |_| true);
     up(world);
 }
 
-fn rm_v_up(world: &mut World) {
+fn rm_v_up(world: &mut SimulatedWorld) {
     world.remove(true, |_| true);
     up(world);
 }

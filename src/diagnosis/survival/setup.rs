@@ -1,17 +1,15 @@
-//! From evidence to a [`World`]: the container that is there with what is mounted into it now, the
-//! compose file for what comes after a recreate, and what nobody could see.
+//! From evidence to a [`SimulatedWorld`]: the container that is there with what is mounted into it
+//! now, the compose file for what comes after a recreate, and what could not be checked.
 
-use super::compose::Up;
-use super::fate::Outcome;
+use super::fate::Documents;
 use super::model::{
-    Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Plan, Planned, PlannedSource,
-    PlannedVolume, Settings, Source, State, Trouble,
+    Assumed, Attached, BackendInstance, BackendSettings, Backing, ComposePlan, EMPTIED, Others,
+    PlaceKind, PlaceState, Planned, PlannedSource, PlannedVolume, Question, Source, Up,
 };
-use super::pin::pinned_now;
-use super::world::World;
+use super::pin::{pinned_by_file, pinned_now};
+use super::world::SimulatedWorld;
 use crate::deployment::compose::declared_backend;
-use crate::deployment::data::declares_s3;
-use crate::deployment::data::declares_sql;
+use crate::deployment::data::{declares_s3, declares_sql};
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts, DeclaredMountKind};
 use crate::evidence::docker::{Container, DockerFacts, MountKind, Volume, VolumeBacking};
@@ -27,22 +25,9 @@ pub(super) struct Deployment<'a> {
     pub(super) compose: Option<(&'a ComposeFacts, &'a BackendService)>,
 }
 
-/// Where the documents are, when they are in SQL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Documents {
-    /// In the data directory.
-    Here,
-    /// In a database that is no part of the project.
-    Elsewhere,
-    /// In the database that this service of the project runs.
-    Service(String),
-    /// In a database whose host is not known.
-    NotSeen,
-}
-
 impl<'a> Deployment<'a> {
     /// The backend of the compose project, else the container behind the URL; `None` where no
-    /// backend was seen at all.
+    /// backend was found.
     pub(super) fn of(evidence: &'a Evidence) -> Option<Self> {
         let compose = declared_backend(evidence).ok().flatten();
         let docker = evidence.docker.seen().ok();
@@ -51,15 +36,6 @@ impl<'a> Deployment<'a> {
             None => docker.and_then(DockerFacts::answering).map(|(container, _)| container),
         };
         (container.is_some() || compose.is_some()).then_some(Self { evidence, container, compose })
-    }
-
-    /// The reason of an outcome, and what it rests on where nobody saw the engine.
-    pub(super) fn in_words(&self, outcome: &Outcome) -> String {
-        let why = outcome.why();
-        match self.evidence.docker.seen() {
-            Ok(_) => why,
-            Err(_) => format!("by the compose file alone, as Docker was not seen: {why}"),
-        }
     }
 
     fn docker(&self) -> Option<&'a DockerFacts> {
@@ -133,26 +109,31 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// What decides outcomes and may not have been seen, each with the reason; in the order of
-    /// [`assumed`].
-    pub(super) fn questions(&self) -> [Known; 5] {
+    /// What can decide an outcome, as far as it is known.
+    pub(super) fn questions(&self) -> [Question; 5] {
         let engine = match self.evidence.docker.seen() {
             Ok(docker) => docker.engine.seen(),
             Err(unseen) => Err(unseen),
         };
         let podman = engine.as_ref().is_ok_and(|engine| engine.podman);
         let prunes_named = match engine {
-            Err(unseen) => Err(format!("the engine's version was not seen ({})", unseen.reason)),
+            Err(unseen) => Err(format!("the engine's version was not checked ({})", unseen.reason)),
             Ok(engine) => engine.prunes_named_volumes().ok_or_else(|| {
-                format!("which volumes a prune deletes on engine {} is not known", engine.version)
+                format!("not known which volumes a prune deletes on engine {}", engine.version)
             }),
         };
         let by_name = if podman {
-            Err("how Podman tells volumes without a name apart is not known".to_owned())
+            Err("not known how Podman identifies anonymous volumes".to_owned())
         } else {
             Ok(false)
         };
-        [prunes_named, self.image_volume(), self.prunable(), self.content_stays(), by_name]
+        [
+            Question { answer: prunes_named, field: |it| &mut it.prunes_named },
+            Question { answer: self.image_volume(), field: |it| &mut it.image_volume },
+            Question { answer: self.prunable(), field: |it| &mut it.prunable },
+            Question { answer: self.content_stays(), field: |it| &mut it.content_stays },
+            Question { answer: by_name, field: |it| &mut it.by_name },
+        ]
     }
 
     /// The image declares its data directory a volume. A container without a mount there shows that
@@ -174,8 +155,7 @@ impl<'a> Deployment<'a> {
         if upstream {
             return Ok(true);
         }
-        Err("whether its image makes a volume of its own for the data directory was not seen"
-            .to_owned())
+        Err("not known whether the image declares a volume for the data directory".to_owned())
     }
 
     fn prunable(&self) -> Known {
@@ -185,7 +165,7 @@ impl<'a> Deployment<'a> {
         });
         match unlisted.next() {
             None => Ok(false),
-            Some(_) => Err("the label of its volume was not seen".to_owned()),
+            Some(_) => Err("the label of its volume was not checked".to_owned()),
         }
     }
 
@@ -203,9 +183,11 @@ impl<'a> Deployment<'a> {
         }
         for name in named {
             match self.volume(&name).map(|volume| &volume.backing) {
-                None => return Err(format!("volume {name} was not looked at")),
+                None => return Err(format!("volume {name} was not checked")),
                 Some(VolumeBacking::Driver(driver)) => {
-                    return Err(format!("what volume {name} keeps is up to its driver {driver}"));
+                    return Err(format!(
+                        "not known what the driver {driver} of volume {name} keeps"
+                    ));
                 }
                 Some(_) => {}
             }
@@ -215,13 +197,15 @@ impl<'a> Deployment<'a> {
             compose.volumes.iter().find(|volume| volume.used && by_driver(&volume.backing))
         }) {
             None => Ok(false),
-            Some(volume) => Err(format!("what volume {} keeps is up to its driver", volume.name)),
+            Some(volume) => {
+                Err(format!("not known what the driver of volume {} keeps", volume.name))
+            }
         }
     }
 
     /// The world under these assumptions, with the container up.
-    pub(super) fn raise(&self, assumed: Assumed) -> World {
-        let mut world = World {
+    pub(super) fn raise(&self, assumed: Assumed) -> SimulatedWorld {
+        let mut world = SimulatedWorld {
             assumed,
             places: Vec::new(),
             records: Vec::new(),
@@ -251,25 +235,26 @@ impl<'a> Deployment<'a> {
 
     fn no_plan(&self) -> String {
         match (self.evidence.compose.seen(), self.container.and_then(|one| one.project.as_ref())) {
-            (Err(unseen), _) => format!("the compose file was not seen ({})", unseen.reason),
+            (Err(unseen), _) => format!("the compose file was not checked ({})", unseen.reason),
             (Ok(Some(compose)), _) if !compose.errors.is_empty() => {
                 "Compose cannot read the project".to_owned()
             }
             (Ok(_), Some(project)) => {
-                format!("the compose file of project {project} was not seen")
+                format!("the compose file of project {project} was not found")
             }
             (Ok(_), None) => {
-                "Compose does not run this container; how it is run again was not seen".to_owned()
+                "Compose does not run this container, so it is not known how it is started again"
+                    .to_owned()
             }
         }
     }
 
-    fn list_volumes(&self, world: &mut World) {
+    fn list_volumes(&self, world: &mut SimulatedWorld) {
         let seen = self.docker().and_then(|docker| Some((docker, docker.volumes.seen().ok()?)));
         if let Some((docker, volumes)) = seen {
             self.list_seen(docker, volumes, world);
         }
-        // What is external is there, unless somebody saw that it is not.
+        // An external volume exists, unless the engine says that it does not.
         let absent = seen.map(|(docker, _)| docker.absent_volumes.as_slice()).unwrap_or_default();
         let external = world.plan.iter().flat_map(|plan| &plan.volumes);
         let external: Vec<String> = external
@@ -278,11 +263,11 @@ impl<'a> Deployment<'a> {
             .filter(|name| world.record(name).is_none() && !absent.contains(name))
             .collect();
         for name in external {
-            world.new_record(&name, false, false, Lives::NotSeen);
+            world.new_record(&name, false, false, Backing::NotSeen);
         }
     }
 
-    fn list_seen(&self, docker: &DockerFacts, volumes: &[Volume], world: &mut World) {
+    fn list_seen(&self, docker: &DockerFacts, volumes: &[Volume], world: &mut SimulatedWorld) {
         let project = match (self.container, self.compose) {
             (Some(container), _) => container.project.as_deref(),
             (None, compose) => compose.map(|(compose, _)| compose.project.as_str()),
@@ -308,7 +293,7 @@ impl<'a> Deployment<'a> {
                 &volume.name,
                 volume.anonymous,
                 volume.prunable,
-                lives(&volume.backing),
+                backing(&volume.backing),
             );
             if let Some(record) = world.records.last_mut() {
                 record.others = others;
@@ -316,7 +301,7 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    fn plan(&self) -> Option<Plan> {
+    fn plan(&self) -> Option<ComposePlan> {
         let (compose, service) = self.compose?;
         let mounts = service.mounts.iter().map(|mount| Planned {
             target: trimmed(&mount.target),
@@ -337,10 +322,10 @@ impl<'a> Deployment<'a> {
             fixed: (volume.external || volume.fixed_name).then(|| volume.name.clone()),
             external: volume.external,
             used: volume.used,
-            lives: lives(&volume.backing),
+            backing: backing(&volume.backing),
             relative: matches!(volume.backing, VolumeBacking::Device { relative: true, .. }),
         });
-        Some(Plan {
+        Some(ComposePlan {
             project: compose.project.clone(),
             name_from_directory: compose.name_from_directory,
             directory: compose.directory.clone(),
@@ -348,26 +333,26 @@ impl<'a> Deployment<'a> {
             service: service.name.clone(),
             mounts: mounts.collect(),
             volumes: volumes.collect(),
-            settings: Settings {
+            settings: BackendSettings {
                 data_dir: service.data_dir.clone(),
                 credentials_dir: service.credentials_dir.clone(),
-                pin: self.pinned_by_file(service),
+                pin: pinned_by_file(self.container, service),
             },
         })
     }
 }
 
 /// The container as it is.
-fn instance(container: &Container, world: &mut World) -> Instance {
+fn instance(container: &Container, world: &mut SimulatedWorld) -> BackendInstance {
     let running = !container.is_stopped();
     let mut mounts = Vec::new();
     for mount in &container.mounts {
         let name = mount.source.clone().unwrap_or_default();
         let source = match mount.kind {
             MountKind::Tmpfs => {
-                let id = world.place(Kind::Memory(container.name.clone()));
+                let id = world.place(PlaceKind::Memory(container.name.clone()));
                 if !running {
-                    world.places[id.0].state = State::Gone(EMPTIED);
+                    world.places[id.0].state = PlaceState::Gone(EMPTIED);
                 }
                 Source::Memory(id)
             }
@@ -375,9 +360,9 @@ fn instance(container: &Container, world: &mut World) -> Instance {
             MountKind::Named | MountKind::Anonymous => {
                 let anonymous = mount.kind == MountKind::Anonymous;
                 if world.record(&name).is_none() {
-                    let lives = if anonymous { Lives::WithEngine } else { Lives::NotSeen };
+                    let backing = if anonymous { Backing::WithEngine } else { Backing::NotSeen };
                     let prunable = world.assumed.prunable;
-                    world.new_record(&name, anonymous, prunable, lives);
+                    world.new_record(&name, anonymous, prunable, backing);
                 }
                 let by_name = !anonymous
                     || world.assumed.by_name
@@ -388,15 +373,15 @@ fn instance(container: &Container, world: &mut World) -> Instance {
         let target = mount.target.clone();
         mounts.push(Attached { target, source, read_only: !mount.writable });
     }
-    Instance {
+    BackendInstance {
         name: container.name.clone(),
         id: container.id.clone(),
         project: container.project.clone(),
         service: container.service.clone(),
         running,
         mounts,
-        layer: world.place(Kind::Layer(container.name.clone())),
-        settings: Settings {
+        layer: world.place(PlaceKind::Layer(container.name.clone())),
+        settings: BackendSettings {
             data_dir: container.data_dir.clone(),
             credentials_dir: container.credentials_dir.clone(),
             pin: pinned_now(container),
@@ -404,15 +389,15 @@ fn instance(container: &Container, world: &mut World) -> Instance {
     }
 }
 
-/// The directories that the file speaks of are there.
-fn list_directories(world: &mut World) {
+/// The directories that the file mounts exist.
+fn list_directories(world: &mut SimulatedWorld) {
     let Some(plan) = &world.plan else { return };
     let binds = plan.mounts.iter().filter_map(|mount| match &mount.source {
         PlannedSource::Directory { path, .. } => Some(path.clone()),
         _ => None,
     });
-    let devices = plan.volumes.iter().filter_map(|volume| match &volume.lives {
-        Lives::At(path) => Some(path.clone()),
+    let devices = plan.volumes.iter().filter_map(|volume| match &volume.backing {
+        Backing::At(path) => Some(path.clone()),
         _ => None,
     });
     for path in binds.chain(devices).collect::<Vec<_>>() {
@@ -420,52 +405,12 @@ fn list_directories(world: &mut World) {
     }
 }
 
-/// The answers as assumptions, in the order of [`Deployment::questions`].
-pub(super) fn assumed(answers: [bool; 5]) -> Assumed {
-    let [prunes_named, image_volume, prunable, content_stays, by_name] = answers;
-    Assumed { prunes_named, image_volume, prunable, content_stays, by_name }
-}
-
-/// The places of what is at stake, in the container as it is at first.
-#[derive(Clone, Debug)]
-pub(super) struct Stake {
-    pub(super) keys: Id,
-    pub(super) documents: Id,
-    pub(super) files: Id,
-}
-
-/// `Err` where the backend does not come up in the first place.
-pub(super) fn stake(world: &World) -> Result<Stake, String> {
-    if let Some(Trouble::Fails(reason) | Trouble::NotSeen(reason)) = &world.trouble {
-        return Err(format!("it does not come up: {reason}"));
-    }
-    let Some(instance) = world.current() else { return Err("no container".to_owned()) };
-    if let Some(reason) = cannot_write(instance) {
-        return Err(reason);
-    }
-    let Settings { data_dir, credentials_dir, .. } = &instance.settings;
-    Ok(Stake {
-        keys: world.behind(instance, credentials_dir),
-        documents: world.behind(instance, data_dir),
-        files: world.behind(instance, &format!("{}/storage", data_dir.trim_end_matches('/'))),
-    })
-}
-
-/// Why a backend never starts in that container: it writes to both directories first.
-pub(super) fn cannot_write(instance: &Instance) -> Option<String> {
-    let Settings { data_dir, credentials_dir, .. } = &instance.settings;
-    let path = [data_dir, credentials_dir].into_iter().find(|path| {
-        super::world::over(&instance.mounts, path).is_some_and(|mount| mount.read_only)
-    })?;
-    Some(format!("{path} is mounted read-only, so that the backend never starts"))
-}
-
-fn lives(backing: &VolumeBacking) -> Lives {
+fn backing(backing: &VolumeBacking) -> Backing {
     match backing {
-        VolumeBacking::Engine => Lives::WithEngine,
-        VolumeBacking::Device { path, .. } => Lives::At(path.clone()),
-        VolumeBacking::Memory => Lives::InMemory,
-        VolumeBacking::Driver(_) => Lives::NotSeen,
+        VolumeBacking::Engine => Backing::WithEngine,
+        VolumeBacking::Device { path, .. } => Backing::At(path.clone()),
+        VolumeBacking::Memory => Backing::InMemory,
+        VolumeBacking::Driver(_) => Backing::NotSeen,
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn split(line: &str) -> Result<Vec<(Vec<String>, bool)>, NotUnderstoo
                 commands.push((std::mem::take(&mut words), true));
             }
             (None, '&' | '|' | '<' | '>' | '(' | ')' | '*' | '?') => {
-                return Err(no(format!("`{c}` is the shell's, and is not understood here")));
+                return Err(no(format!("`{c}` is shell syntax that convex-doctor does not know")));
             }
             (None, '#') if word.is_none() => break,
             (None, c) if c.is_whitespace() => words.extend(word.take()),
@@ -52,7 +52,7 @@ pub(super) fn split(line: &str) -> Result<Vec<(Vec<String>, bool)>, NotUnderstoo
         }
     }
     if quote.is_some() {
-        return Err(no("a quote is left open"));
+        return Err(no("a quote is not closed"));
     }
     words.extend(word);
     if !words.is_empty() || commands.last().is_some_and(|(_, and)| *and) {
@@ -62,18 +62,18 @@ pub(super) fn split(line: &str) -> Result<Vec<(Vec<String>, bool)>, NotUnderstoo
 }
 
 /// The options of a command: those that are switches, and those that take a value.
-pub(super) struct Options {
+pub(super) struct KnownOptions {
     pub(super) switches: &'static [&'static str],
     pub(super) values: &'static [&'static str],
 }
 
 /// What was found of them: name and value, in the order of the line, and the words that are none.
-pub(super) struct Found {
+pub(super) struct GivenOptions {
     options: Vec<(String, String)>,
     pub(super) words: Vec<String>,
 }
 
-impl Found {
+impl GivenOptions {
     pub(super) fn has(&self, names: &[&str]) -> bool {
         let mut found = self.options.iter().filter(|(name, _)| names.contains(&name.as_str()));
         found.next_back().is_some_and(|(_, value)| value != "false" && value != "0")
@@ -88,11 +88,11 @@ impl Found {
 /// Takes options off the front, or, where `mixed`, from among all words.
 pub(super) fn options(
     words: &[String],
-    known: &Options,
+    known: &KnownOptions,
     mixed: bool,
     of: &str,
-) -> Result<Found, NotUnderstood> {
-    let mut found = Found { options: Vec::new(), words: Vec::new() };
+) -> Result<GivenOptions, NotUnderstood> {
+    let mut found = GivenOptions { options: Vec::new(), words: Vec::new() };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         if word == "--" {
@@ -122,7 +122,7 @@ pub(super) fn options(
             } else if known.switches.contains(&name.as_str()) {
                 found.options.push((name, attached.unwrap_or("true").to_owned()));
             } else {
-                return Err(no(format!("{of} has no {name} that is known here")));
+                return Err(no(format!("convex-doctor does not know {name} of {of}")));
             }
             continue;
         }
@@ -136,7 +136,7 @@ pub(super) fn options(
                 break;
             }
             if !known.switches.contains(&name.as_str()) {
-                return Err(no(format!("{of} has no {name} that is known here")));
+                return Err(no(format!("convex-doctor does not know {name} of {of}")));
             }
             found.options.push((name, "true".to_owned()));
         }

@@ -1,6 +1,7 @@
 //! The predictions against every cell that was measured, and what must stay unknown.
 
 use super::*;
+use crate::evidence::Evidence;
 use crate::evidence::build::key as build;
 use crate::evidence::build::key::Seen;
 use crate::evidence::build::key::declared;
@@ -9,6 +10,7 @@ use crate::evidence::build::key::mount;
 use crate::evidence::build::key::valid;
 use crate::evidence::compose::{DeclaredVolume, EntryValue, EnvironmentEntry, SqlUrl};
 use crate::evidence::docker::{EngineVersion, MountKind, SecretState, Volume, VolumeBacking};
+use crate::report::{Fate, Operation};
 use Fate::{Kept, Lost, Recoverable, Unknown};
 
 /// What was measured; the head of the file explains its letters.

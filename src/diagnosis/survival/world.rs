@@ -5,25 +5,25 @@
 //! (`removeMountPoints`) has it. What Compose does is in [`super::compose`].
 
 use super::model::{
-    Assumed, Attached, EMPTIED, Id, Instance, Kind, Lives, Others, Place, Plan, Record, Source,
-    State, Trouble,
+    Assumed, Attached, BackendInstance, Backing, ComposePlan, DataPlace, EMPTIED, Id, Others,
+    PlaceKind, PlaceState, Record, Source, StartFailure,
 };
 
 /// The engine, the project's containers and its file.
 #[derive(Clone, Debug)]
-pub(super) struct World {
+pub(super) struct SimulatedWorld {
     pub(super) assumed: Assumed,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<DataPlace>,
     pub(super) records: Vec<Record>,
-    pub(super) instances: Vec<Instance>,
-    pub(super) plan: Option<Plan>,
+    pub(super) instances: Vec<BackendInstance>,
+    pub(super) plan: Option<ComposePlan>,
     /// Why there is no plan.
     pub(super) no_plan: String,
     /// The file or the image has changed since the container was made.
     pub(super) changed: bool,
-    /// The container that stands for the deployment now.
+    /// The container that is the deployment's backend now.
     pub(super) current: Option<String>,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) trouble: Option<StartFailure>,
     /// The containers whose entrypoint has run since the beginning.
     pub(super) started: Vec<String>,
     /// The volumes that were deleted.
@@ -32,24 +32,24 @@ pub(super) struct World {
     pub(super) notes: Vec<String>,
 }
 
-impl World {
-    pub(super) fn place(&mut self, kind: Kind) -> Id {
-        self.places.push(Place { kind, state: State::There });
+impl SimulatedWorld {
+    pub(super) fn place(&mut self, kind: PlaceKind) -> Id {
+        self.places.push(DataPlace { kind, state: PlaceState::There });
         Id(self.places.len() - 1)
     }
 
-    pub(super) fn state(&self, id: Id) -> State {
+    pub(super) fn state(&self, id: Id) -> PlaceState {
         self.places[id.0].state
     }
 
     /// The directory at that path of the host, where one is known.
     pub(super) fn directory(&self, path: &str) -> Option<Id> {
-        let at = |place: &Place| place.kind == Kind::Directory(path.to_owned());
+        let at = |place: &DataPlace| place.kind == PlaceKind::Directory(path.to_owned());
         self.places.iter().position(at).map(Id)
     }
 
     pub(super) fn directory_or_new(&mut self, path: &str) -> Id {
-        self.directory(path).unwrap_or_else(|| self.place(Kind::Directory(path.to_owned())))
+        self.directory(path).unwrap_or_else(|| self.place(PlaceKind::Directory(path.to_owned())))
     }
 
     pub(super) fn record(&self, name: &str) -> Option<&Record> {
@@ -62,34 +62,34 @@ impl World {
         name: &str,
         anonymous: bool,
         prunable: bool,
-        lives: Lives,
+        backing: Backing,
     ) -> Id {
-        let content = match &lives {
-            Lives::At(path) => self.directory_or_new(path),
-            _ => self.place(Kind::Volume { name: name.to_owned(), anonymous }),
+        let content = match &backing {
+            Backing::At(path) => self.directory_or_new(path),
+            _ => self.place(PlaceKind::Volume { name: name.to_owned(), anonymous }),
         };
         self.records.push(Record {
             name: name.to_owned(),
             anonymous,
             prunable,
             content,
-            lives,
+            backing,
             others: Others::No,
         });
         content
     }
 
-    pub(super) fn instance(&self, name: &str) -> Option<&Instance> {
+    pub(super) fn instance(&self, name: &str) -> Option<&BackendInstance> {
         self.instances.iter().find(|instance| instance.name == name)
     }
 
-    pub(super) fn current(&self) -> Option<&Instance> {
+    pub(super) fn current(&self) -> Option<&BackendInstance> {
         self.instance(self.current.as_deref()?)
     }
 
-    /// What stands behind a path of a container: the mount with the longest target over it, or the
+    /// What is mounted at a path of a container: the mount with the longest target over it, or the
     /// container's own layer.
-    pub(super) fn behind(&self, instance: &Instance, path: &str) -> Id {
+    pub(super) fn behind(&self, instance: &BackendInstance, path: &str) -> Id {
         let Some(mount) = over(&instance.mounts, path) else { return instance.layer };
         match &mount.source {
             Source::Directory(id) | Source::Memory(id) => *id,
@@ -99,7 +99,7 @@ impl World {
         }
     }
 
-    fn is_used(&self, volume: &str, by: impl Fn(&Instance) -> bool) -> bool {
+    fn is_used(&self, volume: &str, by: impl Fn(&BackendInstance) -> bool) -> bool {
         self.instances.iter().filter(|instance| by(instance)).any(|instance| {
             instance
                 .mounts
@@ -109,8 +109,8 @@ impl World {
     }
 
     fn lose(&mut self, id: Id, by: &'static str) {
-        if self.places[id.0].state == State::There {
-            self.places[id.0].state = State::Gone(by);
+        if self.places[id.0].state == PlaceState::There {
+            self.places[id.0].state = PlaceState::Gone(by);
         }
     }
 
@@ -118,19 +118,20 @@ impl World {
     fn release_memory(&mut self) {
         for index in 0..self.records.len() {
             let record = &self.records[index];
-            if record.lives == Lives::InMemory
+            if record.backing == Backing::InMemory
                 && record.others == Others::No
                 && !self.is_used(&record.name, |instance| instance.running)
             {
                 let (name, content) = (record.name.clone(), record.content);
                 self.lose(content, EMPTIED);
-                self.records[index].content = self.place(Kind::Volume { name, anonymous: false });
+                self.records[index].content =
+                    self.place(PlaceKind::Volume { name, anonymous: false });
             }
         }
     }
 
     /// `stop` or `kill` of the containers that `which` picks.
-    pub(super) fn stop(&mut self, which: impl Fn(&Instance) -> bool) {
+    pub(super) fn stop(&mut self, which: impl Fn(&BackendInstance) -> bool) {
         for index in 0..self.instances.len() {
             if !which(&self.instances[index]) || !self.instances[index].running {
                 continue;
@@ -140,7 +141,7 @@ impl World {
             for at in 0..self.instances[index].mounts.len() {
                 if let Source::Memory(id) = self.instances[index].mounts[at].source {
                     self.lose(id, EMPTIED);
-                    let new = self.place(Kind::Memory(name.clone()));
+                    let new = self.place(PlaceKind::Memory(name.clone()));
                     self.instances[index].mounts[at].source = Source::Memory(new);
                 }
             }
@@ -149,11 +150,11 @@ impl World {
     }
 
     /// `start`.
-    pub(super) fn start(&mut self, which: impl Fn(&Instance) -> bool) {
+    pub(super) fn start(&mut self, which: impl Fn(&BackendInstance) -> bool) {
         for index in 0..self.instances.len() {
             if which(&self.instances[index]) && !self.instances[index].running {
                 match self.missing_device(&self.instances[index].mounts) {
-                    Some(reason) => self.trouble = Some(Trouble::Fails(reason)),
+                    Some(reason) => self.trouble = Some(StartFailure::Fails(reason)),
                     None => {
                         self.instances[index].running = true;
                         self.started.push(self.instances[index].name.clone());
@@ -165,16 +166,16 @@ impl World {
 
     /// Removes the containers that `which` picks, with `volumes` also the volumes that the engine
     /// made for them.
-    pub(super) fn remove(&mut self, volumes: bool, which: impl Fn(&Instance) -> bool) {
+    pub(super) fn remove(&mut self, volumes: bool, which: impl Fn(&BackendInstance) -> bool) {
         self.stop(&which);
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.instances).into_iter().partition(|one| which(one));
         self.instances = kept;
         for instance in gone {
-            self.lose(instance.layer, "it goes with its container");
+            self.lose(instance.layer, "it is deleted with its container");
             for mount in instance.mounts {
                 match mount.source {
-                    Source::Memory(id) => self.lose(id, "it goes with its container"),
+                    Source::Memory(id) => self.lose(id, "it is deleted with its container"),
                     Source::Volume { name, by_name: false }
                         if volumes && self.record(&name).is_some_and(|one| one.anonymous) =>
                     {
@@ -205,14 +206,12 @@ impl World {
             return false;
         };
         let record = self.records.remove(at);
-        self.swept.push(super::fate::describe(&Kind::Volume {
-            name: record.name,
-            anonymous: record.anonymous,
-        }));
-        let stays = match record.lives {
-            Lives::WithEngine | Lives::InMemory => false,
-            Lives::At(_) => true,
-            Lives::NotSeen => self.assumed.content_stays,
+        let kind = PlaceKind::Volume { name: record.name, anonymous: record.anonymous };
+        self.swept.push(kind.describe());
+        let stays = match record.backing {
+            Backing::WithEngine | Backing::InMemory => false,
+            Backing::At(_) => true,
+            Backing::NotSeen => self.assumed.content_stays,
         };
         if !stays {
             self.lose(record.content, by);
@@ -227,7 +226,7 @@ impl World {
         let names: Vec<_> =
             self.records.iter().filter(wanted).map(|record| record.name.clone()).collect();
         for name in names {
-            self.remove_volume(&name, "the prune deletes it, as nothing is attached to it then");
+            self.remove_volume(&name, "the prune deletes it, because no container uses it");
         }
     }
 
@@ -241,8 +240,8 @@ impl World {
                     let wanted = self.assumed.prunes_named || record.anonymous && record.prunable;
                     if wanted && !self.is_used(&record.name, |_| true) {
                         let content = record.content.0;
-                        self.places[content].state = State::Perhaps(
-                            "another container refers to it, and is pruned first if it is stopped",
+                        self.places[content].state = PlaceState::Perhaps(
+                            "another container uses it; if that is stopped, the prune removes it first",
                         );
                     }
                 }
@@ -260,10 +259,10 @@ impl World {
     pub(super) fn missing_device(&self, mounts: &[Attached]) -> Option<String> {
         mounts.iter().find_map(|mount| {
             let Source::Volume { name, .. } = &mount.source else { return None };
-            let Lives::At(path) = &self.record(name)?.lives else { return None };
+            let Backing::At(path) = &self.record(name)?.backing else { return None };
             self.directory(path)
                 .is_none()
-                .then(|| format!("the directory {path} of volume {name} is not there"))
+                .then(|| format!("directory {path} of volume {name} does not exist"))
         })
     }
 }

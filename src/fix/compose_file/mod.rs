@@ -1,5 +1,5 @@
 //! Changes of a compose file as text: comments, order, indentation, quotes and line ends stay, and
-//! only the lines that are meant change. There is no document that is written anew.
+//! only the lines that are meant change. No document is ever written again as a whole.
 //!
 //! Each edit proves itself. The new text must read as the old tree with the one change made
 //! (`page`), and, where the project can be resolved from the file alone, as the same project but
@@ -10,7 +10,6 @@
 //! An edit that is made already gives the text as it is.
 
 mod page;
-mod project_name;
 mod proof;
 mod tree;
 mod variables;
@@ -20,7 +19,7 @@ mod words;
 use std::fmt;
 
 use page::Page;
-use proof::Change;
+use proof::IntendedChange;
 use tree::{Kind, Node};
 
 /// Why no safe edit exists.
@@ -30,21 +29,21 @@ pub struct NoSafeEdit {
     pub why: String,
     /// The line of the file, from 1.
     pub line: usize,
-    /// What to write instead of the edit, as the end of the sentence "add it yourself: …".
+    /// What to write instead of the edit, as the end of the sentence "do this yourself: …".
     pub by_hand: String,
 }
 
 impl NoSafeEdit {
     /// The sentence with the file's name: `service backend is written in one line (compose.yml:3);
-    /// add it yourself: …`.
-    pub fn told(&self, file: &str) -> String {
-        format!("{} ({file}:{}); add it yourself: {}", self.why, self.line, self.by_hand)
+    /// do this yourself: …`.
+    pub fn in_words(&self, file: &str) -> String {
+        format!("{} ({file}:{}); do this yourself: {}", self.why, self.line, self.by_hand)
     }
 }
 
 impl fmt::Display for NoSafeEdit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} (line {}); add it yourself: {}", self.why, self.line, self.by_hand)
+        write!(out, "{} (line {}); do this yourself: {}", self.why, self.line, self.by_hand)
     }
 }
 
@@ -63,48 +62,29 @@ pub fn mount_volume(
     key: &str,
     target: &str,
 ) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`- {key}:{target}` under `volumes:` of service {service}");
-    let change = Change::Mount { service, key, target };
+    let by_hand = || format!("add `- {key}:{target}` under `volumes:` of service {service}");
+    let change = IntendedChange::Mount { service, key, target };
     edit(text, &[(Word::Key, key), (Word::Path, target)], &change, by_hand, |text| {
         volumes::mount_over(text, service, key, target)
     })
 }
 
-/// The entry that mounts `key` goes to `target`; its options stay (`data:/data:ro` →
-/// `data:/convex/data:ro`).
-///
-/// # Errors
-/// Besides what is written unusually: no entry or several with that key, another entry over the
-/// target.
-pub fn retarget_volume(
-    text: &str,
-    service: &str,
-    key: &str,
-    target: &str,
-) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`- {key}:{target}` under `volumes:` of service {service}");
-    let change = Change::Mount { service, key, target };
-    edit(text, &[(Word::Key, key), (Word::Path, target)], &change, by_hand, |text| {
-        volumes::retarget(text, service, key, target)
-    })
-}
-
 /// The top-level volume `key` is declared; with `adopt`, as one that exists under that name already
-/// (`external: true` and `name`). A `driver: local` goes then, as Compose lets it stand beside
-/// `external` in no file and it is what a volume has anyway.
+/// (`external: true` and `name`). A `driver: local` is removed then: Compose rejects
+/// it next to `external`, and it is the default anyway.
 ///
 /// # Errors
 /// Besides what is written unusually: a declaration to adopt with another driver, with options or
 /// labels.
 pub fn declare_volume(text: &str, key: &str, adopt: Option<&str>) -> Result<String, NoSafeEdit> {
     let by_hand = || match adopt {
-        None => format!("`{key}:` under the top-level `volumes:`"),
+        None => format!("add `{key}:` under the top-level `volumes:`"),
         Some(name) => format!(
-            "`external: true` and `name: {name}` under `{key}:` of the top-level `volumes:`"
+            "add `external: true` and `name: {name}` under `{key}:` of the top-level `volumes:`"
         ),
     };
     let words = [(Word::Key, key), (Word::Key, adopt.unwrap_or(key))];
-    edit(text, &words, &Change::Declare { key, adopt }, by_hand, |text| {
+    edit(text, &words, &IntendedChange::Declare { key, adopt }, by_hand, |text| {
         volumes::declare(text, key, adopt)
     })
 }
@@ -117,22 +97,22 @@ pub fn declare_volume(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
 /// Besides what is written unusually: the variable has a value of its own ([`interpolate_variable`]
 /// is for that), or one made of other variables.
 pub fn pass_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`{name}: ${{{name}}}` under `environment:` of service {service}");
-    let change = Change::Passed { service, name };
+    let by_hand = || format!("add `{name}: ${{{name}}}` under `environment:` of service {service}");
+    let change = IntendedChange::Passed { service, name };
     edit(text, &[(Word::Variable, name)], &change, by_hand, |text| {
         variables::pass(text, service, name)
     })
 }
 
 /// The value of `name` in `service`'s environment becomes `${NAME}`, or a bare name in a list of
-/// bare names; the value itself has to stand in `.env` by then.
+/// bare names; the value itself has to be in `.env` by then.
 ///
 /// # Errors
 /// Besides what is written unusually: the environment does not set it, sets it twice, or makes it
 /// of variables.
 pub fn interpolate_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`{name}: ${{{name}}}` under `environment:` of service {service}");
-    let change = Change::Passed { service, name };
+    let by_hand = || format!("add `{name}: ${{{name}}}` under `environment:` of service {service}");
+    let change = IntendedChange::Passed { service, name };
     edit(text, &[(Word::Variable, name)], &change, by_hand, |text| {
         variables::interpolate(text, service, name)
     })
@@ -143,21 +123,10 @@ pub fn interpolate_variable(text: &str, service: &str, name: &str) -> Result<Str
 /// # Errors
 /// What is written unusually, among it a value that comes from a merge key.
 pub fn remove_variable(text: &str, service: &str, name: &str) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("nothing for {name} under `environment:` of service {service}");
-    let change = Change::Gone { service, name };
+    let by_hand = || format!("remove {name} from `environment:` of service {service}");
+    let change = IntendedChange::Gone { service, name };
     edit(text, &[(Word::Variable, name)], &change, by_hand, |text| {
         variables::remove(text, service, name)
-    })
-}
-
-/// The project is called `name`: the top-level `name:` says so.
-///
-/// # Errors
-/// Besides what is written unusually: a name that is made of variables.
-pub fn set_project_name(text: &str, name: &str) -> Result<String, NoSafeEdit> {
-    let by_hand = || format!("`name: {name}` at the top");
-    edit(text, &[(Word::Project, name)], &Change::Name(name), by_hand, |text| {
-        project_name::set(text, name)
     })
 }
 
@@ -173,7 +142,7 @@ impl Refusal {
         Self { line, why: why.into() }
     }
 
-    /// The same of something: `service backend: an alias stands there`.
+    /// The same of something: `service backend: there is an alias`.
     fn of(self, what: &str) -> Self {
         Self { why: format!("{what}: {}", self.why), ..self }
     }
@@ -187,7 +156,6 @@ enum Word {
     /// An absolute path without a colon.
     Path,
     Variable,
-    Project,
 }
 
 impl Word {
@@ -202,11 +170,6 @@ impl Word {
             Self::Variable => {
                 made_of("_") && begins(|char| char == '_' || char.is_ascii_alphabetic())
             }
-            Self::Project => {
-                made_of("_-")
-                    && begins(|char| char.is_ascii_alphanumeric())
-                    && word.to_ascii_lowercase() == word
-            }
         }
     }
 }
@@ -215,7 +178,7 @@ impl Word {
 fn edit(
     text: &str,
     words: &[(Word, &str)],
-    change: &Change<'_>,
+    change: &IntendedChange<'_>,
     by_hand: impl Fn() -> String,
     make: impl Fn(&str) -> Result<String, Refusal>,
 ) -> Result<String, NoSafeEdit> {
@@ -276,7 +239,7 @@ fn merged_to<'p>(page: &'p Page, map: &'p Node, key: &str, depth: usize) -> Opti
     })
 }
 
-/// What an alias stands for.
+/// What an alias refers to.
 fn resolved<'p>(page: &'p Page, node: &'p Node) -> &'p Node {
     match node.kind {
         Kind::Alias(anchor) => page.tree.anchors.get(&anchor).unwrap_or(node),

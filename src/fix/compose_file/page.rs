@@ -67,7 +67,7 @@ impl Page {
         if self.text[byte..end].ends_with('\r') { end - 1 } else { end }
     }
 
-    /// What stands before a node on its line.
+    /// What precedes a node on its line.
     fn before(&self, node: &Node) -> &str {
         &self.text[self.line_start(node.span.start)..node.span.start]
     }
@@ -232,7 +232,7 @@ impl Page {
     }
 
     /// The end of the comments right behind a line that are indented by `column` at least. At the
-    /// first column stand those that belong to nobody.
+    /// first column stand those that belong to no entry.
     fn comments_behind(&self, byte: usize, column: usize) -> usize {
         let mut end = self.line_end(byte);
         while let Some(next) = self.text[end..].find('\n').map(|at| end + at + 1) {
@@ -283,31 +283,6 @@ impl Page {
             entries.push((Node::scalar(key, Style::Plain), value));
         }
         self.change(vec![splice], &want)
-    }
-
-    /// Adds an entry before all others, below the comments that the file begins with, and above
-    /// those that belong to its first key.
-    pub(super) fn add_at_start(&self, key: &str, value: &str) -> Result<String, Refusal> {
-        let root = self.own(&[])?;
-        let unusual = || Refusal::at(1, "the file is written unusually");
-        let (first, below) = root.entries().first().ok_or_else(unusual)?;
-        if root.flow || self.column(first) != 0 {
-            return Err(unusual());
-        }
-        let start = first.span.start;
-        let comments = self.text[..start].split_inclusive('\n').rev();
-        let comments = comments.take_while(|line| line.starts_with('#'));
-        let above = start - comments.map(str::len).sum::<usize>();
-        // Comments from the first line on are about the file.
-        let at = if above == 0 { start } else { above };
-        let (text, style) = written(value, Style::Plain, Form::Block).ok_or_else(unusual)?;
-        let gap = if below.style().is_some() { "" } else { self.eol };
-        let mut want = self.tree.root.clone();
-        if let Kind::Map(entries) = &mut want.kind {
-            let node = Node::scalar(value, style);
-            entries.insert(0, (Node::scalar(key, Style::Plain), node));
-        }
-        self.change(vec![(at..at, format!("{key}: {text}{}{gap}", self.eol))], &want)
     }
 
     /// Gives a value to an entry whose value is nothing, `{}` or `[]`.
@@ -399,7 +374,7 @@ impl Page {
         })
     }
 
-    /// Whether a comment stands on a line of its own in an entry, or right behind it and further in
+    /// Whether a comment is on a line of its own in an entry, or right behind it and further in
     /// than its key.
     pub(super) fn has_comment(&self, entry: &(Node, Node)) -> bool {
         let (start, end) = (entry.0.span.start, self.entry_end(entry));

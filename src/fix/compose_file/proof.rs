@@ -1,4 +1,4 @@
-//! Whether the project that a changed file describes is the old one but for what was meant.
+//! Whether a changed file describes the same project, except for the intended change.
 //!
 //! The text is all that is known: variables are unset, or all have one value with which the file
 //! makes sense. A file that needs other files is judged by its tree alone, and not at all if a
@@ -17,8 +17,8 @@ use crate::compose::{
     VariableSource, Volume,
 };
 
-/// What an edit means.
-pub(super) enum Change<'c> {
+/// The intended change.
+pub(super) enum IntendedChange<'c> {
     /// The service mounts the volume `key` at `target`, and not what was there, nor that volume
     /// elsewhere unless it did before.
     Mount { service: &'c str, key: &'c str, target: &'c str },
@@ -28,12 +28,10 @@ pub(super) enum Change<'c> {
     Passed { service: &'c str, name: &'c str },
     /// The service has no such variable.
     Gone { service: &'c str, name: &'c str },
-    /// The project's name.
-    Name(&'c str),
 }
 
 /// Compares the projects of two texts.
-pub(super) fn check(old: &str, new: &str, change: &Change<'_>) -> Result<(), Refusal> {
+pub(super) fn check(old: &str, new: &str, change: &IntendedChange<'_>) -> Result<(), Refusal> {
     let names = variables(old);
     let guessed = |text: &str| {
         let mut guesses = [None, Some("1"), Some("a"), Some("/a"), Some("1s")].into_iter();
@@ -65,9 +63,10 @@ pub(super) fn check(old: &str, new: &str, change: &Change<'_>) -> Result<(), Ref
     if holds(Some(&before), &after, change) { Ok(()) } else { Err(without_effect()) }
 }
 
-/// What Compose says to a text that is no YAML: it knows better than the parser where a tab stands.
+/// What Compose says to a text that is not YAML: it locates a tab better than the parser.
 pub(super) fn syntax(text: &str) -> Option<Refusal> {
-    let errors = load(text, &BTreeMap::new(), &Change::Name("")).err()?;
+    let errors =
+        load(text, &BTreeMap::new(), &IntendedChange::Gone { service: "", name: "" }).err()?;
     let first = errors.first();
     let at = first.at.as_ref().filter(|_| first.kind == ErrorKind::Syntax)?;
     Some(Refusal::at(at.line, format!("the file is not valid YAML: {}", first.message)))
@@ -124,11 +123,11 @@ impl Files for Texts<'_> {
 fn load(
     text: &str,
     environment: &BTreeMap<String, String>,
-    change: &Change<'_>,
+    change: &IntendedChange<'_>,
 ) -> Result<Project, Errors> {
     let mut files = vec![PathBuf::from(FILE)];
     let mut declaration = String::new();
-    if let Change::Mount { key, .. } | Change::Declare { key, .. } = change {
+    if let IntendedChange::Mount { key, .. } | IntendedChange::Declare { key, .. } = change {
         // The mount and the declaration are two edits: each is judged as if the other were made.
         let tree = tree::parse(text).ok();
         let is_declared = tree.is_some_and(|tree| {
@@ -142,7 +141,7 @@ fn load(
     let request = Request {
         directory: PathBuf::from("/project"),
         files,
-        project_name: (!matches!(change, Change::Name(_))).then(|| "project".to_owned()),
+        project_name: Some("project".to_owned()),
         profiles: vec!["*".to_owned()],
         environment: environment.clone(),
         ..Request::default()
@@ -151,10 +150,10 @@ fn load(
 }
 
 /// The project without what is meant to change.
-fn shown(project: &Project, change: &Change<'_>) -> Json {
+fn shown(project: &Project, change: &IntendedChange<'_>) -> Json {
     let mut project = project.clone();
     match change {
-        Change::Mount { service, key, target } => {
+        IntendedChange::Mount { service, key, target } => {
             if let Some(service) = project.services.get_mut(*service) {
                 service.volumes.retain(|mount| {
                     mount.target != *target && mount.source.as_deref() != Some(key)
@@ -162,23 +161,14 @@ fn shown(project: &Project, change: &Change<'_>) -> Json {
             }
             // Whether it is used is not the same before and after.
         }
-        Change::Declare { key, .. } => {
+        IntendedChange::Declare { key, .. } => {
             project.volumes.remove(*key);
             project.unused_volumes.remove(*key);
         }
-        Change::Passed { service, name } | Change::Gone { service, name } => {
+        IntendedChange::Passed { service, name } | IntendedChange::Gone { service, name } => {
             if let Some(service) = project.services.get_mut(*service) {
                 service.environment.remove(*name);
             }
-        }
-        Change::Name(_) => {
-            // Names of volumes are made of the project's.
-            for volume in project.volumes.values_mut().chain(project.unused_volumes.values_mut()) {
-                if volume.name.at.is_none() && !volume.external {
-                    volume.name.value.clear();
-                }
-            }
-            project.name.value.clear();
         }
     }
     let mut shown = compose::to_json(&project, &|_, value| value.into());
@@ -222,12 +212,12 @@ fn declared(volume: &Volume) -> Json {
 }
 
 /// Whether the new project has what is meant.
-fn holds(before: Option<&Project>, after: &Project, change: &Change<'_>) -> bool {
+fn holds(before: Option<&Project>, after: &Project, change: &IntendedChange<'_>) -> bool {
     let variable = |service: &str, name: &str| {
         after.services.get(service).map(|service| service.environment.get(name))
     };
     match change {
-        Change::Mount { service, key, target } => {
+        IntendedChange::Mount { service, key, target } => {
             let Some(is) = after.services.get(*service) else { return false };
             let was = before.and_then(|before| before.services.get(*service));
             let over: Vec<&Mount> =
@@ -245,7 +235,7 @@ fn holds(before: Option<&Project>, after: &Project, change: &Change<'_>) -> bool
                 && mount.source.as_deref() == Some(key)
                 && is.volumes.iter().filter(elsewhere).all(is_old)
         }
-        Change::Declare { key, adopt } => {
+        IntendedChange::Declare { key, adopt } => {
             let volumes = [&after.volumes, &after.unused_volumes];
             let volume = volumes.iter().find_map(|volumes| volumes.get(*key));
             volume.is_some_and(|volume| match adopt {
@@ -253,7 +243,7 @@ fn holds(before: Option<&Project>, after: &Project, change: &Change<'_>) -> bool
                 Some(name) => volume.external && volume.name.value == *name,
             })
         }
-        Change::Passed { service, name } => match variable(service, name) {
+        IntendedChange::Passed { service, name } => match variable(service, name) {
             Some(Some(Variable { source: VariableSource::Passthrough, .. })) => true,
             Some(Some(Variable { source: VariableSource::Interpolated { from }, .. })) => {
                 matches!(from.as_slice(), [(one, _)] if one == name)
@@ -261,7 +251,8 @@ fn holds(before: Option<&Project>, after: &Project, change: &Change<'_>) -> bool
             _ => false,
         },
         // An env file that is not seen may set it.
-        Change::Gone { service, name } => variable(service, name).is_some_and(|it| it.is_none()),
-        Change::Name(name) => after.name.value == *name,
+        IntendedChange::Gone { service, name } => {
+            variable(service, name).is_some_and(|it| it.is_none())
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The compose file as a tree that knows where each thing stands in the text, to the byte. It is
+//! The compose file as a tree that knows where each thing is in the text, to the byte. It is
 //! made of the same parser's events as `crate::compose`'s, which keeps less of the places (no ends,
 //! no order of keys) and more of the meaning.
 //!
@@ -121,12 +121,12 @@ impl Node {
         self.entries().iter().position(|(name, _)| name.text() == Some(key))
     }
 
-    /// What stands at a mapping's own key.
+    /// The value of a mapping's own key.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
-    /// What stands behind the key or the dash of this number.
+    /// The value after the key or the dash of this number.
     pub(super) fn child(&self, index: usize) -> Option<&Node> {
         match &self.kind {
             Kind::List(items) => items.get(index),
@@ -168,7 +168,7 @@ pub(super) struct Tree {
     pub(super) root: Node,
     /// The nodes with an anchor, by its number.
     pub(super) anchors: BTreeMap<usize, Node>,
-    /// The anchors that an alias stands for.
+    /// The anchors that an alias refers to.
     pub(super) used: BTreeSet<usize>,
 }
 

@@ -121,7 +121,7 @@ impl<'n> Environment<'n> {
         let name = self.name;
         let path = self.path(&[index]);
         // A text behind a `|` begins on another line than its key.
-        let told = |refusal: Refusal| {
+        let of_entry = |refusal: Refusal| {
             Refusal { line: self.line(index), ..refusal }.of(&format!("{name} in {}", self.of))
         };
         let is_list = self.node().is_some_and(|node| matches!(node.kind, Kind::List(_)));
@@ -130,7 +130,7 @@ impl<'n> Environment<'n> {
             (true, Way::Bare) => name.to_owned(),
             (true, Way::Braces(_)) => format!("{name}=${{{name}}}"),
         };
-        self.page.replace(&path, &new).map_err(told)
+        self.page.replace(&path, &new).map_err(of_entry)
     }
 }
 
@@ -199,7 +199,7 @@ pub(super) fn pass(text: &str, service: &str, name: &str) -> Result<String, Refu
 /// Adds an entry that takes the variable from outside.
 fn add(environment: &Environment<'_>) -> Result<String, Refusal> {
     let Environment { page, service, block, name, of, .. } = environment;
-    let told = |refusal: Refusal| refusal.of(of);
+    let of_entry = |refusal: Refusal| refusal.of(of);
     let node = environment.node();
     let is_there = node.is_some_and(|node| !node.is_null());
     // A new block looks like the first one of another service.
@@ -227,19 +227,21 @@ fn add(environment: &Environment<'_>) -> Result<String, Refusal> {
         }
     };
     match (block, own) {
-        (None, _) => page.add_entry(service, None, "environment", &whole(value)).map_err(told),
-        (Some(block), None) => page.fill(service, *block, &whole(value)).map_err(told),
+        (None, _) => page.add_entry(service, None, "environment", &whole(value)).map_err(of_entry),
+        (Some(block), None) => page.fill(service, *block, &whole(value)).map_err(of_entry),
         (Some(block), Some(own)) if own.is_empty() => {
-            page.fill(service, *block, &whole(value)).map_err(told)
+            page.fill(service, *block, &whole(value)).map_err(of_entry)
         }
-        (Some(_), Some(_)) if is_list => page.add_item(&environment.path(&[]), &item).map_err(told),
+        (Some(_), Some(_)) if is_list => {
+            page.add_item(&environment.path(&[]), &item).map_err(of_entry)
+        }
         (Some(_), Some(own)) => {
-            // `{}` would be no text: within braces nothing can stand for nothing.
+            // `{}` is not a text: within braces an empty value cannot be written.
             let value = match value {
                 New::Nothing if own.flow => New::Text(format!("${{{name}}}"), Style::Plain),
                 value => value,
             };
-            page.add_entry(&environment.path(&[]), None, name, &value).map_err(told)
+            page.add_entry(&environment.path(&[]), None, name, &value).map_err(of_entry)
         }
     }
 }
@@ -264,12 +266,12 @@ pub(super) fn interpolate(text: &str, service: &str, name: &str) -> Result<Strin
 pub(super) fn remove(text: &str, service: &str, name: &str) -> Result<String, Refusal> {
     let environment = Environment::read(text, service, name)?;
     let Some(index) = environment.found.last().copied() else { return Ok(text.to_owned()) };
-    let told = |refusal: Refusal| refusal.of(&environment.of);
+    let of_entry = |refusal: Refusal| refusal.of(&environment.of);
     let page = &environment.page;
     let path = environment.path(&[]);
-    let node = page.own(&path).map_err(told)?;
+    let node = page.own(&path).map_err(of_entry)?;
     // An anchor that goes with the entry may be needed elsewhere.
-    page.own(&environment.path(&[index])).map_err(told)?;
+    page.own(&environment.path(&[index])).map_err(of_entry)?;
     let count = node.items().len() + node.entries().len();
     if let (1, Some(block)) = (count, environment.block) {
         let entry = page.own(&environment.service)?.entries().get(block);
@@ -277,9 +279,9 @@ pub(super) fn remove(text: &str, service: &str, name: &str) -> Result<String, Re
             let why = format!("{name} is the only entry of {}, next to comments", environment.of);
             return Err(Refusal::at(page.line_of(node), why));
         }
-        return page.remove(&environment.service, block).map_err(told);
+        return page.remove(&environment.service, block).map_err(of_entry);
     }
-    let text = page.remove(&path, index).map_err(told)?;
+    let text = page.remove(&path, index).map_err(of_entry)?;
     // A list may hold it more than once.
     remove(&text, service, name)
 }

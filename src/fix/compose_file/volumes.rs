@@ -15,8 +15,8 @@ struct Mount {
 }
 
 enum Form {
-    /// `source:target:options`; the options with their colon.
-    Short(String),
+    /// `source:target:options`.
+    Short,
     /// A mapping.
     Long,
     /// Written elsewhere.
@@ -117,11 +117,9 @@ fn mount(page: &Page, index: usize, item: &Node) -> Result<Mount, Refusal> {
         Kind::Scalar(spec, _) => {
             let parts = parts(spec);
             let part = |index: usize| parts.get(index).map(|part| (*part).to_owned());
-            let options = parts.get(2..).unwrap_or_default();
-            let options = options.iter().map(|option| format!(":{option}")).collect();
             match part(1) {
-                Some(target) => (part(0), target, Form::Short(options)),
-                None => (None, part(0).unwrap_or_default(), Form::Short(options)),
+                Some(target) => (part(0), target, Form::Short),
+                None => (None, part(0).unwrap_or_default(), Form::Short),
             }
         }
         _ => return Err(Refusal::at(line, "an entry of `volumes` is not a mount")),
@@ -155,24 +153,24 @@ pub(super) fn mount_over(
         }
     }
     let what = format!("`volumes` of service {name}");
-    let told = |refusal: Refusal| refusal.of(&what);
+    let of_entry = |refusal: Refusal| refusal.of(&what);
     let spec = format!("{key}:{target}");
     let Some(old) = mounts.over(target)? else {
         let new = New::List(vec![(spec.clone(), Style::Plain)]);
         let Some(block) = mounts.block else {
-            return page.add_entry(&mounts.service, None, "volumes", &new).map_err(told);
+            return page.add_entry(&mounts.service, None, "volumes", &new).map_err(of_entry);
         };
         return if mounts.entries.is_empty() {
-            page.fill(&mounts.service, block, &new).map_err(told)
+            page.fill(&mounts.service, block, &new).map_err(of_entry)
         } else {
-            page.add_item(&mounts.path(&[]), &spec).map_err(told)
+            page.add_item(&mounts.path(&[]), &spec).map_err(of_entry)
         };
     };
     let path = mounts.path(&[old.index]);
     match old.form {
-        Form::Short(_) if old.source.as_deref() == Some(key) => Ok(text.to_owned()),
-        Form::Short(_) => page.replace(&path, &spec).map_err(told),
-        _ => long_to_volume(text, page, &path, key).map_err(told),
+        Form::Short if old.source.as_deref() == Some(key) => Ok(text.to_owned()),
+        Form::Short => page.replace(&path, &spec).map_err(of_entry),
+        _ => long_to_volume(text, page, &path, key).map_err(of_entry),
     }
 }
 
@@ -217,36 +215,8 @@ fn long_to_volume(text: &str, page: &Page, path: &[usize], key: &str) -> Result<
         return Ok(text);
     }
     let page = Page::read(&text)?;
-    // An entry that was added stands behind the type.
+    // An entry that was added follows the type.
     page.replace(&child(kind), "volume")
-}
-
-pub(super) fn retarget(text: &str, name: &str, key: &str, target: &str) -> Result<String, Refusal> {
-    let mounts = Mounts::read(text, name)?;
-    let page = &mounts.page;
-    let found: Vec<&Mount> =
-        mounts.entries.iter().filter(|mount| mount.source.as_deref() == Some(key)).collect();
-    let Some(old) = one(&found, &format!("the mount of {key}"))? else {
-        let line = page.line_of(page.own(&mounts.service)?);
-        return Err(Refusal::at(line, format!("service {name} does not mount volume {key}")));
-    };
-    if old.is_over(target) {
-        return Ok(text.to_owned());
-    }
-    if let Some(other) = mounts.over(target)? {
-        let why = format!("service {name} mounts something else at {target}");
-        return Err(Refusal::at(other.line, why));
-    }
-    let path = mounts.path(&[old.index]);
-    let told = |refusal: Refusal| refusal.of(&format!("`volumes` of service {name}"));
-    if let Form::Short(options) = &old.form {
-        return page.replace(&path, &format!("{key}:{target}{options}")).map_err(told);
-    }
-    let node = page.own(&path).map_err(told)?;
-    let index =
-        node.index("target").filter(|_| node.get("type").and_then(Node::text) == Some("volume"));
-    let index = index.ok_or_else(|| Refusal::at(old.line, "the entry is not a plain volume"))?;
-    page.replace(&[&path[..], &[index]].concat(), target).map_err(told)
 }
 
 pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<String, Refusal> {
@@ -260,33 +230,36 @@ pub(super) fn declare(text: &str, key: &str, adopt: Option<&str>) -> Result<Stri
         ]),
     };
     let all = || New::Map(vec![(key.to_owned(), new.clone())]);
-    let told = |refusal: Refusal| refusal.of("`volumes` of the top level");
+    let of_entry = |refusal: Refusal| refusal.of("`volumes` of the top level");
     let Some(block) = root.index("volumes") else {
-        return page.add_at_end("volumes", &all()).map_err(told);
+        return page.add_at_end("volumes", &all()).map_err(of_entry);
     };
-    let volumes = page.own(&[block]).map_err(told)?;
+    let volumes = page.own(&[block]).map_err(of_entry)?;
     let line = page.line_of(volumes);
     let is_map = matches!(volumes.kind, Kind::Map(_));
     if volumes.is_null() || (is_map && volumes.is_empty()) {
-        return page.fill(&[], block, &all()).map_err(told);
+        return page.fill(&[], block, &all()).map_err(of_entry);
     }
     if !is_map {
-        return Err(told(Refusal::at(line, "it is not a mapping")));
+        return Err(of_entry(Refusal::at(line, "it is not a mapping")));
     }
     let Some(index) = volumes.index(key) else {
         if merged(&page, volumes, key).is_some() {
-            return Err(told(Refusal::at(line, format!("{key} comes from a merge key (`<<`)"))));
+            return Err(of_entry(Refusal::at(
+                line,
+                format!("{key} comes from a merge key (`<<`)"),
+            )));
         }
-        return page.add_entry(&[block], None, key, &new).map_err(told);
+        return page.add_entry(&[block], None, key, &new).map_err(of_entry);
     };
     let Some(name) = adopt else { return Ok(text.to_owned()) };
-    let told = |refusal: Refusal| refusal.of(&format!("volume {key}"));
+    let of_entry = |refusal: Refusal| refusal.of(&format!("volume {key}"));
     let path = [block, index];
-    let volume = page.own(&path).map_err(told)?;
+    let volume = page.own(&path).map_err(of_entry)?;
     if volume.is_null() || volume.is_empty() {
-        return page.fill(&[block], index, &new).map_err(told);
+        return page.fill(&[block], index, &new).map_err(of_entry);
     }
-    take(text, &path, name).map_err(told)
+    take(text, &path, name).map_err(of_entry)
 }
 
 /// A volume's declaration, which says something already, becomes that of an existing volume.
@@ -313,7 +286,7 @@ fn take(text: &str, path: &[usize], name: &str) -> Result<String, Refusal> {
     }
     let child = |index: usize| [path, &[index]].concat();
     let value = |key: &str| volume.get(key).and_then(Node::text);
-    // One step at a time: each gives a text that is read anew.
+    // One step at a time: each returns a text that is parsed again.
     let next = match (value("external"), value("name")) {
         (None, _) => page.add_entry(path, Some(0), "external", &New::True)?,
         (Some("false"), _) => {

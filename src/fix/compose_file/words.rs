@@ -2,7 +2,7 @@
 
 use super::tree::Style;
 
-/// Where a scalar stands.
+/// Where a scalar is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// Behind a key or a dash.
@@ -83,7 +83,7 @@ pub(super) enum Origin {
     Made,
 }
 
-/// How the value of `name` comes about; `None` is no value at all.
+/// Where the value of `name` comes from; `None` if it has none.
 pub(super) fn origin(value: Option<&str>, name: &str) -> Origin {
     let Some(value) = value else { return Origin::Passed };
     if value.is_empty() {
@@ -106,7 +106,7 @@ fn is_same(rest: &str, name: &str) -> bool {
     for char in argument.chars() {
         match char {
             '{' => open += 1,
-            // Another brace ends it: something stands behind.
+            // Another brace ends it: something follows.
             '}' if open == 0 => return false,
             '}' => open -= 1,
             _ => {}

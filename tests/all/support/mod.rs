@@ -14,6 +14,7 @@ pub(crate) mod gate;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use convex_doctor::demo::Stage;
@@ -171,13 +172,17 @@ pub(crate) struct Run {
     pub(crate) stdout: String,
     /// Standard error.
     pub(crate) stderr: String,
+    /// The report, once it has been asked for.
+    parsed: OnceLock<Value>,
 }
 
 impl Run {
     /// The report, where it was JSON.
-    pub(crate) fn report(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
-            panic!("{}: {error}\n{}\n{}", self.what, self.stdout, self.stderr)
+    pub(crate) fn report(&self) -> &Value {
+        self.parsed.get_or_init(|| {
+            serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+                panic!("{}: {error}\n{}\n{}", self.what, self.stdout, self.stderr)
+            })
         })
     }
 }
@@ -186,11 +191,12 @@ impl Run {
 pub(crate) struct Played {
     /// The fixture.
     pub(crate) fixture: Fixture,
-    /// The JSON run that `expected.json` speaks of.
+    /// The run that `expected.json` speaks of: JSON, and every other format that a program reads to
+    /// a file of its own.
     pub(crate) main: Run,
-    /// Other formats.
+    /// Formats that people read.
     pub(crate) formats: Vec<Run>,
-    /// One run in every format, each to a file of its own: the file's text is its standard output.
+    /// The files that the main run wrote: the file's text is its standard output.
     pub(crate) files: Vec<Run>,
     /// JSON runs with one source of evidence taken away.
     pub(crate) ablated: Vec<Run>,
@@ -234,7 +240,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     let stage = fixture.raise().await;
     let root = stage.project.clone();
     let before = snapshot(&root);
-    let main = run(&stage, "json", &["--format", "json"]).await;
+    let (main, files) = all_machine_formats(&stage).await;
     let mut formats = Vec::new();
     for (what, options) in [
         ("text", &[][..]),
@@ -243,7 +249,6 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     ] {
         formats.push(run(&stage, what, options).await);
     }
-    let files = to_files(&stage).await;
     let mut ablated = Vec::new();
     for (what, options) in SOURCES {
         let options = [&["--format", "json"], options].concat();
@@ -280,29 +285,31 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     }
 }
 
-/// Every format that a program reads.
-const MACHINE_FORMATS: [&str; 5] = ["json", "sarif", "junit", "github", "gitlab"];
+/// Every format that a program reads, beside JSON.
+const TO_FILES: [&str; 4] = ["sarif", "junit", "github", "gitlab"];
 
-/// One run that writes every machine format.
-async fn to_files(stage: &Stage) -> Vec<Run> {
+/// One run that writes JSON, and every other machine format to a file.
+async fn all_machine_formats(stage: &Stage) -> (Run, Vec<Run>) {
     let place = tempfile::tempdir().unwrap();
     let path = |format: &str| place.path().join(format).to_str().unwrap().to_owned();
-    let paths = MACHINE_FORMATS.map(path);
+    let paths = TO_FILES.map(path);
     let mut options = Vec::new();
-    for (format, path) in MACHINE_FORMATS.iter().zip(&paths) {
+    for (format, path) in TO_FILES.iter().zip(&paths) {
         options.extend(["--format", format, "-o", path]);
     }
-    let whole = run(stage, "all formats, to files", &options).await;
+    // The files are those of the first formats; the last one goes to standard output.
+    options.extend(["--format", "json"]);
+    let main = run(stage, "json", &options).await;
     let file = |(what, path): (&'static str, &String)| Run {
         what,
-        code: whole.code,
-        took: whole.took,
+        code: main.code,
+        took: main.took,
         stdout: std::fs::read_to_string(path).unwrap(),
         stderr: String::new(),
+        parsed: OnceLock::new(),
     };
-    let mut runs: Vec<Run> = MACHINE_FORMATS.into_iter().zip(&paths).map(file).collect();
-    runs.push(whole);
-    runs
+    let files = TO_FILES.into_iter().zip(&paths).map(file).collect();
+    (main, files)
 }
 
 /// The reports of one fixture as a reader could get them: the whole one, and one without Docker.
@@ -311,7 +318,7 @@ pub(crate) async fn reports(fixture: &Fixture) -> Vec<(&'static str, Value)> {
     let mut reports = Vec::new();
     for (what, options) in [("whole", &[][..]), SOURCES[0]] {
         let options = [&["--format", "json"], options].concat();
-        reports.push((what, run(&stage, what, &options).await.report()));
+        reports.push((what, run(&stage, what, &options).await.report().clone()));
     }
     reports
 }
@@ -354,6 +361,7 @@ pub(crate) async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> 
         took: begun.elapsed(),
         stdout: String::from_utf8(done.stdout).unwrap(),
         stderr: String::from_utf8(done.stderr).unwrap(),
+        parsed: OnceLock::new(),
     }
 }
 
@@ -364,8 +372,11 @@ impl Played {
         std::iter::once(&self.main).chain(formats).chain(&self.ablated)
     }
 
-    /// What the run that wrote every format wrote in this one.
+    /// What the main run wrote in this format.
     pub(crate) fn file(&self, format: &str) -> &str {
+        if format == self.main.what {
+            return &self.main.stdout;
+        }
         &self.files.iter().find(|run| run.what == format).unwrap().stdout
     }
 
