@@ -1,4 +1,4 @@
-//! The answers of one URL, by the path that was asked.
+//! The answers of one URL, by the path of the request.
 
 use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{EndpointFacts, Unseen};
@@ -21,20 +21,20 @@ pub(crate) fn seen(endpoint: &EndpointFacts) -> Vec<Named<'_>> {
     .collect()
 }
 
-/// The answers of the paths that the CLI depends on, when enough of them came back to say what is
-/// *not* there: `/instance_name`, and the key's endpoint either with or without a key. `Err` else,
-/// so that silence is no pass.
+/// The answers of the paths that the CLI depends on, if enough of them came back to say what is
+/// *not* there: `/instance_name`, and the key's endpoint either with or without a key. Otherwise
+/// `Err`: a missing answer must not pass.
 pub(crate) fn needed(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
     endpoint.instance_name.seen()?;
     match endpoint.check_admin_key.seen() {
-        // Both need the key: one without the other was lost, not left out.
+        // Both need the key: if only one is missing, it was lost, not left out.
         Ok(_) => drop(endpoint.first_call.seen()?),
         Err(unseen) => drop(endpoint.without_key.seen().map_err(|_| unseen)?),
     }
     Ok(seen(endpoint).into_iter().filter(|(path, _)| !matches!(*path, "/" | "/version")).collect())
 }
 
-/// As [`needed`], with `/`, whose page tells what else it is.
+/// As [`needed`], with `/`, whose page shows what else it is.
 pub(crate) fn all(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
     needed(endpoint)?;
     endpoint.root.seen()?;
@@ -53,8 +53,8 @@ pub(crate) fn is_gateway_error(answer: &Answer) -> bool {
         || (matches!(answer.status, 502..=504) && !matches!(answer.body, Body::ConvexError { .. }))
 }
 
-/// Whether somebody asks for a login before Convex is reached; the flag says that nothing else
-/// fits.
+/// Whether a server in front of Convex asks for a login; `true` if nothing else explains the
+/// answer.
 pub(crate) fn is_login_wall(path: &str, answer: &Answer) -> Option<bool> {
     const NAMED: &[&str] = &[
         "cloudflareaccess.com",
@@ -81,7 +81,7 @@ pub(crate) fn is_login_wall(path: &str, answer: &Answer) -> Option<bool> {
         answer.body,
         Body::ConvexError { .. } | Body::SiteProxy | Body::ConvexRoot | Body::Dashboard { .. }
     );
-    // `/instance_name` and `/` need no key: who refuses there is not Convex.
+    // `/instance_name` and `/` do not need a key: a server that rejects there is not Convex.
     let open = matches!(path, "/instance_name" | "/");
     match (answer.status, &answer.body) {
         (401 | 407, _) if !convex && open => Some(true),

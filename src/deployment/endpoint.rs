@@ -8,30 +8,30 @@ use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::report::Location;
 
-/// The selected URL's facts; `None` where no URL is selected.
+/// The selected URL's facts; `None` if no URL is selected.
 pub(crate) fn selected_endpoint(evidence: &Evidence) -> Result<Option<&EndpointFacts>, Unseen> {
     Ok(evidence.endpoint.seen()?.as_ref())
 }
 
-/// Where the selected URL is to be looked at.
+/// The selected URL as a place to look at.
 pub(crate) fn url_location(evidence: &Evidence) -> Location {
     Location::url(selected_endpoint(evidence).ok().flatten().map_or("", |endpoint| &endpoint.url))
 }
 
-/// Whether a Convex API answers at the URL. What was not asked is `Err`: it must not count as "no".
+/// Whether a Convex API answers at the URL. `Err` if it was not asked: that must not count as "no".
 pub(crate) fn convex_answers(endpoint: &EndpointFacts) -> Result<bool, Unseen> {
     if endpoint.is_convex_api() {
         return Ok(true);
     }
     match &endpoint.reach {
-        Reach::NotTried => Err(Unseen { reason: "the URL was not tried".to_owned() }),
+        Reach::NotTried => Err(Unseen::new("the URL was not contacted")),
         Reach::Answered => answers::all(endpoint).map(|_| false),
-        Reach::Other { error } => Err(Unseen { reason: format!("asking failed: {error}") }),
+        Reach::Other { error } => Err(Unseen::new(format!("the request failed: {error}"))),
         _ => Ok(false),
     }
 }
 
-/// Whether the host means the machine (or the container) that asks.
+/// Whether the host is the machine (or the container) that this runs on.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     host == "localhost"
@@ -39,8 +39,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
 }
 
-/// Whether the URL means a port of the machine that the engine runs on: only then do its
-/// containers' ports say anything about it.
+/// Whether the URL leads to a port of the machine that Docker runs on: only then do the ports of
+/// its containers say anything about it.
 pub(crate) fn is_engine_host(
     evidence: &Evidence,
     endpoint: &EndpointFacts,
@@ -70,7 +70,7 @@ pub(crate) fn published_url(evidence: &Evidence) -> Option<String> {
     Some(format!("http://{host}:{port}"))
 }
 
-/// Whether the CLI in `node_modules` is at least `1.minor`; `None` when its version is not known.
+/// Whether the CLI in `node_modules` is at least `1.minor`; `None` if its version is not known.
 pub(crate) fn cli_at_least(evidence: &Evidence, minor: u32) -> Option<bool> {
     let mut parts = evidence.surroundings.cli_version.as_deref()?.split('.');
     let major: u32 = parts.next()?.parse().ok()?;

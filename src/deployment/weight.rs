@@ -1,4 +1,4 @@
-//! How much a fault weighs here: what works all the same, and what is meant to be temporary.
+//! How much a fault weighs here: less if the CLI works anyway, or if the instance is temporary.
 
 use crate::deployment::endpoint::{is_loopback, selected_endpoint};
 use crate::deployment::key::cli_works;
@@ -14,10 +14,10 @@ pub(crate) fn cap_if_cli_works(evidence: &Evidence, finding: Finding) -> Finding
     finding
 }
 
-/// How much a fault of the backend's container weighs: an error where nothing answers that it could be
-/// blamed for, a warning where a Convex answers all the same, worth knowing where even the key is
-/// accepted. Certain only where the URL means this machine: a laptop with a stopped backend and a
-/// URL of a server that is down has two stories, not one.
+/// How much a fault of the backend's container weighs: an error if no Convex backend answers, a
+/// warning if one answers anyway, for information if even the key is accepted. It is certain only
+/// if the URL is of this machine: a laptop with a stopped backend and the URL of a server that is
+/// down has two problems, not one.
 pub(crate) fn of_backend_fault(evidence: &Evidence) -> (Level, Certainty) {
     match selected_endpoint(evidence) {
         Err(_) => (Level::Error, Certainty::Likely),
@@ -29,7 +29,7 @@ pub(crate) fn of_backend_fault(evidence: &Evidence) -> (Level, Certainty) {
     }
 }
 
-/// With `--ephemeral` an instance is meant to be thrown away; in CI a young one probably is.
+/// With `--ephemeral` an instance is temporary; in CI a young one probably is.
 pub(crate) fn for_temporary_instance(
     evidence: &Evidence,
     container: Option<&Container>,
@@ -42,8 +42,7 @@ pub(crate) fn for_temporary_instance(
         finding.level(Level::Info)
     } else if evidence.asked.ci && young && finding.level == Level::Error {
         finding.level(Level::Warning).because(
-            "CI is set and the container is younger than an hour; `--ephemeral` says that \
-                      this instance is meant to be thrown away",
+            "CI is set, and the container is less than an hour old (see --ephemeral)",
             "environment",
         )
     } else {

@@ -1,4 +1,4 @@
-//! Taking one source of evidence away never turns a finding into a pass and never makes one surer
+//! Removing one source of evidence never turns a finding into a pass and never makes one surer
 //! (docs/facts.md, rule-missing-source), over the broken deployments that the families endpoint,
 //! engine and compose know.
 
@@ -36,7 +36,7 @@ const BROKEN: &[Change] = &[
         build::endpoint(it).direct = Some(Reach::Answered);
         build::endpoint(it).direct_answer = build::answer(200, name).seen().cloned().ok();
     }),
-    ("by turns", |it| {
+    ("alternating", |it| {
         build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
         build::endpoint(it).check_again =
             build::answer(200, Body::KeyAccepted { read_only: Some(false) });
@@ -57,7 +57,7 @@ const BROKEN: &[Change] = &[
         build::docker(it).answering = None;
         build::docker(it).backends.clear();
     }),
-    ("only claimant, no compose", |it| {
+    ("only container for the port, no compose", |it| {
         build::unreachable(it, Reach::Refused);
         it.compose = Observation::Seen(None);
         build::docker(it).expected = None;
@@ -73,7 +73,7 @@ const BROKEN: &[Change] = &[
         it.surroundings.in_container = true;
     }),
     ("site port", |it| build::everywhere(it, &build::answer(404, Body::SiteProxy))),
-    ("site port by its neighbour", |it| {
+    ("site port, known by the next port", |it| {
         build::everywhere(it, &build::answer(404, Body::Empty));
         build::endpoint(it).api_elsewhere = vec!["3212".to_owned()];
     }),
@@ -129,7 +129,7 @@ const BROKEN: &[Change] = &[
             containers: Observation::Seen(vec!["app-backend-1".to_owned()]),
         }]);
     }),
-    ("a dashboard with a key, and to nowhere", |it| {
+    ("a dashboard with a key and a URL that leads nowhere", |it| {
         let deployment_url = Some("http://127.0.0.1:4000".to_owned());
         it.dashboards = Observation::Seen(vec![DashboardPage {
             container: "app-dashboard-1".to_owned(),
@@ -236,7 +236,7 @@ const AWAY: &[Change] = &[
     }),
 ];
 
-/// Each id with its best certainty; `None` where it could not be judged, nothing where it passed.
+/// Each id with its best certainty; `None` if it could not be judged, no entry if it passed.
 fn judged(evidence: &Evidence) -> BTreeMap<String, Option<Certainty>> {
     let families: [&[&Check]; 4] =
         [super::CHECKS, engine::CHECKS, compose::CHECKS, storage::CHECKS];
@@ -258,7 +258,7 @@ fn judged(evidence: &Evidence) -> BTreeMap<String, Option<Certainty>> {
 }
 
 #[test]
-fn less_evidence_is_never_better_news_nor_surer() {
+fn less_evidence_never_passes_a_check_or_makes_it_surer() {
     let mut wrong = Vec::new();
     for (fault, break_it) in BROKEN {
         let mut whole = build::healthy();

@@ -1,20 +1,12 @@
 //! A backend that is too old for the CLI, and one that is slow.
 
 use crate::checks::Check;
-use crate::deployment::answers::all;
-use crate::deployment::answers::seen;
-use crate::deployment::endpoint::cli_at_least;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::answers::{all, seen};
+use crate::deployment::endpoint::{cli_at_least, convex_answers, selected_endpoint, url_location};
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::compose;
-use crate::remedies::command::up;
-use crate::report::CliFailure;
-use crate::report::ComposeVerb;
-use crate::report::Waiting;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::remedies::command::{compose, up};
+use crate::report::{Certainty, CliFailure, ComposeVerb, Finding, Level, Remedy, Rule, Waiting};
 
 /// An answer that takes longer is slow: a backend answers these paths from memory, in milliseconds.
 const SLOW_MS: u64 = 2000;
@@ -41,7 +33,7 @@ pub(super) static SLOW: Check = Check { rules: &[&BACKEND_SLOW], run: slow };
 
 fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    // With a path in the URL the 404 says something of the path.
+    // If the URL has a path, the 404 may be about that path.
     if !endpoint.path.is_empty()
         || (endpoint.reach != Reach::Answered && !convex_answers(endpoint)?)
     {
@@ -56,7 +48,7 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if first_call.status != 404 || !convex {
         return Ok(vec![]);
     }
-    // A proxy may route some paths only; the backend's own 404 is empty and comes without a name.
+    // A proxy may route only some paths; the backend's own 404 is empty and names no server.
     let own = first_call.body == Body::Empty && first_call.server.is_none();
     let level = match cli_at_least(evidence, 35) {
         Some(true) => Level::Error,
@@ -67,22 +59,37 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(version) => format!("The installed CLI is {version}."),
         None => "The CLI's version is not known.".to_owned(),
     };
+    let (certainty, is) =
+        if own { (Certainty::Proven, "is") } else { (Certainty::Likely, "is probably") };
+    let detail = format!(
+        "`npx convex dev` fails with CLI 1.35 and later, `deploy` with 1.29.2 and later: the \
+         backend {is} from before 2025-10-10. {cli}"
+    );
     Ok(vec![
         BACKEND_TOO_OLD
-            .finding(
-                if own { Certainty::Proven } else { Certainty::Likely },
-                format!("This backend is from before 2025-10-10; since 1.35 `npx convex dev` asks it for its URLs first, since 1.29.2 `deploy` posts to what it does not have. {cli}"),
-            )
+            .finding(certainty, detail)
             .level(level)
-            .because("answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
-            .because(format!("answers {} as Convex does", key.status), format!("{}/api/check_admin_key", endpoint.url))
-            .at(url_location(evidence))
-            .remedy(
-                Remedy::careful("back up the data first, then take a newer image (raise the tag where it is pinned)")
-                    .run(compose(evidence, ComposeVerb::Pull))
-                    .run(up(evidence)),
+            .because("Answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
+            .because(
+                format!("Answers {}, like a Convex backend", key.status),
+                format!("{}/api/check_admin_key", endpoint.url),
             )
-            .remedy(Remedy::careful("or stay with an older CLI").run("npm install convex@1.29.1")),
+            .at(url_location(evidence))
+            .remedy(Remedy::safe("Export a backup of your data").step())
+            .remedy(
+                Remedy::careful("Select a newer image tag, the same for backend and dashboard")
+                    .step(),
+            )
+            .remedy(
+                Remedy::careful("Recreate the containers with it (they are down for a moment)")
+                    .run(compose(evidence, ComposeVerb::Pull))
+                    .run(up(evidence))
+                    .step(),
+            )
+            .remedy(
+                Remedy::careful("Keep the backend, and install an older CLI")
+                    .run("npm install convex@1.29.1"),
+            ),
     ])
 }
 
@@ -91,7 +98,7 @@ fn slow(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
-    // Only what is always asked: silence about the others must not pass for speed.
+    // Only what is always asked: no answer from the others must not pass for speed.
     let asked = ["/instance_name", "/api/check_admin_key", "/api/v1/get_canonical_urls", "/"];
     let slowest = seen(endpoint)
         .into_iter()
@@ -101,19 +108,18 @@ fn slow(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         all(endpoint)?;
         return Ok(vec![]);
     };
+    let detail =
+        format!("One answer took {} ms; a healthy backend needs a few milliseconds.", answer.ms);
     Ok(vec![
         BACKEND_SLOW
-            .finding(
-                Certainty::Likely,
-                format!(
-                    "It took {} ms to the first byte; a backend in order needs a few.",
-                    answer.ms
-                ),
+            .finding(Certainty::Likely, detail)
+            .because(
+                format!("{} ms to the first byte", answer.ms),
+                format!("{}{path}", endpoint.url),
             )
-            .because(format!("{} ms", answer.ms), format!("{}{path}", endpoint.url))
             .at(url_location(evidence))
             .remedy(
-                Remedy::safe("see whether the backend's host is short of CPU, memory or disk")
+                Remedy::safe("Check CPU, memory and disk on the backend's host")
                     .run("docker stats --no-stream"),
             ),
     ])

@@ -1,18 +1,17 @@
-//! What the dashboard's own page says: the URL that it sends browsers to, and a key that does not
-//! belong there.
+//! What the dashboard's own page contains: the URL that browsers connect to, and a key that does
+//! not belong there.
 
-use crate::deployment::container::claims_port;
-use crate::remedies::command::up;
 use url::Url;
 
 use super::origins::{self, host};
 use crate::checks::Check;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::container::claims_port;
+use crate::deployment::endpoint::{is_loopback, selected_endpoint};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
+use crate::remedies::command::{doctor, up};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
 static DASHBOARD_URL_MISMATCH: Rule = Rule::new(
@@ -32,15 +31,14 @@ static DASHBOARD_KEY_EXPOSED: Rule = Rule::new(
 pub(super) static URL: Check = Check { rules: &[&DASHBOARD_URL_MISMATCH], run: mismatch };
 pub(super) static KEY: Check = Check { rules: &[&DASHBOARD_KEY_EXPOSED], run: exposed };
 
-/// A dashboard's page that was seen.
+/// A dashboard's page that was read.
 struct Page<'a> {
-    /// Where.
     url: &'a str,
-    /// The container, if it was found by that.
+    /// The container, if the page was found through it.
     container: Option<&'a str>,
     /// `deploymentUrl` in its data.
     deployment_url: Option<&'a str>,
-    /// Whether an admin key stands in it.
+    /// Whether it contains an admin key.
     holds_key: bool,
 }
 
@@ -77,11 +75,11 @@ fn mismatch(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let (pages, mut unseen) = pages(evidence);
     let mut findings = Vec::new();
     for page in &pages {
-        let Some(told) = page.deployment_url else { continue };
-        match judge(evidence, told) {
+        let Some(target) = page.deployment_url else { continue };
+        match judge(evidence, target) {
             Ok(None) => {}
             Ok(Some((certainty, why))) => {
-                findings.push(finding(evidence, page, told, certainty, &why));
+                findings.push(finding(evidence, page, target, certainty, &why));
             }
             Err(reason) => unseen = Err(reason),
         }
@@ -95,36 +93,39 @@ fn mismatch(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn finding(
     evidence: &Evidence,
     page: &Page<'_>,
-    told: &str,
+    target: &str,
     certainty: Certainty,
     why: &str,
 ) -> Finding {
-    let detail = format!("It tells browsers to talk to {told}: {why}.");
+    let fails = if certainty == Certainty::Proven { "fails" } else { "probably fails" };
+    let detail = format!("The dashboard login {fails}: browsers connect to {target}. {why}.");
     let mut finding = DASHBOARD_URL_MISMATCH
         .finding(certainty, detail)
-        .because(format!("deploymentUrl is {told}"), page.url)
+        .because(format!("deploymentUrl is {target}"), page.url)
         .at(Location::url(page.url));
     if let Some(container) = page.container {
         finding = finding.at(Location::container(container));
     }
-    finding.remedy(
-        Remedy::careful(format!(
-            "set NEXT_PUBLIC_DEPLOYMENT_URL of the dashboard to the URL at which browsers reach port {API_PORT}, then"
-        ))
-        .run(up(evidence)),
-    )
+    finding
+        .remedy(
+            Remedy::careful(format!(
+                "Set NEXT_PUBLIC_DEPLOYMENT_URL to the URL of port {API_PORT} for browsers"
+            ))
+            .step(),
+        )
+        .remedy(Remedy::careful("Recreate the dashboard's container").run(up(evidence)).step())
 }
 
-/// Why a browser does not come from `told` to the backend that the CLI uses. What only the same
-/// backend under another name could explain away is never proven.
-fn judge(evidence: &Evidence, told: &str) -> Result<Option<(Certainty, String)>, Unseen> {
-    let Some(url) = Url::parse(told).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+/// Why a browser does not reach the backend that the CLI uses through `target`, as a sentence
+/// without its full stop. It is never proven if the same backend could have another name.
+fn judge(evidence: &Evidence, target: &str) -> Result<Option<(Certainty, String)>, Unseen> {
+    let Some(url) = Url::parse(target).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     else {
-        return Ok(Some((Certainty::Likely, "that is no URL".to_owned())));
+        return Ok(Some((Certainty::Likely, "That is not a valid URL".to_owned())));
     };
     let name = host(&url);
     if name.ends_with(".convex.cloud") {
-        return Ok(Some((Certainty::Proven, "that is Convex Cloud".to_owned())));
+        return Ok(Some((Certainty::Proven, "That is Convex Cloud".to_owned())));
     }
     let endpoint = selected_endpoint(evidence)?;
     if endpoint.is_some_and(|endpoint| endpoint.host == name) && !is_loopback(name) {
@@ -133,14 +134,12 @@ fn judge(evidence: &Evidence, told: &str) -> Result<Option<(Certainty, String)>,
     if !is_loopback(name) {
         let project = evidence.compose.seen().ok().and_then(Option::as_ref);
         let is_service = project.is_some_and(|it| it.services.iter().any(|one| one == name));
-        let why = format!("`{name}` is a service name that only containers can resolve");
+        let why = format!("Only containers can resolve the service name `{name}`");
         return Ok(is_service.then_some((Certainty::Likely, why)));
     }
     if let Some(endpoint) = endpoint.filter(|endpoint| !is_loopback(&endpoint.host)) {
-        let why = format!(
-            "that is the machine of whoever looks at it, and the backend is at {}",
-            endpoint.url
-        );
+        let why =
+            format!("That is the browser's own machine, but the backend is at {}", endpoint.url);
         return Ok(Some((Certainty::Likely, why)));
     }
     let port = url.port_or_known_default().unwrap_or_default();
@@ -155,7 +154,7 @@ fn judge(evidence: &Evidence, told: &str) -> Result<Option<(Certainty, String)>,
     let holder = docker.published.iter().find(|it| it.host_port == port);
     let why = match holder {
         Some(other) => {
-            format!("there is {}, and the backend is {}", other.container, container.name)
+            format!("That is {}, but the backend is {}", other.container, container.name)
         }
         None => format!("{} does not publish port {port}", container.name),
     };
@@ -170,26 +169,24 @@ fn exposed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .map(|page| {
             let on_loopback = page.container.is_some_and(|name| only_on_loopback(evidence, name));
             let level = if on_loopback { Level::Warning } else { Level::Error };
+            let detail = "Anyone who can load the page gets an admin key with full access, without \
+                          a login.";
             let mut finding = DASHBOARD_KEY_EXPOSED
-                .finding(
-                    Certainty::Proven,
-                    "The page is the same for everybody who can load it, without a log-in, and the key in its \
-                     data may do everything.",
-                )
+                .finding(Certainty::Proven, detail)
                 .level(level)
-                .because("adminKey in the page's own data is not empty", page.url)
+                .because("adminKey in the page's data is not empty", page.url)
                 .at(Location::url(page.url));
             if let Some(container) = page.container {
                 finding = finding.at(Location::container(container));
             }
+            let variable = "Remove NEXT_PUBLIC_ADMIN_KEY from the dashboard's environment";
+            let secret = "Set a new INSTANCE_SECRET if strangers saw the page (ends all keys)";
+            let key = doctor(evidence, ["key", "mint", "--write"]);
             let finding = finding
-                .remedy(
-                    Remedy::careful("take NEXT_PUBLIC_ADMIN_KEY out of the dashboard's environment, then")
-                        .run(up(evidence)),
-                )
-                .remedy(Remedy::careful(
-                    "if strangers could load the page: choose a new INSTANCE_SECRET, which ends every key there is, and mint anew",
-                ));
+                .remedy(Remedy::careful(variable).step())
+                .remedy(Remedy::careful(secret).step())
+                .remedy(Remedy::careful("Recreate the containers").run(up(evidence)).step())
+                .remedy(Remedy::careful("Generate a key if the secret is new").run(key).step());
             cap_if_cli_works(evidence, finding)
         })
         .collect();

@@ -1,6 +1,6 @@
-//! Does the selected URL lead to a Convex API, and what stands in the way if not.
+//! Whether the selected URL leads to a Convex API, and what prevents it if not.
 //!
-//! The predicates that several families ask of the endpoint are here; a check never repeats them.
+//! What several families ask about the endpoint is answered in `deployment::endpoint`.
 
 #[cfg(test)]
 mod ablation;

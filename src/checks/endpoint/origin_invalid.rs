@@ -1,17 +1,15 @@
-//! An origin that is no URL: with another beginning than `http://` or `https://` the backend does
-//! not start; whatever else it is, nobody checks.
+//! An origin that is not a URL: if it does not begin with `http://` or `https://`, the backend does
+//! not start; it does not check anything else.
 
 use super::origins::{self, Which};
-use crate::checks::BACKEND_DOWN;
-use crate::checks::Check;
+use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::project;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::log_lines::log_match;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::ChainLink;
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, ChainLink, Finding, Level, Rule};
 
 static ORIGIN_INVALID: Rule = Rule::new(
     "origin-invalid",
@@ -41,17 +39,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
     let variable = which.variable();
-    let mended = |finding: Finding| {
-        let better = format!("the URL at which browsers reach port {}", which.port());
-        cap_if_cli_works(evidence, origins::mend(evidence, finding, which, &better))
+    let with_remedies = |finding: Finding| {
+        cap_if_cli_works(evidence, origins::with_remedies(evidence, finding, which))
     };
-    let told = |level, certainty, what: String, proof: (String, String)| {
+    let finding = |level, certainty, detail: String, proof: (String, String)| {
         let finding = ORIGIN_INVALID
-            .finding(certainty, what)
+            .finding(certainty, detail)
             .level(level)
             .because(proof.0, proof.1)
-            .at(origins::place(evidence, which));
-        mended(finding)
+            .at(origins::location(evidence, which));
+        with_remedies(finding)
     };
     if let Ok(Some(logged)) = log_match(evidence, ORIGIN_INVALID.id)
         && logged.line.contains(complaint(which))
@@ -62,56 +59,59 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
             finding = finding.because(format!("{variable} is `{text}`"), name);
         }
         if which.line(evidence).is_some() {
-            // It is mended there.
-            finding.locations.insert(0, origins::place(evidence, which));
+            // The fix is there.
+            finding.locations.insert(0, origins::location(evidence, which));
         }
-        return Ok(Some(mended(finding)));
+        return Ok(Some(with_remedies(finding)));
     }
     let stopped = origins::container(evidence).ok().flatten().filter(|it| !it.is_running());
     if let Some((container, text)) =
         stopped.and_then(|it| Some((it, which.of_container(it).filter(|text| stops(text))?)))
     {
-        let what = format!(
-            "{variable} is `{text}`. The backend takes nothing that does not begin with http:// or https://, and does not start."
+        let detail = format!(
+            "The backend probably does not start, because {variable} is `{text}`. It must begin \
+             with http:// or https://."
         );
         let proof = (format!("{variable} is `{text}`"), container.name.clone());
-        return Ok(Some(told(Level::Error, Certainty::Likely, what, proof)));
+        return Ok(Some(finding(Level::Error, Certainty::Likely, detail, proof)));
     }
     if let Some(entry) = which.line(evidence)
         && let EntryValue::Plain(text) = &entry.value
         && stops(text)
     {
         let at = entry.value_at.as_ref().unwrap_or(&entry.at);
-        let what = format!(
-            "{variable} is `{text}`. The backend takes nothing that does not begin with http:// or https://: it will not start the next time it is made."
+        let detail = format!(
+            "The backend will probably not start after its container is recreated: {variable} is \
+             `{text}`. It must begin with http:// or https://."
         );
         let proof = (format!("{variable} is `{text}`"), format!("{}:{}", at.file, at.line));
-        return Ok(Some(told(Level::Warning, Certainty::Likely, what, proof)));
+        return Ok(Some(finding(Level::Warning, Certainty::Likely, detail, proof)));
     }
     if selected_endpoint(evidence)?.is_none() {
         // A server directory: the file and the container are all there is.
         project(evidence)?;
         return Ok(None);
     }
-    let Some(origin) = origins::in_force(evidence, which)? else { return Ok(None) };
+    let Some(origin) = origins::current(evidence, which)? else { return Ok(None) };
     let Some((certainty, fault)) = fault(origin.text, origin.url().is_some()) else {
         return Ok(None);
     };
-    let what = format!(
-        "{variable} is `{}`: {fault}. The backend starts with it, and hands it on as it is.",
-        origin.text
-    );
     let certainty = certainty.min(origin.certainty);
-    Ok(Some(told(Level::Warning, certainty, what, origin.proof)))
+    let get = if certainty == Certainty::Proven { "get" } else { "probably get" };
+    let detail = match origin.text {
+        "" => format!("Clients {get} broken URLs, because {variable} is empty."),
+        text => format!("Clients {get} broken URLs: {variable} is `{text}`. {fault}."),
+    };
+    Ok(Some(finding(Level::Warning, certainty, detail, origin.proof)))
 }
 
-/// Whether the backend refuses to start with it (<https://github.com/get-convex/convex-backend>,
+/// Whether the backend does not start with it (<https://github.com/get-convex/convex-backend>,
 /// `crates/local_backend`: `Origin url should start with https:// or http://`).
 fn stops(text: &str) -> bool {
     !text.is_empty() && !text.starts_with("http://") && !text.starts_with("https://")
 }
 
-/// By this the backend's complaint begins.
+/// How the backend's error message begins.
 fn complaint(which: Which) -> &'static str {
     match which {
         Which::Cloud => "Origin url should start",
@@ -119,19 +119,20 @@ fn complaint(which: Which) -> &'static str {
     }
 }
 
-/// What is wrong with an origin that the backend takes. Control characters were escaped when it was
-/// read.
+/// What is wrong with an origin that the backend accepts, as a sentence without its full stop.
+/// Control characters were escaped when it was read.
 fn fault(text: &str, parses: bool) -> Option<(Certainty, &'static str)> {
     if text.is_empty() {
-        return Some((Certainty::Proven, "nothing that is built on it is a URL"));
+        return Some((Certainty::Proven, "The value is empty"));
     }
     if text.contains("\\u00") || text.contains(char::is_whitespace) {
-        return Some((Certainty::Proven, "a blank or a line end is part of it"));
+        return Some((Certainty::Proven, "It contains a space or a line end"));
     }
     if !parses || stops(text) {
-        return Some((Certainty::Proven, "it names no host"));
+        return Some((Certainty::Proven, "It does not name a host"));
     }
-    let slash = "with the slash at its end, paths that are put behind it begin with two, which the backend answers 404";
+    let slash = "With the slash at its end, paths begin with `//`, which the backend answers with \
+                 404";
     text.ends_with('/').then_some((Certainty::Likely, slash))
 }
 
@@ -145,7 +146,7 @@ mod tests {
     use crate::evidence::endpoint::{Body, Reach};
 
     #[test]
-    fn what_the_backend_takes_may_still_be_no_url() {
+    fn what_the_backend_accepts_may_not_be_a_url() {
         for (cloud, expected) in [
             ("http://127.0.0.1:3210", None),
             ("https://api.example.com", None),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn another_beginning_stops_the_backend() {
+    fn a_value_without_a_scheme_stops_the_backend() {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_will_stop_it_is_told_before() {
+    fn a_line_that_will_stop_it_is_found_before_it_does() {
         let mut evidence = build::healthy();
         let value = EntryValue::Plain("api.example.com".to_owned());
         build::compose(&mut evidence).backends[0].environment =

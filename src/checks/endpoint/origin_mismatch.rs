@@ -1,12 +1,11 @@
-//! The backend takes itself to be at another address than the one it is reached at: what it tells
-//! clients leads nowhere.
+//! The backend announces another address than the one it is reached at: clients that use it do not
+//! reach the backend.
 
 use url::Url;
 
 use super::origins::{self, Origin, Which, host};
 use crate::checks::Check;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::endpoint::{is_loopback, selected_endpoint};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
@@ -37,33 +36,28 @@ fn site(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn run(evidence: &Evidence, rule: &'static Rule, which: Which) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    let Some(origin) = origins::in_force(evidence, which)? else { return Ok(vec![]) };
-    // What is no URL is `origin-invalid`.
+    let Some(origin) = origins::current(evidence, which)? else { return Ok(vec![]) };
+    // What is not a URL is `origin-invalid`.
     let Some(url) = origin.url() else { return Ok(vec![]) };
     let Some((certainty, why)) = judge(evidence, endpoint, which, &url)? else {
         return Ok(vec![]);
     };
-    let broken = match which {
-        Which::Cloud => "Uploads, file URLs and Node actions go there.",
-        Which::Site => "HTTP actions, and log-ins through them, are looked for there.",
+    let users = match which {
+        Which::Cloud => "Uploads, file URLs and Node actions",
+        Which::Site => "HTTP actions, and logins through them,",
     };
     let Origin { text, proof, certainty: sure } = origin;
+    let detail = format!("{users} use {text} ({}). {why}.", which.variable());
     let finding = rule
-        .finding(certainty.min(sure), format!("{} is {text}: {why}. {broken}", which.variable()))
+        .finding(certainty.min(sure), detail)
         .because(proof.0, proof.1)
-        .because("the URL that the CLI uses", endpoint.url.clone())
-        .at(origins::place(evidence, which));
-    let better = match which {
-        Which::Cloud => format!("the URL at which browsers reach port {}", which.port()),
-        Which::Site => {
-            format!("the URL at which browsers reach port {} (HTTP actions)", which.port())
-        }
-    };
-    Ok(vec![cap_if_cli_works(evidence, origins::mend(evidence, finding, which, &better))])
+        .because("The URL that the CLI uses", endpoint.url.clone())
+        .at(origins::location(evidence, which));
+    Ok(vec![cap_if_cli_works(evidence, origins::with_remedies(evidence, finding, which))])
 }
 
-/// Why the origin does not lead where the URL does. A public origin behind a loopback URL is a CLI
-/// on the server: no fault.
+/// Why the origin does not lead where the URL does, as a sentence without its full stop. A public
+/// origin behind a loopback URL is a CLI on the server, which is correct.
 fn judge(
     evidence: &Evidence,
     endpoint: &EndpointFacts,
@@ -71,35 +65,35 @@ fn judge(
     origin: &Url,
 ) -> Result<Option<(Certainty, String)>, Unseen> {
     if which == Which::Site
-        && let Some(cloud) = origins::in_force(evidence, Which::Cloud)?.and_then(|it| it.url())
+        && let Some(cloud) = origins::current(evidence, Which::Cloud)?.and_then(|it| it.url())
         && cloud.origin() == origin.origin()
         && origin.path() == "/"
     {
-        let why = "that is the API, which serves HTTP actions only below /http/".to_owned();
+        let why = "That is the API, which serves HTTP actions only below /http/".to_owned();
         return Ok(Some((Certainty::Likely, why)));
     }
     let name = host(origin);
     match (is_loopback(name), is_loopback(&endpoint.host)) {
         (true, false) => Ok(elsewhere(evidence, endpoint).map(|certainty| {
-            (certainty, "on any other machine that is the machine itself".to_owned())
+            (certainty, "On any other machine, that address is the machine itself".to_owned())
         })),
         (true, true) => remapped(evidence, endpoint, which, origin.port_or_known_default()),
         (false, _) if is_service(evidence, name) && name != endpoint.host => {
-            let why = format!("`{name}` is a service name that only containers can resolve");
+            let why = format!("Only containers can resolve the service name `{name}`");
             Ok(Some((Certainty::Likely, why)))
         }
         (false, _) if which == Which::Cloud && name == endpoint.host => {
             let mixed = endpoint.scheme == "https" && origin.scheme() == "http";
-            let why = "a page that came by https may not load from http".to_owned();
+            let why = "A page loaded over https cannot load from http".to_owned();
             Ok(mixed.then_some((Certainty::Likely, why)))
         }
         (false, _) => Ok(None),
     }
 }
 
-/// Whether the URL's host means another machine than the one that asks, so that loopback means
-/// something else there. A container's own address, or a name that only containers know, is met
-/// beside the backend.
+/// Whether the URL's host is another machine than this one, so that loopback is something else
+/// there. A container's own address, or a name that only containers resolve, is on the backend's
+/// machine.
 fn elsewhere(evidence: &Evidence, endpoint: &EndpointFacts) -> Option<Certainty> {
     let host = &endpoint.host;
     match host.parse::<std::net::IpAddr>() {
@@ -114,7 +108,7 @@ fn elsewhere(evidence: &Evidence, endpoint: &EndpointFacts) -> Option<Certainty>
 }
 
 /// On this machine: whether the container publishes the port under another number than the origin
-/// says.
+/// has.
 fn remapped(
     evidence: &Evidence,
     endpoint: &EndpointFacts,
@@ -209,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_stands_in_and_silence_is_no_pass() {
+    fn without_an_answer_the_environment_counts_and_nothing_passes() {
         let mut evidence = world("https://api.example.com", "", "");
         build::endpoint(&mut evidence).first_call = build::refusal(401, "BadAdminKey");
         assert_eq!(cloud(&evidence), Ok(vec![]));

@@ -1,26 +1,24 @@
-//! CONVEX_CLOUD_ORIGIN and CONVEX_SITE_ORIGIN: what the backend says its own addresses are, and
-//! where that was seen.
+//! CONVEX_CLOUD_ORIGIN and CONVEX_SITE_ORIGIN: the addresses that the backend announces as its own,
+//! and where they were read.
+
+use url::Url;
 
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::variable::value_location;
-use crate::remedies::command::up;
-use url::Url;
-
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::docker::Container;
 use crate::evidence::endpoint::Body;
 use crate::evidence::{Evidence, Unseen};
-use crate::names::API_PORT;
+use crate::names::{API_PORT, CLOUD_ORIGIN, SITE_ORIGIN, SITE_PORT};
+use crate::remedies::command::up;
 use crate::report::{Certainty, Finding, Location, Remedy};
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
-    /// Of the API: files, Node actions, the dashboard's log-in.
+    /// Of the API: files, Node actions, the dashboard's login.
     Cloud,
     /// Of HTTP actions, auth among them.
     Site,
@@ -30,8 +28,8 @@ impl Which {
     /// The variable of `run_backend.sh`.
     pub(super) fn variable(self) -> &'static str {
         match self {
-            Self::Cloud => "CONVEX_CLOUD_ORIGIN",
-            Self::Site => "CONVEX_SITE_ORIGIN",
+            Self::Cloud => CLOUD_ORIGIN,
+            Self::Site => SITE_ORIGIN,
         }
     }
 
@@ -39,7 +37,7 @@ impl Which {
     pub(super) fn port(self) -> u16 {
         match self {
             Self::Cloud => API_PORT,
-            Self::Site => API_PORT + 1,
+            Self::Site => SITE_PORT,
         }
     }
 
@@ -57,18 +55,18 @@ impl Which {
     }
 }
 
-/// An origin in force.
+/// An origin that the backend uses.
 pub(super) struct Origin<'a> {
-    /// As the backend has it: nobody checks more than how it begins.
+    /// As the backend has it, which checks only how it begins.
     pub(super) text: &'a str,
-    /// What was seen, and where.
+    /// What was read, and where.
     pub(super) proof: (String, String),
-    /// How surely it is in force.
+    /// How surely the backend uses it.
     pub(super) certainty: Certainty,
 }
 
 impl Origin<'_> {
-    /// Read as a browser would; `None` for what is none.
+    /// Parsed as a browser does; `None` if it is not a URL.
     pub(super) fn url(&self) -> Option<Url> {
         Url::parse(self.text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()))
     }
@@ -79,10 +77,9 @@ pub(super) fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_matches(['[', ']'])
 }
 
-/// The origin in force: what the backend itself answers to the CLI's first call, else the
-/// container's environment, which `update_canonical_url` may have overruled. `None` where nothing
-/// sets it.
-pub(super) fn in_force(evidence: &Evidence, which: Which) -> Result<Option<Origin<'_>>, Unseen> {
+/// The origin that the backend uses: what it answers to the CLI's first call, else the container's
+/// environment, which `update_canonical_url` may have overruled. `None` if nothing sets it.
+pub(super) fn current(evidence: &Evidence, which: Which) -> Result<Option<Origin<'_>>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(None) };
     let answer = endpoint.first_call.seen();
     if let Ok(answer) = &answer
@@ -118,8 +115,8 @@ pub(super) fn container(evidence: &Evidence) -> Result<Option<&Container>, Unsee
     Ok(docker.answering().map(|(container, _)| container).or_else(|| docker.expected()))
 }
 
-/// Where it is to be changed: its line, else the container, else the URL.
-pub(super) fn place(evidence: &Evidence, which: Which) -> Location {
+/// Where to change it: its line, else the container, else the URL.
+pub(super) fn location(evidence: &Evidence, which: Which) -> Location {
     if let Some(entry) = which.line(evidence) {
         return value_location(entry);
     }
@@ -129,14 +126,15 @@ pub(super) fn place(evidence: &Evidence, which: Which) -> Location {
     }
 }
 
-/// Adds what mends it: the variable set to `value`, and the container made anew with it.
-pub(super) fn mend(evidence: &Evidence, finding: Finding, which: Which, value: &str) -> Finding {
-    let where_ = match which.line(evidence).map(|entry| (&entry.value, &entry.value_at)) {
-        Some((EntryValue::Plain(_), Some(at))) => format!(" at {}:{}", at.file, at.line),
-        _ => " in the backend's environment".to_owned(),
+/// Adds the fix: set the variable to the URL for browsers, and recreate the container with it.
+pub(super) fn with_remedies(evidence: &Evidence, finding: Finding, which: Which) -> Finding {
+    let what = match which.line(evidence).map(|entry| (&entry.value, &entry.value_at)) {
+        Some((EntryValue::Plain(_), Some(at))) => format!("{}:{}", at.file, at.line),
+        _ => which.variable().to_owned(),
     };
-    finding.remedy(
-        Remedy::careful(format!("set {}{where_} to {value}, then", which.variable()))
-            .run(up(evidence)),
-    )
+    let set = format!("Set {what} to the URL at which browsers reach port {}", which.port());
+    let recreate = "Recreate the backend's container with the new value";
+    finding
+        .remedy(Remedy::careful(set).step())
+        .remedy(Remedy::careful(recreate).run(up(evidence)).step())
 }

@@ -1,22 +1,15 @@
-//! What stands between the CLI and the backend: the proxy of the environment, a proxy that cannot
-//! reach it, one that asks for a login.
+//! What is between the CLI and the backend: the proxy in the environment, a proxy that cannot reach
+//! the backend, one that asks for a login.
 
 use crate::checks::Check;
-use crate::deployment::answers::is_gateway_error;
-use crate::deployment::answers::is_login_wall;
-use crate::deployment::answers::needed;
-use crate::deployment::answers::seen;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::answers::{is_gateway_error, is_login_wall, needed, seen};
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::API_PORT;
 use crate::remedies::command::compose;
-use crate::report::ComposeVerb;
-use crate::report::Waiting;
-use crate::report::shell_word;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, ComposeVerb, Finding, Level, Remedy, Rule, Waiting, shell_word};
 
 static HTTP_PROXY_INTERCEPTS: Rule = Rule::new(
     "http-proxy-intercepts",
@@ -66,37 +59,35 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     match &endpoint.direct {
         Some(Reach::Answered) => {}
         None | Some(Reach::NotTried) => {
-            return Err(Unseen { reason: "going round the proxy was not tried".to_owned() });
+            return Err(Unseen::new("a connection without the proxy was not tried"));
         }
         Some(_) => return Ok(vec![]),
     }
-    // Two answers that are both no backend's may come from the same wrong server.
-    let straight = endpoint.direct_answer.as_ref().and_then(Answer::instance_name);
-    let certainty = match (straight, &endpoint.reach) {
+    // Two answers that both do not come from a backend may come from the same wrong server.
+    let backend = endpoint.direct_answer.as_ref().and_then(Answer::instance_name);
+    let certainty = match (backend, &endpoint.reach) {
         (Some(_), _) => Certainty::Proven,
         (None, Reach::Answered) => Certainty::Likely,
         (None, _) => Certainty::Proven,
     };
-    let there = match straight {
+    let direct = match backend {
         Some(name) => format!("the backend `{name}` answers"),
-        None => "there is an answer".to_owned(),
+        None => "a server answers".to_owned(),
     };
     let host = &endpoint.host;
+    let detail = format!(
+        "The CLI sends its requests for {host} to the proxy {proxy}. Without the proxy, {direct}."
+    );
     Ok(vec![
         HTTP_PROXY_INTERCEPTS
-            .finding(
-                certainty,
-                format!(
-                    "The CLI asks {proxy} for {host}, loopback or not; straight at {host} {there}."
-                ),
-            )
+            .finding(certainty, detail)
             .because(
-                "stands in HTTP_PROXY or HTTPS_PROXY, and NO_PROXY does not except the host",
+                "Set in HTTP_PROXY or HTTPS_PROXY; NO_PROXY does not exclude the host",
                 proxy.clone(),
             )
             .at(url_location(evidence))
             .remedy(
-                Remedy::safe("except the host from the proxy").run(format!(
+                Remedy::safe(format!("Bypass the proxy for {host} in this shell")).run(format!(
                     "export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{}",
                     shell_word(host)
                 )),
@@ -119,17 +110,25 @@ fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let sure = answer.status != 503
         || answer.server.is_some()
         || matches!(answer.body, Body::Text { .. } | Body::Html { .. });
-    let proxy = answer.server.as_deref().unwrap_or("A proxy");
+    let proxy = answer.server.as_deref().unwrap_or("a proxy");
+    let (certainty, do_not) =
+        if sure { (Certainty::Proven, "do not") } else { (Certainty::Likely, "probably do not") };
+    let detail = format!(
+        "Requests {do_not} reach the backend: {proxy} answers {} instead. The key was not tested.",
+        answer.status
+    );
     let finding = PROXY_ERROR
-        .finding(
-            if sure { Certainty::Proven } else { Certainty::Likely },
-            format!("{proxy} answers {} in place of the backend.", answer.status),
-        )
-        .because(format!("answers {}", answer.status), format!("{}{path}", endpoint.url))
+        .finding(certainty, detail)
+        .because(format!("Answers {}", answer.status), format!("{}{path}", endpoint.url))
         .at(url_location(evidence))
         .remedy(
-            Remedy::safe("on the backend's host: see whether it runs, and to which address and port the proxy sends")
-                .run(compose(evidence, ComposeVerb::Ps)),
+            Remedy::safe("Check on the backend's host that the container is running")
+                .run(compose(evidence, ComposeVerb::Ps))
+                .step(),
+        )
+        .remedy(
+            Remedy::safe(format!("Check that the proxy sends to port {API_PORT} of the container"))
+                .step(),
         );
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
@@ -137,7 +136,7 @@ fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn login(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let walls = seen(endpoint).into_iter().filter_map(|(path, answer)| {
-        // A page for people at `/` says nothing of the API.
+        // A web page at `/` does not say anything about the API.
         let counts = path != "/" && path != "/version";
         Some((is_login_wall(path, answer).filter(|_| counts)?, path, answer))
     });
@@ -149,19 +148,19 @@ fn login(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let what = match &answer.location {
-        Some(location) => format!("answers {} to {location}", answer.status),
-        None => format!("answers {}, not in Convex's words", answer.status),
+        Some(location) => format!("Answers {} and redirects to {location}", answer.status),
+        None => format!("Answers {}, but not like Convex", answer.status),
     };
+    let (certainty, asks) =
+        if sure { (Certainty::Proven, "asks") } else { (Certainty::Likely, "probably asks") };
+    let detail = format!(
+        "A proxy {asks} for a login before requests reach the backend. The CLI cannot log in there."
+    );
     let finding = PROXY_LOGIN_WALL
-        .finding(
-            if sure { Certainty::Proven } else { Certainty::Likely },
-            "A proxy asks for a login before the request reaches Convex; the CLI cannot log in there.",
-        )
+        .finding(certainty, detail)
         .because(what, format!("{}{path}", endpoint.url))
         .at(url_location(evidence))
-        .remedy(Remedy::careful(
-            "except the API's host from the login at the proxy: the backend checks the admin key itself",
-        ));
+        .remedy(Remedy::careful("Exclude the API's host from the login at the proxy"));
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
@@ -172,7 +171,7 @@ mod tests {
 
     const PLACE: &str = "http://127.0.0.1:3210";
 
-    fn told(evidence: &Evidence) -> Vec<String> {
+    fn found(evidence: &Evidence) -> Vec<String> {
         let checks = [&INTERCEPTS, &GATEWAY, &LOGIN];
         checks.iter().flat_map(|check| build::told((check.run)(evidence))).collect()
     }
@@ -202,14 +201,14 @@ mod tests {
             endpoint.direct = direct;
             endpoint.direct_answer =
                 straight.map(|body| build::answer(200, body).seen().cloned().unwrap());
-            let told = told(&evidence);
-            assert_eq!(told.first().map(|it| it.trim_end_matches(PLACE).trim()), expected);
+            let found = found(&evidence);
+            assert_eq!(found.first().map(|it| it.trim_end_matches(PLACE).trim()), expected);
         }
     }
 
     #[test]
-    fn proxies_speak_for_themselves() {
-        assert!(told(&build::healthy()).is_empty());
+    fn a_proxy_is_known_by_its_own_answers() {
+        assert!(found(&build::healthy()).is_empty());
         let text = Body::Text { line: "no available server".to_owned() };
         for (answer, expected) in [
             (build::page(502, "502 Bad Gateway"), "proxy-error error proven"),
@@ -222,10 +221,10 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             build::everywhere(&mut evidence, &answer);
-            assert_eq!(told(&evidence), [format!("{expected} {PLACE}")]);
+            assert_eq!(found(&evidence), [format!("{expected} {PLACE}")]);
         }
         let mut refused = build::healthy();
         build::everywhere(&mut refused, &build::refusal(401, "BadAdminKey"));
-        assert!(told(&refused).is_empty());
+        assert!(found(&refused).is_empty());
     }
 }

@@ -1,14 +1,11 @@
-//! A proxy takes only small bodies: small pushes get through, bigger ones are answered 413.
+//! A proxy accepts only small requests: small pushes get through, larger ones get a 413.
 
 use crate::checks::Check;
 use crate::deployment::answers::seen;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 static PROXY_BODY_TOO_SMALL: Rule = Rule::new(
     "proxy-body-too-small",
@@ -26,11 +23,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let Some(big) = &endpoint.big_body else {
-        // The backend itself takes bodies of any size; nginx takes 1 MiB unless told otherwise.
+        // The backend itself accepts bodies of any size; nginx accepts 1 MiB unless configured.
         return match limiting(endpoint) {
-            Some(server) => Err(Unseen {
-                reason: format!("{server} may refuse big pushes, which is tried with --deep only"),
-            }),
+            Some(server) => Err(Unseen::new(format!(
+                "{server} may reject large requests, which is tested only with --deep"
+            ))),
             None => Ok(vec![]),
         };
     };
@@ -39,32 +36,37 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         413 => {}
         200 => return Ok(vec![]),
         status => {
-            return Err(Unseen { reason: format!("/echo answered {status} to 4 MiB") });
+            return Err(Unseen::new(format!("/echo answered {status} to a request of 4 MiB")));
         }
     }
     let by = answer.server.as_deref().unwrap_or("A proxy");
+    let detail =
+        format!("{by} rejects a request of 4 MiB. Small pushes work, large ones and imports fail.");
+    let url = format!("{}/echo", endpoint.url.trim_end_matches('/'));
     let finding = PROXY_BODY_TOO_SMALL
-        .finding(
-            Certainty::Proven,
-            format!("{by} refuses a body of 4 MiB. Small pushes get through, bigger ones and imports do not."),
-        )
+        .finding(Certainty::Proven, detail)
         .level(Level::Error)
-        .because("413 to 4 MiB without a key", format!("{}/echo", endpoint.url.trim_end_matches('/')))
+        .because("Answers 413 to 4 MiB, sent without a key", url)
         .at(url_location(evidence))
-        .remedy(Remedy::careful(
-            "raise the proxy's limit for the API's host; nginx: client_max_body_size 200m; (0 is none); Traefik: \
-             maxRequestBodyBytes of the buffering middleware; ingress-nginx: the annotation proxy-body-size",
-        ));
+        .remedy(Remedy::careful(if is_nginx(by) {
+            "Set `client_max_body_size 200m;` in nginx for the API's host"
+        } else {
+            "Raise the proxy's limit for request bodies for the API's host"
+        }));
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
-/// The server before the backend, where it is one with a small limit of its own.
+/// The server in front of the backend, if it is one that has a small limit by default.
 fn limiting(endpoint: &EndpointFacts) -> Option<&str> {
     seen(endpoint).into_iter().find_map(|(_, answer)| {
         let server = answer.server.as_deref()?;
-        let name = server.to_ascii_lowercase();
-        ["nginx", "openresty", "tengine"].iter().any(|it| name.contains(it)).then_some(server)
+        is_nginx(server).then_some(server)
     })
+}
+
+fn is_nginx(server: &str) -> bool {
+    let name = server.to_ascii_lowercase();
+    ["nginx", "openresty", "tengine"].iter().any(|it| name.contains(it))
 }
 
 #[cfg(test)]
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_tried_is_said() {
+    fn only_what_was_tested_is_reported() {
         let nginx = Some("nginx/1.27.0");
         let page = |status| Some(build::page(status, "x"));
         let found = "proxy-body-too-small warning proven http://127.0.0.1:3210";

@@ -2,13 +2,10 @@
 //! commands of the CLI.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::evidence::endpoint::Answer;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 static PROXY_NO_WEBSOCKET: Rule = Rule::new(
     "proxy-no-websocket",
@@ -26,55 +23,55 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let answer = endpoint.websocket.seen()?;
-    let Some(certainty) = refused(answer) else { return Ok(vec![]) };
+    let Some(certainty) = is_blocked(answer) else { return Ok(vec![]) };
     if endpoint.proxy.is_some() {
-        let reason = "asked through the proxy of the environment, round which WebSockets go";
-        return Err(Unseen { reason: reason.to_owned() });
+        let reason = "tested through the proxy in HTTP_PROXY, which WebSockets bypass";
+        return Err(Unseen::new(reason));
     }
-    let by = answer.server.as_deref();
-    let said = match answer.code() {
-        Some(code) => format!("{} {code} to an upgrade, not 101", answer.status),
-        None => format!("{} to an upgrade, not 101", answer.status),
-    };
-    Ok(vec![
-        PROXY_NO_WEBSOCKET
-            .finding(
-                certainty,
-                format!(
-                    "{} does not let the upgrade through. Apps stay at \"Loading…\", and `npx convex data` \
-                     and `env list` try to reconnect for ever.",
-                    by.unwrap_or("Something before the backend")
-                ),
-            )
-            .because(said, format!("{}/api/…/sync", endpoint.url.trim_end_matches('/')))
-            .at(url_location(evidence))
-            .remedy(Remedy::careful(remedy(by.unwrap_or_default()))),
-    ])
+    let server = answer.server.as_deref();
+    let code = answer.code().map_or_else(String::new, |code| format!(" {code}"));
+    let blocks = if certainty == Certainty::Proven { "blocks" } else { "probably blocks" };
+    let detail = format!(
+        "{} {blocks} WebSocket upgrades. Apps hang at \"Loading…\"; `npx convex data` keeps \
+         reconnecting.",
+        server.unwrap_or("A proxy")
+    );
+    let finding = PROXY_NO_WEBSOCKET
+        .finding(certainty, detail)
+        .because(
+            format!("Answers {}{code} to an upgrade, not 101", answer.status),
+            format!("{}/api/…/sync", endpoint.url.trim_end_matches('/')),
+        )
+        .at(url_location(evidence));
+    let steps = steps(server.unwrap_or_default());
+    Ok(vec![steps.iter().fold(finding, |it, step| it.remedy(Remedy::careful(*step).step()))])
 }
 
-/// Whether the upgrade was refused, and how surely by something before the backend.
-fn refused(answer: &Answer) -> Option<Certainty> {
+/// Whether the upgrade was rejected, and how surely by something in front of the backend.
+fn is_blocked(answer: &Answer) -> Option<Certainty> {
     match (answer.status, answer.code()) {
         (101, _) => None,
         (_, Some("InvalidConnectionHeader" | "InvalidUpgradeHeader")) => Some(Certainty::Proven),
-        // The backend's own word on something else, such as the version in the path: the upgrade
+        // The backend complains about something else, such as the version in the path: the upgrade
         // reached it.
         (_, Some(_)) => None,
         _ => Some(Certainty::Likely),
     }
 }
 
-fn remedy(server: &str) -> &'static str {
+fn steps(server: &str) -> &'static [&'static str] {
     let server = server.to_ascii_lowercase();
     if server.contains("cloudflare") {
-        "switch WebSockets on for the zone (Cloudflare: Network), and see that the proxy behind it upgrades"
+        &[
+            "Turn on WebSockets in Cloudflare, under Network",
+            "Check that the proxy behind Cloudflare passes WebSocket upgrades, too",
+        ]
     } else if server.contains("caddy") {
-        "let Caddy's reverse_proxy serve the host as it is (it upgrades by itself): no header_up for Connection or Upgrade"
+        &["Remove the `header_up` rules for Connection and Upgrade from the Caddyfile"]
     } else if server.contains("nginx") || server.contains("openresty") {
-        "in nginx's location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";"
+        &["Pass the Upgrade and Connection headers in nginx, with HTTP/1.1"]
     } else {
-        "let the proxy upgrade; nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header \
-         Connection \"upgrade\"; Caddy and Traefik do it unless a header rule or a middleware takes it away"
+        &["Let the proxy pass WebSocket upgrades for the API's host"]
     }
 }
 

@@ -1,11 +1,9 @@
-//! The key does not arrive: something between the CLI and the backend takes the `Authorization`
-//! header away, or puts its own there.
+//! The key does not arrive: something between the CLI and the backend removes the `Authorization`
+//! header, or replaces it with its own.
 
 use crate::admin_key::KeyKind;
 use crate::checks::Check;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::key::selected_key;
 use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
@@ -25,7 +23,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let answer = match endpoint.check_admin_key.seen() {
         Ok(answer) => answer,
-        // Where no Convex answers, no key is lost on the way to one.
+        // Without a Convex backend at the URL, the key cannot be lost on the way to it.
         Err(_) if !convex_answers(endpoint)? => return Ok(vec![]),
         Err(unseen) => return Err(unseen),
     };
@@ -34,56 +32,70 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let opened = selected_key(evidence)
         .and_then(|key| key.trials.iter().find_map(|trial| trial.opened.as_ref()));
-    // check_admin_key answers a system key as it answers none.
+    // check_admin_key answers a system key as if no key was sent.
     if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(KeyKind::System)) {
         return Ok(vec![]);
     }
-    let straight = endpoint.straight.as_ref().filter(|straight| {
-        straight.check_admin_key.seen().is_ok_and(|answer| {
+    let direct = endpoint.straight.as_ref().filter(|direct| {
+        direct.check_admin_key.seen().is_ok_and(|answer| {
             answer.status == 200 && matches!(answer.body, Body::KeyAccepted { .. })
         })
     });
-    let certainty = match straight {
+    let certainty = match direct {
         Some(_) => Certainty::Proven,
         None if answer.replaced_key() || opened.is_some() || answer.server.is_some() => {
             Certainty::Likely
         }
         None => Certainty::Possible,
     };
-    let by = answer.server.as_deref().unwrap_or("Something on the way");
-    let detail = if answer.replaced_key() {
-        format!("{by} puts another Authorization header in the place of the CLI's.")
-    } else {
-        format!("{by} does not hand the Authorization header on: the backend sees no key.")
-    };
+    let by = answer.server.as_deref().unwrap_or("A proxy");
     let mut finding = PROXY_STRIPS_AUTHORIZATION
-        .finding(certainty, detail)
-        .because(said(answer), format!("{}/api/check_admin_key", endpoint.url))
+        .finding(certainty, detail(by, answer.replaced_key(), certainty))
+        .because(what_came(answer), format!("{}/api/check_admin_key", endpoint.url))
         .at(url_location(evidence));
-    if let Some(straight) = straight {
+    if let Some(direct) = direct {
         finding = finding
-            .because("200: the same key, straight at the container", straight.url.clone())
-            .at(Location::container(&straight.container));
+            .because("Answers 200 to the same key, without the proxy", direct.url.clone())
+            .at(Location::container(&direct.container));
     }
-    let title = if answer.replaced_key() {
-        "take the proxy's own login (basic auth) off the API's host: the backend checks the admin key itself"
-    } else {
-        "hand the header on at the proxy; nginx: proxy_set_header Authorization $http_authorization; \
-         Traefik's forwardAuth and basicAuth: off for the API's host"
-    };
-    Ok(vec![finding.remedy(Remedy::careful(title))])
+    let no_login = "Turn off the proxy's login (forwardAuth, basic auth) for the API's host";
+    if answer.replaced_key() {
+        return Ok(vec![finding.remedy(Remedy::careful(no_login))]);
+    }
+    if by.to_ascii_lowercase().contains("nginx") {
+        let line = "Add `proxy_set_header Authorization $http_authorization;` in nginx";
+        return Ok(vec![finding.remedy(Remedy::careful(line))]);
+    }
+    let pass = "Let the proxy pass the Authorization header to the backend";
+    Ok(vec![finding.remedy(Remedy::careful(pass)).remedy(Remedy::careful(no_login))])
 }
 
-/// Whether the key arrived with the CLI's own first call, whatever check_admin_key said.
+fn detail(by: &str, replaced: bool, certainty: Certainty) -> String {
+    let (how, ending) = match certainty {
+        Certainty::Proven => ("", "s"),
+        Certainty::Likely => ("probably ", "s"),
+        Certainty::Possible => ("may ", ""),
+    };
+    if replaced {
+        format!(
+            "{by} {how}replace{ending} the CLI's Authorization header, so the key does not arrive."
+        )
+    } else {
+        format!(
+            "{by} {how}remove{ending} the Authorization header: the backend answers as if no key \
+             was sent."
+        )
+    }
+}
+
+/// Whether the key arrived with the CLI's own first call, whatever check_admin_key answered.
 fn arrived(endpoint: &EndpointFacts) -> bool {
     endpoint.first_call.seen().is_ok_and(|answer| answer.status == 200)
 }
 
-fn said(answer: &Answer) -> String {
-    match answer.code() {
-        Some(code) => format!("{} {code}, though the key was sent", answer.status),
-        None => format!("{}, though the key was sent", answer.status),
-    }
+fn what_came(answer: &Answer) -> String {
+    let code = answer.code().map_or_else(String::new, |code| format!(" {code}"));
+    format!("Answers {}{code}, although the key was sent", answer.status)
 }
 
 #[cfg(test)]

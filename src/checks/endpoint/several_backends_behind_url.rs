@@ -1,13 +1,10 @@
-//! Requests to one URL reach several backends with different secrets: the key is taken and refused
-//! by turns.
+//! Requests to one URL reach several backends with different secrets: the key is accepted and
+//! rejected in turn.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 static SEVERAL_BACKENDS_BEHIND_URL: Rule = Rule::new(
     "several-backends-behind-url",
@@ -26,39 +23,46 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     endpoint.check_admin_key.seen()?;
-    let verdicts = endpoint.verdicts();
-    if verdicts.first() == Some(&Some(false)) {
-        // Refused once: what it says the second time is part of the judgement.
+    let answers = endpoint.verdicts();
+    if answers.first() == Some(&Some(false)) {
+        // Rejected once: the second answer is part of the judgement.
         endpoint.check_again.seen()?;
     }
-    // One change is also one backend, made anew meanwhile. Two are not, unless it is made anew all
-    // the time.
+    // One change can also be one backend that was recreated meanwhile. Two cannot, unless it is
+    // recreated all the time.
     if endpoint.changes() < 2 {
         return Ok(vec![]);
     }
-    let certainty = if restarts(evidence) { Certainty::Likely } else { Certainty::Proven };
-    let said: Vec<&str> =
-        verdicts.iter().flatten().map(|taken| if *taken { "200" } else { "401" }).collect();
+    let (certainty, go) = if restarts(evidence) {
+        (Certainty::Likely, "probably go")
+    } else {
+        (Certainty::Proven, "go")
+    };
+    let statuses: Vec<&str> =
+        answers.iter().flatten().map(|accepted| if *accepted { "200" } else { "401" }).collect();
+    let detail = format!(
+        "The same key is accepted and rejected in turn: requests {go} to backends with different \
+         secrets and databases."
+    );
     Ok(vec![
         SEVERAL_BACKENDS_BEHIND_URL
-            .finding(
-                certainty,
-                "The same key is taken and refused by turns: requests are spread over backends with different secrets, \
-                 and over different databases.",
-            )
+            .finding(certainty, detail)
             .because(
-                format!("{}, one after the other", said.join(", ")),
+                format!("Answers {}, one request after the other", statuses.join(", ")),
                 format!("{}/api/check_admin_key", endpoint.url),
             )
             .at(url_location(evidence))
-            .remedy(Remedy::careful(
-                "run one instance behind the URL (one machine, one replica; a Convex backend cannot be scaled out), after you \
-                 have looked which of them holds your data",
-            )),
+            .remedy(
+                Remedy::safe("Find out which backend has your data, and keep its volume").step(),
+            )
+            .remedy(
+                Remedy::careful("Run only this backend behind the URL: one machine, one replica")
+                    .step(),
+            ),
     ])
 }
 
-/// Whether a backend on this engine came up while this run was asking.
+/// Whether a backend in this Docker came up while this run was asking.
 fn restarts(evidence: &Evidence) -> bool {
     let Ok(docker) = evidence.docker.seen() else { return false };
     docker.backends.iter().any(|container| {
@@ -103,7 +107,7 @@ mod tests {
             (&[401, 200, 401][..], &proven[..]),
             (&[200, 401, 200], &proven),
             (&[401, 401, 200, 200, 401], &proven),
-            // Made anew meanwhile.
+            // Recreated meanwhile.
             (&[401, 200, 200, 200, 200], &[]),
             (&[200, 401, 401], &[]),
             (&[401, 401, 401], &[]),

@@ -1,10 +1,8 @@
-//! The CLI appends its own path to the URL as typed: a slash or a path at its end leads to
-//! addresses that do not exist.
+//! The CLI appends its own path to the URL as typed: with a slash or a path at its end, the result
+//! is an address that does not exist.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::cli_at_least;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{cli_at_least, selected_endpoint, url_location};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Body;
 use crate::evidence::{Evidence, Unseen};
@@ -28,8 +26,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let first_call = endpoint.first_call.seen().ok();
     let status = first_call.map(|answer| answer.status);
-    // The key's own answers (200, 401, 403) came back through the path: some proxy takes it away
-    // again.
+    // If the backend itself answered (200, 401, 403), a proxy removes the path on the way.
     let (level, certainty) = match first_call.map(|answer| (answer.status, &answer.body)) {
         Some((404, _)) if endpoint.is_convex_api() => (Level::Error, Certainty::Proven),
         Some((200, Body::CanonicalUrls { .. }) | (401 | 403, Body::ConvexError { .. })) => {
@@ -37,26 +34,29 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         _ => (Level::Error, Certainty::Likely),
     };
-    let level = match (level, cli_at_least(evidence, 35)) {
-        (Level::Error, Some(false)) => Level::Warning, // older CLIs drop the path
-        (level, _) => level,
+    let works = level == Level::Info;
+    let older = cli_at_least(evidence, 35) == Some(false);
+    let level = match level {
+        Level::Error if older => Level::Warning, // older CLIs drop the path
+        level => level,
     };
     let without = endpoint.url.strip_suffix(endpoint.path.as_str()).unwrap_or(&endpoint.url);
-    let detail = format!(
-        "The CLI asks for `{}/api/v1/get_canonical_urls`: a Convex backend has nothing there. {}",
-        endpoint.url,
-        if endpoint.path == "/" {
-            "Only `dev` breaks; `deploy` survives a slash."
+    let address = format!("{}/api/v1/get_canonical_urls", endpoint.url);
+    let detail = if works {
+        format!("The URL works, probably because a proxy removes `{}` from it.", endpoint.path)
+    } else {
+        let since = if older { "From CLI 1.35 on, `npx convex dev`" } else { "`npx convex dev`" };
+        let fails = if certainty == Certainty::Proven { "fails" } else { "probably fails" };
+        let rest = if endpoint.path == "/" {
+            "Only `deploy` accepts a slash at the end."
         } else {
-            "Convex serves no path prefix."
-        }
-    );
+            "Convex does not serve a path prefix."
+        };
+        format!("{since} {fails}: it requests `{address}`, which Convex does not have. {rest}")
+    };
     let mut finding = URL_HAS_PATH.finding(certainty, detail).level(level);
     if let Some(status) = status {
-        finding = finding.because(
-            format!("answers {status}"),
-            format!("{}/api/v1/get_canonical_urls", endpoint.url),
-        );
+        finding = finding.because(format!("Answers {status}"), address);
     }
     let finding =
         finding.at(url_location(evidence)).remedy(set_url(&evidence.selection, without, ""));
@@ -89,10 +89,10 @@ mod tests {
             endpoint.path = path.to_owned();
             endpoint.url = format!("http://127.0.0.1:3210{path}");
             endpoint.first_call = first_call.clone();
-            let told = build::told(run(&evidence));
+            let found = build::told(run(&evidence));
             let expected: Vec<String> =
                 expected.iter().map(|it| format!("{it} http://127.0.0.1:3210{path}")).collect();
-            assert_eq!(told, expected, "{path} {cli}");
+            assert_eq!(found, expected, "{path} {cli}");
         }
     }
 }

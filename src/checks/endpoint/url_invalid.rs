@@ -1,15 +1,13 @@
-//! The URL cannot be used as it is typed: nothing was sent anywhere.
+//! The URL cannot be used as it is typed: nothing was sent to it.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{is_loopback, selected_endpoint, url_location};
+use crate::deployment::selection::winner;
 use crate::evidence::endpoint::UrlFault;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::URL;
 use crate::remedies::env_file::set_url;
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Remedy, Rule};
 
 static URL_INVALID: Rule = Rule::new(
     "url-invalid",
@@ -30,36 +28,40 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let detail = match fault {
         UrlFault::NoScheme => format!("`{url}` does not begin with http:// or https://."),
         UrlFault::OtherScheme(scheme) => {
-            format!("`{scheme}:` is no scheme that the CLI speaks: it takes http:// and https://.")
+            format!("The CLI cannot use `{scheme}:`. It uses http:// and https://.")
         }
-        UrlFault::Quotes => "Quotes are part of the value: they were not removed.".to_owned(),
-        UrlFault::Blanks => "Blanks are part of the value.".to_owned(),
+        UrlFault::Quotes => "The value contains quotes: they are part of the URL.".to_owned(),
+        UrlFault::Blanks => "The value contains a space or another invisible character.".to_owned(),
         UrlFault::UserInfo => {
-            "It holds a user name or password before the `@`, which the CLI's fetch refuses.".into()
+            "The URL contains a user name or password before `@`. The CLI's `fetch` rejects it."
+                .to_owned()
         }
         UrlFault::Variable => {
-            "A variable is left in it: env files of the CLI are not expanded.".to_owned()
+            "The value contains a variable: the CLI does not expand variables in env files."
+                .to_owned()
         }
-        UrlFault::Unparsable(error) => format!("It cannot be read as a URL: {error}."),
+        UrlFault::Unparsable(error) => format!("The value cannot be parsed as a URL: {error}."),
     };
     let remedy = match meant(url, fault) {
         Some(meant) if *fault == UrlFault::NoScheme && !scheme_is_sure(url) => {
-            Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {meant}"))
+            Remedy::safe(format!("Set {URL} to {meant}"))
         }
         Some(meant) => set_url(&evidence.selection, &meant, ""),
-        None => Remedy::safe("set CONVEX_SELF_HOSTED_URL to the form http://HOST:PORT"),
+        None => Remedy::safe(format!("Set {URL} to http://HOST:PORT, without a slash at the end")),
     };
+    let source =
+        winner(&evidence.selection, URL).map_or_else(|| URL.to_owned(), ToString::to_string);
     Ok(vec![
         URL_INVALID
             .finding(Certainty::Proven, detail)
-            .because(format!("the value in force is `{}`", endpoint.url), "the selected URL")
+            .because(format!("The value is `{}`", endpoint.url), source)
             .at(url_location(evidence))
             .remedy(remedy),
     ])
 }
 
-/// Whether the scheme can be told from the host: a port of its own, or a name of some network, may
-/// be served with TLS or without.
+/// Whether the host shows the scheme: a port of its own, or a name in a local network, may be
+/// served with TLS or without.
 fn scheme_is_sure(url: &str) -> bool {
     let Ok(parsed) = url::Url::parse(&format!("http://{url}")) else { return false };
     match parsed.host() {
@@ -70,7 +72,7 @@ fn scheme_is_sure(url: &str) -> bool {
     }
 }
 
-/// What was meant, where that is plain.
+/// What was meant, if that is clear.
 fn meant(url: &str, fault: &UrlFault) -> Option<String> {
     match fault {
         UrlFault::NoScheme => {
@@ -99,7 +101,7 @@ mod tests {
     use crate::evidence::build::endpoint as build;
 
     #[test]
-    fn a_scheme_that_could_be_the_other_is_told() {
+    fn a_scheme_that_could_be_the_other_is_not_edited() {
         for (url, right, sure) in [
             ("127.0.0.1:3210", "http://127.0.0.1:3210", true),
             ("localhost:3210", "http://localhost:3210", true),

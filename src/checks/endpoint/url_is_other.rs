@@ -1,19 +1,13 @@
-//! Something answers at the URL, and it is not the Convex API: the site port, the dashboard, or
+//! Something answers at the URL, but it is not the Convex API: the site port, the dashboard, or
 //! anything else.
 
 use crate::checks::Check;
-use crate::deployment::answers::all;
-use crate::deployment::answers::is_gateway_error;
-use crate::deployment::answers::is_login_wall;
-use crate::deployment::answers::is_redirect;
-use crate::deployment::answers::seen;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::published_url;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::answers::{all, is_gateway_error, is_login_wall, is_redirect, seen};
+use crate::deployment::endpoint::{convex_answers, published_url, selected_endpoint, url_location};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::names::{API_PORT, SITE_PORT, URL};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -49,7 +43,7 @@ fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let sentence = seen(endpoint).into_iter().find(|(_, a)| a.body == Body::SiteProxy);
     let (certainty, text, path) = match sentence {
-        Some((path, _)) => (Certainty::Proven, "answers as HTTP actions do", path),
+        Some((path, _)) => (Certainty::Proven, "Answers like the HTTP actions port", path),
         None => {
             if convex_answers(endpoint)? {
                 return Ok(vec![]);
@@ -58,26 +52,26 @@ fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             if name.status != 404 || endpoint.api_elsewhere.is_empty() {
                 return Ok(vec![]);
             }
-            // `/version` answers on the site port too, on nothing else that has no
-            // `/instance_name`.
+            // The site port is the only one that answers `/version` but not `/instance_name`.
             let version = endpoint.version.seen().is_ok_and(|answer| {
                 answer.status == 200 && matches!(answer.body, Body::Text { .. })
             });
             let certainty = if version { Certainty::Proven } else { Certainty::Likely };
-            (certainty, "answers 404, which no API port does", "/instance_name")
+            (certainty, "Answers 404, which an API port never does", "/instance_name")
         }
     };
+    let leads = if certainty == Certainty::Proven { "leads" } else { "probably leads" };
+    let detail = format!(
+        "The CLI gets only 404: the URL {leads} to port {SITE_PORT} of the container. The API is \
+         on port {API_PORT}."
+    );
     let mut finding = URL_IS_SITE_PROXY
-        .finding(
-            certainty,
-            "HTTP actions are served there (port 3211 in the container); the CLI needs the API port.",
-        )
+        .finding(certainty, detail)
         .because(text, format!("{}{path}", endpoint.url));
     for other in &endpoint.api_elsewhere {
-        finding = finding.because("answers as a Convex API", other.clone());
+        finding = finding.because("Answers like a Convex API", other.clone());
     }
-    let finding =
-        finding.at(url_location(evidence)).remedy(point_to_api(evidence, endpoint, "the API port"));
+    let finding = finding.at(url_location(evidence)).remedy(point_to_api(evidence, endpoint));
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
@@ -92,14 +86,13 @@ fn dashboard(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             endpoint.root.seen().map(|_| vec![])
         };
     };
+    let detail = "The dashboard is a web page: it does not answer the CLI's requests. The CLI \
+                  needs the backend itself.";
     let finding = URL_IS_DASHBOARD
-        .finding(
-            Certainty::Proven,
-            "The dashboard (port 6791) is a web page that talks to the backend; the CLI needs the backend itself.",
-        )
-        .because("answers with the page of the Convex dashboard", format!("{}{path}", endpoint.url))
+        .finding(Certainty::Proven, detail)
+        .because("Answers with the page of the Convex dashboard", format!("{}{path}", endpoint.url))
         .at(url_location(evidence))
-        .remedy(point_to_api(evidence, endpoint, "the API port of the backend"));
+        .remedy(point_to_api(evidence, endpoint));
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
@@ -109,7 +102,7 @@ fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         if convex_answers(endpoint)? || endpoint.reach != Reach::Answered {
             return Ok(vec![]);
         }
-        let told_elsewhere = all(endpoint)?.into_iter().any(|(path, answer)| {
+        let has_its_own_id = all(endpoint)?.into_iter().any(|(path, answer)| {
             matches!(
                 answer.body,
                 Body::SiteProxy | Body::Dashboard { .. } | Body::ConvexError { .. }
@@ -117,40 +110,36 @@ fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 || is_gateway_error(answer)
                 || is_login_wall(path, answer).is_some()
         });
-        if told_elsewhere {
+        if has_its_own_id {
             return Ok(vec![]);
         }
     }
     let mut finding = URL_IS_NOT_CONVEX.finding(
         Certainty::Proven,
-        "None of the sentences of a Convex API came back: another program holds this address.",
+        "Another program uses this address: none of its answers comes from a Convex backend.",
     );
     if endpoint.reach == Reach::NotHttp {
-        finding = finding.because("answers, and not in HTTP", endpoint.url.clone());
+        finding = finding.showing("Answers, but not in HTTP", endpoint.url.clone());
     }
     for (path, answer) in seen(endpoint).into_iter().filter(|(path, _)| *path == "/") {
         let what = match &answer.body {
-            Body::Html { title: Some(title) } => format!(", a page titled \"{title}\""),
-            Body::Html { .. } => ", a page".to_owned(),
+            Body::Html { title: Some(title) } => format!(", a page with the title \"{title}\""),
+            Body::Html { .. } => ", a web page".to_owned(),
             Body::Text { line } => format!(", \"{line}\""),
             Body::Json => ", JSON".to_owned(),
             _ => String::new(),
         };
-        let server = answer.server.as_ref().map(|name| format!(" (server: {name})"));
-        finding = finding.because(
-            format!("answers {}{what}{}", answer.status, server.unwrap_or_default()),
+        let server = answer.server.as_ref().map(|name| format!(", server {name}"));
+        finding = finding.showing(
+            format!("Answers {}{what}{}", answer.status, server.unwrap_or_default()),
             format!("{}{path}", endpoint.url.trim_end_matches('/')),
         );
     }
-    let finding = finding.at(url_location(evidence)).remedy(point_to_api(
-        evidence,
-        endpoint,
-        "the backend's API port (3210 by default)",
-    ));
+    let finding = finding.at(url_location(evidence)).remedy(point_to_api(evidence, endpoint));
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
-fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts, what: &str) -> Remedy {
+fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts) -> Remedy {
     let known = match endpoint.api_elsewhere.first() {
         Some(port) if port.parse::<u16>().is_ok() => {
             Some(format!("{}://{}:{port}", endpoint.scheme, endpoint.host))
@@ -160,7 +149,7 @@ fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts, what: &str) -> Re
     };
     match known {
         Some(url) => set_url(&evidence.selection, &url, ""),
-        None => Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {what}")),
+        None => Remedy::safe(format!("Set {URL} to the backend's API port (usually {API_PORT})")),
     }
 }
 
@@ -207,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_is_no_verdict() {
+    fn what_was_not_asked_is_unknown() {
         let mut evidence = build::healthy();
         build::silence(build::endpoint(&mut evidence));
         assert_eq!(ids(&evidence), ["unknown", "unknown", "unknown"]);

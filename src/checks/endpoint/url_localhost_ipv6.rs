@@ -1,10 +1,8 @@
-//! `localhost` means `::1` first, and the backend listens at 127.0.0.1 only: a Node that tries only
-//! the first address is refused.
+//! `localhost` resolves to `::1` first, and the backend listens only on 127.0.0.1: a Node version
+//! that tries only the first address cannot connect.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Rule};
@@ -27,18 +25,27 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let version = evidence.surroundings.node_version.as_deref();
     let major: Option<u32> = version.and_then(|version| version.split('.').next()?.parse().ok());
-    // Up to 16 Node put IPv4 first; since 20 it tries one address after the other. What this run
-    // asked, asked both ways, so that a 200 here says nothing of the ones in between.
+    // Up to 16 Node tries IPv4 first; since 20 it tries one address after the other. This run tried
+    // both addresses, so that its 200 does not say anything about the versions between.
     let (level, certainty) = match major {
         Some(17..=19) => (Level::Error, Certainty::Proven),
         Some(_) => (Level::Info, Certainty::Proven),
         None => (Level::Info, Certainty::Likely),
     };
-    let node = match version {
-        Some(version) => format!("node here is {version}"),
-        None => "which node runs the CLI is not known".to_owned(),
-    };
+    let host = &endpoint.host;
     let port = endpoint.port;
+    let fails = format!(
+        "Node 17 to 19 cannot connect: they try only {dead}, the first address of {host}, but only \
+         {alive} accepts connections."
+    );
+    let detail = match (version, level) {
+        (Some(version), Level::Error) => format!(
+            "Node {version} cannot connect: it tries only {dead}, the first address of {host}, but \
+             only {alive} accepts connections."
+        ),
+        (Some(version), _) => format!("{fails} Node {version} can."),
+        (None, _) => format!("{fails} The version of Node is not known."),
+    };
     let better = format!(
         "{}://{}:{port}{}",
         endpoint.scheme,
@@ -47,16 +54,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     );
     Ok(vec![
         URL_LOCALHOST_IPV6
-            .finding(
-                certainty,
-                format!(
-                    "{} resolves to {dead} first, where nobody listens at port {port}; at {alive} somebody does. Node 17 to 19 \
-                     try only the first, since 20 both are tried: {node}.",
-                    endpoint.host
-                ),
-            )
+            .finding(certainty, detail)
             .level(level)
-            .because(format!("{dead} does not accept, {alive} does"), endpoint.url.clone())
+            .because(
+                format!("On port {port}, {dead} does not accept connections, {alive} does"),
+                endpoint.url.clone(),
+            )
             .at(url_location(evidence))
             .remedy(set_url(&evidence.selection, &better, "")),
     ])

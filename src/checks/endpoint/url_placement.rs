@@ -1,15 +1,13 @@
-//! The URL is right somewhere else: inside the compose network, or on the host of this container.
+//! The URL is correct somewhere else: inside the compose network, or on the host of this container.
 
 use crate::checks::Check;
 use crate::deployment::container::claims_port;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::published_url;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{
+    convex_answers, is_loopback, published_url, selected_endpoint, url_location,
+};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
-use crate::names::API_PORT;
+use crate::names::{API_PORT, URL};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
@@ -31,6 +29,7 @@ static URL_LOOPBACK_IN_CONTAINER: Rule = Rule::new(
 
 pub(super) static NETWORK_NAME: Check = Check { rules: &[&URL_IN_NETWORK_NAME], run: network_name };
 pub(super) static LOOPBACK: Check = Check { rules: &[&URL_LOOPBACK_IN_CONTAINER], run: loopback };
+
 fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     match endpoint.reach {
@@ -57,19 +56,17 @@ fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         return Ok(vec![]);
     };
-    let url = published_url(evidence);
-    let remedy = match url {
-        Some(url) => set_url(&evidence.selection, &url, ", where the backend's port is published"),
-        None => Remedy::safe(
-            "set CONVEX_SELF_HOSTED_URL to the address at which the backend's port is published",
-        ),
+    let remedy = match published_url(evidence) {
+        Some(url) => set_url(&evidence.selection, &url, ", the published port"),
+        None => Remedy::safe(format!("Set {URL} to the published address of the backend")),
     };
+    let detail = format!(
+        "The CLI cannot resolve `{host}`: only containers in the same compose network can. Use \
+         the published port instead."
+    );
     Ok(vec![
         URL_IN_NETWORK_NAME
-            .finding(
-                Certainty::Proven,
-                format!("Only containers of the same compose network can resolve `{host}`; this shell cannot."),
-            )
+            .finding(Certainty::Proven, detail)
             .because(format!("`{host}` is a service or a container"), source)
             .at(url_location(evidence))
             .remedy(remedy),
@@ -86,35 +83,37 @@ fn loopback(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Reach::NotTried => return convex_answers(endpoint).map(|_| vec![]),
         _ => return Ok(vec![]),
     }
-    // The backend could be a bare process of this very container that is down.
+    // The backend could be a bare process in this very container that is down.
     let publisher = evidence.docker.seen().ok().and_then(|docker| {
         let running = docker.backends.iter().filter(|container| container.is_running());
         running.into_iter().find(|container| claims_port(container, endpoint.port))
     });
-    let certainty = if publisher.is_some() { Certainty::Proven } else { Certainty::Likely };
-    let mut finding = URL_LOOPBACK_IN_CONTAINER
-        .finding(
-            certainty,
-            format!(
-                "This shell runs in a container; `{}` is that container itself, not the host and not the backend.",
-                endpoint.host
-            ),
-        )
-        .at(url_location(evidence));
+    let (certainty, is) = match publisher {
+        Some(_) => (Certainty::Proven, "is"),
+        None => (Certainty::Likely, "is probably"),
+    };
+    let detail = format!(
+        "This shell runs in a container, where `{}` is the container itself. The backend {is} \
+         outside of it.",
+        endpoint.host
+    );
+    let mut finding =
+        URL_LOOPBACK_IN_CONTAINER.finding(certainty, detail).at(url_location(evidence));
     if let Some(container) = publisher {
-        let text = format!("publishes port {} of the host", endpoint.port);
+        let text = format!("Publishes port {} of the host", endpoint.port);
         finding = finding
             .because(text, container.name.clone())
             .at(Location::container(container.name.clone()));
     }
+    let service = publisher.and_then(|it| it.service.as_deref()).unwrap_or("backend");
     Ok(vec![
         finding
             .remedy(Remedy::safe(format!(
-                "set CONVEX_SELF_HOSTED_URL to {}://host.docker.internal:{}",
+                "Set {URL} to {}://host.docker.internal:{}",
                 endpoint.scheme, endpoint.port
             )))
             .remedy(Remedy::safe(format!(
-                "or join the backend's network and use its service name: http://backend:{API_PORT}"
+                "Join the backend's network, and set the URL to http://{service}:{API_PORT}"
             ))),
     ])
 }
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
     use crate::evidence::build::endpoint as build;
 
-    fn told(evidence: &Evidence) -> Vec<String> {
+    fn found(evidence: &Evidence) -> Vec<String> {
         let checks = [&NETWORK_NAME, &LOOPBACK];
         checks.iter().flat_map(|check| build::told((check.run)(evidence))).collect()
     }
@@ -138,23 +137,23 @@ mod tests {
 
     #[test]
     fn a_service_name_does_not_resolve_outside() {
-        assert!(told(&build::healthy()).is_empty());
+        assert!(found(&build::healthy()).is_empty());
         let place = "url-in-network-name error proven http://127.0.0.1:3210";
-        assert_eq!(told(&unresolved("backend")), [place]);
-        assert!(told(&unresolved("api.example.com")).is_empty());
+        assert_eq!(found(&unresolved("backend")), [place]);
+        assert!(found(&unresolved("api.example.com")).is_empty());
         let mut unseen = unresolved("convex");
         build::no_docker(&mut unseen);
-        assert_eq!(told(&unseen), ["unknown"]);
+        assert_eq!(found(&unseen), ["unknown"]);
     }
 
     #[test]
     fn loopback_in_a_container_is_proven_by_the_publisher() {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
-        assert!(told(&evidence).is_empty());
+        assert!(found(&evidence).is_empty());
         evidence.surroundings.in_container = true;
-        assert!(told(&evidence)[0].starts_with("url-loopback-in-container error proven"));
+        assert!(found(&evidence)[0].starts_with("url-loopback-in-container error proven"));
         build::no_docker(&mut evidence);
-        assert!(told(&evidence)[0].starts_with("url-loopback-in-container error likely"));
+        assert!(found(&evidence)[0].starts_with("url-loopback-in-container error likely"));
     }
 }

@@ -1,22 +1,18 @@
-//! The backend runs, and not behind the port of the URL.
+//! The backend is running, but not behind the port of the URL.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::is_engine_host;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::published_url;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{
+    convex_answers, is_engine_host, is_loopback, published_url, selected_endpoint, url_location,
+};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::up;
 use crate::remedies::env_file::set_url;
-use crate::report::ChainLink;
-use crate::report::RuleLink;
-use crate::report::Waiting;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{
+    Certainty, ChainLink, Finding, Level, Location, Remedy, Rule, RuleLink, Waiting,
+};
 
 static URL_PORT_NOT_PUBLISHED: Rule = Rule::new(
     "url-port-not-published",
@@ -57,8 +53,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!("{ip}:{} -> {}", port.host.unwrap_or_default(), port.container)
         })
         .collect();
-    let shown = if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
-    // Something else answered: the URL may be meant for it.
+    let ports = if list.is_empty() { "no port".to_owned() } else { list.join(", ") };
+    // If something else answered, the URL may be meant for it.
     let certainty = match endpoint.reach {
         Reach::Refused => Certainty::Proven,
         _ => Certainty::Likely,
@@ -67,23 +63,26 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .ports
         .iter()
         .any(|port| port.container == API_PORT && port.host.is_some() && reachable(&port.host_ip));
-    let remedy = match published_url(evidence).filter(|_| usable) {
-        Some(url) => set_url(&evidence.selection, &url, ""),
-        None => Remedy::careful(format!(
-            "add `\"{}:{API_PORT}\"` under `ports:` of the backend service, then recreate it",
-            endpoint.port
-        ))
-        .run(up(evidence)),
-    };
+    let name = &container.name;
+    let detail =
+        format!("{name} is running, but port {} of this host does not lead to it.", endpoint.port);
     let finding = URL_PORT_NOT_PUBLISHED
-        .finding(
-            certainty,
-            format!("{} runs, but not behind port {} of this host.", container.name, endpoint.port),
-        )
-        .because(format!("publishes {shown}"), container.name.clone())
+        .finding(certainty, detail)
+        .because(format!("Publishes {ports}"), name.clone())
         .at(url_location(evidence))
-        .at(Location::container(container.name.clone()))
-        .remedy(remedy);
+        .at(Location::container(name.clone()));
+    let finding = match published_url(evidence).filter(|_| usable) {
+        Some(url) => finding.remedy(set_url(&evidence.selection, &url, "")),
+        None => {
+            let add = format!(
+                "Add `\"{}:{API_PORT}\"` under `ports:` of the backend service",
+                endpoint.port
+            );
+            finding
+                .remedy(Remedy::careful(add).step())
+                .remedy(Remedy::careful(format!("Recreate {name}")).run(up(evidence)).step())
+        }
+    };
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 

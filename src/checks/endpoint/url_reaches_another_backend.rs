@@ -1,25 +1,19 @@
-//! The key is refused because another backend than this project's own answers at the URL.
+//! The key is rejected because another backend than this project's own answers at the URL.
 
 use super::who_answers::{self, Case};
 use crate::checks::Check;
 use crate::deployment::compose::project;
-use crate::deployment::container::claims_port;
-use crate::deployment::container::container_location;
-use crate::deployment::endpoint::is_engine_host;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::container::{claims_port, container_location};
+use crate::deployment::endpoint::{is_engine_host, is_loopback, selected_endpoint, url_location};
 use crate::deployment::key::KeyAnswer;
 use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::up;
 use crate::remedies::env_file::set_url;
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::Command;
-use crate::report::RuleLink;
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::report::{
+    ChainLink, CliFailure, Command, Finding, Level, Location, Remedy, Rule, RuleLink,
+};
 
 static URL_REACHES_ANOTHER_BACKEND: Rule = Rule::new(
     "url-reaches-another-backend",
@@ -36,7 +30,7 @@ pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND],
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    // A URL of another machine, or of a proxy, may mean any backend.
+    // A URL of another machine, or of a proxy, may be meant for any backend.
     if endpoint.invalid.is_some()
         || !is_loopback(&endpoint.host)
         || endpoint.check_admin_key.seen().map(|_| KeyAnswer::of(endpoint))? != KeyAnswer::Rejected
@@ -50,7 +44,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(expected) = docker.expected() else {
         let Some(project) = project(evidence)? else { return Ok(vec![]) };
         let case = who_answers::never_started(docker, project, endpoint.port);
-        return Ok(case.into_iter().map(|case| tell(evidence, endpoint, case, None)).collect());
+        return Ok(case.into_iter().map(|case| finding(evidence, endpoint, case, None)).collect());
     };
     let Some(case) = who_answers::other_container(docker, expected, endpoint.port)
         .or_else(|| who_answers::bind_failed(expected, endpoint.port))
@@ -63,21 +57,23 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         return Ok(vec![]);
     };
-    Ok(vec![tell(evidence, endpoint, case, Some(expected))])
+    Ok(vec![finding(evidence, endpoint, case, Some(expected))])
 }
 
-fn tell(
+fn finding(
     evidence: &Evidence,
     endpoint: &EndpointFacts,
     case: Case,
     expected: Option<&Container>,
 ) -> Finding {
     let port = endpoint.port;
-    let mut finding = URL_REACHES_ANOTHER_BACKEND
+    let (text, source) = case.proof;
+    let finding = URL_REACHES_ANOTHER_BACKEND
         .finding(case.certainty, case.detail)
-        .because("401 BadAdminKey", format!("{}/api/check_admin_key", endpoint.url))
-        .because(case.proof.0, case.proof.1)
-        .at(url_location(evidence));
+        .because("Answers 401 BadAdminKey", format!("{}/api/check_admin_key", endpoint.url));
+    let mut finding =
+        if case.is_quoted { finding.showing(text, source) } else { finding.because(text, source) };
+    finding = finding.at(url_location(evidence));
     if let Some(other) = &case.other {
         finding = finding.at(Location::container(other.clone()));
     }
@@ -92,15 +88,13 @@ fn tell(
         let url = format!("http://127.0.0.1:{own}");
         finding = finding.remedy(set_url(&evidence.selection, &url, ""));
     }
-    let free = Remedy::careful(format!("free port {port}, then start this project's backend"));
-    let free = match &case.other {
-        Some(other) => free.run(Command::docker(["stop", other])).run(up(evidence)),
-        None => Remedy::safe(format!(
-            "see who holds port {port} (a local backend of `npx convex dev`?), and end that"
-        ))
-        .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
-    };
-    finding.remedy(free)
+    finding.remedy(match &case.other {
+        Some(other) => Remedy::careful(format!("Stop {other}, and start this project's backend"))
+            .run(Command::docker(["stop", other]))
+            .run(up(evidence)),
+        None => Remedy::safe(format!("Find out which program uses port {port}, and stop it"))
+            .run(format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")),
+    })
 }
 
 #[cfg(test)]

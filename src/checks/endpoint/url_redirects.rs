@@ -1,16 +1,12 @@
-//! The URL redirects: the CLI follows, and its key stays behind when the origin changes.
+//! The URL redirects: the CLI follows, but it does not send its key to another origin.
 
 use crate::checks::Check;
-use crate::deployment::answers::is_login_wall;
-use crate::deployment::answers::is_redirect;
-use crate::deployment::answers::needed;
-use crate::deployment::answers::seen;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::answers::{is_login_wall, is_redirect, needed, seen};
+use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
+use crate::names::URL;
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
@@ -27,7 +23,7 @@ pub(super) static CHECK: Check = Check { rules: &[&URL_REDIRECTS], run };
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     let redirect = seen(endpoint).into_iter().find(|(path, answer)| {
-        // A `/` that leads to a page for people is nobody's fault.
+        // A `/` that redirects to a web page is not a fault.
         !matches!(*path, "/" | "/version")
             && is_redirect(answer)
             && is_login_wall(path, answer).is_none()
@@ -43,24 +39,28 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let target = url::Url::parse(&location).ok().map(|url| url.origin().ascii_serialization());
     let same = target.as_deref().is_none_or(|target| Some(target) == origin(endpoint).as_deref());
     let (level, detail) = if same {
-        (Level::Warning, "It redirects within the same host: every request is made twice.")
+        (Level::Warning, "Each request is sent twice: the URL redirects within the same host.")
     } else {
-        (Level::Error, "It redirects to another origin, where fetch does not take the key along.")
+        (
+            Level::Error,
+            "The key does not arrive: the CLI follows the redirect, but it does not send the key \
+             to another origin.",
+        )
     };
     let remedy = match (same, target) {
         (false, Some(target)) if only_to_https(endpoint, path, &location) => {
             set_url(&evidence.selection, &target, "")
         }
         (false, Some(target)) => {
-            Remedy::safe(format!("set CONVEX_SELF_HOSTED_URL to {target}, if that is your backend"))
+            Remedy::safe(format!("Set {URL} to {target}, if that is your backend"))
         }
-        _ => Remedy::safe("take the redirect out of the proxy for the backend's host"),
+        _ => Remedy::safe("Remove the redirect for the backend's host from the proxy"),
     };
     let finding = URL_REDIRECTS
         .finding(Certainty::Proven, detail)
         .level(level)
-        .because(
-            format!("answers {} to {location}", answer.status),
+        .showing(
+            format!("Answers {} and redirects to {location}", answer.status),
             format!("{}{path}", endpoint.url),
         )
         .at(url_location(evidence))
@@ -68,7 +68,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![cap_if_cli_works(evidence, finding)])
 }
 
-/// Whether the same is asked for at the same host, by TLS.
+/// Whether the target differs from the request only by TLS, and perhaps the port.
 fn only_to_https(endpoint: &EndpointFacts, path: &str, location: &str) -> bool {
     let Ok(target) = url::Url::parse(location) else { return false };
     let host = target.host_str().map(|host| host.trim_matches(['[', ']']));

@@ -1,9 +1,8 @@
-//! The TLS handshake fails: what the certificate says, and what mends it.
+//! The TLS handshake fails: what the certificate shows, and how to fix it.
 
 use crate::evidence::EndpointFacts;
 use crate::evidence::endpoint::TlsFault;
-use crate::report::Level;
-use crate::report::{Certainty, Finding, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 pub(super) static URL_TLS_FAILURE: Rule = Rule::new(
     "url-tls-failure",
@@ -12,46 +11,54 @@ pub(super) static URL_TLS_FAILURE: Rule = Rule::new(
     include_str!("url-tls-failure.md"),
 )
 .cause(&[]);
-/// What to say of the fault.
+
+/// The finding for a failed handshake.
 pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
     let host = &endpoint.host;
-    let (why, remedy) = match fault {
+    let (detail, remedies) = match fault {
         TlsFault::Expired(when) => (
-            format!("The certificate of {host} ran out at {when}."),
-            Remedy::safe("renew the certificate at the proxy that holds it"),
+            format!("The certificate of {host} expired at {when}."),
+            vec![Remedy::safe("Renew the certificate at the proxy that has it")],
         ),
         TlsFault::NotYetValid(when) => (
-            format!("The certificate of {host} is valid from {when} on."),
-            Remedy::safe("set this machine's clock, if it is behind").run("date -u"),
+            format!("The certificate of {host} is not valid before {when}."),
+            vec![Remedy::safe("Correct this machine's clock if it is behind").run("date -u")],
         ),
         TlsFault::WrongName(names) => (
             format!("The certificate is for {}, not for {host}.", names.join(", ")),
-            Remedy::safe("use a name of the certificate in the URL, or get one for this name"),
+            vec![
+                Remedy::safe("Use a host name of the certificate in the URL"),
+                Remedy::safe(format!("Get a certificate for {host}")),
+            ],
         ),
         TlsFault::SelfSigned => (
-            format!("The certificate of {host} is signed by itself."),
-            Remedy::safe("give Node the certificate: NODE_EXTRA_CA_CERTS=/path/to/certificate.pem"),
+            format!("The certificate of {host} is self-signed, and Node does not trust it."),
+            vec![Remedy::safe("Set NODE_EXTRA_CA_CERTS to the file with the certificate")],
         ),
         TlsFault::UnknownIssuer(issuer) => (
-            format!("The certificate of {host} is signed by {issuer}, unknown to this machine."),
-            Remedy::safe(
-                "give Node the authority's certificate: NODE_EXTRA_CA_CERTS=/path/to/ca.pem; a chain cut short is mended at the proxy",
+            format!(
+                "The certificate of {host} is signed by {issuer}, which this machine does not know."
             ),
+            vec![
+                Remedy::safe("Set NODE_EXTRA_CA_CERTS to the file with the issuer's certificate"),
+                Remedy::safe("Let the proxy send the missing intermediate certificates"),
+            ],
         ),
         TlsFault::NoRoots => (
-            "This machine has no root certificates at all.".to_owned(),
-            Remedy::safe("install the package `ca-certificates` of this system"),
+            "This machine does not have any root certificates.".to_owned(),
+            vec![Remedy::safe("Install the package `ca-certificates`")],
         ),
         TlsFault::Other(error) => (
             format!("The TLS handshake with {host} fails: {error}."),
-            Remedy::safe("look at the TLS settings of the proxy in front of the backend"),
+            vec![Remedy::safe("Check the TLS settings of the proxy in front of the backend")],
         ),
     };
-    let mut finding = URL_TLS_FAILURE.finding(Certainty::Proven, why).remedy(remedy);
+    let mut finding = URL_TLS_FAILURE.finding(Certainty::Proven, detail);
+    finding.remedies = remedies;
     if let Some(certificate) = &endpoint.certificate {
         finding = finding.because(
             format!(
-                "certificate for {}, by {}, until {}",
+                "Certificate for {}, issued by {}, valid until {}",
                 certificate.names.join(", "),
                 certificate.issuer,
                 certificate.not_after

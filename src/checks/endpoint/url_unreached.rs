@@ -1,23 +1,19 @@
-//! No HTTP answer came back, and how far the connection got: seven faults that the CLI words alike
-//! (`fetch failed`).
+//! No HTTP answer came back, and how far the connection got: seven faults for which the CLI has
+//! only one message (`fetch failed`).
 
 use super::url_tls_failure::{self, URL_TLS_FAILURE};
 use crate::checks::Check;
 use crate::deployment::container::run_subject;
-use crate::deployment::endpoint::convex_answers;
-use crate::deployment::endpoint::is_engine_host;
-use crate::deployment::endpoint::is_loopback;
-use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::endpoint::url_location;
+use crate::deployment::endpoint::{
+    convex_answers, is_engine_host, is_loopback, selected_endpoint, url_location,
+};
+use crate::evidence::docker::{EngineFailure, FailedEngine};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
-use crate::remedies::command::compose;
-use crate::remedies::command::logs;
-use crate::remedies::command::up;
+use crate::names::API_PORT;
+use crate::remedies::command::{compose, logs, up};
 use crate::remedies::env_file::set_url;
-use crate::report::ComposeVerb;
-use crate::report::Waiting;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, ComposeVerb, Finding, Level, Remedy, Rule, Waiting};
 
 static URL_REFUSED: Rule = Rule::new(
     "url-refused",
@@ -80,41 +76,40 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             return Ok(vec![]);
         }
         Reach::Answered | Reach::NotHttp => return Ok(vec![]),
-        Reach::Other { error } => return Err(Unseen { reason: format!("asking failed: {error}") }),
+        Reach::Other { error } => {
+            return Err(Unseen::new(format!("the request failed: {error}")));
+        }
         Reach::Refused => refused(evidence, endpoint),
         Reach::Closed => no_answer(evidence, endpoint),
         Reach::ConnectTimeout => URL_TIMEOUT
             .finding(
                 Certainty::Proven,
-                format!("{host}:{port} takes no connection: the packets are dropped on the way."),
+                format!("Connections to {host}:{port} time out: the packets are dropped."),
             )
-            .remedy(Remedy::safe(
-                "look at the host's firewall, security group or VPN, and whether the host is up",
-            )),
+            .remedy(Remedy::safe("Check the host, its firewall or security group, and your VPN")),
         Reach::AnswerTimeout => URL_TIMEOUT
             .finding(
                 Certainty::Proven,
-                format!("{host}:{port} takes the connection and says nothing."),
+                format!("{host}:{port} accepts the connection, but it does not answer."),
             )
             .remedy(
-                Remedy::safe("on the backend's host: see in its log what it waits for")
+                Remedy::safe("Read the backend's log on its host")
                     .run(compose(evidence, ComposeVerb::Logs)),
             ),
         Reach::NoSuchHost { error } => URL_DNS_FAILURE
             .finding(
                 Certainty::Proven,
-                format!("The name `{host}` does not resolve here: {error}."),
+                format!("This machine cannot resolve the host name `{host}`: {error}."),
             )
-            .remedy(Remedy::safe(format!(
-                "correct the name in the URL, or add the DNS record of {host}"
-            ))),
+            .remedy(Remedy::safe("Correct the host name in the URL"))
+            .remedy(Remedy::safe(format!("Add a DNS record for {host}"))),
         Reach::Tls { fault } => url_tls_failure::finding(endpoint, fault),
         Reach::PlainToTls => {
-            scheme("https", "The server speaks TLS, and the URL says http.", evidence, endpoint)
+            scheme("https", "The server uses TLS, but the URL says http.", evidence, endpoint)
         }
         Reach::TlsToPlain => scheme(
             "http",
-            "The server speaks plain HTTP, and the URL says https.",
+            "The server uses plain HTTP, but the URL says https.",
             evidence,
             endpoint,
         ),
@@ -125,31 +120,69 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
     let certainty =
         if unexplained(evidence, endpoint) { Certainty::Proven } else { Certainty::Likely };
-    let remote = if is_loopback(&endpoint.host) { "" } else { ", on its host" };
-    URL_REFUSED
-        .finding(
-            certainty,
-            format!(
-                "{} refuses the connection on port {}: nothing listens there.",
-                endpoint.host, endpoint.port
-            ),
-        )
-        .remedy(
-            Remedy::safe(format!(
-                "start the backend, in the directory of its compose file{remote}"
-            ))
-            .run(up(evidence)),
-        )
-        .remedy(
-            Remedy::safe(format!(
-                "if it runs: see what it publishes, and what its log says{remote}"
-            ))
+    let engine = stopped_docker(evidence, endpoint);
+    let why = match (engine, certainty) {
+        (Some(_), _) => " Docker is not running, so the backend is probably down.",
+        (None, Certainty::Proven) => "",
+        (None, _) => " The backend is probably down.",
+    };
+    let (host, port) = (&endpoint.host, endpoint.port);
+    let finding =
+        URL_REFUSED.finding(certainty, format!("{host} refuses connections on port {port}.{why}"));
+    let start = if is_loopback(host) {
+        let directory = compose_file(evidence).unwrap_or("its compose file");
+        Remedy::safe(format!("Start the backend, in the directory of {directory}"))
+    } else {
+        Remedy::safe("Start the backend on its host, in the directory of its compose file")
+    };
+    let start = start.run(up(evidence));
+    if let Some(engine) = engine {
+        let docker = Remedy::safe("Start Docker (or open Docker Desktop)").step();
+        // Docker Desktop and a rootless Docker have other sockets, and are not services of the
+        // system.
+        let docker = if engine.address == SYSTEM_SOCKET {
+            docker.run("sudo systemctl start docker")
+        } else {
+            docker
+        };
+        return finding.remedy(docker).remedy(start.step());
+    }
+    let check = if is_loopback(host) {
+        "Check the backend's ports and log, if it is running"
+    } else {
+        "Check the backend's ports and log on its host, if it is running"
+    };
+    finding.remedy(start).remedy(
+        Remedy::safe(check)
             .run(compose(evidence, ComposeVerb::Ps))
             .run(compose(evidence, ComposeVerb::Logs)),
-        )
+    )
 }
 
-/// Whether engine and compose file were seen, and no container accounts for the silence.
+/// The socket of the Docker that the system starts.
+const SYSTEM_SOCKET: &str = "unix:///var/run/docker.sock";
+
+/// The Docker of this machine, if the URL is of this machine and Docker is not running.
+fn stopped_docker<'a>(
+    evidence: &'a Evidence,
+    endpoint: &EndpointFacts,
+) -> Option<&'a FailedEngine> {
+    let here = is_loopback(&endpoint.host) && !evidence.surroundings.in_container;
+    evidence.engine_failure.as_ref().filter(|engine| {
+        here && engine.kind == EngineFailure::Unreachable && engine.address.starts_with("unix://")
+    })
+}
+
+/// The name of the compose file.
+fn compose_file(evidence: &Evidence) -> Option<&str> {
+    let project = evidence.compose.seen().ok()?.as_ref()?;
+    // A file that Compose cannot read is named only in its error.
+    let invalid = || Some(&project.errors.first()?.at.as_ref()?.file);
+    project.files.first().or_else(invalid)?.rsplit('/').next()
+}
+
+/// Whether Docker and the compose file were checked, and no container explains that nothing is
+/// listening.
 fn unexplained(evidence: &Evidence, endpoint: &EndpointFacts) -> bool {
     let Ok(docker) = evidence.docker.seen() else { return false };
     let Ok(compose) = evidence.compose.seen() else { return false };
@@ -175,24 +208,29 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         return URL_NO_ANSWER
             .finding(
                 Certainty::Likely,
-                format!("{}:{port} takes the connection and closes it.", endpoint.host),
+                format!(
+                    "{}:{port} accepts the connection and closes it. A Convex backend always \
+                     answers.",
+                    endpoint.host
+                ),
             )
-            .remedy(Remedy::safe(
-                "look at what listens on that port; a Convex API always answers",
-            ));
+            .remedy(Remedy::safe(format!("Check which program is listening on port {port}")));
     };
+    let (inside, container) = (entry.container_port, &entry.container);
     URL_NO_ANSWER
         .finding(
             Certainty::Proven,
             format!(
-                "Docker publishes port {port} of this host as port {} of {}, and nothing listens behind it.",
-                entry.container_port, entry.container
+                "Docker forwards port {port} to port {inside} of {container}, where nothing is \
+                 listening."
             ),
         )
-        .because(format!("{port} -> {}", entry.container_port), entry.container.clone())
+        .because(format!("Publishes {port} -> {inside}"), container.clone())
         .remedy(
-            Remedy::safe("see what the backend listens on: 3210, unless somebody changed it")
-                .run(logs(&entry.container)),
+            Remedy::safe(format!(
+                "Check in the log which port the backend uses (usually {API_PORT})"
+            ))
+            .run(logs(container)),
         )
 }
 
@@ -210,6 +248,7 @@ mod tests {
     use super::*;
     use crate::evidence::build::endpoint as build;
     use crate::evidence::endpoint::TlsFault;
+    use crate::report::{Command, Order};
 
     #[test]
     fn each_way_to_fail_has_its_own_id() {
@@ -246,6 +285,45 @@ mod tests {
             build::unreachable(&mut evidence, Reach::Refused);
             break_it(&mut evidence);
             assert!(build::told(run(&evidence))[0].starts_with("url-refused error likely"));
+        }
+    }
+
+    #[test]
+    fn docker_is_started_before_the_backend() {
+        let refused = |address: &str, url_is_remote: bool| {
+            let mut evidence = build::healthy();
+            build::unreachable(&mut evidence, Reach::Refused);
+            build::engine_failed(&mut evidence, EngineFailure::Unreachable);
+            if let Some(engine) = &mut evidence.engine_failure {
+                engine.address = address.to_owned();
+            }
+            if url_is_remote {
+                build::endpoint(&mut evidence).host = "api.example.com".to_owned();
+            }
+            run(&evidence).unwrap().remove(0)
+        };
+        let steps = |finding: &Finding| {
+            let typed =
+                |it: &Remedy| it.commands.iter().map(Command::to_string).collect::<Vec<_>>();
+            let one = |it: &Remedy| (it.title.to_string(), typed(it), it.order);
+            finding.remedies.iter().map(one).collect::<Vec<_>>()
+        };
+        let start = "Start the backend, in the directory of docker-compose.yml".to_owned();
+        let start = (start, vec!["docker compose up -d".to_owned()], Order::Step);
+        let docker = "Start Docker (or open Docker Desktop)".to_owned();
+        let command = vec!["sudo systemctl start docker".to_owned()];
+        let found = refused(SYSTEM_SOCKET, false);
+        assert_eq!(
+            &*found.detail,
+            "127.0.0.1 refuses connections on port 3210. Docker is not running, so the backend is \
+             probably down."
+        );
+        assert_eq!(steps(&found), [(docker.clone(), command, Order::Step), start.clone()]);
+        let found = refused("unix:///home/me/.docker/run/docker.sock", false);
+        assert_eq!(steps(&found), [(docker, vec![], Order::Step), start]);
+        for found in [refused("tcp://10.0.0.9:2375", false), refused(SYSTEM_SOCKET, true)] {
+            assert!(!found.detail.contains("Docker is not running"), "{}", &*found.detail);
+            assert_eq!(found.remedies[0].order, Order::Alternative);
         }
     }
 }

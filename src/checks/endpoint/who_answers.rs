@@ -1,26 +1,25 @@
-//! Who answers in place of this project's backend: the readings of the evidence, each with its
-//! certainty.
+//! Which other backend answers instead of this project's own: the readings of the evidence, each
+//! with its certainty.
 
 use crate::deployment::compose::publishes;
-use crate::deployment::container::claims_port;
-use crate::deployment::container::port_taken;
+use crate::deployment::container::{claims_port, port_taken};
 use crate::evidence::docker::Container;
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts};
 use crate::report::Certainty;
 
-/// What speaks for another backend.
+/// What shows that another backend answers.
 pub(super) struct Case {
-    /// How surely.
     pub(super) certainty: Certainty,
-    /// What is the case.
     pub(super) detail: String,
     /// What was seen, and where.
     pub(super) proof: (String, String),
+    /// Whether the proof is an error of Docker in its own words.
+    pub(super) is_quoted: bool,
     /// The container that answers, if it is one.
     pub(super) other: Option<String>,
 }
 
-/// This project's backend was never started, and another one has its port.
+/// This project's backend was never started, and another one uses its port.
 pub(super) fn never_started(
     docker: &DockerFacts,
     project: &ComposeFacts,
@@ -28,28 +27,29 @@ pub(super) fn never_started(
 ) -> Option<Case> {
     let service = project.backend().filter(|service| publishes(service, port))?;
     let held = docker.published.iter().any(|entry| entry.host_port == port);
-    let (certainty, who) = match docker.answering() {
+    let (certainty, other) = match docker.answering() {
         Some((other, certainty)) => (certainty.min(Certainty::Likely), Some(other)),
         // A bare binary may be there on purpose.
         None if !held => (Certainty::Possible, None),
         None => return None,
     };
-    let name = who.map_or("a process outside of Docker", |other| &other.name);
+    let name = other.map_or("A process outside Docker", |other| &other.name);
     Some(Case {
         certainty,
         detail: format!(
-            "Service `{}` was never started, and {name} answers on its port {port}.",
+            "{name} answers on port {port}. This project's service `{}` was never started.",
             service.name
         ),
         proof: (
-            format!("publishes port {port}"),
+            format!("Publishes port {port}"),
             format!("{}:{}", service.at.file, service.at.line),
         ),
-        other: who.map(|other| other.name.clone()),
+        is_quoted: false,
+        other: other.map(|other| other.name.clone()),
     })
 }
 
-/// The container that answers is of another project.
+/// The container that answers belongs to another project.
 pub(super) fn other_container(
     docker: &DockerFacts,
     expected: &Container,
@@ -61,34 +61,38 @@ pub(super) fn other_container(
     if other.name == expected.name || same {
         return None;
     }
-    // The port may have been meant for it, and the key be wrong by itself.
+    // The port may be meant for it, and the key be wrong by itself.
     let meant = if claims_port(expected, port) { certainty } else { Certainty::Likely };
+    let project = match &other.working_dir {
+        Some(directory) => format!(" ({directory})"),
+        None => String::new(),
+    };
     Some(Case {
         certainty: certainty.min(meant),
         detail: format!(
-            "{} of {} answers on port {port}; this project's backend is {}.",
-            other.name,
-            other.working_dir.as_deref().unwrap_or("no compose project"),
-            expected.name
+            "{}{project} answers on port {port}. This project's backend is {}.",
+            other.name, expected.name
         ),
         proof: (
             docker.answering.as_ref().map(|it| it.how.clone()).unwrap_or_default(),
             other.name.clone(),
         ),
+        is_quoted: false,
         other: Some(other.name.clone()),
     })
 }
 
-/// Our container could not take the port: somebody else has it.
+/// Our container could not bind the port: another program uses it.
 pub(super) fn bind_failed(expected: &Container, port: u16) -> Option<Case> {
     let error = expected.start_error.as_deref().filter(|_| !expected.is_running())?;
     (port_taken(error) == Some(port)).then(|| Case {
         certainty: Certainty::Proven,
         detail: format!(
-            "{} could not take port {port}, because the backend that answers there holds it.",
+            "{} could not start: the backend that answers already uses port {port}.",
             expected.name
         ),
         proof: (error.to_owned(), expected.name.clone()),
+        is_quoted: true,
         other: None,
     })
 }
@@ -104,15 +108,16 @@ pub(super) fn other_name(expected: &Container, endpoint: &EndpointFacts) -> Opti
     Some(Case {
         certainty: if claims { Certainty::Proven } else { Certainty::Likely },
         detail: format!(
-            "The URL answers as instance `{answers}`; {} runs as `{runs}`.",
+            "Instance `{answers}` answers at the URL, but {} is instance `{runs}`.",
             expected.name
         ),
-        proof: (format!("its process runs as `{runs}`"), expected.name.clone()),
+        proof: (format!("Its process runs as instance `{runs}`"), expected.name.clone()),
+        is_quoted: false,
         other: None,
     })
 }
 
-/// Our container does not run and no other one holds the port: a process outside of Docker.
+/// Our container is not running and no other one publishes the port: a process outside Docker.
 pub(super) fn outside_docker(
     docker: &DockerFacts,
     expected: &Container,
@@ -125,10 +130,12 @@ pub(super) fn outside_docker(
     Some(Case {
         certainty: Certainty::Likely,
         detail: format!(
-            "{} does not run, and no container publishes port {port}: a process outside of Docker answers.",
+            "A process outside Docker probably answers: {} is not running, and no container \
+             publishes port {port}.",
             expected.name
         ),
-        proof: (format!("state {}", expected.state), expected.name.clone()),
+        proof: (format!("State {}", expected.state), expected.name.clone()),
+        is_quoted: false,
         other: None,
     })
 }
