@@ -2,14 +2,8 @@
 //! of them is said.
 
 use crate::admin_key::Claims;
-use crate::deployment::container::KeySubject;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::is_not_a_key;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::trial_of;
+use crate::deployment::container::{KeySubject, key_subject, running_secret};
+use crate::deployment::key::{KeyAnswer, is_not_a_key, key_answer, selected_key, trial_of};
 use crate::evidence::docker::{Container, LoggedRefusal};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};

@@ -2,8 +2,7 @@
 //! value that a report may not hold.
 
 use crate::evidence::selection::{DefinitionFacts, SelectionFacts, ValueSource, Written};
-use crate::report::shell_word;
-use crate::report::{Edit, Remedy};
+use crate::report::{Edit, Remedy, shell_word};
 
 use crate::deployment::selection::counts;
 use crate::names::URL;

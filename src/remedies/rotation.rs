@@ -8,14 +8,10 @@ use crate::deployment::compose::declared_backend;
 use crate::evidence::Evidence;
 use crate::evidence::places::{Held, HeldAt, InGit, NamedVariable};
 use crate::evidence::selection::ValueSource;
-use crate::names::ADMIN_KEY;
-use crate::names::INSTANCE_SECRET;
-use crate::remedies::secret::env_file;
-use crate::remedies::secret::ignored;
-use crate::remedies::secret::pass;
+use crate::names::{ADMIN_KEY, INSTANCE_SECRET};
+use crate::remedies::secret::{env_file, ignored, pass};
 use crate::remedies::volumes::with;
-use crate::report::shell_word;
-use crate::report::{Action, Errand, Price, Remedy, Safety};
+use crate::report::{Action, Errand, Price, Remedy, Safety, shell_word};
 
 /// So many places are told of one kind.
 const TOLD: usize = 30;

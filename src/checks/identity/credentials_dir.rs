@@ -3,19 +3,16 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::data::StoredElsewhere;
-use crate::deployment::data::declared_mount_over;
-use crate::deployment::data::is_kept_by_file;
-use crate::deployment::data::is_persistent;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::data::{
+    StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
+};
+use crate::deployment::variable::{value_location, value_source};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::DATA_DIR;
 use crate::remedies::mint::also_new_key;
 use crate::remedies::rescue::copy_from;
-use crate::report::ChainLink;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, Finding, Level, Location, Remedy, Rule};
 
 /// The credentials lie outside of every mount.
 pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule::new(
@@ -93,10 +90,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::declared;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, declared, unseen, valid};
     use Certainty::{Likely, Proven};
 
     #[test]

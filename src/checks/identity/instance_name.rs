@@ -3,13 +3,10 @@
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
+use crate::deployment::variable::{entry_if_set, value_location};
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// The name breaks every key.
 pub static INSTANCE_NAME_UNUSABLE: Rule = Rule::new(
@@ -96,8 +93,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::{Seen, entry};
     use Certainty::{Likely, Proven};
 
     type Change = fn(&mut Evidence);

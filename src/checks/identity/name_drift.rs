@@ -3,21 +3,15 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::IdentitySubject;
-use crate::deployment::container::identity_subject;
+use crate::deployment::container::{IdentitySubject, identity_subject};
 use crate::deployment::key::selected_key;
 use crate::deployment::platform::is_run_by_compose;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::recreate;
-use crate::remedies::command::restart;
+use crate::remedies::command::{recreate, restart};
 use crate::remedies::secret::is_in_env_file;
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
-use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, CliFailure, Finding, FixPolicy, Level, Location, Remedy, Rule};
 
 /// Two places hold two names.
 pub static NAME_DRIFT: Rule = Rule::new(
@@ -138,9 +132,7 @@ fn back(
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::{Seen, entry, unseen};
     use crate::evidence::compose::At;
     use crate::report::Certainty::{self, Proven};
 

@@ -3,24 +3,17 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::IdentitySubject;
-use crate::deployment::container::identity_subject;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::trial_of;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::container::{IdentitySubject, identity_subject};
+use crate::deployment::key::{key_in_words, selected_key, trial_of};
+use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Observation, Unseen};
-use crate::remedies::command::recreate;
-use crate::remedies::command::restart;
+use crate::remedies::command::{recreate, restart};
 use crate::remedies::secret::is_in_env_file;
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
-use crate::report::capitalized;
-use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
+use crate::report::{
+    Action, CliFailure, Finding, FixPolicy, Level, Location, Remedy, Rule, capitalized,
+};
 use crate::secret::Fingerprint;
 
 /// Two places hold two secrets.
@@ -212,10 +205,7 @@ fn of_compose<'a>(
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, entry, unseen, valid};
     use crate::evidence::compose::At;
     use crate::evidence::docker::SecretPlaces;
     use crate::evidence::surroundings::Git;

@@ -1,8 +1,7 @@
 //! The secret is written into the compose file: whoever gets the file can mint admin keys.
 
 use crate::checks::Check;
-use crate::deployment::variable::declared_secret;
-use crate::deployment::variable::value_location;
+use crate::deployment::variable::{declared_secret, value_location};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::secret::move_out;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
@@ -63,10 +62,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::at;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, at, entry, valid};
     use crate::evidence::compose::{At, EntryValue};
     use crate::evidence::surroundings::Git;
     use crate::report::Action;

@@ -5,17 +5,12 @@ use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
 use crate::deployment::key::key_is_accepted;
 use crate::deployment::log_lines::log_match;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
-use crate::remedies::command::recreate;
-use crate::remedies::command::up;
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::command::{recreate, up};
+use crate::report::{Certainty, CliFailure, Finding, FixPolicy, Level, Location, Remedy, Rule};
 
 /// The secret is not 64 hex digits.
 pub static SECRET_INVALID: Rule = Rule::new(
@@ -102,10 +97,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, entry, unseen, valid};
     use Certainty::{Likely, Proven};
 
     type Change = fn(&mut Evidence);

@@ -1,16 +1,12 @@
 //! The secret is a published one: whoever reaches the backend can mint admin keys for it.
 
 use crate::checks::Check;
-use crate::deployment::container::identity_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::variable::declared_secret;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::container::{identity_subject, running_secret};
+use crate::deployment::variable::{declared_secret, value_location, value_source};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::rotation::errands;
-use crate::remedies::rotation::rotate;
+use crate::remedies::rotation::{errands, rotate};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 use crate::secret::Fingerprint;
 
@@ -113,8 +109,7 @@ fn is_local_only(container: &Container) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::{Seen, unseen};
     use crate::evidence::docker::SecretState;
 
     #[test]

@@ -1,9 +1,7 @@
 //! The key goes through: the one thing here whose pass says something.
 
 use crate::checks::Check;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::selected_key;
+use crate::deployment::key::{KeyAnswer, key_answer, selected_key};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule};
 

@@ -1,20 +1,14 @@
 //! The key opens, but with the secret of another instance than the one that answers.
 
 use crate::checks::Check;
-use crate::deployment::key::created_day;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::key::{created_day, key_in_words};
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::for_answering;
-use crate::report::FixPolicy;
-use crate::report::capitalized;
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::report::{Finding, FixPolicy, Level, Location, Remedy, Rule, capitalized};
 
 /// The key of another instance.
 pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule::new("key-from-another-instance", Level::Error, "the key belongs to a different backend", include_str!("key-from-another-instance.md")).cause(&[]).fix(FixPolicy::Named("either the URL should point to the instance of the key, or you need a key for the instance that answers"));
@@ -81,11 +75,7 @@ fn url_of(container: &Container) -> Option<String> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::claims;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::secret;
+    use crate::evidence::build::key::{claims, container, opened, process, secret};
     use crate::evidence::key::Trial;
     use crate::report::Certainty::{Likely, Proven};
 

@@ -3,22 +3,15 @@
 
 use crate::checks::Check;
 use crate::deployment::data::content_in_words;
-use crate::deployment::key::created_day;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::utc_day;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::key::{created_day, key_in_words, utc_day};
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
 use crate::remedies::mint::for_answering;
 use crate::remedies::volumes::take_over;
-use crate::remedies::way_back::attach;
-use crate::remedies::way_back::bring_back;
-use crate::report::capitalized;
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::remedies::way_back::{attach, bring_back};
+use crate::report::{Finding, Level, Location, Remedy, Rule, capitalized};
 
 /// The key of a volume that the backend does not have.
 pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule::new(
@@ -100,9 +93,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::{container, file, opened};
     use crate::evidence::compose::EntryValue;
     use crate::evidence::key::SecretPlace;
     use crate::report::Action;

@@ -2,19 +2,15 @@
 
 use crate::checks::Check;
 use crate::deployment::candidates::candidates;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
+use crate::deployment::container::{key_subject, running_secret};
 use crate::deployment::key::key_in_words;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
 use crate::deployment::selection::source_location;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::remedies::mint::for_answering;
 use crate::remedies::way_back::bring_back;
-use crate::report::capitalized;
-use crate::report::{Finding, Level, Location, Rule};
+use crate::report::{Finding, Level, Location, Rule, capitalized};
 
 /// The key of an instance that is nowhere to be seen.
 pub static KEY_FOREIGN: Rule = Rule::new(
@@ -109,12 +105,7 @@ fn next_start(key: &KeyFacts) -> Option<String> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::logged;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::volume;
+    use crate::evidence::build::key::{file, logged, opened, process, unseen, volume};
     use crate::evidence::docker::LoggedRefusal;
     use crate::report::Certainty::{self, Likely, Proven};
 

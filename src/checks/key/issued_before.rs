@@ -3,17 +3,12 @@
 
 use crate::checks::Check;
 use crate::deployment::container::key_subject;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::created_day;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::utc_day;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::key::{
+    KeyAnswer, created_day, key_answer, key_in_words, selected_key, utc_day,
+};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::capitalized;
-use crate::report::{Certainty, Finding, Level, Location, Rule};
+use crate::report::{Certainty, Finding, Level, Location, Rule, capitalized};
 
 /// The key was issued before the container was created.
 pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule::new(

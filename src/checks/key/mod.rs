@@ -35,14 +35,9 @@ mod tests {
     use crate::checks::{Outcome, identity, persistence};
     use crate::evidence::Evidence;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::closed;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::logged;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::volume;
+    use crate::evidence::build::key::{
+        closed, container, file, logged, opened, process, unseen, volume,
+    };
     use crate::evidence::docker::LoggedRefusal;
     use crate::evidence::endpoint::EndpointFacts;
 

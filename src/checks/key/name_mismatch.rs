@@ -1,20 +1,14 @@
 //! The secret is right, only the name before the `|` is another instance's.
 
 use crate::checks::Check;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::trial_of;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::container::{key_subject, running_secret};
+use crate::deployment::key::{key_in_words, trial_of};
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
-use crate::report::capitalized;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule, capitalized};
 
 /// The name of another instance before the `|`.
 pub static KEY_NAME_MISMATCH: Rule = Rule::new(
@@ -87,10 +81,7 @@ fn is_plain(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::logged;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::{logged, opened, process, unseen};
     use crate::evidence::docker::LoggedRefusal;
     use crate::report::Certainty::{Likely, Proven};
 

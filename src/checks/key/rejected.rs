@@ -4,8 +4,7 @@
 use crate::checks::Check;
 use crate::deployment::candidates::candidates;
 use crate::deployment::key::key_in_words;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
+use crate::deployment::key_judgement::{KeyFault, key_fault};
 use crate::deployment::selection::source_location;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::for_answering;
@@ -73,9 +72,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::{opened, process, unseen};
     use crate::report::Certainty::{self, Likely, Proven};
 
     #[test]

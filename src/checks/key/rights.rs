@@ -3,20 +3,12 @@
 
 use crate::admin_key::{Claims, KeyKind};
 use crate::checks::Check;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::trial_of;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::container::{key_subject, running_secret};
+use crate::deployment::key::{KeyAnswer, key_answer, key_in_words, selected_key, trial_of};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::remedies::mint::for_answering;
-use crate::report::CliFailure;
-use crate::report::capitalized;
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Rule, capitalized};
 
 /// The key may only look.
 pub static KEY_IS_READ_ONLY: Rule = Rule::new(
@@ -143,10 +135,7 @@ fn not_known(evidence: &Evidence) -> Unseen {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::answer;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::refusal;
+    use crate::evidence::build::key::{answer, opened, process, refusal};
     use crate::evidence::endpoint::Body;
 
     fn of_kind(kind: KeyKind) -> Evidence {

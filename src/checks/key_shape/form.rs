@@ -1,8 +1,7 @@
 //! The text is something else than a key: a placeholder, the master secret, a cloud key, an
 //! invention.
 
-use super::about;
-use super::replace;
+use super::{about, replace};
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::selected_key;

@@ -1,7 +1,6 @@
 //! The form of keys made before June 2025, which is still accepted.
 
-use super::about;
-use super::replace;
+use super::{about, replace};
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::selected_key;

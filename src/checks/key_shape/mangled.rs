@@ -1,16 +1,13 @@
 //! A key that was damaged on its way, or what is left of one.
 
-use super::about;
-use super::replace;
+use super::{about, replace};
 use crate::admin_key::{Form, ShapeFault as Fault};
 use crate::checks::Check;
-use crate::deployment::key::key_is_rejected;
-use crate::deployment::key::selected_key;
+use crate::deployment::key::{key_is_rejected, selected_key};
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// The admin key was damaged on its way here.
 pub static KEY_MANGLED: Rule = Rule::new(

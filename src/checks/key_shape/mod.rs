@@ -65,8 +65,7 @@ fn replace(evidence: &Evidence, key: &KeyFacts) -> Remedy {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, told};
     use crate::evidence::selection::ValueSource;
 
     /// What the whole family says of a key at .env.local:2, without the place.

@@ -1,11 +1,9 @@
 //! What stands before the digits: a prefix that the header drops, or no name at all.
 
-use super::about;
-use super::replace;
+use super::{about, replace};
 use crate::admin_key::Form;
 use crate::checks::Check;
-use crate::deployment::key::key_is_rejected;
-use crate::deployment::key::selected_key;
+use crate::deployment::key::{key_is_rejected, selected_key};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;

@@ -85,8 +85,7 @@ fn finding(app: &AppUrl, selected: &str, why: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::endpoint::Body;
 
     fn told_of(

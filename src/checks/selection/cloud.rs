@@ -2,25 +2,15 @@
 //! they are no fault at all.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::compose_has_backend;
-use crate::deployment::selection::counts;
-use crate::deployment::selection::deploy_key;
-use crate::deployment::selection::has_backend;
-use crate::deployment::selection::has_half;
-use crate::deployment::selection::has_pair;
-use crate::deployment::selection::holds_self_hosted_key;
-use crate::deployment::selection::names_cloud_deployment;
-use crate::deployment::selection::winner;
-use crate::deployment::selection::with_cli_words;
+use crate::deployment::selection::{
+    at_source, compose_has_backend, counts, deploy_key, has_backend, has_half, has_pair,
+    holds_self_hosted_key, names_cloud_deployment, winner, with_cli_words,
+};
 use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::DEPLOYMENT;
-use crate::names::URL;
+use crate::names::{DEPLOYMENT, URL};
 use crate::remedies::env_file::without;
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Remedy, Rule};
 
 /// CONVEX_DEPLOYMENT is set beside the self-hosted pair.
 pub static CLOUD_DEPLOYMENT_SET: Rule = Rule::new(
@@ -169,9 +159,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
 
     const CLOUD: &str = "CONVEX_DEPLOYMENT=dev:happy-animal-123\n";
     const DEPLOY: &str = "CONVEX_DEPLOY_KEY=prod:happy-animal-123|eyJ2MiI6IjAxMjM0NTY3ODkifQ==\n";

@@ -1,15 +1,12 @@
 //! An empty value hides a full one: the CLI takes it for unset, and still looks no further.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::counts;
+use crate::deployment::selection::{at_source, counts};
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
+use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::env_file::without;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Rule};
 
 /// An empty variable hides the value that is set below it.
 pub static EMPTY_VALUE_SHADOWS: Rule = Rule::new(
@@ -59,8 +56,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
 
     #[test]
     fn the_line_becomes_a_comment_and_the_shell_is_told() {

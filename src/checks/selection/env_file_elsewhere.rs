@@ -1,16 +1,11 @@
 //! The pair is missing here and stands in a file that the CLI does not read from here.
 
 use crate::checks::Check;
-use crate::deployment::selection::has_backend;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::{has_backend, is_server_only, names_cloud_deployment};
 use crate::evidence::surroundings::EnvFileElsewhere;
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
-use crate::report::CliFailure;
-use crate::report::shell_word;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::names::{ADMIN_KEY, URL};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, shell_word};
 
 /// The self-hosted variables stand in a file that is not read from here.
 pub static ENV_FILE_ELSEWHERE: Rule = Rule::new(
@@ -87,8 +82,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::surroundings::PackageJson;
 
     fn elsewhere(file: &str, has_url: bool, has_key: bool) -> EnvFileElsewhere {

@@ -6,16 +6,12 @@
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
-use crate::deployment::selection::winner;
+use crate::deployment::selection::{is_server_only, names_cloud_deployment, winner};
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind as Kind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
+use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::env_file::rewrite;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// A line of the env file is read otherwise than it looks.
 pub static LINE_MISREAD: Rule = Rule::new(
@@ -121,9 +117,7 @@ fn said(kind: Kind) -> &'static str {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
 
     #[test]
     fn lines_that_count_and_lines_that_do_not() {

@@ -1,16 +1,14 @@
 //! A variable whose name is nearly one of the pair's: the CLI does not read it.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::has_backend;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::{
+    at_source, has_backend, is_server_only, names_cloud_deployment,
+};
 use crate::evidence::selection::NearMissFacts;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
 use crate::remedies::env_file::rewrite;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// A variable has a name that the CLI does not read.
 pub static MISNAMED_VARIABLE: Rule = Rule::new(
@@ -88,9 +86,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
     use crate::evidence::surroundings::PackageJson;
 
     #[test]

@@ -3,22 +3,16 @@
 use crate::checks::Check;
 use crate::deployment::endpoint::backend_url;
 use crate::deployment::key::trial_of;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::depends_on_convex;
-use crate::deployment::selection::has_half;
-use crate::deployment::selection::is_cloud_project;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
-use crate::deployment::selection::winner;
-use crate::deployment::selection::with_cli_words;
+use crate::deployment::selection::{
+    at_source, depends_on_convex, has_half, is_cloud_project, is_server_only,
+    names_cloud_deployment, winner, with_cli_words,
+};
 use crate::evidence::docker::{Port, SecretState};
 use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
+use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::mint::for_selection;
-use crate::report::CliFailure;
-use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// Nothing here names a self-hosted deployment.
 pub static SELECTION_MISSING: Rule = Rule::new(
@@ -177,9 +171,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
     use crate::evidence::selection::PackageJsonState;
 
     const URL_LINE: &str = "CONVEX_SELF_HOSTED_URL=http://h:3210\n";

@@ -2,15 +2,12 @@
 
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
-use crate::deployment::selection::compose_has_backend;
-use crate::deployment::selection::has_pair;
-use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::{compose_has_backend, has_pair, names_cloud_deployment};
 use crate::evidence::surroundings::PackageJson;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::shell_word;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{
+    Certainty, ChainLink, CliFailure, Finding, Level, Location, Remedy, Rule, shell_word,
+};
 
 /// There is no package.json in this directory.
 pub static PACKAGE_JSON_MISSING: Rule = Rule::new(
@@ -97,8 +94,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::selection::PackageJsonState::{Missing, WithConvex, WithoutConvex};
     use crate::evidence::surroundings::UnreadableFile;
 

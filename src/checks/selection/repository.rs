@@ -6,14 +6,11 @@ use crate::evidence::compose::EntryValue;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::TrackedSecret;
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::DEPLOY_KEYS;
-use crate::remedies::rotation::errands;
-use crate::remedies::rotation::rotate;
-use crate::remedies::rotation::untrack;
-use crate::report::Command;
-use crate::report::shell_word;
-use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::names::{ADMIN_KEY, DEPLOY_KEYS};
+use crate::remedies::rotation::{errands, rotate, untrack};
+use crate::report::{
+    Action, Certainty, Command, Finding, Level, Location, Remedy, Rule, shell_word,
+};
 
 /// Git does not ignore the env file that holds the admin key.
 pub static ENV_NOT_IGNORED: Rule = Rule::new(
@@ -171,8 +168,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::surroundings::{Git, TrackedSecret};
 
     fn in_git(dotenv: &str, git: Git) -> Evidence {

@@ -7,10 +7,8 @@ use crate::deployment::selection::at_source;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::{DefinitionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::names::{ADMIN_KEY, URL};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// A variable of the shell hides another value in the env file.
 pub static SHELL_SHADOWS_FILE: Rule = Rule::new(
@@ -110,9 +108,7 @@ mod tests {
     use super::*;
     use crate::admin_key::Claims;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
     use crate::evidence::docker::{Answering, Container, DockerFacts};
     use crate::evidence::key::Trial;
     use crate::secret::Fingerprint;

@@ -1,14 +1,11 @@
 //! Where the two values stand: in different places, or twice in one.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::counts;
+use crate::deployment::selection::{at_source, counts};
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::env_file::comment_out;
-use crate::remedies::env_file::delete;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::env_file::{comment_out, delete};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and the admin key come from different places.
 pub static SPLIT_SOURCES: Rule = Rule::new(
@@ -99,8 +96,7 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::selection::choose::FileText;
 
     #[test]
