@@ -1,5 +1,4 @@
-//! The instance runs under one name, and its next start will use another: every key bears the old
-//! one.
+//! The instance has one name now, and its next start will use another: every key has the old one.
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
@@ -13,7 +12,7 @@ use crate::remedies::command::{recreate, restart};
 use crate::remedies::secret::is_in_env_file;
 use crate::report::{Action, CliFailure, Finding, FixPolicy, Level, Location, Remedy, Rule};
 
-/// Two places hold two names.
+/// Two places have two names.
 pub static NAME_DRIFT: Rule = Rule::new(
     "name-drift",
     Level::Error,
@@ -24,7 +23,7 @@ pub static NAME_DRIFT: Rule = Rule::new(
 .fix(FixPolicy::Drift)
 .explains(&[CliFailure::KeyRejected]);
 
-/// Compares the places that hold the name.
+/// Compares the places of the name.
 pub static CHECK: Check = Check { rules: &[&NAME_DRIFT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -71,7 +70,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let database = if container.uses_sql {
         format!(
-            " It also names the database: the instance will look for {} instead of {}.",
+            " The backend then looks for database {} instead of {}.",
             new.replace('-', "_"),
             old.replace('-', "_")
         )
@@ -82,13 +81,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             subject.certainty,
             format!(
-                "The instance is {old} now and {new} after `{command}`: then every key that begins \
-                 with {old}| is refused, until its name is rewritten.{database}"
+                "After `{command}`, every key that starts with {old}| is rejected: the instance \
+                 name is then {new}.{database}"
             ),
         )
-        .because(format!("is called {old}"), container.name.clone())
+        .because(format!("Instance name now: {old}"), container.name.clone())
         .because(
-            format!("will be called {new}"),
+            format!("Instance name after the next start: {new}"),
             entry.map_or_else(|| container.name.clone(), value_source),
         );
     if let Some(entry) = entry {
@@ -99,16 +98,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(Location::container(&container.name))
             .remedy(back(evidence, &subject, entry, &old))
             .remedy(
-                Remedy::careful(format!(
-                    "Or go on as {new}, and write {new} before the | of every key (the hex part stays)"
-                ))
-                .run(command),
+                Remedy::careful(format!("Use {new}, and write it before the | of every key"))
+                    .run(command),
             ),
     ])
 }
 
-/// Sets the name back. By the doctor only where the key of the CLI still bears the old one, and
-/// Compose's `.env` says the new one.
+/// Sets the name back. The doctor does it only if the key of the CLI still has the old one, and the
+/// new one is in Compose's `.env`.
 fn back(
     evidence: &Evidence,
     subject: &IdentitySubject<'_>,
@@ -137,9 +134,9 @@ mod tests {
     use crate::report::Certainty::{self, Proven};
 
     #[test]
-    fn the_name_goes_back_where_the_key_bears_it() {
+    fn the_name_goes_back_if_the_key_has_it() {
         for (case, name, file, expected) in [
-            ("the key bears the old one", "convex-self-hosted", ".env", true),
+            ("the key has the old one", "convex-self-hosted", ".env", true),
             ("the key was rewritten", "renamed", ".env", false),
             ("in the compose file itself", "convex-self-hosted", "docker-compose.yml", false),
         ] {
@@ -163,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_from_the_name_in_force() {
+    fn what_differs_from_the_running_name() {
         let plain = |name: &str| EntryValue::Plain(name.to_owned());
         let cases: [(&str, EntryValue, Option<&str>, Option<Certainty>); 5] = [
-            ("no opinion", EntryValue::Unset, None, None),
+            ("not set", EntryValue::Unset, None, None),
             ("the same", plain("convex-self-hosted"), None, None),
             ("renamed in the file", plain("renamed"), None, Some(Proven)),
             ("renamed in the environment", EntryValue::Unset, Some("renamed"), Some(Proven)),
