@@ -27,7 +27,7 @@ pub(crate) enum KeyAnswer {
     NotAdmin,
     /// 401 BadAdminKey.
     Rejected,
-    /// Nothing about the key.
+    /// It does not show whether the key is right.
     Untested {
         /// Why.
         reason: String,
@@ -53,7 +53,7 @@ impl KeyAnswer {
             (403, _, Some("BadDeployKey")) => Self::NotAdmin,
             (status, ..) => Self::Untested {
                 reason: format!(
-                    "{} answered {status} to the key, which says nothing about it",
+                    "{} answered {status}, which does not show whether the key is right",
                     endpoint.url
                 ),
                 unauthorized: status == 401,
@@ -61,7 +61,7 @@ impl KeyAnswer {
         }
     }
 
-    /// No answer about the key, for this reason.
+    /// The key was not tested, for this reason.
     pub(crate) fn untested(reason: impl Into<String>) -> Self {
         Self::Untested { reason: reason.into(), unauthorized: false }
     }
@@ -71,7 +71,7 @@ impl KeyAnswer {
 pub(crate) fn key_answer(evidence: &Evidence) -> KeyAnswer {
     match evidence.endpoint.seen() {
         Ok(Some(endpoint)) => KeyAnswer::of(endpoint),
-        Ok(None) => KeyAnswer::untested("no URL is selected"),
+        Ok(None) => KeyAnswer::untested("no URL is set"),
         Err(unseen) => KeyAnswer::untested(unseen.reason),
     }
 }
@@ -86,7 +86,7 @@ pub(crate) fn key_is_rejected(evidence: &Evidence) -> bool {
     key_answer(evidence) == KeyAnswer::Rejected
 }
 
-/// Whether the request with the key was answered 401, by the backend or by what is in front of it.
+/// Whether the request with the key was answered 401, by the backend or a proxy.
 pub(crate) fn is_unauthorized(evidence: &Evidence) -> bool {
     matches!(
         key_answer(evidence),
@@ -117,8 +117,8 @@ pub(crate) fn cli_works(evidence: &Evidence) -> bool {
     evidence.selection.kind == SelectionKind::SelfHosted && accepted && called()
 }
 
-/// Why nothing is wrong although the URL said nothing: the key matches the secret of this project's
-/// own backend, and has its name. `None` if it does not, or if the URL answered.
+/// Why nothing is wrong although the URL did not answer about the key: the key matches the secret
+/// of this project's own backend, and has its name. `None` if it does not, or if the URL answered.
 pub(crate) fn fits_untested(evidence: &Evidence) -> Option<Unseen> {
     let KeyAnswer::Untested { reason, .. } = key_answer(evidence) else { return None };
     let key = selected_key(evidence)?;
@@ -129,15 +129,15 @@ pub(crate) fn fits_untested(evidence: &Evidence) -> Option<Unseen> {
     (name == runs_as).then(|| Unseen::new(reason))
 }
 
-/// What came of trying that secret on the key; `None` if it was not tried.
+/// The trial of that secret on the key; `None` if it was not tried.
 pub(crate) fn trial_of<'a>(key: &'a KeyFacts, secret: &Fingerprint) -> Option<&'a Trial> {
     key.trials.iter().find(|trial| trial.secret == *secret)
 }
 
-/// Whether the text is not a whole key, which the family `key_shape` says better.
+/// Whether the text is not a whole key, which the family `key_shape` reports.
 pub(crate) fn is_not_a_key(key: &KeyFacts) -> bool {
-    let nameless = !key.shape.has_pipe && !key.shape.room_for_name;
-    key.shape.form != Form::WellShaped || key.shape.prefix_refused || nameless
+    let without_name = !key.shape.has_pipe && !key.shape.room_for_name;
+    key.shape.form != Form::WellShaped || key.shape.prefix_refused || without_name
 }
 
 /// `key ab12cd34`, or `the key` if it has no fingerprint.

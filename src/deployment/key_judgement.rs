@@ -1,70 +1,69 @@
-//! Of the ids about a refused key, which one is it? One judgement for all five, so that exactly one
-//! of them is said.
+//! Which of the five ids about a rejected key is it? One judgement for all, because exactly one of
+//! them is reported.
 
 use crate::admin_key::Claims;
-use crate::deployment::container::KeySubject;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::is_not_a_key;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::trial_of;
+use crate::deployment::container::{KeySubject, key_subject, running_secret};
+use crate::deployment::key::{KeyAnswer, is_not_a_key, key_answer, selected_key, trial_of};
 use crate::evidence::docker::{Container, LoggedRefusal};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::report::Certainty;
 
-/// Why the key does not go through.
+/// Why the backend does not accept the key.
 pub(crate) enum KeyFault<'a> {
-    /// It opens with a secret that another instance has.
+    /// It matches the secret of another instance.
     AnotherInstance {
         key: &'a KeyFacts,
         place: &'a SecretPlace,
         claims: &'a Claims,
         certainty: Certainty,
     },
-    /// It opens with a secret that lies in a volume of no running backend.
-    DetachedVolume {
+    /// It matches a secret in a volume that no running backend uses.
+    UnusedVolume {
         key: &'a KeyFacts,
         volume: &'a str,
-        /// The stopped container that has it; `None` where it was looked into itself.
-        holder: Option<&'a str>,
+        /// The stopped container that uses it; `None` if the volume itself was read.
+        user: Option<&'a str>,
         claims: &'a Claims,
         certainty: Certainty,
     },
-    /// It opens with nothing that counts here.
+    /// It matches no secret that counts here.
     Foreign { key: &'a KeyFacts, certainty: Certainty },
     /// The secret is right, the name is not.
     NameMismatch { key: &'a KeyFacts, name: Option<String>, certainty: Certainty },
-    /// It is refused, and nothing that was seen says why.
-    Rejected { key: &'a KeyFacts, certainty: Certainty, reason: String },
+    /// It is rejected, and nothing that was seen shows why.
+    Rejected {
+        key: &'a KeyFacts,
+        certainty: Certainty,
+        /// What contradicts the rejection; `None` if neither secret nor log could be read.
+        contradiction: Option<&'static str>,
+    },
 }
 
-/// Whether the selected key is that of a volume which no running backend has.
+/// Whether the selected key belongs to a volume that no running backend uses.
 pub(crate) fn is_of_unused_volume(evidence: &Evidence) -> bool {
-    matches!(key_fault(evidence), Ok(Some(KeyFault::DetachedVolume { .. })))
+    matches!(key_fault(evidence), Ok(Some(KeyFault::UnusedVolume { .. })))
 }
 
-/// What is wrong with the selected key. `Ok(None)` only where it was seen to go through, where
-/// there is no key, or where the text is no key, which other ids say.
+/// What is wrong with the selected key. `Ok(None)` only if the backend accepts it, if there is no
+/// key, or if the text is not a key, which other ids report.
 pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Unseen> {
     let Some(key) = selected_key(evidence) else { return Ok(None) };
-    let (refused, untried) = match key_answer(evidence) {
+    let (rejected, untried) = match key_answer(evidence) {
         KeyAnswer::Rejected => (true, String::new()),
         KeyAnswer::Untested { reason, .. } => (false, reason),
-        KeyAnswer::NotAdmin => (false, "check_admin_key answered as if no key had come".to_owned()),
+        KeyAnswer::NotAdmin => (false, "check_admin_key answered as if it got no key".to_owned()),
         KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly => return Ok(None),
     };
     if is_not_a_key(key) {
         return Ok(None);
     }
     let subject = key_subject(evidence);
-    // Without the refusal seen, nothing is proven (another backend may answer).
+    // If the rejection was not seen, nothing is proven (another backend may answer).
     let ceiling = subject
         .as_ref()
         .map_or(Certainty::Likely, |subject| subject.certainty)
-        .min(if refused { Certainty::Proven } else { Certainty::Likely });
+        .min(if rejected { Certainty::Proven } else { Certainty::Likely });
 
     let of_subject = subject.as_ref().and_then(|subject| running_secret(subject.container));
     let tried = of_subject.and_then(|(secret, how)| Some((trial_of(key, secret)?, how)));
@@ -89,8 +88,8 @@ pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Uns
                     }
                     _ if how == Certainty::Proven => {
                         contradiction = Some(
-                            "it opens with the secret of the container that seems to answer, so \
-                             another backend answers, or another secret was in force",
+                            "the key matches the secret of the container that seems to answer, so \
+                             another backend may answer",
                         );
                     }
                     _ => {}
@@ -98,12 +97,12 @@ pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Uns
             }
         }
     }
-    if !refused {
-        // Not seen to be refused, and nothing speaks against it: that is not a pass.
+    if !rejected {
+        // Not seen to be rejected, and nothing is against it: that is not a pass.
         let case = elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none());
         return match case.map(|case| case(Certainty::Possible)) {
-            // With nobody known to be meant, the instance that has the secret may be that very one:
-            // so it is in a healthy deployment.
+            // If the backend at the URL is not known, it may be the instance that has the secret, as
+            // in a healthy deployment.
             Some(KeyFault::AnotherInstance { .. }) if subject.is_none() => {
                 Err(Unseen::new(untried))
             }
@@ -117,7 +116,7 @@ pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Uns
             ceiling.min(if log.refusal_adjacent { Certainty::Proven } else { Certainty::Likely });
         match refusal {
             LoggedRefusal::WrongName(_) => {
-                // The line says the name that the key bears; the running one is what to write.
+                // The line has the name in the key; the running name is what to write.
                 let name = running_name(evidence, subject.as_ref());
                 return Ok(Some(KeyFault::NameMismatch { key, name, certainty }));
             }
@@ -125,15 +124,15 @@ pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Uns
                 return Ok(Some(by_other_secrets(evidence, key, subject.as_ref(), certainty)));
             }
             LoggedRefusal::NoName => {
-                contradiction = Some("the backend's log says that it names no instance");
+                contradiction = Some("the backend's log says that the key has no instance name");
             }
         }
     }
     let likely = ceiling.min(Certainty::Likely);
     let running = running_name(evidence, subject.as_ref());
     let misnamed = running.filter(|name| key.shape.name.as_ref().is_some_and(|own| own != name));
-    // With nobody known to answer, the container whose secret opens the key may be that very one:
-    // then the name tells.
+    // If the backend at the URL is not known, it may be the container whose secret matches the key:
+    // then the name decides.
     match elsewhere(evidence, key, subject.as_ref()) {
         Some(case) if subject.is_some() || misnamed.is_none() => return Ok(Some(case(likely))),
         _ => {}
@@ -141,25 +140,25 @@ pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Uns
     if misnamed.is_some() {
         return Ok(Some(KeyFault::NameMismatch { key, name: misnamed, certainty: likely }));
     }
-    let reason = contradiction
-        .unwrap_or("neither the secret of the backend that answers nor its log could be read");
-    Ok(Some(KeyFault::Rejected { key, certainty: ceiling, reason: reason.to_owned() }))
+    Ok(Some(KeyFault::Rejected { key, certainty: ceiling, contradiction }))
 }
 
-/// The answer of a check whose id did not win: a pass only where the one that won was seen to be
-/// the cause.
+/// The answer of a check whose id did not win: a pass only if the one that won was seen to be the
+/// cause.
 pub(crate) fn superseded<T>(case: &KeyFault<'_>) -> Result<Vec<T>, Unseen> {
     match case {
-        KeyFault::Rejected { reason, .. } => Err(Unseen::new(reason.as_str())),
-        // With another name before it, the hex may be another instance's all the same.
-        KeyFault::NameMismatch { certainty, .. } if *certainty < Certainty::Proven => Err(
-            Unseen::new("only the name was seen to differ; whether the hex part is good was not"),
-        ),
+        KeyFault::Rejected { contradiction, .. } => Err(Unseen::new(
+            contradiction.unwrap_or("the backend's secret and its log could not be read"),
+        )),
+        // With another name before it, the hex part may be another instance's as well.
+        KeyFault::NameMismatch { certainty, .. } if *certainty < Certainty::Proven => {
+            Err(Unseen::new("the instance name differs; the part after the | was not checked"))
+        }
         _ => Ok(vec![]),
     }
 }
 
-/// It does not open with what is in force: is there a secret that opens it?
+/// It does not match the running secret: is there another that it matches?
 fn by_other_secrets<'a>(
     evidence: &'a Evidence,
     key: &'a KeyFacts,
@@ -172,16 +171,16 @@ fn by_other_secrets<'a>(
     }
 }
 
-/// The instance, or the volume, whose secret opens the key and which is not the one that answers.
+/// The other instance, or the unused volume, whose secret the key matches.
 fn elsewhere<'a>(
     evidence: &'a Evidence,
     key: &'a KeyFacts,
     subject: Option<&KeySubject<'a>>,
 ) -> Option<impl FnOnce(Certainty) -> KeyFault<'a> + use<'a>> {
     let docker = evidence.docker.seen().ok();
-    // This project's own backend has the secret: the key is at home, and what answers is not.
+    // This project's own backend has the secret: the key is right, and another backend answers.
     let expected = docker.and_then(|docker| docker.expected.as_deref());
-    let at_home = key.trials.iter().filter(|trial| trial.opened.is_some()).any(|trial| {
+    let is_own_key = key.trials.iter().filter(|trial| trial.opened.is_some()).any(|trial| {
         trial.places.iter().any(|place| match place {
             SecretPlace::Process { container }
             | SecretPlace::Environment { container }
@@ -189,7 +188,7 @@ fn elsewhere<'a>(
             _ => false,
         })
     });
-    if at_home {
+    if is_own_key {
         return None;
     }
     let own = subject.map(|subject| subject.container);
@@ -212,11 +211,11 @@ fn elsewhere<'a>(
     let in_volume = || {
         opened().find_map(|(place, claims)| match place {
             SecretPlace::File { container: name, volume: Some(volume) }
-                if !is_own(name) && !own.is_some_and(|own| holds(own, volume)) =>
+                if !is_own(name) && !own.is_some_and(|own| uses(own, volume)) =>
             {
                 Some((Some(name.as_str()), volume.as_str(), claims))
             }
-            SecretPlace::Volume { volume } if !own.is_some_and(|own| holds(own, volume)) => {
+            SecretPlace::Volume { volume } if !own.is_some_and(|own| uses(own, volume)) => {
                 Some((None, volume.as_str(), claims))
             }
             _ => None,
@@ -230,22 +229,28 @@ fn elsewhere<'a>(
             _ => false,
         })
     };
+    enum Owner<'a> {
+        Instance(&'a SecretPlace, &'a Claims),
+        Volume(Option<&'a str>, &'a str, &'a Claims),
+    }
     let found = match running {
-        Some((place, claims)) => Ok((place, claims)),
+        Some((place, claims)) => Owner::Instance(place, claims),
         None => match in_volume() {
-            Some(found) => Err(found),
-            None => Ok(otherwise()?),
+            Some((user, volume, claims)) => Owner::Volume(user, volume, claims),
+            None => otherwise().map(|(place, claims)| Owner::Instance(place, claims))?,
         },
     };
     Some(move |certainty| match found {
-        Ok((place, claims)) => KeyFault::AnotherInstance { key, place, claims, certainty },
-        Err((holder, volume, claims)) => {
-            KeyFault::DetachedVolume { key, volume, holder, claims, certainty }
+        Owner::Instance(place, claims) => {
+            KeyFault::AnotherInstance { key, place, claims, certainty }
+        }
+        Owner::Volume(user, volume, claims) => {
+            KeyFault::UnusedVolume { key, volume, user, claims, certainty }
         }
     })
 }
 
-fn holds(container: &Container, volume: &str) -> bool {
+fn uses(container: &Container, volume: &str) -> bool {
     container.mounts.iter().any(|mount| mount.source.as_deref() == Some(volume))
 }
 

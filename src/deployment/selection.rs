@@ -1,8 +1,8 @@
 //! What `npx convex` selects here, and whether that is self-hosted at all.
 //!
-//! Another world is not a broken one (docs/facts.md, rule-other-worlds): a project on Convex Cloud is
-//! told so and no more, and a directory that only holds the server's compose file needs no URL and
-//! key.
+//! Another kind of project is not a broken one (docs/facts.md, rule-other-worlds): for a project on
+//! Convex Cloud only that is reported, and a directory with only the server's compose file needs no
+//! URL and key.
 
 use crate::evidence::docker::Container;
 use crate::evidence::selection::{SelectionError, SelectionFacts, SelectionKind, ValueSource};
@@ -11,16 +11,16 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, DEPLOY_KEYS, DEPLOYMENT, URL};
 use crate::report::{Finding, Location};
 
-/// Where a value stands, in words.
+/// Where a value is set, in words.
 pub(crate) fn source_in_words(source: &ValueSource) -> String {
     match source {
         ValueSource::File { file, line } => format!("{file}:{line}"),
-        ValueSource::Env { env } => format!("${env} of the shell"),
+        ValueSource::Env { env } => format!("{env} in the shell"),
         ValueSource::Flag { flag } => format!("option {flag}"),
     }
 }
 
-/// The place that a source is; none for an option of the command line.
+/// The location of a source; `None` for an option of the command line.
 pub(crate) fn source_location(source: &ValueSource) -> Option<Location> {
     match source {
         ValueSource::File { file, line } => Some(Location::line(file, *line)),
@@ -29,7 +29,7 @@ pub(crate) fn source_location(source: &ValueSource) -> Option<Location> {
     }
 }
 
-/// Points the finding to where a value is written.
+/// Adds the location where a value is set.
 pub(crate) fn at_source(finding: Finding, source: &ValueSource) -> Finding {
     match source_location(source) {
         Some(location) => finding.at(location),
@@ -37,7 +37,7 @@ pub(crate) fn at_source(finding: Finding, source: &ValueSource) -> Finding {
     }
 }
 
-/// Where the value of `name` that counts is written.
+/// Where the value of `name` that counts is set.
 pub(crate) fn winner<'a>(selection: &'a SelectionFacts, name: &str) -> Option<&'a ValueSource> {
     let definitions = selection.definitions(name);
     definitions.iter().find(|definition| definition.wins).map(|definition| &definition.source)
@@ -65,7 +65,7 @@ pub(crate) fn has_half(selection: &SelectionFacts) -> bool {
 /// The variable that sends the CLI to Convex Cloud whatever else is set.
 pub(crate) fn deploy_key(selection: &SelectionFacts) -> Option<&'static str> {
     let set = DEPLOY_KEYS.into_iter().find(|name| selection.is_set(name))?;
-    let in_force = match (selection.kind, selection.error) {
+    let is_used = match (selection.kind, selection.error) {
         (SelectionKind::CloudDeployKey, _)
         | (
             SelectionKind::Error,
@@ -76,10 +76,10 @@ pub(crate) fn deploy_key(selection: &SelectionFacts) -> Option<&'static str> {
                 | SelectionError::PackageJsonUnreadable,
             ),
         ) => true,
-        // Both flags, or the sentinel that stands for "unset".
+        // Both flags, or the sentinel that means "not set".
         _ => false,
     };
-    in_force.then_some(set)
+    is_used.then_some(set)
 }
 
 /// Whether the project's compose file has a Convex backend.
@@ -87,8 +87,8 @@ pub(crate) fn compose_has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     Ok(evidence.compose.seen()?.as_ref().is_some_and(|compose| !compose.backends.is_empty()))
 }
 
-/// Whether a self-hosted backend belongs to this directory. Containers of other projects are on
-/// many machines and say nothing.
+/// Whether a self-hosted backend belongs to this directory. Many machines have containers of other
+/// projects, which do not count.
 pub(crate) fn has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     if compose_has_backend(evidence)? {
         return Ok(true);
@@ -100,11 +100,11 @@ pub(crate) fn has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     Ok(docker.expected().is_some() || docker.backends.iter().any(here))
 }
 
-/// Whether a cloud or local deployment is named and nothing of a pair is: then the missing pair is
-/// no fault, unless a backend is seen.
+/// Whether a cloud or local deployment is set, and neither the self-hosted URL nor the key: then the
+/// two are not missing, unless there is a backend.
 pub(crate) fn names_cloud_deployment(selection: &SelectionFacts) -> bool {
     let by_key = deploy_key(selection);
-    // A self-hosted key under the cloud's name is no cloud project.
+    // A self-hosted key under the cloud's name does not make a cloud project.
     let misplaced = by_key.is_some_and(|name| holds_self_hosted_key(selection, name));
     (by_key.is_some() || selection.is_set(DEPLOYMENT)) && !has_half(selection) && !misplaced
 }
@@ -116,12 +116,12 @@ pub(crate) fn holds_self_hosted_key(selection: &SelectionFacts, name: &str) -> b
     })
 }
 
-/// Whether this is somebody else's world: a cloud project, nothing self-hosted in sight.
+/// Whether this is a cloud project without anything self-hosted.
 pub(crate) fn is_cloud_project(evidence: &Evidence) -> Result<bool, Unseen> {
     Ok(names_cloud_deployment(&evidence.selection) && !has_backend(evidence)?)
 }
 
-/// Whether package.json depends on `convex`; `None` where there is no package.json.
+/// Whether package.json depends on `convex`; `None` if there is no package.json.
 pub(crate) fn depends_on_convex(evidence: &Evidence) -> Result<Option<bool>, Unseen> {
     Ok(match evidence.surroundings.package_json.seen()? {
         PackageJson::Here { depends_on_convex } => Some(*depends_on_convex),
@@ -129,22 +129,21 @@ pub(crate) fn depends_on_convex(evidence: &Evidence) -> Result<Option<bool>, Uns
     })
 }
 
-/// Whether this directory is the server's and no app's: nobody runs the CLI here.
+/// Whether this directory is only the server's: the CLI is not used here.
 pub(crate) fn is_server_only(evidence: &Evidence) -> bool {
     compose_has_backend(evidence) == Ok(true)
         && !matches!(depends_on_convex(evidence), Ok(Some(true)))
 }
 
-/// What the CLI itself prints, where it prints anything.
+/// Adds what the CLI itself prints, if it prints anything.
 pub(crate) fn with_cli_words(finding: Finding, selection: &SelectionFacts) -> Finding {
     match (&selection.cli_says, selection.error) {
         (_, None | Some(SelectionError::PackageJsonMissing)) | (None, _) => finding,
-        (Some(said), _) => finding.because(format!("npx convex prints: {said}"), "convex 1.48.0"),
+        (Some(text), _) => finding.because(format!("npx convex prints: {text}"), "convex 1.48.0"),
     }
 }
 
-/// Whether a URL that is typed without a key could lead to this container. None typed contradicts
-/// nothing.
+/// Whether a URL that is set without a key could lead to this container. No URL contradicts nothing.
 pub(crate) fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
     let definitions = evidence.selection.definitions(URL);
     let typed = definitions.iter().find(|one| one.wins && !one.empty);

@@ -1,22 +1,21 @@
-//! The edits of env files that remedies share: whole lines, known again by their hashes, and no
-//! value that a report may not hold.
+//! The edits of env files that remedies share: whole lines, recognised by their hashes, without any
+//! value that a report must not contain.
 
 use crate::evidence::selection::{DefinitionFacts, SelectionFacts, ValueSource, Written};
-use crate::report::shell_word;
-use crate::report::{Edit, Remedy};
+use crate::report::{Edit, Remedy, shell_word};
 
-use crate::deployment::selection::counts;
+use crate::deployment::selection::{counts, winner};
 use crate::names::URL;
 
-/// The assignment that counts gets `value`, which is text and placeholders ([`Edit::new`]). Nothing
-/// where it stands in no file, or in lines that cannot be named.
+/// Gives the assignment that counts the value `value`, which is text and placeholders
+/// ([`Edit::new`]). Empty if it is not in a file, or in lines that cannot be named.
 pub(crate) fn set(selection: &SelectionFacts, name: &str, value: &str) -> Vec<Edit> {
     let definitions = selection.definitions(name);
     let Some(winner) = definitions.iter().find(|definition| definition.wins) else { return vec![] };
     rewrite(&winner.source, winner.lines.as_ref(), name, value)
 }
 
-/// Gives the variable that stands there the name and the value.
+/// Gives the variable in that place the name and the value.
 pub(crate) fn rewrite(
     source: &ValueSource,
     lines: Option<&Written>,
@@ -35,12 +34,12 @@ pub(crate) fn rewrite(
     lines.hashes.iter().enumerate().map(|(at, hash)| edit(at, hash)).collect()
 }
 
-/// Each of these definitions becomes a comment.
+/// Makes the definition a comment.
 pub(crate) fn comment_out(definition: &DefinitionFacts) -> Vec<Edit> {
     each_line(&definition.source, definition.lines.as_ref(), Some("# {line}"))
 }
 
-/// The definition goes.
+/// Deletes the definition.
 pub(crate) fn delete(definition: &DefinitionFacts) -> Vec<Edit> {
     each_line(&definition.source, definition.lines.as_ref(), None)
 }
@@ -56,35 +55,31 @@ fn each_line(source: &ValueSource, lines: Option<&Written>, new: Option<&str>) -
     lines.hashes.iter().enumerate().map(edit).collect()
 }
 
-/// To set the URL that the CLI uses, and the edit of its line where that stands in a file that
-/// counts.
+/// Sets the URL that the CLI uses; with the edit of its line if that is in a file that counts.
 pub(crate) fn set_url(selection: &SelectionFacts, url: &str, also: &str) -> Remedy {
-    let remedy = Remedy::safe(format!("set {URL} to {url}{also}"));
-    // A `***` stands for a password, which is no part of any URL that works.
+    let source = winner(selection, URL).filter(|source| counts(selection, source));
+    let remedy = Remedy::safe(match source {
+        Some(place @ ValueSource::File { .. }) => format!("Set {place} to {url}{also}"),
+        _ => format!("Set {URL} to {url}{also}"),
+    });
+    // `***` replaces a password, which is not part of any URL that works.
     let plain = !url.contains("***")
         && url.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c));
-    if !plain {
-        return remedy;
-    }
-    let definitions = selection.definitions(URL);
-    let winner = definitions.iter().find(|definition| definition.wins);
-    match winner.filter(|winner| counts(selection, &winner.source)) {
+    match source.filter(|_| plain) {
         Some(_) => remedy.edit(set(selection, URL, url)),
         None => remedy,
     }
 }
 
-/// What takes a definition away: `unset` in this shell, or the line of its file, which is named and
-/// not touched.
-pub(crate) fn without(name: &str, definition: &DefinitionFacts) -> Remedy {
+/// Removes a definition: with `unset` in this shell, or by making its line a comment.
+pub(crate) fn without(definition: &DefinitionFacts) -> Remedy {
     match &definition.source {
-        ValueSource::File { file, line } => {
-            Remedy::safe(format!("delete line {line} of {file} ({name}), or put `#` before it"))
-                .edit(comment_out(definition))
+        place @ ValueSource::File { .. } => {
+            Remedy::safe(format!("Comment out {place}")).edit(comment_out(definition))
         }
-        ValueSource::Env { env } => Remedy::safe(format!("take {env} out of the shell"))
+        ValueSource::Env { env } => Remedy::safe(format!("Unset {env} in this shell"))
             .run(format!("unset {}", shell_word(env))),
-        ValueSource::Flag { flag } => Remedy::safe(format!("leave {flag} out")),
+        ValueSource::Flag { flag } => Remedy::safe(format!("Run the command without {flag}")),
     }
 }
 
@@ -94,7 +89,7 @@ mod tests {
     use crate::evidence::build::selection::evidence;
     use crate::report::line_hash;
 
-    fn told(edits: &[Edit]) -> Vec<(usize, Option<&str>)> {
+    fn new_lines(edits: &[Edit]) -> Vec<(usize, Option<&str>)> {
         edits.iter().map(|edit| (edit.line, edit.new.as_deref())).collect()
     }
 
@@ -104,11 +99,12 @@ mod tests {
         let selection = evidence(&[], local, "").selection;
         let remedy = set_url(&selection, "http://a", "");
         assert_eq!(
-            told(&remedy.edits),
+            new_lines(&remedy.edits),
             [(2, Some("export CONVEX_SELF_HOSTED_URL=http://a {comment}"))]
         );
         let line = "export CONVEX_SELF_HOSTED_URL=http://a/ # why";
         assert_eq!(remedy.edits[0].line_hash, Some(line_hash(line)));
+        assert_eq!(remedy.title, "Set .env.local:2 to http://a");
         assert!(set_url(&selection, "http://a#b", "").edits.is_empty());
     }
 
@@ -117,7 +113,7 @@ mod tests {
         let text = format!("CONVEX_SELF_HOSTED_ADMIN_KEY=\"app|\n01{}\"\n", "ab".repeat(36));
         let selection = evidence(&[], &text, "").selection;
         let edits = set(&selection, "CONVEX_SELF_HOSTED_ADMIN_KEY", "'x'");
-        assert_eq!(told(&edits), [(1, Some("CONVEX_SELF_HOSTED_ADMIN_KEY='x'")), (2, None)]);
+        assert_eq!(new_lines(&edits), [(1, Some("CONVEX_SELF_HOSTED_ADMIN_KEY='x'")), (2, None)]);
     }
 
     #[test]
@@ -135,6 +131,8 @@ mod tests {
             assert!(lines.is_none(), "{local:?}");
         }
         let selection = evidence(&[("CONVEX_SELF_HOSTED_URL", "http://a/")], "", "").selection;
-        assert!(set_url(&selection, "http://a", "").edits.is_empty(), "a shell's is no line");
+        let remedy = set_url(&selection, "http://a", "");
+        assert!(remedy.edits.is_empty(), "not a line of a file");
+        assert_eq!(remedy.title, "Set CONVEX_SELF_HOSTED_URL to http://a");
     }
 }

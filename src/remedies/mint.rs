@@ -1,58 +1,109 @@
-//! The remedy that half of all findings about keys share: a new key for the backend that answers,
-//! and where to put it.
+//! A new admin key for a backend, which fixes half of all findings about keys, and where to save
+//! it.
 
 use crate::deployment::candidates::candidates;
 use crate::deployment::container::key_subject;
+use crate::deployment::endpoint::backend_url;
 use crate::deployment::key::{KeyAnswer, is_not_a_key, key_answer, selected_key};
 use crate::deployment::platform::is_run_by_compose;
-use crate::deployment::selection::{fits_the_url, source_in_words};
+use crate::deployment::selection::{fits_the_url, winner};
 use crate::evidence::docker::Container;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Observation};
-use crate::names::ADMIN_KEY;
+use crate::names::{ADMIN_KEY, API_PORT, URL};
 use crate::remedies::command::{compose, doctor};
 use crate::remedies::platform::mint_behind_url;
-use crate::report::{Action, Command, ComposeVerb, Finding, Remedy, shell_word};
+use crate::report::{Action, Command, ComposeVerb, Errand, Finding, Remedy, Text, shell_word};
 
 const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
+const ON_THE_HOST: &str = "Log in to the backend's host and generate a key there (see More)";
 
-/// How to mint in `container`. Where nobody knows which container that is, no command is named: a
-/// key minted in another instance is one more foreign key (docs/facts.md, rule-containers).
-pub(crate) fn remedy(evidence: &Evidence, title: &str, container: Option<&Container>) -> Remedy {
-    let Some(container) = container else {
-        if let Some(remedy) = mint_behind_url(evidence, title) {
-            return remedy;
-        }
-        let backend = evidence.compose.seen().ok().and_then(|it| it.as_ref()?.backend());
-        let service = backend.map_or("backend", |service| service.name.as_str());
-        return Remedy::safe(format!(
-            "{title}, beside the compose file of the backend that the URL leads to: `docker compose exec -T {} {SCRIPT}`; \
-             without Compose, in the backend's terminal: `{SCRIPT}`",
-            shell_word(service)
-        ));
-    };
-    match own_file(evidence, container) {
-        Some(file) => {
-            let write = match file {
-                ".env.local" => "--write".to_owned(),
-                file => format!("--write={file}"),
-            };
-            Remedy::safe(title)
-                .run(doctor(evidence, ["key", "mint", &write]))
-                .act(Action::MintKey { file: file.to_owned() })
-        }
-        None => Remedy::safe(title).run(by_hand(evidence, container)),
+/// A key to generate and to save.
+struct NewKey<'a> {
+    /// What is generated: `a key`, `a new key`.
+    what: &'a str,
+    /// The title of the remedy, if it has one of its own.
+    title: Option<Text>,
+    /// Where the old key is set.
+    source: Option<&'a ValueSource>,
+    /// The env file for the key if none is set.
+    file: &'a str,
+    /// The URL to save as well.
+    url: Option<String>,
+}
+
+impl NewKey<'_> {
+    /// Generates the key in `container`. If that is not known, no command is named: a key of
+    /// another instance is one more foreign key (docs/facts.md, rule-containers).
+    fn remedy(self, evidence: &Evidence, container: Option<&Container>) -> Remedy {
+        let Some(container) = container else {
+            let title =
+                self.title.clone().unwrap_or_else(|| format!("Generate {}", self.what).into());
+            let remedy = mint_behind_url(evidence, &title)
+                .unwrap_or_else(|| Remedy::safe(self.title.clone().unwrap_or(ON_THE_HOST.into())));
+            return remedy.then(self.to_save());
+        };
+        let Some(file) = own_file(evidence, container) else {
+            let title = format!("Generate {} in {}", self.what, container.name);
+            return Remedy::safe(self.title.clone().unwrap_or(title.into()))
+                .run(by_hand(evidence, container))
+                .then(self.to_save());
+        };
+        let place = self.source.map_or_else(|| file.to_owned(), ToString::to_string);
+        let title = match &self.url {
+            Some(_) => {
+                format!("Save the URL and {} in {place} ({})", self.what, at_port(container))
+            }
+            None => format!("Generate {} and save it in {place}", self.what),
+        };
+        Remedy::safe(self.title.unwrap_or(title.into()))
+            .run(doctor(evidence, ["key", "mint", &write_to(file)]))
+            .act(Action::MintKey { file: file.to_owned() })
+    }
+
+    /// What is left to do once the script has printed the key.
+    fn to_save(&self) -> Vec<Errand> {
+        let file = self.file;
+        let url = self.url.as_ref().map(|url| format!("Save {URL}={url} in {file}"));
+        let key = match self.source {
+            Some(ValueSource::Env { env }) => {
+                format!("Set {env} to the printed line where the shell exports it")
+            }
+            Some(ValueSource::Flag { flag }) => format!("Pass the printed line with {flag}"),
+            Some(place @ ValueSource::File { .. }) => {
+                format!("Save the printed line in {place} as {ADMIN_KEY}='KEY'")
+            }
+            None => format!("Save the printed line in {file} as {ADMIN_KEY}='KEY'"),
+        };
+        let task = |title| Errand { title, places: vec![], commands: vec![] };
+        url.into_iter().chain([key]).map(task).collect()
     }
 }
 
-/// The file into which the doctor itself may write a key, for a container of this very project and
-/// a key that stands in a file or nowhere: it mints, writes, tries, and takes back what is refused.
+/// The container, and the port of this machine at which its API is.
+fn at_port(container: &Container) -> String {
+    let port = container.ports.iter().find(|port| port.container == API_PORT);
+    match port.and_then(|port| port.host) {
+        Some(port) => format!("{}, port {port}", container.name),
+        None => container.name.clone(),
+    }
+}
+
+fn write_to(file: &str) -> String {
+    match file {
+        ".env.local" => "--write".to_owned(),
+        file => format!("--write={file}"),
+    }
+}
+
+/// The file that convex-doctor may write the key into: for a container of this project, and a key
+/// that is set in a file or nowhere. It generates, writes and tests the key, and restores the file
+/// if the key is rejected.
 fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str> {
     if !is_expected(evidence, container) || !container.is_running() {
         return None;
     }
-    let definitions = evidence.selection.definitions(ADMIN_KEY);
-    match definitions.iter().find(|one| one.wins).map(|one| &one.source) {
+    match winner(&evidence.selection, ADMIN_KEY) {
         None => Some(".env.local"),
         Some(ValueSource::File { file, .. }) => Some(file),
         // What a shell exports comes before every file.
@@ -60,8 +111,8 @@ fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str
     }
 }
 
-/// The script that every self-hosted backend's image carries: `docker compose exec` for a container
-/// of this very project, else `docker exec`.
+/// The script that the image of every self-hosted backend contains: `docker compose exec` for a
+/// container of this project, else `docker exec`.
 pub(crate) fn by_hand(evidence: &Evidence, container: &Container) -> Command {
     match &container.service {
         Some(service) if is_expected(evidence, container) && is_run_by_compose(container) => {
@@ -76,51 +127,80 @@ fn is_expected(evidence: &Evidence, container: &Container) -> bool {
     expected == Some(container.name.as_str())
 }
 
-/// Mints a key in the container that answers, and says where to put it. Where nobody knows which
-/// container that is, it names no command: a key minted in another instance is one more foreign
-/// key.
-pub(crate) fn for_answering(evidence: &Evidence, title: &str) -> Remedy {
-    let put = selected_key(evidence).map_or_else(
-        || "in .env.local".to_owned(),
-        |key| match &key.source {
-            ValueSource::File { file, line } => format!("at {file}:{line}"),
-            other => format!("in place of {}", source_in_words(other)),
-        },
-    );
-    let title = format!("{title}, and write it as CONVEX_SELF_HOSTED_ADMIN_KEY {put}");
-    let subject = key_subject(evidence).filter(|subject| !subject.assumed);
-    remedy(evidence, &title, subject.map(|subject| subject.container))
+/// Generates a key for the backend that answers, and saves it where the old one is. `what` is
+/// `a new key`, if it is any.
+pub(crate) fn new_key(evidence: &Evidence, what: &str) -> Remedy {
+    answering(evidence, what, None)
 }
 
-/// A volume brings back no key: where the one in use is refused and opens nothing here, says that
-/// it is to be minted as well. The finding about the key is folded under this one, and its remedy
-/// with it.
+/// The same with another title.
+pub(crate) fn for_answering(evidence: &Evidence, title: impl Into<Text>) -> Remedy {
+    answering(evidence, "a new key", Some(title.into()))
+}
+
+fn answering(evidence: &Evidence, what: &str, title: Option<Text>) -> Remedy {
+    let source = selected_key(evidence).map(|key| &key.source);
+    let subject = key_subject(evidence).filter(|subject| !subject.assumed);
+    let key = NewKey { what, title, source, file: ".env.local", url: None };
+    key.remedy(evidence, subject.map(|subject| subject.container))
+}
+
+/// A volume brings back no key: if the key in use is rejected and matches nothing here, a new one
+/// is needed as well. The finding about the key is folded under this one, and its remedy with it.
 pub(crate) fn also_new_key(evidence: &Evidence, finding: Finding) -> Finding {
-    let opens_nothing = selected_key(evidence).is_some_and(|key| {
+    let matches_nothing = selected_key(evidence).is_some_and(|key| {
         !is_not_a_key(key) && key.trials.iter().all(|trial| trial.opened.is_none())
     });
-    if !opens_nothing || key_answer(evidence) != KeyAnswer::Rejected {
+    if !matches_nothing || key_answer(evidence) != KeyAnswer::Rejected {
         return finding;
     }
-    let title = match candidates(evidence).first() {
-        Some(first) => format!(
-            "The key stays refused: to start afresh ({} is kept), mint another",
-            first.volume.name
-        ),
-        None => "The key stays refused: mint another".to_owned(),
-    };
-    finding.remedy(for_answering(evidence, &title))
+    finding.remedy(match candidates(evidence).first() {
+        Some(first) => keep_new_database(evidence, &first.volume.name),
+        None => for_answering(evidence, "Also generate a new key: the current key stays rejected")
+            .step(),
+    })
 }
 
-/// How to mint a key: in the container behind the URL, or, while no URL is chosen, in the one of
-/// this project. Where nobody knows which that is there is no command (docs/facts.md,
-/// rule-containers).
-pub(crate) fn for_selection(evidence: &Evidence, title: &str) -> Remedy {
+/// Keeps the database that the backend has now, and leaves the older one in that volume.
+pub(crate) fn keep_new_database(evidence: &Evidence, older: &str) -> Remedy {
+    let title = format!("Keep the new database and generate a new key ({older} is kept)");
+    for_answering(evidence, Text::from(title).volume(older))
+}
+
+/// Generates a key in the container behind the URL or, while no URL is set, in that of this
+/// project, and saves it in place of the old one, else in `file`.
+pub(crate) fn for_selection(evidence: &Evidence, file: &str) -> Remedy {
+    selected(evidence, file, "a key", None)
+}
+
+/// The same for a project without a URL: both are saved.
+pub(crate) fn with_url(evidence: &Evidence, file: &str) -> Remedy {
+    selected(evidence, file, "a new key", Some(backend_url(evidence)))
+}
+
+fn selected(evidence: &Evidence, file: &str, what: &str, url: Option<String>) -> Remedy {
     let container = evidence.docker.seen().ok().and_then(|docker| match evidence.endpoint {
         Observation::Seen(None) => docker.expected().filter(|it| fits_the_url(evidence, it)),
         _ => docker.answering().map(|(container, _)| container),
     });
-    remedy(evidence, title, container.filter(|container| container.is_running()))
+    let source = winner(&evidence.selection, ADMIN_KEY);
+    let key = NewKey { what, title: None, source, file, url };
+    key.remedy(evidence, container.filter(|container| container.is_running()))
+}
+
+/// Generates a key once the instance has another secret. The doctor does not do it by itself: until
+/// then the key would be made with the old one.
+pub(crate) fn after_new_secret(evidence: &Evidence) -> Remedy {
+    let (title, file) = match winner(&evidence.selection, ADMIN_KEY) {
+        Some(place @ ValueSource::File { file, .. }) => {
+            (format!("Generate a new key and save it in {place}"), file.as_str())
+        }
+        None => ("Generate a new key and save it in .env.local".to_owned(), ".env.local"),
+        Some(ValueSource::Env { .. } | ValueSource::Flag { .. }) => {
+            return Remedy::safe("Generate a new key").run(doctor(evidence, ["key", "mint"]));
+        }
+    };
+    Remedy::safe(title).run(doctor(evidence, ["key", "mint", &write_to(file)]))
 }
 
 #[cfg(test)]
@@ -132,10 +212,16 @@ mod tests {
     use crate::evidence::selection::{DefinitionFacts, VariableFacts};
 
     #[test]
-    fn the_doctor_mints_where_it_may_write_and_else_the_hand_does() {
+    fn the_doctor_generates_if_it_may_write_else_the_script_does() {
+        let generate = |evidence: &Evidence, container: Option<&Container>| {
+            let source = winner(&evidence.selection, ADMIN_KEY);
+            let key =
+                NewKey { what: "a new key", title: None, source, file: ".env.local", url: None };
+            key.remedy(evidence, container)
+        };
         let mut evidence = build::healthy();
         let container = evidence.docker.seen().unwrap().expected().unwrap().clone();
-        let commands = |evidence: &Evidence| remedy(evidence, "mint", Some(&container)).commands;
+        let commands = |evidence: &Evidence| generate(evidence, Some(&container)).commands;
         assert_eq!(commands(&evidence), ["convex-doctor key mint --write"]);
         let mut defined = |source: ValueSource| {
             let definition = DefinitionFacts {
@@ -159,13 +245,18 @@ mod tests {
             ["docker compose exec -T backend ./generate_admin_key.sh 2>/dev/null"]
         );
         let stranger = Container { name: "other".to_owned(), service: None, ..container };
-        let by_hand = remedy(&build::healthy(), "mint", Some(&stranger)).commands;
-        assert_eq!(by_hand, ["docker exec other ./generate_admin_key.sh 2>/dev/null"]);
-        assert!(remedy(&build::healthy(), "mint", None).commands.is_empty());
+        let by_hand = generate(&build::healthy(), Some(&stranger));
+        assert_eq!(by_hand.commands, ["docker exec other ./generate_admin_key.sh 2>/dev/null"]);
+        let save = "Save the printed line in .env.local as CONVEX_SELF_HOSTED_ADMIN_KEY='KEY'";
+        assert_eq!(by_hand.errands[0].title, save);
+        assert!(by_hand.actions.is_empty());
+        let unknown = generate(&build::healthy(), None);
+        assert!(unknown.commands.is_empty());
+        assert_eq!((unknown.title, unknown.errands.len()), (ON_THE_HOST.into(), 1));
     }
 
     #[test]
-    fn minting_needs_a_container_that_the_url_does_not_contradict() {
+    fn a_key_needs_a_container_that_the_url_does_not_contradict() {
         let in_compose = ["convex-doctor key mint --write"];
         let none: [&str; 0] = [];
         for (local, expected) in [
@@ -173,7 +264,7 @@ mod tests {
             ("CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3210", &in_compose[..]),
             ("CONVEX_SELF_HOSTED_URL=http://127.0.0.1:3999", &none[..]),
             ("CONVEX_SELF_HOSTED_URL=https://api.example.com", &none[..]),
-            (selection::PAIR, &none[..]), // nobody knows who answers
+            (selection::PAIR, &none[..]), // who answers is not known
         ] {
             let mut evidence = selection::evidence(&[], local, "");
             selection::add_backend(&mut evidence);
@@ -190,7 +281,7 @@ mod tests {
                 backends: vec![container],
                 ..DockerFacts::default()
             });
-            assert_eq!(for_selection(&evidence, "mint").commands, expected, "{local}");
+            assert_eq!(for_selection(&evidence, ".env.local").commands, expected, "{local}");
         }
     }
 }

@@ -1,28 +1,25 @@
 //! The rotation of an instance's secret: what it ends, what has to be done before and after it, and
-//! where the old key and the old secret stand besides.
+//! where else the old key and the old secret are.
 
-use crate::report::Command;
 use std::path::{Component, Path, PathBuf};
 
 use crate::deployment::compose::declared_backend;
 use crate::evidence::Evidence;
 use crate::evidence::places::{Held, HeldAt, InGit, NamedVariable};
 use crate::evidence::selection::ValueSource;
-use crate::names::ADMIN_KEY;
-use crate::names::INSTANCE_SECRET;
-use crate::remedies::secret::env_file;
-use crate::remedies::secret::ignored;
-use crate::remedies::secret::pass;
+use crate::names::{ADMIN_KEY, INSTANCE_SECRET};
+use crate::remedies::command::up;
+use crate::remedies::mint::after_new_secret;
+use crate::remedies::secret::{env_file, ignored, pass};
 use crate::remedies::volumes::with;
-use crate::report::shell_word;
-use crate::report::{Action, Errand, Price, Remedy, Safety};
+use crate::report::{Action, Command, Errand, Order, Price, Remedy, Safety, shell_word};
 
-/// So many places are told of one kind.
-const TOLD: usize = 30;
+/// More places of one kind are only counted.
+const SHOWN: usize = 30;
 
-/// Gives the instance another secret, and the file of the CLI a key made with it. Every key so far
-/// is refused from then on.
-pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
+/// Gives the instance another secret, and saves a key made with it in the CLI's file. From then on
+/// every older key is rejected.
+fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
     let docker = evidence.docker.seen().ok()?;
     let container = docker.expected().filter(|container| container.is_running())?;
@@ -45,28 +42,47 @@ pub(crate) fn rotate(evidence: &Evidence, id: &str) -> Option<Remedy> {
         copies.iter().map(|copy| Action::CopyKey { file: copy.clone(), from: key_file.clone() }),
     );
     let keys = [std::slice::from_ref(&key_file), copies.as_slice()].concat().join(", ");
-    let title = format!(
-        "Rotate: a new secret in {file}, {} made anew with it, a new key in {keys}; every old key stops working, the \
-         data stays",
-        container.name
-    );
+    let title = format!("Rotate the secret: a new one in {file}, a new key in {keys}");
     let mut remedy = with(evidence, id, actions, &title);
-    // No new key may ever get into the repository, so this comes first.
+    // A new key must never get into the repository, so this comes first.
     let mut files = vec![&file, &key_file];
     files.dedup();
     let untracked: Vec<String> =
         files.into_iter().flat_map(|file| untrack(evidence, file)).collect();
-    let errands = errands(evidence, !untracked.is_empty());
+    let left = tasks_left(evidence, !untracked.is_empty());
     remedy.commands.splice(0..0, untracked.into_iter().map(Command::from));
     let price = Price {
-        dies: "every admin key made so far, everywhere; cursors and tokens in use".to_owned(),
-        stays: "documents, files, functions, variables, the instance's name".to_owned(),
+        dies: "every admin key, and the cursors and tokens in use".to_owned(),
+        stays: "documents, files, functions, variables and the instance name".to_owned(),
     };
-    Some(Remedy { safety: Safety::Destructive, price: Some(price), ..remedy }.then(errands))
+    Some(Remedy { safety: Safety::Destructive, price: Some(price), ..remedy }.then(left))
 }
 
-/// The commands that take a file out of git's index and leave it where it is; none where git does
-/// not track it.
+/// Rotates the secret without `convex-doctor fix`: three steps, after which `left` is left to do.
+pub(crate) fn by_hand(evidence: &Evidence, left: Vec<Errand>) -> [Remedy; 3] {
+    let generate = "Generate a new instance secret (all admin keys will stop working)";
+    let set = "Set INSTANCE_SECRET in .env to that line, and recreate the backend";
+    [
+        Remedy::careful(generate).run("openssl rand -hex 32"),
+        Remedy::careful(set).run(up(evidence)).in_variables(),
+        after_new_secret(evidence).then(left),
+    ]
+}
+
+/// Rotates the secret with `convex-doctor fix` if it can, else in steps that begin with `first`.
+pub(crate) fn rotations(evidence: &Evidence, id: &str, first: Option<Remedy>) -> Vec<Remedy> {
+    let rotate = rotate(evidence, id);
+    let left = if rotate.is_none() { tasks_left(evidence, false) } else { vec![] };
+    let steps = first.into_iter().chain(by_hand(evidence, left)).map(Remedy::step);
+    let mut steps: Vec<Remedy> = steps.collect();
+    if rotate.is_some() {
+        steps[0].order = Order::Alternative;
+    }
+    rotate.into_iter().chain(steps).collect()
+}
+
+/// The commands that remove a file from git's index and leave it where it is; none if git does not
+/// track it.
 pub(crate) fn untrack(evidence: &Evidence, file: &str) -> Vec<String> {
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     let Some(git) = git.filter(|git| git.tracked.iter().any(|tracked| tracked == file)) else {
@@ -78,9 +94,9 @@ pub(crate) fn untrack(evidence: &Evidence, file: &str) -> Vec<String> {
     ignore.into_iter().chain([format!("git rm --cached {word}")]).collect()
 }
 
-/// What is left to do once the new secret is in force: where else the old one and the old keys
-/// stand.
-pub(crate) fn errands(evidence: &Evidence, was_untracked: bool) -> Vec<Errand> {
+/// What is left to do once the instance has the new secret: where else the old one and the old keys
+/// are.
+fn tasks_left(evidence: &Evidence, was_untracked: bool) -> Vec<Errand> {
     let Some(places) = &evidence.surroundings.other_places else { return vec![] };
     let own_copies = key_file(evidence).map(|file| copies(evidence, &file)).unwrap_or_default();
     let left: Vec<&HeldAt> =
@@ -90,37 +106,32 @@ pub(crate) fn errands(evidence: &Evidence, was_untracked: bool) -> Vec<Errand> {
         let variables = places.variables.iter().filter(|one| one.what == what).map(variable);
         lines.chain(variables).collect()
     };
-    let mut errands = vec![
-        errand("Then put the new key there, too", held(Held::Key)),
-        errand(
-            "These are other keys of the same secret and end with it: make each anew",
+    let mut tasks = vec![
+        task("Save the new key here, too", held(Held::Key)),
+        task(
+            "Replace these keys, too: they stop working with the old secret",
             held(Held::OtherKey),
         ),
-        errand(
-            "The old secret stands there, too: have each take the new one, or none",
-            held(Held::Secret),
-        ),
-        errand(
-            "Not everything was looked through, so look there yourself",
-            places.left_out.clone(),
-        ),
+        task("Replace or delete the old secret here, too", held(Held::Secret)),
+        task("Check these places yourself: they were not searched", places.left_out.clone()),
     ];
     let changed = compose_file_with_secret(evidence);
     if was_untracked || changed.is_some() {
         let add = changed.map(|file| format!("git add {}", shell_word(&file)));
         let commit = "git commit -m 'Keep secrets out of the repository'".to_owned();
-        errands.push(Some(Errand {
-            title: "Then commit what git has staged; its history keeps the old one, which is worthless by then".to_owned(),
+        tasks.push(Some(Errand {
+            title: "Commit what is staged; the old secret in the history no longer works"
+                .to_owned(),
             places: vec![],
             commands: add.into_iter().chain([commit]).collect(),
         }));
     }
-    errands.into_iter().flatten().collect()
+    tasks.into_iter().flatten().collect()
 }
 
-fn errand(title: &str, mut places: Vec<String>) -> Option<Errand> {
-    let more = places.len().saturating_sub(TOLD);
-    places.truncate(TOLD);
+fn task(title: &str, mut places: Vec<String>) -> Option<Errand> {
+    let more = places.len().saturating_sub(SHOWN);
+    places.truncate(SHOWN);
     if more > 0 {
         places.push(format!("and {more} more"));
     }
@@ -129,31 +140,28 @@ fn errand(title: &str, mut places: Vec<String>) -> Option<Errand> {
 }
 
 fn line(at: &HeldAt) -> String {
-    let spot = format!("{}:{}", at.file, at.line);
-    let spot = match &at.variable {
-        Some(variable) => format!("{spot} ({variable})"),
-        None => spot,
+    let place = format!("{}:{}", at.file, at.line);
+    let place = match &at.variable {
+        Some(variable) => format!("{place} ({variable})"),
+        None => place,
     };
     if at.git == Some(InGit::Tracked) {
-        return format!(
-            "{spot}: git tracks the file, so take it out there and keep it in one that git ignores"
-        );
+        return format!("{place}: git tracks the file; move the value to one that git ignores");
     }
-    spot
+    place
 }
 
 fn variable(one: &NamedVariable) -> String {
     let (store, name) = (&one.store, &one.name);
-    let spot = format!("{}:{}", one.file, one.line);
+    let place = format!("{}:{}", one.file, one.line);
     if one.is_named {
-        format!("{store} {name} ({spot})")
+        format!("{store} {name} ({place})")
     } else {
-        format!("{store} {name}, if it is set ({spot} runs the CLI)")
+        format!("{store} {name}, if it is set ({place} runs the CLI)")
     }
 }
 
-/// The env file that the new key goes into; `None` where the old one comes from no file and would
-/// hide it.
+/// The env file for the new key; `None` if the old key is not in a file and would override it.
 fn key_file(evidence: &Evidence) -> Option<String> {
     let definitions = evidence.selection.definitions(ADMIN_KEY);
     match definitions.iter().find(|one| one.wins).map(|one| &one.source) {
@@ -163,8 +171,8 @@ fn key_file(evidence: &Evidence) -> Option<String> {
     }
 }
 
-/// The other env files that plainly hold the same key under the same name, inside the project,
-/// where git ignores them: nobody but this machine has them, and nothing else can be meant.
+/// The other env files of the project that set the same key under the same name, and that git
+/// ignores: only this machine has them, and nothing else can be meant.
 fn copies(evidence: &Evidence, key_file: &str) -> Vec<String> {
     let places = evidence.surroundings.other_places.iter().flat_map(|places| &places.lines);
     let same = |at: &&HeldAt| {
@@ -179,7 +187,7 @@ fn copies(evidence: &Evidence, key_file: &str) -> Vec<String> {
     places.filter(same).map(|at| at.file.clone()).collect()
 }
 
-/// Whether the rotation itself puts something else there.
+/// Whether the rotation itself replaces it.
 fn is_rewritten(evidence: &Evidence, at: &HeldAt, copies: &[String]) -> bool {
     let Ok(Some((compose, service))) = declared_backend(evidence) else { return false };
     let is = |file: &str| is_same(evidence, &at.file, file);
@@ -199,7 +207,7 @@ fn is_rewritten(evidence: &Evidence, at: &HeldAt, copies: &[String]) -> bool {
     }
 }
 
-/// The compose file that git tracks and from which the rotation takes the literal secret.
+/// The compose file that git tracks and from which the rotation removes the literal secret.
 fn compose_file_with_secret(evidence: &Evidence) -> Option<String> {
     let (_, service) = declared_backend(evidence).ok()??;
     let entry = service.environment.iter().find(|entry| entry.name == INSTANCE_SECRET)?;
@@ -208,7 +216,7 @@ fn compose_file_with_secret(evidence: &Evidence) -> Option<String> {
     git.tracked.contains(&at.file).then(|| at.file.clone())
 }
 
-/// Whether two names are those of one file.
+/// Whether two names mean one file.
 fn is_same(evidence: &Evidence, one: &str, other: &str) -> bool {
     let whole = |file: &str| {
         let mut path = PathBuf::new();
@@ -269,7 +277,7 @@ mod tests {
     fn what_the_fix_writes_itself_and_what_it_leaves() {
         use InGit::{Ignored, Neither, Tracked};
         let key = Some(ADMIN_KEY);
-        for (case, line, copied, told) in [
+        for (case, line, copied, listed) in [
             (
                 "the CLI's own file",
                 at(".env.local", 2, Held::Key, key, Some(Ignored)),
@@ -328,14 +336,14 @@ mod tests {
                 true,
             ),
         ] {
-            let spot = format!("{}:{}", line.file, line.line);
+            let source = format!("{}:{}", line.file, line.line);
             let evidence = world(vec![line], vec![]);
             assert_eq!(!copies(&evidence, ".env.local").is_empty(), copied, "{case}");
-            let errands = errands(&evidence, false);
-            let places: Vec<_> = errands.iter().flat_map(|errand| &errand.places).collect();
+            let tasks = tasks_left(&evidence, false);
+            let places: Vec<_> = tasks.iter().flat_map(|task| &task.places).collect();
             assert_eq!(
-                places.iter().any(|place| place.starts_with(&spot)),
-                told,
+                places.iter().any(|place| place.starts_with(&source)),
+                listed,
                 "{case}: {places:?}"
             );
         }
@@ -355,14 +363,14 @@ mod tests {
                 named("GitHub Actions secret", "S", Held::Secret, true),
             ],
         );
-        let errands = errands(&evidence, true);
-        let places: Vec<&[String]> =
-            errands.iter().map(|errand| errand.places.as_slice()).collect();
+        let tasks = tasks_left(&evidence, true);
+        let places: Vec<&[String]> = tasks.iter().map(|task| task.places.as_slice()).collect();
         assert_eq!(
             places,
             [
                 &[
-                    "deploy.sh:3: git tracks the file, so take it out there and keep it in one that git ignores".to_owned(),
+                    "deploy.sh:3: git tracks the file; move the value to one that git ignores"
+                        .to_owned(),
                     "GitHub Actions secret CONVEX_KEY (.github/workflows/deploy.yml:23)".to_owned(),
                     format!(
                         "Vercel environment variable {ADMIN_KEY}, if it is set (.github/workflows/deploy.yml:23 runs the CLI)"
@@ -376,11 +384,11 @@ mod tests {
                 &[],
             ]
         );
-        assert_eq!(errands[3].commands, ["git commit -m 'Keep secrets out of the repository'"]);
+        assert_eq!(tasks[3].commands, ["git commit -m 'Keep secrets out of the repository'"]);
     }
 
     #[test]
-    fn a_tracked_file_is_taken_out_of_the_index_first() {
+    fn a_tracked_file_is_removed_from_the_index_first() {
         let mut evidence = build::evidence(&[], build::PAIR, "");
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         for (tracked, not_ignored, expected) in [
@@ -401,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_a_shell_exports_is_no_file_s() {
+    fn a_key_that_a_shell_exports_has_no_file() {
         let mut evidence = world(vec![], vec![]);
         assert_eq!(key_file(&evidence).as_deref(), Some(".env.local"));
         evidence = build::evidence(&[(ADMIN_KEY, "x|01")], build::PAIR, "");

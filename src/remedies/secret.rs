@@ -9,8 +9,8 @@ use crate::names::INSTANCE_SECRET;
 use crate::report::{Action, Remedy};
 use crate::secret::Fingerprint;
 
-/// Writes the secret in force into Compose's `.env`: keys then outlive every volume. `None` where
-/// it is set already, or not seen.
+/// Writes the secret that the container is running with into Compose's `.env`: then no key depends
+/// on a volume. `None` if it is set already, or was not seen.
 pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
     let elsewhere = StoredElsewhere::of(service, Some(container)).secret || compose.other_env_files;
@@ -18,16 +18,13 @@ pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> 
         return None;
     }
     container.secret.process.seen().ok()?.as_ref()?.fingerprint()?;
-    let remedy = Remedy::safe(
-        "Keep the keys: write the secret in force into Compose's .env as INSTANCE_SECRET",
-    );
     let file = env_file(evidence, compose);
-    // Git would take the secret along with the next commit.
+    // The next commit would contain the secret.
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     if git.is_some_and(|git| git.tracked.contains(&file)) {
         return None;
     }
-    let mut remedy = remedy;
+    let mut remedy = Remedy::safe(format!("Keep the keys: save the running secret in {file}"));
     remedy.actions = ignored(evidence, &[&file]);
     Some(
         remedy
@@ -36,9 +33,8 @@ pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> 
     )
 }
 
-/// Moves a secret that stands in the compose file into Compose's `.env`. `None` where the running
-/// container does not have the same one, which is then the only place that it could be read from,
-/// or git keeps the `.env` as well.
+/// Moves a secret from the compose file into Compose's `.env`. `None` if the running container has
+/// another one, because it is read from there, or if git tracks the `.env` as well.
 pub(crate) fn move_out(
     evidence: &Evidence,
     entry: &EnvironmentEntry,
@@ -48,11 +44,11 @@ pub(crate) fn move_out(
     let file = env_file(evidence, compose);
     let container = runs_with(evidence, secret)?;
     let git = evidence.surroundings.git.seen().ok()?.as_ref();
-    let kept = git.is_some_and(|git| git.tracked.contains(&file));
-    if kept || compose.other_env_files || !is_in_a_file_of(compose, &entry.at) {
+    let tracked = git.is_some_and(|git| git.tracked.contains(&file));
+    if tracked || compose.other_env_files || !is_in_a_file_of(compose, &entry.at) {
         return None;
     }
-    // Of a `.env` that is not there yet nobody has asked git.
+    // git was not asked about a `.env` that does not exist yet.
     let ignore = git.map(|_| Action::Ignore { file: file.clone() });
     let pin = Action::PinSecret { container: container.name.clone(), file };
     let pass = Action::PassVariable {
@@ -63,8 +59,7 @@ pub(crate) fn move_out(
     Some(ignore.into_iter().chain([pin, pass]).collect())
 }
 
-/// Whether that value stands in Compose's own `.env`, outside of git, from which the compose file
-/// takes it.
+/// Whether the compose file takes that value from Compose's own `.env`, which git does not track.
 pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> bool {
     let Ok(Some((compose, _))) = declared_backend(evidence) else { return false };
     let file = env_file(evidence, compose);
@@ -74,15 +69,14 @@ pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> b
         && !git.is_some_and(|git| git.tracked.contains(&file))
 }
 
-/// This project's container, where it runs with that secret.
+/// This project's container, if it is running with that secret.
 fn runs_with<'a>(evidence: &'a Evidence, secret: &Fingerprint) -> Option<&'a Container> {
     let container = evidence.docker.seen().ok()?.expected()?;
     let process = container.secret.process.seen().ok()?.as_ref()?;
     (container.is_running() && process.fingerprint() == Some(secret)).then_some(container)
 }
 
-/// What has git ignore those of the files that it would take: a secret in them is public at the
-/// next commit.
+/// Lets git ignore those of the files that it would add: the next commit would contain the secret.
 pub(super) fn ignored(evidence: &Evidence, files: &[&String]) -> Vec<Action> {
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     let open = |file: &&&String| {

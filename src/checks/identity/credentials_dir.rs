@@ -1,23 +1,20 @@
-//! DATA_DIR or CREDENTIALS_DIR points outside of everything that is mounted: the secret lies in the
-//! container's own layer, and every recreate makes a new one.
+//! DATA_DIR or CREDENTIALS_DIR is outside of every mount: the secret is in the container's own layer,
+//! and each new container generates another one.
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::data::StoredElsewhere;
-use crate::deployment::data::declared_mount_over;
-use crate::deployment::data::is_kept_by_file;
-use crate::deployment::data::is_persistent;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::data::{
+    StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
+};
+use crate::deployment::variable::{value_location, value_source};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::DATA_DIR;
 use crate::remedies::mint::also_new_key;
-use crate::remedies::rescue::copy_from;
-use crate::report::ChainLink;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::rescue::{RESCUE, copy_from};
+use crate::report::{Certainty, ChainLink, Finding, Level, Location, Remedy, Rule};
 
-/// The credentials lie outside of every mount.
+/// The credentials are outside of every mount.
 pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule::new(
     "credentials-outside-volume",
     Level::Error,
@@ -27,7 +24,7 @@ pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule::new(
 .cause(&["sql-without-secret-persistence", "key-foreign", "key-rejected"])
 .breaks(ChainLink::File);
 
-/// Where the directories point.
+/// Where the directories are.
 pub static CHECK: Check = Check { rules: &[&CREDENTIALS_OUTSIDE_VOLUME], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -35,7 +32,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let chosen = [("DATA_DIR", &service.data_dir), ("CREDENTIALS_DIR", &service.credentials_dir)]
         .into_iter()
         .find(|(_, path)| {
-            // Below the image's own volume it is `data-volume-missing` and its kin.
+            // In the image's own volume it is `data-volume-missing` or one like it.
             !path.starts_with(DATA_DIR)
                 && !declared_mount_over(service, path).is_some_and(is_kept_by_file)
         });
@@ -58,12 +55,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         elsewhere.lost()
     };
     let entry = service.variable(variable);
+    let deletes = if certainty == Certainty::Proven { "deletes" } else { "probably deletes" };
     let finding = CREDENTIALS_OUTSIDE_VOLUME
         .finding(
             certainty,
             format!(
-                "{variable} is {path}, where nothing durable is mounted: every recreate of the \
-                 container (an edit, a new image) loses {lost}, and no volume keeps it."
+                "Recreating the container {deletes} {lost}: {variable} is {path}, where nothing \
+                 persistent is mounted."
             ),
         )
         .because(
@@ -73,19 +71,23 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .at(entry.map_or_else(|| service.at.location(), value_location));
     let finding = match container {
         Some(container) => finding.at(Location::container(&container.name)).remedy(
-            Remedy::careful("First copy it out of the container").run(copy_from(
+            Remedy::careful("Copy the directory out of the container").step().run(copy_from(
                 container,
                 &format!("{path}/."),
-                "./convex-data-rescue",
+                RESCUE,
             )),
         ),
         None => finding,
     };
     let finding = for_temporary_instance(evidence, container, finding);
-    let finding = finding.remedy(Remedy::safe(format!(
-        "Then mount a named volume at {path}, or remove {variable} and mount one at {DATA_DIR}; \
-         move the copy in before the backend starts"
-    )));
+    let mount = format!("Mount a named volume at {path}, or remove {variable} and use {DATA_DIR}");
+    let finding = finding.remedy(Remedy::safe(mount).step());
+    let finding = match container {
+        Some(_) => finding.remedy(
+            Remedy::safe("Copy the directory into the volume before the backend starts").step(),
+        ),
+        None => finding,
+    };
     Ok(vec![also_new_key(evidence, finding)])
 }
 
@@ -93,10 +95,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::declared;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, declared, unseen, valid};
     use Certainty::{Likely, Proven};
 
     #[test]

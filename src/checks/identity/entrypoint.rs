@@ -1,4 +1,4 @@
-//! The backend is not started by upstream's `run_backend.sh`, which reads and keeps the
+//! The backend is not started by the image's `run_backend.sh`, which reads and stores the
 //! credentials.
 
 use crate::checks::Check;
@@ -36,21 +36,20 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let mut finding = ENTRYPOINT_OVERRIDDEN.finding(
         Certainty::Proven,
-        "The script that reads the credentials, or makes and stores them, is bypassed: what secret \
-         the backend gets is up to the other entrypoint, and a key minted by \
-         `generate_admin_key.sh` may not fit.",
+        "The other entrypoint decides which secret the backend gets. `generate_admin_key.sh` does \
+         not know that secret, and its keys can be rejected.",
     );
     if let Some(service) = overridden {
         finding =
-            finding.because("sets `entrypoint`", service.at.to_string()).at(service.at.location());
+            finding.because("Sets `entrypoint`", service.at.to_string()).at(service.at.location());
     }
     if let Some(container) = container {
         finding = finding
-            .because("was started by another entrypoint", container.name.clone())
+            .because("Was started by another entrypoint", container.name.clone())
             .at(Location::container(&container.name));
     }
     Ok(vec![finding.remedy(Remedy::careful(
-        "Remove the `entrypoint`, or let it end in `exec ./run_backend.sh`",
+        "Remove the `entrypoint`, or let it end with `exec ./run_backend.sh`",
     ))])
 }
 

@@ -1,17 +1,16 @@
-//! A name by which no key is ever accepted.
+//! An instance name with which no key is ever accepted.
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
+use crate::deployment::variable::{entry_if_set, value_location};
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::command::{recreate, up};
+use crate::remedies::mint::after_new_secret;
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Location, Remedy, Rule};
 
-/// The name breaks every key.
+/// The name makes every key invalid.
 pub static INSTANCE_NAME_UNUSABLE: Rule = Rule::new(
     "instance-name-unusable",
     Level::Error,
@@ -49,18 +48,18 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     ];
     let found = places.into_iter().find_map(|(name, source, certainty)| {
         let name = name?;
-        let sign =
+        let character =
             [(':', "a `:`"), ('|', "a `|`"), ('\r', "a carriage return"), ('\n', "a line break")]
                 .into_iter()
-                .find(|(sign, _)| name.contains(*sign))?;
-        Some((sign.1, source, certainty))
+                .find(|(character, _)| name.contains(*character))?;
+        Some((character.1, source, certainty))
     });
-    let Some((sign, source, certainty)) = found else {
+    let Some((character, source, certainty)) = found else {
         subject?;
         if let Some(container) = container {
             container.instance_name.environment.seen()?;
         }
-        // The name that answers is the one in force; without it the process must have been seen.
+        // The name that answers is in use; without an answer the process must have been seen.
         if answered.is_none()
             && let Some(process) = process
         {
@@ -73,37 +72,42 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             certainty,
             format!(
-                "INSTANCE_NAME holds {sign}. The backend starts and mints keys, and the header that \
-                 carries them is cut there: every one is refused."
+                "The backend starts and generates keys, but rejects every key: INSTANCE_NAME \
+                 contains {character}, and the header ends there."
             ),
         )
-        .because(format!("the name holds {sign}"), source);
+        .because(format!("The name contains {character}"), source);
     if let Some(entry) = entry {
         finding = finding.at(value_location(entry));
     }
     if let Some(container) = container {
         finding = finding.at(Location::container(&container.name));
     }
-    let other = if container.is_some_and(|container| container.uses_sql) {
-        "Give it another name. It also names the SQL database, which must then be renamed with it"
+    let remedies = if container.is_some_and(|container| container.uses_sql) {
+        vec![Remedy::careful("Give the instance another name, and rename its SQL database with it")]
     } else {
-        "Give it another name (letters, digits, `-`), recreate the container, and mint a key"
+        let recreate = container.map_or_else(|| up(evidence), |it| recreate(evidence, it));
+        vec![
+            Remedy::careful("Set INSTANCE_NAME to a name of letters, digits and - only").step(),
+            Remedy::careful("Recreate the container").run(recreate).step(),
+            after_new_secret(evidence).step(),
+        ]
     };
-    Ok(vec![finding.remedy(Remedy::careful(other))])
+    finding.remedies.extend(remedies);
+    Ok(vec![finding])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
+    use crate::evidence::build::key::{Seen, entry};
     use Certainty::{Likely, Proven};
 
     type Change = fn(&mut Evidence);
 
     #[test]
-    fn a_name_that_no_header_carries() {
+    fn a_name_that_ends_the_header() {
         let cases: [(&str, Change, Option<Certainty>); 4] = [
             ("healthy", |_| {}, None),
             (
@@ -120,7 +124,7 @@ mod tests {
                 Some(Likely),
             ),
             (
-                "a blank works",
+                "a space works",
                 |e| build::backend(e).instance_name.process = Seen(Some("my app".to_owned())),
                 None,
             ),

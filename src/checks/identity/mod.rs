@@ -1,9 +1,9 @@
-//! The identity of the instance: its secret and its name, in every place that can hold them, and
+//! The identity of the instance: its secret and its name, in every place that can contain them, and
 //! how it is started.
 //!
-//! A value stands in up to four places: the process (in force now), the container's environment and
-//! the credentials file (in force after the next start), the compose file (after the next `up`). A
-//! blank in the compose file is no opinion (docs/facts.md, rule-empty-value).
+//! A value is in up to four places: the process (used now), the container's environment and the
+//! credentials file (used after the next start), the compose file (after the next `up`). An empty
+//! value in the compose file counts as not set (docs/facts.md, rule-empty-value).
 
 pub mod credentials_dir;
 pub mod entrypoint;

@@ -1,25 +1,18 @@
-//! The instance runs under one name, and its next start will use another: every key bears the old
-//! one.
+//! The instance has one name now, and its next start will use another: every key has the old one.
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::IdentitySubject;
-use crate::deployment::container::identity_subject;
+use crate::deployment::container::{IdentitySubject, identity_subject};
 use crate::deployment::key::selected_key;
 use crate::deployment::platform::is_run_by_compose;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::command::recreate;
-use crate::remedies::command::restart;
+use crate::remedies::command::{recreate, restart};
 use crate::remedies::secret::is_in_env_file;
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
-use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, CliFailure, Finding, FixPolicy, Level, Location, Remedy, Rule};
 
-/// Two places hold two names.
+/// Two places have two names.
 pub static NAME_DRIFT: Rule = Rule::new(
     "name-drift",
     Level::Error,
@@ -30,7 +23,7 @@ pub static NAME_DRIFT: Rule = Rule::new(
 .fix(FixPolicy::Drift)
 .explains(&[CliFailure::KeyRejected]);
 
-/// Compares the places that hold the name.
+/// Compares the places of the name.
 pub static CHECK: Check = Check { rules: &[&NAME_DRIFT], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -77,7 +70,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let database = if container.uses_sql {
         format!(
-            " It also names the database: the instance will look for {} instead of {}.",
+            " The backend then looks for database {} instead of {}.",
             new.replace('-', "_"),
             old.replace('-', "_")
         )
@@ -88,13 +81,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             subject.certainty,
             format!(
-                "The instance is {old} now and {new} after `{command}`: then every key that begins \
-                 with {old}| is refused, until its name is rewritten.{database}"
+                "After `{command}`, every key that starts with {old}| is rejected: the instance \
+                 name is then {new}.{database}"
             ),
         )
-        .because(format!("is called {old}"), container.name.clone())
+        .because(format!("Instance name now: {old}"), container.name.clone())
         .because(
-            format!("will be called {new}"),
+            format!("Instance name after the next start: {new}"),
             entry.map_or_else(|| container.name.clone(), value_source),
         );
     if let Some(entry) = entry {
@@ -105,16 +98,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .at(Location::container(&container.name))
             .remedy(back(evidence, &subject, entry, &old))
             .remedy(
-                Remedy::careful(format!(
-                    "Or go on as {new}, and write {new} before the | of every key (the hex part stays)"
-                ))
-                .run(command),
+                Remedy::careful(format!("Use {new}, and write it before the | of every key"))
+                    .run(command),
             ),
     ])
 }
 
-/// Sets the name back. By the doctor only where the key of the CLI still bears the old one, and
-/// Compose's `.env` says the new one.
+/// Sets the name back. The doctor does it only if the key of the CLI still has the old one, and the
+/// new one is in Compose's `.env`.
 fn back(
     evidence: &Evidence,
     subject: &IdentitySubject<'_>,
@@ -138,16 +129,14 @@ fn back(
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::{Seen, entry, unseen};
     use crate::evidence::compose::At;
     use crate::report::Certainty::{self, Proven};
 
     #[test]
-    fn the_name_goes_back_where_the_key_bears_it() {
+    fn the_name_goes_back_if_the_key_has_it() {
         for (case, name, file, expected) in [
-            ("the key bears the old one", "convex-self-hosted", ".env", true),
+            ("the key has the old one", "convex-self-hosted", ".env", true),
             ("the key was rewritten", "renamed", ".env", false),
             ("in the compose file itself", "convex-self-hosted", "docker-compose.yml", false),
         ] {
@@ -171,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_from_the_name_in_force() {
+    fn what_differs_from_the_running_name() {
         let plain = |name: &str| EntryValue::Plain(name.to_owned());
         let cases: [(&str, EntryValue, Option<&str>, Option<Certainty>); 5] = [
-            ("no opinion", EntryValue::Unset, None, None),
+            ("not set", EntryValue::Unset, None, None),
             ("the same", plain("convex-self-hosted"), None, None),
             ("renamed in the file", plain("renamed"), None, Some(Proven)),
             ("renamed in the environment", EntryValue::Unset, Some("renamed"), Some(Proven)),

@@ -1,29 +1,23 @@
-//! The secret in force is not the one that the next start will use: the keys of today die then, or
-//! those minted today do not work yet.
+//! The running secret is not the one that the next start will use: then the current keys stop
+//! working, or those generated now do not work yet.
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::IdentitySubject;
-use crate::deployment::container::identity_subject;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::trial_of;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::container::{IdentitySubject, identity_subject};
+use crate::deployment::key::{key_in_words, selected_key, trial_of};
+use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Observation, Unseen};
-use crate::remedies::command::recreate;
-use crate::remedies::command::restart;
+use crate::remedies::command::{recreate, restart};
+use crate::remedies::mint::after_new_secret;
 use crate::remedies::secret::is_in_env_file;
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
-use crate::report::capitalized;
-use crate::report::{Action, Finding, Level, Location, Remedy, Rule};
+use crate::report::{
+    Action, CliFailure, Finding, FixPolicy, Level, Location, Price, Remedy, Rule, capitalized,
+};
 use crate::secret::Fingerprint;
 
-/// Two places hold two secrets.
+/// Two places have two secrets.
 pub static SECRET_DRIFT: Rule = Rule::new(
     "secret-drift",
     Level::Error,
@@ -34,16 +28,16 @@ pub static SECRET_DRIFT: Rule = Rule::new(
 .fix(FixPolicy::Drift)
 .explains(&[CliFailure::KeyRejected]);
 
-/// Compares the places that hold the secret.
+/// Compares the places of the secret.
 pub static CHECK: Check = Check { rules: &[&SECRET_DRIFT], run };
 
 /// A place, and the secret in it.
-struct Place<'a> {
+struct Holder<'a> {
     what: &'static str,
     source: String,
     secret: &'a Fingerprint,
     at: Location,
-    /// What the compose project says, where it is that.
+    /// The entry of the compose project, if it is that.
     entry: Option<&'a EnvironmentEntry>,
 }
 
@@ -60,14 +54,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let compose = of_compose(evidence, &subject);
 
     // What the next start uses: the environment, else the file (docs/facts.md, convex-credentials).
-    // In force now: the process.
+    // In use now: the process.
     let now = process.as_ref().ok().and_then(Option::as_ref);
     let set = environment.as_ref().ok().and_then(Option::as_ref);
     let stored = file.as_ref().ok().and_then(Option::as_ref);
     let declared = compose.as_ref().ok().and_then(Option::as_ref);
     let before = now.or(set).or_else(|| stored.filter(|_| environment.is_ok()));
     let at_start = set.or_else(|| stored.filter(|_| environment.is_ok()));
-    let differs = |one: Option<&Place<'_>>, other: Option<&Place<'_>>| {
+    let differs = |one: Option<&Holder<'_>>, other: Option<&Holder<'_>>| {
         one.zip(other).is_some_and(|(one, other)| one.secret != other.secret)
     };
     let (old, new, command) = if differs(before, declared) {
@@ -75,8 +69,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else if differs(now, at_start) {
         (now, at_start, restart(container))
     } else {
-        // Nothing differs among what was seen. The file does not count where the environment
-        // overrules it.
+        // Nothing that was seen differs. The file does not count if the environment overrides it.
         process?;
         environment.as_ref().map_err(Clone::clone)?;
         compose?;
@@ -86,85 +79,90 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let (Some(old), Some(new)) = (old, new) else { return Ok(vec![]) };
-    let opens = |place: &Place<'_>| {
+    let matches = |place: &Holder<'_>| {
         selected_key(evidence)
             .and_then(|key| trial_of(key, place.secret))
             .map(|trial| trial.opened.is_some())
     };
     let key = selected_key(evidence).map_or_else(|| "the key".to_owned(), key_in_words);
-    let about_key = match (opens(old), opens(new)) {
-        (Some(true), _) => format!(" With it {key} stops working."),
-        (_, Some(true)) => format!(" From then on {key} is accepted."),
-        (Some(false), Some(false)) => {
-            format!(" {} opens with neither: one is to be minted in any case.", capitalized(&key))
-        }
-        _ => String::new(),
+    let effect = match (matches(old), matches(new)) {
+        (Some(true), _) => format!("{key} stops working"),
+        (_, Some(true)) => format!("{key} starts to work"),
+        _ => format!("keys made with secret {} stop working", old.secret),
     };
     let mut finding = SECRET_DRIFT
         .finding(
             subject.certainty,
             format!(
-                "{} holds secret {}, {} holds {}. After `{command}` the latter is in force, and \
-                 keys made with the former are refused.{about_key}",
-                capitalized(old.what),
-                old.secret,
-                new.what,
-                new.secret
+                "After `{command}`, {effect}: {} has secret {}, but {} has secret {}.",
+                old.what, old.secret, new.what, new.secret
             ),
         )
-        .because(format!("{}: secret {}", old.what, old.secret), old.source.clone())
-        .because(format!("{}: secret {}", new.what, new.secret), new.source.clone())
+        .because(format!("{} has secret {}", capitalized(old.what), old.secret), old.source.clone())
+        .because(format!("{} has secret {}", capitalized(new.what), new.secret), new.source.clone())
         .at(new.at.clone())
         .at(Location::container(&container.name));
-    let go_on =
-        Remedy::careful(format!("To go on with {}, put it in force, then mint a key", new.what))
-            .run(command);
-    let go_back = Remedy::safe(format!(
-        "To keep the keys of today, restore in {} the secret that {} holds, before anything restarts",
-        new.what, old.what
-    ));
-    // Which one is meant, the key of the CLI tells, and nothing else does.
+    if (matches(old), matches(new)) == (Some(false), Some(false)) {
+        finding =
+            finding.showing("A new key is needed in any case", format!("neither matches {key}"));
+    }
+    let use_new = [
+        Remedy::careful(format!(
+            "Use secret {}: keys made with secret {} stop working",
+            new.secret, old.secret
+        ))
+        .run(command),
+        after_new_secret(evidence).step(),
+    ];
+    let place = new.entry.map_or_else(|| new.what.to_owned(), file_of);
+    let keep_old =
+        Remedy::safe(format!("Keep the current keys: restore secret {} in {place}", old.secret));
+    // Only the key of the CLI shows which one is meant.
     let in_env_file = new.entry.filter(|entry| is_in_env_file(evidence, entry));
     let pinned = in_env_file.and_then(|entry| now.map(|now| (entry, now)));
     let runs = container.is_running() && crate::deployment::platform::is_run_by_compose(container);
-    let (back, on) = match (opens(old), opens(new), pinned.filter(|_| runs)) {
+    let (back, on) = match (matches(old), matches(new), pinned.filter(|_| runs)) {
         (Some(true), Some(false), Some((entry, now))) if now.secret == old.secret => {
             (Some(pin(container, entry)), None)
         }
-        (Some(false), Some(true), Some((entry, _))) => (None, Some(put_in_force(container, entry))),
+        (Some(false), Some(true), Some((entry, _))) => (None, Some(use_declared(container, entry))),
         _ => (None, None),
     };
-    finding = match opens(old) {
-        Some(true) => finding.remedy(back.unwrap_or(go_back)).remedy(go_on),
-        _ => finding.remedy(on.unwrap_or(go_on)).remedy(go_back),
-    };
+    if matches(old) == Some(true) {
+        finding = finding.remedy(back.unwrap_or(keep_old));
+        finding.remedies.extend(use_new);
+    } else {
+        match on {
+            Some(on) => finding.remedies.push(on),
+            None => finding.remedies.extend(use_new),
+        }
+        finding = finding.remedy(keep_old);
+    }
     Ok(vec![finding])
 }
 
-/// Writes the secret in force where the next start takes it from.
+/// Writes the running secret where the next start reads it.
 fn pin(container: &Container, entry: &EnvironmentEntry) -> Remedy {
     let file = file_of(entry);
-    Remedy::safe(format!(
-        "Keep the keys of today: write the secret in force back into {file} as INSTANCE_SECRET (the other stays there as a \
-         comment; keys made with that one are refused)"
-    ))
-    .act(Action::PinSecret { container: container.name.clone(), file })
+    Remedy::safe(format!("Keep the current keys: restore the running secret in {file}"))
+        .act(Action::PinSecret { container: container.name.clone(), file })
 }
 
-/// Makes the container anew with the secret for which the key was made.
-fn put_in_force(container: &Container, entry: &EnvironmentEntry) -> Remedy {
+/// Recreates the container with the declared secret, which the key matches.
+fn use_declared(container: &Container, entry: &EnvironmentEntry) -> Remedy {
     let file = file_of(entry);
-    Remedy::careful(format!(
-        "Put the secret of {file} in force, for which the key was made: {} is made anew with it, the data stays (keys made with \
-         the old one are refused from then on)",
-        container.name
-    ))
-    .act(Action::Replace {
+    let title = format!("Use the secret in {file}, which the key matches: recreate the backend");
+    let remedy = Remedy::careful(title).act(Action::Replace {
         container: container.name.clone(),
         mount: None,
         secret_from: Some(file),
         without: vec![],
-    })
+    });
+    let price = Price {
+        dies: "keys made with the old secret".to_owned(),
+        stays: "the data, and the key in use".to_owned(),
+    };
+    Remedy { price: Some(price), ..remedy }
 }
 
 fn file_of(entry: &EnvironmentEntry) -> String {
@@ -175,9 +173,9 @@ fn in_container<'a>(
     what: &'static str,
     container: &str,
     value: &'a Observation<Option<SecretState>>,
-) -> Result<Option<Place<'a>>, Unseen> {
+) -> Result<Option<Holder<'a>>, Unseen> {
     let secret = value.seen()?.as_ref().and_then(SecretState::fingerprint);
-    Ok(secret.map(|secret| Place {
+    Ok(secret.map(|secret| Holder {
         what,
         source: container.to_owned(),
         secret,
@@ -186,17 +184,17 @@ fn in_container<'a>(
     }))
 }
 
-/// The compose file's, if it speaks of this container.
+/// The secret in the compose file, if that is for this container.
 fn of_compose<'a>(
     evidence: &'a Evidence,
     subject: &IdentitySubject<'_>,
-) -> Result<Option<Place<'a>>, Unseen> {
+) -> Result<Option<Holder<'a>>, Unseen> {
     if !subject.of_compose {
         return Ok(None);
     }
     Ok(entry_if_set(backend_service(evidence)?, "INSTANCE_SECRET").and_then(|entry| {
         match &entry.value {
-            EntryValue::Secret(state) => Some(Place {
+            EntryValue::Secret(state) => Some(Holder {
                 what: "the compose project",
                 source: value_source(entry),
                 secret: state.fingerprint()?,
@@ -212,10 +210,7 @@ fn of_compose<'a>(
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, entry, unseen, valid};
     use crate::evidence::compose::At;
     use crate::evidence::docker::SecretPlaces;
     use crate::evidence::surroundings::Git;
@@ -224,15 +219,20 @@ mod tests {
     type Row = (&'static str, [Observation<Option<SecretState>>; 3], EntryValue, Option<Certainty>);
 
     #[test]
-    fn what_differs_from_what_is_in_force() {
+    fn what_differs_from_the_running_secret() {
         let some = |name: &str| Seen(Some(valid(name)));
         let none = || Seen(None);
         let in_file = |name: &str| EntryValue::Secret(valid(name));
         let rows: [Row; 8] = [
             ("all agree", [some("a"), none(), some("a")], EntryValue::Unset, None),
-            ("a blank is no opinion", [some("a"), some("a"), some("a")], EntryValue::Blank, None),
             (
-                "a mint has rewritten the file",
+                "an empty value counts as not set",
+                [some("a"), some("a"), some("a")],
+                EntryValue::Blank,
+                None,
+            ),
+            (
+                "generating a key has rewritten the file",
                 [some("a"), none(), some("b")],
                 EntryValue::Unset,
                 Some(Proven),
@@ -244,7 +244,7 @@ mod tests {
                 Some(Proven),
             ),
             (
-                "the environment overrules the file",
+                "the environment overrides the file",
                 [some("a"), some("a"), some("b")],
                 EntryValue::Unset,
                 None,
@@ -261,7 +261,7 @@ mod tests {
                 EntryValue::Unset,
                 Some(Proven),
             ),
-            ("declared and in force", [some("a"), some("a"), unseen()], in_file("a"), None),
+            ("declared and in use", [some("a"), some("a"), unseen()], in_file("a"), None),
         ];
         for (case, [process, environment, file], value, expected) in rows {
             let mut evidence = build::healthy();
@@ -272,9 +272,9 @@ mod tests {
         }
     }
 
-    /// By the key of the CLI alone can be told which secret is meant.
+    /// Only the key of the CLI shows which secret is meant.
     #[test]
-    fn the_key_tells_which_secret_is_meant() {
+    fn the_key_shows_which_secret_is_meant() {
         let in_dotenv = At { file: ".env".to_owned(), line: 1, column: 1 };
         let in_shell = None;
         let pin = vec![Action::PinSecret {

@@ -1,13 +1,13 @@
-//! The secret is written into the compose file: whoever gets the file can mint admin keys.
+//! The secret is written into the compose file: anyone who gets the file can generate admin keys.
 
 use crate::checks::Check;
-use crate::deployment::variable::declared_secret;
-use crate::deployment::variable::value_location;
+use crate::deployment::variable::{declared_secret, value_location};
 use crate::evidence::{Evidence, Unseen};
+use crate::remedies::rotation::by_hand;
 use crate::remedies::secret::move_out;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-/// The secret stands in the compose file.
+/// The secret is written into the compose file.
 pub static SECRET_IN_COMPOSE: Rule = Rule::new(
     "secret-in-compose",
     Level::Warning,
@@ -15,65 +15,60 @@ pub static SECRET_IN_COMPOSE: Rule = Rule::new(
     include_str!("secret-in-compose.md"),
 );
 
-/// Whether it stands in the compose file.
+/// Whether it is written into the compose file.
 pub static CHECK: Check = Check { rules: &[&SECRET_IN_COMPOSE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((entry, secret)) = declared_secret(evidence)? else { return Ok(vec![]) };
-    // Without a place of its own the value comes from the shell; else it may stand in `.env` or
-    // another file of variables.
+    // A value without a place comes from the shell; else it may be in `.env` or another file of
+    // variables.
     let Some(at) = entry.value_at.as_ref().filter(|at| at.file == entry.at.file) else {
         return Ok(vec![]);
     };
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     let tracked = git.is_some_and(|git| git.tracked.contains(&at.file));
     let detail = if tracked {
-        "Git keeps it: everybody with the repository can mint admin keys, and later commits do not \
-         take it back."
+        format!(
+            "Anyone with the repository can generate admin keys: git tracks {} (line {}), and its \
+             history keeps the secret.",
+            at.file, at.line
+        )
     } else {
-        "Whoever gets the file can mint admin keys."
+        format!("Anyone who gets {} (line {}) can generate admin keys.", at.file, at.line)
     };
-    let remedy = Remedy::safe(
-        "Move the value to `.env` (which git must ignore), and write `INSTANCE_SECRET: \
-         ${INSTANCE_SECRET}` here",
-    );
+    let remedy = Remedy::safe("Move the value to .env, and write ${INSTANCE_SECRET} in its place")
+        .in_variables();
     let remedy = match move_out(evidence, entry, secret) {
         Some(actions) if !tracked => actions.into_iter().fold(remedy, Remedy::act),
         _ => remedy,
     };
-    let finding = SECRET_IN_COMPOSE
+    let mut finding = SECRET_IN_COMPOSE
         .finding(Certainty::Proven, detail)
         .level(if tracked { Level::Error } else { Level::Warning })
         .because(format!("INSTANCE_SECRET is set to secret {secret}"), at.to_string())
-        .at(value_location(entry))
-        .remedy(remedy);
-    Ok(vec![if tracked {
-        finding.remedy(
-            Remedy::careful(
-                "Then rotate it: put a new one into `.env`, recreate the container, mint the keys anew",
-            )
-            .run("openssl rand -hex 32"),
-        )
+        .at(value_location(entry));
+    if tracked {
+        let rotate = by_hand(evidence, vec![]);
+        let steps = std::iter::once(remedy).chain(rotate).map(Remedy::step);
+        finding.remedies.extend(steps);
     } else {
-        finding
-    }])
+        finding = finding.remedy(remedy);
+    }
+    Ok(vec![finding])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::at;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, at, entry, valid};
     use crate::evidence::compose::{At, EntryValue};
     use crate::evidence::surroundings::Git;
     use crate::report::Action;
     use Certainty::Proven;
 
     #[test]
-    fn it_moves_where_the_running_container_has_the_same_and_git_takes_neither_file() {
+    fn it_moves_if_the_running_container_has_it_and_git_tracks_neither_file() {
         let git = |tracked: &[&str]| {
             let tracked = tracked.iter().map(|file| (*file).to_owned()).collect();
             Seen(Some(Git { tracked, ..Git::default() }))
@@ -86,7 +81,7 @@ mod tests {
             ("git unseen", "ours", build::unseen(), true, &[]),
             ("the compose file is tracked", "ours", git(&["docker-compose.yml"]), true, &[]),
             ("its .env is tracked", "ours", git(&[".env"]), true, &[]),
-            ("another in force", "other", Seen(None), true, &[]),
+            ("the container has another", "other", Seen(None), true, &[]),
             ("stopped", "ours", Seen(None), false, &[]),
             ("other files of variables", "elsewhere", Seen(None), true, &[]),
         ] {
@@ -105,13 +100,13 @@ mod tests {
             }
             let found = run(&evidence).unwrap();
             let actions = found[0].remedies.iter().flat_map(|remedy| &remedy.actions);
-            let told = actions.map(|action| match action {
+            let names = actions.map(|action| match action {
                 Action::Ignore { file } => format!("ignore {file}"),
                 Action::PinSecret { file, .. } => format!("pin {file}"),
                 Action::PassVariable { file, .. } => format!("pass {file}"),
                 other => format!("{other:?}"),
             });
-            assert_eq!(told.collect::<Vec<_>>(), expected, "{case}");
+            assert_eq!(names.collect::<Vec<_>>(), expected, "{case}");
         }
     }
 

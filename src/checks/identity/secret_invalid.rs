@@ -1,21 +1,19 @@
-//! A secret by which no backend starts.
+//! A secret with which no backend starts.
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
 use crate::deployment::key::key_is_accepted;
 use crate::deployment::log_lines::log_match;
-use crate::deployment::variable::entry_if_set;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::EntryValue;
 use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
-use crate::remedies::command::recreate;
-use crate::remedies::command::up;
-use crate::report::CliFailure;
-use crate::report::FixPolicy;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::command::{recreate, up};
+use crate::remedies::rotation::by_hand;
+use crate::report::{
+    Certainty, CliFailure, Finding, FixPolicy, Level, Location, Order, Remedy, Rule, capitalized,
+};
 
 /// The secret is not 64 hex digits.
 pub static SECRET_INVALID: Rule = Rule::new(
@@ -36,36 +34,38 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let container = subject.as_ref().ok().and_then(Option::as_ref).map(|subject| subject.container);
     let service = backend_service(evidence);
     let entry = service.as_ref().ok().and_then(|service| entry_if_set(*service, "INSTANCE_SECRET"));
-    let replace = || {
-        Remedy::safe(
-            "If a copy of the old secret exists, put that in its place: keys stay valid. Else make a \
-             new one; then every key must be minted anew, and the data stays",
-        )
-        .run("openssl rand -hex 32")
+    let replace = |mut finding: Finding| {
+        finding =
+            finding.remedy(Remedy::safe("Restore the old secret from a copy: all keys stay valid"));
+        let mut new = by_hand(evidence, vec![]).map(Remedy::step);
+        new[0].order = Order::Alternative;
+        finding.remedies.extend(new);
+        finding
     };
     if let Some(container) = container {
         let places = &container.secret;
-        // The environment overrules the file; the file counts where the environment sets nothing.
-        let overruled = !matches!(places.environment.seen(), Ok(None));
+        // The environment overrides the file; the file counts if the environment sets nothing.
+        let overridden = !matches!(places.environment.seen(), Ok(None));
         let of = |place: &Observation<Option<SecretState>>| match place.seen() {
             Ok(Some(SecretState::Invalid(why))) => Some(why.clone()),
             _ => None,
         };
         let found = of(&places.environment)
-            .map(|why| ("INSTANCE_SECRET of the container", why))
-            .or_else(|| Some(("the credentials file", of(&places.file).filter(|_| !overruled)?)));
+            .map(|why| ("the container's INSTANCE_SECRET", why))
+            .or_else(|| Some(("the credentials file", of(&places.file).filter(|_| !overridden)?)));
         if let Some((what, why)) = found {
             let finding = SECRET_INVALID
                 .finding(
                     Certainty::Proven,
-                    format!("{} does not start with what {what} holds: {why}", container.name),
+                    format!("{} cannot start with the secret in {what}: {why}.", container.name),
                 )
-                .because(format!("{what}: {why}"), container.name.clone())
+                .because(format!("{}: {why}", capitalized(what)), container.name.clone())
                 .at(Location::container(&container.name));
-            return Ok(vec![match entry {
-                Some(entry) => finding.at(value_location(entry)).remedy(replace()),
-                None => finding.remedy(replace()),
-            }]);
+            let finding = match entry {
+                Some(entry) => finding.at(value_location(entry)),
+                None => finding,
+            };
+            return Ok(vec![replace(finding)]);
         }
     }
     if let Some((entry, EntryValue::Secret(SecretState::Invalid(why)))) =
@@ -73,11 +73,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     {
         let then = container.map_or_else(|| up(evidence), |it| recreate(evidence, it));
         let finding = SECRET_INVALID
-            .finding(Certainty::Likely, format!("After `{then}` the backend does not start: {why}"))
+            .finding(
+                Certainty::Likely,
+                format!("After `{then}`, the backend probably cannot start: {why}."),
+            )
             .because(format!("INSTANCE_SECRET: {why}"), value_source(entry))
-            .at(value_location(entry))
-            .remedy(replace());
-        // What works now is no error of the compose file (docs/facts.md, rule-200).
+            .at(value_location(entry));
+        let finding = replace(finding);
+        // If the key works now, it is not an error (docs/facts.md, rule-200).
         return Ok(vec![if key_is_accepted(evidence) {
             finding.level(Level::Warning)
         } else {
@@ -86,7 +89,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let logged = log_match(evidence, SECRET_INVALID.id);
     if let Ok(Some(found)) = &logged {
-        return Ok(vec![found.finding(&SECRET_INVALID).remedy(replace())]);
+        return Ok(vec![replace(found.finding(&SECRET_INVALID))]);
     }
     subject?;
     service?;
@@ -102,10 +105,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::entry;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::valid;
+    use crate::evidence::build::key::{Seen, entry, unseen, valid};
     use Certainty::{Likely, Proven};
 
     type Change = fn(&mut Evidence);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_no_backend_takes() {
+    fn a_secret_with_which_no_backend_starts() {
         let declare: Change = |e| {
             build::service(e).environment =
                 vec![entry("INSTANCE_SECRET", EntryValue::Secret(bad()))];
@@ -129,7 +129,7 @@ mod tests {
                 Some((Proven, Level::Error)),
             ),
             (
-                "overruled by the environment",
+                "overridden by the environment",
                 |e| {
                     build::backend(e).secret.file = Seen(Some(bad()));
                     build::backend(e).secret.environment = Seen(Some(valid("ours")));

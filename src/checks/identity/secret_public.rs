@@ -1,20 +1,16 @@
-//! The secret is a published one: whoever reaches the backend can mint admin keys for it.
+//! The secret is publicly known: anyone who can reach the backend can generate admin keys for it.
 
 use crate::checks::Check;
-use crate::deployment::container::identity_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::variable::declared_secret;
-use crate::deployment::variable::value_location;
-use crate::deployment::variable::value_source;
+use crate::deployment::container::{identity_subject, running_secret};
+use crate::deployment::variable::{declared_secret, value_location, value_source};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::rotation::errands;
-use crate::remedies::rotation::rotate;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::rotation::rotations;
+use crate::report::{Certainty, Finding, Level, Location, Rule};
 use crate::secret::Fingerprint;
 
-/// The secret stands in a public repository.
+/// The secret is in a public repository.
 pub static SECRET_PUBLIC: Rule = Rule::new(
     "secret-public",
     Level::Error,
@@ -22,11 +18,11 @@ pub static SECRET_PUBLIC: Rule = Rule::new(
     include_str!("secret-public.md"),
 );
 
-/// Whether everybody knows the secret.
+/// Whether the secret is publicly known.
 pub static CHECK: Check = Check { rules: &[&SECRET_PUBLIC], run };
 
-/// The development secret in upstream's repository, until 2026-05 the default of a backend that was
-/// given none.
+/// The development secret in Convex's repository, until 2026-05 the default of a backend without a
+/// secret.
 fn published() -> Fingerprint {
     Fingerprint::of_text(&hex::encode(b"Carnitas, literally meaning \"lit"))
 }
@@ -38,32 +34,28 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let declared = declared_secret(evidence);
     let entry =
         declared.as_ref().ok().and_then(|found| found.filter(|(_, own)| **own == published));
-    let rotations = || {
-        let rotate = rotate(evidence, SECRET_PUBLIC.id);
-        let by_hand = Remedy::careful(
-            "Put a new secret into `.env` as INSTANCE_SECRET, recreate the container, and mint a key: \
-             every old key stops working, the data stays",
-        )
-        .run("openssl rand -hex 32");
-        let left = if rotate.is_none() { errands(evidence, false) } else { vec![] };
-        [rotate, Some(by_hand.then(left))].into_iter().flatten()
-    };
+    let rotations = || rotations(evidence, SECRET_PUBLIC.id, None);
     if let Some(subject) = container
         && let Some((secret, how)) = running_secret(subject.container)
         && *secret == published
     {
         let level = if is_local_only(subject.container) { Level::Warning } else { Level::Error };
+        let name = &subject.container.name;
+        let reached = if level == Level::Warning {
+            "Any program on this machine"
+        } else {
+            "Anyone who can reach it"
+        };
         let mut finding = SECRET_PUBLIC
             .finding(
                 how,
                 format!(
-                    "{} runs with the development secret of upstream's repository{}.",
-                    subject.container.name,
-                    if level == Level::Warning { "; only this machine can reach it" } else { "" }
+                    "{reached} can generate admin keys: {name} is running with the development \
+                     secret from Convex's public repository."
                 ),
             )
             .level(level)
-            .because(format!("secret {secret}"), subject.container.name.clone())
+            .because(format!("Secret {secret}"), subject.container.name.clone())
             .at(Location::container(&subject.container.name));
         if let Some((entry, _)) = entry {
             finding = finding.at(value_location(entry));
@@ -77,10 +69,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let finding = SECRET_PUBLIC
             .finding(
                 Certainty::Likely,
-                "The development secret of upstream's repository is in force after the next \
-                 `docker compose up -d`.",
+                "After the next `docker compose up -d`, the backend probably uses the development \
+                 secret from Convex's public repository.",
             )
-            .because(format!("secret {secret}"), value_source(entry))
+            .because(format!("Secret {secret}"), value_source(entry))
             .at(value_location(entry));
         let mut finding = for_temporary_instance(evidence, None, finding);
         finding.remedies.extend(rotations());
@@ -99,7 +91,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![])
 }
 
-/// Whether nothing but this machine reaches what it publishes.
+/// Whether only this machine can reach its ports.
 fn is_local_only(container: &Container) -> bool {
     container.network_mode.as_deref() != Some("host")
         && container
@@ -113,12 +105,11 @@ fn is_local_only(container: &Container) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::Seen;
-    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::{Seen, unseen};
     use crate::evidence::docker::SecretState;
 
     #[test]
-    fn a_published_secret_is_public_where_others_reach_it() {
+    fn a_published_secret_is_an_error_if_others_can_reach_it() {
         let carnitas = || Seen(Some(SecretState::Valid(published())));
         let mut evidence = build::healthy();
         assert_eq!(run(&evidence), Ok(vec![]));

@@ -1,4 +1,4 @@
-//! Two instances run with one secret: a key of one opens the other.
+//! Two instances run with one secret: a key of one works on the other.
 
 use crate::checks::Check;
 use crate::deployment::container::identity_subject;
@@ -42,21 +42,25 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                         .finding(
                             Certainty::Proven,
                             format!(
-                                "{} and {} both run with secret {secret}: a key of one opens the \
-                                 other, once the name before the | fits.",
+                                "{} and {} both run with secret {secret}. A key for one also works \
+                                 on the other, with that instance name before the |.",
                                 subject.container.name, other.name
                             ),
                         )
-                        .because(format!("secret {secret}"), subject.container.name.clone())
-                        .because(format!("secret {secret}"), other.name.clone())
+                        .because(format!("Secret {secret}"), subject.container.name.clone())
+                        .because(format!("Secret {secret}"), other.name.clone())
                         .at(Location::container(&subject.container.name))
                         .at(Location::container(&other.name))
                         .remedy(
-                            Remedy::careful(
-                                "Give one of them a new secret, recreate it, and mint its keys anew",
-                            )
-                            .run("openssl rand -hex 32"),
-                        ),
+                            Remedy::careful("Generate a new secret for one; its keys stop working")
+                                .run("openssl rand -hex 32")
+                                .step(),
+                        )
+                        .remedy(
+                            Remedy::careful("Set that as its INSTANCE_SECRET, and recreate it")
+                                .step(),
+                        )
+                        .remedy(Remedy::careful("Generate new keys for it").step()),
                 );
             }
             Ok(_) => {}

@@ -1,13 +1,11 @@
-//! The key goes through: the one thing here whose pass says something.
+//! The backend accepts the key: the one check here whose pass is reported.
 
 use crate::checks::Check;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::selected_key;
+use crate::deployment::key::{KeyAnswer, key_answer, selected_key};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Finding, Level, Rule};
 
-/// Never found: passed when the key is accepted, unknown when it was refused or not tried.
+/// Never found: passed if the key is accepted, unknown if it was rejected or not tested.
 pub static KEY_ACCEPTED: Rule = Rule::new(
     "key-accepted",
     Level::Info,
@@ -20,14 +18,14 @@ pub static CHECK: Check = Check { rules: &[&KEY_ACCEPTED], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if selected_key(evidence).is_none() {
-        return Err(Unseen::new("no admin key is selected"));
+        return Err(Unseen::new("no admin key is set"));
     }
     match key_answer(evidence) {
         KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly => Ok(vec![]),
         KeyAnswer::NotAdmin => {
-            Err(Unseen::new("check_admin_key answered 403: it takes no system key"))
+            Err(Unseen::new("check_admin_key answered 403: it rejects system keys"))
         }
-        KeyAnswer::Rejected => Err(Unseen::new("the backend refused the key")),
+        KeyAnswer::Rejected => Err(Unseen::new("the backend rejects the key")),
         KeyAnswer::Untested { reason, .. } => Err(Unseen::new(reason)),
     }
 }

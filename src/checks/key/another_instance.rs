@@ -1,25 +1,28 @@
-//! The key opens, but with the secret of another instance than the one that answers.
+//! The key matches a secret, but that of another instance than the one that answers.
 
 use crate::checks::Check;
-use crate::deployment::key::created_day;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::key::{created_day, key_in_words};
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::for_answering;
-use crate::report::FixPolicy;
-use crate::report::capitalized;
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, FixPolicy, Level, Location, Remedy, Rule, capitalized};
 
 /// The key of another instance.
-pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule::new("key-from-another-instance", Level::Error, "the key belongs to a different backend", include_str!("key-from-another-instance.md")).cause(&[]).fix(FixPolicy::Named("either the URL should point to the instance of the key, or you need a key for the instance that answers"));
+pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule::new(
+    "key-from-another-instance",
+    Level::Error,
+    "the key belongs to a different backend",
+    include_str!("key-from-another-instance.md"),
+)
+.cause(&[])
+.fix(FixPolicy::Named(
+    "set the URL to the key's backend, or generate a key for the backend at the URL",
+));
 
-/// Whose the key is.
+/// Which backend the key belongs to.
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_ANOTHER_INSTANCE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -36,24 +39,29 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         | SecretPlace::File { container, .. } => Some(container),
         _ => None,
     };
-    let owner =
-        name.map_or("a local backend of the Convex CLI (its public development secret)", |n| n);
+    let owner = name.map_or("a local backend of the Convex CLI (public secret)", |name| name);
     let container = name.and_then(|name| evidence.docker.seen().ok()?.backend(name));
     let selected = evidence.endpoint.seen().ok().and_then(Option::as_ref);
     let url = container
         .and_then(url_of)
         .filter(|url| selected.is_none_or(|selected| selected.url.trim_end_matches('/') != url));
+    let at_url = url.as_ref().map_or_else(String::new, |url| format!(" at {url}"));
+    let different = match certainty {
+        Certainty::Proven => "A different backend answers",
+        Certainty::Likely => "A different backend probably answers",
+        Certainty::Possible => "A different backend may answer",
+    };
     let mut finding = KEY_FROM_ANOTHER_INSTANCE
         .finding(
             certainty,
             format!(
-                "{} was issued on {} by {owner}{}, not by the backend behind the selected URL.",
+                "{} was generated on {} for {owner}{at_url}. {different} at the URL that the CLI \
+                 uses.",
                 capitalized(&key_in_words(key)),
                 created_day(claims),
-                url.as_ref().map_or_else(String::new, |url| format!(" ({url})"))
             ),
         )
-        .because(format!("opens with the secret of {owner}"), source_in_words(&key.source));
+        .because(format!("Matches the secret of {owner}"), source_in_words(&key.source));
     if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
@@ -61,14 +69,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding = finding.at(Location::container(name));
     }
     if let Some(url) = url {
-        finding = finding.remedy(Remedy::safe(format!(
-            "If you mean that instance, set CONVEX_SELF_HOSTED_URL to {url}"
-        )));
+        let title = format!("Set CONVEX_SELF_HOSTED_URL to {url}, if you want that backend");
+        finding = finding.remedy(Remedy::safe(title));
     }
-    Ok(vec![
-        finding
-            .remedy(for_answering(evidence, "If you mean the one that answers, mint a key there")),
-    ])
+    let title = "Generate a key for the backend at the URL, if you want that one";
+    Ok(vec![finding.remedy(for_answering(evidence, title))])
 }
 
 /// Where its API is published on this machine, if it runs on it.
@@ -81,16 +86,12 @@ fn url_of(container: &Container) -> Option<String> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::claims;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::secret;
+    use crate::evidence::build::key::{claims, container, opened, process, secret};
     use crate::evidence::key::Trial;
-    use crate::report::Certainty::{Likely, Proven};
+    use Certainty::{Likely, Proven};
 
     #[test]
-    fn names_the_instance_that_the_key_opens() {
+    fn names_the_instance_whose_secret_the_key_matches() {
         let theirs = || opened("theirs", vec![process("other-backend-1")]);
         let public = Trial {
             secret: secret("public"),
@@ -100,9 +101,9 @@ mod tests {
         for (case, trials, change, expected) in [
             ("another container", vec![theirs()], (|_| {}) as fn(&mut Evidence), Some(Proven)),
             ("a local backend of the CLI", vec![public], |_| {}, Some(Proven)),
-            ("no other secret opens it", vec![], |_| {}, None),
+            ("it matches no other secret", vec![], |_| {}, None),
             (
-                "nobody knows who answers",
+                "who answers is not known",
                 vec![theirs()],
                 |e| build::docker(e).answering = None,
                 Some(Likely),
@@ -128,15 +129,15 @@ mod tests {
         }
     }
 
-    /// So it is in a healthy deployment without a compose file whose URL was not asked: its own
-    /// instance opens the key.
+    /// As in a healthy deployment without a compose file whose URL was not asked: the key matches
+    /// the secret of its own instance.
     #[test]
-    fn the_instance_that_opens_the_key_may_be_the_one_that_is_meant() {
+    fn the_instance_of_the_key_may_be_the_one_that_is_meant() {
         let mut evidence = build::refused(&[opened("theirs", vec![process("other-backend-1")])]);
         let docker = build::docker(&mut evidence);
         docker.backends = vec![container("other", "theirs")];
         (docker.expected, docker.answering) = (None, None);
-        assert_eq!(run(&evidence).unwrap()[0].certainty, Likely, "refused, so it is not");
+        assert_eq!(run(&evidence).unwrap()[0].certainty, Likely, "rejected, so it is not");
         evidence.endpoint = build::unseen();
         assert!(run(&evidence).is_err(), "not asked, so it may be");
         evidence.docker = build::unseen();

@@ -1,26 +1,18 @@
-//! The key opens with a secret that lies in a volume of no running backend: the old data is still
-//! there.
+//! The key matches a secret in a volume that no running backend uses: the old data is still there.
 
 use crate::checks::Check;
 use crate::deployment::data::content_in_words;
-use crate::deployment::key::created_day;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::utc_day;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::key::{created_day, key_in_words, utc_day};
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::remedies::mint::for_answering;
+use crate::remedies::mint::keep_new_database;
 use crate::remedies::volumes::take_over;
-use crate::remedies::way_back::attach;
-use crate::remedies::way_back::bring_back;
-use crate::report::capitalized;
-use crate::report::{Finding, Level, Location, Remedy, Rule};
+use crate::remedies::way_back::{attach, bring_back};
+use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule, Text, capitalized};
 
-/// The key of a volume that the backend does not have.
+/// The key of a volume that the backend does not use.
 pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule::new(
     "key-from-detached-volume",
     Level::Error,
@@ -33,9 +25,9 @@ pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule::new(
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_DETACHED_VOLUME], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let (key, volume, holder, claims, certainty) = match key_fault(evidence)? {
-        Some(KeyFault::DetachedVolume { key, volume, holder, claims, certainty }) => {
-            (key, volume, holder, claims, certainty)
+    let (key, volume, user, claims, certainty) = match key_fault(evidence)? {
+        Some(KeyFault::UnusedVolume { key, volume, user, claims, certainty }) => {
+            (key, volume, user, claims, certainty)
         }
         Some(other) => return superseded(&other),
         None => return Ok(vec![]),
@@ -46,27 +38,30 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .and_then(|volumes| volumes.iter().find(|seen| seen.name == volume));
     let project = seen
         .and_then(|seen| seen.project.as_deref())
-        .or_else(|| docker?.backend(holder?)?.project.as_deref());
+        .or_else(|| docker?.backend(user?)?.project.as_deref());
     let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
-    let changed = seen
-        .and_then(|seen| seen.changed_at)
-        .map(|at| format!(", last changed {}", utc_day(at)))
-        .unwrap_or_default();
-    let about = format!("volume {volume}{of_project}{changed}");
+    let does_not_use = match certainty {
+        Certainty::Proven => "does not use",
+        Certainty::Likely => "probably does not use",
+        Certainty::Possible => "may not use",
+    };
+    let detail = format!(
+        "{} was generated on {} with the secret in volume {volume}{of_project}. The backend \
+         {does_not_use} that volume; its data is still there.",
+        capitalized(&key_in_words(key)),
+        created_day(claims)
+    );
+    let matches = Text::from(format!("Matches the secret in volume {volume}")).volume(volume);
     let mut finding = KEY_FROM_DETACHED_VOLUME
-        .finding(
-            certainty,
-            format!(
-                "{} was issued on {} with the secret in {about}. The backend that answers does not \
-                 have that volume; its data is still there.",
-                capitalized(&key_in_words(key)),
-                created_day(claims)
-            ),
-        )
-        .because(format!("opens with the secret in volume {volume}"), source_in_words(&key.source))
+        .finding(certainty, Text::from(detail).volume(volume))
+        .because(matches, source_in_words(&key.source))
         .at(Location::volume(volume));
-    finding = match (holder, seen.and_then(|seen| seen.content.seen().ok())) {
-        (Some(holder), _) => finding.because("holds that volume", holder.to_owned()),
+    if let Some(at) = seen.and_then(|seen| seen.changed_at) {
+        finding =
+            finding.because(format!("Last changed on {}", utc_day(at)), format!("volume {volume}"));
+    }
+    finding = match (user, seen.and_then(|seen| seen.content.seen().ok())) {
+        (Some(user), _) => finding.because("Uses that volume", user.to_owned()),
         (None, Some(content)) => {
             finding.because(content_in_words(content), format!("volume {volume}, {}", content.how))
         }
@@ -77,42 +72,33 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let back = bring_back(evidence, volume, project);
     let of_stopped =
-        holder.is_some_and(|holder| docker.and_then(|d| d.expected.as_deref()) == Some(holder));
+        user.is_some_and(|user| docker.and_then(|d| d.expected.as_deref()) == Some(user));
     if back.is_none() && of_stopped {
-        finding = finding.remedy(
-            Remedy::careful(
-                "If you mean this project's own backend, start it (its port must be free)",
-            )
-            .run(up(evidence)),
-        );
+        let title = "Start this project's backend, if you want that one (its port must be free)";
+        finding = finding.remedy(Remedy::careful(title).run(up(evidence)));
     } else {
         finding.remedies.extend(take_over(evidence, volume, KEY_FROM_DETACHED_VOLUME.id));
         finding.remedies.extend(back);
         finding.remedies.extend(attach(evidence, volume));
     }
-    Ok(vec![finding.remedy(for_answering(
-        evidence,
-        &format!("To go on with the instance that answers ({volume} is kept), mint a key there"),
-    ))])
+    Ok(vec![finding.remedy(keep_new_database(evidence, volume))])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::opened;
+    use crate::evidence::build::key::{container, file, opened};
     use crate::evidence::compose::EntryValue;
     use crate::evidence::key::SecretPlace;
     use crate::report::Action;
     use crate::report::Certainty::{Likely, Proven};
 
     #[test]
-    fn a_stopped_container_still_holds_the_volume() {
+    fn a_stopped_container_still_uses_the_volume() {
         for (case, state, answering, expected) in [
             ("stopped", "exited", true, Some(Proven)),
-            ("nobody knows who answers", "exited", false, Some(Likely)),
+            ("who answers is not known", "exited", false, Some(Likely)),
             ("running: that is another instance", "running", true, None),
         ] {
             let mut evidence =
@@ -129,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_volume_alone_tells_and_the_way_back_is_exact() {
+    fn the_volume_alone_shows_it_and_the_way_back_is_exact() {
         let evidence = |volume: &str| {
             let place = SecretPlace::Volume { volume: volume.to_owned() };
             build::refused(&[opened("old", vec![place])])
@@ -156,8 +142,8 @@ mod tests {
         assert_eq!(found.remedies[2].title, entry);
         assert_eq!(found.remedies[3].commands, ["docker compose up -d"]);
 
-        let found = &run(&evidence("nobodys")).unwrap()[0];
-        assert!(found.remedies[0].title.contains("nobodys"), "no project to go back to");
+        let found = &run(&evidence("unlabelled")).unwrap()[0];
+        assert!(found.remedies[0].title.contains("unlabelled"), "no project to go back to");
         assert_eq!(run(&evidence("app_data")), Ok(vec![]), "its own");
 
         // Its start would overwrite the old secret: that is prevented before anything is run.
@@ -170,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn its_own_volume_is_not_detached() {
+    fn its_own_volume_is_not_unused() {
         let trials = [opened("old", vec![file("helper", Some("app_data"))])];
         assert_eq!(run(&build::refused(&trials)), Ok(vec![]));
     }

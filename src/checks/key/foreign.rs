@@ -1,22 +1,18 @@
-//! The key opens neither with the secret in force nor with any other that was found.
+//! The key matches neither the secret that the backend is running with nor any other that was found.
 
 use crate::checks::Check;
 use crate::deployment::candidates::candidates;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
+use crate::deployment::container::{key_subject, running_secret};
 use crate::deployment::key::key_in_words;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
 use crate::deployment::selection::source_location;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
-use crate::remedies::mint::for_answering;
+use crate::remedies::mint::{keep_new_database, new_key};
 use crate::remedies::way_back::bring_back;
-use crate::report::capitalized;
-use crate::report::{Finding, Level, Location, Rule};
+use crate::report::{Finding, Level, Location, Rule, capitalized};
 
-/// The key of an instance that is nowhere to be seen.
+/// The key of an instance that was not found.
 pub static KEY_FOREIGN: Rule = Rule::new(
     "key-foreign",
     Level::Error,
@@ -25,7 +21,7 @@ pub static KEY_FOREIGN: Rule = Rule::new(
 )
 .cause(&[]);
 
-/// Whether the secret in force opens the key.
+/// Whether the key matches the running secret.
 pub static CHECK: Check = Check { rules: &[&KEY_FOREIGN], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -36,30 +32,21 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let subject = key_subject(evidence);
     let secret = subject.as_ref().and_then(|subject| running_secret(subject.container));
-    let (who, with) = match (&subject, secret) {
-        (Some(subject), Some((secret, _))) => {
-            (subject.container.name.as_str(), format!("secret {secret}"))
-        }
-        (Some(subject), None) => (subject.container.name.as_str(), "the secret".to_owned()),
-        (None, _) => ("the backend that answers", "the secret".to_owned()),
+    let backend = subject.as_ref().map_or("the backend", |it| it.container.name.as_str());
+    let secret = secret.map(|(secret, _)| format!("secret {secret}"));
+    let detail = format!(
+        "{} does not match {} of {backend}. {}",
+        capitalized(&key_in_words(key)),
+        secret.as_deref().unwrap_or("the secret"),
+        next_start(key).unwrap_or_else(|| "The instance got a new secret after the key was \
+             generated, or the key is for another backend."
+            .to_owned())
+    );
+    let proof = match &secret {
+        Some(secret) => format!("Does not match {secret}"),
+        None => "Its log rejects the key as not decodable".to_owned(),
     };
-    let mut finding = KEY_FOREIGN
-        .finding(
-            certainty,
-            format!(
-                "{} was not made with {with} of {who}: it was minted for another instance, or \
-                 before the instance got a new secret, or a digit of it was altered.{}",
-                capitalized(&key_in_words(key)),
-                next_start(key).unwrap_or_default()
-            ),
-        )
-        .because(
-            match secret {
-                Some(_) => format!("does not open with {with}"),
-                None => "its log refuses the key as one that does not open".to_owned(),
-            },
-            who.to_owned(),
-        );
+    let mut finding = KEY_FOREIGN.finding(certainty, detail).because(proof, backend.to_owned());
     if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
@@ -70,12 +57,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     for candidate in &candidates {
         finding = finding
             .showing(
-                format!(
-                    "Do not mint yet if you miss data: it is attached to no running backend, and \
-                     belongs to project {}",
-                    candidate.project
-                ),
-                format!("volume {}", candidate.volume.name),
+                "Do not generate a key yet if data is missing: it may be in this volume",
+                format!("volume {}, project {}", candidate.volume.name, candidate.project),
             )
             .at(Location::volume(&candidate.volume.name));
     }
@@ -84,24 +67,26 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     {
         finding = finding.remedy(back);
     }
-    let afresh = match candidates.first() {
-        Some(first) => format!("To start afresh ({} is kept), mint a key", first.volume.name),
-        None => "Mint a key for the instance that answers".to_owned(),
-    };
-    Ok(vec![finding.remedy(for_answering(evidence, &afresh))])
+    Ok(vec![finding.remedy(match candidates.first() {
+        Some(first) => keep_new_database(evidence, &first.volume.name),
+        None => new_key(evidence, "a new key"),
+    })])
 }
 
-/// What opens the key is not in force, but will be: the start to come explains more than the key.
+/// The secret that the key matches is not used yet, but will be: the next start explains more than
+/// the key.
 fn next_start(key: &KeyFacts) -> Option<String> {
     let trial = key.trials.iter().find(|trial| trial.opened.is_some())?;
     Some(match trial.places.first()? {
-        SecretPlace::Compose { file, line } => format!(
-            " It opens with the secret at {file}:{line}, which the container has not got yet."
-        ),
-        SecretPlace::File { container, .. } | SecretPlace::Environment { container } => format!(
-            " It opens with the secret that {container} will use at its next start, not with the one in force."
-        ),
-        _ => " It opens with a secret that is not in force here.".to_owned(),
+        SecretPlace::Compose { file, line } => {
+            format!(
+                "It matches the secret in {file}:{line}, which the container does not have yet."
+            )
+        }
+        SecretPlace::File { container, .. } | SecretPlace::Environment { container } => {
+            format!("It matches the secret that {container} will use at its next start.")
+        }
+        _ => "It matches a secret that is not in use here.".to_owned(),
     })
 }
 
@@ -109,23 +94,18 @@ fn next_start(key: &KeyFacts) -> Option<String> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::logged;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::volume;
+    use crate::evidence::build::key::{file, logged, opened, process, unseen, volume};
     use crate::evidence::docker::LoggedRefusal;
     use crate::report::Certainty::{self, Likely, Proven};
 
     type Change = fn(&mut Evidence);
 
     #[test]
-    fn the_secret_in_force_does_not_open_it() {
+    fn it_does_not_match_the_running_secret() {
         let cases: [(&str, Change, Option<Certainty>); 8] = [
-            ("refused and closed", |_| {}, Some(Proven)),
+            ("rejected, and no secret matches", |_| {}, Some(Proven)),
             ("the URL was not asked", |e| e.endpoint = unseen(), Some(Likely)),
-            ("nobody knows who answers", |e| build::docker(e).answering = None, Some(Likely)),
+            ("who answers is not known", |e| build::docker(e).answering = None, Some(Likely)),
             ("who answers is likely", |e| build::answering(e).certainty = Likely, Some(Likely)),
             (
                 "another one answers than Compose would run",
@@ -150,7 +130,7 @@ mod tests {
                 Some(Likely),
             ),
             (
-                "it opens with what the next start will use",
+                "it matches what the next start will use",
                 |e| {
                     let file = vec![file("app-backend-1", Some("app_data"))];
                     e.keys[0].trials.push(opened("next", file));
@@ -179,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn warns_of_the_old_volume_and_mints_only_where_it_is_known_who_answers() {
+    fn warns_of_the_old_volume_and_generates_only_if_the_backend_is_known() {
         let mut evidence = build::refused(&[]);
         let old = volume("old_data", "old", &[]);
         build::volumes(&mut evidence).push(old);

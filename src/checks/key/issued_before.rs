@@ -1,21 +1,16 @@
-//! A key that is refused and older than the container: when it was issued, beside when the
-//! container and the volume were made.
+//! A rejected key that is older than the container: when the key, the container and the volume were
+//! created.
 
 use crate::checks::Check;
 use crate::deployment::container::key_subject;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::created_day;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::utc_day;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::key::{
+    KeyAnswer, created_day, key_answer, key_in_words, selected_key, utc_day,
+};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::capitalized;
-use crate::report::{Certainty, Finding, Level, Location, Rule};
+use crate::report::{Certainty, Finding, Level, Location, Rule, capitalized};
 
-/// The key was issued before the container was created.
+/// The key was created before the container.
 pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule::new(
     "key-issued-before-restart",
     Level::Info,
@@ -23,14 +18,14 @@ pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule::new(
     include_str!("key-issued-before-restart.md"),
 );
 
-/// Sets the times side by side.
+/// Compares the times.
 pub static CHECK: Check = Check { rules: &[&KEY_ISSUED_BEFORE_RESTART], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
     match key_answer(evidence) {
         KeyAnswer::Rejected => {}
-        // A key that goes through has outlived containers before, as it should.
+        // An accepted key may be older than the container.
         KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly | KeyAnswer::NotAdmin => {
             return Ok(vec![]);
         }
@@ -39,10 +34,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     evidence.docker.seen()?;
     let Some(subject) = key_subject(evidence) else { return Ok(vec![]) };
     let Some(created) = subject.container.created_at else { return Ok(vec![]) };
-    // Only an opened key says when it was issued.
+    // Only a key whose secret is known shows when it was created.
     let Some(claims) = key.trials.iter().find_map(|trial| trial.opened.as_ref()) else {
         return match key.trials.as_slice() {
-            [] => Err(Unseen::new("no secret was found to try on the key")),
+            [] => Err(Unseen::new("no secret was found to test the key with")),
             _ => Ok(vec![]),
         };
     };
@@ -55,15 +50,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             Certainty::Proven,
             format!(
-                "{} was issued on {}, container {} was created on {}. A key outlives its container as long as the secret does.",
+                "{} was created on {}, {} on {}. A key keeps working in a new container, if the \
+                 secret stays the same.",
                 capitalized(&key_in_words(key)),
                 created_day(claims),
                 container.name,
                 utc_day(created)
             ),
         )
-        .because(format!("issued on {}", created_day(claims)), source_in_words(&key.source))
-        .because(format!("created on {}", utc_day(created)), container.name.clone());
+        .because(format!("Created on {}", created_day(claims)), source_in_words(&key.source))
+        .because(format!("Created on {}", utc_day(created)), container.name.clone());
     let volume = container.mount_over(&container.credentials_dir).and_then(|it| it.source.as_ref());
     let volumes = evidence.docker.seen()?.volumes.seen();
     if let (Some(name), Ok(volumes)) = (volume, volumes)
@@ -71,7 +67,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             volumes.iter().find(|it| it.name == *name).and_then(|it| it.changed_at)
     {
         finding = finding
-            .because(format!("last changed on {}", utc_day(changed)), format!("volume {name}"));
+            .because(format!("Last changed on {}", utc_day(changed)), format!("volume {name}"));
     }
     if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
@@ -85,7 +81,7 @@ mod tests {
     use crate::evidence::build::key as build;
 
     #[test]
-    fn an_old_key_is_dated_where_it_is_refused() {
+    fn an_old_key_is_dated_if_it_is_rejected() {
         let old = || build::refused(&[build::opened("old", vec![build::process("old-backend-1")])]);
         assert_eq!(run(&build::healthy()), Ok(vec![]), "accepted");
         let found = run(&old()).unwrap();
@@ -94,7 +90,7 @@ mod tests {
         let mut younger = old();
         build::backend(&mut younger).created_at = Some(1_760_000_000);
         assert_eq!(run(&younger), Ok(vec![]));
-        assert_eq!(run(&build::refused(&[])), Ok(vec![]), "nothing opens it");
+        assert_eq!(run(&build::refused(&[])), Ok(vec![]), "it matches no secret");
         let mut unseen = old();
         unseen.docker = build::unseen();
         assert!(run(&unseen).is_err());

@@ -1,16 +1,15 @@
-//! The key against the instance: whether it is accepted, which secret opens it, and whose that is.
+//! The key and the backend: whether it is accepted, which secret it matches, and which backend has
+//! that.
 //!
-//! Speaks of the container that answers at the URL (`answering`). Where nobody knows which one that
-//! is, nothing here is above `likely`, and no remedy mints a key anywhere (docs/facts.md,
-//! rule-containers). Of the five ids about a refused key exactly one wins: `judgement` decides
-//! which.
+//! This is about the container that answers at the URL (`answering`). If that is not known, nothing
+//! here is above `likely`, and no remedy generates a key (docs/facts.md, rule-containers). Of the
+//! five ids about a rejected key exactly one wins: `key_judgement` decides which.
 
 pub mod accepted;
 pub mod another_instance;
 pub mod detached_volume;
 pub mod foreign;
 pub mod issued_before;
-
 pub mod name_mismatch;
 pub mod rejected;
 pub mod rights;
@@ -35,20 +34,15 @@ mod tests {
     use crate::checks::{Outcome, identity, persistence};
     use crate::evidence::Evidence;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::closed;
-    use crate::evidence::build::key::container;
-    use crate::evidence::build::key::file;
-    use crate::evidence::build::key::logged;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::unseen;
-    use crate::evidence::build::key::volume;
+    use crate::evidence::build::key::{
+        closed, container, file, logged, opened, process, unseen, volume,
+    };
     use crate::evidence::docker::LoggedRefusal;
     use crate::evidence::endpoint::EndpointFacts;
 
     type Take = fn(&mut Evidence);
 
-    /// What the checks of key, identity and persistence come to.
+    /// The result of the checks of key, identity and persistence.
     fn run_ours(evidence: &Evidence) -> Outcome {
         let ours = |id: &str| {
             [super::CHECKS, identity::CHECKS, persistence::CHECKS]
@@ -63,7 +57,7 @@ mod tests {
         outcome
     }
 
-    /// Deployments with something amiss in each of the three families.
+    /// Deployments with something wrong in each of the three families.
     fn broken() -> Vec<Evidence> {
         let mut renamed =
             build::refused(&[opened("old", vec![file("old-backend-1", Some("old_data"))])]);
@@ -102,12 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn one_id_about_a_refused_key() {
+    fn one_id_about_a_rejected_key() {
         for evidence in broken().iter().take(5) {
             let about_key = run_ours(evidence)
                 .findings
                 .iter()
-                // Two dates side by side say nothing of why.
+                // Two dates do not show why.
                 .filter(|finding| finding.id != "key-issued-before-restart")
                 .filter(|finding| finding.id.starts_with("key-"))
                 .count();

@@ -1,20 +1,14 @@
-//! The secret is right, only the name before the `|` is another instance's.
+//! The secret is right, but the name before the `|` is another instance's.
 
 use crate::checks::Check;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::trial_of;
-use crate::deployment::key_judgement::KeyFault;
-use crate::deployment::key_judgement::key_fault;
-use crate::deployment::key_judgement::superseded;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::container::{key_subject, running_secret};
+use crate::deployment::key::{key_in_words, trial_of};
+use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
-use crate::report::capitalized;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule, capitalized};
 
 /// The name of another instance before the `|`.
 pub static KEY_NAME_MISMATCH: Rule = Rule::new(
@@ -38,35 +32,38 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let opens = key_subject(evidence)
         .and_then(|subject| trial_of(key, running_secret(subject.container)?.0))
         .is_some_and(|trial| trial.opened.is_some());
-    let running = name.as_deref().unwrap_or("otherwise");
-    let good = match (opens, certainty) {
-        (true, _) => "The hex part is good: it opens with the secret in force.",
-        (false, Certainty::Proven) => {
-            "The hex part is good: the backend's log refuses the name only."
-        }
-        (false, _) => "Whether the hex part is good could not be seen.",
+    let rest = match (opens, certainty) {
+        (true, _) => "The part after the | matches the secret.",
+        (false, Certainty::Proven) => "The backend's log only rejects the name.",
+        (false, _) => "Whether the part after the | matches was not checked.",
+    };
+    let running = match &name {
+        Some(name) => format!("the backend's instance name is {name}"),
+        None => "the backend has another instance name".to_owned(),
     };
     let mut finding = KEY_NAME_MISMATCH
         .finding(
             certainty,
-            format!(
-                "{} is for instance {own}; the one that answers is called {running}. {good}",
-                capitalized(&key_in_words(key))
-            ),
+            format!("{} starts with {own}, but {running}. {rest}", capitalized(&key_in_words(key))),
         )
-        .because(format!("says {own} before the |"), source_in_words(&key.source));
+        .because(format!("Has {own} before the |"), source_in_words(&key.source));
     if let Some(name) = &name {
-        finding = finding.because(format!("is called {name}"), "the backend that answers");
+        finding = finding.because(format!("Its instance name is {name}"), "the backend");
     }
     if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
-    let write = match &name {
-        None => Remedy::safe("Write the name that `<URL>/instance_name` answers before the `|`"),
-        Some(name) => Remedy::safe(format!(
-            "Write {name} before the `|` in place of {own}; leave the hex part as it is"
-        )),
-    };
+    let write = Remedy::safe(match &name {
+        None => {
+            "Write the instance name before the | (the backend has it at /instance_name)".into()
+        }
+        Some(name) if key.shape.name.is_some() => {
+            format!("Change {own}| to {name}| in {}", source_in_words(&key.source))
+        }
+        Some(name) => {
+            format!("Write {name}| before the digits in {}", source_in_words(&key.source))
+        }
+    });
     let sure = opens || certainty == Certainty::Proven;
     let write = match (&name, &key.fingerprint) {
         (Some(name), Some(print)) if sure && key.selected && is_plain(name) => {
@@ -87,15 +84,12 @@ fn is_plain(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::logged;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::unseen;
+    use crate::evidence::build::key::{logged, opened, process, unseen};
     use crate::evidence::docker::LoggedRefusal;
     use crate::report::Certainty::{Likely, Proven};
 
     #[test]
-    fn tells_a_wrong_name_from_a_wrong_secret() {
+    fn a_wrong_name_is_not_a_wrong_secret() {
         type Change = fn(&mut Evidence);
         let log: Change = |e| {
             build::hide_secrets(e);
@@ -103,10 +97,10 @@ mod tests {
             build::backend(e).log = logged(LoggedRefusal::WrongName("renamed".to_owned()));
         };
         let cases: [(&str, Change, Option<Certainty>); 6] = [
-            ("opens with the secret in force", |_| {}, Some(Proven)),
+            ("matches the running secret", |_| {}, Some(Proven)),
             ("the log says so", log, Some(Proven)),
             ("only the names are seen", |e| e.docker = unseen(), Some(Likely)),
-            ("it opens, and the URL was not asked", |e| e.endpoint = unseen(), Some(Likely)),
+            ("it matches, and the URL was not asked", |e| e.endpoint = unseen(), Some(Likely)),
             (
                 "the names agree",
                 |e| e.keys[0].shape.name = Some("convex-self-hosted".to_owned()),

@@ -1,24 +1,15 @@
-//! The key opens, and gives other rights than the CLI needs: it may only look, or it is the
-//! backend's own.
+//! The key gives other rights than the CLI needs: it is read-only, or a system key.
 
 use crate::admin_key::{Claims, KeyKind};
 use crate::checks::Check;
-use crate::deployment::container::key_subject;
-use crate::deployment::container::running_secret;
-use crate::deployment::key::KeyAnswer;
-use crate::deployment::key::key_answer;
-use crate::deployment::key::key_in_words;
-use crate::deployment::key::selected_key;
-use crate::deployment::key::trial_of;
-use crate::deployment::selection::source_in_words;
-use crate::deployment::selection::source_location;
+use crate::deployment::container::{key_subject, running_secret};
+use crate::deployment::key::{KeyAnswer, key_answer, key_in_words, selected_key, trial_of};
+use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, KeyFacts, Unseen};
-use crate::remedies::mint::for_answering;
-use crate::report::CliFailure;
-use crate::report::capitalized;
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::remedies::mint::new_key;
+use crate::report::{Certainty, CliFailure, Finding, Level, Rule, capitalized};
 
-/// The key may only look.
+/// The key is read-only.
 pub static KEY_IS_READ_ONLY: Rule = Rule::new(
     "key-is-read-only",
     Level::Error,
@@ -28,7 +19,7 @@ pub static KEY_IS_READ_ONLY: Rule = Rule::new(
 .cause(&[])
 .explains(&[CliFailure::KeyReadOnly]);
 
-/// The key is the backend's own.
+/// The key is a system key.
 pub static KEY_IS_SYSTEM_KEY: Rule = Rule::new(
     "key-is-system-key",
     Level::Warning,
@@ -37,21 +28,21 @@ pub static KEY_IS_SYSTEM_KEY: Rule = Rule::new(
 )
 .explains(&[CliFailure::KeyLost]);
 
-/// Whether the key may only look.
+/// Whether the key is read-only.
 pub static READ_ONLY_CHECK: Check = Check { rules: &[&KEY_IS_READ_ONLY], run: run_read_only };
 
-/// Whether the key is the backend's own.
+/// Whether the key is a system key.
 pub static SYSTEM_CHECK: Check = Check { rules: &[&KEY_IS_SYSTEM_KEY], run: run_system };
 
-/// What the key says of itself, opened with the secret of the instance it is for, or else with
-/// whichever opens it.
+/// What the key contains, decrypted with the secret of the instance it is for, else with any secret
+/// that it matches.
 fn claims<'a>(evidence: &Evidence, key: &'a KeyFacts) -> Option<(&'a Claims, Certainty)> {
     let own = key_subject(evidence).and_then(|subject| {
         let (secret, how) = running_secret(subject.container)?;
         Some((trial_of(key, secret)?.opened.as_ref()?, how))
     });
-    // Whatever secret opens it, the claims are what was sealed; they are this instance's only if it
-    // answers to them.
+    // The claims are the same with any secret that it matches; whether this instance accepts them
+    // is another question.
     own.or_else(|| {
         let any = key.trials.iter().find_map(|trial| trial.opened.as_ref())?;
         Some((any, Certainty::Likely))
@@ -65,41 +56,41 @@ fn run_read_only(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         KeyAnswer::Accepted { read_only: Some(false) } => Some(false),
         _ => None,
     };
-    let sealed =
+    let claimed =
         claims(evidence, key).map(|(claims, how)| (claims.kind == Some(KeyKind::ReadOnly), how));
-    let (certainty, how) = match (answered, sealed) {
-        (Some(true), _) => (Certainty::Proven, "the backend says so"),
+    let (certainty, how) = match (answered, claimed) {
+        (Some(true), _) => (Certainty::Proven, "The backend answers that the key is read-only"),
         (Some(false), _) | (None, Some((false, _))) => return Ok(vec![]),
-        (None, Some((true, how))) => (how, "so it says, opened"),
+        (None, Some((true, how))) => (how, "Its decrypted content is read-only"),
         (None, None) => return Err(not_known(evidence)),
     };
     let mut finding = KEY_IS_READ_ONLY
         .finding(
             certainty,
             format!(
-                "{} may look at data and logs. A push answers 403, and `npx convex dev --once` \
-                 exits 0 all the same.",
+                "{} can only read data and logs. A push fails with 403, although `npx convex dev \
+                 --once` exits with 0.",
                 capitalized(&key_in_words(key))
             ),
         )
-        .because(format!("read-only: {how}"), source_in_words(&key.source));
+        .because(how, source_in_words(&key.source));
     if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
-    Ok(vec![finding.remedy(for_answering(evidence, "Mint a full key"))])
+    Ok(vec![finding.remedy(new_key(evidence, "a new key with full access"))])
 }
 
 fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(key) = selected_key(evidence) else { return Ok(vec![]) };
     let (certainty, how) = match (claims(evidence, key), key_answer(evidence)) {
         (Some((claims, how)), _) if claims.kind == Some(KeyKind::System) => {
-            (how, "so it says, opened")
+            (how, "Its decrypted content is that of a system key")
         }
         (Some(_), _) | (None, KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly) => {
             return Ok(vec![]);
         }
-        // Nothing else of Convex answers so to a key (docs/facts.md, convex-check-admin-key); a
-        // proxy may have taken it away.
+        // Convex gives this answer to no other key (docs/facts.md, convex-check-admin-key); a proxy
+        // may have removed it.
         (None, KeyAnswer::NotAdmin) => {
             let certainty =
                 if through_a_proxy(evidence) { Certainty::Possible } else { Certainty::Likely };
@@ -113,16 +104,16 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(
             certainty,
             format!(
-                "{} can do more than any admin key, and check_admin_key (the dashboard's login) \
-                 refuses it with 403, though the CLI's own calls let it through.",
-                capitalized(&key_in_words(key))
+                "The dashboard rejects {} with 403, although the CLI works with it. A system key can \
+                 do more than an admin key.",
+                key_in_words(key)
             ),
         )
-        .because(format!("a system key: {how}"), source_in_words(&key.source));
+        .because(how, source_in_words(&key.source));
     if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }
-    Ok(vec![finding.remedy(for_answering(evidence, "Mint an admin key"))])
+    Ok(vec![finding.remedy(new_key(evidence, "an admin key"))])
 }
 
 fn through_a_proxy(evidence: &Evidence) -> bool {
@@ -135,7 +126,7 @@ fn through_a_proxy(evidence: &Evidence) -> bool {
 fn not_known(evidence: &Evidence) -> Unseen {
     match key_answer(evidence) {
         KeyAnswer::Untested { reason, .. } => Unseen::new(reason),
-        _ => Unseen::new("no secret that was found opens the key"),
+        _ => Unseen::new("the key matches no secret that was found"),
     }
 }
 
@@ -143,10 +134,7 @@ fn not_known(evidence: &Evidence) -> Unseen {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::build::key::answer;
-    use crate::evidence::build::key::opened;
-    use crate::evidence::build::key::process;
-    use crate::evidence::build::key::refusal;
+    use crate::evidence::build::key::{answer, opened, process, refusal};
     use crate::evidence::endpoint::Body;
 
     fn of_kind(kind: KeyKind) -> Evidence {
@@ -159,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn read_only_by_answer_or_by_opening() {
+    fn read_only_by_its_answer_or_its_content() {
         let mut evidence = build::healthy();
         assert_eq!(run_read_only(&evidence), Ok(vec![]));
         build::endpoint(&mut evidence).check_admin_key =
@@ -175,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn system_by_opening_or_by_403() {
+    fn system_by_its_content_or_by_403() {
         assert_eq!(run_system(&build::healthy()), Ok(vec![]));
         assert_eq!(run_system(&of_kind(KeyKind::System)).unwrap()[0].certainty, Certainty::Proven);
         let mut evidence = build::healthy();

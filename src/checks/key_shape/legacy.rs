@@ -1,14 +1,13 @@
-//! The form of keys made before June 2025, which is still accepted.
+//! The format of keys from before June 2025, which backends still accept.
 
-use super::about;
-use super::replace;
+use super::{about, replace};
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::selected_key;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
-/// The admin key has the form used before June 2025.
+/// The admin key uses the format from before June 2025.
 pub static KEY_LEGACY_FORMAT: Rule = Rule::new(
     "key-legacy-format",
     Level::Info,
@@ -29,9 +28,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None if key.shape.legacy_length => Certainty::Likely,
         _ => return Ok(vec![]),
     };
-    let detail = "Backends made keys of this form until June 2025, and still accept them.";
+    let detail = "Backends generated keys in this format until June 2025, and still accept them.";
     let finding = about(&KEY_LEGACY_FORMAT, evidence, key, certainty, detail);
-    Ok(vec![finding.remedy(replace(evidence, key))])
+    Ok(vec![finding.remedy(replace(evidence))])
 }
 
 #[cfg(test)]
@@ -55,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_it_proves_what_the_length_suggests() {
+    fn a_secret_proves_what_the_length_suggests() {
         let old = format!("app|01{}", "a5".repeat(48));
         assert_eq!(family(&old, |_| ()), ["key-legacy-format info likely"]);
         assert_eq!(family(&old, opened(true)), ["key-legacy-format info proven"]);

@@ -1,18 +1,15 @@
-//! A key that was damaged on its way, or what is left of one.
+//! A key that was damaged when it was copied, or what is left of one.
 
-use super::about;
-use super::replace;
+use super::{about, replace};
 use crate::admin_key::{Form, ShapeFault as Fault};
 use crate::checks::Check;
-use crate::deployment::key::key_is_rejected;
-use crate::deployment::key::selected_key;
+use crate::deployment::key::{key_is_rejected, selected_key};
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
-/// The admin key was damaged on its way here.
+/// The admin key was damaged when it was copied.
 pub static KEY_MANGLED: Rule = Rule::new(
     "key-mangled",
     Level::Error,
@@ -39,114 +36,110 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn damaged(evidence: &Evidence, key: &KeyFacts) -> Finding {
     let faults = &key.shape.faults;
-    // HTTP cuts what stands behind the header's value, so check_admin_key likes it; the push sends
-    // the key in JSON.
+    // HTTP cuts what is after the header's value, so check_admin_key accepts it; the push sends the
+    // key in JSON.
     let only_behind = !faults.is_empty()
         && faults
             .iter()
             .all(|fault| matches!(fault, Fault::TrailingBlank | Fault::TrailingCarriageReturn));
-    // Newer backends take the prefix, where nothing else is wrong.
+    // Newer backends accept the prefix, if nothing else is wrong.
     let certainty =
         if *faults == [Fault::HexPrefix] { Certainty::Likely } else { Certainty::Proven };
-    let what: Vec<&str> = faults.iter().copied().map(said).collect();
-    let what =
-        if what.is_empty() { "too little of it is left".to_owned() } else { what.join("; ") };
-    let effect = if only_behind {
-        "In the header that passes, so a check of the key finds nothing; the push sends the key in its body \
-         and is refused."
-    } else {
-        "The backend refuses it, and mostly the CLI prints only `BadAdminKey`."
-    };
-    let mut finding = about(
-        &KEY_MANGLED,
-        evidence,
-        key,
-        certainty,
-        format!("In the text of the key: {what}. {effect}"),
-    );
+    let mut detail = what_is_wrong(faults);
+    if only_behind {
+        detail.push_str(" A key check passes, but a push fails: it sends the key in its body.");
+    }
+    let mut finding = about(&KEY_MANGLED, evidence, key, certainty, detail);
     if only_behind {
         finding = finding.level(Level::Error);
     }
     if only_behind || key.repaired.is_some() {
-        let what = if only_behind {
-            "without what stands behind it"
+        let mut remedy = Remedy::safe(if only_behind {
+            "Remove the white space after the key; the key itself is intact"
         } else {
-            "alone, without what came along; its digits are whole"
-        };
-        let mut remedy = Remedy::safe(format!("write the key again {what} ({})", key.source));
+            "Remove the extra text; the key itself is intact"
+        });
         if let Some(print) = &key.repaired {
             let value = format!("'{{key {print}}}'");
             remedy = remedy.edit(set(&evidence.selection, ADMIN_KEY, &value));
         }
         finding = finding.remedy(remedy);
     }
-    finding.remedy(replace(evidence, key))
+    finding.remedy(replace(evidence))
+}
+
+/// The faults in sentences.
+fn what_is_wrong(faults: &[Fault]) -> String {
+    let texts: Vec<&str> = faults.iter().copied().map(text_of).collect();
+    match texts.as_slice() {
+        [] => "The value is too short to be a key.".to_owned(),
+        [only] => format!("The value {only}."),
+        [first, others @ ..] => format!("The value {first}. It also {}.", others.join(" and ")),
+    }
 }
 
 fn name_only(evidence: &Evidence, key: &KeyFacts) -> Finding {
     let known = key.shape.name.is_some();
-    let detail = "Only the name before the `|` is left of the key, as when a shell takes an unquoted `|` for a pipe. \
-         The backend answers 401 `BadAdminKey` to it.";
+    let detail = "Only the instance name before the `|` is left, so the backend answers 401 \
+         BadAdminKey. A shell treats a `|` without quotes as a pipe.";
     let certainty = if known { Certainty::Proven } else { Certainty::Likely };
     about(&KEY_MANGLED, evidence, key, certainty, detail)
-        .remedy(Remedy::safe("write the whole line again, in single quotes, if you still have it"))
-        .remedy(replace(evidence, key))
+        .remedy(Remedy::safe("Save the whole line again in single quotes, if you still have it"))
+        .remedy(replace(evidence))
 }
 
-/// Member ids and names inside vary the length, so it is told only of a key that did not open.
+/// Member ids and names inside vary the length, so it is reported only for a key that matches no
+/// secret.
 fn unusual(evidence: &Evidence, key: &KeyFacts) -> Result<Vec<Finding>, Unseen> {
     if key.trials.iter().any(|trial| trial.opened.is_some()) {
         return Ok(vec![]);
     }
     if !key_is_rejected(evidence) {
-        // Another answer than a refusal is no sign of damage; without any answer there is nothing
-        // to go by.
+        // Any other answer than a rejection does not show damage; without an answer nothing is known.
         let asked =
             evidence.endpoint.seen()?.as_ref().map(|endpoint| endpoint.check_admin_key.seen());
         return asked.transpose().map(|_| vec![]);
     }
     let length = key.shape.hex_bytes.unwrap_or_default();
     let detail = format!(
-        "The backend refuses the key, and its digits make {length} bytes, a length that `generate_admin_key.sh` does \
-         not produce. It may be cut or altered; a terminal that wraps long lines does that."
+        "The key has {length} bytes, which `generate_admin_key.sh` does not produce. It was \
+         probably cut when it was copied from a terminal that wraps lines."
     );
     let finding = about(&KEY_MANGLED, evidence, key, Certainty::Likely, detail);
-    Ok(vec![finding.remedy(replace(evidence, key))])
+    Ok(vec![finding.remedy(replace(evidence))])
 }
 
-fn said(fault: Fault) -> &'static str {
+/// The fault after "The value".
+fn text_of(fault: Fault) -> &'static str {
     match fault {
-        Fault::LabelCaptured => {
-            "the label `Admin key:` came along, which the script prints to stderr"
-        }
-        Fault::ErrorCaptured => "it is an error message, captured in the key's place",
-        Fault::SchemeCaptured => {
-            "`Convex` or `Bearer` stands before it; the CLI adds the scheme itself"
-        }
-        Fault::AssignmentCaptured => "the variable's name and `=` came along",
-        Fault::QuotesInside => "quotes are part of the value",
-        Fault::LineBreakInside => "a line break lies within",
-        Fault::BlankInside => "a blank or an invisible character lies within",
-        Fault::TrailingBlank => "a blank or line feed stands behind it",
-        Fault::TrailingCarriageReturn => "a carriage return stands behind it",
-        Fault::LeadingBlank => "a blank stands before it",
-        Fault::UrlEncodedPipe => "`%7C` stands in place of the `|`",
-        Fault::SeveralPipes => "there is more than one `|`",
-        Fault::EmptyName => "nothing stands before the `|`",
-        Fault::ColonInName => "the name holds a `:`, at which the header ends the key",
-        Fault::OddDigits => "a hex digit is missing, or one is too many",
-        Fault::NotHexDigit => "something else than hex digits stands behind the `|`",
-        Fault::HexPrefix => "`0x` stands before the digits",
-        Fault::TooShort => "digits are missing: a key has 33 bytes at least",
-        Fault::UnusualLength => "its length is unusual",
-        Fault::WrongVersionByte => "its digits do not begin with 01",
+        Fault::LabelCaptured => "starts with \"Admin key:\", which is not part of the key",
+        Fault::ErrorCaptured => "is an error message",
+        Fault::SchemeCaptured => "starts with `Convex` or `Bearer`, which the CLI adds itself",
+        Fault::AssignmentCaptured => "starts with the name of the variable and `=`",
+        Fault::QuotesInside => "contains quotes",
+        Fault::LineBreakInside => "contains a line break",
+        Fault::BlankInside => "contains a space or an invisible character",
+        Fault::TrailingBlank => "ends with a space or a line feed",
+        Fault::TrailingCarriageReturn => "ends with a carriage return (`\\r`)",
+        Fault::LeadingBlank => "starts with a space",
+        Fault::UrlEncodedPipe => "contains `%7C` instead of `|`",
+        Fault::SeveralPipes => "contains more than one `|`",
+        Fault::EmptyName => "has no instance name before the `|`",
+        Fault::ColonInName => "has a `:` in the instance name, which ends the key in the header",
+        Fault::OddDigits => "has an odd number of hex digits",
+        Fault::NotHexDigit => "contains other characters than hex digits after the `|`",
+        Fault::HexPrefix => "has a `0x` before the digits",
+        Fault::TooShort => "is too short: a key has at least 33 bytes",
+        Fault::UnusualLength => "has an unusual length",
+        Fault::WrongVersionByte => "has digits that do not start with 01",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::family;
-    use crate::admin_key::{Claims, fingerprint, shape};
+    use super::what_is_wrong;
+    use crate::admin_key::{Claims, ShapeFault as Fault, fingerprint, shape};
     use crate::evidence::Evidence;
     use crate::evidence::build::selection as build;
     use crate::evidence::build::selection::KEY;
@@ -163,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_behind_it_is_an_error_though_the_header_takes_it() {
+    fn white_space_after_it_is_an_error_though_the_header_accepts_it() {
         for (text, expected) in [
             (format!("{KEY}\r"), "key-mangled error proven"),
             (format!("{KEY} "), "key-mangled error proven"),
@@ -175,13 +168,29 @@ mod tests {
     }
 
     #[test]
+    fn the_faults_read_as_sentences() {
+        use Fault::{LabelCaptured, LeadingBlank, QuotesInside};
+        for (faults, expected) in [
+            (&[][..], "The value is too short to be a key."),
+            (&[QuotesInside][..], "The value contains quotes."),
+            (
+                &[LabelCaptured, QuotesInside, LeadingBlank],
+                "The value starts with \"Admin key:\", which is not part of the key. It also \
+                 contains quotes and starts with a space.",
+            ),
+        ] {
+            assert_eq!(what_is_wrong(faults), expected);
+        }
+    }
+
+    #[test]
     fn the_name_alone() {
         assert_eq!(family("convex-self-hosted", |_| ()), ["key-mangled error proven"]);
         assert_eq!(family("my-app", |_| ()), ["key-mangled error likely"]);
     }
 
     #[test]
-    fn an_unusual_length_alone_is_told_only_of_a_refused_key() {
+    fn an_unusual_length_alone_is_reported_only_for_a_rejected_key() {
         let cut = &KEY[..KEY.len() - 2];
         assert_eq!(family(cut, build::refuse), ["key-mangled error likely"]);
         assert!(family(cut, build::accept).is_empty());

@@ -1,7 +1,7 @@
-//! The selected key by its shape alone: what can be said of it without any secret.
+//! The selected key by its format alone: what is known of it without any secret.
 //!
-//! A text has one form, so at most one of the ids of a wrong form is told. Keys that are not
-//! selected are not judged: a shell's key that hides a good one is `shell-shadows-file`.
+//! A text has one form, so at most one of the ids of a wrong form is reported. Keys that are not
+//! selected are not judged: `shell-shadows-file` reports a shell's key that overrides a good one.
 #![allow(
     clippy::unnecessary_wraps,
     reason = "every check has one signature, also one that sees all it needs"
@@ -15,9 +15,7 @@ pub mod name;
 use super::Check;
 use crate::deployment::key::cli_works;
 use crate::deployment::selection::source_location;
-use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, KeyFacts};
-use crate::names::ADMIN_KEY;
 use crate::remedies::mint::for_selection;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule, Text};
 
@@ -33,8 +31,8 @@ pub static CHECKS: &[&Check] = &[
     &name::WITHOUT_NAME_CHECK,
 ];
 
-/// A finding about the selected key, at its place; a warning where the CLI gets through with it all
-/// the same (docs/facts.md, rule-200).
+/// A finding about the selected key, at its place; a warning if the CLI works with it anyway
+/// (docs/facts.md, rule-200).
 fn about(
     rule: &'static Rule,
     evidence: &Evidence,
@@ -51,25 +49,20 @@ fn about(
     }
 }
 
-/// To mint one, and where to put it.
-fn replace(evidence: &Evidence, key: &KeyFacts) -> Remedy {
-    let put = match &key.source {
-        ValueSource::File { file, line } => format!("at {file}:{line}, as {ADMIN_KEY}='…'"),
-        ValueSource::Env { env } => format!("where the shell's {env} is set"),
-        ValueSource::Flag { flag } => format!("behind {flag}"),
-    };
-    for_selection(evidence, &format!("mint a key and write the whole line {put}"))
+/// Another key instead of this one.
+fn replace(evidence: &Evidence) -> Remedy {
+    for_selection(evidence, ".env.local")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, told};
     use crate::evidence::selection::ValueSource;
+    use crate::names::ADMIN_KEY;
 
-    /// What the whole family says of a key at .env.local:2, without the place.
+    /// What the whole family finds in a key at .env.local:2, without the place.
     pub(super) fn family(value: &str, change: impl Fn(&mut Evidence)) -> Vec<String> {
         let local =
             format!("CONVEX_SELF_HOSTED_URL=http://h:3210\nCONVEX_SELF_HOSTED_ADMIN_KEY={value}\n");
@@ -85,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_has_its_id_and_a_good_key_none() {
+    fn each_form_has_its_id_and_a_good_key_has_none() {
         let secret = "5".repeat(64);
         for (value, expected) in [
             (KEY.to_owned(), None),

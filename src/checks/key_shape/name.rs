@@ -1,17 +1,15 @@
-//! What stands before the digits: a prefix that the header drops, or no name at all.
+//! What is before the digits: a prefix that the header drops, or no name at all.
 
-use super::about;
-use super::replace;
+use super::{about, replace};
 use crate::admin_key::Form;
 use crate::checks::Check;
-use crate::deployment::key::key_is_rejected;
-use crate::deployment::key::selected_key;
-use crate::evidence::{Evidence, Unseen};
+use crate::deployment::key::{key_is_rejected, selected_key};
+use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-/// The prefix before the admin key makes the header lose its name.
+/// The prefix before the admin key removes its name from the header.
 pub static KEY_PREFIX_REFUSED: Rule = Rule::new(
     "key-prefix-refused",
     Level::Error,
@@ -20,7 +18,7 @@ pub static KEY_PREFIX_REFUSED: Rule = Rule::new(
 )
 .cause(&[]);
 
-/// The admin key has lost the instance name before its digits.
+/// The admin key is missing its instance name.
 pub static KEY_WITHOUT_NAME: Rule = Rule::new(
     "key-without-name",
     Level::Error,
@@ -38,12 +36,10 @@ fn prefix(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(key) = selected_key(evidence).filter(|key| key.shape.prefix_refused) else {
         return Ok(vec![]);
     };
-    let detail = "`preview:` or `project:` stands before `name|`. In the header the backend drops the prefix and the \
-         name with it, so `dev` is refused with 401; `deploy` sends the key in its body and is not.";
-    let bare = Remedy::safe(format!(
-        "write the key without the prefix, from the instance name on ({})",
-        key.source
-    ));
+    let detail = "`npx convex dev` fails with 401: the backend drops the prefix and the instance \
+         name from the header. `deploy` sends the key in its body and works.";
+    let bare =
+        Remedy::safe(format!("Remove the prefix before the instance name in {}", key.source));
     let bare = match (&key.shape.name, &key.fingerprint) {
         (Some(name), Some(print)) => {
             bare.edit(set(&evidence.selection, ADMIN_KEY, &format!("'{name}|{{hex {print}}}'")))
@@ -55,37 +51,30 @@ fn prefix(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn without_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let bare = |key: &&crate::evidence::KeyFacts| {
-        key.shape.form == Form::WellShaped && !key.shape.has_pipe
-    };
-    let Some(key) = selected_key(evidence).filter(bare) else { return Ok(vec![]) };
+    let digits_only = |key: &&KeyFacts| key.shape.form == Form::WellShaped && !key.shape.has_pipe;
+    let Some(key) = selected_key(evidence).filter(digits_only) else { return Ok(vec![]) };
     let opened = key.trials.iter().find_map(|trial| trial.opened.as_ref());
     let certainty = match opened {
         Some(claims) if claims.inner_name.is_some() => return Ok(vec![]),
         Some(_) => Certainty::Proven,
         None if !key.shape.room_for_name => Certainty::Proven,
         None if key_is_rejected(evidence) => Certainty::Likely,
-        // Long enough for a name inside, as old keys have it: only an answer can tell.
+        // Long enough for a name inside, which old keys have: only an answer decides.
         None => {
             let asked =
                 evidence.endpoint.seen()?.as_ref().map(|endpoint| endpoint.check_admin_key.seen());
             return asked.transpose().map(|_| vec![]);
         }
     };
-    let detail = "There are only digits: no `name|` before them, and no name inside. The backend cannot tell for which \
-         instance the key is and answers 401 `BadAdminKey`.";
-    let name = evidence
-        .endpoint
-        .seen()
-        .ok()
-        .and_then(|endpoint| endpoint.as_ref()?.answering_name())
-        .map(|name| format!(" (the instance that answers is called `{name}`)"))
-        .unwrap_or_default();
-    let remedy = Remedy::safe(format!(
-        "paste the whole line that the script printed, with the name and the `|`{name}"
-    ));
+    let detail = "The key is only digits, without `NAME|` before them. The backend does not know \
+         which instance it is for, and answers 401 BadAdminKey.";
+    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    let remedy = Remedy::safe(match endpoint.and_then(|endpoint| endpoint.answering_name()) {
+        Some(name) => format!("Save the whole line that the script printed, with {name}| first"),
+        None => "Save the whole line that the script printed, with its name and the |".to_owned(),
+    });
     let finding = about(&KEY_WITHOUT_NAME, evidence, key, certainty, detail);
-    Ok(vec![finding.remedy(remedy).remedy(replace(evidence, key))])
+    Ok(vec![finding.remedy(remedy).remedy(replace(evidence))])
 }
 
 #[cfg(test)]
@@ -122,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_key_without_a_pipe_may_hold_its_name() {
+    fn a_long_key_without_a_pipe_may_contain_its_name() {
         let none: [&str; 0] = [];
         assert_eq!(names(family(&long(), build::accept)), none);
         assert_eq!(names(family(&long(), build::refuse)), ["key-without-name error likely"]);

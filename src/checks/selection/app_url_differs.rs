@@ -1,12 +1,12 @@
-//! The app is told another deployment than the CLI uses: functions are pushed here, and the app
-//! asks there.
+//! The app and the CLI point to different deployments: functions are pushed to one, and the app asks
+//! the other.
 
 use crate::checks::Check;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-/// The app is told another deployment than the CLI uses.
+/// The app and the CLI point to different deployments.
 pub static APP_URL_DIFFERS: Rule = Rule::new(
     "app-url-differs",
     Level::Warning,
@@ -22,12 +22,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let mut findings = Vec::new();
     let mut unseen = None;
     for app in &evidence.surroundings.app_urls {
-        let why = if is_cloud(&app.url) {
-            "a deployment of Convex Cloud".to_owned()
+        let uses = if is_cloud(&app.url) {
+            "a Convex Cloud deployment".to_owned()
         } else if let Some(name) = &app.instance_name {
             match answering(evidence) {
                 Ok(Some(answering)) if answering != name => {
-                    format!("the instance `{name}`, and the CLI's URL leads to `{answering}`")
+                    format!("the backend `{name}` instead of `{answering}`")
                 }
                 Ok(_) => continue,
                 Err(reason) => {
@@ -41,7 +41,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             }
             continue;
         };
-        findings.push(finding(app, &selected.text, &why));
+        findings.push(finding(app, &selected.text, &uses));
     }
     match unseen {
         Some(unseen) if findings.is_empty() => Err(unseen),
@@ -65,9 +65,9 @@ fn is_cloud(url: &str) -> bool {
     host.ends_with(".convex.cloud") || host.ends_with(".convex.site")
 }
 
-fn finding(app: &AppUrl, selected: &str, why: &str) -> Finding {
+fn finding(app: &AppUrl, selected: &str, uses: &str) -> Finding {
     let detail = format!(
-        "{} leads the app to {why}. The CLI pushes to {selected}, so the app does not see what is pushed.",
+        "{} points the app to {uses}. The app does not see what the CLI pushes to {selected}.",
         app.variable
     );
     APP_URL_DIFFERS
@@ -75,8 +75,7 @@ fn finding(app: &AppUrl, selected: &str, why: &str) -> Finding {
         .because(format!("{} is {}", app.variable, app.url), format!("{}:{}", app.file, app.line))
         .at(Location::line(&app.file, app.line))
         .remedy(Remedy::safe(format!(
-            "set {} at {}:{} to the URL at which browsers reach the same backend; `npx convex dev` writes it \
-             once it gets through",
+            "Set {} in {}:{} to this backend's URL, as browsers reach it",
             app.variable, app.file, app.line
         )))
 }
@@ -85,8 +84,7 @@ fn finding(app: &AppUrl, selected: &str, why: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::endpoint::Body;
 
     fn told_of(
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_answer_is_no_pass() {
+    fn without_an_answer_it_does_not_pass() {
         let mut evidence = build::evidence(&[], PAIR, "");
         evidence.surroundings.app_urls = vec![AppUrl {
             variable: "VITE_CONVEX_URL".to_owned(),

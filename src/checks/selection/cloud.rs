@@ -1,28 +1,18 @@
-//! Variables of Convex Cloud: beside a self-hosted pair they stop the CLI or lead it away; alone
-//! they are no fault at all.
+//! Variables of Convex Cloud: next to the self-hosted settings they stop the CLI or override these;
+//! alone they are not a fault.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::compose_has_backend;
-use crate::deployment::selection::counts;
-use crate::deployment::selection::deploy_key;
-use crate::deployment::selection::has_backend;
-use crate::deployment::selection::has_half;
-use crate::deployment::selection::has_pair;
-use crate::deployment::selection::holds_self_hosted_key;
-use crate::deployment::selection::names_cloud_deployment;
-use crate::deployment::selection::winner;
-use crate::deployment::selection::with_cli_words;
-use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource};
+use crate::deployment::selection::{
+    at_source, compose_has_backend, counts, deploy_key, has_backend, has_half, has_pair,
+    holds_self_hosted_key, names_cloud_deployment, winner, with_cli_words,
+};
+use crate::evidence::selection::{DefinitionFacts, SelectionError, SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::DEPLOYMENT;
-use crate::names::URL;
-use crate::remedies::env_file::without;
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::names::{ADMIN_KEY, DEPLOYMENT, URL};
+use crate::remedies::env_file::{comment_out, without};
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Order, Remedy, Rule};
 
-/// CONVEX_DEPLOYMENT is set beside the self-hosted pair.
+/// CONVEX_DEPLOYMENT is set together with the self-hosted settings.
 pub static CLOUD_DEPLOYMENT_SET: Rule = Rule::new(
     "cloud-deployment-set",
     Level::Error,
@@ -33,7 +23,7 @@ pub static CLOUD_DEPLOYMENT_SET: Rule = Rule::new(
 .breaks(ChainLink::Source)
 .explains(&[CliFailure::CloudConflict, CliFailure::CloudConflictIncomplete]);
 
-/// A cloud deploy key leads the CLI away from your backend.
+/// A cloud deploy key overrides the self-hosted settings.
 pub static CLOUD_DEPLOY_KEY_WINS: Rule = Rule::new(
     "cloud-deploy-key-wins",
     Level::Error,
@@ -62,22 +52,26 @@ pub static NOT_SELF_HOSTED_CHECK: Check =
 
 fn deployment(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let selection = &evidence.selection;
-    let refused = match selection.error {
+    let stops = match selection.error {
         Some(SelectionError::DeploymentBesidePair | SelectionError::DeploymentBesideHalf) => true,
-        // The CLI did not come so far; in a directory with a package.json it would refuse.
+        // The CLI stopped before; in a directory with a package.json it would stop here.
         Some(SelectionError::PackageJsonMissing | SelectionError::PackageJsonUnreadable) => {
             let by_flag = matches!(winner(selection, URL), Some(ValueSource::Flag { .. }));
             has_half(selection) && !by_flag && deploy_key(selection).is_none()
         }
         _ => false,
     };
-    if !refused || !selection.is_set(DEPLOYMENT) {
+    if !stops || !selection.is_set(DEPLOYMENT) {
         return Ok(vec![]);
     }
-    let beside = if has_pair(selection) { "the pair" } else { "half of the pair" };
+    let settings = if has_pair(selection) {
+        "the self-hosted settings"
+    } else {
+        "one of the self-hosted settings"
+    };
     let detail = format!(
-        "{DEPLOYMENT} names a deployment of Convex Cloud or of the CLI's own, beside {beside} of self-hosting. The \
-         CLI takes that for a contradiction and refuses to start."
+        "{DEPLOYMENT} selects Convex Cloud or a local deployment. With {settings} also set, the \
+         CLI refuses to start."
     );
     let finding = CLOUD_DEPLOYMENT_SET.finding(Certainty::Proven, detail);
     Ok(vec![remove_all(with_cli_words(finding, selection), evidence, DEPLOYMENT)])
@@ -92,27 +86,26 @@ fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let effect = match selection.error {
         Some(SelectionError::DeployKeyMalformed | SelectionError::DeployKeyMissing) => {
-            "The CLI asks for it before anything else, does not like it and stops"
+            format!("{name} is set, which the CLI reads first: it cannot use the value and stops.")
         }
-        _ => "The CLI asks for it before anything else and goes to Convex Cloud without a word",
+        _ => format!("npx convex uses Convex Cloud, because {name} is set."),
     };
-    let beside = if has_half(selection) { ", whatever the self-hosted variables say" } else { "" };
-    let mut finding = CLOUD_DEPLOY_KEY_WINS
-        .finding(Certainty::Proven, format!("{name} is set. {effect}{beside}."));
+    let ignored = if has_half(selection) { " It ignores the self-hosted settings." } else { "" };
+    let mut finding =
+        CLOUD_DEPLOY_KEY_WINS.finding(Certainty::Proven, format!("{effect}{ignored}"));
     if misplaced && let Some(source) = winner(selection, name) {
-        finding = finding.because(
-            format!(
-                "{name} holds a self-hosted admin key; each run of the CLI with it sent it to \
-                 api.convex.dev: treat it as disclosed"
-            ),
+        finding = finding.showing(
+            "Each run sent this self-hosted key to api.convex.dev: treat it as leaked",
             source.to_string(),
         );
     }
     finding = remove_all(with_cli_words(finding, selection), evidence, name);
     if !has_pair(selection) {
-        let title =
-            "then set CONVEX_SELF_HOSTED_URL and CONVEX_SELF_HOSTED_ADMIN_KEY, both in .env.local";
-        finding = finding.remedy(Remedy::safe(title));
+        for remedy in &mut finding.remedies {
+            remedy.order = Order::Step;
+        }
+        let title = format!("Set {URL} and {ADMIN_KEY} in .env.local");
+        finding = finding.remedy(Remedy::safe(title).step());
     }
     Ok(vec![finding])
 }
@@ -122,8 +115,7 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !names_cloud_deployment(selection) {
         return Ok(vec![]);
     }
-    // Without the engine a backend may have been overlooked; without the compose file nothing can
-    // be said.
+    // If Docker was not checked, there may be a backend; without the compose file nothing is known.
     let certainty = match (compose_has_backend(evidence)?, has_backend(evidence)) {
         (true, _) | (_, Ok(true)) => return Ok(vec![]),
         (false, Ok(false)) => Certainty::Proven,
@@ -131,11 +123,12 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let name = deploy_key(selection).unwrap_or(DEPLOYMENT);
     let what = match selection.kind {
-        SelectionKind::Local => "a local deployment that the CLI runs by itself",
+        SelectionKind::Local => "a local deployment that the CLI runs itself",
         _ => "Convex Cloud",
     };
     let detail = format!(
-        "{name} leads the CLI to {what}, and nothing here speaks of self-hosting. There is nothing to diagnose."
+        "{name} selects {what}, and there are no self-hosted settings. There is nothing to \
+         diagnose."
     );
     let finding = NOT_SELF_HOSTED.finding(certainty, detail);
     Ok(vec![match winner(selection, name) {
@@ -144,23 +137,36 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }])
 }
 
-/// Each definition is to go: without the first, the next one counts (`env -u` does not help against
+/// Removes each definition: without the first, the next one counts (`env -u` does not help against
 /// a file).
 fn remove_all(mut finding: Finding, evidence: &Evidence, name: &str) -> Finding {
     let selection = &evidence.selection;
-    for definition in selection.definitions(name) {
-        if !definition.empty && counts(selection, &definition.source) {
-            finding = at_source(finding, &definition.source)
-                .because(format!("{name} is set"), definition.source.to_string())
-                .remedy(without(name, definition));
-        }
+    let counting: Vec<&DefinitionFacts> = selection
+        .definitions(name)
+        .iter()
+        .filter(|definition| !definition.empty && counts(selection, &definition.source))
+        .collect();
+    let in_files =
+        |definition: &&&DefinitionFacts| matches!(definition.source, ValueSource::File { .. });
+    let mut remedies: Vec<Remedy> = Vec::new();
+    for definition in &counting {
+        finding = at_source(finding, &definition.source)
+            .because(format!("{name} is set"), definition.source.to_string());
     }
-    // One without the other changes nothing: the files' lines go together.
-    let mut all: Vec<_> =
-        finding.remedies.iter_mut().flat_map(|remedy| std::mem::take(&mut remedy.edits)).collect();
-    if let Some(first) = finding.remedies.iter_mut().find(|remedy| remedy.commands.is_empty()) {
-        first.edits.append(&mut all);
+    for definition in counting.iter().filter(|it| !in_files(it)) {
+        remedies.push(without(definition));
     }
+    // One without the other changes nothing: the lines of the files go together.
+    let lines: Vec<&&DefinitionFacts> = counting.iter().filter(in_files).collect();
+    if !lines.is_empty() {
+        let places: Vec<String> = lines.iter().map(|it| it.source.to_string()).collect();
+        let edits = lines.iter().flat_map(|definition| comment_out(definition));
+        remedies.push(Remedy::safe(format!("Comment out {}", places.join(" and "))).edit(edits));
+    }
+    if remedies.len() > 1 {
+        remedies = remedies.into_iter().map(Remedy::step).collect();
+    }
+    finding.remedies.extend(remedies);
     finding
 }
 
@@ -169,9 +175,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
 
     const CLOUD: &str = "CONVEX_DEPLOYMENT=dev:happy-animal-123\n";
     const DEPLOY: &str = "CONVEX_DEPLOY_KEY=prod:happy-animal-123|eyJ2MiI6IjAxMjM0NTY3ODkifQ==\n";
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn beside_the_pair_they_are_faults_and_alone_they_are_none() {
+    fn next_to_the_settings_they_are_faults_and_alone_they_are_not() {
         let half = PAIR.split_inclusive('\n').next().unwrap();
         let misplaced = format!("CONVEX_DEPLOY_KEY={KEY}\n");
         for (local, backend, expected) in [
@@ -208,7 +212,7 @@ mod tests {
                 build::add_backend(&mut evidence);
             }
             let expected: Vec<_> =
-                expected.map(|told| format!("{told} .env.local:1")).into_iter().collect();
+                expected.map(|line| format!("{line} .env.local:1")).into_iter().collect();
             assert_eq!(all(&evidence), expected, "{local}");
         }
     }

@@ -1,17 +1,14 @@
-//! An empty value hides a full one: the CLI takes it for unset, and still looks no further.
+//! An empty value overrides a real one: for the CLI it is not set, and still no other source is read.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::counts;
+use crate::deployment::selection::{at_source, counts, source_in_words};
 use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
+use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::env_file::without;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Rule};
 
-/// An empty variable hides the value that is set below it.
+/// An empty variable overrides the real value.
 pub static EMPTY_VALUE_SHADOWS: Rule = Rule::new(
     "empty-value-shadows",
     Level::Error,
@@ -40,16 +37,17 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .find(|one| !one.wins && !one.empty && counts(selection, &one.source));
         let Some(hidden) = hidden else { continue };
         let detail = format!(
-            "{name} is set to nothing ({}), and that hides the value at {}. The CLI takes an empty value for \
-             unset, yet asks no other source, so it goes on as if the line below were not there.",
-            empty.source, hidden.source
+            "{name} is empty in {}, so the CLI does not read the value in {}. It treats an empty \
+             value as not set.",
+            source_in_words(&empty.source),
+            source_in_words(&hidden.source)
         );
         let finding = EMPTY_VALUE_SHADOWS
             .finding(Certainty::Proven, detail)
             .level(if elsewhere { Level::Warning } else { Level::Error })
             .because(format!("{name} is empty"), empty.source.to_string())
             .because(format!("{name} has a value"), hidden.source.to_string())
-            .remedy(without(name, empty));
+            .remedy(without(empty));
         findings.push(at_source(at_source(finding, &empty.source), &hidden.source));
     }
     Ok(findings)
@@ -59,11 +57,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
 
     #[test]
-    fn the_line_becomes_a_comment_and_the_shell_is_told() {
+    fn the_line_becomes_a_comment_and_the_shell_has_a_command() {
         for name in [URL, ADMIN_KEY] {
             let local = format!("A=1\n{name}=\n");
             let found = run(&build::evidence(&[], &local, PAIR)).unwrap();

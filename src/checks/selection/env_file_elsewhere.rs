@@ -1,18 +1,13 @@
-//! The pair is missing here and stands in a file that the CLI does not read from here.
+//! The self-hosted settings are not set here, but in a file that the CLI does not read from here.
 
 use crate::checks::Check;
-use crate::deployment::selection::has_backend;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::{has_backend, is_server_only, names_cloud_deployment};
 use crate::evidence::surroundings::EnvFileElsewhere;
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
-use crate::report::CliFailure;
-use crate::report::shell_word;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::names::{ADMIN_KEY, URL};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, shell_word};
 
-/// The self-hosted variables stand in a file that is not read from here.
+/// The self-hosted settings are in a file that the CLI does not read from here.
 pub static ENV_FILE_ELSEWHERE: Rule = Rule::new(
     "env-file-elsewhere",
     Level::Error,
@@ -25,7 +20,7 @@ pub static ENV_FILE_ELSEWHERE: Rule = Rule::new(
 /// Judges `env-file-elsewhere`.
 pub static CHECK: Check = Check { rules: &[&ENV_FILE_ELSEWHERE], run };
 
-/// More places are no help.
+/// More places do not help.
 const SHOWN: usize = 5;
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -44,42 +39,42 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     files.truncate(SHOWN);
     let best = files[0];
     let whole = (!no_url || best.has_url) && (!no_key || best.has_key);
-    // A cloud project may keep its self-hosted pair in a file for now and then.
+    // A cloud project may keep self-hosted settings in a file for occasional use.
     let optional = is_server_only(evidence)
         || names_cloud_deployment(selection) && has_backend(evidence) != Ok(true);
     let what = match (best.has_url, best.has_key) {
-        (true, true) => "both variables",
+        (true, true) => "the URL and the admin key",
         (true, false) => URL,
         _ => ADMIN_KEY,
     };
     let detail = format!(
-        "{} sets {what}, and the CLI does not read it: without `--env-file` it reads .env.local and .env of the \
-         directory it is started in, and no others.",
+        "{} sets {what}, but the CLI does not read it. Without --env-file it only reads .env.local \
+         and .env in its directory.",
         best.file
     );
     let mut finding = ENV_FILE_ELSEWHERE
         .finding(if whole { Certainty::Proven } else { Certainty::Likely }, detail)
         .level(if optional { Level::Info } else { Level::Error });
     for file in &files {
-        finding = finding.at(Location::line(&file.file, file.line)).remedy(remedy(file));
+        finding = finding.at(Location::line(&file.file, file.line));
+        finding.remedies.extend(remedies(file));
     }
     Ok(vec![finding])
 }
 
-fn remedy(file: &EnvFileElsewhere) -> Remedy {
+fn remedies(file: &EnvFileElsewhere) -> Vec<Remedy> {
     let (directory, name) = file.file.rsplit_once('/').unwrap_or(("", &file.file));
     if matches!(name, ".env.local" | ".env") && !directory.is_empty() {
-        return Remedy::safe(format!(
-            "start the CLI where {} lies, if the app is there",
-            file.file
-        ))
-        .run(format!("cd {}", shell_word(directory)));
+        return vec![
+            Remedy::safe(format!("Run the CLI in {directory}, if the app is there"))
+                .run(format!("cd {}", shell_word(directory))),
+        ];
     }
-    Remedy::safe(format!(
-        "name the file: `npx convex dev --env-file {}` (then nothing else is read), or move both lines into \
-         .env.local",
-        shell_word(&file.file)
-    ))
+    vec![
+        Remedy::safe(format!("Run the CLI with {}; it reads no other file then", file.file))
+            .run(format!("npx convex dev --env-file {}", shell_word(&file.file))),
+        Remedy::safe(format!("Move both settings from {} to .env.local", file.file)),
+    ]
 }
 
 #[cfg(test)]
@@ -87,8 +82,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::surroundings::PackageJson;
 
     fn elsewhere(file: &str, has_url: bool, has_key: bool) -> EnvFileElsewhere {
@@ -135,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_top_of_a_monorepo_with_the_server_in_it_is_no_fault() {
+    fn the_top_of_a_monorepo_with_the_server_in_it_is_not_a_fault() {
         let mut evidence = build::evidence(&[], "", "");
         evidence.surroundings.env_files_elsewhere =
             vec![elsewhere("apps/web/.env.local", true, true)];

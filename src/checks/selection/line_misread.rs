@@ -1,23 +1,19 @@
-//! A line that is read otherwise than it looks: quotes that stay, `#` that cuts, `$NAME` that
-//! nobody expands.
+//! A line that is not parsed as it looks: quotes that stay, `#` that cuts, `$NAME` that is not
+//! expanded.
 //!
-//! `./CONVEX_…=` is told by `misnamed-variable`.
+//! `misnamed-variable` reports `./CONVEX_…=`.
 
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
-use crate::deployment::selection::winner;
-use crate::evidence::selection::{MisreadingFacts, MisreadingKind as Kind, ValueSource};
+use crate::deployment::selection::{is_server_only, names_cloud_deployment, winner};
+use crate::evidence::selection::{MisreadingFacts, MisreadingKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
+use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::env_file::rewrite;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
-/// A line of the env file is read otherwise than it looks.
+/// A line in the env file is not parsed as expected.
 pub static LINE_MISREAD: Rule = Rule::new(
     "line-misread",
     Level::Error,
@@ -48,18 +44,18 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
     if selection.near_misses.iter().any(|miss| miss.source == source) {
         return None;
     }
-    let of_the_pair = matches!(misread.name.as_str(), URL | ADMIN_KEY);
-    let assigns = !matches!(misread.kind, Kind::NotAssigned | Kind::Swallowed);
+    let is_self_hosted = matches!(misread.name.as_str(), URL | ADMIN_KEY);
+    let assigns = !matches!(misread.kind, MisreadingKind::NotAssigned | MisreadingKind::Swallowed);
     let missing = !selection.is_set(&misread.name);
     let matters = if assigns {
         winner(selection, &misread.name) == Some(&source)
     } else {
-        missing && of_the_pair
+        missing && is_self_hosted
     };
     if !matters {
         return None;
     }
-    // A comment glued to a key that is whole, or a backslash that belongs to it, does no harm.
+    // A comment glued to a key that is whole, or a backslash that belongs to it, is harmless.
     let whole = misread.name == ADMIN_KEY
         && assigns
         && evidence.keys.iter().any(|key| {
@@ -67,53 +63,62 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
         });
     let elsewhere = is_server_only(evidence) || names_cloud_deployment(selection);
     let level = match misread.kind {
-        Kind::ReadersDiffer => Level::Info,
-        _ if !of_the_pair || whole || elsewhere || cli_works(evidence) => Level::Warning,
+        MisreadingKind::ReadersDiffer => Level::Info,
+        _ if !is_self_hosted || whole || elsewhere || cli_works(evidence) => Level::Warning,
         _ => Level::Error,
     };
     let certainty = match misread.kind {
-        Kind::ReadersDiffer => Certainty::Possible,
-        // Somebody may have meant a comment.
-        Kind::HashCuts => Certainty::Likely,
+        MisreadingKind::ReadersDiffer => Certainty::Possible,
+        // A comment may have been meant.
+        MisreadingKind::HashCuts => Certainty::Likely,
         _ => Certainty::Proven,
     };
-    let detail = format!("{}: {}.", misread.name, said(misread.kind));
+    let detail = effect(misread.kind, &misread.name);
     let value = if misread.name == URL { "{value}" } else { "'{value}'" };
-    let remedy = Remedy::safe(format!(
-        "write line {} of {} in this form: {}",
-        misread.line, misread.file, misread.corrected
-    ))
-    .edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value));
+    let remedy =
+        Remedy::safe(format!("Write {}:{} as {}", misread.file, misread.line, misread.corrected))
+            .edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value));
     let finding = LINE_MISREAD.finding(certainty, detail).level(level);
     Some(finding.at(Location::line(&misread.file, misread.line)).remedy(remedy))
 }
 
-fn said(kind: Kind) -> &'static str {
+/// What the line does to the value of `name`.
+fn effect(kind: MisreadingKind, name: &str) -> String {
     match kind {
-        Kind::UnclosedQuote => "nothing closes the quote, so it becomes part of the value",
-        Kind::TextAfterQuote => {
-            "text follows the closing quote, so the quotes become part of the value"
+        MisreadingKind::UnclosedQuote => {
+            format!("The quote is not closed, so it becomes part of the value of {name}.")
         }
-        Kind::HashCuts => {
-            "the value is not quoted and holds a `#`, which cuts it there even without a blank before it"
+        MisreadingKind::TextAfterQuote => format!(
+            "Text follows the closing quote, so the quotes become part of the value of {name}."
+        ),
+        MisreadingKind::HashCuts => {
+            format!("The # ends the value of {name}, even without a space before it.")
         }
-        Kind::NestedQuotes => {
-            "only the outer quotes are taken off; the inner ones stay in the value"
+        MisreadingKind::NestedQuotes => {
+            format!(
+                "Only the outer quotes are removed; the inner ones stay in the value of {name}."
+            )
         }
-        Kind::DollarNotExpanded => {
-            "the CLI expands no variables, so `$` and the name stay in the value"
+        MisreadingKind::DollarNotExpanded => format!(
+            "The CLI does not expand variables: the $ and the name stay in the value of {name}."
+        ),
+        MisreadingKind::EscapedQuote => {
+            format!("The backslash and the quote stay in the value of {name}.")
         }
-        Kind::EscapedQuote => "an escaped quote stays as it is, with its backslash",
-        Kind::SpansLines => "the value goes on over several lines",
-        Kind::Swallowed => {
-            "the line lies inside the quotes of a value that begins above it, so it assigns nothing"
+        MisreadingKind::SpansLines => format!("The value of {name} continues on the next lines."),
+        MisreadingKind::Swallowed => format!(
+            "The line is inside the quotes of a value that starts above it, so it does not set \
+             {name}."
+        ),
+        MisreadingKind::NotAssigned => {
+            format!("For the CLI the line is not an assignment, so {name} is not set.")
         }
-        Kind::NotAssigned => "the line is no assignment to the CLI, so the variable stays unset",
-        Kind::DoubledEquals => "the second `=` becomes part of the value",
-        Kind::ReadersDiffer => {
-            "stricter readers of env files (Compose, Docker, other tools) make another value of this line than \
-             the CLI does"
+        MisreadingKind::DoubledEquals => {
+            format!("The second = becomes part of the value of {name}.")
         }
+        MisreadingKind::ReadersDiffer => format!(
+            "Compose, Docker and other tools may read another value of {name} than the CLI does."
+        ),
     }
 }
 
@@ -121,9 +126,7 @@ fn said(kind: Kind) -> &'static str {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
 
     #[test]
     fn lines_that_count_and_lines_that_do_not() {
@@ -169,7 +172,7 @@ mod tests {
                 Some("export CONVEX_SELF_HOSTED_ADMIN_KEY='{value}' {comment}"),
             ),
             (key("@=my#KEY!"), plain),
-            // The rest may be a comment, or belong to the key; or the value stands elsewhere.
+            // The rest may be a comment, or belong to the key; or the value is set elsewhere.
             (key("@=KEY!#mine"), None),
             (key("@=app|01ac#4b32"), None),
             (key("@=${ADMIN_KEY}"), None),
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_is_no_error() {
+    fn what_is_accepted_is_not_an_error() {
         let local = PAIR.replace(":3210", ":3210#local");
         let mut evidence = build::evidence(&[], &local, "");
         assert_eq!(told(run(&evidence)), ["line-misread error likely .env.local:1"]);

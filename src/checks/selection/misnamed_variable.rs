@@ -1,18 +1,16 @@
-//! A variable whose name is nearly one of the pair's: the CLI does not read it.
+//! A variable with nearly the name of a self-hosted setting: the CLI does not read it.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::has_backend;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
+use crate::deployment::selection::{
+    at_source, has_backend, is_server_only, names_cloud_deployment,
+};
 use crate::evidence::selection::NearMissFacts;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
 use crate::remedies::env_file::rewrite;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
-/// A variable has a name that the CLI does not read.
+/// The CLI does not read a variable with this name.
 pub static MISNAMED_VARIABLE: Rule = Rule::new(
     "misnamed-variable",
     Level::Error,
@@ -27,13 +25,13 @@ pub static CHECK: Check = Check { rules: &[&MISNAMED_VARIABLE], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let selection = &evidence.selection;
-    let told = |miss: &&NearMissFacts| {
-        // Bundlers want their prefix: with the pair in order it may well be the app's own variable.
+    let matters = |miss: &&NearMissFacts| {
+        // Bundlers need their prefix: next to the right variable it may be the app's own.
         let of_the_app = miss.written.len() > miss.meant.len()
             && miss.written.ends_with(&format!("_{}", miss.meant));
         !miss.empty && (!of_the_app || !selection.is_set(&miss.meant))
     };
-    let misses = selection.near_misses.iter().filter(told);
+    let misses = selection.near_misses.iter().filter(matters);
     Ok(misses.map(|miss| finding(evidence, miss)).collect())
 }
 
@@ -42,34 +40,32 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
     let missing = !evidence.selection.is_set(meant);
     let elsewhere = is_server_only(evidence)
         || names_cloud_deployment(&evidence.selection) && has_backend(evidence) != Ok(true);
-    let state = if missing { "is not set" } else { "is set as well and counts" };
-    let detail = format!(
-        "{written} is set, and the CLI does not know that name. It reads {meant}, which {state}."
-    );
+    let state = if missing { "is not set" } else { "is set, too" };
+    let detail = format!("The CLI does not read {written}. It reads {meant}, which {state}.");
     let finding = MISNAMED_VARIABLE
         .finding(certainty(written, meant, missing), detail)
         .level(if missing && !elsewhere { Level::Error } else { Level::Warning })
         .because(format!("{written} is set"), source.to_string())
         .remedy(if missing {
-            // Behind a path nothing is assigned.
+            // After a path nothing is assigned.
             let value = match (written.starts_with("./"), meant.as_str()) {
                 (false, _) => "{rest}",
                 (true, URL) => "{value}",
                 (true, _) => "'{value}'",
             };
-            Remedy::safe(format!("rename it to {meant} ({source})")).edit(rewrite(
+            Remedy::safe(format!("Rename {written} to {meant} in {source}")).edit(rewrite(
                 source,
                 miss.lines.as_ref(),
                 meant,
                 value,
             ))
         } else {
-            Remedy::safe(format!("delete it ({source}), unless another program reads it"))
+            Remedy::safe(format!("Delete {written} in {source}, unless another program reads it"))
         });
     at_source(finding, source)
 }
 
-/// Another spelling of the very name leaves no doubt; nor does a value under a wrong name while the
+/// Another spelling of the same name leaves no doubt; nor does a value under a wrong name while the
 /// right one is missing.
 fn certainty(written: &str, meant: &str, missing: bool) -> Certainty {
     let letters = |name: &str| -> String {
@@ -88,13 +84,11 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
     use crate::evidence::surroundings::PackageJson;
 
     #[test]
-    fn near_misses_of_the_pair() {
+    fn near_misses_of_both_names() {
         let url = "CONVEX_SELF_HOSTED_URL=http://h\n";
         let with = |name: &str| format!("{url}{name}={KEY}\n");
         for (local, expected) in [
@@ -115,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn on_the_server_nobody_runs_the_cli() {
+    fn on_the_server_the_cli_is_not_used() {
         let mut evidence = build::evidence(&[], "", "CONVEX_ADMIN_KEY=app|01");
         evidence.surroundings.package_json =
             Observation::Seen(PackageJson::Missing { nearest: None });

@@ -1,9 +1,10 @@
-//! What `npx convex` would use here, and whether that is what its user means: the variables, the
-//! files that set them, and the files that only look as if they did.
+//! What `npx convex` would use here, and whether its user means that: the variables, the files that
+//! set them, and the files that only look as if they did.
 //!
-//! Another world is not a broken one (docs/facts.md, rule-other-worlds): a cloud project is told so
-//! and no more, and a directory that only holds the server's compose file needs no pair. Nothing
-//! here asks what the key opens, but for the key that a shell hides.
+//! Another kind of project is not a broken one (docs/facts.md, rule-other-worlds): for a cloud
+//! project only that is reported, and a directory with only the server's compose file needs no URL
+//! and key. Nothing here asks which secret the key matches, except for a key that a shell variable
+//! overrides.
 #![allow(
     clippy::unnecessary_wraps,
     reason = "every check has one signature, also one that sees all it needs"
@@ -50,7 +51,7 @@ mod tests {
     use crate::evidence::build::selection as build;
     use crate::evidence::{Evidence, Observation};
 
-    /// What both families come to: the ids found with their certainty, and the ids that passed.
+    /// The result of both families: the ids found with their certainty, and the ids that passed.
     fn outcome(evidence: &Evidence) -> crate::checks::Outcome {
         let ours = |id: &str| {
             let families = [CHECKS, crate::checks::key_shape::CHECKS].concat();
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_is_not_seen_is_never_a_pass_and_never_surer() {
-        let unseen = || "taken away".to_owned();
+        let unseen = || "not checked in this test".to_owned();
         let cloud = "CONVEX_DEPLOYMENT=dev:a-b-1\n";
         let deploy = "CONVEX_DEPLOY_KEY=prod:a-b-1|eyJ2MiI6IjAxMjM0NTY3ODkifQ==\n";
         let cut = &build::PAIR[..build::PAIR.len() - 3];

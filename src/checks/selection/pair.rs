@@ -1,26 +1,21 @@
-//! The pair is not there, or only half of it is: the CLI leaves self-hosted mode without a word.
+//! The self-hosted URL, the admin key or both are missing: the CLI leaves self-hosted mode without a
+//! message.
 
 use crate::checks::Check;
 use crate::deployment::endpoint::backend_url;
 use crate::deployment::key::trial_of;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::depends_on_convex;
-use crate::deployment::selection::has_half;
-use crate::deployment::selection::is_cloud_project;
-use crate::deployment::selection::is_server_only;
-use crate::deployment::selection::names_cloud_deployment;
-use crate::deployment::selection::winner;
-use crate::deployment::selection::with_cli_words;
+use crate::deployment::selection::{
+    at_source, depends_on_convex, has_half, is_cloud_project, is_server_only,
+    names_cloud_deployment, source_in_words, winner, with_cli_words,
+};
 use crate::evidence::docker::{Port, SecretState};
 use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
-use crate::remedies::mint::for_selection;
-use crate::report::CliFailure;
-use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::names::{ADMIN_KEY, URL};
+use crate::remedies::mint::{for_selection, with_url};
+use crate::report::{Action, Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
-/// Nothing here names a self-hosted deployment.
+/// The self-hosted URL and admin key are not set.
 pub static SELECTION_MISSING: Rule = Rule::new(
     "selection-missing",
     Level::Error,
@@ -51,25 +46,17 @@ fn missing(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let needed = depends_on_convex(evidence)? == Some(true);
-    let without_it = if names_cloud_deployment(selection) {
-        "The CLI goes where the variables of the cloud lead, though a backend of this project is here."
+    let instead = if names_cloud_deployment(selection) {
+        "npx convex uses the cloud variables instead, although this project has a backend."
     } else {
-        WITHOUT_IT
+        PRESS_CTRL_C
     };
-    let detail = format!(
-        "Neither {URL} nor {ADMIN_KEY} is set in {}.{} {without_it}",
-        where_looked(selection),
-        ignored_flag(selection)
-    );
+    let detail =
+        format!("They are not in {}.{} {instead}", sources(selection), ignored_flag(selection));
     let finding = SELECTION_MISSING
         .finding(certainty(evidence), detail)
         .level(if needed { Level::Error } else { Level::Info })
-        .remedy(for_selection(evidence, "mint an admin key"))
-        .remedy(Remedy::safe(format!(
-            "write two lines into {}: {URL}={} and {ADMIN_KEY}='…' with the minted line between the quotes",
-            target(selection),
-            backend_url(evidence)
-        )));
+        .remedy(with_url(evidence, &target(selection)));
     Ok(vec![with_cli_words(finding, selection).at(Location::line(target(selection), 0))])
 }
 
@@ -82,10 +69,10 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let empty = winner(selection, unset);
     let what = match empty {
-        Some(source) => format!("{unset} is empty ({source})"),
-        None => format!("{unset} is not set in {}", where_looked(selection)),
+        Some(source) => format!("{unset} is empty in {}", source_in_words(source)),
+        None => format!("{unset} is not in {}", sources(selection)),
     };
-    let detail = format!("{set} is there, but {what}.{} {WITHOUT_IT}", ignored_flag(selection));
+    let detail = format!("{set} is set, but {what}.{} {PRESS_CTRL_C}", ignored_flag(selection));
     let server = is_server_only(evidence);
     let mut finding = SELECTION_INCOMPLETE.finding(certainty(evidence), detail).level(if server {
         Level::Info
@@ -103,30 +90,33 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         _ => target(selection),
     };
     finding = if unset == URL {
-        finding.remedy(write_url(evidence, empty, &file))
+        finding.remedy(save_url(evidence, empty, &file))
     } else {
-        let title = format!("mint a key and write it as {ADMIN_KEY}='…' into {file}");
-        finding.remedy(for_selection(evidence, &title))
+        finding.remedy(for_selection(evidence, &file))
     };
     Ok(vec![with_cli_words(finding, selection)])
 }
 
-/// To write the URL. The doctor does it where the key there is opens with the secret of this
-/// project's backend, which is published here.
-fn write_url(evidence: &Evidence, empty: Option<&ValueSource>, file: &str) -> Remedy {
+/// Saves the URL. The doctor does it if the key matches the secret of this project's backend, and
+/// that is published on this machine.
+fn save_url(evidence: &Evidence, empty: Option<&ValueSource>, file: &str) -> Remedy {
     let url = backend_url(evidence);
-    let words = |tail: &str| Remedy::safe(format!("write {URL}={url} into {file}{tail}"));
     let file = match empty {
         None => file,
         Some(ValueSource::File { file, .. }) => file.as_str(),
         // What a shell exports comes before every file, also when it is empty.
-        Some(_) => return words(", or the URL at which your backend is reached"),
+        Some(_) => {
+            return Remedy::safe(format!("Set {URL} in the shell, such as {url}"));
+        }
     };
     if !is_for_own_backend(evidence) {
-        return words(", or the URL at which your backend is reached");
+        return Remedy::safe(format!("Save {URL} in {file}, such as {url}"));
     }
-    Remedy::safe(format!("write {URL}={url} into {file}: the key there belongs to this backend"))
-        .act(Action::SetVariable { file: file.to_owned(), name: URL.to_owned(), value: url })
+    Remedy::safe(format!("Save {URL}={url} in {file}")).act(Action::SetVariable {
+        file: file.to_owned(),
+        name: URL.to_owned(),
+        value: url,
+    })
 }
 
 /// Whether the key that counts was made with the secret with which this project's backend runs, at
@@ -145,11 +135,10 @@ fn is_for_own_backend(evidence: &Evidence) -> bool {
     docker.local && container.ports.iter().any(published) && opened.is_some()
 }
 
-const WITHOUT_IT: &str = "Without the whole pair the CLI does not say so: `dev` offers a login or starts a new local \
-    backend, `deploy`, `run` and `env` ask for CONVEX_DEPLOYMENT.";
+/// What to do when the CLI, without the settings, leaves self-hosted mode.
+const PRESS_CTRL_C: &str = "If npx convex offers a login or a new local backend, press Ctrl-C.";
 
-/// A file that could not be read may hold what is missed: the CLI may have seen more of it than the
-/// doctor.
+/// A file that could not be read may contain what is missing, and the CLI may have read it.
 fn certainty(evidence: &Evidence) -> Certainty {
     if evidence.surroundings.unreadable.is_empty() { Certainty::Proven } else { Certainty::Likely }
 }
@@ -158,16 +147,16 @@ fn target(selection: &SelectionFacts) -> String {
     selection.env_file.clone().unwrap_or_else(|| ".env.local".to_owned())
 }
 
-fn where_looked(selection: &SelectionFacts) -> String {
+fn sources(selection: &SelectionFacts) -> String {
     match &selection.env_file {
-        Some(file) => format!("{file}, and with --env-file nothing else counts"),
+        Some(file) => format!("{file}, the only file that --env-file reads"),
         None => "the shell, .env.local or .env".to_owned(),
     }
 }
 
 fn ignored_flag(selection: &SelectionFacts) -> String {
     match &selection.ignored_flag {
-        Some(flag) => format!(" The option {flag} alone is ignored: the CLI takes both or none."),
+        Some(flag) => format!(" {flag} alone is ignored: the CLI needs both options."),
         None => String::new(),
     }
 }
@@ -177,15 +166,13 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
     use crate::evidence::selection::PackageJsonState;
 
     const URL_LINE: &str = "CONVEX_SELF_HOSTED_URL=http://h:3210\n";
 
     #[test]
-    fn the_pair_is_missing_only_where_it_is_needed() {
+    fn the_settings_are_missing_only_if_they_are_needed() {
         use PackageJsonState as P;
         for (case, local, package, backend, expected) in [
             ("whole", PAIR, P::WithConvex, false, None),
@@ -195,7 +182,7 @@ mod tests {
             ("server directory", "", P::Missing, true, Some("info")),
             ("cloud project", "CONVEX_DEPLOYMENT=dev:a-b-1", P::WithConvex, false, None),
             (
-                "cloud beside a backend",
+                "cloud next to a backend",
                 "CONVEX_DEPLOYMENT=dev:a-b-1",
                 P::WithConvex,
                 true,
@@ -224,11 +211,11 @@ mod tests {
         assert_eq!(told(missing(&evidence)), ["unknown"]);
     }
 
-    /// What it is, the shell, .env.local, what is else, and whether the URL is sure.
+    /// What it is, the shell, .env.local, what else differs, and whether the URL is sure.
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, fn(&mut Evidence), bool);
 
     #[test]
-    fn the_url_is_written_for_a_key_of_this_project_s_backend() {
+    fn the_url_is_saved_for_a_key_of_this_project_s_backend() {
         use crate::evidence::build::key as keys;
         let key = format!("CONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
         let empty = format!("{key}CONVEX_SELF_HOSTED_URL=\n");
@@ -268,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pair() {
+    fn one_of_the_two() {
         let empty = format!("{URL_LINE}CONVEX_SELF_HOSTED_ADMIN_KEY=\n");
         let only_key = format!("\nCONVEX_SELF_HOSTED_ADMIN_KEY={KEY}\n");
         for (local, expected) in [

@@ -2,15 +2,12 @@
 
 use crate::checks::Check;
 use crate::deployment::key::cli_works;
-use crate::deployment::selection::compose_has_backend;
-use crate::deployment::selection::has_pair;
-use crate::deployment::selection::names_cloud_deployment;
-use crate::evidence::surroundings::PackageJson;
+use crate::deployment::selection::{compose_has_backend, has_pair, names_cloud_deployment};
+use crate::evidence::surroundings::{PackageJson, UnreadableFile};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::ChainLink;
-use crate::report::CliFailure;
-use crate::report::shell_word;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{
+    Certainty, ChainLink, CliFailure, Finding, Level, Location, Remedy, Rule, shell_word,
+};
 
 /// There is no package.json in this directory.
 pub static PACKAGE_JSON_MISSING: Rule = Rule::new(
@@ -23,7 +20,7 @@ pub static PACKAGE_JSON_MISSING: Rule = Rule::new(
 .breaks(ChainLink::Source)
 .explains(&[CliFailure::NoPackageJson]);
 
-/// An env file is there and cannot be read.
+/// An env file cannot be read.
 pub static ENV_FILE_UNREADABLE: Rule = Rule::new(
     "env-file-unreadable",
     Level::Error,
@@ -42,29 +39,23 @@ fn package_json(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let selection = &evidence.selection;
-    // The server's own directory: nobody means to run the CLI in it.
+    // The server's own directory: the CLI is not used there.
     if !has_pair(selection) && compose_has_backend(evidence)? {
         return Ok(vec![]);
     }
-    let another_world = names_cloud_deployment(selection);
-    let near = match nearest {
-        Some(directory) => format!(" The nearest one lies in {directory}."),
-        None => String::new(),
-    };
-    let detail = format!(
-        "The CLI starts only in the directory that holds the app's package.json; here it says `Unable to read your \
-         package.json` and stops, before it looks at any key.{near}"
-    );
+    let is_cloud = names_cloud_deployment(selection);
+    let detail = "npx convex stops with `Unable to read your package.json`, before it reads any \
+         key. It only runs in the directory of the app's package.json.";
     let finding = PACKAGE_JSON_MISSING
         .finding(Certainty::Proven, detail)
-        .level(if another_world { Level::Info } else { Level::Error })
+        .level(if is_cloud { Level::Info } else { Level::Error })
         .at(Location::line("package.json", 0));
     let finding = match nearest {
         Some(directory) => finding.remedy(
-            Remedy::safe(format!("go to {directory} and start the CLI there"))
+            Remedy::safe(format!("Run the CLI in {directory}, which has the nearest package.json"))
                 .run(format!("cd {}", shell_word(directory))),
         ),
-        None => finding.remedy(Remedy::safe("go to the app's directory and start the CLI there")),
+        None => finding.remedy(Remedy::safe("Run the CLI in the app's directory")),
     };
     Ok(vec![finding])
 }
@@ -72,9 +63,9 @@ fn package_json(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let level = if cli_works(evidence) { Level::Warning } else { Level::Error };
     let files = &evidence.surroundings.unreadable;
-    let finding = |file: &crate::evidence::surroundings::UnreadableFile| {
+    let finding = |file: &UnreadableFile| {
         let detail = format!(
-            "{} cannot be read: {}. The CLI goes on without it and says nothing, so what it sets is missing.",
+            "The CLI ignores {} without a message, so its settings are missing. Reading it fails: {}.",
             file.file, file.reason
         );
         ENV_FILE_UNREADABLE
@@ -83,10 +74,8 @@ fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(file.reason.clone(), file.file.clone())
             .at(Location::line(&file.file, 0))
             .remedy(
-                Remedy::safe(
-                    "look at its owner, mode and kind; it must be UTF-8 text that you may read",
-                )
-                .run(format!("ls -l {}", shell_word(&file.file))),
+                Remedy::safe("Check its owner and mode: it must be UTF-8 text that you can read")
+                    .run(format!("ls -l {}", shell_word(&file.file))),
             )
     };
     Ok(files.iter().map(finding).collect())
@@ -97,13 +86,11 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::selection::PackageJsonState::{Missing, WithConvex, WithoutConvex};
-    use crate::evidence::surroundings::UnreadableFile;
 
     #[test]
-    fn package_json_is_missed_where_the_cli_is_meant_to_run() {
+    fn package_json_is_missing_where_the_cli_is_used() {
         let error = "package-json-missing error proven package.json";
         let info = "package-json-missing info proven package.json";
         let cloud = "CONVEX_DEPLOYMENT=dev:a-b-1";
@@ -129,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_seen_is_unknown() {
+    fn what_could_not_be_read_is_unknown() {
         let mut evidence = build::evidence(&[], "", "");
         evidence.surroundings.package_json = Observation::unavailable("not readable");
         assert_eq!(told(package_json(&evidence)), ["unknown"]);

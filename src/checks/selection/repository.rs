@@ -1,4 +1,4 @@
-//! What git holds, or may come to hold: an env file that is not ignored, a secret in a tracked
+//! What git contains, or may contain soon: an env file that is not ignored, a secret in a tracked
 //! file.
 
 use crate::checks::Check;
@@ -6,16 +6,13 @@ use crate::evidence::compose::EntryValue;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::TrackedSecret;
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::DEPLOY_KEYS;
-use crate::remedies::rotation::errands;
-use crate::remedies::rotation::rotate;
-use crate::remedies::rotation::untrack;
-use crate::report::Command;
-use crate::report::shell_word;
-use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::names::{ADMIN_KEY, DEPLOY_KEYS};
+use crate::remedies::rotation::{rotations, untrack};
+use crate::report::{
+    Action, Certainty, Command, Finding, Level, Location, Remedy, Rule, shell_word,
+};
 
-/// Git does not ignore the env file that holds the admin key.
+/// Git does not ignore the env file with the admin key.
 pub static ENV_NOT_IGNORED: Rule = Rule::new(
     "env-not-ignored",
     Level::Warning,
@@ -23,7 +20,7 @@ pub static ENV_NOT_IGNORED: Rule = Rule::new(
     include_str!("env-not-ignored.md"),
 );
 
-/// A file that git tracks holds a secret in force.
+/// A file tracked by git contains a secret in use.
 pub static SECRET_IN_GIT: Rule = Rule::new(
     "secret-in-git",
     Level::Error,
@@ -42,18 +39,22 @@ fn not_ignored(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let matters = |file: &&String| *file == ".env.local" || holds_key(evidence, file);
     let finding = |file: &String| {
         let tracked = git.tracked.contains(file);
-        let state = if tracked { "git tracks it" } else { "the next `git add .` takes it along" };
+        let state = if tracked {
+            format!("Git tracks {file}.")
+        } else {
+            format!("The next `git add .` adds {file} to git.")
+        };
         let ignore = format!("echo {} >> .gitignore", shell_word(file));
         let remedy = if tracked {
-            Remedy::careful("ignore it and take it out of the index; the file itself stays")
+            Remedy::careful(format!("Let git ignore {file} and stop tracking it (it is kept)"))
                 .run(ignore)
                 .run(format!("git rm --cached {}", shell_word(file)))
         } else {
-            Remedy::safe("ignore it").run(ignore).act(Action::Ignore { file: file.clone() })
+            Remedy::safe(format!("Let git ignore {file}"))
+                .run(ignore)
+                .act(Action::Ignore { file: file.clone() })
         };
-        let detail = format!(
-            "{file} is not ignored, and {state}. An admin key is full access to the backend."
-        );
+        let detail = format!("{state} Anyone with the admin key has full access to the backend.");
         ENV_NOT_IGNORED
             .finding(Certainty::Proven, detail)
             .at(Location::line(file, 0))
@@ -78,56 +79,34 @@ fn secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     for found in &git.secrets {
         let is_key = found.what == "key";
         let (what, access) = if is_key {
-            ("the admin key in use", "full access to the backend")
+            ("the admin key in use", "has full access to the backend")
         } else {
-            ("an instance secret in use", "the power to mint admin keys")
+            ("an instance secret in use", "can generate admin keys")
         };
-        let (detail, proof) = match &found.commit {
+        let (place, proof) = match &found.commit {
             None => (
-                format!(
-                    "{} holds {what}, and git tracks the file: whoever reads the repository, now or from its history, has \
-                     {access}.",
-                    found.file
-                ),
-                format!("the {} stands here literally", found.what),
+                format!("{} contains {what}, and git tracks it.", found.file),
+                format!("The {} is written in this line", found.what),
             ),
             Some(commit) => (
-                format!(
-                    "Git's history holds {what}, in {} of commit {commit}: whoever reads the repository has {access}, \
-                     until the secret is another.",
-                    found.file
-                ),
-                format!(
-                    "the {} stands literally in line {} of commit {commit}",
-                    found.what, found.line
-                ),
+                format!("Commit {commit} contains {what}, in {}.", found.file),
+                format!("The {} is in line {} of commit {commit}", found.what, found.line),
             ),
         };
+        let detail = format!("{place} Anyone who can read the repository {access}.");
         let line = if found.commit.is_some() { 0 } else { found.line };
         let mut finding = SECRET_IN_GIT
             .finding(Certainty::Proven, detail)
             .because(proof, found.file.clone())
             .at(Location::line(&found.file, line));
-        let rotate = rotate(evidence, SECRET_IN_GIT.id);
-        let mut by_hand = Remedy::careful(
-            "make a new instance secret, set it as INSTANCE_SECRET of the backend in a file that git \
-             ignores, recreate the backend, mint a new key: only a new secret ends the old keys",
-        )
-        .run("openssl rand -hex 32");
-        if rotate.is_none() {
-            by_hand = by_hand.then(errands(evidence, false));
-        }
-        finding.remedies.extend(rotate);
-        finding.remedies.push(by_hand);
-        if found.commit.is_none() {
-            finding.remedies.push(take_out(evidence, found));
-        }
+        let first = found.commit.is_none().then(|| take_out(evidence, found));
+        finding.remedies.extend(rotations(evidence, SECRET_IN_GIT.id, first));
         if !findings.contains(&finding) {
             findings.push(finding);
         }
     }
     if findings.is_empty() && declares_secret_in(evidence, &git.tracked) {
-        // Whether that secret is in force, a container alone can tell.
+        // Only a container shows whether that secret is in use.
         evidence.docker.seen()?;
     }
     Ok(findings)
@@ -143,25 +122,20 @@ fn declares_secret_in(evidence: &Evidence, files: &[String]) -> bool {
     })
 }
 
-/// How the text comes out of what git has. The history keeps it, whatever is done.
+/// Removes the text from what git tracks. The history keeps it in any case: only a new secret ends
+/// the old keys.
 fn take_out(evidence: &Evidence, found: &TrackedSecret) -> Remedy {
     let name = found.file.rsplit('/').next().unwrap_or(&found.file);
     let untrack = untrack(evidence, &found.file);
-    let worthless =
-        "the history still shows the old one, which is worthless once the secret is another";
-    // An env file is for secrets, and git is no place for it; in any other, the line alone is
-    // wrong.
+    // Env files are for secrets and do not belong into git; in any other file only the line is wrong.
     if name.starts_with(".env") && !untrack.is_empty() {
-        let title = format!(
-            "take {} out of git's index (the file itself stays), and commit; {worthless}",
-            found.file
-        );
+        let title = format!("Stop tracking {} and commit (the file is kept)", found.file);
         let mut remedy = Remedy::careful(title);
         remedy.commands = untrack.into_iter().map(Command::from).collect();
         return remedy.run("git commit -m 'Keep secrets out of the repository'");
     }
     Remedy::safe(format!(
-        "then take it out of {}:{}, keep it in a file that git ignores, and commit; {worthless}",
+        "Move the value in {}:{} to a file that git ignores, and commit",
         found.file, found.line
     ))
 }
@@ -171,8 +145,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::surroundings::{Git, TrackedSecret};
 
     fn in_git(dotenv: &str, git: Git) -> Evidence {

@@ -1,4 +1,4 @@
-//! The shell's value and the file's differ, and the shell's counts: a stale export, direnv, a
+//! The values of the shell and of the file differ, and the shell's counts: an old export, direnv, a
 //! secret of CI.
 
 use crate::checks::Check;
@@ -7,12 +7,10 @@ use crate::deployment::selection::at_source;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::{DefinitionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::ADMIN_KEY;
-use crate::names::URL;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::names::{ADMIN_KEY, URL};
+use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
-/// A variable of the shell hides another value in the env file.
+/// A shell variable overrides another value in the env file.
 pub static SHELL_SHADOWS_FILE: Rule = Rule::new(
     "shell-shadows-file",
     Level::Warning,
@@ -46,44 +44,42 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if shadows.is_empty() {
         return Ok(vec![]);
     }
-    let file_key_opens = shadows.iter().any(|(_, _, file)| opens(evidence, &file.source));
-    let level = match (cli_works(evidence), file_key_opens) {
+    let file_key_matches =
+        shadows.iter().any(|(_, _, file)| matches_backend(evidence, &file.source));
+    let level = match (cli_works(evidence), file_key_matches) {
         (true, _) => Level::Info,
         (false, true) => Level::Error,
         (false, false) => Level::Warning,
     };
     let names = shadows.iter().map(|(name, ..)| *name).collect::<Vec<_>>();
     let outcome = match level {
-        Level::Info => " The pair in force is accepted.",
-        Level::Error => " The backend would accept the key of the file.",
+        Level::Info => " The backend accepts the settings in use.",
+        Level::Error => " The backend would accept the key in the file.",
         Level::Warning => "",
     };
+    let values = if names.len() == 1 { "value" } else { "values" };
     let detail = format!(
-        "{} {} set in this shell and, to another value, in a file. The shell's counts, and the CLI does not say \
-         so.{outcome}",
-        names.join(" and "),
-        if names.len() == 1 { "is" } else { "are" }
+        "npx convex uses {} from this shell, not the different {values} in the file.{outcome}",
+        names.join(" and ")
     );
     let mut finding = SHELL_SHADOWS_FILE.finding(Certainty::Proven, detail).level(level);
     for (name, shell, file) in &shadows {
         finding = finding.because(
-            format!("{name} differs from the value at {}", file.source),
+            format!("{name} differs from the value in {}", file.source),
             shell.source.to_string(),
         );
         finding = at_source(at_source(finding, &shell.source), &file.source);
     }
     if level == Level::Info {
-        return Ok(vec![finding]); // CI's normal way
+        return Ok(vec![finding]); // usual in CI
     }
-    let remedy = Remedy::safe(
-        "let the file count, in this shell; then find what exports it (a shell's \
-         rc file, direnv, CI)",
-    )
-    .run(format!("unset {}", names.join(" ")));
-    Ok(vec![finding.remedy(remedy)])
+    let unset = Remedy::safe("Use the file in this shell: unset what the shell exports")
+        .run(format!("unset {}", names.join(" ")));
+    let for_good = Remedy::safe("Remove the export from the shell's rc file, direnv or CI");
+    Ok(vec![finding.remedy(unset.step()).remedy(for_good.step())])
 }
 
-/// The shell's definition, and the one of a file that would count without it, where they differ.
+/// The shell's definition, and that of the file that would count without it, if they differ.
 fn shadow<'a>(
     evidence: &'a Evidence,
     name: &str,
@@ -95,14 +91,14 @@ fn shadow<'a>(
     (is_shell && !file.empty && !file.same_as_winner).then_some((shell, file))
 }
 
-/// Whether the key written there opens with the secret that the answering backend runs with.
-fn opens(evidence: &Evidence, source: &ValueSource) -> bool {
+/// Whether the key in that place matches the secret that the answering backend is running with.
+fn matches_backend(evidence: &Evidence, source: &ValueSource) -> bool {
     let Ok(docker) = evidence.docker.seen() else { return false };
     let Some((answering, _)) = docker.answering() else { return false };
-    let in_force = |place: &SecretPlace| matches!(place, SecretPlace::Process { container } if *container == answering.name);
+    let is_running_secret = |place: &SecretPlace| matches!(place, SecretPlace::Process { container } if *container == answering.name);
     let keys = evidence.keys.iter().filter(|key| !key.selected && key.source == *source);
     keys.flat_map(|key| &key.trials)
-        .any(|trial| trial.opened.is_some() && trial.places.iter().any(in_force))
+        .any(|trial| trial.opened.is_some() && trial.places.iter().any(is_running_secret))
 }
 
 #[cfg(test)]
@@ -110,9 +106,7 @@ mod tests {
     use super::*;
     use crate::admin_key::Claims;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::KEY;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{KEY, PAIR, told};
     use crate::evidence::docker::{Answering, Container, DockerFacts};
     use crate::evidence::key::Trial;
     use crate::secret::Fingerprint;
@@ -135,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn only_values_that_differ_are_told() {
+    fn only_values_that_differ_are_reported() {
         assert_eq!(levels(&shadowed()), ["warning"]);
         for (case, env, local) in [
             ("file only", vec![], PAIR),
@@ -149,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_level_depends_on_which_key_is_good() {
+    fn the_level_depends_on_which_key_is_accepted() {
         let mut evidence = shadowed();
         build::accept(&mut evidence);
         assert_eq!(levels(&evidence), ["info"]);

@@ -1,14 +1,11 @@
-//! Where the two values stand: in different places, or twice in one.
+//! Where the two values are set: in different places, or twice in one.
 
 use crate::checks::Check;
-use crate::deployment::selection::at_source;
-use crate::deployment::selection::counts;
+use crate::deployment::selection::{at_source, counts, source_in_words};
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Unseen};
-use crate::remedies::env_file::comment_out;
-use crate::remedies::env_file::delete;
-use crate::report::CliFailure;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::remedies::env_file::{comment_out, delete};
+use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and the admin key come from different places.
 pub static SPLIT_SOURCES: Rule = Rule::new(
@@ -19,7 +16,7 @@ pub static SPLIT_SOURCES: Rule = Rule::new(
 )
 .explains(&[CliFailure::KeyRejected]);
 
-/// A variable is defined twice in one file, and the last line counts.
+/// A variable is set twice in one file, and the last line counts.
 pub static DUPLICATE_VARIABLE: Rule = Rule::new(
     "duplicate-variable",
     Level::Warning,
@@ -41,13 +38,13 @@ fn split(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let detail = format!(
-        "The URL is taken from {}, the key from {key}. The CLI reads each variable by itself, so a change in one \
-         place leaves the other behind.",
-        url.source
+        "The URL comes from {}, the key from {}. A change in one place leaves the other as it is.",
+        source_in_words(&url.source),
+        source_in_words(key)
     );
-    let finding = SPLIT_SOURCES.finding(Certainty::Proven, detail).remedy(Remedy::safe(
-        "put both lines into one file, or set both in the shell, and delete the other ones",
-    ));
+    let finding = SPLIT_SOURCES
+        .finding(Certainty::Proven, detail)
+        .remedy(Remedy::safe("Set both in one file or both in the shell, and delete the others"));
     Ok(vec![at_source(at_source(finding, key), &url.source)])
 }
 
@@ -60,22 +57,23 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         if !counts(selection, &source) {
             continue;
         }
-        let numbers: Vec<String> = earlier.iter().map(usize::to_string).collect();
+
         let (name, file) = (&duplicate.name, &duplicate.file);
+        let places: Vec<String> = earlier.iter().map(|line| format!("{file}:{line}")).collect();
         let values = if duplicate.equal { "the same value" } else { "different values" };
         let detail = format!(
-            "{name} stands {} times in {file}, with {values}. The CLI takes line {last}.",
+            "{name} is set {} times in {file}, to {values}. The CLI uses line {last}.",
             duplicate.lines.len()
         );
         let mut finding = DUPLICATE_VARIABLE
             .finding(Certainty::Proven, detail)
             .level(if duplicate.equal { Level::Info } else { Level::Warning })
             .remedy(
-                Remedy::safe(format!(
-                    "{} line {} of {file}, if line {last} is the one you mean",
-                    if duplicate.equal { "delete" } else { "delete, or make a comment of," },
-                    numbers.join(", ")
-                ))
+                Remedy::safe(if duplicate.equal {
+                    format!("Delete {}", places.join(" and "))
+                } else {
+                    format!("Comment out {}, if line {last} is right", places.join(" and "))
+                })
                 .edit(evidence.selection.definitions(name).iter().flat_map(|definition| {
                     let earlier = matches!(&definition.source, ValueSource::File { file: of, line }
                         if of == file && earlier.contains(line));
@@ -99,8 +97,7 @@ fn duplicate(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::selection as build;
-    use crate::evidence::build::selection::PAIR;
-    use crate::evidence::build::selection::told;
+    use crate::evidence::build::selection::{PAIR, told};
     use crate::selection::choose::FileText;
 
     #[test]
@@ -116,7 +113,7 @@ mod tests {
                 "",
                 Some(".env.local:1"),
             ),
-            ("half a pair", vec![], key, "", None),
+            ("no URL", vec![], key, "", None),
         ] {
             let expected: Vec<_> = expected
                 .map(|at| format!("split-sources warning proven {at}"))
