@@ -9,7 +9,7 @@ use crate::evidence::docker::{Container, DockerFacts, MountKind};
 use crate::evidence::endpoint::EndpointFacts;
 use crate::evidence::selection::SelectionKind;
 use crate::report::{
-    Certainty, Fact, Fate, Finding, Level, NextStep, Operation, Remedy, Safety, Summary, Verdict,
+    Certainty, Fact, Fate, Finding, Level, NextStep, Operation, Remedy, Summary, Verdict,
 };
 
 /// Builds the summary, but for what depends on the caller's choices.

@@ -9,7 +9,7 @@ use super::placeholders::EnvText;
 use super::show::Diff;
 use super::{compose_edit, env_file, git_ignore, lines, show};
 use crate::report::{
-    Action, Certainty, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety, shell_word,
+    Action, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety, shell_word,
 };
 use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use convex_doctor::collect::docker::{self, Options, Wanted};
+use convex_doctor::collect::docker::{self, DockerOptions, WantedObjects};
 use convex_doctor::evidence::Observation;
 use convex_doctor::evidence::docker::{EngineFailure, LoggedRefusal, SecretState};
 use convex_doctor::evidence::key::SecretPlace;
@@ -73,7 +73,7 @@ impl Engine {
         Self { _dir: dir, socket, requests }
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> DockerOptions {
         options(&self.socket)
     }
 
@@ -87,11 +87,11 @@ impl Engine {
     }
 }
 
-fn options(socket: &Path) -> Options {
-    Options {
+fn options(socket: &Path) -> DockerOptions {
+    DockerOptions {
         host: Some(format!("unix://{}", socket.display())),
         timeout: Duration::from_secs(20),
-        ..Options::default()
+        ..DockerOptions::default()
     }
 }
 
@@ -190,13 +190,13 @@ fn body(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-fn wanted(files: &[String]) -> Wanted<'_> {
-    Wanted {
+fn wanted(files: &[String]) -> WantedObjects<'_> {
+    WantedObjects {
         project: Some("app"),
         config_files: files,
         working_dir: Some("/app"),
         service: Some("backend"),
-        ..Wanted::default()
+        ..WantedObjects::default()
     }
 }
 
@@ -204,9 +204,9 @@ fn volumes() -> Vec<u8> {
     body(&json!({"Warnings": null, "Volumes": [
         {"Name": "app_data", "Driver": "local", "Mountpoint": "/m", "CreatedAt": "2026-01-02T03:04:05Z",
             "Labels": {"com.docker.compose.project": "app", "com.docker.compose.volume": "data"},
-            "Options": null, "Scope": "local"},
+            "DockerOptions": null, "Scope": "local"},
         {"Name": "old_data", "Driver": "local", "Mountpoint": "/m", "CreatedAt": "2025-01-02T03:04:05Z",
-            "Labels": null, "Options": null, "Scope": "local"},
+            "Labels": null, "DockerOptions": null, "Scope": "local"},
     ]}))
 }
 
@@ -302,7 +302,7 @@ async fn stopped_container_is_read_through_its_volume_and_never_through_a_bind()
     ]));
     let listing =
         docker::list(&engine.options(), &BTreeMap::new()).await.map_err(|e| e.reason).unwrap();
-    let found = docker::inspect(&listing, &Wanted::default()).await;
+    let found = docker::inspect(&listing, &WantedObjects::default()).await;
     let file = |name: &str| found.facts.backend(name).unwrap().secret.file.clone();
     assert!(matches!(file("named"), Observation::Seen(Some(SecretState::Valid(_)))));
     assert!(matches!(file("bound"), Observation::Unavailable { .. }));
@@ -327,7 +327,7 @@ async fn running_container_whose_host_directory_is_gone_is_left_alone() {
     ]));
     let listing =
         docker::list(&engine.options(), &BTreeMap::new()).await.map_err(|e| e.reason).unwrap();
-    let found = docker::inspect(&listing, &Wanted::default()).await;
+    let found = docker::inspect(&listing, &WantedObjects::default()).await;
     let one = found.facts.backend("one").unwrap();
     assert!(one.secret.file.seen().is_err());
     assert!(one.secret.process.seen().unwrap_err().reason.contains("top is not allowed"));
@@ -345,7 +345,7 @@ async fn hung_daemon_ends_within_the_deadline() {
             held.push(stream);
         }
     });
-    let options = Options { timeout: Duration::from_millis(800), ..options(&socket) };
+    let options = DockerOptions { timeout: Duration::from_millis(800), ..options(&socket) };
     let env = BTreeMap::new();
     // The daemon would be silent for ever.
     let listed = tokio::time::timeout(Duration::from_mins(1), docker::list(&options, &env));

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use convex_doctor::collect::docker::{self, Options, Unasked, Wanted};
+use convex_doctor::collect::docker::{self, DockerOptions, Unasked, WantedObjects};
 use convex_doctor::evidence::docker::EngineFailure::{
     self, NotAsked, PermissionDenied, Unreachable, Unresponsive,
 };
@@ -65,7 +65,7 @@ async fn ask_within(
     host: &str,
     env: &[(&str, &str)],
 ) -> Result<docker::Listing, Unasked> {
-    let options = Options { host: Some(host.to_owned()), timeout, ..Options::default() };
+    let options = DockerOptions { host: Some(host.to_owned()), timeout, ..DockerOptions::default() };
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     docker::list(&options, &env).await
 }
@@ -155,7 +155,7 @@ mod tls {
         let listing = ask_port(port, client.path()).await.map_err(|it| it.reason).unwrap();
         assert_eq!(listing.containers(), 20);
         // More questions than connections: each is used again.
-        let found = docker::inspect(&listing, &Wanted::default()).await;
+        let found = docker::inspect(&listing, &WantedObjects::default()).await;
         assert_eq!(found.facts.backends.len(), 20);
 
         let home = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ mod tls {
         for name in ["ca.pem", "cert.pem", "key.pem"] {
             std::fs::copy(client.path().join(name), material.join(name)).unwrap();
         }
-        let options = Options { context: Some("far".to_owned()), ..Options::default() };
+        let options = DockerOptions { context: Some("far".to_owned()), ..DockerOptions::default() };
         let env = BTreeMap::from([("HOME".to_owned(), home.path().display().to_string())]);
         let listing = docker::list(&options, &env).await.map_err(|it| it.reason).unwrap();
         assert_eq!(listing.containers(), 20);
@@ -306,7 +306,7 @@ while True:
         let listing = fake.ask("ssh://me@far:2222").await.map_err(|it| it.reason).unwrap();
         assert_eq!(listing.containers(), 20);
         assert!(!listing.target().local);
-        let found = docker::inspect(&listing, &Wanted::default()).await;
+        let found = docker::inspect(&listing, &WantedObjects::default()).await;
         assert_eq!(found.facts.backends.len(), 20);
         assert!(fake.connections.load(Ordering::Relaxed) <= 4, "each is used again");
         let arguments = std::fs::read_to_string(fake.directory.path().join("arguments")).unwrap();

@@ -2,7 +2,7 @@
 //! of any key.
 
 use convex_doctor::admin_key::{
-    Claims, Form, InstanceSecret, KeyKind, KeyPath, Verdict, accepted_in_body, accepted_in_header,
+    Claims, Form, InstanceSecret, KeyKind, KeyPath, KeyVerdict, accepted_in_body, accepted_in_header,
     inspect, inspect_json, judge, mint, mint_claims, mint_legacy, open, shape,
 };
 use convex_doctor::secret::Secret;
@@ -58,12 +58,12 @@ proptest! {
     ) {
         let secret = InstanceSecret::generate_from(bytes);
         let key = mint_claims(&secret, Some(&name), &claims, nonce);
-        prop_assert_eq!(judge(&key, &secret, &name, KeyPath::Header), Verdict::Accepted(claims.clone()));
+        prop_assert_eq!(judge(&key, &secret, &name, KeyPath::Header), KeyVerdict::Accepted(claims.clone()));
         prop_assert_eq!(shape(&key).form, Form::WellShaped);
         prop_assert_eq!(open(&key, &secret), Some(claims.clone()));
         claims.legacy = true;
         let key = mint_legacy(&secret, Some(&name), &claims, long);
-        prop_assert_eq!(judge(&key, &secret, &name, KeyPath::Body), Verdict::Accepted(claims));
+        prop_assert_eq!(judge(&key, &secret, &name, KeyPath::Body), KeyVerdict::Accepted(claims));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use convex_doctor::act::engine::{
-    ContainerChange, CopyProgress, Engine, EngineFailure, KEPT, Kept, Replaced, SET_ASIDE,
+    ContainerChange, CopyProgress, Engine, EngineCallFailure, KEPT, Kept, Replaced, SET_ASIDE,
 };
 use serde_json::{Value as Json, json};
 
@@ -187,7 +187,7 @@ fn a_nameless_volume_becomes_a_named_one_and_the_key_stays() {
     // A backend that runs has its database open.
     let refused = drive(engine.copy_volume(&old_volume, &new_volume, &labels, &mut |_| ()));
     let refused = refused.unwrap_err();
-    assert!(matches!(refused, EngineFailure::Refused(_)), "{refused}");
+    assert!(matches!(refused, EngineCallFailure::Refused(_)), "{refused}");
     assert!(refused.to_string().contains(&container), "{refused}");
     assert!(!volumes().contains(&new_volume));
 
@@ -452,9 +452,9 @@ fn what_must_not_be_touched_is_not() {
     let tmpfs = ["--tmpfs", "/convex/data", "--network", "none", image];
     docker(&[&["run", "-d", "--name", &memory][..], &tmpfs].concat());
     let (all, volumes_before) = (containers(), volumes());
-    let refused = |result: Result<(), EngineFailure>, words: &str| {
+    let refused = |result: Result<(), EngineCallFailure>, words: &str| {
         let trouble = result.unwrap_err();
-        assert!(matches!(trouble, EngineFailure::Refused(_)), "{trouble}");
+        assert!(matches!(trouble, EngineCallFailure::Refused(_)), "{trouble}");
         assert!(trouble.to_string().contains(words), "{trouble}");
         assert_eq!(containers(), all, "{words}");
         assert_eq!(volumes(), volumes_before, "{words}");
@@ -501,7 +501,7 @@ fn podman_is_left_alone() {
     for result in [copied, undone] {
         match result {
             Ok(()) => assert!(!podman, "it is changed on Podman"),
-            Err(EngineFailure::Refused(why)) => assert!(podman && why.contains("Podman"), "{why}"),
+            Err(EngineCallFailure::Refused(why)) => assert!(podman && why.contains("Podman"), "{why}"),
             Err(trouble) => panic!("{trouble}"),
         }
     }
