@@ -1,4 +1,5 @@
-//! The key matches neither the secret that the backend is running with nor any other that was found.
+//! The key matches neither the secret that the backend is running with nor any other that was
+//! found.
 
 use crate::checks::Check;
 use crate::deployment::candidates::candidates;

@@ -328,7 +328,7 @@ mod tests {
     fn a_volume_brings_no_key_back() {
         let mints = |evidence: &Evidence| {
             let found = run(evidence).unwrap();
-            found[0].remedies.iter().any(|remedy| remedy.title.contains("mint another"))
+            found[0].remedies.iter().any(|it| it.title.contains("Also generate a new key"))
         };
         let mut evidence = build::refused(&[]);
         build::service(&mut evidence).mounts.clear();
