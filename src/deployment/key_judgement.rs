@@ -101,8 +101,8 @@ pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Uns
         // Not seen to be rejected, and nothing is against it: that is not a pass.
         let case = elsewhere(evidence, key, subject.as_ref()).filter(|_| tried.is_none());
         return match case.map(|case| case(Certainty::Possible)) {
-            // If the backend at the URL is not known, it may be the instance that has the secret, as
-            // in a healthy deployment.
+            // If the backend at the URL is not known, it may be the instance that has the secret,
+            // as in a healthy deployment.
             Some(KeyFault::AnotherInstance { .. }) if subject.is_none() => {
                 Err(Unseen::new(untried))
             }

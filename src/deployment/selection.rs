@@ -43,7 +43,7 @@ pub(crate) fn winner<'a>(selection: &'a SelectionFacts, name: &str) -> Option<&'
     definitions.iter().find(|definition| definition.wins).map(|definition| &definition.source)
 }
 
-/// Whether the CLI takes this source into account: with `--env-file`, only that file.
+/// Whether the CLI uses this source: with `--env-file`, only that file.
 pub(crate) fn counts(selection: &SelectionFacts, source: &ValueSource) -> bool {
     match (&selection.env_file, source) {
         (Some(only), ValueSource::File { file, .. }) => only == file,
@@ -100,8 +100,8 @@ pub(crate) fn has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     Ok(docker.expected().is_some() || docker.backends.iter().any(here))
 }
 
-/// Whether a cloud or local deployment is set, and neither the self-hosted URL nor the key: then the
-/// two are not missing, unless there is a backend.
+/// Whether a cloud or local deployment is set, and neither the self-hosted URL nor the key: then
+/// the two are not missing, unless there is a backend.
 pub(crate) fn names_cloud_deployment(selection: &SelectionFacts) -> bool {
     let by_key = deploy_key(selection);
     // A self-hosted key under the cloud's name does not make a cloud project.
@@ -143,7 +143,7 @@ pub(crate) fn with_cli_words(finding: Finding, selection: &SelectionFacts) -> Fi
     }
 }
 
-/// Whether a URL that is set without a key could lead to this container. No URL contradicts nothing.
+/// Whether a URL that is set without a key could lead to this container; also if no URL is set.
 pub(crate) fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
     let definitions = evidence.selection.definitions(URL);
     let typed = definitions.iter().find(|one| one.wins && !one.empty);

@@ -140,6 +140,9 @@ fn loses(persistence: &[Operation]) -> Option<(&Operation, &'static str)> {
 }
 
 fn caution(verdict: Verdict, first: Option<&Finding>, persistence: &[Operation]) -> Option<String> {
+    if let Some(caution) = first.and_then(|it| checks::rule(&it.id)?.caution) {
+        return Some(caution.to_owned());
+    }
     let is_about_data = first.is_some_and(|it| checks::family(&it.id) == Some("persistence"));
     let (one, command) = loses(persistence).filter(|_| is_about_data)?;
     // What can only be avoided is worth a word.

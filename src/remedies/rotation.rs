@@ -297,13 +297,13 @@ mod tests {
                 false,
             ),
             (
-                "one that git would take",
+                "one that git would add",
                 at(".env.production", 2, Held::Key, key, Some(Neither)),
                 false,
                 true,
             ),
             (
-                "one that git has",
+                "one that git tracks",
                 at(".env.production", 2, Held::Key, key, Some(Tracked)),
                 false,
                 true,

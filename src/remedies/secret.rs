@@ -59,7 +59,7 @@ pub(crate) fn move_out(
     Some(ignore.into_iter().chain([pin, pass]).collect())
 }
 
-/// Whether the compose file takes that value from Compose's own `.env`, which git does not track.
+/// Whether the compose file reads that value from Compose's own `.env`, which git does not track.
 pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> bool {
     let Ok(Some((compose, _))) = declared_backend(evidence) else { return false };
     let file = env_file(evidence, compose);

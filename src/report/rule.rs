@@ -29,6 +29,8 @@ pub struct Rule {
     pub fix: FixPolicy,
     /// The failures of the CLI that it explains, besides those of its family.
     pub explains: &'static [CliFailure],
+    /// What to think of before its fix is applied.
+    pub caution: Option<&'static str>,
     /// Whether it says that another backend answers instead of this project's.
     pub another_answers: bool,
     /// The version that first had it.
@@ -159,6 +161,7 @@ impl Rule {
             waiting: Waiting::Family,
             fix: FixPolicy::Unasked,
             explains: &[],
+            caution: None,
             another_answers: false,
             since: "0.1.0",
         }
@@ -197,6 +200,12 @@ impl Rule {
     /// Says which failures of the CLI it explains.
     pub const fn explains(mut self, failures: &'static [CliFailure]) -> Self {
         self.explains = failures;
+        self
+    }
+
+    /// Says what to think of before its fix is applied.
+    pub const fn caution(mut self, caution: &'static str) -> Self {
+        self.caution = Some(caution);
         self
     }
 

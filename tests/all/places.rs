@@ -58,7 +58,7 @@ fn a_remedy_speaks_of_the_place() {
 #[test]
 fn without_a_mark_a_remedy_speaks_of_compose() {
     for (fixture, expected) in [
-        ("place-railway--not", "docker compose exec -T backend ./generate_admin_key.sh"),
+        ("place-railway--not", "Log in to the backend's host"),
         ("place-coolify--not", "docker compose up -d backend"),
         ("place-dokploy--not", "docker compose up -d backend"),
     ] {

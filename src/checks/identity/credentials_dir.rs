@@ -1,5 +1,5 @@
-//! DATA_DIR or CREDENTIALS_DIR is outside of every mount: the secret is in the container's own layer,
-//! and each new container generates another one.
+//! DATA_DIR or CREDENTIALS_DIR is outside of every mount: the secret is in the container's own
+//! layer, and each new container generates another one.
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;

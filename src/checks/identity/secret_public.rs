@@ -41,10 +41,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     {
         let level = if is_local_only(subject.container) { Level::Warning } else { Level::Error };
         let name = &subject.container.name;
-        let reached = if level == Level::Warning {
-            "Any program on this machine"
-        } else {
-            "Anyone who can reach it"
+        let reached = match level {
+            Level::Error => format!("Anyone who can reach {name}"),
+            _ => "Any program on this machine".to_owned(),
         };
         let mut finding = SECRET_PUBLIC
             .finding(

@@ -1,4 +1,5 @@
-//! The key matches neither the secret that the backend is running with nor any other that was found.
+//! The key matches neither the secret that the backend is running with nor any other that was
+//! found.
 
 use crate::checks::Check;
 use crate::deployment::candidates::candidates;
@@ -19,7 +20,11 @@ pub static KEY_FOREIGN: Rule = Rule::new(
     "the key was made with a different instance secret",
     include_str!("key-foreign.md"),
 )
-.cause(&[]);
+.cause(&[])
+.caution(
+    "Is data missing too? Do not generate a key yet: look for the old volume with \
+     `convex-doctor inspect instances`.",
+);
 
 /// Whether the key matches the running secret.
 pub static CHECK: Check = Check { rules: &[&KEY_FOREIGN], run };

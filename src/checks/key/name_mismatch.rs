@@ -29,10 +29,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => return Ok(vec![]),
     };
     let own = key.shape.name.as_deref().unwrap_or("another name");
-    let opens = key_subject(evidence)
+    let matches = key_subject(evidence)
         .and_then(|subject| trial_of(key, running_secret(subject.container)?.0))
         .is_some_and(|trial| trial.opened.is_some());
-    let rest = match (opens, certainty) {
+    let rest = match (matches, certainty) {
         (true, _) => "The part after the | matches the secret.",
         (false, Certainty::Proven) => "The backend's log only rejects the name.",
         (false, _) => "Whether the part after the | matches was not checked.",
@@ -64,7 +64,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             format!("Write {name}| before the digits in {}", source_in_words(&key.source))
         }
     });
-    let sure = opens || certainty == Certainty::Proven;
+    let sure = matches || certainty == Certainty::Proven;
     let write = match (&name, &key.fingerprint) {
         (Some(name), Some(print)) if sure && key.selected && is_plain(name) => {
             let value = format!("'{name}|{{hex {print}}}'");
@@ -75,7 +75,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![finding.remedy(write)])
 }
 
-/// Whether every reader of env files takes it as it is in single quotes.
+/// Whether every reader of env files reads it unchanged in single quotes.
 fn is_plain(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

@@ -95,7 +95,8 @@ fn unusual(evidence: &Evidence, key: &KeyFacts) -> Result<Vec<Finding>, Unseen> 
         return Ok(vec![]);
     }
     if !key_is_rejected(evidence) {
-        // Any other answer than a rejection does not show damage; without an answer nothing is known.
+        // Any other answer than a rejection does not show damage; without an answer nothing is
+        // known.
         let asked =
             evidence.endpoint.seen()?.as_ref().map(|endpoint| endpoint.check_admin_key.seen());
         return asked.transpose().map(|_| vec![]);

@@ -1,5 +1,5 @@
-//! The app and the CLI point to different deployments: functions are pushed to one, and the app asks
-//! the other.
+//! The app and the CLI point to different deployments: functions are pushed to one, and the app
+//! asks the other.
 
 use crate::checks::Check;
 use crate::evidence::surroundings::AppUrl;

@@ -1,4 +1,5 @@
-//! An empty value overrides a real one: for the CLI it is not set, and still no other source is read.
+//! An empty value overrides a real one: for the CLI it is not set, and still no other source is
+//! read.
 
 use crate::checks::Check;
 use crate::deployment::selection::{at_source, counts, source_in_words};

@@ -1,5 +1,5 @@
-//! The self-hosted URL, the admin key or both are missing: the CLI leaves self-hosted mode without a
-//! message.
+//! The self-hosted URL, the admin key or both are missing: the CLI leaves self-hosted mode without
+//! a message.
 
 use crate::checks::Check;
 use crate::deployment::endpoint::backend_url;

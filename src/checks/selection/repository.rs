@@ -112,7 +112,7 @@ fn secret(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(findings)
 }
 
-/// Whether Compose takes a backend's secret from one of the files.
+/// Whether Compose reads a backend's secret from one of the files.
 fn declares_secret_in(evidence: &Evidence, files: &[String]) -> bool {
     let compose = evidence.compose.seen().ok().and_then(Option::as_ref);
     let services = compose.into_iter().flat_map(|compose| &compose.backends);
@@ -127,7 +127,7 @@ fn declares_secret_in(evidence: &Evidence, files: &[String]) -> bool {
 fn take_out(evidence: &Evidence, found: &TrackedSecret) -> Remedy {
     let name = found.file.rsplit('/').next().unwrap_or(&found.file);
     let untrack = untrack(evidence, &found.file);
-    // Env files are for secrets and do not belong into git; in any other file only the line is wrong.
+    // Env files are for secrets and do not belong in git; in any other file only the line is wrong.
     if name.starts_with(".env") && !untrack.is_empty() {
         let title = format!("Stop tracking {} and commit (the file is kept)", found.file);
         let mut remedy = Remedy::careful(title);
