@@ -8,9 +8,7 @@ use zeroize::Zeroizing;
 use super::placeholders::EnvText;
 use super::show::Diff;
 use super::{compose_edit, env_file, git_ignore, lines, show};
-use crate::report::{
-    Action, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety, shell_word,
-};
+use crate::report::{Action, Edit, Finding, FixPolicy, Level, Remedy, Report, Safety, shell_word};
 use crate::secret::Secret;
 use crate::selection::names::{ADMIN_KEY as KEY, URL};
 use crate::selection::node_dotenv;

@@ -65,7 +65,8 @@ async fn ask_within(
     host: &str,
     env: &[(&str, &str)],
 ) -> Result<docker::Listing, Unasked> {
-    let options = DockerOptions { host: Some(host.to_owned()), timeout, ..DockerOptions::default() };
+    let options =
+        DockerOptions { host: Some(host.to_owned()), timeout, ..DockerOptions::default() };
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     docker::list(&options, &env).await
 }

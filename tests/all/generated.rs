@@ -36,8 +36,8 @@ fn the_table_of_findings_is_the_registry() {
         "# Findings\n\n\
          Generated from the registry by `UPDATE=1 cargo test generated`; do not edit.\n\n\
          {} ids. An id is public and stable: `--ignore ID` and scripts may rely on it. `convex-doctor explain ID` says what a \
-         finding means, what proves it, how to mend it and what not to do.\n\n\
-         **Level** is the usual one; a finding may be milder where the evidence is. **Cause** ● can be the answer to \"why does my key fail, why does \
+         finding means, how to fix it, what not to do, and how it is detected.\n\n\
+         **Level** is the usual one; a finding may have a lower one. **Cause** ● can be the answer to \"why does my key fail, why does \
          the CLI not reach my backend\"; those of level error compete for the top of the report. **Explains** names the findings that follow \
          from this one and are folded under it.\n",
         total.count()
@@ -80,7 +80,7 @@ fn the_table_of_topics_is_the_registry() {
     let mut page = format!(
         "# Topics\n\n\
          Generated from the registry by `UPDATE=1 cargo test generated`; do not edit.\n\n\
-         {} answers to what is asked most. `convex-doctor explain TOPIC` prints one, and so does a question that holds one of its \
+         {} answers to common questions. `convex-doctor explain TOPIC` prints one, and so does a question that holds one of its \
          phrases: `convex-doctor explain why does my key change`.\n\n\
          | topic | question | phrases |\n|---|---|---|\n",
         TOPICS.len()

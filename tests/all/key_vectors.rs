@@ -2,8 +2,8 @@
 //! of any key.
 
 use convex_doctor::admin_key::{
-    Claims, Form, InstanceSecret, KeyKind, KeyPath, KeyVerdict, accepted_in_body, accepted_in_header,
-    inspect, inspect_json, judge, mint, mint_claims, mint_legacy, open, shape,
+    Claims, Form, InstanceSecret, KeyKind, KeyPath, KeyVerdict, accepted_in_body,
+    accepted_in_header, inspect, inspect_json, judge, mint, mint_claims, mint_legacy, open, shape,
 };
 use convex_doctor::secret::Secret;
 use proptest::prelude::*;

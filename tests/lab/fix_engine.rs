@@ -501,7 +501,9 @@ fn podman_is_left_alone() {
     for result in [copied, undone] {
         match result {
             Ok(()) => assert!(!podman, "it is changed on Podman"),
-            Err(EngineCallFailure::Refused(why)) => assert!(podman && why.contains("Podman"), "{why}"),
+            Err(EngineCallFailure::Refused(why)) => {
+                assert!(podman && why.contains("Podman"), "{why}")
+            }
             Err(trouble) => panic!("{trouble}"),
         }
     }
