@@ -1,17 +1,19 @@
 //! convex-doctor looks at a self-hosted Convex deployment, proves what is wrong with it and says it
 //! in one screen.
 //!
-//! The modules form six floors; every import points down (`tests/all/floors.rs` keeps it so):
+//! The modules form floors; every import points down (`tests/all/floors.rs` keeps it so, and
+//! `docs/architecture.md` shows them):
 //!
-//! 6. `main.rs`, [`cli`], [`output`]: arguments in, exit code out; one story per command; the only
-//!    writer of reports
-//! 5. [`collect`], [`diagnosis`], [`act`], [`demo`]: all looking; all judging together; all doing;
-//!    the recorded world
-//! 4. [`selection`], [`checks`], [`topics`], [`fix`], [`render`], [`transcript`]: pure
-//! 3. [`evidence`]: plain data without secrets
-//! 2. [`admin_key`], [`compose`]: libraries that know nothing of the rest
-//! 1. [`secret`], [`report`]: know nobody; [`mask`]: what to hide of a foreign text; [`docker`]:
-//!    what looking and doing on an engine have in common
+//! - `main.rs`, [`cli`], [`output`]: arguments in, exit code out; a story per command; the only
+//!   writer of reports
+//! - [`collect`], [`diagnosis`], [`act`], [`demo`]: all reading; all judging together; all changing;
+//!   the recorded world
+//! - [`checks`]: one file per check; no family imports another
+//! - [`remedies`], [`selection`], [`fix`], [`render`], [`transcript`]: pure
+//! - [`deployment`]: what the evidence means, each question answered once
+//! - [`evidence`]: plain data without secrets
+//! - [`report`], [`names`], [`secret`], [`mask`], [`docker`], [`topics`]: what all of them use;
+//!   [`admin_key`], [`compose`]: libraries that know nothing of the rest
 
 pub mod act;
 pub mod admin_key;

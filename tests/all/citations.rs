@@ -1,6 +1,6 @@
 //! What a comment or a page cites is there: every citation `docs/PAGE.md, NAME` is a heading of that
-//! page, every fact of `docs/facts.md` is cited by the code, and nothing cites a file that is not in
-//! the repository.
+//! page, every fact of `docs/facts.md` is cited by the code, nothing cites a file that is not in the
+//! repository, and the paths that the pages for contributors name exist.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -146,4 +146,34 @@ fn nothing_cites_a_file_that_is_not_in_the_repository() {
     }
     let list: Vec<String> = complaints.into_iter().collect();
     assert!(list.is_empty(), "not in the repository:\n{}", list.join("\n"));
+}
+
+/// A page that names a path outlives the move of that file otherwise. A part in capitals is a
+/// placeholder; what comes before it must exist.
+#[test]
+fn every_path_that_a_page_names_exists() {
+    let pattern = Regex::new(r"`((?:src|tests|docs|fixtures|benches|\.ci)/[\w./-]*)`").unwrap();
+    let placeholder = Regex::new(r"\b(?:ID|NAME|FAMILY|PAGE)\b.*$").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = BTreeSet::new();
+    let mut seen = 0;
+    for page in
+        ["CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/architecture.md", "docs/facts.md"]
+    {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for captures in pattern.captures_iter(&text) {
+            seen += 1;
+            let path = placeholder.replace(&captures[1], "").into_owned();
+            let path = path
+                .rsplit_once('/')
+                .filter(|(_, last)| last.ends_with('-'))
+                .map_or(path.as_str(), |(folder, _)| folder);
+            if !root.join(path).exists() {
+                missing.insert(format!("{page}: {}", &captures[1]));
+            }
+        }
+    }
+    let list: Vec<String> = missing.into_iter().collect();
+    assert!(seen > 40, "the paths are found: {seen}");
+    assert!(list.is_empty(), "no such file or folder:\n{}", list.join("\n"));
 }

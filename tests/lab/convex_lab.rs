@@ -15,7 +15,7 @@ use anyhow::{anyhow, bail};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand};
 use convex_doctor::demo::backend::Backend;
-use convex_doctor::demo::backend::log::{Level, Log};
+use convex_doctor::demo::backend::log::{Log, LogLevel};
 use convex_doctor::secret::Secret;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -105,7 +105,7 @@ fn backend() -> anyhow::Result<ExitCode> {
         Ok(code) => Ok(code),
         // The whole chain goes to the log, the outermost text alone to stderr.
         Err(error) => {
-            log.caught(Level::Error, "error error", &format!("{error:#}"));
+            log.caught(LogLevel::Error, "error error", &format!("{error:#}"));
             eprintln!("Error: {error}");
             Ok(ExitCode::FAILURE)
         }
@@ -117,7 +117,7 @@ async fn serve(arguments: &Arguments, log: Log) -> anyhow::Result<ExitCode> {
     if arguments.db == "sqlite" {
         std::fs::File::options().append(true).create(true).open(database)?;
     }
-    log.write(Level::Info, "db_connection", &format!("Connected to SQLite at {database}"));
+    log.write(LogLevel::Info, "db_connection", &format!("Connected to SQLite at {database}"));
     let (Some(name), Some(secret)) = (&arguments.instance_name, &arguments.instance_secret) else {
         bail!("--instance-secret is required. Generate one with `openssl rand -hex 32`");
     };
