@@ -13,7 +13,9 @@ use crate::evidence::{Evidence, Observation};
 use crate::names::{ADMIN_KEY, API_PORT, URL};
 use crate::remedies::command::{compose, doctor};
 use crate::remedies::platform::mint_behind_url;
-use crate::report::{Action, Command, ComposeVerb, Errand, Finding, Remedy, Text, shell_word};
+use crate::report::{
+    Action, Command, ComposeCommand, ComposeVerb, Errand, Finding, Remedy, Text, shell_word,
+};
 
 const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
 const ON_THE_HOST: &str = "Log in to the backend's host and generate a key there (see More)";
@@ -39,8 +41,11 @@ impl NewKey<'_> {
         let Some(container) = container else {
             let title =
                 self.title.clone().unwrap_or_else(|| format!("Generate {}", self.what).into());
-            let remedy = mint_behind_url(evidence, &title)
-                .unwrap_or_else(|| Remedy::safe(self.title.clone().unwrap_or(ON_THE_HOST.into())));
+            let on_the_host = || {
+                Remedy::safe(self.title.clone().unwrap_or(ON_THE_HOST.into()))
+                    .then([in_its_compose_project(evidence)])
+            };
+            let remedy = mint_behind_url(evidence, &title).unwrap_or_else(on_the_host);
             return remedy.then(self.to_save());
         };
         let Some(file) = own_file(evidence, container) else {
@@ -77,6 +82,19 @@ impl NewKey<'_> {
         };
         let task = |title| Errand { title, places: vec![], commands: vec![] };
         url.into_iter().chain([key]).map(task).collect()
+    }
+}
+
+/// The script on a host that is not known: nothing to be run here.
+fn in_its_compose_project(evidence: &Evidence) -> Errand {
+    let backend = evidence.compose.seen().ok().and_then(|it| it.as_ref()?.backend());
+    let service = backend.map_or("backend", |service| service.name.as_str());
+    let verb = ComposeVerb::GenerateKey(service.to_owned());
+    let command = ComposeCommand { files: vec![], project: None, verb };
+    Errand {
+        title: "Generate the key in the directory of the backend's compose file".to_owned(),
+        places: vec![],
+        commands: vec![command.to_string()],
     }
 }
 
@@ -252,7 +270,7 @@ mod tests {
         assert!(by_hand.actions.is_empty());
         let unknown = generate(&build::healthy(), None);
         assert!(unknown.commands.is_empty());
-        assert_eq!((unknown.title, unknown.errands.len()), (ON_THE_HOST.into(), 1));
+        assert_eq!((unknown.title, unknown.errands.len()), (ON_THE_HOST.into(), 2));
     }
 
     #[test]

@@ -268,7 +268,7 @@ fn base64(bytes: &[u8]) -> String {
 
 fn volume(name: &str) -> Value {
     json!({"Name": name, "Driver": "local", "Mountpoint": format!("/nowhere/{name}/_data"), "Scope": "local",
-        "CreatedAt": "2026-01-02T03:04:05Z", "Labels": null, "DockerOptions": null})
+        "CreatedAt": "2026-01-02T03:04:05Z", "Labels": null, "Options": null})
 }
 
 fn content(
@@ -293,7 +293,7 @@ async fn the_directory_of_a_volume_is_read_and_nothing_is_asked_of_the_engine() 
     );
     // The same directory by a driver's option, and by another driver: left alone.
     let mut by_option = old.clone();
-    (by_option["Name"], by_option["DockerOptions"]) = (json!("opt_data"), json!({"type": "nfs"}));
+    (by_option["Name"], by_option["Options"]) = (json!("opt_data"), json!({"type": "nfs"}));
     let mut by_driver = old.clone();
     (by_driver["Name"], by_driver["Driver"]) = (json!("nfs_data"), json!("rexray"));
     let engine = Engine::start(vec![old, by_option, by_driver], vec![], Fault::None);

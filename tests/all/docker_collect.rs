@@ -204,9 +204,9 @@ fn volumes() -> Vec<u8> {
     body(&json!({"Warnings": null, "Volumes": [
         {"Name": "app_data", "Driver": "local", "Mountpoint": "/m", "CreatedAt": "2026-01-02T03:04:05Z",
             "Labels": {"com.docker.compose.project": "app", "com.docker.compose.volume": "data"},
-            "DockerOptions": null, "Scope": "local"},
+            "Options": null, "Scope": "local"},
         {"Name": "old_data", "Driver": "local", "Mountpoint": "/m", "CreatedAt": "2025-01-02T03:04:05Z",
-            "Labels": null, "DockerOptions": null, "Scope": "local"},
+            "Labels": null, "Options": null, "Scope": "local"},
     ]}))
 }
 

@@ -11,7 +11,7 @@
 use crate::support::{self, Fixture};
 use serde_json::Value;
 
-/// Every remedy of the whole run, its title and its commands in one text.
+/// Every remedy of the whole run: its title, its commands, and those of its manual steps, in one text.
 fn remedies(base: &'static str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fixture = Fixture::variant(base, "as it is", &[]);
@@ -19,7 +19,10 @@ fn remedies(base: &'static str) -> Vec<String> {
     let (_, report) = reports.into_iter().next().unwrap();
     let list = |value: &Value| value.as_array().unwrap().clone();
     let of_one = |remedy: &Value| {
-        let commands = list(&remedy["commands"]);
+        let mut commands = list(&remedy["commands"]);
+        for task in remedy["errands"].as_array().into_iter().flatten() {
+            commands.extend(task["commands"].as_array().into_iter().flatten().cloned());
+        }
         let commands = commands.iter().map(|command| command.as_str().unwrap());
         let title = remedy["title"].as_str().unwrap();
         std::iter::once(title).chain(commands).collect::<Vec<_>>().join("\n")
@@ -58,7 +61,7 @@ fn a_remedy_speaks_of_the_place() {
 #[test]
 fn without_a_mark_a_remedy_speaks_of_compose() {
     for (fixture, expected) in [
-        ("place-railway--not", "Log in to the backend's host"),
+        ("place-railway--not", "docker compose exec -T backend ./generate_admin_key.sh"),
         ("place-coolify--not", "docker compose up -d backend"),
         ("place-dokploy--not", "docker compose up -d backend"),
     ] {
