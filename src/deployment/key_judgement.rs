@@ -171,6 +171,13 @@ fn by_other_secrets<'a>(
     }
 }
 
+/// What has the secret that the key matches.
+enum Owner<'a> {
+    Instance(&'a SecretPlace, &'a Claims),
+    /// Its stopped container, the volume, and what the key says.
+    Volume(Option<&'a str>, &'a str, &'a Claims),
+}
+
 /// The other instance, or the unused volume, whose secret the key matches.
 fn elsewhere<'a>(
     evidence: &'a Evidence,
@@ -229,10 +236,6 @@ fn elsewhere<'a>(
             _ => false,
         })
     };
-    enum Owner<'a> {
-        Instance(&'a SecretPlace, &'a Claims),
-        Volume(Option<&'a str>, &'a str, &'a Claims),
-    }
     let found = match running {
         Some((place, claims)) => Owner::Instance(place, claims),
         None => match in_volume() {

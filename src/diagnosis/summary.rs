@@ -430,6 +430,8 @@ mod tests {
     use crate::evidence::selection::{UrlFacts, ValueSource};
     use crate::report::Edit;
 
+    type Change<'a> = &'a dyn Fn(&mut Evidence);
+
     fn operations(fates: [(Fate, Fate); 4]) -> Vec<Operation> {
         let named = EVERYDAY.iter().zip(fates).map(|((id, ..), (keys, data))| Operation {
             id: (*id).to_owned(),
@@ -501,7 +503,6 @@ mod tests {
             evidence.selection.url = Some(UrlFacts { text, source });
             evidence.endpoint = build::unseen();
         };
-        type Change<'a> = &'a dyn Fn(&mut Evidence);
         let cases: &[(Verdict, Option<Finding>, Change<'_>, &str)] = &[
             (Healthy, None, &|_| {}, "The backend accepts your admin key."),
             (Broken, None, &|_| {}, "npx convex fails."),

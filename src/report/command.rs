@@ -89,7 +89,8 @@ impl From<Command> for String {
 
 impl PartialEq<&str> for Command {
     fn eq(&self, line: &&str) -> bool {
-        self.to_string() == *line
+        let written = self.to_string();
+        written == **line
     }
 }
 

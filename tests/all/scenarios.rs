@@ -112,7 +112,7 @@ fn a_fixture_named_by_an_id_shows_it() {
     let mut complaints = Vec::new();
     for played in ALL.iter() {
         let name = played.fixture.name.as_str();
-        let mut found = ids_of(&played.main.report(), "findings");
+        let mut found = ids_of(played.main.report(), "findings");
         if played.fixture.differs_here() || is_waiting(name) {
             // `expected.json` says what the run comes to elsewhere, or once it has come right.
             found.extend(played.fixture.ids_elsewhere());
@@ -207,7 +207,7 @@ fn healthy_deployments_are_left_in_peace() {
         count += 1;
         let name = played.fixture.name.as_str();
         let report = played.main.report();
-        let unknown = ids_of(&report, "unknown");
+        let unknown = ids_of(report, "unknown");
         let unseen = WITHOUT_ENGINE.contains(&name);
         if report["verdict"] != "healthy" || unknown.is_empty() == unseen {
             complaints.push(format!("{name}: {}, unknown {unknown:?}", report["verdict"]));
@@ -322,7 +322,7 @@ fn less_evidence_never_says_more() {
     let mut complaints = Vec::new();
     for played in ALL.iter() {
         let full = played.main.report();
-        let certainties = certainties(&full);
+        let certainties = certainties(full);
         for run in &played.ablated {
             let less = run.report();
             let place = format!("{}, {}", played.fixture.name, run.what);
@@ -335,7 +335,7 @@ fn less_evidence_never_says_more() {
                 }
                 complaints.push(format!("{place}: {id} passes"));
             }
-            for (id, certainty) in self::certainties(&less) {
+            for (id, certainty) in self::certainties(less) {
                 let known = SURER_WITHOUT_COMPOSE
                     .contains(&(played.fixture.name.as_str(), id.as_str()))
                     && run.what == "without the compose file";
@@ -431,7 +431,7 @@ fn the_chain_breaks_where_the_first_cause_says() {
     for played in ALL.iter() {
         let name = played.fixture.name.as_str();
         let report = played.main.report();
-        let chain = chain(&report);
+        let chain = chain(report);
         let broken: Vec<usize> =
             (0..chain.len()).filter(|index| chain[*index].1 == "broken").collect();
         let selected = report["evidence"]["selection"]["url"].is_object()
@@ -464,9 +464,9 @@ fn the_chain_breaks_where_the_first_cause_says() {
 fn a_link_that_was_not_seen_is_unknown() {
     let mut complaints = Vec::new();
     for played in ALL.iter() {
-        let full = chain(&played.main.report());
+        let full = chain(played.main.report());
         for run in &played.ablated {
-            let less = chain(&run.report());
+            let less = chain(run.report());
             let place = format!("{}, {}", played.fixture.name, run.what);
             let unseen: &[usize] = match run.what {
                 "without Docker" => &[SECRET, FILE, VOLUME, MOUNT, PORT],
@@ -495,7 +495,7 @@ fn every_run_ends_soon_and_with_0_or_1() {
     let mut complaints = Vec::new();
     for played in ALL.iter() {
         for run in played.runs() {
-            if run.took > Duration::from_secs(60) || !matches!(run.code, Some(0 | 1)) {
+            if run.took > Duration::from_mins(1) || !matches!(run.code, Some(0 | 1)) {
                 let name = &played.fixture.name;
                 complaints.push(format!("{name}, {}: {:?}, {:?}", run.what, run.code, run.took));
             }
@@ -511,9 +511,9 @@ fn every_check_runs_on_every_fixture() {
     let mut complaints = Vec::new();
     for played in ALL.iter() {
         let report = played.main.report();
-        let found = &ids_of(&report, "findings") | &ids_of(&report, "suppressed");
+        let found = &ids_of(report, "findings") | &ids_of(report, "suppressed");
         let passed = strings(&report["passed"]);
-        let unknown = ids_of(&report, "unknown");
+        let unknown = ids_of(report, "unknown");
         for rule in convex_doctor::checks::rules() {
             let id = rule.id;
             let places = [found.contains(id), passed.contains(id), unknown.contains(id)];

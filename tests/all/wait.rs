@@ -110,7 +110,7 @@ fn a_backend_that_never_comes_is_waited_for_no_longer_than_asked() {
     let ran = child.wait_with_output().unwrap();
     let took = start.elapsed();
     assert_eq!(ran.status.code(), Some(1));
-    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(60), "{took:?}");
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_mins(1), "{took:?}");
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(said.contains("waiting,"), "{said}");
     assert!(String::from_utf8_lossy(&ran.stdout).contains("BROKEN"));

@@ -502,7 +502,7 @@ fn podman_is_left_alone() {
         match result {
             Ok(()) => assert!(!podman, "it is changed on Podman"),
             Err(EngineCallFailure::Refused(why)) => {
-                assert!(podman && why.contains("Podman"), "{why}")
+                assert!(podman && why.contains("Podman"), "{why}");
             }
             Err(trouble) => panic!("{trouble}"),
         }

@@ -62,7 +62,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let held = old.volume.unwrap_or("the old volume");
         let mut keep_new = for_answering(
             evidence,
-            &format!("Keep the new, empty database and generate a new key ({held} is kept)"),
+            format!("Keep the new, empty database and generate a new key ({held} is kept)"),
         );
         keep_new.title = keep_new.title.volume(held);
         let finding = with_way_back(evidence, finding, old.project, old.volume);

@@ -34,10 +34,13 @@ pub fn operations(evidence: &Evidence) -> Vec<Operation> {
         .collect()
 }
 
+/// Where the answer to a question is kept.
+type AssumptionSlot = fn(&mut Assumed) -> &mut bool;
+
 /// The deployment once for each answer to what could not be checked.
 pub(super) struct Worlds {
     /// The questions without an answer: where it is kept, and why it is not known.
-    open: Vec<(fn(&mut Assumed) -> &mut bool, String)>,
+    open: Vec<(AssumptionSlot, String)>,
     /// The answers to all questions, and the world they lead to.
     pub(super) all: Vec<(Assumed, SimulatedWorld)>,
 }

@@ -77,7 +77,7 @@ struct Connection {
 impl Connection {
     /// Hands the requests on.
     async fn ask(mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-        let mut chunk = [0; 65536];
+        let mut chunk = vec![0; 65536];
         while let Ok(count @ 1..) = from.read(&mut chunk).await {
             let is_head = chunk[..count].windows(11).any(|part| part == b" HTTP/1.1\r\n");
             if is_head && self.is_held() {
