@@ -1,4 +1,4 @@
-//! All I/O that a diagnosis needs. [`run`] goes in waves (docs/architecture.md, The waves): first,
+//! All I/O that a diagnosis needs. [`run()`] goes in waves (docs/architecture.md, The waves): first,
 //! at the same time, the files, the list of containers and the first HTTP probes; then what they
 //! lead to (inspect the candidates, read credentials, try the key against every secret found);
 //! third, only when something is wrong, the volumes and the logs. What fails becomes an
@@ -87,7 +87,7 @@ pub fn run(request: &Request) -> anyhow::Result<Evidence> {
     evidence
 }
 
-/// Looks as [`run`] does, again and again while `goes_on` says so of what was seen and of the time
+/// Looks as [`run()`] does, again and again while `goes_on` says so of what was seen and of the time
 /// since the first look, but no longer than `longest`. What was seen last counts.
 pub fn until(
     request: &Request,
@@ -107,7 +107,7 @@ pub fn until(
     }
 }
 
-/// As [`run`], on a thread of its own: for a caller that is inside an event loop.
+/// As [`run()`], on a thread of its own: for a caller that is inside an event loop.
 pub fn run_apart(request: Request) -> anyhow::Result<Evidence> {
     std::thread::spawn(move || run(&request))
         .join()
@@ -119,7 +119,7 @@ pub fn run_files_only(request: &Request) -> anyhow::Result<Evidence> {
     runtime()?.block_on(run::collect(request, RunScope::Files))
 }
 
-/// As [`run`], inside an event loop that is there already.
+/// As [`run()`], inside an event loop that is there already.
 pub async fn look_at_all(request: &Request) -> anyhow::Result<Evidence> {
     run::collect(request, RunScope::All).await
 }
