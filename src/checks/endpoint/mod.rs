@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod ablation;
 mod backend_age;
+mod dashboard_error;
 mod dashboards;
 mod origin_invalid;
 mod origin_mismatch;
@@ -54,6 +55,7 @@ pub static CHECKS: &[&Check] = &[
     &origin_mismatch::CLOUD,
     &origin_mismatch::SITE,
     &origin_invalid::CHECK,
+    &dashboard_error::CHECK,
     &dashboards::URL,
     &dashboards::KEY,
 ];
