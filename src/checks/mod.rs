@@ -1,9 +1,10 @@
 //! The checks: pure functions from [`Evidence`] to findings, one fault each.
 //!
 //! To add a check: one `<family>/<name>.rs` with its `Rule` statics and `CHECK`, one
-//! `<family>/<id>.md` per id with the four headings (*What it means*, *What proves it*, *How to
-//! mend it*, *What not to do*), one fixture `fixtures/<id>/`, and one line in [`REGISTRY`]. The
-//! tests at the bottom of this file and `tests/all/scenarios.rs` name what is missing.
+//! `<family>/<id>.md` per id with the four headings (*What it means*, *How to fix it*, *What not to
+//! do*, *How it is detected*), one fixture `fixtures/<id>/`, and one line in the family's `CHECKS`.
+//! `CONTRIBUTING.md` has the steps; the tests at the bottom of this file and
+//! `tests/all/scenarios.rs` name what is missing.
 
 pub mod compose;
 pub mod endpoint;

@@ -15,7 +15,7 @@ use crate::act::engine::Replaced;
 use crate::checks;
 use crate::checks::selection::repository::SECRET_IN_GIT;
 use crate::collect::old_key::OldKey;
-use crate::collect::{self, Request, mending};
+use crate::collect::{self, Request, for_fix};
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         return Ok(Exit::Found);
     }
     let evidence = collect::run(&request)?;
-    let (directory, root, compose) = mending::directories(&request, &evidence)?;
+    let (directory, root, compose) = for_fix::directories(&request, &evidence)?;
     if arguments.apply && (is_taken(&locks, &root) || is_taken(&locks, &compose)) {
         return Ok(Exit::Found);
     }
@@ -111,7 +111,7 @@ fn is_taken(locks: &Locks, directory: &Path) -> bool {
 pub(super) fn report_leftovers(directories: &[&Path], is_ours: bool) {
     let mut idle = directories.to_vec();
     idle.retain(|directory| is_ours || !edit::is_busy(directory));
-    for left in mending::left_behind(&idle, SECOND_NAME) {
+    for left in for_fix::left_behind(&idle, SECOND_NAME) {
         output::note(&format!(
             "note: {} is a copy from a change that was interrupted: compare it with the file, then delete it (it may contain \
              secrets, and git may not ignore it)",
@@ -153,8 +153,8 @@ impl FixSession<'_> {
 
     fn plan(&self, report: &Report) -> FixPlan {
         let project = plan::FixProject {
-            texts: &|file| mending::text(&self.directory, file),
-            tracked: &|file| mending::is_tracked(&self.directory, file),
+            texts: &|file| for_fix::text(&self.directory, file),
+            tracked: &|file| for_fix::is_tracked(&self.directory, file),
         };
         plan::plan(report, &self.arguments.ids, project)
     }
@@ -281,11 +281,11 @@ impl FixSession<'_> {
 
     /// Whether the user wants it; without a terminal it is not asked.
     fn is_wanted(&self) -> bool {
-        if self.arguments.yes || !mending::is_asked_at_a_terminal() {
+        if self.arguments.yes || !for_fix::is_asked_at_a_terminal() {
             return true;
         }
         output::prompt("Apply this change? [y/N] ");
-        mending::answer().is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
+        for_fix::answer().is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
     }
 
     fn fix(

@@ -31,7 +31,7 @@ use crate::report::Columns;
 use crate::secret::sanitize;
 
 /// Options that a file may not set: they say where to look, to write or to send a key, or open a
-/// door; a file may have come with a repository that somebody else wrote.
+/// door; a file may have come with a stranger's repository.
 const ONLY_TYPED: &[&str] = &["directory", "output", "url", "admin-key-stdin", "deep", "version"];
 
 /// What the file says.

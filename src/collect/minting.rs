@@ -89,7 +89,7 @@ pub fn with_docker(request: &Request, wish: MintOptions) -> anyhow::Result<Minte
     minted
 }
 
-/// The secret that a container has in force, in the text form that INSTANCE_SECRET takes.
+/// The secret that a container runs with, in the text form that INSTANCE_SECRET takes.
 pub fn secret_in_force(request: &Request, container: &str) -> anyhow::Result<Secret> {
     let runtime = runtime()?;
     let found = runtime.block_on(container_and_secret(request, container));

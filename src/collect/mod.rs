@@ -14,7 +14,7 @@ pub mod files;
 mod clock;
 mod compose;
 mod credentials;
-pub mod mending;
+pub mod for_fix;
 pub mod minting;
 mod next_to_it;
 pub mod old_key;
@@ -125,7 +125,7 @@ pub async fn look_at_all(request: &Request) -> anyhow::Result<Evidence> {
 }
 
 /// What can be said of `key` with what Docker shows: the secret and the name of the backend that is
-/// in force here, the one behind the selected URL before the one that Compose would run. Without
+/// in use here, the one behind the selected URL before the one that Compose would run. Without
 /// any, what its text says.
 pub fn inspect_with_docker(
     request: &Request,

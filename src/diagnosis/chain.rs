@@ -3,7 +3,7 @@
 //!
 //! Eight links, each judged from the evidence alone (`links`). On top of that stand the root
 //! causes: a proven error about a link breaks it, so that the picture and the report never tell two
-//! stories. A link that nobody looked at is `unknown`.
+//! stories. A link that was not checked is `unknown`.
 
 mod links;
 #[cfg(test)]
@@ -59,7 +59,7 @@ pub(super) fn draw(evidence: &Evidence, roots: &[Finding]) -> (Vec<Link>, Option
             ChainLink::Volume => links::volume(&scene),
             ChainLink::Mount => links::mount(&scene),
             ChainLink::Port => links::port(&scene),
-            // A container that does not run explains a port that nobody listens at.
+            // A container that does not run explains a port at which nothing is listening.
             ChainLink::Url => links::url(&scene, judged.last().map(|port| port.state)),
             ChainLink::Source => links::source(&scene),
         };
@@ -107,7 +107,7 @@ fn of_finding(scene: &Scene<'_>, id: &str) -> Option<ChainLink> {
 /// What the chain speaks of.
 struct Scene<'a> {
     evidence: &'a Evidence,
-    /// The key in force; where the CLI uses something else, the one that its variable has.
+    /// The key in use; where the CLI uses something else, the one that its variable has.
     key: Option<&'a KeyFacts>,
     /// The URL, likewise: its text and its place.
     url: Option<(&'a str, &'a ValueSource)>,
@@ -123,7 +123,7 @@ struct Scene<'a> {
     usurped: bool,
     /// Another container that answers at the URL.
     other: Option<&'a Container>,
-    /// The secret in force; where that was not seen, the one of the next start.
+    /// The secret in use; where that was not seen, the one of the next start.
     secret: Option<(&'a Fingerprint, Certainty)>,
     /// What is mounted over the credentials.
     held: Option<&'a Mount>,

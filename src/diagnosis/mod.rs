@@ -34,7 +34,7 @@ pub struct Choices {
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let mut outcome = checks::run_all(evidence);
     adapt_to_platform(evidence, &mut outcome);
-    // The chain shows the deployment, whatever somebody chose not to see.
+    // The chain shows the deployment, whatever is suppressed.
     let (chain, short_chain) = chain::draw(evidence, &rank::rank(outcome.findings.clone()).0);
     let (kept, suppressed) = sift::sift(outcome.findings, evidence, choices);
     let (mut causes, mut findings) = rank::rank(kept);
@@ -130,7 +130,7 @@ fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
         _ if errors().any(|finding| breaks_the_cli(finding, works)) => Verdict::Broken,
         (true, true) => Verdict::AtRisk,
         (true, false) => Verdict::Healthy,
-        // Refused is broken, also when somebody chose not to see why.
+        // Refused is broken, also if the reason is suppressed.
         (false, _) if is_unauthorized(evidence) => Verdict::Broken,
         (false, _) => Verdict::Unknown,
     }

@@ -20,7 +20,7 @@ pub enum Outlook {
 /// one or two.
 const LOOP: i64 = 3;
 
-/// Judges a report for somebody who waits.
+/// Judges a report for a caller that waits.
 pub fn outlook(evidence: &Evidence, report: &Report) -> Outlook {
     if key_goes_through(evidence) {
         return Outlook::Ready;

@@ -1,11 +1,11 @@
-//! What somebody chose not to be told of is taken out, and kept with the reason.
+//! What is suppressed is taken out, and kept with the reason.
 
 use super::{Choices, is_among};
 use crate::checks::suppression::fits;
 use crate::evidence::Evidence;
 use crate::report::{Finding, Suppressed};
 
-/// The findings that are shown, and those that are suppressed: by an option, by a comment beside
+/// The findings that are shown, and those that are suppressed: by an option, by a comment next to
 /// the line, by `convex-doctor.toml`. Nothing else of a suppressed finding is gone: what follows
 /// from it is still found.
 pub(super) fn sift(
@@ -41,7 +41,7 @@ fn suppress(finding: &Finding, evidence: &Evidence, choices: &Choices) -> Option
         .iter()
         .filter(|one| !one.is_expired(evidence.collected_at) && fits(one, finding))
         .collect();
-    // What stands beside the line says more than what stands in a list.
+    // A comment at the line says more than a list.
     fitting.sort_by_key(|one| !one.in_source);
     let one = fitting.first()?;
     Some(Suppressed {

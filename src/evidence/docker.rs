@@ -227,9 +227,9 @@ pub struct Container {
     /// `daemon/mounts.go`, `removeMountPoints`).
     #[serde(default)]
     pub volumes_by_name: Vec<String>,
-    /// DATA_DIR as it is in force, `/convex/data` by default.
+    /// DATA_DIR as it is used, `/convex/data` by default.
     pub data_dir: String,
-    /// CREDENTIALS_DIR as it is in force, `<data_dir>/credentials` by default.
+    /// CREDENTIALS_DIR as it is used, `<data_dir>/credentials` by default.
     pub credentials_dir: String,
     /// The instance secret in the places that can hold it.
     pub secret: SecretPlaces,
@@ -341,7 +341,7 @@ pub enum MountKind {
 /// The instance secret, in each place where it can be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretPlaces {
-    /// On the command line of the running backend: the one in force.
+    /// On the command line of the running backend: the one in use.
     pub process: Observation<Option<SecretState>>,
     /// In the container's environment.
     pub environment: Observation<Option<SecretState>>,

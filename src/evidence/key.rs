@@ -43,7 +43,7 @@ pub struct Trial {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "place", rename_all = "snake_case")]
 pub enum SecretPlace {
-    /// On the command line of a container's backend process: the secret in force.
+    /// On the command line of a container's backend process: the secret in use.
     Process {
         /// The container's name.
         container: String,

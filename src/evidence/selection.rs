@@ -272,14 +272,14 @@ pub struct SelectionFacts {
     pub message: Option<String>,
     /// What the CLI itself prints (1.48.0), where it prints anything and it is known.
     pub cli_says: Option<String>,
-    /// The URL in force. Also set when only package.json is missing: then it is what the CLI would
+    /// The URL in use. Also set when only package.json is missing: then it is what the CLI would
     /// use in the right directory.
     pub url: Option<UrlFacts>,
-    /// The admin key in force, as [`Self::url`].
+    /// The admin key in use, as [`Self::url`].
     pub admin_key: Option<KeyText>,
-    /// Where the admin key in force is written.
+    /// Where the admin key in use is written.
     pub admin_key_source: Option<ValueSource>,
-    /// Whether URL and key in force come from different places.
+    /// Whether URL and key in use come from different places.
     pub split_sources: bool,
     /// The one flag of `--url`, `--admin-key` that was given alone and therefore ignored.
     pub ignored_flag: Option<String>,

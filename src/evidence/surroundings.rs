@@ -72,7 +72,7 @@ pub struct Git {
     /// Env files that are not there yet, and that git would not ignore.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_not_ignore: Vec<String>,
-    /// Tracked files that literally hold the selected key or a secret in force: file, line, what.
+    /// Tracked files that literally hold the selected key or a secret in use: file, line, what.
     pub secrets: Vec<TrackedSecret>,
 }
 

@@ -15,8 +15,7 @@ pub fn selection(facts: &SelectionFacts) -> String {
         let _infallible = writeln!(out, "  url   {}  ({})", sanitize(&url.text), url.source);
     }
     if let (Some(key), Some(source)) = (&facts.admin_key, &facts.admin_key_source) {
-        let fingerprint =
-            key.fingerprint.as_ref().map_or("no well-shaped key", Fingerprint::as_str);
+        let fingerprint = key.fingerprint.as_ref().map_or("not an admin key", Fingerprint::as_str);
         let _infallible =
             writeln!(out, "  key   {fingerprint}, {} characters  ({source})", key.length);
     }

@@ -63,7 +63,7 @@ pub fn text(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
             "{}  {}  {}  {}\n  project {}, ports {}, data in {}",
             sanitize(&container.name),
             container.state,
-            sanitize(name(container).unwrap_or("name not seen")),
+            sanitize(name(container).unwrap_or("name not known")),
             secret_in_words(in_force(container), keys),
             sanitize(container.project.as_deref().unwrap_or("none")),
             if ports.is_empty() { "none".to_owned() } else { ports.join(", ") },
@@ -77,34 +77,33 @@ pub fn text(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
         let name = content.and_then(|content| content.instance_name.as_deref());
         let changed = volume.changed_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
         let changed = changed.map_or_else(
-            || "at a time not seen".to_owned(),
+            || "at an unknown time".to_owned(),
             |at| at.strftime("%Y-%m-%d").to_string(),
         );
         let held_by = if volume.attached_to.is_empty() {
-            "attached to nothing".to_owned()
+            "not used by any container".to_owned()
         } else {
-            format!("attached to {}", volume.attached_to.join(", "))
+            format!("used by {}", volume.attached_to.join(", "))
         };
         let _infallible = writeln!(
             out,
             "volume {}  {}  {}  {}\n  project {}, last changed {changed}",
             sanitize(&volume.name),
             sanitize(&held_by),
-            sanitize(name.unwrap_or("name not seen")),
+            sanitize(name.unwrap_or("name not known")),
             secret_in_words(held(volume), keys),
             sanitize(volume.project.as_deref().unwrap_or("none")),
         );
     }
     let _infallible = writeln!(out, "{}", whose(docker, keys));
     if unseen > 0 {
-        let (are, them) = if unseen == 1 { ("volume was", "it") } else { ("volumes were", "them") };
-        let _infallible =
-            writeln!(out, "{unseen} {are} not looked into; with --deep {them} would be");
+        let are = if unseen == 1 { "volume was" } else { "volumes were" };
+        let _infallible = writeln!(out, "{unseen} {are} not checked (use --deep)");
     }
     out
 }
 
-/// The volumes that no backend has and that hold an instance's data, or may, where nobody could
+/// The volumes that no backend has and that hold an instance's data, or may, where no one could
 /// look.
 fn detached(docker: &DockerFacts) -> impl Iterator<Item = &Volume> {
     let of_backend = |volume: &Volume| {
@@ -123,7 +122,7 @@ fn whose(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
         return "no admin key is selected".to_owned();
     };
     let Some(print) = &key.fingerprint else {
-        return format!("what is selected at {} is no admin key", key.source);
+        return format!("the value in {} is not an admin key", key.source);
     };
     let mut owners: Vec<String> = docker
         .backends
@@ -149,10 +148,10 @@ fn whose(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
 }
 
 fn secret_in_words(secret: Option<&Fingerprint>, keys: &[KeyFacts]) -> String {
-    let Some(secret) = secret else { return "secret not seen".to_owned() };
+    let Some(secret) = secret else { return "secret not known".to_owned() };
     let opens = match opens(secret, keys) {
-        Some(true) => ", opens the selected key",
-        Some(false) => ", does not open the selected key",
+        Some(true) => ", matches the selected key",
+        Some(false) => ", does not match the selected key",
         None => "",
     };
     format!("secret {secret}{opens}")

@@ -1,7 +1,7 @@
 //! SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>), as GitHub code
 //! scanning and editors read it.
 //!
-//! A check that could not see is a notification of the run, and what somebody suppressed is a
+//! A check that could not see is a notification of the run, and what is suppressed is a
 //! result with a suppression, so that neither looks like a pass.
 
 use serde_json::{Value, json};

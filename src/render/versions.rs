@@ -33,13 +33,13 @@ fn row(name: &str, version: &str, more: &str) -> Row {
 }
 
 fn unseen(name: &str, reason: &str) -> Row {
-    row(name, &format!("not seen ({reason})"), "")
+    row(name, &format!("not checked ({reason})"), "")
 }
 
 fn program(name: &str, seen: &Observation<Option<Installed>>) -> Row {
     match seen {
         Observation::Seen(Some(Installed { version, found })) => {
-            row(name, version.as_deref().unwrap_or("version not seen"), found)
+            row(name, version.as_deref().unwrap_or("version not known"), found)
         }
         Observation::Seen(None) => row(name, "not found", ""),
         Observation::Unavailable { reason } => unseen(name, reason),
@@ -50,7 +50,7 @@ fn engine(versions: &Versions) -> Row {
     let name = "Docker engine";
     match &versions.engine {
         Observation::Seen(engine) => {
-            let version = engine.version.as_deref().unwrap_or("version not seen");
+            let version = engine.version.as_deref().unwrap_or("version not known");
             let api = engine.api.as_deref().map(|api| format!(", API {api}")).unwrap_or_default();
             let context = engine.context.as_deref().map(|name| format!(", context {name}"));
             let address = format!("{}{}", engine.address, context.unwrap_or_default());
@@ -78,7 +78,7 @@ fn backend(backend: &BackendImage) -> Row {
     };
     let revision = match &backend.revision {
         Some(revision) => revision.chars().take(12).collect(),
-        None => "revision not seen".to_owned(),
+        None => "revision not known".to_owned(),
     };
     let more = format!("{}, {}", backend.container, backend.state);
     row("backend", &format!("{image} {revision}"), &more)
@@ -163,7 +163,7 @@ system         linux x86_64                        Debian GNU/Linux 12 (bookworm
                 version: None,
                 found: "/usr/bin/node".to_owned(),
             })),
-            engine: Observation::unavailable("nobody listens on unix:///x.sock"),
+            engine: Observation::unavailable("nothing is listening on unix:///x.sock"),
             compose: Observation::Seen(None),
             backends: Observation::Seen(Vec::new()),
             system: System { name: None, in_container: false, ..versions().system },
@@ -173,7 +173,7 @@ system         linux x86_64                        Debian GNU/Linux 12 (bookworm
 convex-doctor  0.1.0
 Convex CLI     not found
 Node           version not seen  /usr/bin/node
-Docker engine  not seen (nobody listens on unix:///x.sock)
+Docker engine  not checked (nothing is listening on unix:///x.sock)
 Compose        not found
 backend        not found
 system         linux x86_64

@@ -96,7 +96,7 @@ pub struct Finding {
     pub evidence: Vec<Proof>,
     /// What to look at.
     pub locations: Vec<Location>,
-    /// What mends it, best first.
+    /// What fixes it, best first.
     pub remedies: Vec<Remedy>,
     /// Ids of findings that follow from this one; set by the ranking.
     pub explains: Vec<String>,
@@ -134,7 +134,7 @@ impl Finding {
         self
     }
 
-    /// Adds a way to mend it.
+    /// Adds a way to fix it.
     pub fn remedy(mut self, remedy: Remedy) -> Self {
         self.remedies.push(remedy);
         self
@@ -261,7 +261,7 @@ pub struct UnknownCheck {
     pub reason: String,
 }
 
-/// A finding that somebody chose not to see.
+/// A finding that is suppressed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Suppressed {
     /// Its id.
@@ -272,7 +272,7 @@ pub struct Suppressed {
     pub until: Option<String>,
     /// Where it was suppressed: an option, a file and line.
     pub source: String,
-    /// Whether that is a comment in the very file, beside the line at fault.
+    /// Whether that is a comment in the very file, next to the line at fault.
     pub in_source: bool,
     /// The finding itself.
     pub finding: Finding,
@@ -335,7 +335,7 @@ impl fmt::Display for Fate {
 pub struct Operation {
     /// Stable, for example `down_v_up`.
     pub id: String,
-    /// What somebody types; behind a `#`, what was done before.
+    /// What is typed; behind a `#`, what was done before.
     pub command: String,
     /// Whether admin keys go on working: the instance secret and name.
     pub keys: Fate,

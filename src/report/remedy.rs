@@ -1,4 +1,4 @@
-//! What mends a finding: words and commands for a person, edits and actions for `convex-doctor
+//! What fixes a finding: words and commands for a person, edits and actions for `convex-doctor
 //! fix`.
 
 use super::{Command, Text};
@@ -323,7 +323,7 @@ pub struct MountAt {
     pub target: String,
 }
 
-/// `text` as one word of a shell: names and hosts come from files that somebody else may have
+/// `text` as one word of a shell: names and hosts come from files that anyone may have
 /// written.
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@=".contains(c);

@@ -137,7 +137,7 @@ pub struct NearMiss {
     pub lines: Option<Written>,
 }
 
-/// The admin key in force.
+/// The admin key in use.
 pub struct AdminKey {
     /// As dotenv or the environment gives it.
     pub as_read: Secret,
@@ -157,9 +157,9 @@ pub struct Selection {
     pub message: Option<String>,
     /// What the CLI prints, where that is known.
     pub cli_says: Option<String>,
-    /// The URL in force, as typed. Also there when only package.json is missing.
+    /// The URL in use, as typed. Also there when only package.json is missing.
     pub url: Option<(String, ValueSource)>,
-    /// The key in force, under the same conditions.
+    /// The key in use, under the same conditions.
     pub admin_key: Option<AdminKey>,
     /// The flag that was given alone and is ignored.
     pub ignored_flag: Option<&'static str>,

@@ -199,7 +199,7 @@ const APPLIED: &[Case] = &[
         &["url-invalid applied"],
     ),
     ("url-has-path", &[], |old| old.replace("/\n", "\n"), &["url-has-path applied"]),
-    // One after the other, the second seen by itself once the first is mended.
+    // One after the other, the second reported by itself once the first is fixed.
     (
         "several-name-mismatch-and-slash",
         &[],
@@ -208,7 +208,7 @@ const APPLIED: &[Case] = &[
         },
         &["key-name-mismatch applied", "url-has-path applied"],
     ),
-    // Told only: no file can mend what a shell exports.
+    // Told only: no file can fix what a shell exports.
     ("shell-shadows-file", &[], str::to_owned, &[]),
     ("healthy", &[], str::to_owned, &[]),
 ];
@@ -302,7 +302,7 @@ const SERVER: &[ByFile] = &[
 #[tokio::test]
 async fn files_of_the_server_change_in_the_intended_lines() {
     for (name, changes, expected, said) in SERVER {
-        let stage = Fixture::variant(name, "mended", changes).raise().await;
+        let stage = Fixture::variant(name, "fixed", changes).raise().await;
         let before = snapshot(&stage.project);
         let (_, story) = fix(&stage, &["--apply", name]).await;
         let states: Vec<_> = states(&story)
@@ -340,7 +340,7 @@ fn quoted(text: &str) -> String {
 #[tokio::test]
 async fn only_the_intended_lines_change_and_the_cli_gets_through() {
     for (name, changes, expected, said) in APPLIED {
-        let fixture = Fixture::variant(name, "mended", changes);
+        let fixture = Fixture::variant(name, "fixed", changes);
         let stage = fixture.raise().await;
         let before = snapshot(&stage.project);
         let text = |files: &BTreeMap<String, Vec<u8>>| {

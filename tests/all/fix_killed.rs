@@ -23,11 +23,11 @@ const LEFT: &str = ".before-convex-doctor";
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// A project that two fixes mend, one after the other, in one file.
+/// A project that two fixes fix, one after the other, in one file.
 struct Project {
     stage: Stage,
     broken: Files,
-    mended: Files,
+    fixed: Files,
     /// Every text that a file may have on the way.
     between: Vec<Files>,
 }
@@ -37,14 +37,14 @@ impl Project {
         let stage =
             Fixture::variant("several-name-mismatch-and-slash", "killed", &[]).raise().await;
         let broken = snapshot(&stage.project);
-        let mut project = Self { stage, broken, mended: Files::new(), between: vec![] };
+        let mut project = Self { stage, broken, fixed: Files::new(), between: vec![] };
         // After the first of the two fixes alone.
         project.ends_well(&["fix", "key-name-mismatch", "--apply"]).await;
         let half = snapshot(&project.stage.project);
         project.breaks();
         project.ends_well(&["fix", "--apply"]).await;
-        project.mended = snapshot(&project.stage.project);
-        project.between = vec![project.broken.clone(), half, project.mended.clone()];
+        project.fixed = snapshot(&project.stage.project);
+        project.between = vec![project.broken.clone(), half, project.fixed.clone()];
         assert!(project.between.windows(2).all(|pair| pair[0] != pair[1]));
         project
     }
@@ -154,7 +154,7 @@ impl Project {
         assert_eq!(next.stderr.contains(LEFT), !left.is_empty(), "{case}: {}", next.stderr);
         let mut now = snapshot(&self.stage.project);
         now.retain(|file, _| !left.contains(file));
-        assert_eq!(now, self.mended, "{case}");
+        assert_eq!(now, self.fixed, "{case}");
         left
     }
 }
@@ -245,7 +245,7 @@ impl Project {
         gate.open();
         let first = self.end(&first.wait_with_output().await.unwrap());
         assert_eq!(first.0, Some(0), "{}", first.1);
-        assert_eq!(snapshot(&self.stage.project), self.mended);
+        assert_eq!(snapshot(&self.stage.project), self.fixed);
         half
     }
 }
@@ -258,7 +258,7 @@ async fn of_two_at_once_one_mends_and_the_other_says_so() {
     let [first, second] = [0; 2].map(|_| project.fix().spawn().unwrap());
     let (first, second) = tokio::join!(first.wait_with_output(), second.wait_with_output());
     let ends = [first.unwrap(), second.unwrap()].map(|output| project.end(&output));
-    assert_eq!(snapshot(&project.stage.project), project.mended, "{ends:#?}");
+    assert_eq!(snapshot(&project.stage.project), project.fixed, "{ends:#?}");
     assert!(ends.iter().any(|(code, ..)| *code == Some(0)), "{ends:#?}");
     for (code, said) in ends {
         let was_busy = said.contains("another convex-doctor is at work");
@@ -271,5 +271,5 @@ async fn of_two_at_once_one_mends_and_the_other_says_so() {
     project.breaks();
     let (gate, first) = project.fix_held(project.is_changed());
     let half = project.is_busy_until_open(&gate, first).await;
-    assert!(half != project.broken && half != project.mended, "it was in the middle");
+    assert!(half != project.broken && half != project.fixed, "it was in the middle");
 }

@@ -13,7 +13,7 @@ use crate::act::engine::{
     ContainerChange, CopyProgress, Engine, EngineCallFailure, Kept, Replaced, Started,
 };
 use crate::collect::minting::{self, MintOptions};
-use crate::collect::{Request, mending};
+use crate::collect::{Request, for_fix};
 use crate::docker::helper::DECLARED;
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::docker::short_volume;
@@ -44,7 +44,7 @@ impl<'a> ApplyContext<'a> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let (client, timeout) = mending::engine(self.request)?;
+        let (client, timeout) = for_fix::engine(self.request)?;
         Ok(self.engine.get_or_init(|| Engine::new(client, timeout)))
     }
 }
@@ -179,7 +179,7 @@ fn try_out(fix: &Fix, changes: &Changes, context: &ApplyContext<'_>) -> anyhow::
             PlanStep::Write(change) => (&change.file, change.old.clone(), change.new.clone()),
             PlanStep::Secret(secret) => {
                 let old =
-                    mending::text(context.directory, &secret.file).map_err(anyhow::Error::msg)?;
+                    for_fix::text(context.directory, &secret.file).map_err(anyhow::Error::msg)?;
                 let text = old.as_ref().map_or("", |text| text.as_str());
                 let new = secret.source.placeheld(text);
                 (&secret.file, old, new)
@@ -207,7 +207,7 @@ fn write(
 }
 
 fn set(step: &SecretStep, done: &mut Done<'_>, context: &ApplyContext<'_>) -> anyhow::Result<()> {
-    let old = mending::text(context.directory, &step.file).map_err(anyhow::Error::msg)?;
+    let old = for_fix::text(context.directory, &step.file).map_err(anyhow::Error::msg)?;
     let mut url = None;
     let secret = match &step.source {
         SecretSource::Key { .. } => {
@@ -215,7 +215,7 @@ fn set(step: &SecretStep, done: &mut Done<'_>, context: &ApplyContext<'_>) -> an
             url = minted.url;
             minted.key
         }
-        SecretSource::KeyOf(from) => mending::value_in(context.directory, from, ADMIN_KEY)
+        SecretSource::KeyOf(from) => for_fix::value_in(context.directory, from, ADMIN_KEY)
             .map_err(anyhow::Error::msg)?
             .with_context(|| format!("{from} does not set {ADMIN_KEY}"))?,
         SecretSource::SecretOf(container) => minting::secret_in_force(context.request, container)?,
@@ -280,7 +280,7 @@ fn engine<'a>(
             let mount = mount.as_ref().map(|at| (at.volume.clone(), at.target.clone()));
             change.mounts.extend(mount);
             if let Some(file) = secret_from {
-                let secret = mending::value_in(context.directory, file, INSTANCE_SECRET)
+                let secret = for_fix::value_in(context.directory, file, INSTANCE_SECRET)
                     .map_err(anyhow::Error::msg)?
                     .with_context(|| format!("{file} does not set {INSTANCE_SECRET}"))?;
                 change.environment.push((INSTANCE_SECRET.to_owned(), Some(secret)));

@@ -131,7 +131,7 @@ impl ReadEngine {
         tokio::time::timeout(Duration::from_secs(1), look).await.unwrap_or(false)
     }
 
-    /// The secret and name in force, from the process list.
+    /// The secret and name in use, from the process list.
     async fn top(&self, id: &str, found: &Container) -> Result<container::InForce, String> {
         if !found.is_running() {
             return Err(format!("the container is not running ({})", found.state));

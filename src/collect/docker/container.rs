@@ -211,7 +211,7 @@ fn password_in_url(value: &str) -> Option<&str> {
     (!password.is_empty()).then_some(password)
 }
 
-/// What the process list says of the secret and the name in force; `Err` when there is no
+/// What the process list says of the secret and the name in use; `Err` when there is no
 /// backend in it.
 pub(super) struct InForce {
     /// The value of `--instance-secret`.

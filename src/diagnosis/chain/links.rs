@@ -31,11 +31,11 @@ fn unknown(why: impl Into<String>) -> Judged {
 /// Why there is no container to speak of.
 fn no_container(scene: &Scene<'_>) -> Judged {
     match scene.evidence.docker.seen() {
-        Err(unseen) => unknown(format!("Docker was not seen: {}", unseen.reason)),
+        Err(unseen) => unknown(format!("Docker was not checked: {}", unseen.reason)),
         Ok(docker) if docker.expected.is_none() && scene.compose.is_some_and(has_backend) => {
             unknown("the container of this project does not exist yet")
         }
-        Ok(_) => unknown("no container of this engine is known to stand behind the URL"),
+        Ok(_) => unknown("no container of this engine is known to answer at the URL"),
     }
 }
 
@@ -43,12 +43,12 @@ fn has_backend(compose: &ComposeFacts) -> bool {
     compose.backend().is_some()
 }
 
-/// A value that nobody sets: missed in an app, and no fault on a server.
+/// A value that is not set: missed in an app, and no fault on a server.
 fn nowhere(scene: &Scene<'_>, variable: &str) -> Judged {
     if let Some(file) = scene.evidence.surroundings.unreadable.first() {
-        return unknown(format!("{variable} may stand in {}, which was not read", file.file));
+        return unknown(format!("{variable} may be set in {}, which could not be read", file.file));
     }
-    let why = format!("{variable} has no value in what npx convex reads here");
+    let why = format!("{variable} is not set in what npx convex reads here");
     if scene.is_app() { broken(why) } else { unknown(why) }
 }
 
@@ -58,16 +58,18 @@ pub(super) fn key(scene: &Scene<'_>) -> Judged {
     let url = || scene.url.map_or("the URL", |(text, _)| text);
     // What another backend says of it is not about this chain.
     let said = match scene.other {
-        Some(other) => KeyAnswer::untested(format!("{} answers in its place", other.name)),
-        None if scene.usurped => KeyAnswer::untested("another backend answers in its place"),
+        Some(other) => KeyAnswer::untested(format!("{} answers instead", other.name)),
+        None if scene.usurped => KeyAnswer::untested("another backend answers instead"),
         None => key_answer(scene.evidence),
     };
     match &said {
         KeyAnswer::Accepted { read_only: Some(true) } | KeyAnswer::ReadOnly => {
-            return broken(format!("{} takes it for reading only", url()));
+            return broken(format!("{} accepts it as read-only", url()));
         }
         KeyAnswer::Accepted { .. } => return holds(format!("{} accepts it", url())),
-        _ if is_not_a_key(key) => return broken(format!("the text at {} is no key", key.source)),
+        _ if is_not_a_key(key) => {
+            return broken(format!("the text in {} is not a key", key.source));
+        }
         _ => {}
     }
     match scene.secret.and_then(|(secret, how)| Some((secret, how, trial_of(key, secret)?))) {
@@ -79,15 +81,15 @@ pub(super) fn key(scene: &Scene<'_>) -> Judged {
                 claims.inner_name.as_deref(),
                 said == KeyAnswer::Rejected,
             ),
-            None => broken(format!("{} does not open with secret {secret}", key_in_words(key))),
+            None => broken(format!("{} does not match secret {secret}", key_in_words(key))),
         },
         None => match said {
             KeyAnswer::Rejected => broken(format!("{} answers 401 BadAdminKey to it", url())),
-            KeyAnswer::NotAdmin => unknown(format!("{} answers as if no key had come", url())),
+            KeyAnswer::NotAdmin => unknown(format!("{} answers as if no key had arrived", url())),
             KeyAnswer::Untested { reason, .. } => {
-                unknown(format!("no secret to try it on was seen; {reason}"))
+                unknown(format!("no secret was found to compare it with; {reason}"))
             }
-            KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly => unknown("no secret was seen"),
+            KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly => unknown("no secret was found"),
         },
     }
 }
@@ -114,21 +116,21 @@ fn opened(
     let key_called = key_in_words(key);
     match (key.shape.name.as_deref().or(inner), running) {
         (Some(own), Some(name)) if own != name => broken(format!(
-            "{key_called} opens with secret {secret}, and bears the name {own} where the instance is called {name}"
+            "{key_called} matches secret {secret}, but has the name {own}; the instance name is {name}"
         )),
         (Some(_), Some(_)) if refused && scene.answers => unknown(format!(
-            "{key_called} opens with secret {secret} and bears the right name, yet it is refused"
+            "{key_called} matches secret {secret} and has the right name, but it is rejected"
         )),
         (Some(_), Some(name)) => {
-            holds(format!("{key_called} opens with secret {secret} and bears the name {name}"))
+            holds(format!("{key_called} matches secret {secret} and has the name {name}"))
         }
         _ => unknown(format!(
-            "{key_called} opens with secret {secret}; the names could not be compared"
+            "{key_called} matches secret {secret}; the names could not be compared"
         )),
     }
 }
 
-/// The secret in force is the one that the credentials file holds, or the environment that outranks
+/// The secret in use is the one that the credentials file holds, or the environment that outranks
 /// it.
 pub(super) fn secret(scene: &Scene<'_>) -> Judged {
     let Some(container) = scene.container else { return no_container(scene) };
@@ -139,7 +141,7 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
         Some(fault)
     });
     if let Some(fault) = invalid {
-        return broken(format!("what stands there is no secret: {fault}"));
+        return broken(format!("the value is not a secret: {fault}"));
     }
     let name = &container.name;
     let process = match valid(&places.process) {
@@ -148,22 +150,22 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
             return unknown(format!("the process of {name} shows no secret"));
         }
         Ok(None) => {
-            return unknown(format!("{name} is {}: no secret is in force", container.state));
+            return unknown(format!("{name} is {}: no secret is in use", container.state));
         }
         Err(reason) => return in_force_unseen(scene, container, &reason),
     };
     match (valid(&places.environment), valid(&places.file)) {
         (Ok(Some(set)), _) if set == process => {
-            holds(format!("INSTANCE_SECRET of {name} sets it, which outranks the file"))
+            holds(format!("INSTANCE_SECRET of {name} sets it, which overrides the file"))
         }
         (Ok(Some(set)), _) => broken(format!(
-            "the process runs with {process}; INSTANCE_SECRET of {name} is {set} from the next start on"
+            "the process runs with {process}; INSTANCE_SECRET of {name} will be {set} from the next start on"
         )),
         (Ok(None), Ok(Some(file))) if file == process => {
-            holds(format!("the process of {name} runs with what the file holds"))
+            holds(format!("the process of {name} runs with the secret in the file"))
         }
         (Ok(None), Ok(Some(file))) => broken(format!(
-            "the process runs with {process}; the file holds {file}, which the next start will use"
+            "the process runs with {process}; the file contains {file}, which the next start will use"
         )),
         (Ok(None), Ok(None)) => unknown(format!("{name} has no credentials file")),
         (Err(reason), _) | (_, Err(reason)) => unknown(reason),
@@ -171,19 +173,19 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
 }
 
 /// Nobody could look at the process. A key that is accepted and opens with the secret tells that it
-/// is in force.
+/// is in use.
 fn in_force_unseen(scene: &Scene<'_>, container: &Container, reason: &str) -> Judged {
     let tried = scene.key.zip(scene.secret).and_then(|(key, (secret, _))| trial_of(key, secret));
     let opens = tried.is_some_and(|trial| trial.opened.is_some());
     match (key_answer(scene.evidence), scene.answers && opens) {
         (KeyAnswer::Accepted { .. } | KeyAnswer::ReadOnly, true) => holds(format!(
-            "the key that opens with it is accepted, so {} runs with it",
+            "the key that matches it is accepted, so {} runs with it",
             container.name
         )),
         _ if !container.is_running() => {
             unknown(format!("{} is {}: no secret is in force", container.name, container.state))
         }
-        _ => unknown(format!("the secret in force was not seen: {reason}")),
+        _ => unknown(format!("the secret in use was not checked: {reason}")),
     }
 }
 
@@ -198,10 +200,10 @@ pub(super) fn file(scene: &Scene<'_>) -> Judged {
     let directory = &container.credentials_dir;
     match (scene.held, container.secret.file.seen()) {
         (None, _) => unknown(format!("nothing is mounted over {directory}")),
-        (Some(_), Err(unseen)) => unknown(format!("the file was not seen: {}", unseen.reason)),
+        (Some(_), Err(unseen)) => unknown(format!("the file was not checked: {}", unseen.reason)),
         (Some(_), Ok(None)) => unknown(format!("there is no credentials file in {directory}")),
         (Some(mount), Ok(Some(_))) => {
-            holds(format!("{directory} lies under the mount {}", mount.target))
+            holds(format!("{directory} is inside the mount {}", mount.target))
         }
     }
 }
@@ -215,14 +217,14 @@ pub(super) fn volume(scene: &Scene<'_>) -> Judged {
             holds(format!("{name} has {} at {}", scene.volume_node(), mount.target))
         }
         Some(mount) => unknown(format!(
-            "{name} has {} at {}; whether it is meant to go with the container was not seen",
+            "{name} has {} at {}; whether it is kept with the container is not known",
             scene.volume_node(),
             mount.target
         )),
         None => {
             let directory = &container.credentials_dir;
             broken(format!(
-                "{name} has nothing mounted over {directory}: the file is in its own layer"
+                "{name} has nothing mounted over {directory}: the file is in the container's own layer"
             ))
         }
     }
@@ -233,7 +235,7 @@ pub(super) fn mount(scene: &Scene<'_>) -> Judged {
     let Some(container) = scene.container else { return no_container(scene) };
     match scene.held {
         Some(mount) => holds(format!("mounted into {} at {}", container.name, mount.target)),
-        None => unknown(format!("{} has no such mount to follow", container.name)),
+        None => unknown(format!("{} has no such mount", container.name)),
     }
 }
 
@@ -242,16 +244,16 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
     let Some(container) = scene.container else { return no_container(scene) };
     let name = &container.name;
     if !container.is_running() {
-        return broken(format!("{name} does not run (state {})", container.state));
+        return broken(format!("{name} is not running (state {})", container.state));
     }
     if let Some(other) = scene.other.filter(|_| !scene.leads_elsewhere()) {
-        return broken(format!("{} answers in its place", other.name));
+        return broken(format!("{} answers instead", other.name));
     }
     let answers = scene.endpoint.is_some_and(EndpointFacts::is_convex_api);
     if let Some(health) =
         container.health.as_ref().filter(|it| **it != ContainerHealth::Healthy && !answers)
     {
-        return unknown(format!("{name} is {health}, and was not seen to answer"));
+        return unknown(format!("{name} is {health}, and did not answer"));
     }
     match scene.published {
         Some(port) => holds(format!("{name} publishes its API at port {port} of the host")),
@@ -260,7 +262,7 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
             holds(how.map_or_else(String::new, |answering| answering.how.clone()))
         }
         None if container.network_mode.as_deref() == Some("host") => {
-            unknown(format!("{name} shares the host's network; that it answers was not seen"))
+            unknown(format!("{name} shares the host's network; whether it answers was not checked"))
         }
         None => unknown(format!("{name} publishes no port for its API")),
     }
@@ -269,18 +271,18 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
 /// The URL leads to the port.
 pub(super) fn url(scene: &Scene<'_>, port: Option<LinkState>) -> Judged {
     let endpoint = match (scene.evidence.endpoint.seen(), scene.endpoint) {
-        (Err(unseen), _) => return unknown(format!("the URL was not asked: {}", unseen.reason)),
-        (Ok(_), None) => return unknown("npx convex takes no URL here, so none was asked"),
+        (Err(unseen), _) => return unknown(format!("the URL was not checked: {}", unseen.reason)),
+        (Ok(_), None) => return unknown("npx convex uses no URL here, so none was checked"),
         (Ok(_), Some(endpoint)) => endpoint,
     };
     let address = format!("{}:{}", endpoint.host, endpoint.port);
     if endpoint.invalid.is_some() {
-        return unknown("what is written is no URL to ask");
+        return unknown("the value is not a valid URL");
     }
     match (&endpoint.reach, convex_answers(endpoint)) {
         (Reach::Answered, Ok(true)) => leads(scene, &address),
         (Reach::Answered, Ok(false)) => {
-            broken(format!("what answers at {address} is no Convex API"))
+            broken(format!("the server at {address} is not a Convex API"))
         }
         (_, Err(unseen)) => unknown(unseen.reason),
         (Reach::Refused | Reach::Closed | Reach::ConnectTimeout | Reach::AnswerTimeout, _)
@@ -299,7 +301,7 @@ fn leads(scene: &Scene<'_>, address: &str) -> Judged {
     let how = scene.docker.and_then(|docker| docker.answering.as_ref()).map(|it| it.how.as_str());
     match (scene.container, scene.other) {
         (Some(container), Some(other)) if scene.leads_elsewhere() => broken(format!(
-            "{} answers at {address}; {} is to be found at port {}",
+            "{} answers at {address}; {} is at port {}",
             other.name,
             container.name,
             scene.published.unwrap_or_default()
@@ -309,7 +311,7 @@ fn leads(scene: &Scene<'_>, address: &str) -> Judged {
         (Some(container), None) if scene.answers => {
             let sure = match scene.docker.and_then(|docker| docker.answering.as_ref()) {
                 Some(answering) if answering.certainty == Certainty::Proven => "answers",
-                _ => "most likely answers",
+                _ => "probably answers",
             };
             holds(format!(
                 "a Convex API answers at {address}; {} {sure}: {}",
@@ -318,13 +320,13 @@ fn leads(scene: &Scene<'_>, address: &str) -> Judged {
             ))
         }
         (Some(container), None) => unknown(format!(
-            "a Convex API answers at {address}; whether it is {} was not seen",
+            "a Convex API answers at {address}; whether it is {} is not known",
             container.name
         )),
         (None, _) => match scene.port() {
-            // The compose file publishes another one, and nobody could look whose this is.
+            // The compose file publishes another one, and whose this is could not be checked.
             Some(port) if !address.ends_with(&format!(":{port}")) => unknown(format!(
-                "a Convex API answers at {address}; whether it is the one of port {port} was not seen"
+                "a Convex API answers at {address}; whether it is the one of port {port} is not known"
             )),
             _ => holds(format!("a Convex API answers at {address}")),
         },
@@ -333,18 +335,18 @@ fn leads(scene: &Scene<'_>, address: &str) -> Judged {
 
 fn failed(reach: &Reach) -> String {
     match reach {
-        Reach::NotTried => "was not tried".to_owned(),
+        Reach::NotTried => "was not checked".to_owned(),
         Reach::Answered => "answers".to_owned(),
         Reach::NoSuchHost { error } => format!("does not resolve: {error}"),
         Reach::Refused => "refuses the connection".to_owned(),
-        Reach::ConnectTimeout => "takes no connection within the time".to_owned(),
-        Reach::AnswerTimeout => "takes the connection and says nothing".to_owned(),
+        Reach::ConnectTimeout => "does not accept the connection in time".to_owned(),
+        Reach::AnswerTimeout => "accepts the connection and does not answer".to_owned(),
         Reach::Closed => "closes the connection without an answer".to_owned(),
         Reach::Tls { .. } => "fails in the TLS handshake".to_owned(),
-        Reach::PlainToTls => "speaks TLS, and the URL says http".to_owned(),
-        Reach::TlsToPlain => "speaks plain HTTP, and the URL says https".to_owned(),
-        Reach::NotHttp => "answers in another language than HTTP".to_owned(),
-        Reach::Other { error } => format!("cannot be asked: {error}"),
+        Reach::PlainToTls => "uses TLS, but the URL starts with http".to_owned(),
+        Reach::TlsToPlain => "uses plain HTTP, but the URL starts with https".to_owned(),
+        Reach::NotHttp => "does not answer with HTTP".to_owned(),
+        Reach::Other { error } => format!("cannot be checked: {error}"),
     }
 }
 
@@ -353,20 +355,21 @@ pub(super) fn source(scene: &Scene<'_>) -> Judged {
     let selection = &scene.evidence.selection;
     let Some((text, source)) = scene.url else { return nowhere(scene, URL_VARIABLE) };
     if scene.endpoint.is_some_and(|endpoint| endpoint.invalid.is_some()) {
-        return broken(format!("what stands at {source} is no URL that the CLI can use"));
+        return broken(format!("the value at {source} is not a URL that the CLI can use"));
     }
     let plain = url::Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty()
     });
     if scene.endpoint.is_none() && !plain {
-        return unknown(format!("what stands at {source} does not read as a URL"));
+        return unknown(format!("the value at {source} is not a URL"));
     }
-    let message = selection.message.as_deref().unwrap_or("npx convex does not use the pair");
+    let message =
+        selection.message.as_deref().unwrap_or("npx convex does not use the self-hosted settings");
     match selection.kind {
         SelectionKind::SelfHosted => {
             holds(format!("npx convex takes it from {}", source_in_words(source)))
         }
-        SelectionKind::None => holds(format!("it stands at {}", source_in_words(source))),
+        SelectionKind::None => holds(format!("it is set in {}", source_in_words(source))),
         _ => broken(message),
     }
 }

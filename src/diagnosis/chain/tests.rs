@@ -141,7 +141,7 @@ fn each_link_stands_where_the_evidence_puts_it() {
             "hhhhhhbh",
         ),
         (
-            "somebody answers, nobody knows who",
+            "a backend answers, and it is not known which",
             |evidence| {
                 refused(evidence);
                 build::docker(evidence).answering = None;

@@ -119,12 +119,12 @@ pub(super) struct BackendSettings {
     pub(super) pin: Pin,
 }
 
-/// INSTANCE_SECRET in the environment, against the secret that is in force at first.
+/// INSTANCE_SECRET in the environment, against the secret that is in use at first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pin {
     /// It is not set: the credentials file counts.
     No,
-    /// It is the secret in force, and stays so; the text says where it is set.
+    /// It is the secret in use, and stays so; the text says where it is set.
     Same(String),
     /// It is, as long as something else stays as well; the text says what.
     Partly(String),

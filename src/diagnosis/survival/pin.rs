@@ -33,7 +33,7 @@ pub(super) fn pinned_now(container: &Container) -> Pin {
     }
 }
 
-/// What the next container gets of a secret, against the one in force.
+/// What the next container gets of a secret, against the one in use.
 pub(super) fn pinned_by_file(container: Option<&Container>, service: &BackendService) -> Pin {
     let Some(entry) = service.variable("INSTANCE_SECRET") else { return Pin::No };
     let set = match &entry.value {

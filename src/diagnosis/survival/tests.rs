@@ -258,7 +258,7 @@ fn every_measured_cell_comes_out_as_it_was_measured() {
     assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Nobody measured the data apart: it lies beside the secret, but where the secret has a place of
+/// Nobody measured the data apart: it is next to the secret, but where the secret has a place of
 /// its own.
 #[test]
 fn the_data_goes_the_way_of_its_own_directory() {

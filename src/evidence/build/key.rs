@@ -31,7 +31,7 @@ pub(crate) fn valid(name: &str) -> SecretState {
     SecretState::Valid(secret(name))
 }
 
-/// Somewhere that nobody could look.
+/// A place that could not be checked.
 pub(crate) fn unseen<T>() -> Observation<T> {
     Observation::unavailable("not seen in this test")
 }

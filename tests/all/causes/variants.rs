@@ -48,7 +48,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Variant> {
 /// Two and more faults at once, made from the fixtures of one: what is to be folded, and what is to
 /// stand alone.
 const VARIANTS: &[Variant] = &[
-    // The container was made before the file was mended; what it died of says more.
+    // The container was made before the file was fixed; what it died of says more.
     (
         "backend-crash-explained",
         "and the file names another image since",
