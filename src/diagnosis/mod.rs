@@ -35,16 +35,19 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let mut outcome = checks::run_all(evidence);
     adapt_to_platform(evidence, &mut outcome);
     // The chain shows the deployment, whatever is suppressed.
-    let (chain, short_chain) = chain::draw(evidence, &rank::rank(outcome.findings.clone()).0);
-    let (kept, suppressed) = sift::sift(outcome.findings, evidence, choices);
-    let (mut causes, mut findings) = rank::rank(kept);
+    let (chain, short_chain) =
+        pass(Default::default(), || chain::draw(evidence, &rank::rank(outcome.findings.clone()).0));
+    let (kept, suppressed) = pass((outcome.findings.clone(), Vec::new()), || {
+        sift::sift(outcome.findings.clone(), evidence, choices)
+    });
+    let (mut causes, mut findings) = pass((Vec::new(), kept.clone()), || rank::rank(kept.clone()));
     if let Some(command) = &evidence.command {
         for line in &command.said {
             hear(line, &command.command, &mut causes, &mut findings);
         }
     }
     let verdict = verdict(evidence, &findings);
-    let persistence = survival::operations(evidence);
+    let persistence = pass(Vec::new(), || survival::operations(evidence));
     let summary = summary::summarise(evidence, verdict, &causes, &findings, &persistence);
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
@@ -87,12 +90,16 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     }
 }
 
+/// A pass over the findings under the guard of the checks: if it fails, the report goes on without
+/// it.
+fn pass<T>(otherwise: T, run: impl FnOnce() -> T) -> T {
+    checks::guarded(|| Ok(run())).unwrap_or(otherwise)
+}
+
 /// Words remedies for the platform where the backend runs. A finding is kept as it is if that fails.
 fn adapt_to_platform(evidence: &Evidence, outcome: &mut Outcome) {
     for finding in &mut outcome.findings {
-        if let Ok(adapted) = checks::guarded(|| Ok(adapt(evidence, finding.clone()))) {
-            *finding = adapted;
-        }
+        *finding = pass(finding.clone(), || adapt(evidence, finding.clone()));
     }
 }
 
@@ -176,4 +183,16 @@ fn is_among(id: &str, names: &[String]) -> bool {
         checks::rule(name).is_some_and(|rule| rule.id == id)
             || checks::family(id) == Some(name.replace('-', "_").as_str())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::panic, reason = "a pass that is broken on purpose")]
+    fn a_pass_that_panics_is_left_out() {
+        assert_eq!(pass(1, || 2), 2);
+        assert_eq!(pass(1, || panic!("this pass is broken on purpose")), 1);
+    }
 }
