@@ -433,7 +433,7 @@ fn the_real_cli_recovers() {
     let mint = format!("PATH={}:$PATH {mint}", ours.display());
     let minted = run(&project.directory, &["bash", "-c", &mint]);
     succeed(&minted);
-    assert!(text(&minted.stderr).contains("the backend accepts it"));
+    assert!(text(&minted.stderr).contains("the backend accepts the key"));
     let success = cli();
     assert!(!success.contains("BadAdminKey"), "{success}");
     // Functions do not run in the lab: the push ends behind the door.

@@ -171,9 +171,11 @@ fn nameless_volume_left_by_down() {
         .iter()
         .map(|r| r["title"].as_str().unwrap())
         .collect();
-    let title = titles.iter().find(|title| title.contains("external: true")).expect("the lines");
-    let lines: Vec<&str> = title.split('`').filter(|part| part.contains("data:")).collect();
-    let [mount, entry] = lines.as_slice() else { panic!("{title}") };
+    let line = |start: &str| {
+        let parts = titles.iter().flat_map(|title| title.split('`'));
+        parts.into_iter().find(|part| part.starts_with(start)).expect("the line to add")
+    };
+    let (mount, entry) = (line("- data:"), line("data: {"));
     let compose = compose.replace(
         "    environment:\n      - CONVEX_CLOUD",
         &format!("    volumes:\n      {mount}\n    environment:\n      - CONVEX_CLOUD"),

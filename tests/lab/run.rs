@@ -156,12 +156,15 @@ fn complaints(project: &Project, world: &World) -> Vec<String> {
     }
     let (before, after) = (masked(&alone.stderr, &here), masked(&together.stderr, &there));
     let told = told(&before, &after).unwrap_or_default();
-    if alone.stderr.is_empty() || !told.contains("convex-doctor: `npx convex dev --once` ended") {
+    let ended = if world.hidden { "exited with #" } else { "failed" };
+    if alone.stderr.is_empty()
+        || !told.contains(&format!("convex-doctor: `npx convex dev --once` {ended}"))
+    {
         wrong.push(format!("stderr, alone:\n{before}\nstderr, together:\n{after}"));
     }
     let cause = together.report.as_ref().map(|report| &report["causes"][0]);
     let id = cause.map_or("no report", |cause| cause["id"].as_str().unwrap_or("none"));
-    if id != world.cause || !told.contains(&format!("[{id}]")) {
+    if id != world.cause || !told.contains(&format!("convex-doctor explain {id}\n")) {
         wrong.push(format!("{id} in the report, and told:\n{told}"));
     }
     let secrets: Vec<&str> =
