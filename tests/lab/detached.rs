@@ -145,8 +145,13 @@ fn project_renamed_without_the_old_container() {
     assert!(report.finding("detached-volume-has-data").is_some());
 
     let commands = report.commands();
-    let back = commands.iter().find(|command| command.contains(&format!("-p {old} up"))).unwrap();
-    succeed(&run(&project.directory, &["bash", "-c", back]));
+    let back = format!("-p {old} up");
+    let back = commands.iter().position(|command| command.contains(&back)).unwrap();
+    let leave = format!("-p {} down", project.name);
+    assert!(commands[back - 1].contains(&leave), "{commands:?}");
+    for command in &commands[back - 1..=back] {
+        succeed(&run(&project.directory, &["bash", "-c", command]));
+    }
     wait_for(|| project.get("/version", "").contains(" 200 "));
     let report = project.doctor(&["-p", &old]);
     assert_eq!(report.verdict(), "healthy", "{:#}", report.json);
