@@ -278,7 +278,7 @@ mod tests {
         ] {
             let text = text(&engine(), &[key(secret)]);
             assert!(text.contains(expected), "{text}");
-            assert!(text.contains("1 volume was not looked into"), "{text}");
+            assert!(text.contains("1 volume was not checked"), "{text}");
         }
         assert!(text(&DockerFacts::default(), &[]).contains("no admin key is selected"));
     }

@@ -172,7 +172,7 @@ system         linux x86_64                        Debian GNU/Linux 12 (bookworm
         let expected = "\
 convex-doctor  0.1.0
 Convex CLI     not found
-Node           version not seen  /usr/bin/node
+Node           version not known  /usr/bin/node
 Docker engine  not checked (nothing is listening on unix:///x.sock)
 Compose        not found
 backend        not found
@@ -180,6 +180,6 @@ system         linux x86_64
 ";
         assert_eq!(text(&nothing), expected);
         let unseen = Versions { backends: Observation::unavailable("not asked"), ..nothing };
-        assert!(text(&unseen).contains("\nbackend        not seen (not asked)\n"));
+        assert!(text(&unseen).contains("\nbackend        not checked (not asked)\n"));
     }
 }

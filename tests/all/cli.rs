@@ -135,7 +135,7 @@ fn version_with_v_is_a_table_of_everything() {
     assert_eq!(lines[2], format!("Node           18.19.1       {}", bin.join("node").display()));
     assert!(lines[3].starts_with("Docker engine  not seen (unix://"), "{}", lines[3]);
     assert_eq!(lines[4], "Compose        2.40.3        docker compose version");
-    assert_eq!(lines[5], "backend        not seen (Docker was not checked)");
+    assert_eq!(lines[5], "backend        not checked (Docker was not checked)");
     assert!(lines[6].starts_with("system         "), "{}", lines[6]);
 
     let arguments = ["-V", "--format", "json", "--no-docker", "-C", "empty"];
