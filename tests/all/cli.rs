@@ -133,7 +133,7 @@ fn version_with_v_is_a_table_of_everything() {
     assert_eq!(lines[0], concat!("convex-doctor  ", env!("CARGO_PKG_VERSION")));
     assert_eq!(lines[1], "Convex CLI     1.32.0        node_modules/convex/package.json");
     assert_eq!(lines[2], format!("Node           18.19.1       {}", bin.join("node").display()));
-    assert!(lines[3].starts_with("Docker engine  not seen (unix://"), "{}", lines[3]);
+    assert!(lines[3].starts_with("Docker engine  not checked (unix://"), "{}", lines[3]);
     assert_eq!(lines[4], "Compose        2.40.3        docker compose version");
     assert_eq!(lines[5], "backend        not checked (Docker was not checked)");
     assert!(lines[6].starts_with("system         "), "{}", lines[6]);
