@@ -35,7 +35,7 @@ pub enum EditError {
         /// Where it leads.
         target: PathBuf,
     },
-    /// Somebody changed it since it was read.
+    /// It was changed by something else since it was read.
     #[error("{} was changed by another program in the meantime", .0.display())]
     Changed(PathBuf),
     /// Another doctor is at work.
@@ -51,7 +51,7 @@ pub enum EditError {
     },
 }
 
-/// Changes of files that were made and can still be taken back, all together. Dropped without
+/// Changes of files that were made and can still be rolled back, all together. Dropped without
 /// [`Changes::keep`], they are.
 #[derive(Debug)]
 pub struct Changes {
@@ -230,7 +230,7 @@ impl Changes {
                 notes.push(format!("{shown} is not restored: {error}{where_it_is}"));
             }
             sync(&made.target);
-            (self.step)("taken back");
+            (self.step)("rolled back");
         }
         notes
     }

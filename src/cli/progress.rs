@@ -1,5 +1,5 @@
-//! What is being waited for, on standard error, when a run takes longer than a blink and somebody
-//! watches.
+//! What is being waited for, on standard error, when a run takes longer than a moment and standard
+//! error is a terminal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};

@@ -74,7 +74,7 @@ impl Stage {
         let mut listeners = BTreeMap::new();
         let mut reserved = Vec::new();
         for (name, server) in &world.servers {
-            if matches!(server, Server::Nobody) {
+            if matches!(server, Server::None) {
                 // Bound and never listened at: refused, and no other program can get it.
                 let socket = TcpSocket::new_v4()?;
                 socket.bind(([127, 0, 0, 1], 0).into())?;
@@ -233,7 +233,7 @@ async fn serve(
             tokio::spawn(async move { while listener.accept().await.is_ok() {} });
             Ok(None)
         }
-        Server::Nobody => Ok(None),
+        Server::None => Ok(None),
     }
 }
 

@@ -260,8 +260,8 @@ pub enum Server {
     Silent,
     /// Accepts and closes.
     Closes,
-    /// Nobody: the port is free.
-    Nobody,
+    /// None: the port is free.
+    None,
 }
 
 fn default_name() -> String {

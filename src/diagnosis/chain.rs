@@ -149,7 +149,7 @@ impl<'a> Scene<'a> {
                 container.ports.iter().find(|port| port.container == inside && port.host.is_some())
             };
             let selected = endpoint.map(|endpoint| endpoint.port).filter(|port| {
-                // Somebody moved the API to another port inside.
+                // The API listens on another port inside.
                 answers
                     && endpoint.is_some_and(EndpointFacts::is_convex_api)
                     && container.ports.iter().any(|one| one.host == Some(*port))

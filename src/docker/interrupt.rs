@@ -47,7 +47,7 @@ impl Interrupt {
     }
 
     /// Announces something that will have to be taken away; `None` when a signal came, and nothing
-    /// may be begun any more. Whoever holds already may: taking away is work as well.
+    /// may be begun any more. What is held already goes on: removing is work, too.
     pub fn hold(&self) -> Option<Hold> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if *self.came.borrow() && *held == 0 {

@@ -12,7 +12,7 @@ use crate::report::{Finding, Level, Location, Report, Rule, Suppressed};
 
 /// Where the published crate is described.
 const HOME: &str = concat!("https://crates.io/crates/", env!("CARGO_PKG_NAME"));
-/// What relative paths start at; whoever reads the file knows where that is.
+/// What relative paths start at; the reader of the file knows where that is.
 const ROOT: &str = "%SRCROOT%";
 
 /// The report as one SARIF run.

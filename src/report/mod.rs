@@ -315,7 +315,7 @@ pub enum Fate {
     Recoverable,
     /// It is nowhere any more.
     Lost,
-    /// Nobody could see, or the backend never starts.
+    /// It was not seen, or the backend never starts.
     Unknown,
 }
 

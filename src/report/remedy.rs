@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
-    /// Loses nothing and can be taken back.
+    /// Loses nothing and can be undone.
     Safe,
     /// Changes behaviour or stops something; loses nothing.
     Unsafe,
@@ -190,7 +190,7 @@ pub fn line_hash(line: &str) -> String {
 }
 
 /// What `convex-doctor fix` can do beside the change of single lines: intents, from which the plan
-/// makes diffs and calls of the engine. None of them deletes a volume, and each can be taken back.
+/// makes diffs and calls of the engine. None of them deletes a volume, and each can be undone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {

@@ -61,7 +61,7 @@ pub fn meant(line: &str) -> Option<Meant<'_>> {
 /// The line with this number as an edit may name it, where it is sure what was meant by it.
 pub(super) fn written(text: &str, number: usize) -> Option<Written> {
     let own = line(text, number)?;
-    // Nobody else counts lines by a lone carriage return.
+    // Only this counts a lone carriage return as the end of a line.
     if text.lines().nth(number - 1) != Some(own) || own.starts_with('\u{feff}') {
         return None;
     }

@@ -1,4 +1,4 @@
-//! One doctor at a time in a directory. Whoever has the lock clears up after one that was killed.
+//! One doctor at a time in a directory. The holder of the lock cleans up after one that was killed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -63,7 +63,7 @@ fn a_change_is_kept_or_taken_back_and_leaves_nothing_else() {
 }
 
 #[test]
-fn what_somebody_else_changed_is_left_alone() {
+fn what_another_program_changed_is_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("a");
     std::fs::write(&path, "now").unwrap();
@@ -78,10 +78,10 @@ fn what_somebody_else_changed_is_left_alone() {
     first.keep();
 }
 
-/// Whoever writes to the file after its change: neither keeping nor taking back may lose a word of
-/// it.
+/// Another program writes to the file after its change: neither keeping nor rolling back may lose
+/// a word of it.
 #[test]
-fn what_somebody_else_writes_meanwhile_is_never_lost() {
+fn what_another_program_writes_meanwhile_is_never_lost() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("a");
     let second = root.path().join("a.before-convex-doctor");
@@ -194,7 +194,7 @@ fn child_that_is_killed() {
     changes.replace(&place.join("a"), Some("old a"), "new a").unwrap();
     changes.replace(&place.join("b"), Some("old b"), "new b").unwrap();
     changes.replace(&place.join("c"), None, "new c").unwrap();
-    if std::env::var(STEP).unwrap() == "taken back" {
+    if std::env::var(STEP).unwrap() == "rolled back" {
         drop(changes);
     } else {
         changes.keep();
@@ -210,7 +210,7 @@ fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
         "renamed",
         "made",
         "kept",
-        "taken back",
+        "rolled back",
     ];
     for step in steps {
         let place = tempfile::tempdir().unwrap();
@@ -231,7 +231,7 @@ fn a_kill_at_any_step_leaves_the_old_or_the_new_file_whole() {
                 "{step}: {text}"
             );
             // Where the new one is not known to be good, the old one can be had back.
-            if text.starts_with("new") && !matches!(step, "kept" | "taken back") {
+            if text.starts_with("new") && !matches!(step, "kept" | "rolled back") {
                 let second = std::fs::read_to_string(at(&format!("{name}.before-convex-doctor")));
                 assert_eq!(second.ok().as_deref(), Some(format!("old {name}").as_str()), "{step}");
             }

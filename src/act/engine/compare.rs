@@ -119,7 +119,7 @@ fn reader() -> (Sender<ComparedPiece>, Receiver<Result<Entry, String>>) {
     tokio::task::spawn_blocking(move || {
         let mut archive = Pieces { from: pieces, current: Bytes::new(), zeros: 0 };
         if let Err(error) = read(&mut archive, &entries) {
-            let _nobody_asks = entries.blocking_send(Err(error.to_string()));
+            let _no_reader = entries.blocking_send(Err(error.to_string()));
         }
     });
     (to, from)

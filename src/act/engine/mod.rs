@@ -56,7 +56,7 @@ pub enum EngineCallFailure {
     /// It failed, and everything is as it was before.
     #[error("{0}")]
     Failed(String),
-    /// Somebody interrupted it (Ctrl-C), and everything is as it was before.
+    /// The user interrupted it (Ctrl-C), and everything is as it was before.
     #[error("interrupted")]
     Interrupted,
     /// It failed, and so did putting everything back; [`Engine::recover`] tries again.
@@ -312,7 +312,7 @@ fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Begins a change: from here on Ctrl-C waits until it is done or taken back.
+/// Begins a change: from here on Ctrl-C waits until it is done or rolled back.
 fn begin() -> Result<(Interrupt, crate::docker::interrupt::Hold), EngineCallFailure> {
     let interrupt = Interrupt::watch();
     let hold = interrupt.hold().ok_or(EngineCallFailure::Interrupted)?;

@@ -37,7 +37,7 @@ pub async fn look_into_volumes(
     };
     let mut wanted: Vec<&mut Volume> =
         volumes.iter_mut().filter(|volume| !is_known(volume, &facts.backends)).collect();
-    // Somebody's name says more than a late change.
+    // A name that a user gave says more than a late change.
     wanted.sort_by_key(|volume| volume.anonymous);
     let count = wanted.len();
     for volume in wanted.iter_mut().skip(MOST) {

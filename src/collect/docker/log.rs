@@ -51,8 +51,8 @@ pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
         LogFacts { nonce_seen: lines.iter().any(|line| ours(line)), ..LogFacts::default() };
     let mut refusals = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        // A busy backend mixes lines of other requests in: what is not adjacent may be somebody
-        // else's.
+        // A busy backend mixes lines of other requests in: what is not adjacent may belong to
+        // another client.
         if ours(line) && is_refused_probe(line) {
             let near = (1..=5).filter_map(|back| {
                 let line = lines.get(at.checked_sub(back)?)?;

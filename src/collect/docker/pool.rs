@@ -1,5 +1,5 @@
 //! HTTP over connections that we make ourselves (TLS, ssh): a few, each used for one request after
-//! the other. An ssh costs a second, and a server turns away whoever opens many at once.
+//! the other. An ssh costs a second, and a server refuses a client that opens many at once.
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -172,8 +172,8 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
     }
 }
 
-/// Nobody could look at the process. A key that is accepted and opens with the secret tells that it
-/// is in use.
+/// The process was not seen. A key that is accepted and opens with the secret tells that it is
+/// in use.
 fn in_force_unseen(scene: &Scene<'_>, container: &Container, reason: &str) -> Judged {
     let tried = scene.key.zip(scene.secret).and_then(|(key, (secret, _))| trial_of(key, secret));
     let opens = tried.is_some_and(|trial| trial.opened.is_some());

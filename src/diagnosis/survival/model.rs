@@ -53,7 +53,7 @@ pub(super) enum PlaceState {
     There,
     /// They are not; the text says what took them.
     Gone(&'static str),
-    /// Nobody knows; the text says why.
+    /// It is not known; the text says why.
     Perhaps(&'static str),
 }
 
@@ -130,7 +130,7 @@ pub(super) enum Pin {
     Partly(String),
     /// It is another one, and overwrites the file.
     Different(String),
-    /// Nobody can say whether the backend would start or which secret it would use; the text says
+    /// It is not known whether the backend would start or which secret it would use; the text says
     /// why.
     Unknown(String),
 }
@@ -239,7 +239,7 @@ pub(super) struct Up {
 pub(super) enum StartFailure {
     /// The engine or Compose refuses.
     Fails(String),
-    /// Nobody saw what would run.
+    /// What would run was not seen.
     NotSeen(String),
 }
 

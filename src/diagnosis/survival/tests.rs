@@ -258,7 +258,7 @@ fn every_measured_cell_comes_out_as_it_was_measured() {
     assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Nobody measured the data apart: it is next to the secret, but where the secret has a place of
+/// The data was not measured apart: it is next to the secret, but where the secret has a place of
 /// its own.
 #[test]
 fn the_data_goes_the_way_of_its_own_directory() {
@@ -300,7 +300,7 @@ fn one_place_of_two_decides_for_the_data() {
 }
 
 #[test]
-fn what_nobody_saw_is_unknown_and_never_kept() {
+fn what_was_not_seen_is_unknown_and_never_kept() {
     // The engine's version: only what a prune decides.
     let mut evidence = set_up("named_volume", "26.1.5", "1.45");
     build::docker(&mut evidence).engine = build::unseen();
@@ -418,7 +418,7 @@ fn a_secret_in_the_environment_saves_the_keys_if_it_is_the_one_in_force() {
     build::backend(&mut unseen).secret.process = build::unseen();
     build::backend(&mut unseen).secret.file = build::unseen();
     assert_eq!(fates(&unseen, "up_force_recreate").0, Unknown);
-    // Somebody wrote another one into the file.
+    // The file has another one now.
     let mut edited = with(entry("INSTANCE_SECRET", EntryValue::Unset), "ours");
     build::backend(&mut edited).secret.file = Seen(Some(valid("edited")));
     assert_eq!(fates(&edited, "up_unchanged"), (Kept, Kept));
@@ -490,7 +490,7 @@ fn documents_in_sql_and_files_in_s3_lie_elsewhere() {
     assert!(
         operation(&with(Some("10.0.0.1"), false), "down_v_up").why.contains("files and functions")
     );
-    // Nobody looked into the database of the project.
+    // The project's database was not seen.
     let mut evidence = with(Some("postgres"), true);
     build::compose(&mut evidence).services.push("postgres".to_owned());
     assert_eq!(fates(&evidence, "down_v_up"), (Lost, Unknown));

@@ -240,7 +240,7 @@ pub(crate) fn endpoint(evidence: &mut Evidence) -> &mut EndpointFacts {
 
 /// Who answers, to change it.
 pub(crate) fn answering(evidence: &mut Evidence) -> &mut Answering {
-    docker(evidence).answering.as_mut().expect("somebody answers")
+    docker(evidence).answering.as_mut().expect("a container answers")
 }
 
 /// What an ordinary key says when it opens.
@@ -294,7 +294,7 @@ pub(crate) fn refused(others: &[Trial]) -> Evidence {
     evidence
 }
 
-/// Nobody could read any secret of the answering container.
+/// No secret of the answering container could be read.
 pub(crate) fn hide_secrets(evidence: &mut Evidence) {
     backend(evidence).secret = SecretPlaces::default();
     evidence.keys[0].trials.clear();

@@ -11,8 +11,8 @@ pub(super) enum WordForm {
     Flow,
 }
 
-/// A text as a scalar of this style, and the style that it got: without quotes only where nobody
-/// could take it for anything but this text. `None` when it would need escapes.
+/// A text as a scalar of this style, and the style that it got: without quotes only where it
+/// cannot be read as anything but this text. `None` when it would need escapes.
 pub(super) fn written(text: &str, style: Style, form: WordForm) -> Option<(String, Style)> {
     let strange = |char: char| char.is_control() || char == '\u{feff}';
     if text.contains(strange) {
