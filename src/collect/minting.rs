@@ -178,7 +178,7 @@ pub(super) fn in_force(
 }
 
 fn published(container: &Container, local: bool) -> Option<String> {
-    let port = container.ports.iter().find(|port| port.container == API_PORT)?.host?;
+    let port = container.net.ports.iter().find(|port| port.container == API_PORT)?.host?;
     local.then(|| format!("http://127.0.0.1:{port}"))
 }
 

@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
         let mut facts = self.clock.timed("url: all probes", endpoint::look(&first)).await;
         if self.request.deep {
             let push = endpoint::push(&first, &facts);
-            facts.big_body = Some(self.clock.timed("url: 4 MiB", push).await);
+            facts.server.big_body = Some(self.clock.timed("url: 4 MiB", push).await);
         }
         Observation::Seen(Some(facts))
     }
@@ -229,12 +229,13 @@ impl<'a> Run<'a> {
     async fn retry_key_into(&self, facts: &mut EndpointFacts) {
         let first = self.probe();
         let again = endpoint::ProbeRequest { nonce: &self.nonces[1], ..first };
-        facts.check_again = self.clock.timed("url: key again", endpoint::retry_key(&again)).await;
+        facts.key.check_again =
+            self.clock.timed("url: key again", endpoint::retry_key(&again)).await;
         // No log is searched for the nonces from here on: there, two adjacent lines are the proof.
         let more = endpoint::ProbeRequest { nonce: &nonce(), ..first };
         self.clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
         let rejections = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
-        facts.refusals = u32::try_from(rejections).unwrap_or(0);
+        facts.key.refusals = u32::try_from(rejections).unwrap_or(0);
         let lost = endpoint::straight::is_called_for(facts);
         if let (true, Observation::Seen(docker), Some(key)) =
             (lost, &self.evidence.docker, first.key)
@@ -248,7 +249,7 @@ impl<'a> Run<'a> {
                 in_container: self.evidence.surroundings.in_container,
             };
             let asked = endpoint::straight::look(docker, &straight);
-            facts.straight = self.clock.timed("url: past the proxy", asked).await;
+            facts.key.straight = self.clock.timed("url: past the proxy", asked).await;
         }
     }
 
@@ -282,7 +283,7 @@ impl<'a> Run<'a> {
     async fn read_logs(&mut self) {
         let rejected = rejected(&self.evidence.endpoint);
         let facts = self.evidence.endpoint.seen().ok().and_then(Option::as_ref);
-        let port = facts.map(|facts| facts.port);
+        let port = facts.map(|facts| facts.target.port);
         let (Some(listing), Observation::Seen(docker)) = (&self.listing, &mut self.evidence.docker)
         else {
             return;
@@ -452,8 +453,9 @@ fn accepted(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
 /// Whether the key was rejected, in its check or in the CLI's first call, or nothing answered.
 fn rejected(endpoint: &Observation<Option<EndpointFacts>>) -> bool {
     let Ok(Some(facts)) = endpoint.seen() else { return false };
-    let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
-    !facts.check_admin_key.seen().is_ok_and(|answer| answer.status == 200) || first == Some(false)
+    let first = facts.key.first_call.seen().ok().and_then(Answer::takes_key);
+    !facts.key.check_admin_key.seen().is_ok_and(|answer| answer.status == 200)
+        || first == Some(false)
 }
 
 /// Whether the selected key has a valid form, was not seen to be accepted, and matches none of the
@@ -472,6 +474,6 @@ fn is_foreign(keys: &[KeyFacts], endpoint: &Observation<Option<EndpointFacts>>) 
 /// Whether the container that should run does not, or seems to crash again and again.
 fn is_unwell(docker: &DockerFacts) -> bool {
     docker.expected().is_some_and(|container| {
-        !container.is_running() || container.restarts > 0 || container.is_unhealthy()
+        !container.is_running() || container.life.restarts > 0 || container.is_unhealthy()
     })
 }

@@ -9,12 +9,12 @@ pub(crate) type Named<'a> = (&'static str, &'a Answer);
 /// What answered, in the order in which a reader would ask.
 pub(crate) fn seen(endpoint: &EndpointFacts) -> Vec<Named<'_>> {
     [
-        ("/instance_name", &endpoint.instance_name),
-        ("/api/check_admin_key", &endpoint.check_admin_key),
-        ("/api/v1/get_canonical_urls", &endpoint.first_call),
-        ("/api/check_admin_key without a key", &endpoint.without_key),
-        ("/", &endpoint.root),
-        ("/version", &endpoint.version),
+        ("/instance_name", &endpoint.server.instance_name),
+        ("/api/check_admin_key", &endpoint.key.check_admin_key),
+        ("/api/v1/get_canonical_urls", &endpoint.key.first_call),
+        ("/api/check_admin_key without a key", &endpoint.key.without_key),
+        ("/", &endpoint.server.root),
+        ("/version", &endpoint.server.version),
     ]
     .into_iter()
     .filter_map(|(path, answer)| Some((path, answer.seen().ok()?)))
@@ -25,11 +25,11 @@ pub(crate) fn seen(endpoint: &EndpointFacts) -> Vec<Named<'_>> {
 /// *not* there: `/instance_name`, and the key's endpoint either with or without a key. Otherwise
 /// `Err`: a missing answer must not pass.
 pub(crate) fn needed(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
-    endpoint.instance_name.seen()?;
-    match endpoint.check_admin_key.seen() {
+    endpoint.server.instance_name.seen()?;
+    match endpoint.key.check_admin_key.seen() {
         // Both need the key: if only one is missing, it was lost, not left out.
-        Ok(_) => drop(endpoint.first_call.seen()?),
-        Err(unseen) => drop(endpoint.without_key.seen().map_err(|_| unseen)?),
+        Ok(_) => drop(endpoint.key.first_call.seen()?),
+        Err(unseen) => drop(endpoint.key.without_key.seen().map_err(|_| unseen)?),
     }
     Ok(seen(endpoint).into_iter().filter(|(path, _)| !matches!(*path, "/" | "/version")).collect())
 }
@@ -37,7 +37,7 @@ pub(crate) fn needed(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen>
 /// As [`needed`], with `/`, whose page shows what else it is.
 pub(crate) fn all(endpoint: &EndpointFacts) -> Result<Vec<Named<'_>>, Unseen> {
     needed(endpoint)?;
-    endpoint.root.seen()?;
+    endpoint.server.root.seen()?;
     Ok(seen(endpoint))
 }
 

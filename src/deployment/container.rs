@@ -36,7 +36,8 @@ pub(crate) fn key_subject(evidence: &Evidence) -> Option<KeySubject<'_>> {
 
 /// Whether the selected URL can lead to a container on this machine: loopback, or not known.
 fn is_local_url(evidence: &Evidence) -> bool {
-    let seen = evidence.endpoint.seen().ok().and_then(Option::as_ref).map(|e| e.host.clone());
+    let seen =
+        evidence.endpoint.seen().ok().and_then(Option::as_ref).map(|e| e.target.host.clone());
     let typed = || {
         let url = Url::parse(&evidence.selection.url.as_ref()?.text).ok()?;
         Some(url.host_str()?.trim_matches(['[', ']']).to_owned())
@@ -80,7 +81,7 @@ pub(crate) fn run_subject<'a>(
         return Ok(None);
     }
     let mut claiming =
-        docker.backends.iter().filter(|container| claims_port(container, endpoint.port));
+        docker.backends.iter().filter(|container| claims_port(container, endpoint.target.port));
     match (claiming.next(), claiming.next()) {
         (Some(container), None) => Ok(Some((container, Certainty::Likely))),
         _ => Ok(None),
@@ -94,7 +95,7 @@ pub(crate) fn container_location(container: &Container) -> Location {
 
 /// Whether the container publishes that port of the host, or would when started.
 pub(crate) fn claims_port(container: &Container, host_port: u16) -> bool {
-    container.ports.iter().any(|port| port.host == Some(host_port))
+    container.net.ports.iter().any(|port| port.host == Some(host_port))
 }
 
 /// The host port that is in use according to an error of Docker.

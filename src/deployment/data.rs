@@ -55,8 +55,9 @@ impl StoredElsewhere {
         Self {
             secret: valid_secret(service).is_some() || container.is_some_and(pinned),
             documents: declares_sql(service)
-                || container.is_some_and(|container| container.uses_sql),
-            files: declares_s3(service) || container.is_some_and(|container| container.uses_s3),
+                || container.is_some_and(|container| container.storage.uses_sql),
+            files: declares_s3(service)
+                || container.is_some_and(|container| container.storage.uses_s3),
         }
     }
 
@@ -149,7 +150,7 @@ pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume
         return Ok(None);
     };
     let Some(container) = evidence.docker.seen()?.expected() else { return Ok(None) };
-    let attached = container.mount_over(&container.data_dir);
+    let attached = container.mount_over(&container.storage.data_dir);
     let source = line.source.as_deref().unwrap_or_default();
     let wanted = match compose.volumes.iter().find(|volume| volume.key == source) {
         _ if line.is_bind() => source,
@@ -167,7 +168,7 @@ pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume
         _ => false,
     };
     // A different data directory is a difference of its own.
-    let same_directory = container.data_dir == service.data_dir;
+    let same_directory = container.storage.data_dir == service.data_dir;
     Ok((!fits && same_directory).then_some(MissingVolume {
         service,
         line,

@@ -15,7 +15,9 @@ pub(crate) fn selected_endpoint(evidence: &Evidence) -> Result<Option<&EndpointF
 
 /// The selected URL as a place to look at.
 pub(crate) fn url_location(evidence: &Evidence) -> Location {
-    Location::url(selected_endpoint(evidence).ok().flatten().map_or("", |endpoint| &endpoint.url))
+    Location::url(
+        selected_endpoint(evidence).ok().flatten().map_or("", |endpoint| &endpoint.target.url),
+    )
 }
 
 /// Whether a Convex API answers at the URL. `Err` if it was not asked: that must not count as "no".
@@ -23,7 +25,7 @@ pub(crate) fn convex_answers(endpoint: &EndpointFacts) -> Result<bool, Unseen> {
     if endpoint.is_convex_api() {
         return Ok(true);
     }
-    match &endpoint.reach {
+    match &endpoint.route.reach {
         Reach::NotTried => Err(Unseen::new("the URL was not contacted")),
         Reach::Answered => answers::all(endpoint).map(|_| false),
         Reach::Other { error } => Err(Unseen::new(format!("the request failed: {error}"))),
@@ -45,7 +47,7 @@ pub(crate) fn is_engine_host(
     evidence: &Evidence,
     endpoint: &EndpointFacts,
 ) -> Result<bool, Unseen> {
-    if !is_loopback(&endpoint.host) || evidence.surroundings.in_container {
+    if !is_loopback(&endpoint.target.host) || evidence.surroundings.in_container {
         return Ok(false);
     }
     Ok(evidence.docker.seen()?.local)
@@ -58,7 +60,9 @@ pub(crate) fn published_url(evidence: &Evidence) -> Option<String> {
         .seen()
         .ok()
         .and_then(|docker| docker.expected())
-        .and_then(|container| container.ports.iter().find(|port| port.container == API_PORT)?.host)
+        .and_then(|container| {
+            container.net.ports.iter().find(|port| port.container == API_PORT)?.host
+        })
         .or_else(|| {
             let compose = evidence.compose.seen().ok()?.as_ref()?;
             let ports = &compose.backend()?.ports;

@@ -39,7 +39,7 @@ pub(crate) enum KeyAnswer {
 impl KeyAnswer {
     /// The answer at this URL.
     pub(crate) fn of(endpoint: &EndpointFacts) -> Self {
-        match endpoint.check_admin_key.seen() {
+        match endpoint.key.check_admin_key.seen() {
             Ok(answer) => Self::read(endpoint, answer),
             Err(unseen) => Self::untested(unseen.reason),
         }
@@ -54,7 +54,7 @@ impl KeyAnswer {
             (status, ..) => Self::Untested {
                 reason: format!(
                     "{} answered {status}, which does not show whether the key is right",
-                    endpoint.url
+                    endpoint.target.url
                 ),
                 unauthorized: status == 401,
             },
@@ -99,7 +99,7 @@ pub(crate) fn is_unauthorized(evidence: &Evidence) -> bool {
 pub(crate) fn key_goes_through(evidence: &Evidence) -> bool {
     let first_call = |endpoint: &EndpointFacts| {
         let urls = |body: &Body| matches!(body, Body::CanonicalUrls { .. });
-        endpoint.first_call.seen().is_ok_and(|it| it.status == 200 && urls(&it.body))
+        endpoint.key.first_call.seen().is_ok_and(|it| it.status == 200 && urls(&it.body))
     };
     matches!(key_answer(evidence), KeyAnswer::Accepted { .. })
         || matches!(evidence.endpoint.seen(), Ok(Some(endpoint)) if first_call(endpoint))
@@ -112,7 +112,7 @@ pub(crate) fn cli_works(evidence: &Evidence) -> bool {
         matches!(key_answer(evidence), KeyAnswer::Accepted { read_only: None | Some(false) });
     let called = || {
         let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
-        endpoint.is_some_and(|it| it.first_call.seen().is_ok_and(|answer| answer.status == 200))
+        endpoint.is_some_and(|it| it.key.first_call.seen().is_ok_and(|answer| answer.status == 200))
     };
     evidence.selection.kind == SelectionKind::SelfHosted && accepted && called()
 }
@@ -165,7 +165,7 @@ mod tests {
     fn accepted_needs_both_answers() {
         let mut evidence = build::healthy();
         assert!(cli_works(&evidence));
-        build::endpoint(&mut evidence).first_call = build::answer(404, Body::Empty);
+        build::endpoint(&mut evidence).key.first_call = build::answer(404, Body::Empty);
         assert!(!cli_works(&evidence));
     }
 }

@@ -254,7 +254,7 @@ fn elsewhere<'a>(
 }
 
 fn uses(container: &Container, volume: &str) -> bool {
-    container.mounts.iter().any(|mount| mount.source.as_deref() == Some(volume))
+    container.storage.mounts.iter().any(|mount| mount.source.as_deref() == Some(volume))
 }
 
 /// The name of the instance that answers: by its own answer, or by the container's process.

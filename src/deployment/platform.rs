@@ -74,15 +74,15 @@ pub(crate) fn is_run_by_compose(container: &Container) -> bool {
 
 /// By the container's labels and paths.
 fn of_container(container: &Container) -> Option<Platform> {
-    let label = |name: &str| container.managed_by.get(name).cloned();
+    let label = |name: &str| container.labels.managed_by.get(name).cloned();
     if let Some(pod) = label("io.kubernetes.pod.name") {
         let namespace =
             label("io.kubernetes.pod.namespace").unwrap_or_else(|| "default".to_owned());
         return Some(Platform::Kubernetes { pod: Some((namespace, pod)) });
     }
-    let directory = container.working_dir.as_deref().unwrap_or_default();
+    let directory = container.labels.working_dir.as_deref().unwrap_or_default();
     let is_stack = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
-    if container.managed_by.keys().any(|name| name.starts_with("coolify."))
+    if container.labels.managed_by.keys().any(|name| name.starts_with("coolify."))
         || directory.starts_with("/data/coolify/")
     {
         return Some(Platform::Coolify);
@@ -96,25 +96,25 @@ fn of_container(container: &Container) -> Option<Platform> {
     if let Some(service) = label("com.docker.swarm.service.name") {
         return Some(if service.starts_with("srv-captain--") {
             Platform::CapRover
-        } else if container.networks.iter().any(|network| network == "dokploy-network") {
+        } else if container.net.networks.iter().any(|network| network == "dokploy-network") {
             Platform::Dokploy
         } else {
             Platform::Swarm { service }
         });
     }
-    container.service.is_some().then_some(Platform::Compose)
+    container.labels.service.is_some().then_some(Platform::Compose)
 }
 
 /// By the host name, and by the headers of the platform's proxy.
 fn of_endpoint(endpoint: &EndpointFacts) -> Option<Platform> {
-    let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
+    let host = endpoint.target.host.trim_end_matches('.').to_ascii_lowercase();
     let app = host.strip_suffix(".fly.dev").map(str::to_owned);
     let answers = [
-        &endpoint.root,
-        &endpoint.instance_name,
-        &endpoint.version,
-        &endpoint.without_key,
-        &endpoint.check_admin_key,
+        &endpoint.server.root,
+        &endpoint.server.instance_name,
+        &endpoint.server.version,
+        &endpoint.key.without_key,
+        &endpoint.key.check_admin_key,
     ];
     let server = |wanted: &dyn Fn(&str) -> bool| {
         answers
@@ -124,7 +124,8 @@ fn of_endpoint(endpoint: &EndpointFacts) -> Option<Platform> {
             })
             .any(|server| wanted(&server.to_ascii_lowercase()))
     };
-    let header = |prefix: &str| endpoint.edge_headers.iter().any(|name| name.starts_with(prefix));
+    let header =
+        |prefix: &str| endpoint.server.edge_headers.iter().any(|name| name.starts_with(prefix));
     if app.is_some() || header("fly-") || server(&|it| it.starts_with("fly/")) {
         return Some(Platform::Fly { app });
     }
@@ -139,13 +140,24 @@ fn of_endpoint(endpoint: &EndpointFacts) -> Option<Platform> {
 mod tests {
     use super::*;
     use crate::evidence::Observation;
+    use crate::evidence::docker::{ContainerLabels, ContainerNetwork};
+    use crate::evidence::endpoint::{EndpointTarget, ServerAnswers};
 
     fn labelled(labels: &[(&str, &str)], directory: Option<&str>, network: &str) -> Container {
         Container {
-            service: directory.map(|_| "backend".to_owned()),
-            working_dir: directory.map(str::to_owned),
-            networks: vec![network.to_owned()],
-            managed_by: labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            labels: ContainerLabels {
+                service: directory.map(|_| "backend".to_owned()),
+                working_dir: directory.map(str::to_owned),
+                managed_by: labels
+                    .iter()
+                    .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                    .collect(),
+                ..ContainerLabels::default()
+            },
+            net: ContainerNetwork {
+                networks: vec![network.to_owned()],
+                ..ContainerNetwork::default()
+            },
             ..Container::default()
         }
     }
@@ -236,16 +248,19 @@ mod tests {
             ("127.0.0.1", "", "", None),
         ] {
             let endpoint = EndpointFacts {
-                host: host.to_owned(),
-                root: if server.is_empty() {
-                    Observation::unavailable("not asked")
-                } else {
-                    Observation::Seen(answer(server))
+                target: EndpointTarget { host: host.to_owned(), ..EndpointTarget::default() },
+                server: ServerAnswers {
+                    root: if server.is_empty() {
+                        Observation::unavailable("not asked")
+                    } else {
+                        Observation::Seen(answer(server))
+                    },
+                    edge_headers: Some(header.to_owned())
+                        .filter(|it| !it.is_empty())
+                        .into_iter()
+                        .collect(),
+                    ..ServerAnswers::default()
                 },
-                edge_headers: Some(header.to_owned())
-                    .filter(|it| !it.is_empty())
-                    .into_iter()
-                    .collect(),
                 ..EndpointFacts::default()
             };
             assert_eq!(of_endpoint(&endpoint), expected, "{host} {server} {header}");

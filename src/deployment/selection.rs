@@ -95,7 +95,7 @@ pub(crate) fn has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
     }
     let docker = evidence.docker.seen()?;
     let here = |container: &Container| {
-        container.working_dir.as_deref() == Some(evidence.surroundings.directory.as_str())
+        container.labels.working_dir.as_deref() == Some(evidence.surroundings.directory.as_str())
     };
     Ok(docker.expected().is_some() || docker.backends.iter().any(here))
 }
@@ -151,5 +151,5 @@ pub(crate) fn fits_the_url(evidence: &Evidence, container: &Container) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
     let Some((host, port)) = rest.rsplit_once(':') else { return false };
     matches!(host, "127.0.0.1" | "localhost" | "[::1]")
-        && container.ports.iter().any(|one| one.host.is_some() && one.host == port.parse().ok())
+        && container.net.ports.iter().any(|one| one.host.is_some() && one.host == port.parse().ok())
 }

@@ -24,7 +24,7 @@ pub(crate) fn of_backend_fault(evidence: &Evidence) -> (Level, Certainty) {
         Ok(None) => (Level::Error, Certainty::Proven),
         Ok(Some(_)) if cli_works(evidence) => (Level::Info, Certainty::Proven),
         Ok(Some(found)) if found.is_convex_api() => (Level::Warning, Certainty::Proven),
-        Ok(Some(found)) if is_loopback(&found.host) => (Level::Error, Certainty::Proven),
+        Ok(Some(found)) if is_loopback(&found.target.host) => (Level::Error, Certainty::Proven),
         Ok(Some(_)) => (Level::Error, Certainty::Likely),
     }
 }
@@ -36,7 +36,7 @@ pub(crate) fn for_temporary_instance(
     finding: Finding,
 ) -> Finding {
     let young = container
-        .and_then(|container| container.created_at)
+        .and_then(|container| container.life.created_at)
         .is_some_and(|created| evidence.collected_at - created < 3600);
     if evidence.asked.ephemeral {
         finding.level(Level::Info)

@@ -146,13 +146,17 @@ impl<'a> Scene<'a> {
         let answers = !usurped && answering.is_some_and(is_it);
         let published = container.and_then(|container| {
             let host = |inside| {
-                container.ports.iter().find(|port| port.container == inside && port.host.is_some())
+                container
+                    .net
+                    .ports
+                    .iter()
+                    .find(|port| port.container == inside && port.host.is_some())
             };
-            let selected = endpoint.map(|endpoint| endpoint.port).filter(|port| {
+            let selected = endpoint.map(|endpoint| endpoint.target.port).filter(|port| {
                 // The API listens on another port inside.
                 answers
                     && endpoint.is_some_and(EndpointFacts::is_convex_api)
-                    && container.ports.iter().any(|one| one.host == Some(*port))
+                    && container.net.ports.iter().any(|one| one.host == Some(*port))
             });
             selected.or_else(|| host(API_PORT)?.host)
         });
@@ -175,7 +179,8 @@ impl<'a> Scene<'a> {
             usurped,
             other: answering.filter(|one| !is_it(one)),
             secret: container.and_then(running_secret),
-            held: container.and_then(|container| container.mount_over(&container.credentials_dir)),
+            held: container
+                .and_then(|container| container.mount_over(&container.storage.credentials_dir)),
             published,
         }
     }
@@ -195,13 +200,13 @@ impl<'a> Scene<'a> {
 
     /// Whether a fault of the selection is about the URL and not about the key.
     fn lacks_url_alone(&self) -> bool {
-        let url = self.url.is_none() || self.endpoint.is_some_and(|it| it.invalid.is_some());
+        let url = self.url.is_none() || self.endpoint.is_some_and(|it| it.target.invalid.is_some());
         url && self.key.is_some_and(|key| !is_not_a_key(key))
     }
 
     /// Whether the URL names another port than the one at which the container is to be found.
     fn leads_elsewhere(&self) -> bool {
-        let port = self.endpoint.map(|endpoint| endpoint.port);
+        let port = self.endpoint.map(|endpoint| endpoint.target.port);
         self.container.is_some_and(Container::is_running)
             && self.published.is_some()
             && self.published != port
@@ -220,7 +225,8 @@ impl<'a> Scene<'a> {
             let port = ports.iter().find(|port| port.container == API_PORT)?;
             port.published.as_deref()?.parse().ok()
         };
-        let selected = || self.endpoint.map(|endpoint| endpoint.port).filter(|port| *port != 0);
+        let selected =
+            || self.endpoint.map(|endpoint| endpoint.target.port).filter(|port| *port != 0);
         match self.container {
             Some(_) => self.published.or_else(selected),
             // What takes the key is the one, whatever else was meant to be there.
@@ -292,7 +298,7 @@ impl<'a> Scene<'a> {
             let service = self.compose?.backend()?;
             Some(service.mount_over(&service.credentials_dir)?.target.as_str())
         };
-        let wanted = self.container.map(|container| container.credentials_dir.as_str());
+        let wanted = self.container.map(|container| container.storage.credentials_dir.as_str());
         let target = self.held.map(|mount| mount.target.as_str()).or(wanted).or_else(declared);
         target.map_or_else(|| "mount".to_owned(), |target| format!("mount {target}"))
     }

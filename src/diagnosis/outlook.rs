@@ -26,11 +26,11 @@ pub fn outlook(evidence: &Evidence, report: &Report) -> Outlook {
         return Outlook::Ready;
     }
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
-    let restarts = container.map_or(0, |container| container.restarts);
+    let restarts = container.map_or(0, |container| container.life.restarts);
     let Some(cause) = report.causes.first() else { return Outlook::Settled };
     let waits = container.is_some_and(super::super::evidence::docker::Container::is_created);
     let restarting =
-        container.is_some_and(|container| container.is_restarting() || container.restarts > 0);
+        container.is_some_and(|container| container.is_restarting() || container.life.restarts > 0);
     let passes = match checks::waiting(&cause.id) {
         Waiting::Passes => true,
         Waiting::IfRestarted => restarting,

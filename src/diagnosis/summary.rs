@@ -71,7 +71,7 @@ fn headline(
 fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
     let url = evidence.selection.url.as_ref().map(|url| url.text.as_str());
     let endpoint = endpoint(evidence);
-    let status = endpoint.and_then(|it| it.check_admin_key.seen().ok()).map(|it| it.status);
+    let status = endpoint.and_then(|it| it.key.check_admin_key.seen().ok()).map(|it| it.status);
     if status == Some(401) {
         let place = evidence.selection.admin_key_source.as_ref();
         let place = place.map_or_else(String::new, |source| format!(" in {source}"));
@@ -93,7 +93,7 @@ fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
         }
         _ if answers => "npx convex cannot use your backend.".to_owned(),
         _ => match container(evidence) {
-            Some(container) if container.is_restarting() || container.restarts > 0 => {
+            Some(container) if container.is_restarting() || container.life.restarts > 0 => {
                 "Your backend keeps crashing.".to_owned()
             }
             Some(container) if container.is_running() => {
@@ -301,7 +301,7 @@ fn facts(evidence: &Evidence, verdict: Verdict) -> Vec<Fact> {
     if verdict == Verdict::Healthy {
         facts.push(fact("backend", backend(evidence, container), place(evidence)));
     }
-    if let Some(mount) = container.mount_over(&container.data_dir) {
+    if let Some(mount) = container.mount_over(&container.storage.data_dir) {
         let source = mount.source.as_deref().unwrap_or("");
         let what = match mount.kind {
             MountKind::Named => format!("volume {source}"),
@@ -359,11 +359,11 @@ fn place(evidence: &Evidence) -> String {
 }
 
 fn backend(evidence: &Evidence, container: &Container) -> String {
-    let since = container.started_at.filter(|_| container.is_running());
+    let since = container.life.started_at.filter(|_| container.is_running());
     let up = since.map(|start| evidence.collected_at - start).filter(|seconds| *seconds >= 0);
     match up {
         Some(seconds) => format!("{}, running for {}", container.name, duration(seconds)),
-        None => format!("{}, {}", container.name, container.state),
+        None => format!("{}, {}", container.name, container.life.state),
     }
 }
 
@@ -517,8 +517,8 @@ mod tests {
                 finding("cli-too-old", proven),
                 &|evidence| {
                     let endpoint = build::endpoint(evidence);
-                    endpoint.reach = Reach::Answered;
-                    endpoint.root = build::answer(200, Body::ConvexRoot);
+                    endpoint.route.reach = Reach::Answered;
+                    endpoint.server.root = build::answer(200, Body::ConvexRoot);
                 },
                 "npx convex cannot use your backend.",
             ),

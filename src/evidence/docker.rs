@@ -177,6 +177,38 @@ pub struct Container {
     pub name: String,
     /// The first 12 hex digits of its id.
     pub id: String,
+    /// What its labels say of it.
+    #[serde(flatten)]
+    pub labels: ContainerLabels,
+    /// Its image.
+    #[serde(flatten)]
+    pub software: BackendImage,
+    /// Its state, and how it came to it.
+    #[serde(flatten)]
+    pub life: ContainerLife,
+    /// Where it can be reached.
+    #[serde(flatten)]
+    pub net: ContainerNetwork,
+    /// Where it keeps its data.
+    #[serde(flatten)]
+    pub storage: ContainerStorage,
+    /// The instance secret in the places that can hold it.
+    pub secret: SecretPlaces,
+    /// The instance name in the same places.
+    pub instance_name: NamePlaces,
+    /// CONVEX_CLOUD_ORIGIN in its environment.
+    #[serde(default)]
+    pub cloud_origin: Option<String>,
+    /// CONVEX_SITE_ORIGIN in its environment.
+    #[serde(default)]
+    pub site_origin: Option<String>,
+    /// What its log says; read only when something is wrong.
+    pub log: Observation<LogFacts>,
+}
+
+/// What the labels of a container say of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerLabels {
     /// Label `com.docker.compose.project`.
     pub project: Option<String>,
     /// Label `com.docker.compose.service`.
@@ -189,12 +221,29 @@ pub struct Container {
     /// known (another machine's engine, no labels).
     #[serde(default)]
     pub files_gone: Option<bool>,
+    /// Of its labels those by which a panel or a cluster marks what it runs (`coolify.*`,
+    /// `com.docker.swarm.*`, `io.kubernetes.*`).
+    #[serde(default)]
+    pub managed_by: BTreeMap<String, String>,
+}
+
+/// The image of a backend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackendImage {
     /// `.Config.Image`: as the compose file or the command named it.
     pub image: String,
     /// How it was recognised as a backend, for the reader.
     pub recognised_by: String,
     /// Whether its entrypoint is upstream's `run_backend.sh`.
     pub upstream_entrypoint: bool,
+    /// The commit that its image was built from (label `org.opencontainers.image.revision`).
+    #[serde(default)]
+    pub revision: Option<String>,
+}
+
+/// The state of a container, and how it came to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerLife {
     /// `running`, `exited`, `created`, `restarting`, `paused`, `dead`.
     pub state: ContainerState,
     /// The exit code of the last run.
@@ -214,12 +263,25 @@ pub struct Container {
     /// The error of the last start as the engine words it (a port that is taken, a mount that
     /// failed).
     pub start_error: Option<String>,
+}
+
+/// Where a container can be reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerNetwork {
     /// `host`, `bridge`, or a network's name.
     pub network_mode: Option<String>,
     /// Its addresses on the engine's networks.
     pub addresses: Vec<String>,
     /// What it publishes now, or would when started (`HostConfig.PortBindings`).
     pub ports: Vec<Port>,
+    /// The names of the engine's networks that it is on.
+    #[serde(default)]
+    pub networks: Vec<String>,
+}
+
+/// Where a container keeps its data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerStorage {
     /// Everything mounted into it, tmpfs included.
     pub mounts: Vec<Mount>,
     /// The targets whose volume its definition names, as after a recreate by Compose: the engine
@@ -231,71 +293,49 @@ pub struct Container {
     pub data_dir: String,
     /// CREDENTIALS_DIR as it is used, `<data_dir>/credentials` by default.
     pub credentials_dir: String,
-    /// The instance secret in the places that can hold it.
-    pub secret: SecretPlaces,
-    /// The instance name in the same places.
-    pub instance_name: NamePlaces,
     /// POSTGRES_URL, MYSQL_URL or DATABASE_URL is set in its environment.
     pub uses_sql: bool,
     /// All five S3 buckets are set in its environment.
     pub uses_s3: bool,
-    /// CONVEX_CLOUD_ORIGIN in its environment.
-    #[serde(default)]
-    pub cloud_origin: Option<String>,
-    /// CONVEX_SITE_ORIGIN in its environment.
-    #[serde(default)]
-    pub site_origin: Option<String>,
-    /// The commit that its image was built from (label `org.opencontainers.image.revision`).
-    #[serde(default)]
-    pub revision: Option<String>,
     /// What the URL of its SQL server says.
     #[serde(default)]
     pub sql_url: Option<SqlUrl>,
     /// The variables of SQL and S3 that are set in its environment, by name.
     #[serde(default)]
     pub storage_variables: Vec<String>,
-    /// Of its labels those by which a panel or a cluster marks what it runs (`coolify.*`,
-    /// `com.docker.swarm.*`, `io.kubernetes.*`).
-    #[serde(default)]
-    pub managed_by: BTreeMap<String, String>,
-    /// The names of the engine's networks that it is on.
-    #[serde(default)]
-    pub networks: Vec<String>,
-    /// What its log says; read only when something is wrong.
-    pub log: Observation<LogFacts>,
 }
 
 impl Container {
     /// Whether its process runs now.
     pub fn is_running(&self) -> bool {
-        self.state == ContainerState::Running
+        self.life.state == ContainerState::Running
     }
 
     /// Whether it was created and did not start yet.
     pub fn is_created(&self) -> bool {
-        self.state == ContainerState::Created
+        self.life.state == ContainerState::Created
     }
 
     /// Whether it waits for its next start after a crash.
     pub fn is_restarting(&self) -> bool {
-        self.state == ContainerState::Restarting
+        self.life.state == ContainerState::Restarting
     }
 
     /// Whether it has no process: nothing of it is in memory, and its volumes do not change.
     pub fn is_stopped(&self) -> bool {
         use ContainerState::{Created, Dead, Exited};
-        matches!(self.state, Exited | Created | Dead)
+        matches!(self.life.state, Exited | Created | Dead)
     }
 
     /// Whether its health check fails.
     pub fn is_unhealthy(&self) -> bool {
-        self.health == Some(ContainerHealth::Unhealthy)
+        self.life.health == Some(ContainerHealth::Unhealthy)
     }
 
     /// The mount that holds `path`: the one with the longest target that is `path` or a parent of
     /// it.
     pub fn mount_over(&self, path: &str) -> Option<&Mount> {
-        deepest_over(path, &self.mounts, |mount| &mount.target)
+        deepest_over(path, &self.storage.mounts, |mount| &mount.target)
     }
 }
 

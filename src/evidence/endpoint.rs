@@ -8,6 +8,23 @@ use super::Observation;
 /// Everything seen of the selected URL.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointFacts {
+    /// The URL and its parts.
+    #[serde(flatten)]
+    pub target: EndpointTarget,
+    /// How its server is reached.
+    #[serde(flatten)]
+    pub route: Route,
+    /// What is answered without a key.
+    #[serde(flatten)]
+    pub server: ServerAnswers,
+    /// What is answered to the key.
+    #[serde(flatten)]
+    pub key: KeyProbes,
+}
+
+/// A URL and its parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointTarget {
     /// As typed, a password masked.
     pub url: String,
     /// Why it is no URL the CLI can use, in a few words; then nothing was asked.
@@ -20,6 +37,11 @@ pub struct EndpointFacts {
     pub port: u16,
     /// The path as typed (`/`, `/api`, …); empty without one.
     pub path: String,
+}
+
+/// How the server of a URL is reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Route {
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
     /// Whether something listens at each of them, in the same order; only for a name of this
@@ -35,12 +57,19 @@ pub struct EndpointFacts {
     /// GET `/instance_name` round that proxy, where it was answered.
     #[serde(default)]
     pub direct_answer: Option<Answer>,
-    /// GET `<origin>/`.
-    pub root: Observation<Answer>,
-    /// GET `<origin>/version`.
-    pub version: Observation<Answer>,
-    /// GET `<origin>/instance_name`.
-    pub instance_name: Observation<Answer>,
+    /// The names and dates of the server's certificate.
+    pub certificate: Option<Certificate>,
+    /// How long the host's name took to resolve, in milliseconds.
+    #[serde(default)]
+    pub resolve_ms: Option<u64>,
+    /// How long TCP took to connect directly, in milliseconds; `None` where it did not.
+    #[serde(default)]
+    pub connect_ms: Option<u64>,
+}
+
+/// What is answered to the key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyProbes {
     /// GET `<origin>/api/check_admin_key` with the key; not asked without a key that can be sent.
     pub check_admin_key: Observation<Answer>,
     /// `check_admin_key` a second time, under another nonce; only when the first was no 200.
@@ -56,13 +85,26 @@ pub struct EndpointFacts {
     /// GET `<origin>/api/check_admin_key` without a key: 403 of that kind says it is a Convex API
     /// even when no key is sent.
     pub without_key: Observation<Answer>,
+    /// How often `check_admin_key` answered 401.
+    pub refusals: u32,
+    /// `check_admin_key` with the key straight at the container it was minted for; asked only where
+    /// the URL answered as if the key had been lost on the way.
+    #[serde(default)]
+    pub straight: Option<Straight>,
+}
+
+/// What a server answers without a key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerAnswers {
+    /// GET `<origin>/`.
+    pub root: Observation<Answer>,
+    /// GET `<origin>/version`.
+    pub version: Observation<Answer>,
+    /// GET `<origin>/instance_name`.
+    pub instance_name: Observation<Answer>,
     /// Other ports of the same host that answer `/instance_name` as a Convex API, where this one
     /// does not.
     pub api_elsewhere: Vec<String>,
-    /// The names and dates of the server's certificate.
-    pub certificate: Option<Certificate>,
-    /// How often `check_admin_key` answered 401.
-    pub refusals: u32,
     /// GET `<origin>/api/<version>/sync` with the headers of a WebSocket: 101 where the upgrade
     /// gets through.
     #[serde(default)]
@@ -75,19 +117,9 @@ pub struct EndpointFacts {
     /// any of the answers.
     #[serde(default)]
     pub edge_headers: Vec<String>,
-    /// How long the host's name took to resolve, in milliseconds.
-    #[serde(default)]
-    pub resolve_ms: Option<u64>,
-    /// How long TCP took to connect directly, in milliseconds; `None` where it did not.
-    #[serde(default)]
-    pub connect_ms: Option<u64>,
     /// POST `<origin>/echo` with 4 MiB and without a key; with `--deep` only, `None` else.
     #[serde(default)]
     pub big_body: Option<Observation<Answer>>,
-    /// `check_admin_key` with the key straight at the container it was minted for; asked only where
-    /// the URL answered as if the key had been lost on the way.
-    #[serde(default)]
-    pub straight: Option<Straight>,
 }
 
 /// Whether something listens at an address.
@@ -124,23 +156,23 @@ pub struct Straight {
 impl EndpointFacts {
     /// The name of the instance that answers.
     pub fn answering_name(&self) -> Option<&str> {
-        self.instance_name.seen().ok()?.instance_name()
+        self.server.instance_name.seen().ok()?.instance_name()
     }
 
     /// The first address of a name of this machine, where nothing listens, and another where
     /// something does: a client that tries only the first does not get there.
     pub fn dead_first_address(&self) -> Option<(&str, &str)> {
-        let first = self.connections.first().filter(|first| !first.connected)?;
-        let other = self.connections.iter().find(|other| other.connected)?;
+        let first = self.route.connections.first().filter(|first| !first.connected)?;
+        let other = self.route.connections.iter().find(|other| other.connected)?;
         Some((&first.address, &other.address))
     }
 
     /// Whether `check_admin_key` took the key, each time it was asked with it, in order; `None` for
     /// an answer that says neither.
     pub fn verdicts(&self) -> Vec<Option<bool>> {
-        [&self.check_admin_key, &self.check_again]
+        [&self.key.check_admin_key, &self.key.check_again]
             .into_iter()
-            .chain(&self.more_tries)
+            .chain(&self.key.more_tries)
             .map(|answer| answer.seen().ok()?.takes_key())
             .collect()
     }
@@ -154,14 +186,16 @@ impl EndpointFacts {
     /// Whether what answers is a Convex API port, by its own sentences.
     pub fn is_convex_api(&self) -> bool {
         self.answering_name().is_some()
-            || [&self.root, &self.without_key, &self.check_admin_key].into_iter().any(|answer| {
-                answer.seen().is_ok_and(|answer| {
-                    matches!(
-                        answer.body,
-                        Body::ConvexRoot | Body::ConvexError { .. } | Body::KeyAccepted { .. }
-                    )
+            || [&self.server.root, &self.key.without_key, &self.key.check_admin_key]
+                .into_iter()
+                .any(|answer| {
+                    answer.seen().is_ok_and(|answer| {
+                        matches!(
+                            answer.body,
+                            Body::ConvexRoot | Body::ConvexError { .. } | Body::KeyAccepted { .. }
+                        )
+                    })
                 })
-            })
     }
 }
 

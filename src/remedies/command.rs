@@ -33,7 +33,7 @@ pub(crate) fn logs(container: &str) -> Command {
 
 /// How to recreate the container with what is configured, which `restart` does not do.
 pub(crate) fn recreate(evidence: &Evidence, container: &Container) -> Command {
-    match &container.service {
+    match &container.labels.service {
         Some(service) => up_service(evidence, service),
         None => restart(container),
     }

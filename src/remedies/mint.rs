@@ -100,7 +100,7 @@ fn in_its_compose_project(evidence: &Evidence) -> Errand {
 
 /// The container, and the port of this machine at which its API is.
 fn at_port(container: &Container) -> String {
-    let port = container.ports.iter().find(|port| port.container == API_PORT);
+    let port = container.net.ports.iter().find(|port| port.container == API_PORT);
     match port.and_then(|port| port.host) {
         Some(port) => format!("{}, port {port}", container.name),
         None => container.name.clone(),
@@ -132,7 +132,7 @@ fn own_file<'a>(evidence: &'a Evidence, container: &Container) -> Option<&'a str
 /// The script that the image of every self-hosted backend contains: `docker compose exec` for a
 /// container of this project, else `docker exec`.
 pub(crate) fn by_hand(evidence: &Evidence, container: &Container) -> Command {
-    match &container.service {
+    match &container.labels.service {
         Some(service) if is_expected(evidence, container) && is_run_by_compose(container) => {
             compose(evidence, ComposeVerb::GenerateKey(service.clone()))
         }
@@ -262,7 +262,8 @@ mod tests {
             defined(shell),
             ["docker compose exec -T backend ./generate_admin_key.sh 2>/dev/null"]
         );
-        let stranger = Container { name: "other".to_owned(), service: None, ..container };
+        let mut stranger = Container { name: "other".to_owned(), ..container };
+        stranger.labels.service = None;
         let by_hand = generate(&build::healthy(), Some(&stranger));
         assert_eq!(by_hand.commands, ["docker exec other ./generate_admin_key.sh 2>/dev/null"]);
         let save = "Save the printed line in .env.local as CONVEX_SELF_HOSTED_ADMIN_KEY='KEY'";
@@ -287,13 +288,11 @@ mod tests {
             let mut evidence = selection::evidence(&[], local, "");
             selection::add_backend(&mut evidence);
             let port = Port { container: 3210, host: Some(3210), host_ip: String::new() };
-            let container = Container {
-                name: "app-backend-1".to_owned(),
-                service: Some("backend".to_owned()),
-                state: ContainerState::Running,
-                ports: vec![port],
-                ..Container::default()
-            };
+            let mut container =
+                Container { name: "app-backend-1".to_owned(), ..Container::default() };
+            container.labels.service = Some("backend".to_owned());
+            container.life.state = ContainerState::Running;
+            container.net.ports = vec![port];
             evidence.docker = Observation::Seen(DockerFacts {
                 expected: Some("app-backend-1".to_owned()),
                 backends: vec![container],

@@ -141,7 +141,7 @@ fn data_dir(evidence: &Evidence) -> String {
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let declared = evidence.compose.seen().ok().and_then(|it| it.as_ref()?.backend());
     let directory = container
-        .map(|container| container.data_dir.as_str())
+        .map(|container| container.storage.data_dir.as_str())
         .or(declared.map(|service| service.data_dir.as_str()));
     directory.unwrap_or(DATA_DIR).to_owned()
 }

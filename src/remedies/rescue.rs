@@ -8,7 +8,7 @@ use crate::report::{Command, ComposeVerb, Remedy, shell_word};
 /// The step that copies the data out of the container, before any other. The backend is stopped
 /// first, because its files must not change meanwhile; data in memory would not survive that.
 pub(crate) fn copy_out(container: &Container) -> Remedy {
-    let data = container.data_dir.trim_end_matches('/');
+    let data = container.storage.data_dir.trim_end_matches('/');
     let name = &container.name;
     let in_memory = container.mount_over(data).is_some_and(|mount| mount.kind == MountKind::Tmpfs);
     if in_memory {
@@ -48,7 +48,7 @@ pub(crate) fn move_in(
     service: &str,
     container: &Container,
 ) -> Remedy {
-    let data = container.data_dir.trim_end_matches('/');
+    let data = container.storage.data_dir.trim_end_matches('/');
     Remedy::careful(title)
         .run(compose(evidence, ComposeVerb::Create(service.to_owned())))
         .run(Command::docker([

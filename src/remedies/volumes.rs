@@ -13,10 +13,14 @@ use crate::report::{Action, MountAt, Remedy, Text};
 /// project. `None` if it is elsewhere.
 pub(crate) fn keep_own(evidence: &Evidence, container: &Container, id: &str) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
-    let attached = container.mount_over(&container.data_dir)?;
+    let attached = container.mount_over(&container.storage.data_dir)?;
     // Only a mount of the data directory itself: one above it contains other files, too.
-    let at_data = attached.target.trim_end_matches('/') == container.data_dir.trim_end_matches('/');
-    if attached.kind != MountKind::Anonymous || !at_data || container.data_dir != service.data_dir {
+    let at_data =
+        attached.target.trim_end_matches('/') == container.storage.data_dir.trim_end_matches('/');
+    if attached.kind != MountKind::Anonymous
+        || !at_data
+        || container.storage.data_dir != service.data_dir
+    {
         return None;
     }
     let from = attached.source.as_deref()?;
@@ -42,7 +46,7 @@ pub(crate) fn take_over(evidence: &Evidence, volume: &str, id: &str) -> Option<R
     let docker = evidence.docker.seen().ok()?;
     let container = docker.expected()?;
     if StoredElsewhere::of(service, Some(container)).secret
-        || container.data_dir != service.data_dir
+        || container.storage.data_dir != service.data_dir
     {
         return None;
     }
@@ -104,8 +108,9 @@ pub(crate) fn into_declared(
     id: &str,
 ) -> Option<Remedy> {
     let (compose, service) = declared_backend(evidence).ok()??;
-    let attached = container.mount_over(&container.data_dir)?;
-    let at_data = attached.target.trim_end_matches('/') == container.data_dir.trim_end_matches('/');
+    let attached = container.mount_over(&container.storage.data_dir)?;
+    let at_data =
+        attached.target.trim_end_matches('/') == container.storage.data_dir.trim_end_matches('/');
     let known = evidence.docker.seen().ok()?.volumes.seen().ok()?;
     if attached.kind != MountKind::Anonymous || !at_data {
         return None;
@@ -149,7 +154,7 @@ fn copied_again(
     let (compose, service) = declared_backend(evidence).ok()??;
     let free = free_key(compose, evidence.docker.seen().ok()?)?;
     let to = name_of(compose, &free);
-    let from = container.mount_over(&container.data_dir)?.source.clone()?;
+    let from = container.mount_over(&container.storage.data_dir)?.source.clone()?;
     let actions = vec![
         Action::Stop { container: container.name.clone() },
         Action::CopyVolume { from, to: to.clone(), project: compose.project.clone(), key: free },
@@ -247,7 +252,8 @@ fn name_of(compose: &ComposeFacts, key: &str) -> String {
 
 /// The title with what is kept of the container's current data.
 fn stays(container: &Container, title: &str) -> Text {
-    let now = container.mount_over(&container.data_dir).and_then(|mount| mount.source.as_deref());
+    let now =
+        container.mount_over(&container.storage.data_dir).and_then(|mount| mount.source.as_deref());
     match now {
         Some(now) => Text::from(format!("{title} ({now} is kept)")).volume(now),
         None => format!("{title} (the old container is kept under another name)").into(),

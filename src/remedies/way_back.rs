@@ -19,7 +19,8 @@ pub(crate) fn bring_back(
     let (compose, _) = declared_backend(evidence).ok()??;
     let project = project.filter(|project| *project != compose.project)?;
     let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected());
-    let keeps = expected.is_none_or(|now| now.mount_over(&now.data_dir).is_some_and(is_persistent));
+    let keeps =
+        expected.is_none_or(|now| now.mount_over(&now.storage.data_dir).is_some_and(is_persistent));
     let leave = if keeps { ComposeVerb::Down } else { ComposeVerb::Stop };
     let title = format!("Run the project as {project} again, with the data in {volume}");
     let commands = [

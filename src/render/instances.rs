@@ -19,11 +19,11 @@ pub fn json(docker: &DockerFacts, keys: &[KeyFacts]) -> Value {
             let secret = in_force(container);
             json!({
                 "container": container.name,
-                "project": container.project,
-                "service": container.service,
+                "project": container.labels.project,
+                "service": container.labels.service,
                 "instance_name": name(container),
-                "state": container.state,
-                "ports": container.ports,
+                "state": container.life.state,
+                "ports": container.net.ports,
                 "volume": volume_of(container),
                 "secret_fingerprint": secret,
                 "opens_key": secret.and_then(|secret| opens(secret, keys)),
@@ -53,6 +53,7 @@ pub fn text(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
     }
     for container in &docker.backends {
         let mut ports: Vec<String> = container
+            .net
             .ports
             .iter()
             .filter_map(|port| Some(format!("{}→{}", port.host?, port.container)))
@@ -62,10 +63,10 @@ pub fn text(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
             out,
             "{}  {}  {}  {}\n  project {}, ports {}, data in {}",
             sanitize(&container.name),
-            container.state,
+            container.life.state,
             sanitize(name(container).unwrap_or("name not known")),
             secret_in_words(in_force(container), keys),
-            sanitize(container.project.as_deref().unwrap_or("none")),
+            sanitize(container.labels.project.as_deref().unwrap_or("none")),
             if ports.is_empty() { "none".to_owned() } else { ports.join(", ") },
             sanitize(volume_of(container).unwrap_or("the container's own layer")),
         );
@@ -158,7 +159,7 @@ fn secret_in_words(secret: Option<&Fingerprint>, keys: &[KeyFacts]) -> String {
 }
 
 fn volume_of(container: &Container) -> Option<&str> {
-    container.mount_over(&container.credentials_dir)?.source.as_deref()
+    container.mount_over(&container.storage.credentials_dir)?.source.as_deref()
 }
 
 fn held(volume: &Volume) -> Option<&Fingerprint> {

@@ -256,7 +256,7 @@ async fn healthy_engine_yields_the_secret_in_force_the_file_and_the_log() {
     assert_ne!(fingerprint(&backend.secret.process), fingerprint(&backend.secret.file));
     assert_eq!(backend.secret.environment, Observation::Seen(None));
     assert_eq!(backend.instance_name.file, Observation::Seen(Some("app".to_owned())));
-    assert_eq!(backend.image, "ghcr.io/get-convex/convex-backend:latest");
+    assert_eq!(backend.software.image, "ghcr.io/get-convex/convex-backend:latest");
     assert_eq!(found.secrets.len(), 2);
     assert!(found.secrets.iter().any(|(secret, place)| secret.expose() == ON_DISK
         && matches!(place, SecretPlace::File { volume: Some(volume), .. } if volume == "app_data")));
@@ -307,7 +307,7 @@ async fn stopped_container_is_read_through_its_volume_and_never_through_a_bind()
     assert!(matches!(file("named"), Observation::Seen(Some(SecretState::Valid(_)))));
     assert!(matches!(file("bound"), Observation::Unavailable { .. }));
     assert!(matches!(file("far"), Observation::Unavailable { .. }));
-    assert_eq!(found.facts.backend("named").unwrap().ports[0].host, Some(3210));
+    assert_eq!(found.facts.backend("named").unwrap().net.ports[0].host, Some(3210));
     assert!(found.facts.volumes.seen().is_err(), "the volumes answered 404");
     assert_eq!(found.facts.expected, None);
     let requests = engine.requests();

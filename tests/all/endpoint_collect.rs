@@ -178,16 +178,19 @@ fn reason(answer: &Observation<Answer>) -> String {
 async fn a_backend_is_recognised_and_takes_the_key() {
     let server = http(convex).await;
     let facts = look_at(&server.url(), Some(KEY), &[]).await;
-    assert_eq!(facts.reach, Reach::Answered);
+    assert_eq!(facts.route.reach, Reach::Answered);
     assert_eq!(facts.answering_name(), Some("convex-self-hosted"));
-    assert_eq!(seen(&facts.root), (200, &Body::ConvexRoot));
-    assert_eq!(seen(&facts.check_admin_key), (200, &Body::KeyAccepted { read_only: Some(false) }));
-    assert!(matches!(seen(&facts.first_call), (200, Body::CanonicalUrls { .. })));
-    assert_eq!(seen(&facts.without_key).0, 403);
-    assert_eq!(seen(&facts.websocket).0, 101);
-    assert_eq!(facts.addresses, Observation::Seen(vec!["127.0.0.1".to_owned()]));
-    assert_eq!((facts.refusals, facts.proxy, facts.direct), (0, None, None));
-    assert!(facts.connect_ms.is_some() && facts.api_elsewhere.is_empty());
+    assert_eq!(seen(&facts.server.root), (200, &Body::ConvexRoot));
+    assert_eq!(
+        seen(&facts.key.check_admin_key),
+        (200, &Body::KeyAccepted { read_only: Some(false) })
+    );
+    assert!(matches!(seen(&facts.key.first_call), (200, Body::CanonicalUrls { .. })));
+    assert_eq!(seen(&facts.key.without_key).0, 403);
+    assert_eq!(seen(&facts.server.websocket).0, 101);
+    assert_eq!(facts.route.addresses, Observation::Seen(vec!["127.0.0.1".to_owned()]));
+    assert_eq!((facts.key.refusals, facts.route.proxy, facts.route.direct), (0, None, None));
+    assert!(facts.route.connect_ms.is_some() && facts.server.api_elsewhere.is_empty());
     let heads = server.heads();
     assert_eq!(heads.len(), 7);
     for head in heads {
@@ -204,7 +207,7 @@ async fn a_refused_key_is_counted_and_can_be_tried_again() {
     let server = http(convex).await;
     let other = KEY.replace("7a09", "7a08");
     let facts = look_at(&server.url(), Some(&other.replace("01ac4b", "01ac4c")), &[]).await;
-    assert_eq!((seen(&facts.check_admin_key).0, facts.refusals), (401, 1));
+    assert_eq!((seen(&facts.key.check_admin_key).0, facts.key.refusals), (401, 1));
     let key = Secret::new(other);
     let (env, url) = (BTreeMap::new(), server.url());
     let again =
@@ -237,7 +240,7 @@ async fn answers_that_come_and_go_are_tried_until_they_have_changed_twice() {
         let request =
             ProbeRequest { url: &url, key: Some(&key), env: &env, timeout: TIMEOUT, nonce: "n" };
         let mut facts = look(&request).await;
-        facts.check_again = retry_key(&request).await;
+        facts.key.check_again = retry_key(&request).await;
         try_more(&request, &mut facts).await;
         assert_eq!(facts.verdicts(), expected);
     }
@@ -248,7 +251,7 @@ async fn without_a_key_none_is_sent() {
     let server = http(convex).await;
     let facts = look_at(&server.url(), None, &[]).await;
     assert!(facts.is_convex_api());
-    assert_eq!(reason(&facts.check_admin_key), "there is no key to send");
+    assert_eq!(reason(&facts.key.check_admin_key), "there is no key to send");
     assert!(!server.heads().iter().any(|head| head.contains("authorization")));
 }
 
@@ -256,10 +259,10 @@ async fn without_a_key_none_is_sent() {
 async fn a_key_that_no_header_carries_stays_here() {
     let server = http(convex).await;
     let facts = look_at(&server.url(), Some(&KEY.replace("|01ac", "|\n01ac")), &[]).await;
-    assert!(reason(&facts.check_admin_key).contains("a header cannot carry"));
+    assert!(reason(&facts.key.check_admin_key).contains("a header cannot carry"));
     assert!(facts.is_convex_api() && !server.saw_key());
     let facts = look_at(&server.url(), Some(&format!("{KEY} \r\n")), &[]).await;
-    assert_eq!(seen(&facts.check_admin_key).0, 200);
+    assert_eq!(seen(&facts.key.check_admin_key).0, 200);
 }
 
 #[tokio::test]
@@ -269,9 +272,9 @@ async fn the_first_call_is_made_where_the_cli_makes_it() {
         [("/", "//api/v1/get_canonical_urls"), ("/api", "/api/api/v1/get_canonical_urls")]
     {
         let facts = look_at(&format!("{}{suffix}", server.url()), Some(KEY), &[]).await;
-        assert_eq!(facts.path, suffix);
-        assert_eq!(seen(&facts.first_call), (404, &Body::Empty));
-        assert_eq!(seen(&facts.check_admin_key).0, 200);
+        assert_eq!(facts.target.path, suffix);
+        assert_eq!(seen(&facts.key.first_call), (404, &Body::Empty));
+        assert_eq!(seen(&facts.key.check_admin_key).0, 200);
         assert!(server.heads().iter().any(|head| head.starts_with(&format!("GET {path} "))));
     }
 }
@@ -286,7 +289,7 @@ async fn a_redirect_is_recorded_and_never_followed() {
     })
     .await;
     let facts = look_at(&server.url(), Some(KEY), &[]).await;
-    let answer = facts.check_admin_key.seen().unwrap();
+    let answer = facts.key.check_admin_key.seen().unwrap();
     assert_eq!(answer.status, 301);
     assert_eq!(answer.server.as_deref(), Some("nginx"));
     assert_eq!(answer.location, Some(format!("{}/api/check_admin_key", other.url())));
@@ -305,19 +308,19 @@ async fn an_address_of_version_6_and_a_name_with_two_are_reached() {
         }
     });
     let facts = look_at(&format!("http://[::1]:{port}"), Some(KEY), &[]).await;
-    assert_eq!((facts.host.as_str(), seen(&facts.check_admin_key).0), ("::1", 200));
-    assert_eq!(facts.addresses, Observation::Seen(vec!["::1".to_owned()]));
+    assert_eq!((facts.target.host.as_str(), seen(&facts.key.check_admin_key).0), ("::1", 200));
+    assert_eq!(facts.route.addresses, Observation::Seen(vec!["::1".to_owned()]));
 
     // Whichever of its addresses comes first.
     let server = http(convex).await;
     let facts = look_at(&server.url().replace("127.0.0.1", "localhost"), Some(KEY), &[]).await;
-    assert_eq!(seen(&facts.check_admin_key).0, 200);
+    assert_eq!(seen(&facts.key.check_admin_key).0, 200);
     // Each address of `localhost` by itself, where it has several: the server is at 127.0.0.1
     // alone.
-    let addresses = facts.addresses.seen().unwrap();
+    let addresses = facts.route.addresses.seen().unwrap();
     let expected = if addresses.len() > 1 { addresses.len() } else { 0 };
-    assert_eq!(facts.connections.len(), expected);
-    for one in &facts.connections {
+    assert_eq!(facts.route.connections.len(), expected);
+    for one in &facts.route.connections {
         assert_eq!(one.connected, one.address == "127.0.0.1", "{one:?}");
     }
 }
@@ -333,7 +336,7 @@ async fn a_login_in_front_is_seen() {
     })
     .await;
     let facts = look_at(&server.url(), Some(KEY), &[]).await;
-    assert_eq!(facts.login.as_deref(), Some("Basic"));
+    assert_eq!(facts.server.login.as_deref(), Some("Basic"));
     assert!(!facts.is_convex_api());
 }
 
@@ -354,7 +357,7 @@ async fn a_server_that_echoes_the_key_does_not_bring_it_into_the_evidence() {
     .await;
     let facts = look_at(&json.url(), Some(KEY), &[]).await;
     assert!(json.saw_key());
-    let answer = facts.first_call.seen().unwrap();
+    let answer = facts.key.first_call.seen().unwrap();
     assert_eq!(answer.server.as_deref(), Some("***"));
     assert_eq!(answer.location, Some(format!("{}/***", json.url())));
 }
@@ -364,7 +367,7 @@ async fn packed_bodies_stay_packed() {
     let packed = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-type: text/plain\r\ncontent-length: 4\r\nconnection: close\r\n\r\n\u{1f}abc";
     let server = http(move |_| packed.to_owned()).await;
     let facts = look_at(&server.url(), None, &[]).await;
-    assert_eq!(seen(&facts.root).1, &Body::Text { line: "\\u001fabc".to_owned() });
+    assert_eq!(seen(&facts.server.root).1, &Body::Text { line: "\\u001fabc".to_owned() });
     assert!(server.heads().iter().all(|head| !head.contains("accept-encoding")));
 }
 
@@ -372,23 +375,23 @@ async fn packed_bodies_stay_packed() {
 async fn nobody_listens() {
     let (_held, port) = held_port();
     let facts = look_at(&format!("http://127.0.0.1:{port}"), Some(KEY), &[]).await;
-    assert_eq!(facts.reach, Reach::Refused);
-    assert_eq!(reason(&facts.root), "the connection was refused");
+    assert_eq!(facts.route.reach, Reach::Refused);
+    assert_eq!(reason(&facts.server.root), "the connection was refused");
 }
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve() {
     let facts = look_at("http://backend.invalid:3210", Some(KEY), &[]).await;
-    assert!(matches!(facts.reach, Reach::NoSuchHost { .. }), "{:?}", facts.reach);
-    assert!(facts.addresses.seen().is_err());
+    assert!(matches!(facts.route.reach, Reach::NoSuchHost { .. }), "{:?}", facts.route.reach);
+    assert!(facts.route.addresses.seen().is_err());
 }
 
 #[tokio::test]
 async fn a_url_that_is_none_is_not_asked() {
     let facts = look_at("http://me:hunter22@127.0.0.1:3210", Some(KEY), &[]).await;
-    assert_eq!(facts.invalid, Some(UrlFault::UserInfo));
+    assert_eq!(facts.target.invalid, Some(UrlFault::UserInfo));
     assert_eq!(
-        (facts.url.as_str(), facts.reach),
+        (facts.target.url.as_str(), facts.route.reach),
         ("http://me:***@127.0.0.1:3210", Reach::NotTried)
     );
 }
@@ -402,24 +405,24 @@ async fn silences_and_hang_ups_are_told_apart() {
     .await;
     for url in [hung.url(), hung.url().replace("http:", "https:")] {
         let facts = look_within(SHORT, &url, Some(KEY), &[]).await;
-        assert_eq!(facts.reach, Reach::AnswerTimeout, "{url}");
+        assert_eq!(facts.route.reach, Reach::AnswerTimeout, "{url}");
     }
 
     let closing = raw(|stream| async move { drop(stream) }).await;
-    assert_eq!(look_at(&closing.url(), Some(KEY), &[]).await.reach, Reach::Closed);
+    assert_eq!(look_at(&closing.url(), Some(KEY), &[]).await.route.reach, Reach::Closed);
 
     let read_then_close = raw(|mut stream| async move {
         let _ = head(&mut stream).await;
     })
     .await;
-    assert_eq!(look_at(&read_then_close.url(), Some(KEY), &[]).await.reach, Reach::Closed);
+    assert_eq!(look_at(&read_then_close.url(), Some(KEY), &[]).await.route.reach, Reach::Closed);
 
     let ssh = raw(|mut stream| async move {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await;
         let _ = head(&mut stream).await;
     })
     .await;
-    assert_eq!(look_at(&ssh.url(), Some(KEY), &[]).await.reach, Reach::NotHttp);
+    assert_eq!(look_at(&ssh.url(), Some(KEY), &[]).await.route.reach, Reach::NotHttp);
 }
 
 #[tokio::test]
@@ -431,8 +434,8 @@ async fn answers_without_an_end_are_cut() {
     })
     .await;
     let facts = look_at(&endless.url(), None, &[]).await;
-    assert_eq!(facts.reach, Reach::Answered);
-    let Body::Text { line } = seen(&facts.root).1 else { panic!("{:?}", facts.root) };
+    assert_eq!(facts.route.reach, Reach::Answered);
+    let Body::Text { line } = seen(&facts.server.root).1 else { panic!("{:?}", facts.server.root) };
     assert_eq!(line.len(), 120);
 
     let dripping = raw(|mut stream| async move {
@@ -444,7 +447,11 @@ async fn answers_without_an_end_are_cut() {
     })
     .await;
     let facts = look_within(SHORT, &dripping.url(), None, &[]).await;
-    assert!(matches!(seen(&facts.root), (200, Body::Text { .. })), "{:?}", facts.root);
+    assert!(
+        matches!(seen(&facts.server.root), (200, Body::Text { .. })),
+        "{:?}",
+        facts.server.root
+    );
 
     let never_final = raw(|mut stream| async move {
         let _ = head(&mut stream).await;
@@ -452,7 +459,7 @@ async fn answers_without_an_end_are_cut() {
     })
     .await;
     let facts = look_within(SHORT, &never_final.url(), None, &[]).await;
-    assert_eq!(facts.reach, Reach::AnswerTimeout);
+    assert_eq!(facts.route.reach, Reach::AnswerTimeout);
 
     let headers = raw(|mut stream| async move {
         let _ = head(&mut stream).await;
@@ -464,9 +471,9 @@ async fn answers_without_an_end_are_cut() {
     .await;
     let facts = look_within(SHORT, &headers.url(), None, &[]).await;
     assert!(
-        matches!(facts.reach, Reach::Other { .. } | Reach::NotHttp | Reach::AnswerTimeout),
+        matches!(facts.route.reach, Reach::Other { .. } | Reach::NotHttp | Reach::AnswerTimeout),
         "{:?}",
-        facts.reach
+        facts.route.reach
     );
 }
 
@@ -494,8 +501,8 @@ async fn the_api_is_found_beside_the_site_port() {
         });
     }
     let facts = look_at(&format!("http://127.0.0.1:{site_port}"), Some(KEY), &[]).await;
-    assert_eq!(seen(&facts.instance_name), (404, &Body::SiteProxy));
-    assert!(facts.api_elsewhere.contains(&format!("http://127.0.0.1:{api_port}")));
+    assert_eq!(seen(&facts.server.instance_name), (404, &Body::SiteProxy));
+    assert!(facts.server.api_elsewhere.contains(&format!("http://127.0.0.1:{api_port}")));
 }
 
 #[tokio::test]
@@ -511,13 +518,13 @@ async fn a_proxy_between_is_used_and_gone_round() {
     let proxy = http(|_| answer(502, "text/html", "<title>Bad Gateway</title>")).await;
     let with_password = proxy.url().replace("http://", "http://me:hunter23@");
     let facts = look_at(&server.url(), Some(KEY), &[("HTTP_PROXY", &with_password)]).await;
-    assert_eq!(facts.proxy, Some(proxy.url().replace("http://", "http://me:***@")));
+    assert_eq!(facts.route.proxy, Some(proxy.url().replace("http://", "http://me:***@")));
     assert_eq!(
-        (facts.reach.clone(), facts.direct.clone()),
+        (facts.route.reach.clone(), facts.route.direct.clone()),
         (Reach::Answered, Some(Reach::Answered))
     );
-    assert_eq!(seen(&facts.check_admin_key).0, 502);
-    let straight = facts.direct_answer.as_ref().and_then(Answer::instance_name);
+    assert_eq!(seen(&facts.key.check_admin_key).0, 502);
+    let straight = facts.route.direct_answer.as_ref().and_then(Answer::instance_name);
     assert_eq!(straight, Some("convex-self-hosted"));
     assert!(!server.saw_key());
 
@@ -527,7 +534,7 @@ async fn a_proxy_between_is_used_and_gone_round() {
         &[("HTTP_PROXY", &proxy.url()), ("NO_PROXY", "127.0.0.1")],
     )
     .await;
-    assert_eq!((direct.proxy, seen(&direct.check_admin_key).0), (None, 200));
+    assert_eq!((direct.route.proxy, seen(&direct.key.check_admin_key).0), (None, 200));
 }
 
 #[tokio::test]
@@ -615,9 +622,9 @@ mod tls {
 
         let good = server(issued(params("localhost")), &key).await;
         let facts = look_at(&https(&good), Some(KEY), &trust).await;
-        assert_eq!((facts.reach.clone(), good.saw_key()), (Reach::Answered, true));
-        assert_eq!(seen(&facts.check_admin_key).0, 200);
-        let certificate = facts.certificate.unwrap();
+        assert_eq!((facts.route.reach.clone(), good.saw_key()), (Reach::Answered, true));
+        assert_eq!(seen(&facts.key.check_admin_key).0, 200);
+        let certificate = facts.route.certificate.unwrap();
         assert_eq!(certificate.names, ["localhost"]);
         assert!(certificate.issuer.contains("Doctor Test Authority"));
 
@@ -643,10 +650,10 @@ mod tls {
             let trust: &[_] = if trusting { &trust } else { &[] };
             let facts = look_at(&https(&server), Some(KEY), trust).await;
             // A machine without roots says so of every issuer.
-            if facts.reach != (Reach::Tls { fault: TlsFault::NoRoots }) || trusting {
-                assert_eq!(facts.reach, Reach::Tls { fault });
+            if facts.route.reach != (Reach::Tls { fault: TlsFault::NoRoots }) || trusting {
+                assert_eq!(facts.route.reach, Reach::Tls { fault });
             }
-            assert!(facts.certificate.is_some());
+            assert!(facts.route.certificate.is_some());
             assert!(server.heads().is_empty(), "{:?}", server.heads());
         }
     }
@@ -657,8 +664,8 @@ mod tls {
         let own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let secure = server(own.self_signed(&key).unwrap().der().clone(), &key).await;
         let facts = look_at(&secure.url(), Some(KEY), &[]).await;
-        assert_eq!(facts.reach, Reach::PlainToTls);
-        assert_eq!(facts.certificate.unwrap().names, ["localhost"]);
+        assert_eq!(facts.route.reach, Reach::PlainToTls);
+        assert_eq!(facts.route.certificate.unwrap().names, ["localhost"]);
         assert!(secure.heads().is_empty());
 
         // A backend answers a TLS greeting with a plain 400, as nginx does.
@@ -677,8 +684,8 @@ mod tls {
         })
         .await;
         let facts = look_at(&https(&plain), Some(KEY), &[]).await;
-        assert_eq!(facts.reach, Reach::TlsToPlain);
-        assert_eq!(facts.api_elsewhere, [format!("http://localhost:{}", plain.port)]);
+        assert_eq!(facts.route.reach, Reach::TlsToPlain);
+        assert_eq!(facts.server.api_elsewhere, [format!("http://localhost:{}", plain.port)]);
     }
 
     #[tokio::test]
@@ -701,7 +708,7 @@ mod tls {
         })
         .await;
         let facts = look_at(&nginx.url(), None, &[]).await;
-        assert_eq!(facts.reach, Reach::PlainToTls);
+        assert_eq!(facts.route.reach, Reach::PlainToTls);
         assert!(secure.heads().is_empty());
     }
 }

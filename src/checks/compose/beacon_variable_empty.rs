@@ -83,8 +83,8 @@ fn shows_it(container: &Container) -> Option<Shown> {
     match line {
         Some(line) => Some(Shown::LogLine(line.clone())),
         // The exit code of a backend that rejects its arguments.
-        None if !container.is_running() && container.exit_code == Some(2) => {
-            Some(Shown::State(format!("State: {}, exit code 2", container.state)))
+        None if !container.is_running() && container.life.exit_code == Some(2) => {
+            Some(Shown::State(format!("State: {}, exit code 2", container.life.state)))
         }
         None => None,
     }
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(told(&evidence), [format!("beacon-variable-empty info possible {place}")]);
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        (container.state, container.exit_code) = ("restarting".into(), Some(2));
+        (container.life.state, container.life.exit_code) = ("restarting".into(), Some(2));
         assert_eq!(told(&evidence), [format!("beacon-variable-empty error proven {place}")]);
         build::no_docker(&mut evidence);
         assert_eq!(told(&evidence), [format!("beacon-variable-empty warning possible {place}")]);

@@ -148,7 +148,7 @@ fn runs_here(evidence: &Evidence) -> bool {
         .seen()
         .is_ok_and(|docker| docker.expected().is_some_and(Container::is_running));
     let local = selected_endpoint(evidence)
-        .is_ok_and(|endpoint| endpoint.is_none_or(|endpoint| is_loopback(&endpoint.host)));
+        .is_ok_and(|endpoint| endpoint.is_none_or(|endpoint| is_loopback(&endpoint.target.host)));
     local && !running
 }
 

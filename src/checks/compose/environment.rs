@@ -227,7 +227,7 @@ mod tests {
         ] {
             let mut evidence = with(name, off());
             assert_eq!(done(false_means_true(&evidence)), expected, "{name}");
-            build::expected(&mut evidence).state = "exited".into();
+            build::expected(&mut evidence).life.state = "exited".into();
             let expected = &expected[..expected.len().min(1)];
             assert_eq!(done(false_means_true(&evidence)), expected, "{name}, stopped");
         }

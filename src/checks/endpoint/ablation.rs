@@ -22,34 +22,34 @@ const BROKEN: &[Change] = &[
     ("hangs", |it| build::unreachable(it, Reach::AnswerTimeout)),
     ("service name", |it| {
         build::unreachable(it, Reach::NoSuchHost { error: "x".to_owned() });
-        build::endpoint(it).host = "backend".to_owned();
+        build::endpoint(it).target.host = "backend".to_owned();
     }),
     ("behind an environment's proxy", |it| {
         build::unreachable(it, Reach::Refused);
-        build::endpoint(it).proxy = Some("http://proxy".to_owned());
-        build::endpoint(it).direct = Some(Reach::Answered);
+        build::endpoint(it).route.proxy = Some("http://proxy".to_owned());
+        build::endpoint(it).route.direct = Some(Reach::Answered);
     }),
     ("behind an environment's proxy that answers", |it| {
         build::everywhere(it, &build::page(503, "Squid"));
         let name = Body::InstanceName { name: "convex-self-hosted".to_owned() };
-        build::endpoint(it).proxy = Some("http://proxy".to_owned());
-        build::endpoint(it).direct = Some(Reach::Answered);
-        build::endpoint(it).direct_answer = build::answer(200, name).seen().cloned().ok();
+        build::endpoint(it).route.proxy = Some("http://proxy".to_owned());
+        build::endpoint(it).route.direct = Some(Reach::Answered);
+        build::endpoint(it).route.direct_answer = build::answer(200, name).seen().cloned().ok();
     }),
     ("alternating", |it| {
-        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
-        build::endpoint(it).check_again =
+        build::endpoint(it).key.check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(it).key.check_again =
             build::answer(200, Body::KeyAccepted { read_only: Some(false) });
-        build::endpoint(it).more_tries = vec![build::refusal(401, "BadAdminKey")];
+        build::endpoint(it).key.more_tries = vec![build::refusal(401, "BadAdminKey")];
     }),
     ("stopped", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "exited".into();
+        build::expected(it).life.state = "exited".into();
     }),
     ("illegal instruction", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".into();
-        build::expected(it).exit_code = Some(132);
+        build::expected(it).life.state = "restarting".into();
+        build::expected(it).life.exit_code = Some(132);
     }),
     ("not created", |it| {
         build::unreachable(it, Reach::Refused);
@@ -62,11 +62,11 @@ const BROKEN: &[Change] = &[
         it.compose = Observation::Seen(None);
         build::docker(it).expected = None;
         build::docker(it).answering = None;
-        build::docker(it).backends[0].state = "exited".into();
+        build::docker(it).backends[0].life.state = "exited".into();
     }),
     ("other port", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).ports[0].host = Some(3220);
+        build::expected(it).net.ports[0].host = Some(3220);
     }),
     ("in a container", |it| {
         build::unreachable(it, Reach::Refused);
@@ -75,11 +75,11 @@ const BROKEN: &[Change] = &[
     ("site port", |it| build::everywhere(it, &build::answer(404, Body::SiteProxy))),
     ("site port, known by the next port", |it| {
         build::everywhere(it, &build::answer(404, Body::Empty));
-        build::endpoint(it).api_elsewhere = vec!["3212".to_owned()];
+        build::endpoint(it).server.api_elsewhere = vec!["3212".to_owned()];
     }),
     ("dashboard", |it| {
         build::everywhere(it, &build::page(404, "404"));
-        build::endpoint(it).root =
+        build::endpoint(it).server.root =
             build::answer(200, Body::Dashboard { deployment_url: None, holds_key: false });
     }),
     ("nginx", |it| build::everywhere(it, &build::page(200, "Welcome to nginx!"))),
@@ -87,38 +87,38 @@ const BROKEN: &[Change] = &[
     ("login", |it| build::everywhere(it, &build::page(401, "401"))),
     ("redirect", |it| build::everywhere(it, &build::redirect("https://example.com/x"))),
     ("redirect of the API only", |it| {
-        build::endpoint(it).check_admin_key = build::redirect("https://example.com/x");
-        build::endpoint(it).first_call = build::redirect("https://example.com/x");
+        build::endpoint(it).key.check_admin_key = build::redirect("https://example.com/x");
+        build::endpoint(it).key.first_call = build::redirect("https://example.com/x");
     }),
-    ("old", |it| build::endpoint(it).first_call = build::answer(404, Body::Empty)),
+    ("old", |it| build::endpoint(it).key.first_call = build::answer(404, Body::Empty)),
     ("slash", |it| {
-        build::endpoint(it).path = "/".to_owned();
-        build::endpoint(it).first_call = build::answer(404, Body::Empty);
+        build::endpoint(it).target.path = "/".to_owned();
+        build::endpoint(it).key.first_call = build::answer(404, Body::Empty);
     }),
-    ("path that a proxy strips", |it| build::endpoint(it).path = "/convex".to_owned()),
+    ("path that a proxy strips", |it| build::endpoint(it).target.path = "/convex".to_owned()),
     ("invalid URL", |it| {
         build::unreachable(it, Reach::NotTried);
-        build::endpoint(it).invalid = Some(UrlFault::NoScheme);
+        build::endpoint(it).target.invalid = Some(UrlFault::NoScheme);
     }),
     ("origins left on loopback", |it| {
-        build::endpoint(it).host = "api.example.com".to_owned();
+        build::endpoint(it).target.host = "api.example.com".to_owned();
         build::expected(it).cloud_origin = Some("http://127.0.0.1:3210".to_owned());
     }),
     ("no origin", |it| {
         let urls = Body::CanonicalUrls { cloud: String::new(), site: "http://".to_owned() };
-        build::endpoint(it).first_call = build::answer(200, urls);
+        build::endpoint(it).key.first_call = build::answer(200, urls);
     }),
     ("an origin that stops the backend", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".into();
+        build::expected(it).life.state = "restarting".into();
         build::expected(it).cloud_origin = Some("api.example.com".to_owned());
     }),
     ("small bodies only", |it| {
-        build::endpoint(it).big_body = Some(build::page(413, "Too Large"));
+        build::endpoint(it).server.big_body = Some(build::page(413, "Too Large"));
     }),
     ("a dead first address", |it| {
         let one = |address: &str, connected| Connection { address: address.to_owned(), connected };
-        build::endpoint(it).connections = vec![one("::1", false), one("127.0.0.1", true)];
+        build::endpoint(it).route.connections = vec![one("::1", false), one("127.0.0.1", true)];
         it.surroundings.node_version = Some("18.20.4".to_owned());
     }),
     ("another context", |it| {
@@ -138,37 +138,37 @@ const BROKEN: &[Change] = &[
         }]);
     }),
     ("no upgrade", |it| {
-        build::endpoint(it).websocket = build::refusal(400, "InvalidUpgradeHeader");
+        build::endpoint(it).server.websocket = build::refusal(400, "InvalidUpgradeHeader");
     }),
     ("header lost", |it| {
-        build::endpoint(it).check_admin_key = build::refusal(403, "BadDeployKey");
-        build::endpoint(it).first_call = build::refusal(403, "BadDeployKey");
+        build::endpoint(it).key.check_admin_key = build::refusal(403, "BadDeployKey");
+        build::endpoint(it).key.first_call = build::refusal(403, "BadDeployKey");
     }),
     ("slow", |it| {
-        if let Observation::Seen(answer) = &mut build::endpoint(it).first_call {
+        if let Observation::Seen(answer) = &mut build::endpoint(it).key.first_call {
             answer.ms = 9000;
         }
     }),
     ("another backend by name", |it| {
-        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(it).key.check_admin_key = build::refusal(401, "BadAdminKey");
         build::expected(it).instance_name.process = Observation::Seen(Some("mine".to_owned()));
     }),
     ("another project answers", |it| {
-        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(it).key.check_admin_key = build::refusal(401, "BadAdminKey");
         build::docker(it).backends.push(build::container("old-backend-1", "old", 3210));
         if let Some(answering) = &mut build::docker(it).answering {
             answering.container = "old-backend-1".to_owned();
         }
     }),
     ("never started, another answers", |it| {
-        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(it).key.check_admin_key = build::refusal(401, "BadAdminKey");
         build::docker(it).expected = None;
         build::docker(it).backends[0] = build::container("app-backend-1", "old", 3210);
     }),
     ("port taken", |it| {
-        build::endpoint(it).check_admin_key = build::refusal(401, "BadAdminKey");
-        build::expected(it).state = "created".into();
-        build::expected(it).start_error =
+        build::endpoint(it).key.check_admin_key = build::refusal(401, "BadAdminKey");
+        build::expected(it).life.state = "created".into();
+        build::expected(it).life.start_error =
             Some("Bind for 0.0.0.0:3210 failed: port is already allocated".to_owned());
     }),
     ("no engine", |it| build::engine_failed(it, EngineFailure::Unreachable)),
@@ -178,8 +178,8 @@ const BROKEN: &[Change] = &[
     }),
     ("empty beacon", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".into();
-        build::expected(it).exit_code = Some(2);
+        build::expected(it).life.state = "restarting".into();
+        build::expected(it).life.exit_code = Some(2);
         build::compose(it).backends[0].environment = vec![
             build::variable("DISABLE_BEACON", EntryValue::Blank),
             build::variable("REDACT_LOGS_TO_CLIENT", EntryValue::Plain("false".to_owned())),
@@ -187,7 +187,7 @@ const BROKEN: &[Change] = &[
     }),
     ("dead by a known line", |it| {
         build::unreachable(it, Reach::Refused);
-        build::expected(it).state = "restarting".into();
+        build::expected(it).life.state = "restarting".into();
         build::expected(it).log =
             build::log(&["Caught error error (x): db error: FATAL: database \"x\" does not exist"]);
     }),
@@ -196,13 +196,15 @@ const BROKEN: &[Change] = &[
         build::expected(it).log = build::log(&["INFO postgres: attempting to acquire lease"]);
     }),
     ("some of S3", |it| {
-        build::expected(it).storage_variables = vec!["S3_STORAGE_FILES_BUCKET".to_owned()];
+        build::expected(it).storage.storage_variables = vec!["S3_STORAGE_FILES_BUCKET".to_owned()];
     }),
     ("SQL added to the file", |it| {
         build::compose(it).backends[0].environment =
             vec![build::variable("POSTGRES_URL", EntryValue::Hidden)];
     }),
-    ("moving tag in the container", |it| build::expected(it).image = "x/y:latest".to_owned()),
+    ("moving tag in the container", |it| {
+        build::expected(it).software.image = "x/y:latest".to_owned()
+    }),
     ("moving tag in the file", |it| {
         build::compose(it).backends[0].image = Some("x/y:latest".to_owned());
     }),
@@ -214,15 +216,19 @@ const AWAY: &[Change] = &[
     ("docker, by permission", |it| build::engine_failed(it, EngineFailure::PermissionDenied)),
     ("compose", |it| it.compose = Observation::unavailable("x")),
     ("endpoint", |it| it.endpoint = Observation::unavailable("x")),
-    ("root", |it| build::endpoint(it).root = Observation::unavailable("x")),
-    ("version", |it| build::endpoint(it).version = Observation::unavailable("x")),
-    ("instance_name", |it| build::endpoint(it).instance_name = Observation::unavailable("x")),
-    ("check_admin_key", |it| build::endpoint(it).check_admin_key = Observation::unavailable("x")),
-    ("first_call", |it| build::endpoint(it).first_call = Observation::unavailable("x")),
-    ("without_key", |it| build::endpoint(it).without_key = Observation::unavailable("x")),
+    ("root", |it| build::endpoint(it).server.root = Observation::unavailable("x")),
+    ("version", |it| build::endpoint(it).server.version = Observation::unavailable("x")),
+    ("instance_name", |it| {
+        build::endpoint(it).server.instance_name = Observation::unavailable("x")
+    }),
+    ("check_admin_key", |it| {
+        build::endpoint(it).key.check_admin_key = Observation::unavailable("x")
+    }),
+    ("first_call", |it| build::endpoint(it).key.first_call = Observation::unavailable("x")),
+    ("without_key", |it| build::endpoint(it).key.without_key = Observation::unavailable("x")),
     ("dashboards", |it| it.dashboards = Observation::unavailable("x")),
     ("node", |it| it.surroundings.node_version = None),
-    ("websocket", |it| build::endpoint(it).websocket = Observation::unavailable("x")),
+    ("websocket", |it| build::endpoint(it).server.websocket = Observation::unavailable("x")),
     ("network", |it| build::unreachable(it, Reach::NotTried)),
     ("logs", |it| {
         for container in &mut build::docker(it).backends {

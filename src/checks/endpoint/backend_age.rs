@@ -34,13 +34,13 @@ pub(super) static SLOW: Check = Check { rules: &[&BACKEND_SLOW], run: slow };
 fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     // If the URL has a path, the 404 may be about that path.
-    if !endpoint.path.is_empty()
-        || (endpoint.reach != Reach::Answered && !convex_answers(endpoint)?)
+    if !endpoint.target.path.is_empty()
+        || (endpoint.route.reach != Reach::Answered && !convex_answers(endpoint)?)
     {
         return Ok(vec![]);
     }
-    let first_call = endpoint.first_call.seen()?;
-    let key = endpoint.check_admin_key.seen()?;
+    let first_call = endpoint.key.first_call.seen()?;
+    let key = endpoint.key.check_admin_key.seen()?;
     let convex = matches!(
         (key.status, &key.body),
         (200, Body::KeyAccepted { .. }) | (401 | 403, Body::ConvexError { .. })
@@ -69,10 +69,10 @@ fn too_old(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         BACKEND_TOO_OLD
             .finding(certainty, detail)
             .level(level)
-            .because("Answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
+            .because("Answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.target.url))
             .because(
                 format!("Answers {}, like a Convex backend", key.status),
-                format!("{}/api/check_admin_key", endpoint.url),
+                format!("{}/api/check_admin_key", endpoint.target.url),
             )
             .at(url_location(evidence))
             .remedy(Remedy::safe("Export a backup of your data").step())
@@ -115,7 +115,7 @@ fn slow(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .finding(Certainty::Likely, detail)
             .because(
                 format!("{} ms to the first byte", answer.ms),
-                format!("{}{path}", endpoint.url),
+                format!("{}{path}", endpoint.target.url),
             )
             .at(url_location(evidence))
             .remedy(
@@ -142,10 +142,10 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             evidence.surroundings.cli_version = cli.map(str::to_owned);
-            build::endpoint(&mut evidence).first_call = build::answer(404, body);
+            build::endpoint(&mut evidence).key.first_call = build::answer(404, body);
             let expected = format!("{expected} http://127.0.0.1:3210");
             assert_eq!(build::told(too_old(&evidence)), [expected]);
-            build::endpoint(&mut evidence).path = "/".to_owned();
+            build::endpoint(&mut evidence).target.path = "/".to_owned();
             assert_eq!(too_old(&evidence), Ok(vec![]));
         }
         assert_eq!(too_old(&build::healthy()), Ok(vec![]));
@@ -155,7 +155,8 @@ mod tests {
     fn two_seconds_are_slow() {
         assert_eq!(slow(&build::healthy()), Ok(vec![]));
         let mut evidence = build::healthy();
-        if let Observation::Seen(answer) = &mut build::endpoint(&mut evidence).instance_name {
+        if let Observation::Seen(answer) = &mut build::endpoint(&mut evidence).server.instance_name
+        {
             answer.ms = 2001;
         }
         assert_eq!(

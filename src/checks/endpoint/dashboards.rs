@@ -63,10 +63,10 @@ fn pages(evidence: &Evidence) -> (Vec<Page<'_>>, Result<(), Unseen>) {
         }
     }
     if let Ok(Some(endpoint)) = selected_endpoint(evidence)
-        && let Ok(answer) = endpoint.root.seen()
-        && !found.iter().any(|page| page.url == endpoint.url)
+        && let Ok(answer) = endpoint.server.root.seen()
+        && !found.iter().any(|page| page.url == endpoint.target.url)
     {
-        found.extend(page(&endpoint.url, None, answer));
+        found.extend(page(&endpoint.target.url, None, answer));
     }
     (found, unseen)
 }
@@ -128,7 +128,7 @@ fn judge(evidence: &Evidence, target: &str) -> Result<Option<(Certainty, String)
         return Ok(Some((Certainty::Proven, "That is Convex Cloud".to_owned())));
     }
     let endpoint = selected_endpoint(evidence)?;
-    if endpoint.is_some_and(|endpoint| endpoint.host == name) && !is_loopback(name) {
+    if endpoint.is_some_and(|endpoint| endpoint.target.host == name) && !is_loopback(name) {
         return Ok(None);
     }
     if !is_loopback(name) {
@@ -137,13 +137,15 @@ fn judge(evidence: &Evidence, target: &str) -> Result<Option<(Certainty, String)
         let why = format!("Only containers can resolve the service name `{name}`");
         return Ok(is_service.then_some((Certainty::Likely, why)));
     }
-    if let Some(endpoint) = endpoint.filter(|endpoint| !is_loopback(&endpoint.host)) {
-        let why =
-            format!("That is the browser's own machine, but the backend is at {}", endpoint.url);
+    if let Some(endpoint) = endpoint.filter(|endpoint| !is_loopback(&endpoint.target.host)) {
+        let why = format!(
+            "That is the browser's own machine, but the backend is at {}",
+            endpoint.target.url
+        );
         return Ok(Some((Certainty::Likely, why)));
     }
     let port = url.port_or_known_default().unwrap_or_default();
-    if endpoint.is_some_and(|endpoint| endpoint.port == port) {
+    if endpoint.is_some_and(|endpoint| endpoint.target.port == port) {
         return Ok(None);
     }
     let docker = evidence.docker.seen()?;
@@ -242,7 +244,7 @@ mod tests {
             assert_eq!(told(mismatch(&world(url, false))), expected, "{url}");
         }
         let mut remote = world("http://127.0.0.1:3210", false);
-        build::endpoint(&mut remote).host = "api.example.com".to_owned();
+        build::endpoint(&mut remote).target.host = "api.example.com".to_owned();
         assert_eq!(told(mismatch(&remote)), [likely]);
         let mut evidence = world("http://127.0.0.1:3220", false);
         build::no_docker(&mut evidence);
@@ -258,7 +260,7 @@ mod tests {
             told(exposed(&evidence)),
             [format!("dashboard-key-exposed warning proven {place}")]
         );
-        build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(&mut evidence).key.check_admin_key = build::refusal(401, "BadAdminKey");
         assert_eq!(
             told(exposed(&evidence)),
             [format!("dashboard-key-exposed error proven {place}")]

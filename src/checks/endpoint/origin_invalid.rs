@@ -158,7 +158,7 @@ mod tests {
             let mut evidence = build::healthy();
             let site = "http://127.0.0.1:3211".to_owned();
             let urls = Body::CanonicalUrls { cloud: cloud.to_owned(), site };
-            build::endpoint(&mut evidence).first_call = build::answer(200, urls);
+            build::endpoint(&mut evidence).key.first_call = build::answer(200, urls);
             let place = "http://127.0.0.1:3210";
             let place = if expected.is_some() { "app-backend-1" } else { place };
             let expected: Vec<_> = expected
@@ -174,7 +174,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "restarting".into();
+        container.life.state = "restarting".into();
         container.site_origin = Some("\"https://x.io\"".to_owned());
         assert_eq!(told(run(&evidence)), ["origin-invalid error likely app-backend-1"]);
         let line =

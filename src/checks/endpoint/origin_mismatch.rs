@@ -51,7 +51,7 @@ fn run(evidence: &Evidence, rule: &'static Rule, which: Which) -> Result<Vec<Fin
     let finding = rule
         .finding(certainty.min(sure), detail)
         .because(proof.0, proof.1)
-        .because("The URL that the CLI uses", endpoint.url.clone())
+        .because("The URL that the CLI uses", endpoint.target.url.clone())
         .at(origins::location(evidence, which));
     Ok(vec![cap_if_cli_works(evidence, origins::with_remedies(evidence, finding, which))])
 }
@@ -73,17 +73,17 @@ fn judge(
         return Ok(Some((Certainty::Likely, why)));
     }
     let name = host(origin);
-    match (is_loopback(name), is_loopback(&endpoint.host)) {
+    match (is_loopback(name), is_loopback(&endpoint.target.host)) {
         (true, false) => Ok(elsewhere(evidence, endpoint).map(|certainty| {
             (certainty, "On any other machine, that address is the machine itself".to_owned())
         })),
         (true, true) => remapped(evidence, endpoint, which, origin.port_or_known_default()),
-        (false, _) if is_service(evidence, name) && name != endpoint.host => {
+        (false, _) if is_service(evidence, name) && name != endpoint.target.host => {
             let why = format!("Only containers can resolve the service name `{name}`");
             Ok(Some((Certainty::Likely, why)))
         }
-        (false, _) if which == Which::Cloud && name == endpoint.host => {
-            let mixed = endpoint.scheme == "https" && origin.scheme() == "http";
+        (false, _) if which == Which::Cloud && name == endpoint.target.host => {
+            let mixed = endpoint.target.scheme == "https" && origin.scheme() == "http";
             let why = "A page loaded over https cannot load from http".to_owned();
             Ok(mixed.then_some((Certainty::Likely, why)))
         }
@@ -95,12 +95,12 @@ fn judge(
 /// there. A container's own address, or a name that only containers resolve, is on the backend's
 /// machine.
 fn elsewhere(evidence: &Evidence, endpoint: &EndpointFacts) -> Option<Certainty> {
-    let host = &endpoint.host;
+    let host = &endpoint.target.host;
     match host.parse::<std::net::IpAddr>() {
         Ok(_) => {
             let docker = evidence.docker.seen().ok();
             let backends = docker.map_or(&[][..], |docker| &docker.backends);
-            let own = backends.iter().any(|container| container.addresses.contains(host));
+            let own = backends.iter().any(|container| container.net.addresses.contains(host));
             (!own).then_some(Certainty::Likely)
         }
         Err(_) => (host.contains('.') && !host.ends_with(".internal")).then_some(Certainty::Proven),
@@ -115,7 +115,9 @@ fn remapped(
     which: Which,
     port: Option<u16>,
 ) -> Result<Option<(Certainty, String)>, Unseen> {
-    if which == Which::Cloud && port == Some(endpoint.port) || evidence.surroundings.in_container {
+    if which == Which::Cloud && port == Some(endpoint.target.port)
+        || evidence.surroundings.in_container
+    {
         return Ok(None);
     }
     if !evidence.docker.seen()?.local {
@@ -124,6 +126,7 @@ fn remapped(
     let Some(container) = origins::container(evidence)? else { return Ok(None) };
     let inside = which.port();
     let published: Vec<u16> = container
+        .net
         .ports
         .iter()
         .filter(|it| it.container == inside)
@@ -156,13 +159,13 @@ mod tests {
         let mut evidence = build::healthy();
         let parsed = Url::parse(url).unwrap();
         let endpoint = build::endpoint(&mut evidence);
-        endpoint.url = url.to_owned();
-        endpoint.scheme = parsed.scheme().to_owned();
-        endpoint.host = host(&parsed).to_owned();
-        endpoint.port = parsed.port_or_known_default().unwrap();
+        endpoint.target.url = url.to_owned();
+        endpoint.target.scheme = parsed.scheme().to_owned();
+        endpoint.target.host = host(&parsed).to_owned();
+        endpoint.target.port = parsed.port_or_known_default().unwrap();
         let urls = Body::CanonicalUrls { cloud: cloud.to_owned(), site: site.to_owned() };
-        endpoint.first_call = build::answer(200, urls);
-        build::expected(&mut evidence).ports = [(3210, 3210), (3211, 3211)]
+        endpoint.key.first_call = build::answer(200, urls);
+        build::expected(&mut evidence).net.ports = [(3210, 3210), (3211, 3211)]
             .map(|(container, host)| Port { container, host: Some(host), host_ip: String::new() })
             .to_vec();
         evidence
@@ -205,7 +208,7 @@ mod tests {
     #[test]
     fn without_an_answer_the_environment_counts_and_nothing_passes() {
         let mut evidence = world("https://api.example.com", "", "");
-        build::endpoint(&mut evidence).first_call = build::refusal(401, "BadAdminKey");
+        build::endpoint(&mut evidence).key.first_call = build::refusal(401, "BadAdminKey");
         assert_eq!(cloud(&evidence), Ok(vec![]));
         build::expected(&mut evidence).cloud_origin = Some("http://127.0.0.1:3210".to_owned());
         assert_eq!(told(cloud(&evidence)), ["origin-mismatch warning likely app-backend-1"]);
@@ -218,7 +221,7 @@ mod tests {
         assert_eq!(told(cloud(&evidence)), ["unknown"]);
 
         let mut evidence = world("https://api.example.com", "http://127.0.0.1:3210", "");
-        build::endpoint(&mut evidence).first_call = Observation::unavailable("x");
+        build::endpoint(&mut evidence).key.first_call = Observation::unavailable("x");
         assert_eq!(told(cloud(&evidence)), ["unknown"]);
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn host(url: &Url) -> &str {
 /// environment, which `update_canonical_url` may have overruled. `None` if nothing sets it.
 pub(super) fn current(evidence: &Evidence, which: Which) -> Result<Option<Origin<'_>>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(None) };
-    let answer = endpoint.first_call.seen();
+    let answer = endpoint.key.first_call.seen();
     if let Ok(answer) = &answer
         && let Body::CanonicalUrls { cloud, site } = &answer.body
     {
@@ -91,7 +91,7 @@ pub(super) fn current(evidence: &Evidence, which: Which) -> Result<Option<Origin
         };
         let proof = (
             format!("{name} is `{text}`"),
-            format!("{}/api/v1/get_canonical_urls", endpoint.url.trim_end_matches('/')),
+            format!("{}/api/v1/get_canonical_urls", endpoint.target.url.trim_end_matches('/')),
         );
         return Ok(Some(Origin { text, proof, certainty: Certainty::Proven }));
     }

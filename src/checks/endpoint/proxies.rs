@@ -52,11 +52,11 @@ pub(super) static LOGIN: Check = Check { rules: &[&PROXY_LOGIN_WALL], run: login
 
 fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    let Some(proxy) = &endpoint.proxy else { return Ok(vec![]) };
+    let Some(proxy) = &endpoint.route.proxy else { return Ok(vec![]) };
     if convex_answers(endpoint)? {
         return Ok(vec![]);
     }
-    match &endpoint.direct {
+    match &endpoint.route.direct {
         Some(Reach::Answered) => {}
         None | Some(Reach::NotTried) => {
             return Err(Unseen::new("a connection without the proxy was not tried"));
@@ -64,8 +64,8 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(_) => return Ok(vec![]),
     }
     // Two answers that both do not come from a backend may come from the same wrong server.
-    let backend = endpoint.direct_answer.as_ref().and_then(Answer::instance_name);
-    let certainty = match (backend, &endpoint.reach) {
+    let backend = endpoint.route.direct_answer.as_ref().and_then(Answer::instance_name);
+    let certainty = match (backend, &endpoint.route.reach) {
         (Some(_), _) => Certainty::Proven,
         (None, Reach::Answered) => Certainty::Likely,
         (None, _) => Certainty::Proven,
@@ -74,7 +74,7 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(name) => format!("the backend `{name}` answers"),
         None => "a server answers".to_owned(),
     };
-    let host = &endpoint.host;
+    let host = &endpoint.target.host;
     let detail = format!(
         "The CLI sends its requests for {host} to the proxy {proxy}. Without the proxy, {direct}."
     );
@@ -100,7 +100,7 @@ fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((path, answer)) =
         seen(endpoint).into_iter().find(|(_, answer)| is_gateway_error(answer))
     else {
-        match endpoint.reach {
+        match endpoint.route.reach {
             Reach::Answered => drop(needed(endpoint)?),
             _ => drop(convex_answers(endpoint)?),
         }
@@ -119,7 +119,7 @@ fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     );
     let finding = PROXY_ERROR
         .finding(certainty, detail)
-        .because(format!("Answers {}", answer.status), format!("{}{path}", endpoint.url))
+        .because(format!("Answers {}", answer.status), format!("{}{path}", endpoint.target.url))
         .at(url_location(evidence))
         .remedy(
             Remedy::safe("Check on the backend's host that the container is running")
@@ -141,7 +141,7 @@ fn login(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some((is_login_wall(path, answer).filter(|_| counts)?, path, answer))
     });
     let Some((sure, path, answer)) = walls.max_by_key(|(sure, ..)| *sure) else {
-        match endpoint.reach {
+        match endpoint.route.reach {
             Reach::Answered => drop(needed(endpoint)?),
             _ => drop(convex_answers(endpoint)?),
         }
@@ -158,7 +158,7 @@ fn login(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     );
     let finding = PROXY_LOGIN_WALL
         .finding(certainty, detail)
-        .because(what, format!("{}{path}", endpoint.url))
+        .because(what, format!("{}{path}", endpoint.target.url))
         .at(url_location(evidence))
         .remedy(Remedy::careful("Exclude the API's host from the login at the proxy"));
     Ok(vec![cap_if_cli_works(evidence, finding)])
@@ -197,9 +197,9 @@ mod tests {
                 build::unreachable(&mut evidence, reach);
             }
             let endpoint = build::endpoint(&mut evidence);
-            endpoint.proxy = Some("http://proxy:8080".to_owned());
-            endpoint.direct = direct;
-            endpoint.direct_answer =
+            endpoint.route.proxy = Some("http://proxy:8080".to_owned());
+            endpoint.route.direct = direct;
+            endpoint.route.direct_answer =
                 straight.map(|body| build::answer(200, body).seen().cloned().unwrap());
             let found = found(&evidence);
             assert_eq!(found.first().map(|it| it.trim_end_matches(PLACE).trim()), expected);

@@ -22,7 +22,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
-    let Some(big) = &endpoint.big_body else {
+    let Some(big) = &endpoint.server.big_body else {
         // The backend itself accepts bodies of any size; nginx accepts 1 MiB unless configured.
         return match limiting(endpoint) {
             Some(server) => Err(Unseen::new(format!(
@@ -42,7 +42,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let by = answer.server.as_deref().unwrap_or("A proxy");
     let detail =
         format!("{by} rejects a request of 4 MiB. Small pushes work, large ones and imports fail.");
-    let url = format!("{}/echo", endpoint.url.trim_end_matches('/'));
+    let url = format!("{}/echo", endpoint.target.url.trim_end_matches('/'));
     let finding = PROXY_BODY_TOO_SMALL
         .finding(Certainty::Proven, detail)
         .level(Level::Error)
@@ -80,10 +80,10 @@ mod tests {
     fn behind(server: Option<&str>, big: Option<Observation<Answer>>) -> Evidence {
         let mut evidence = build::healthy();
         let endpoint = build::endpoint(&mut evidence);
-        if let Observation::Seen(answer) = &mut endpoint.instance_name {
+        if let Observation::Seen(answer) = &mut endpoint.server.instance_name {
             answer.server = server.map(str::to_owned);
         }
-        endpoint.big_body = big;
+        endpoint.server.big_body = big;
         evidence
     }
 
@@ -105,7 +105,7 @@ mod tests {
             assert_eq!(told(run(&behind(server, big.clone()))), expected, "{server:?} {big:?}");
         }
         let mut refused = behind(None, page(413));
-        build::endpoint(&mut refused).check_admin_key = build::refusal(401, "BadAdminKey");
+        build::endpoint(&mut refused).key.check_admin_key = build::refusal(401, "BadAdminKey");
         assert_eq!(run(&refused).unwrap()[0].level, Level::Error);
     }
 }

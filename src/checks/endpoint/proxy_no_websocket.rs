@@ -22,9 +22,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
-    let answer = endpoint.websocket.seen()?;
+    let answer = endpoint.server.websocket.seen()?;
     let Some(certainty) = is_blocked(answer) else { return Ok(vec![]) };
-    if endpoint.proxy.is_some() {
+    if endpoint.route.proxy.is_some() {
         let reason = "tested through the proxy in HTTP_PROXY, which WebSockets bypass";
         return Err(Unseen::new(reason));
     }
@@ -40,7 +40,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(certainty, detail)
         .because(
             format!("Answers {}{code} to an upgrade, not 101", answer.status),
-            format!("{}/api/…/sync", endpoint.url.trim_end_matches('/')),
+            format!("{}/api/…/sync", endpoint.target.url.trim_end_matches('/')),
         )
         .at(url_location(evidence));
     let steps = steps(server.unwrap_or_default());
@@ -95,7 +95,7 @@ mod tests {
             (build::redirect("https://example.com/"), Some("likely")),
         ] {
             let mut evidence = build::healthy();
-            build::endpoint(&mut evidence).websocket = answer.clone();
+            build::endpoint(&mut evidence).server.websocket = answer.clone();
             let expected: Vec<_> = expected
                 .iter()
                 .map(|sure| format!("proxy-no-websocket warning {sure} http://127.0.0.1:3210"))
@@ -107,12 +107,12 @@ mod tests {
     #[test]
     fn silence_and_a_forward_proxy_say_nothing() {
         let mut evidence = build::healthy();
-        build::endpoint(&mut evidence).websocket = Observation::unavailable("timeout");
+        build::endpoint(&mut evidence).server.websocket = Observation::unavailable("timeout");
         assert_eq!(told(run(&evidence)), ["unknown"]);
-        build::endpoint(&mut evidence).websocket = build::page(501, "Squid");
-        build::endpoint(&mut evidence).proxy = Some("http://proxy".to_owned());
+        build::endpoint(&mut evidence).server.websocket = build::page(501, "Squid");
+        build::endpoint(&mut evidence).route.proxy = Some("http://proxy".to_owned());
         assert_eq!(told(run(&evidence)), ["unknown"]);
-        build::endpoint(&mut evidence).websocket = build::answer(101, Body::Empty);
+        build::endpoint(&mut evidence).server.websocket = build::answer(101, Body::Empty);
         assert_eq!(run(&evidence), Ok(vec![]));
         build::unreachable(&mut evidence, Reach::Refused);
         assert_eq!(run(&evidence), Ok(vec![]));

@@ -21,7 +21,7 @@ pub(super) static CHECK: Check = Check { rules: &[&PROXY_STRIPS_AUTHORIZATION], 
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    let answer = match endpoint.check_admin_key.seen() {
+    let answer = match endpoint.key.check_admin_key.seen() {
         Ok(answer) => answer,
         // Without a Convex backend at the URL, the key cannot be lost on the way to it.
         Err(_) if !convex_answers(endpoint)? => return Ok(vec![]),
@@ -36,7 +36,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !answer.replaced_key() && opened.is_some_and(|claims| claims.kind == Some(KeyKind::System)) {
         return Ok(vec![]);
     }
-    let direct = endpoint.straight.as_ref().filter(|direct| {
+    let direct = endpoint.key.straight.as_ref().filter(|direct| {
         direct.check_admin_key.seen().is_ok_and(|answer| {
             answer.status == 200 && matches!(answer.body, Body::KeyAccepted { .. })
         })
@@ -51,7 +51,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let by = answer.server.as_deref().unwrap_or("A proxy");
     let mut finding = PROXY_STRIPS_AUTHORIZATION
         .finding(certainty, detail(by, answer.replaced_key(), certainty))
-        .because(what_came(answer), format!("{}/api/check_admin_key", endpoint.url))
+        .because(what_came(answer), format!("{}/api/check_admin_key", endpoint.target.url))
         .at(url_location(evidence));
     if let Some(direct) = direct {
         finding = finding
@@ -90,7 +90,7 @@ fn detail(by: &str, replaced: bool, certainty: Certainty) -> String {
 
 /// Whether the key arrived with the CLI's own first call, whatever check_admin_key answered.
 fn arrived(endpoint: &EndpointFacts) -> bool {
-    endpoint.first_call.seen().is_ok_and(|answer| answer.status == 200)
+    endpoint.key.first_call.seen().is_ok_and(|answer| answer.status == 200)
 }
 
 fn what_came(answer: &Answer) -> String {
@@ -112,8 +112,8 @@ mod tests {
     fn world(status: u16, code: &str) -> Evidence {
         let mut evidence = build::healthy();
         let endpoint = build::endpoint(&mut evidence);
-        endpoint.check_admin_key = build::refusal(status, code);
-        endpoint.first_call = build::refusal(status, code);
+        endpoint.key.check_admin_key = build::refusal(status, code);
+        endpoint.key.first_call = build::refusal(status, code);
         evidence.keys = keys::healthy().keys;
         evidence
     }
@@ -133,7 +133,9 @@ mod tests {
             if !opened {
                 evidence.keys[0].trials.clear();
             }
-            if let Observation::Seen(answer) = &mut build::endpoint(&mut evidence).check_admin_key {
+            if let Observation::Seen(answer) =
+                &mut build::endpoint(&mut evidence).key.check_admin_key
+            {
                 answer.server = server.then(|| "nginx".to_owned());
             }
             let expected: Vec<_> = expected
@@ -153,10 +155,10 @@ mod tests {
             url: "http://127.0.0.1:9".to_owned(),
             check_admin_key: build::answer(200, Body::KeyAccepted { read_only: Some(false) }),
         };
-        build::endpoint(&mut evidence).straight = Some(straight.clone());
+        build::endpoint(&mut evidence).key.straight = Some(straight.clone());
         assert_eq!(run(&evidence).unwrap()[0].certainty, Certainty::Proven);
         straight.check_admin_key = build::refusal(401, "BadAdminKey");
-        build::endpoint(&mut evidence).straight = Some(straight);
+        build::endpoint(&mut evidence).key.straight = Some(straight);
         assert_eq!(run(&evidence).unwrap()[0].certainty, Certainty::Likely);
 
         let mut system = world(403, "BadDeployKey");
@@ -166,7 +168,7 @@ mod tests {
             }
         }
         assert_eq!(run(&system), Ok(vec![]));
-        build::endpoint(&mut system).check_admin_key = Observation::unavailable("x");
+        build::endpoint(&mut system).key.check_admin_key = Observation::unavailable("x");
         assert_eq!(told(run(&system)), ["unknown"]);
     }
 }

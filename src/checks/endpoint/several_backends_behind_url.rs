@@ -19,14 +19,14 @@ pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_BEHIND_URL],
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    if endpoint.check_admin_key.seen().is_err() && !convex_answers(endpoint)? {
+    if endpoint.key.check_admin_key.seen().is_err() && !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
-    endpoint.check_admin_key.seen()?;
+    endpoint.key.check_admin_key.seen()?;
     let answers = endpoint.verdicts();
     if answers.first() == Some(&Some(false)) {
         // Rejected once: the second answer is part of the judgement.
-        endpoint.check_again.seen()?;
+        endpoint.key.check_again.seen()?;
     }
     // One change can also be one backend that was recreated meanwhile. Two cannot, unless it is
     // recreated all the time.
@@ -49,7 +49,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .finding(certainty, detail)
             .because(
                 format!("Answers {}, one request after the other", statuses.join(", ")),
-                format!("{}/api/check_admin_key", endpoint.url),
+                format!("{}/api/check_admin_key", endpoint.target.url),
             )
             .at(url_location(evidence))
             .remedy(
@@ -67,7 +67,7 @@ fn restarts(evidence: &Evidence) -> bool {
     let Ok(docker) = evidence.docker.seen() else { return false };
     docker.backends.iter().any(|container| {
         container.is_restarting()
-            || container.started_at.is_some_and(|at| at >= evidence.collected_at)
+            || container.life.started_at.is_some_and(|at| at >= evidence.collected_at)
                 && evidence.collected_at > 0
     })
 }
@@ -92,11 +92,11 @@ mod tests {
         let mut evidence = build::healthy();
         let endpoint = build::endpoint(&mut evidence);
         let mut answers = statuses.iter().copied().map(answer);
-        endpoint.check_admin_key = answers.next().unwrap();
+        endpoint.key.check_admin_key = answers.next().unwrap();
         if let Some(again) = answers.next() {
-            endpoint.check_again = again;
+            endpoint.key.check_again = again;
         }
-        endpoint.more_tries = answers.collect();
+        endpoint.key.more_tries = answers.collect();
         evidence
     }
 
@@ -124,7 +124,7 @@ mod tests {
     fn a_backend_that_comes_up_just_now_may_be_one() {
         let mut evidence = world(&[401, 200, 401]);
         evidence.collected_at = 1000;
-        build::expected(&mut evidence).started_at = Some(1001);
+        build::expected(&mut evidence).life.started_at = Some(1001);
         assert_eq!(run(&evidence).unwrap()[0].certainty, Certainty::Likely);
     }
 }

@@ -21,10 +21,10 @@ pub(super) static CHECK: Check = Check { rules: &[&URL_HAS_PATH], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    if endpoint.path.is_empty() || endpoint.invalid.is_some() {
+    if endpoint.target.path.is_empty() || endpoint.target.invalid.is_some() {
         return Ok(vec![]);
     }
-    let first_call = endpoint.first_call.seen().ok();
+    let first_call = endpoint.key.first_call.seen().ok();
     let status = first_call.map(|answer| answer.status);
     // If the backend itself answered (200, 401, 403), a proxy removes the path on the way.
     let (level, certainty) = match first_call.map(|answer| (answer.status, &answer.body)) {
@@ -40,14 +40,21 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Level::Error if older => Level::Warning, // older CLIs drop the path
         level => level,
     };
-    let without = endpoint.url.strip_suffix(endpoint.path.as_str()).unwrap_or(&endpoint.url);
-    let address = format!("{}/api/v1/get_canonical_urls", endpoint.url);
+    let without = endpoint
+        .target
+        .url
+        .strip_suffix(endpoint.target.path.as_str())
+        .unwrap_or(&endpoint.target.url);
+    let address = format!("{}/api/v1/get_canonical_urls", endpoint.target.url);
     let detail = if works {
-        format!("The URL works, probably because a proxy removes `{}` from it.", endpoint.path)
+        format!(
+            "The URL works, probably because a proxy removes `{}` from it.",
+            endpoint.target.path
+        )
     } else {
         let since = if older { "From CLI 1.35 on, `npx convex dev`" } else { "`npx convex dev`" };
         let fails = if certainty == Certainty::Proven { "fails" } else { "probably fails" };
-        let rest = if endpoint.path == "/" {
+        let rest = if endpoint.target.path == "/" {
             "Only `deploy` accepts a slash at the end."
         } else {
             "Convex does not serve a path prefix."
@@ -86,9 +93,9 @@ mod tests {
             let mut evidence = build::healthy();
             evidence.surroundings.cli_version = Some(cli.to_owned());
             let endpoint = build::endpoint(&mut evidence);
-            endpoint.path = path.to_owned();
-            endpoint.url = format!("http://127.0.0.1:3210{path}");
-            endpoint.first_call = first_call.clone();
+            endpoint.target.path = path.to_owned();
+            endpoint.target.url = format!("http://127.0.0.1:3210{path}");
+            endpoint.key.first_call = first_call.clone();
             let found = build::told(run(&evidence));
             let expected: Vec<String> =
                 expected.iter().map(|it| format!("{it} http://127.0.0.1:3210{path}")).collect();

@@ -23,8 +23,8 @@ pub(super) static CHECK: Check = Check { rules: &[&URL_INVALID], run };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    let Some(fault) = &endpoint.invalid else { return Ok(vec![]) };
-    let url = endpoint.url.trim();
+    let Some(fault) = &endpoint.target.invalid else { return Ok(vec![]) };
+    let url = endpoint.target.url.trim();
     let detail = match fault {
         UrlFault::NoScheme => format!("`{url}` does not begin with http:// or https://."),
         UrlFault::OtherScheme(scheme) => {
@@ -54,7 +54,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![
         URL_INVALID
             .finding(Certainty::Proven, detail)
-            .because(format!("The value is `{}`", endpoint.url), source)
+            .because(format!("The value is `{}`", endpoint.target.url), source)
             .at(url_location(evidence))
             .remedy(remedy),
     ])
@@ -116,7 +116,8 @@ mod tests {
             evidence.selection =
                 crate::evidence::build::selection::evidence(&[], &line, "").selection;
             let endpoint = build::endpoint(&mut evidence);
-            (endpoint.url, endpoint.invalid) = (url.to_owned(), Some(UrlFault::NoScheme));
+            (endpoint.target.url, endpoint.target.invalid) =
+                (url.to_owned(), Some(UrlFault::NoScheme));
             build::silence(endpoint);
             let found = run(&evidence).unwrap();
             let remedy = &found[0].remedies[0];
@@ -138,8 +139,8 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             let endpoint = build::endpoint(&mut evidence);
-            endpoint.url = url.to_owned();
-            endpoint.invalid = Some(fault.clone());
+            endpoint.target.url = url.to_owned();
+            endpoint.target.invalid = Some(fault.clone());
             build::silence(endpoint);
             let expected = format!("url-invalid error proven {url}");
             assert_eq!(build::told(run(&evidence)), [expected]);

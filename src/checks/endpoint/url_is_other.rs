@@ -48,12 +48,12 @@ fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             if convex_answers(endpoint)? {
                 return Ok(vec![]);
             }
-            let name = endpoint.instance_name.seen()?;
-            if name.status != 404 || endpoint.api_elsewhere.is_empty() {
+            let name = endpoint.server.instance_name.seen()?;
+            if name.status != 404 || endpoint.server.api_elsewhere.is_empty() {
                 return Ok(vec![]);
             }
             // The site port is the only one that answers `/version` but not `/instance_name`.
-            let version = endpoint.version.seen().is_ok_and(|answer| {
+            let version = endpoint.server.version.seen().is_ok_and(|answer| {
                 answer.status == 200 && matches!(answer.body, Body::Text { .. })
             });
             let certainty = if version { Certainty::Proven } else { Certainty::Likely };
@@ -67,8 +67,8 @@ fn site_proxy(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     );
     let mut finding = URL_IS_SITE_PROXY
         .finding(certainty, detail)
-        .because(text, format!("{}{path}", endpoint.url));
-    for other in &endpoint.api_elsewhere {
+        .because(text, format!("{}{path}", endpoint.target.url));
+    for other in &endpoint.server.api_elsewhere {
         finding = finding.because("Answers like a Convex API", other.clone());
     }
     let finding = finding.at(url_location(evidence)).remedy(point_to_api(evidence, endpoint));
@@ -83,14 +83,17 @@ fn dashboard(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return if convex_answers(endpoint)? {
             Ok(vec![])
         } else {
-            endpoint.root.seen().map(|_| vec![])
+            endpoint.server.root.seen().map(|_| vec![])
         };
     };
     let detail = "The dashboard is a web page: it does not answer the CLI's requests. The CLI \
                   needs the backend itself.";
     let finding = URL_IS_DASHBOARD
         .finding(Certainty::Proven, detail)
-        .because("Answers with the page of the Convex dashboard", format!("{}{path}", endpoint.url))
+        .because(
+            "Answers with the page of the Convex dashboard",
+            format!("{}{path}", endpoint.target.url),
+        )
         .at(url_location(evidence))
         .remedy(point_to_api(evidence, endpoint));
     Ok(vec![cap_if_cli_works(evidence, finding)])
@@ -98,8 +101,8 @@ fn dashboard(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    if endpoint.reach != Reach::NotHttp {
-        if convex_answers(endpoint)? || endpoint.reach != Reach::Answered {
+    if endpoint.route.reach != Reach::NotHttp {
+        if convex_answers(endpoint)? || endpoint.route.reach != Reach::Answered {
             return Ok(vec![]);
         }
         let has_its_own_id = all(endpoint)?.into_iter().any(|(path, answer)| {
@@ -118,8 +121,8 @@ fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Certainty::Proven,
         "Another program uses this address: none of its answers comes from a Convex backend.",
     );
-    if endpoint.reach == Reach::NotHttp {
-        finding = finding.showing("Answers, but not in HTTP", endpoint.url.clone());
+    if endpoint.route.reach == Reach::NotHttp {
+        finding = finding.showing("Answers, but not in HTTP", endpoint.target.url.clone());
     }
     for (path, answer) in seen(endpoint).into_iter().filter(|(path, _)| *path == "/") {
         let what = match &answer.body {
@@ -132,7 +135,7 @@ fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let server = answer.server.as_ref().map(|name| format!(", server {name}"));
         finding = finding.showing(
             format!("Answers {}{what}{}", answer.status, server.unwrap_or_default()),
-            format!("{}{path}", endpoint.url.trim_end_matches('/')),
+            format!("{}{path}", endpoint.target.url.trim_end_matches('/')),
         );
     }
     let finding = finding.at(url_location(evidence)).remedy(point_to_api(evidence, endpoint));
@@ -140,12 +143,12 @@ fn not_convex(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn point_to_api(evidence: &Evidence, endpoint: &EndpointFacts) -> Remedy {
-    let known = match endpoint.api_elsewhere.first() {
+    let known = match endpoint.server.api_elsewhere.first() {
         Some(port) if port.parse::<u16>().is_ok() => {
-            Some(format!("{}://{}:{port}", endpoint.scheme, endpoint.host))
+            Some(format!("{}://{}:{port}", endpoint.target.scheme, endpoint.target.host))
         }
         Some(url) => Some(url.clone()),
-        None => published_url(evidence).filter(|url| *url != endpoint.url),
+        None => published_url(evidence).filter(|url| *url != endpoint.target.url),
     };
     match known {
         Some(url) => set_url(&evidence.selection, &url, ""),
@@ -188,9 +191,9 @@ mod tests {
         let mut evidence = build::healthy();
         build::everywhere(&mut evidence, &build::answer(404, Body::Empty));
         let endpoint = build::endpoint(&mut evidence);
-        endpoint.api_elsewhere = vec!["http://127.0.0.1:3212".to_owned()];
+        endpoint.server.api_elsewhere = vec!["http://127.0.0.1:3212".to_owned()];
         assert!(ids(&evidence)[0].starts_with("url-is-site-proxy error likely"));
-        build::endpoint(&mut evidence).version =
+        build::endpoint(&mut evidence).server.version =
             build::answer(200, Body::Text { line: "unknown".to_owned() });
         assert!(ids(&evidence)[0].starts_with("url-is-site-proxy error proven"));
     }

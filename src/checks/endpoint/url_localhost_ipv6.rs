@@ -32,8 +32,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(_) => (Level::Info, Certainty::Proven),
         None => (Level::Info, Certainty::Likely),
     };
-    let host = &endpoint.host;
-    let port = endpoint.port;
+    let host = &endpoint.target.host;
+    let port = endpoint.target.port;
     let fails = format!(
         "Node 17 to 19 cannot connect: they try only {dead}, the first address of {host}, but only \
          {alive} accepts connections."
@@ -48,9 +48,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let better = format!(
         "{}://{}:{port}{}",
-        endpoint.scheme,
+        endpoint.target.scheme,
         if alive.contains(':') { format!("[{alive}]") } else { alive.to_owned() },
-        endpoint.path
+        endpoint.target.path
     );
     Ok(vec![
         URL_LOCALHOST_IPV6
@@ -58,7 +58,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .level(level)
             .because(
                 format!("On port {port}, {dead} does not accept connections, {alive} does"),
-                endpoint.url.clone(),
+                endpoint.target.url.clone(),
             )
             .at(url_location(evidence))
             .remedy(set_url(&evidence.selection, &better, "")),
@@ -93,7 +93,7 @@ mod tests {
             (vec![], Some("18.20.4"), None),
         ] {
             let mut evidence = build::healthy();
-            build::endpoint(&mut evidence).connections = connections;
+            build::endpoint(&mut evidence).route.connections = connections;
             evidence.surroundings.node_version = node.map(str::to_owned);
             let expected: Vec<_> = expected
                 .iter()

@@ -32,18 +32,18 @@ pub(super) static LOOPBACK: Check = Check { rules: &[&URL_LOOPBACK_IN_CONTAINER]
 
 fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    match endpoint.reach {
+    match endpoint.route.reach {
         Reach::NoSuchHost { .. } => {}
         Reach::NotTried => return convex_answers(endpoint).map(|_| vec![]),
         _ => return Ok(vec![]),
     }
-    let host = endpoint.host.as_str();
+    let host = endpoint.target.host.as_str();
     let service = evidence.compose.seen().ok().and_then(Option::as_ref).and_then(|compose| {
         let file = compose.files.first().cloned().unwrap_or_default();
         compose.services.iter().any(|name| name == host).then_some(file)
     });
     let container = evidence.docker.seen().ok().and_then(|docker| {
-        let backends = docker.backends.iter().map(|it| (&it.name, &it.service));
+        let backends = docker.backends.iter().map(|it| (&it.name, &it.labels.service));
         let others = docker.companions.iter().map(|it| (&it.name, &it.service));
         let mut all = backends.chain(others);
         all.find(|(name, service)| *name == host || service.as_deref() == Some(host))
@@ -75,10 +75,10 @@ fn network_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn loopback(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    if !evidence.surroundings.in_container || !is_loopback(&endpoint.host) {
+    if !evidence.surroundings.in_container || !is_loopback(&endpoint.target.host) {
         return Ok(vec![]);
     }
-    match endpoint.reach {
+    match endpoint.route.reach {
         Reach::Refused => {}
         Reach::NotTried => return convex_answers(endpoint).map(|_| vec![]),
         _ => return Ok(vec![]),
@@ -86,7 +86,7 @@ fn loopback(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // The backend could be a bare process in this very container that is down.
     let publisher = evidence.docker.seen().ok().and_then(|docker| {
         let running = docker.backends.iter().filter(|container| container.is_running());
-        running.into_iter().find(|container| claims_port(container, endpoint.port))
+        running.into_iter().find(|container| claims_port(container, endpoint.target.port))
     });
     let (certainty, is) = match publisher {
         Some(_) => (Certainty::Proven, "is"),
@@ -95,22 +95,22 @@ fn loopback(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let detail = format!(
         "This shell runs in a container, where `{}` is the container itself. The backend {is} \
          outside of it.",
-        endpoint.host
+        endpoint.target.host
     );
     let mut finding =
         URL_LOOPBACK_IN_CONTAINER.finding(certainty, detail).at(url_location(evidence));
     if let Some(container) = publisher {
-        let text = format!("Publishes port {} of the host", endpoint.port);
+        let text = format!("Publishes port {} of the host", endpoint.target.port);
         finding = finding
             .because(text, container.name.clone())
             .at(Location::container(container.name.clone()));
     }
-    let service = publisher.and_then(|it| it.service.as_deref()).unwrap_or("backend");
+    let service = publisher.and_then(|it| it.labels.service.as_deref()).unwrap_or("backend");
     Ok(vec![
         finding
             .remedy(Remedy::safe(format!(
                 "Set {URL} to {}://host.docker.internal:{}",
-                endpoint.scheme, endpoint.port
+                endpoint.target.scheme, endpoint.target.port
             )))
             .remedy(Remedy::safe(format!(
                 "Join the backend's network, and set the URL to http://{service}:{API_PORT}"
@@ -131,7 +131,7 @@ mod tests {
     fn unresolved(host: &str) -> Evidence {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::NoSuchHost { error: "x".to_owned() });
-        build::endpoint(&mut evidence).host = host.to_owned();
+        build::endpoint(&mut evidence).target.host = host.to_owned();
         evidence
     }
 

@@ -28,8 +28,8 @@ pub(super) static CHECK: Check = Check { rules: &[&URL_PORT_NOT_PUBLISHED], run 
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    if endpoint.invalid.is_some()
-        || !is_loopback(&endpoint.host)
+    if endpoint.target.invalid.is_some()
+        || !is_loopback(&endpoint.target.host)
         || convex_answers(endpoint)?
         || !is_engine_host(evidence, endpoint)?
     {
@@ -40,10 +40,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let reachable = |ip: &str| ip.is_empty() || is_loopback(ip);
-    let published = container.ports.iter().filter(|port| port.host.is_some());
+    let published = container.net.ports.iter().filter(|port| port.host.is_some());
     let mut here = published.clone().filter(|port| reachable(&port.host_ip));
-    if container.network_mode.as_deref() == Some("host")
-        || here.any(|port| port.host == Some(endpoint.port))
+    if container.net.network_mode.as_deref() == Some("host")
+        || here.any(|port| port.host == Some(endpoint.target.port))
     {
         return Ok(vec![]);
     }
@@ -55,17 +55,19 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .collect();
     let ports = if list.is_empty() { "no port".to_owned() } else { list.join(", ") };
     // If something else answered, the URL may be meant for it.
-    let certainty = match endpoint.reach {
+    let certainty = match endpoint.route.reach {
         Reach::Refused => Certainty::Proven,
         _ => Certainty::Likely,
     };
-    let usable = container
-        .ports
-        .iter()
-        .any(|port| port.container == API_PORT && port.host.is_some() && reachable(&port.host_ip));
+    let usable =
+        container.net.ports.iter().any(|port| {
+            port.container == API_PORT && port.host.is_some() && reachable(&port.host_ip)
+        });
     let name = &container.name;
-    let detail =
-        format!("{name} is running, but port {} of this host does not lead to it.", endpoint.port);
+    let detail = format!(
+        "{name} is running, but port {} of this host does not lead to it.",
+        endpoint.target.port
+    );
     let finding = URL_PORT_NOT_PUBLISHED
         .finding(certainty, detail)
         .because(format!("Publishes {ports}"), name.clone())
@@ -76,7 +78,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => {
             let add = format!(
                 "Add `\"{}:{API_PORT}\"` under `ports:` of the backend service",
-                endpoint.port
+                endpoint.target.port
             );
             finding
                 .remedy(Remedy::careful(add).step())
@@ -95,7 +97,7 @@ mod tests {
     fn another_port_is_published() {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
-        build::expected(&mut evidence).ports[0].host = Some(3220);
+        build::expected(&mut evidence).net.ports[0].host = Some(3220);
         assert!(build::told(run(&evidence))[0].starts_with("url-port-not-published error proven"));
         build::no_docker(&mut evidence);
         assert_eq!(build::told(run(&evidence)), ["unknown"]);

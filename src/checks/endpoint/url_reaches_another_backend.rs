@@ -31,9 +31,10 @@ pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND],
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     // A URL of another machine, or of a proxy, may be meant for any backend.
-    if endpoint.invalid.is_some()
-        || !is_loopback(&endpoint.host)
-        || endpoint.check_admin_key.seen().map(|_| KeyAnswer::of(endpoint))? != KeyAnswer::Rejected
+    if endpoint.target.invalid.is_some()
+        || !is_loopback(&endpoint.target.host)
+        || endpoint.key.check_admin_key.seen().map(|_| KeyAnswer::of(endpoint))?
+            != KeyAnswer::Rejected
     {
         return Ok(vec![]);
     }
@@ -43,16 +44,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let docker = evidence.docker.seen()?;
     let Some(expected) = docker.expected() else {
         let Some(project) = project(evidence)? else { return Ok(vec![]) };
-        let case = who_answers::never_started(docker, project, endpoint.port);
+        let case = who_answers::never_started(docker, project, endpoint.target.port);
         return Ok(case.into_iter().map(|case| finding(evidence, endpoint, case, None)).collect());
     };
-    let Some(case) = who_answers::other_container(docker, expected, endpoint.port)
-        .or_else(|| who_answers::bind_failed(expected, endpoint.port))
+    let Some(case) = who_answers::other_container(docker, expected, endpoint.target.port)
+        .or_else(|| who_answers::bind_failed(expected, endpoint.target.port))
         .or_else(|| who_answers::other_name(expected, endpoint))
-        .or_else(|| who_answers::outside_docker(docker, expected, endpoint.port))
+        .or_else(|| who_answers::outside_docker(docker, expected, endpoint.target.port))
     else {
-        if expected.is_running() && claims_port(expected, endpoint.port) {
-            endpoint.instance_name.seen()?;
+        if expected.is_running() && claims_port(expected, endpoint.target.port) {
+            endpoint.server.instance_name.seen()?;
             expected.instance_name.process.seen()?;
         }
         return Ok(vec![]);
@@ -66,11 +67,11 @@ fn finding(
     case: Case,
     expected: Option<&Container>,
 ) -> Finding {
-    let port = endpoint.port;
+    let port = endpoint.target.port;
     let (text, source) = case.proof;
     let finding = URL_REACHES_ANOTHER_BACKEND
         .finding(case.certainty, case.detail)
-        .because("Answers 401 BadAdminKey", format!("{}/api/check_admin_key", endpoint.url));
+        .because("Answers 401 BadAdminKey", format!("{}/api/check_admin_key", endpoint.target.url));
     let mut finding =
         if case.is_quoted { finding.showing(text, source) } else { finding.because(text, source) };
     finding = finding.at(url_location(evidence));
@@ -82,7 +83,7 @@ fn finding(
     }
     let own = expected
         .filter(|it| it.is_running())
-        .and_then(|it| it.ports.iter().find(|port| port.container == API_PORT)?.host)
+        .and_then(|it| it.net.ports.iter().find(|port| port.container == API_PORT)?.host)
         .filter(|own| *own != port);
     if let Some(own) = own {
         let url = format!("http://127.0.0.1:{own}");
@@ -107,8 +108,8 @@ mod tests {
     fn refused() -> Evidence {
         let mut evidence = build::healthy();
         let endpoint = build::endpoint(&mut evidence);
-        endpoint.check_admin_key = build::refusal(401, "BadAdminKey");
-        endpoint.first_call = build::refusal(401, "BadAdminKey");
+        endpoint.key.check_admin_key = build::refusal(401, "BadAdminKey");
+        endpoint.key.first_call = build::refusal(401, "BadAdminKey");
         build::expected(&mut evidence).instance_name.process =
             Observation::Seen(Some("convex-self-hosted".to_owned()));
         evidence
@@ -128,21 +129,21 @@ mod tests {
         docker.backends.push(build::container("old-backend-1", "old", 3210));
         docker.answering.as_mut().unwrap().container = "old-backend-1".to_owned();
         assert_eq!(certainty(&other), Ok(Some(Certainty::Proven)));
-        build::expected(&mut other).ports[0].host = Some(3220);
+        build::expected(&mut other).net.ports[0].host = Some(3220);
         assert_eq!(certainty(&other), Ok(Some(Certainty::Likely)));
 
         let mut named = refused();
         build::expected(&mut named).instance_name.process =
             Observation::Seen(Some("mine".to_owned()));
         assert_eq!(certainty(&named), Ok(Some(Certainty::Proven)));
-        build::endpoint(&mut named).instance_name = Observation::unavailable("x");
+        build::endpoint(&mut named).server.instance_name = Observation::unavailable("x");
         assert_eq!(certainty(&named), Err(()));
 
         let mut stopped = refused();
-        build::expected(&mut stopped).state = "exited".into();
+        build::expected(&mut stopped).life.state = "exited".into();
         build::docker(&mut stopped).published.clear();
         assert_eq!(certainty(&stopped), Ok(Some(Certainty::Likely)));
-        build::expected(&mut stopped).start_error =
+        build::expected(&mut stopped).life.start_error =
             Some("Bind for 0.0.0.0:3210 failed: port is already allocated".to_owned());
         assert_eq!(certainty(&stopped), Ok(Some(Certainty::Proven)));
         build::no_docker(&mut stopped);
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn a_url_of_another_machine_may_mean_any_backend() {
         let mut evidence = refused();
-        build::endpoint(&mut evidence).host = "api.example.com".to_owned();
+        build::endpoint(&mut evidence).target.host = "api.example.com".to_owned();
         build::expected(&mut evidence).instance_name.process =
             Observation::Seen(Some("mine".to_owned()));
         assert_eq!(run(&evidence), Ok(vec![]));

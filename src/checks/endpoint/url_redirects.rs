@@ -29,7 +29,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             && is_login_wall(path, answer).is_none()
     });
     let Some((path, answer)) = redirect else {
-        match endpoint.reach {
+        match endpoint.route.reach {
             Reach::Answered => drop(needed(endpoint)?),
             _ => drop(convex_answers(endpoint)?),
         }
@@ -61,7 +61,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .level(level)
         .showing(
             format!("Answers {} and redirects to {location}", answer.status),
-            format!("{}{path}", endpoint.url),
+            format!("{}{path}", endpoint.target.url),
         )
         .at(url_location(evidence))
         .remedy(remedy);
@@ -72,17 +72,17 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn only_to_https(endpoint: &EndpointFacts, path: &str, location: &str) -> bool {
     let Ok(target) = url::Url::parse(location) else { return false };
     let host = target.host_str().map(|host| host.trim_matches(['[', ']']));
-    endpoint.scheme == "http"
+    endpoint.target.scheme == "http"
         && target.scheme() == "https"
-        && host == Some(endpoint.host.as_str())
+        && host == Some(endpoint.target.host.as_str())
         && target.path() == path
         && target.query().is_none()
 }
 
 fn origin(endpoint: &EndpointFacts) -> Option<String> {
-    let host = &endpoint.host;
+    let host = &endpoint.target.host;
     let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let text = format!("{}://{host}:{}", endpoint.scheme, endpoint.port);
+    let text = format!("{}://{host}:{}", endpoint.target.scheme, endpoint.target.port);
     Some(url::Url::parse(&text).ok()?.origin().ascii_serialization())
 }
 
@@ -125,8 +125,8 @@ mod tests {
             evidence.selection =
                 crate::evidence::build::selection::evidence(&[], &line, "").selection;
             let endpoint = build::endpoint(&mut evidence);
-            endpoint.url = format!("http://{host}:8080");
-            (endpoint.host, endpoint.port) = (host.to_owned(), 8080);
+            endpoint.target.url = format!("http://{host}:8080");
+            (endpoint.target.host, endpoint.target.port) = (host.to_owned(), 8080);
             build::everywhere(&mut evidence, &build::redirect(location));
             let found = run(&evidence).unwrap();
             let edits = &found[0].remedies[0].edits;
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn a_front_page_may_redirect() {
         let mut evidence = build::healthy();
-        build::endpoint(&mut evidence).root = build::redirect("https://example.com/");
+        build::endpoint(&mut evidence).server.root = build::redirect("https://example.com/");
         assert_eq!(run(&evidence), Ok(vec![]));
-        build::endpoint(&mut evidence).instance_name =
+        build::endpoint(&mut evidence).server.instance_name =
             crate::evidence::Observation::unavailable("x");
         assert_eq!(build::told(run(&evidence)), ["unknown"]);
     }

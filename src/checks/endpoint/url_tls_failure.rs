@@ -14,7 +14,7 @@ pub(super) static URL_TLS_FAILURE: Rule = Rule::new(
 
 /// The finding for a failed handshake.
 pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
-    let host = &endpoint.host;
+    let host = &endpoint.target.host;
     let (detail, remedies) = match fault {
         TlsFault::Expired(when) => (
             format!("The certificate of {host} expired at {when}."),
@@ -55,7 +55,7 @@ pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
     };
     let mut finding = URL_TLS_FAILURE.finding(Certainty::Proven, detail);
     finding.remedies = remedies;
-    if let Some(certificate) = &endpoint.certificate {
+    if let Some(certificate) = &endpoint.route.certificate {
         finding = finding.because(
             format!(
                 "Certificate for {}, issued by {}, valid until {}",
@@ -63,7 +63,7 @@ pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
                 certificate.issuer,
                 certificate.not_after
             ),
-            endpoint.url.clone(),
+            endpoint.target.url.clone(),
         );
     }
     finding

@@ -69,8 +69,8 @@ pub(super) static CHECK: Check = Check {
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    let (host, port) = (&endpoint.host, endpoint.port);
-    let finding = match &endpoint.reach {
+    let (host, port) = (&endpoint.target.host, endpoint.target.port);
+    let finding = match &endpoint.route.reach {
         Reach::NotTried => {
             convex_answers(endpoint)?;
             return Ok(vec![]);
@@ -126,7 +126,7 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
         (None, Certainty::Proven) => "",
         (None, _) => " The backend is probably down.",
     };
-    let (host, port) = (&endpoint.host, endpoint.port);
+    let (host, port) = (&endpoint.target.host, endpoint.target.port);
     let finding =
         URL_REFUSED.finding(certainty, format!("{host} refuses connections on port {port}.{why}"));
     let start = if is_loopback(host) {
@@ -167,7 +167,7 @@ fn stopped_docker<'a>(
     evidence: &'a Evidence,
     endpoint: &EndpointFacts,
 ) -> Option<&'a FailedEngine> {
-    let here = is_loopback(&endpoint.host) && !evidence.surroundings.in_container;
+    let here = is_loopback(&endpoint.target.host) && !evidence.surroundings.in_container;
     evidence.engine_failure.as_ref().filter(|engine| {
         here && engine.kind == EngineFailure::Unreachable && engine.address.starts_with("unix://")
     })
@@ -197,7 +197,7 @@ fn unexplained(evidence: &Evidence, endpoint: &EndpointFacts) -> bool {
 }
 
 fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
-    let port = endpoint.port;
+    let port = endpoint.target.port;
     let publisher = evidence
         .docker
         .seen()
@@ -211,7 +211,7 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
                 format!(
                     "{}:{port} accepts the connection and closes it. A Convex backend always \
                      answers.",
-                    endpoint.host
+                    endpoint.target.host
                 ),
             )
             .remedy(Remedy::safe(format!("Check which program is listening on port {port}")));
@@ -235,7 +235,11 @@ fn no_answer(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
 }
 
 fn scheme(right: &str, why: &str, evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
-    let rest = endpoint.url.split_once("://").map_or(endpoint.url.as_str(), |(_, rest)| rest);
+    let rest = endpoint
+        .target
+        .url
+        .split_once("://")
+        .map_or(endpoint.target.url.as_str(), |(_, rest)| rest);
     URL_SCHEME_MISMATCH.finding(Certainty::Proven, why).remedy(set_url(
         &evidence.selection,
         &format!("{right}://{rest}"),
@@ -278,7 +282,7 @@ mod tests {
         for break_it in [
             build::no_docker as fn(&mut Evidence),
             |evidence| evidence.compose = crate::evidence::Observation::unavailable("x"),
-            |evidence| build::expected(evidence).state = "exited".into(),
+            |evidence| build::expected(evidence).life.state = "exited".into(),
             |evidence| build::docker(evidence).expected = None,
         ] {
             let mut evidence = build::healthy();
@@ -298,7 +302,7 @@ mod tests {
                 engine.address = address.to_owned();
             }
             if url_is_remote {
-                build::endpoint(&mut evidence).host = "api.example.com".to_owned();
+                build::endpoint(&mut evidence).target.host = "api.example.com".to_owned();
             }
             run(&evidence).unwrap().remove(0)
         };

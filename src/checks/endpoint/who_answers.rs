@@ -56,14 +56,14 @@ pub(super) fn other_container(
     port: u16,
 ) -> Option<Case> {
     let (other, certainty) = docker.answering()?;
-    let same =
-        other.working_dir == expected.working_dir && other.config_files == expected.config_files;
+    let same = other.labels.working_dir == expected.labels.working_dir
+        && other.labels.config_files == expected.labels.config_files;
     if other.name == expected.name || same {
         return None;
     }
     // The port may be meant for it, and the key be wrong by itself.
     let meant = if claims_port(expected, port) { certainty } else { Certainty::Likely };
-    let project = match &other.working_dir {
+    let project = match &other.labels.working_dir {
         Some(directory) => format!(" ({directory})"),
         None => String::new(),
     };
@@ -84,7 +84,7 @@ pub(super) fn other_container(
 
 /// Our container could not bind the port: another program uses it.
 pub(super) fn bind_failed(expected: &Container, port: u16) -> Option<Case> {
-    let error = expected.start_error.as_deref().filter(|_| !expected.is_running())?;
+    let error = expected.life.start_error.as_deref().filter(|_| !expected.is_running())?;
     (port_taken(error) == Some(port)).then(|| Case {
         certainty: Certainty::Proven,
         detail: format!(
@@ -104,7 +104,7 @@ pub(super) fn other_name(expected: &Container, endpoint: &EndpointFacts) -> Opti
     if !expected.is_running() || answers == runs {
         return None;
     }
-    let claims = claims_port(expected, endpoint.port);
+    let claims = claims_port(expected, endpoint.target.port);
     Some(Case {
         certainty: if claims { Certainty::Proven } else { Certainty::Likely },
         detail: format!(
@@ -134,7 +134,7 @@ pub(super) fn outside_docker(
              publishes port {port}.",
             expected.name
         ),
-        proof: (format!("State {}", expected.state), expected.name.clone()),
+        proof: (format!("State {}", expected.life.state), expected.name.clone()),
         is_quoted: false,
         other: None,
     })

@@ -72,7 +72,7 @@ mod tests {
                 build::unreachable(&mut evidence, reach);
             }
             let container = build::expected(&mut evidence);
-            container.state = state.into();
+            container.life.state = state.into();
             container.log = build::log(&log);
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
@@ -84,9 +84,9 @@ mod tests {
     fn an_unread_log_is_not_a_pass_unless_the_backend_answers() {
         let mut evidence = build::healthy();
         assert_eq!(run(&evidence), Ok(vec![]));
-        build::expected(&mut evidence).state = "exited".into();
+        build::expected(&mut evidence).life.state = "exited".into();
         assert_eq!(build::told(run(&evidence)), ["unknown"]);
-        build::expected(&mut evidence).state = "running".into();
+        build::expected(&mut evidence).life.state = "running".into();
         evidence.endpoint = Observation::unavailable("x");
         assert_eq!(build::told(run(&evidence)), ["unknown"]);
         build::no_docker(&mut evidence);

@@ -36,7 +36,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
     let name = &container.name;
-    let finding = if container.oom_killed {
+    let finding = if container.life.oom_killed {
         BACKEND_OUT_OF_MEMORY
             .finding(
                 certainty,
@@ -48,7 +48,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .step(),
             )
             .remedy(Remedy::careful("Recreate the container").run(up(evidence)).step())
-    } else if container.exit_code == Some(ILLEGAL_INSTRUCTION) && !container.is_running() {
+    } else if container.life.exit_code == Some(ILLEGAL_INSTRUCTION) && !container.is_running() {
         BACKEND_ILLEGAL_INSTRUCTION
             .finding(
                 certainty,
@@ -94,8 +94,8 @@ mod tests {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);
             let container = build::expected(&mut evidence);
-            container.state = state.into();
-            (container.oom_killed, container.exit_code) = (oom, Some(code));
+            container.life.state = state.into();
+            (container.life.oom_killed, container.life.exit_code) = (oom, Some(code));
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
             assert_eq!(build::told(run(&evidence)), expected, "{state} {code}");

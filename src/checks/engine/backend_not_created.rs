@@ -27,7 +27,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
     // A backend elsewhere is not a broken one: only if the URL points to this machine, and no
     // Convex backend of any kind answers there.
-    if endpoint.invalid.is_some() || !is_loopback(&endpoint.host) || convex_answers(endpoint)? {
+    if endpoint.target.invalid.is_some()
+        || !is_loopback(&endpoint.target.host)
+        || convex_answers(endpoint)?
+    {
         return Ok(vec![]);
     }
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
@@ -36,13 +39,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let docker = evidence.docker.seen()?;
-    let in_use = docker.backends.iter().any(|it| it.is_running() && claims_port(it, endpoint.port));
+    let in_use =
+        docker.backends.iter().any(|it| it.is_running() && claims_port(it, endpoint.target.port));
     if docker.expected().is_some() || in_use {
         return Ok(vec![]);
     }
     // A loopback port that this service does not publish may be the end of a tunnel.
     let there = docker_other_context::holder(docker);
-    let certainty = if publishes(service, endpoint.port) && there.is_none() {
+    let certainty = if publishes(service, endpoint.target.port) && there.is_none() {
         Certainty::Proven
     } else {
         Certainty::Likely
@@ -100,13 +104,13 @@ mod tests {
         assert_eq!(run(&build::healthy()), Ok(vec![]));
 
         let mut tunnel = gone();
-        build::endpoint(&mut tunnel).port = 9999;
+        build::endpoint(&mut tunnel).target.port = 9999;
         assert_eq!(
             build::told(run(&tunnel)),
             ["backend-not-created error likely docker-compose.yml:2"]
         );
         let mut server = gone();
-        build::endpoint(&mut server).host = "api.example.com".to_owned();
+        build::endpoint(&mut server).target.host = "api.example.com".to_owned();
         assert_eq!(run(&server), Ok(vec![]));
         let mut remote = gone();
         build::docker(&mut remote).local = false;

@@ -73,7 +73,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((container, sure)) = run_subject(evidence, docker)? else { return Ok(vec![]) };
     let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
-    let finding = match (&container.state, &container.health) {
+    let finding = match (&container.life.state, &container.life.health) {
         _ if container.is_stopped() => stopped(container, certainty),
         (ContainerState::Restarting, _) => BACKEND_RESTARTING
             .finding(certainty, format!("{} {}.", container.name, restarted(container)))
@@ -132,7 +132,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 /// How often it has restarted.
 fn restarted(container: &Container) -> String {
-    match container.restarts {
+    match container.life.restarts {
         0 => "is restarting".to_owned(),
         1 => "has restarted once".to_owned(),
         times => format!("has restarted {times} times"),
@@ -147,15 +147,15 @@ fn read_log(container: &Container) -> Remedy {
 fn flaps(evidence: &Evidence, container: &Container) -> bool {
     let answers =
         selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api));
-    let age = container.started_at.map(|start| evidence.collected_at - start);
+    let age = container.life.started_at.map(|start| evidence.collected_at - start);
     // Negative if it started during this run.
-    container.restarts >= 3 && age.is_some_and(|age| age < 60) && !answers
+    container.life.restarts >= 3 && age.is_some_and(|age| age < 60) && !answers
 }
 
 fn stopped(container: &Container, certainty: Certainty) -> Finding {
     let mut finding = BACKEND_STOPPED.finding(
         certainty,
-        match container.exit_code {
+        match container.life.exit_code {
             _ if container.is_created() => {
                 format!("{} was created but has not started.", container.name)
             }
@@ -165,7 +165,7 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
         },
     );
     finding = finding.because(last_state(container), container.name.clone());
-    if let Some(error) = &container.start_error {
+    if let Some(error) = &container.life.start_error {
         finding = finding.showing(error.clone(), "Docker's last attempt to start it");
     }
     let start = Remedy::safe("Start the container (keys and data are kept)")
@@ -178,18 +178,19 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
 
 fn last_state(container: &Container) -> String {
     let since = container
+        .life
         .finished_at
         .filter(|seconds| *seconds > 0)
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
         .map_or_else(String::new, |when| format!(" since {when}"));
-    match container.exit_code {
+    match container.life.exit_code {
         Some(code) => match meaning(code) {
             Some(meaning) => {
-                format!("State: {}{since}, exit code {code} ({meaning})", container.state)
+                format!("State: {}{since}, exit code {code} ({meaning})", container.life.state)
             }
-            None => format!("State: {}{since}, exit code {code}", container.state),
+            None => format!("State: {}{since}, exit code {code}", container.life.state),
         },
-        None => format!("State: {}{since}", container.state),
+        None => format!("State: {}{since}", container.life.state),
     }
 }
 
@@ -236,8 +237,8 @@ mod tests {
             build::unreachable(&mut evidence, Reach::Refused);
         }
         let container = build::expected(&mut evidence);
-        container.state = state.into();
-        container.health = health.map(Into::into);
+        container.life.state = state.into();
+        container.life.health = health.map(Into::into);
         evidence
     }
 
@@ -283,7 +284,8 @@ mod tests {
             let mut evidence = in_state("running", None, serves);
             evidence.collected_at = 1_790_000_000;
             let container = build::expected(&mut evidence);
-            (container.restarts, container.started_at) = (restarts, Some(1_790_000_000 - age));
+            (container.life.restarts, container.life.started_at) =
+                (restarts, Some(1_790_000_000 - age));
             let expected: Vec<_> = expected.into_iter().collect();
             assert_eq!(build::told(run(&evidence)), expected, "{restarts} {age} {serves}");
         }
@@ -293,7 +295,7 @@ mod tests {
     fn a_known_line_of_the_log_is_explained() {
         let mut evidence = in_state("restarting", None, false);
         let known = "Caught error error (x): cluster url username must be set";
-        build::expected(&mut evidence).exit_code = Some(1);
+        build::expected(&mut evidence).life.exit_code = Some(1);
         build::expected(&mut evidence).log = build::log(&["INFO a", known, "Error: x"]);
         let found = &run(&evidence).unwrap()[0];
         assert!(found.detail.contains("has no user name"), "{}", found.detail);
@@ -306,7 +308,7 @@ mod tests {
     #[test]
     fn a_stopped_container_may_not_be_the_one_behind_a_servers_url() {
         let mut evidence = in_state("exited", None, false);
-        build::endpoint(&mut evidence).host = "api.example.com".to_owned();
+        build::endpoint(&mut evidence).target.host = "api.example.com".to_owned();
         assert_eq!(build::told(run(&evidence)), ["backend-stopped error likely app-backend-1"]);
         build::no_docker(&mut evidence);
         assert_eq!(build::told(run(&evidence)), ["unknown"]);

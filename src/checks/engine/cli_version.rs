@@ -98,10 +98,10 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
-    if !endpoint.path.is_empty() || !convex_answers(endpoint)? {
+    if !endpoint.target.path.is_empty() || !convex_answers(endpoint)? {
         return Ok(vec![]);
     }
-    let (first_call, key) = (endpoint.first_call.seen()?, endpoint.check_admin_key.seen()?);
+    let (first_call, key) = (endpoint.key.first_call.seen()?, endpoint.key.check_admin_key.seen()?);
     let convex = matches!(
         (key.status, &key.body),
         (200, Body::KeyAccepted { .. }) | (401 | 403, Body::ConvexError { .. })
@@ -126,7 +126,7 @@ fn too_new(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .level(if key.status == 200 { Level::Warning } else { Level::Error })
             .because(format!("Version {text}"), place)
-            .because("Answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.url))
+            .because("Answers 404", format!("{}/api/v1/get_canonical_urls", endpoint.target.url))
             .at(Location::line("package.json", 0))
             .remedy(
                 Remedy::safe("Install a CLI from the time of the backend, until you upgrade it")
@@ -180,7 +180,7 @@ mod tests {
         let source = ValueSource::File { file: ".env.local".to_owned(), line: 1 };
         evidence.selection.url =
             Some(UrlFacts { text: "http://127.0.0.1:3210".to_owned(), source });
-        build::endpoint(&mut evidence).first_call = build::answer(404, Body::Empty);
+        build::endpoint(&mut evidence).key.first_call = build::answer(404, Body::Empty);
         evidence.surroundings.cli_version = None;
         evidence.surroundings.cli_found = Observation::Seen(Some(".pnp.cjs".to_owned()));
         for check in [too_old, too_new] {
@@ -205,9 +205,10 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             evidence.surroundings.cli_version = Some(version.to_owned());
-            build::endpoint(&mut evidence).first_call = build::answer(status, Body::Empty);
+            build::endpoint(&mut evidence).key.first_call = build::answer(status, Body::Empty);
             if key == 401 {
-                build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
+                build::endpoint(&mut evidence).key.check_admin_key =
+                    build::refusal(401, "BadAdminKey");
             }
             assert_eq!(build::told(too_new(&evidence)), expected, "{version} {status} {key}");
         }

@@ -59,13 +59,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(service) = project.backend() else { return Ok(vec![]) };
     let Some(container) = evidence.docker.seen()?.expected() else { return Ok(vec![]) };
     let names_these = |file: &String| project.files.contains(file);
-    if container.config_files.is_empty() || !container.config_files.iter().all(names_these) {
+    if container.labels.config_files.is_empty()
+        || !container.labels.config_files.iter().all(names_these)
+    {
         return Ok(vec![]);
     }
     let mut differences = compared(project, service, container);
     let lacks_volume = missing_volume(evidence)?;
     if let Some(MissingVolume { line, .. }) = &lacks_volume {
-        let held = container.mount_over(&container.data_dir).and_then(|it| it.source.clone());
+        let held =
+            container.mount_over(&container.storage.data_dir).and_then(|it| it.source.clone());
         let held = held.as_deref();
         differences.push(Difference {
             declared: format!(
@@ -120,11 +123,11 @@ fn weigh(
 ) -> Result<(Level, Certainty), Unseen> {
     let proven = Certainty::Proven;
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok((Level::Warning, proven)) };
-    if endpoint.invalid.is_some() || convex_answers(endpoint)? {
+    if endpoint.target.invalid.is_some() || convex_answers(endpoint)? {
         return Ok((Level::Warning, proven));
     }
     // The URL has the port of the file, and the container publishes another one.
-    let missed = |it: &Difference| it.kind == Kind::ApiPort(endpoint.port);
+    let missed = |it: &Difference| it.kind == Kind::ApiPort(endpoint.target.port);
     if container.is_running()
         && is_engine_host(evidence, endpoint)?
         && differences.iter().any(missed)
@@ -147,18 +150,18 @@ fn compared(
     let mut found = Vec::new();
     let decided = |at: &At| !project.undecided.contains(at);
     if let Some(image) = service.image.as_deref().filter(|_| decided(&service.at))
-        && !container.image.is_empty()
-        && !container.image.starts_with("sha256:")
-        && full(image) != full(&container.image)
+        && !container.software.image.is_empty()
+        && !container.software.image.starts_with("sha256:")
+        && full(image) != full(&container.software.image)
     {
         found.push(Difference {
             declared: format!("Image {image}").into(),
             at: service.at.clone(),
-            held: format!("Image {}", container.image).into(),
+            held: format!("Image {}", container.software.image).into(),
             kind: Kind::Program,
         });
     }
-    if service.network_mode.is_none() && container.network_mode.as_deref() != Some("host") {
+    if service.network_mode.is_none() && container.net.network_mode.as_deref() != Some("host") {
         found.extend(ports(project, service, container));
     }
     let text = |name: &str| {
@@ -209,7 +212,7 @@ fn compared(
             .contains(&entry.name.as_str())
             || entry.name.starts_with("S3_STORAGE_") && entry.name.ends_with("_BUCKET");
         let is_set = entry.value == EntryValue::Hidden;
-        if is_storage && is_set && !container.storage_variables.contains(&entry.name) {
+        if is_storage && is_set && !container.storage.storage_variables.contains(&entry.name) {
             found.push(Difference {
                 declared: format!("Sets {}", entry.name).into(),
                 at: entry.at.clone(),
@@ -231,6 +234,7 @@ fn ports(
         let declared: Vec<_> =
             service.ports.iter().filter(|port| port.container == inside).collect();
         let hosts: Vec<u16> = container
+            .net
             .ports
             .iter()
             .filter(|port| port.container == inside)
@@ -306,7 +310,7 @@ mod tests {
             (
                 "image, by its id",
                 build::healthy(),
-                |it| build::expected(it).image = "sha256:ab".to_owned(),
+                |it| build::expected(it).software.image = "sha256:ab".to_owned(),
                 0,
             ),
             (
@@ -323,7 +327,7 @@ mod tests {
                 build::healthy(),
                 |it| {
                     build::compose(it).backends[0].image = Some("x/convex-backend:2".to_owned());
-                    build::expected(it).config_files =
+                    build::expected(it).labels.config_files =
                         vec!["/elsewhere/docker-compose.yml".to_owned()];
                 },
                 0,
@@ -383,7 +387,9 @@ mod tests {
             (
                 "SQL, had",
                 with("POSTGRES_URL", EntryValue::Hidden),
-                |it| build::expected(it).storage_variables = vec!["POSTGRES_URL".to_owned()],
+                |it| {
+                    build::expected(it).storage.storage_variables = vec!["POSTGRES_URL".to_owned()]
+                },
                 0,
             ),
             ("SQL, empty", with("POSTGRES_URL", EntryValue::Blank), |_| {}, 0),
@@ -400,14 +406,14 @@ mod tests {
     fn an_error_if_it_explains_the_failure() {
         let id = "container-differs-from-compose";
         let mut moved = build::healthy();
-        build::expected(&mut moved).ports[0].host = Some(3220);
+        build::expected(&mut moved).net.ports[0].host = Some(3220);
         assert_eq!(build::told(run(&moved)), [format!("{id} warning proven docker-compose.yml:5")]);
         build::unreachable(&mut moved, Reach::Refused);
         assert_eq!(build::told(run(&moved)), [format!("{id} error proven docker-compose.yml:5")]);
 
         let mut crashed = with("POSTGRES_URL", EntryValue::Hidden);
         build::unreachable(&mut crashed, Reach::Refused);
-        build::expected(&mut crashed).state = "restarting".into();
+        build::expected(&mut crashed).life.state = "restarting".into();
         assert_eq!(
             build::told(run(&crashed)),
             [format!("{id} warning proven docker-compose.yml:9")]

@@ -26,15 +26,15 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     project(evidence)?;
     let Some((container, _)) = subject else { return Ok(vec![]) };
     // Only a dashboard of the same project: any other may belong to another backend.
-    let Some(project) = &container.project else { return Ok(vec![]) };
+    let Some(project) = &container.labels.project else { return Ok(vec![]) };
     let of_project = |it: &&Companion| {
         it.dashboard && it.name.starts_with(project.as_str()) && it.state == ContainerState::Running
     };
     let Some(dashboard) = docker.companions.iter().find(of_project) else { return Ok(vec![]) };
-    let built = (container.revision.as_deref(), dashboard.revision.as_deref());
+    let built = (container.software.revision.as_deref(), dashboard.revision.as_deref());
     let differ = match built {
         (Some(one), Some(other)) => (one != other).then(|| (short(one), short(other))),
-        _ => tags_differ(&container.image, &dashboard.image),
+        _ => tags_differ(&container.software.image, &dashboard.image),
     };
     let Some((one, other)) = differ else { return Ok(vec![]) };
     let finding = DASHBOARD_VERSION_DIFFERS
@@ -143,7 +143,7 @@ mod tests {
 
         let with = |one: Option<&str>, other: Option<&str>| {
             let mut evidence = build::healthy();
-            build::expected(&mut evidence).revision = one.map(str::to_owned);
+            build::expected(&mut evidence).software.revision = one.map(str::to_owned);
             build::docker(&mut evidence).companions = vec![Companion {
                 name: "app-dashboard-1".to_owned(),
                 service: None,

@@ -27,7 +27,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         },
     };
     let mut look = Remedy::safe("Find out what uses the space").step();
-    let data = container.mount_over(&container.data_dir);
+    let data = container.mount_over(&container.storage.data_dir);
     look = match data.and_then(|mount| mount.source.as_deref()).filter(|it| it.starts_with('/')) {
         Some(directory) => look.run(format!("df -h {}", shell_word(directory))),
         None => look.run("df -h").run(Command::docker(["system", "df"])),
@@ -47,7 +47,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn not_started_by_docker(evidence: &Evidence) -> Option<(&Container, Finding)> {
     let docker = evidence.docker.seen().ok()?;
     let (container, sure) = run_subject(evidence, docker).ok()??;
-    let error = container.start_error.as_deref().filter(|_| !container.is_running())?;
+    let error = container.life.start_error.as_deref().filter(|_| !container.is_running())?;
     if !error.to_ascii_lowercase().contains("no space left on device") {
         return None;
     }
@@ -90,7 +90,7 @@ mod tests {
             let mut evidence = build::healthy();
             if !serves {
                 build::unreachable(&mut evidence, Reach::Refused);
-                build::expected(&mut evidence).state = "exited".into();
+                build::expected(&mut evidence).life.state = "exited".into();
             }
             build::expected(&mut evidence).log = build::log(&[line]);
             let expected: Vec<_> =
@@ -104,8 +104,8 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "created".into();
-        container.start_error =
+        container.life.state = "created".into();
+        container.life.start_error =
             Some("mkdir /var/lib/docker/overlay2/x: no space left on device".to_owned());
         assert_eq!(build::told(run(&evidence)), ["disk-full error proven app-backend-1"]);
     }

@@ -45,8 +45,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn level(evidence: &Evidence) -> Level {
     match selected_endpoint(evidence) {
         Ok(Some(endpoint))
-            if endpoint.invalid.is_none()
-                && is_loopback(&endpoint.host)
+            if endpoint.target.invalid.is_none()
+                && is_loopback(&endpoint.target.host)
                 && is_engine_host(evidence, endpoint) == Ok(true)
                 && convex_answers(endpoint) == Ok(false) =>
         {
@@ -131,7 +131,7 @@ mod tests {
         build::docker(&mut evidence).local = false;
         assert_eq!(told(run(&evidence)), [found]);
         build::docker(&mut evidence).local = true;
-        build::endpoint(&mut evidence).host = "api.example.com".to_owned();
+        build::endpoint(&mut evidence).target.host = "api.example.com".to_owned();
         assert_eq!(told(run(&evidence)), [found]);
         build::no_docker(&mut evidence);
         assert_eq!(told(run(&evidence)), ["unknown"]);

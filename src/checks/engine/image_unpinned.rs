@@ -27,8 +27,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         (Some((service, image)), _) if is_moving(image) => {
             (image, Location::line(service.at.file.clone(), service.at.line))
         }
-        (_, Some(container)) if is_moving(&container.image) => {
-            (container.image.as_str(), container_location(container))
+        (_, Some(container)) if is_moving(&container.software.image) => {
+            (container.software.image.as_str(), container_location(container))
         }
         _ => {
             project?;
@@ -55,8 +55,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn pin(image: &str, container: Option<&Container>) -> Remedy {
     let is_official = |image: &str| image.starts_with("ghcr.io/get-convex/");
     let revision = container
-        .filter(|container| is_official(image) && is_official(&container.image))
-        .and_then(|container| container.revision.as_deref());
+        .filter(|container| is_official(image) && is_official(&container.software.image))
+        .and_then(|container| container.software.revision.as_deref());
     Remedy::safe(match revision {
         Some(revision) => format!(
             "Pin both images to the revision that is running now: {revision} (never an older one)"
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(build::told(run(&evidence)), declared);
         evidence.compose = crate::evidence::Observation::unavailable("x");
         assert_eq!(build::told(run(&evidence)), ["unknown"]);
-        build::expected(&mut evidence).image = "x/convex-backend:latest".to_owned();
+        build::expected(&mut evidence).software.image = "x/convex-backend:latest".to_owned();
         assert_eq!(build::told(run(&evidence)), ["image-unpinned info proven app-backend-1"]);
     }
 }

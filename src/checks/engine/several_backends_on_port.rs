@@ -35,7 +35,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 /// Our container did not get its port.
 fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) -> Option<Finding> {
-    let error = expected.start_error.as_deref().filter(|_| !expected.is_running())?;
+    let error = expected.life.start_error.as_deref().filter(|_| !expected.is_running())?;
     let port = port_taken(error)?;
     let holder = docker
         .published
@@ -43,10 +43,9 @@ fn bind_failed(evidence: &Evidence, docker: &DockerFacts, expected: &Container) 
         .find(|entry| entry.host_port == port && entry.container != expected.name);
     // Docker keeps the error of the last start; the port may be free again since then.
     let is_free = holder.is_none()
-        && selected_endpoint(evidence)
-            .ok()
-            .flatten()
-            .is_some_and(|endpoint| endpoint.port == port && endpoint.reach == Reach::Refused)
+        && selected_endpoint(evidence).ok().flatten().is_some_and(|endpoint| {
+            endpoint.target.port == port && endpoint.route.reach == Reach::Refused
+        })
         && selected_endpoint(evidence).ok().flatten().map(|it| is_engine_host(evidence, it))
             == Some(Ok(true));
     if is_free {
@@ -82,7 +81,7 @@ fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Find
         return Ok(None);
     }
     let claim = |container: &&Container| -> Option<Port> {
-        container.ports.iter().find(|it| it.host == Some(endpoint.port)).cloned()
+        container.net.ports.iter().find(|it| it.host == Some(endpoint.target.port)).cloned()
     };
     let running: Vec<_> = docker
         .backends
@@ -98,11 +97,14 @@ fn both_running(evidence: &Evidence, docker: &DockerFacts) -> Result<Option<Find
         let finding = SEVERAL_BACKENDS_ON_PORT
             .finding(
                 Certainty::Proven,
-                format!("{} and {} both publish port {}.", first.name, second.name, endpoint.port),
+                format!(
+                    "{} and {} both publish port {}.",
+                    first.name, second.name, endpoint.target.port
+                ),
             )
             .at(container_location(first))
             .at(container_location(second));
-        with_another_port(evidence, endpoint.port, finding)
+        with_another_port(evidence, endpoint.target.port, finding)
     }))
 }
 
@@ -132,11 +134,11 @@ mod tests {
     fn a_stopped_backend_does_not_use_the_port() {
         let with = |state: &str, ip: &str| {
             let mut evidence = build::healthy();
-            build::endpoint(&mut evidence).check_admin_key = build::refusal(401, "BadAdminKey");
-            build::expected(&mut evidence).ports[0].host_ip = "127.0.0.1".to_owned();
+            build::endpoint(&mut evidence).key.check_admin_key = build::refusal(401, "BadAdminKey");
+            build::expected(&mut evidence).net.ports[0].host_ip = "127.0.0.1".to_owned();
             let mut other = build::container("old-backend-1", "old", 3210);
-            other.state = state.into();
-            other.ports[0].host_ip = ip.to_owned();
+            other.life.state = state.into();
+            other.net.ports[0].host_ip = ip.to_owned();
             build::docker(&mut evidence).backends.push(other);
             build::told(run(&evidence))
         };
@@ -156,8 +158,8 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             let container = build::expected(&mut evidence);
-            container.state = "created".into();
-            container.start_error = Some(error.to_owned());
+            container.life.state = "created".into();
+            container.life.start_error = Some(error.to_owned());
             assert_eq!(!run(&evidence).unwrap().is_empty(), found, "{error}");
             // Nothing is listening there now: the error of the last start is over.
             build::unreachable(&mut evidence, Reach::Refused);

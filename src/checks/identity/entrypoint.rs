@@ -28,7 +28,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .ok()
         .and_then(Option::as_ref)
         .map(|subject| subject.container)
-        .filter(|container| !container.upstream_entrypoint);
+        .filter(|container| !container.software.upstream_entrypoint);
     if overridden.is_none() && container.is_none() {
         subject?;
         service?;
@@ -63,7 +63,7 @@ mod tests {
     fn in_the_file_or_in_the_container() {
         assert_eq!(run(&build::healthy()), Ok(vec![]));
         let mut evidence = build::healthy();
-        build::backend(&mut evidence).upstream_entrypoint = false;
+        build::backend(&mut evidence).software.upstream_entrypoint = false;
         assert_eq!(run(&evidence).unwrap().len(), 1);
         evidence = build::healthy();
         evidence.docker = unseen();

@@ -83,7 +83,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if let Some(container) = container {
         finding = finding.at(Location::container(&container.name));
     }
-    let remedies = if container.is_some_and(|container| container.uses_sql) {
+    let remedies = if container.is_some_and(|container| container.storage.uses_sql) {
         vec![Remedy::careful("Give the instance another name, and rename its SQL database with it")]
     } else {
         let recreate = container.map_or_else(|| up(evidence), |it| recreate(evidence, it));

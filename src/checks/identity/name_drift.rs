@@ -68,7 +68,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             return Ok(vec![]);
         }
     };
-    let database = if container.uses_sql {
+    let database = if container.storage.uses_sql {
         format!(
             " The backend then looks for database {} instead of {}.",
             new.replace('-', "_"),

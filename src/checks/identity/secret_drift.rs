@@ -339,7 +339,7 @@ mod tests {
             let actions: Vec<_> =
                 found[0].remedies.iter().flat_map(|remedy| remedy.actions.clone()).collect();
             assert_eq!(actions, expected, "{case}");
-            build::backend(&mut evidence).state = "exited".into();
+            build::backend(&mut evidence).life.state = "exited".into();
             let found = run(&evidence).unwrap();
             let acts = found[0].remedies.iter().any(|remedy| !remedy.actions.is_empty());
             assert!(!acts, "{case}, stopped");

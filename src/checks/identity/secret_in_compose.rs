@@ -96,7 +96,7 @@ mod tests {
                 build::backend(&mut evidence).secret.process = Seen(Some(valid(secret)));
             }
             if !running {
-                build::backend(&mut evidence).state = "exited".into();
+                build::backend(&mut evidence).life.state = "exited".into();
             }
             let found = run(&evidence).unwrap();
             let actions = found[0].remedies.iter().flat_map(|remedy| &remedy.actions);

@@ -92,8 +92,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 /// Whether only this machine can reach its ports.
 fn is_local_only(container: &Container) -> bool {
-    container.network_mode.as_deref() != Some("host")
+    container.net.network_mode.as_deref() != Some("host")
         && container
+            .net
             .ports
             .iter()
             .filter(|port| port.host.is_some())
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(run(&evidence), Ok(vec![]));
         build::backend(&mut evidence).secret.process = carnitas();
         assert_eq!(run(&evidence).unwrap()[0].level, Level::Error);
-        build::backend(&mut evidence).ports[0].host_ip = "127.0.0.1".to_owned();
+        build::backend(&mut evidence).net.ports[0].host_ip = "127.0.0.1".to_owned();
         assert_eq!(run(&evidence).unwrap()[0].level, Level::Warning);
         evidence.asked.ephemeral = true;
         assert_eq!(run(&evidence).unwrap()[0].level, Level::Info);

@@ -24,7 +24,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let data = |container: &Container| {
-        container.mount_over(&container.data_dir).and_then(|mount| mount.source.clone())
+        container.mount_over(&container.storage.data_dir).and_then(|mount| mount.source.clone())
     };
     let mut unseen = None;
     let mut found = Vec::new();
@@ -89,8 +89,8 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             let mut other = container("other", secret);
-            other.mounts[0].source = Some(volume.to_owned());
-            other.state = state.into();
+            other.storage.mounts[0].source = Some(volume.to_owned());
+            other.life.state = state.into();
             build::docker(&mut evidence).backends.push(other);
             assert_eq!(run(&evidence).unwrap().len(), expected, "{case}");
         }

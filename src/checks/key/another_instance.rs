@@ -42,9 +42,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let owner = name.map_or("a local backend of the Convex CLI (public secret)", |name| name);
     let container = name.and_then(|name| evidence.docker.seen().ok()?.backend(name));
     let selected = evidence.endpoint.seen().ok().and_then(Option::as_ref);
-    let url = container
-        .and_then(url_of)
-        .filter(|url| selected.is_none_or(|selected| selected.url.trim_end_matches('/') != url));
+    let url = container.and_then(url_of).filter(|url| {
+        selected.is_none_or(|selected| selected.target.url.trim_end_matches('/') != url)
+    });
     let at_url = url.as_ref().map_or_else(String::new, |url| format!(" at {url}"));
     let different = match certainty {
         Certainty::Proven => "A different backend answers",
@@ -78,7 +78,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 /// Where its API is published on this machine, if it runs on it.
 fn url_of(container: &Container) -> Option<String> {
-    let port = container.ports.iter().find(|port| port.container == 3210)?.host?;
+    let port = container.net.ports.iter().find(|port| port.container == 3210)?.host?;
     container.is_running().then(|| format!("http://127.0.0.1:{port}"))
 }
 

@@ -38,7 +38,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .and_then(|volumes| volumes.iter().find(|seen| seen.name == volume));
     let project = seen
         .and_then(|seen| seen.project.as_deref())
-        .or_else(|| docker?.backend(user?)?.project.as_deref());
+        .or_else(|| docker?.backend(user?)?.labels.project.as_deref());
     let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
     let does_not_use = match certainty {
         Certainty::Proven => "does not use",
@@ -104,7 +104,7 @@ mod tests {
             let mut evidence =
                 build::refused(&[opened("old", vec![file("old-backend-1", Some("old_data"))])]);
             let mut old = container("old", "old");
-            old.state = state.into();
+            old.life.state = state.into();
             build::docker(&mut evidence).backends.push(old);
             if !answering {
                 build::docker(&mut evidence).answering = None;

@@ -33,7 +33,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     evidence.docker.seen()?;
     let Some(subject) = key_subject(evidence) else { return Ok(vec![]) };
-    let Some(created) = subject.container.created_at else { return Ok(vec![]) };
+    let Some(created) = subject.container.life.created_at else { return Ok(vec![]) };
     // Only a key whose secret is known shows when it was created.
     let Some(claims) = key.trials.iter().find_map(|trial| trial.opened.as_ref()) else {
         return match key.trials.as_slice() {
@@ -60,7 +60,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         )
         .because(format!("Created on {}", created_day(claims)), source_in_words(&key.source))
         .because(format!("Created on {}", utc_day(created)), container.name.clone());
-    let volume = container.mount_over(&container.credentials_dir).and_then(|it| it.source.as_ref());
+    let volume =
+        container.mount_over(&container.storage.credentials_dir).and_then(|it| it.source.as_ref());
     let volumes = evidence.docker.seen()?.volumes.seen();
     if let (Some(name), Ok(volumes)) = (volume, volumes)
         && let Some(changed) =
@@ -88,7 +89,7 @@ mod tests {
         assert_eq!((found[0].level, found[0].evidence.len()), (Level::Info, 3));
 
         let mut younger = old();
-        build::backend(&mut younger).created_at = Some(1_760_000_000);
+        build::backend(&mut younger).life.created_at = Some(1_760_000_000);
         assert_eq!(run(&younger), Ok(vec![]));
         assert_eq!(run(&build::refused(&[])), Ok(vec![]), "it matches no secret");
         let mut unseen = old();

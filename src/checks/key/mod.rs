@@ -38,7 +38,7 @@ mod tests {
         closed, container, file, logged, opened, process, unseen, volume,
     };
     use crate::evidence::docker::LoggedRefusal;
-    use crate::evidence::endpoint::EndpointFacts;
+    use crate::evidence::endpoint::{EndpointFacts, EndpointTarget};
 
     type Take = fn(&mut Evidence);
 
@@ -62,7 +62,7 @@ mod tests {
         let mut renamed =
             build::refused(&[opened("old", vec![file("old-backend-1", Some("old_data"))])]);
         let mut old = container("old", "old");
-        old.state = "exited".into();
+        old.life.state = "exited".into();
         build::docker(&mut renamed).backends.push(old);
         build::volumes(&mut renamed).push(volume("old_data", "old", &["old-backend-1"]));
 
@@ -78,7 +78,7 @@ mod tests {
 
         let mut no_volume = build::refused(&[]);
         build::service(&mut no_volume).mounts.clear();
-        build::backend(&mut no_volume).mounts.clear();
+        build::backend(&mut no_volume).storage.mounts.clear();
 
         let mut drifted = build::healthy();
         build::backend(&mut drifted).secret.file = build::Seen(Some(build::valid("next")));
@@ -116,8 +116,13 @@ mod tests {
             ("docker", |e| e.docker = unseen()),
             ("endpoint", |e| e.endpoint = unseen()),
             ("endpoint's answers", |e| {
-                *build::endpoint(e) =
-                    EndpointFacts { host: "127.0.0.1".to_owned(), ..EndpointFacts::default() };
+                *build::endpoint(e) = EndpointFacts {
+                    target: EndpointTarget {
+                        host: "127.0.0.1".to_owned(),
+                        ..EndpointTarget::default()
+                    },
+                    ..EndpointFacts::default()
+                };
             }),
             ("volumes", |e| build::docker(e).volumes = unseen()),
             ("secrets", build::hide_secrets),

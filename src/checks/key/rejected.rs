@@ -27,7 +27,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     };
     let endpoint = evidence.endpoint.seen()?.as_ref();
-    let url = endpoint.map_or("the backend", |endpoint| endpoint.url.as_str());
+    let url = endpoint.map_or("the backend", |endpoint| endpoint.target.url.as_str());
     let name_agrees = endpoint
         .and_then(|endpoint| endpoint.answering_name())
         .is_some_and(|name| key.shape.name.as_deref() == Some(name));

@@ -118,8 +118,8 @@ fn run_system(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn through_a_proxy(evidence: &Evidence) -> bool {
     evidence.endpoint.seen().ok().and_then(Option::as_ref).is_some_and(|endpoint| {
-        endpoint.proxy.is_some()
-            || endpoint.check_admin_key.seen().is_ok_and(|answer| answer.server.is_some())
+        endpoint.route.proxy.is_some()
+            || endpoint.key.check_admin_key.seen().is_ok_and(|answer| answer.server.is_some())
     })
 }
 
@@ -150,13 +150,13 @@ mod tests {
     fn read_only_by_its_answer_or_its_content() {
         let mut evidence = build::healthy();
         assert_eq!(run_read_only(&evidence), Ok(vec![]));
-        build::endpoint(&mut evidence).check_admin_key =
+        build::endpoint(&mut evidence).key.check_admin_key =
             answer(200, Body::KeyAccepted { read_only: Some(true) });
         assert_eq!(run_read_only(&evidence).unwrap()[0].certainty, Certainty::Proven);
-        build::endpoint(&mut evidence).check_admin_key = refusal(403, "ReadOnlyAdminKey");
+        build::endpoint(&mut evidence).key.check_admin_key = refusal(403, "ReadOnlyAdminKey");
         assert_eq!(run_read_only(&evidence).unwrap().len(), 1);
         let mut evidence = of_kind(KeyKind::ReadOnly);
-        build::endpoint(&mut evidence).check_admin_key = build::unseen();
+        build::endpoint(&mut evidence).key.check_admin_key = build::unseen();
         assert_eq!(run_read_only(&evidence).unwrap().len(), 1);
         evidence.keys[0].trials.clear();
         assert!(run_read_only(&evidence).is_err());
@@ -168,9 +168,9 @@ mod tests {
         assert_eq!(run_system(&of_kind(KeyKind::System)).unwrap()[0].certainty, Certainty::Proven);
         let mut evidence = build::healthy();
         evidence.keys[0].trials.clear();
-        build::endpoint(&mut evidence).check_admin_key = refusal(403, "BadDeployKey");
+        build::endpoint(&mut evidence).key.check_admin_key = refusal(403, "BadDeployKey");
         assert_eq!(run_system(&evidence).unwrap()[0].certainty, Certainty::Likely);
-        build::endpoint(&mut evidence).check_admin_key = build::bad_admin_key();
+        build::endpoint(&mut evidence).key.check_admin_key = build::bad_admin_key();
         assert!(run_system(&evidence).is_err());
     }
 }

@@ -98,7 +98,7 @@ fn unusual(evidence: &Evidence, key: &KeyFacts) -> Result<Vec<Finding>, Unseen> 
         // Any other answer than a rejection does not show damage; without an answer nothing is
         // known.
         let asked =
-            evidence.endpoint.seen()?.as_ref().map(|endpoint| endpoint.check_admin_key.seen());
+            evidence.endpoint.seen()?.as_ref().map(|endpoint| endpoint.key.check_admin_key.seen());
         return asked.transpose().map(|_| vec![]);
     }
     let length = key.shape.hex_bytes.unwrap_or_default();

@@ -61,8 +61,11 @@ fn without_name(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None if key_is_rejected(evidence) => Certainty::Likely,
         // Long enough for a name inside, which old keys have: only an answer decides.
         None => {
-            let asked =
-                evidence.endpoint.seen()?.as_ref().map(|endpoint| endpoint.check_admin_key.seen());
+            let asked = evidence
+                .endpoint
+                .seen()?
+                .as_ref()
+                .map(|endpoint| endpoint.key.check_admin_key.seen());
             return asked.transpose().map(|_| vec![]);
         }
     };

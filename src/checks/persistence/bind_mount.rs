@@ -117,7 +117,9 @@ fn in_functions(
 fn moved(evidence: &Evidence, line: &DeclaredMount, source: &str) -> Option<Finding> {
     let docker = evidence.docker.seen().ok()?;
     let container = docker.expected()?;
-    let held = container.mount_over(&container.data_dir).filter(|it| it.kind == MountKind::Bind)?;
+    let held = container
+        .mount_over(&container.storage.data_dir)
+        .filter(|it| it.kind == MountKind::Bind)?;
     let held = held.source.as_deref()?;
     // Docker Desktop puts its own path before that of the host, and links are other spellings.
     let same_end = held.ends_with(source) || source.ends_with(held);
@@ -180,7 +182,7 @@ mod tests {
                 Seen(PackageJson::Here { depends_on_convex: true });
             build::service(&mut evidence).mounts =
                 vec![declared("bind", Some(&source), "/convex/data")];
-            build::backend(&mut evidence).mounts = held
+            build::backend(&mut evidence).storage.mounts = held
                 .iter()
                 .map(|held| mount(MountKind::Bind, Some(held), "/convex/data"))
                 .collect();

@@ -36,7 +36,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .and_then(|(_, service)| declared_mount_over(service, &service.data_dir))
         .filter(|line| line.read_only);
     if let Ok(Some((container, sure))) = container
-        && let Some(mount) = container.mount_over(&container.data_dir).filter(|it| !it.writable)
+        && let Some(mount) =
+            container.mount_over(&container.storage.data_dir).filter(|it| !it.writable)
     {
         let (level, weighed) = of_backend_fault(evidence);
         let finding = DATA_NOT_WRITABLE
@@ -80,7 +81,10 @@ fn container(evidence: &Evidence) -> Result<Option<(&Container, Certainty)>, Uns
 fn denied(found: &LogMatch<'_>) -> Finding {
     let container = found.container;
     let finding = found.finding(&DATA_NOT_WRITABLE);
-    match container.mount_over(&container.data_dir).and_then(|mount| mount.source.as_deref()) {
+    match container
+        .mount_over(&container.storage.data_dir)
+        .and_then(|mount| mount.source.as_deref())
+    {
         Some(directory) if directory.starts_with('/') => finding
             .remedy(
                 Remedy::safe(format!("Check the owner and the SELinux label of {directory}"))
@@ -142,15 +146,15 @@ mod tests {
         };
         let mut dead = build::healthy();
         endpoint::unreachable(&mut dead, Reach::Refused);
-        build::backend(&mut dead).state = "exited".into();
+        build::backend(&mut dead).life.state = "exited".into();
         build::backend(&mut dead).log = endpoint::log(&[]);
         assert!(found(&dead).is_empty());
 
         let mut mounted = dead.clone();
-        build::backend(&mut mounted).mounts = vec![read_only()];
+        build::backend(&mut mounted).storage.mounts = vec![read_only()];
         assert_eq!(found(&mounted), ["data-not-writable error proven app-backend-1"]);
         // A read-only mount elsewhere does not matter.
-        build::backend(&mut mounted).mounts = vec![
+        build::backend(&mut mounted).storage.mounts = vec![
             mount(MountKind::Named, Some("app_data"), "/convex/data"),
             crate::evidence::docker::Mount { target: "/certs".to_owned(), ..read_only() },
         ];
@@ -160,7 +164,7 @@ mod tests {
         let mut declared = declared("volume", Some("data"), "/convex/data");
         declared.read_only = true;
         build::service(&mut line).mounts = vec![declared];
-        build::backend(&mut line).mounts.clear();
+        build::backend(&mut line).storage.mounts.clear();
         assert_eq!(found(&line), ["data-not-writable error likely docker-compose.yml:7"]);
 
         let mut logged = dead;

@@ -87,7 +87,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let certainty = match container {
         Some(container)
-            if !container.mount_over(&container.data_dir).is_some_and(is_persistent) =>
+            if !container.mount_over(&container.storage.data_dir).is_some_and(is_persistent) =>
         {
             Certainty::Proven
         }
@@ -161,7 +161,7 @@ fn detail(
 
 /// What the container has at its data directory.
 fn mounted(container: &Container) -> Text {
-    match container.mount_over(&container.data_dir) {
+    match container.mount_over(&container.storage.data_dir) {
         None => "Has no mount there: the data is in the container itself".into(),
         Some(mount) => {
             let source = mount.source.as_deref().unwrap_or("a mount");
@@ -351,7 +351,7 @@ mod tests {
                 .map(|(kind, source, target)| declared(kind, source, target))
                 .collect();
             match attached {
-                Some(mounts) => build::backend(&mut evidence).mounts = mounts,
+                Some(mounts) => build::backend(&mut evidence).storage.mounts = mounts,
                 None => evidence.docker = build::unseen(),
             }
             assert_eq!(found(&evidence), expected.map(|(id, c)| (id.to_owned(), c)), "{case}");
@@ -365,7 +365,7 @@ mod tests {
         evidence.asked.ephemeral = true;
         assert_eq!(run(&evidence).unwrap()[0].level, Level::Info);
         let container = build::backend(&mut evidence);
-        (container.uses_sql, container.uses_s3) = (true, true);
+        (container.storage.uses_sql, container.storage.uses_s3) = (true, true);
         assert!(found(&evidence).is_some(), "the secret is still in the volume");
         build::service(&mut evidence).environment =
             vec![entry("INSTANCE_SECRET", EntryValue::Secret(valid("ours")))];
@@ -392,7 +392,7 @@ mod tests {
         };
         let mut evidence = build::healthy();
         build::service(&mut evidence).mounts.clear();
-        build::backend(&mut evidence).mounts.clear();
+        build::backend(&mut evidence).storage.mounts.clear();
         let copy = "docker cp app-backend-1:/convex/data/. ./convex-data-rescue";
         let all = steps(&evidence);
         assert_eq!(all[0], ["docker stop app-backend-1", copy]);
@@ -413,14 +413,14 @@ mod tests {
         };
         let mut evidence = build::refused(&[]);
         build::service(&mut evidence).mounts.clear();
-        build::backend(&mut evidence).mounts.clear();
+        build::backend(&mut evidence).storage.mounts.clear();
         assert!(generates(&evidence));
         // A key that matches some secret belongs to another backend, which other findings are
         // about.
         evidence.keys[0].trials.push(opened("theirs", vec![process("other-backend-1")]));
         assert!(!generates(&evidence));
         evidence.keys[0].trials = vec![closed("ours", vec![process("app-backend-1")])];
-        build::endpoint(&mut evidence).check_admin_key =
+        build::endpoint(&mut evidence).key.check_admin_key =
             build::answer(200, Body::KeyAccepted { read_only: Some(false) });
         assert!(!generates(&evidence), "it is accepted");
     }

@@ -47,14 +47,17 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let source = line.source.as_deref().unwrap_or_default();
     let has = match attached.map(|Mount { kind, source, .. }| (kind, source.as_deref())) {
-        None | Some((_, None)) => Text::from(format!("Has no volume at {}", container.data_dir)),
+        None | Some((_, None)) => {
+            Text::from(format!("Has no volume at {}", container.storage.data_dir))
+        }
         Some((kind, Some(source))) => {
             let what = match kind {
                 MountKind::Bind => "directory",
                 MountKind::Anonymous => "anonymous volume",
                 MountKind::Named | MountKind::Tmpfs => "volume",
             };
-            Text::from(format!("Has {what} {source} at {}", container.data_dir)).volume(source)
+            Text::from(format!("Has {what} {source} at {}", container.storage.data_dir))
+                .volume(source)
         }
     };
     let by_own_command = line
@@ -168,7 +171,7 @@ mod tests {
             ("nothing", None::<Mount>, 1),
         ] {
             let mut evidence = build::healthy();
-            build::backend(&mut evidence).mounts = attached.into_iter().collect();
+            build::backend(&mut evidence).storage.mounts = attached.into_iter().collect();
             let found = run(&evidence).unwrap();
             assert_eq!(found.len(), expected, "{case}");
             assert!(found.iter().all(|finding| finding.certainty == Certainty::Proven));
@@ -188,7 +191,7 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             let own = mount(MountKind::Anonymous, Some(&hex), "/convex/data");
-            build::backend(&mut evidence).mounts = vec![own];
+            build::backend(&mut evidence).storage.mounts = vec![own];
             let mut there = build::volume("app_data", "app", &[]);
             there.copy_of = copy_of.map(str::to_owned);
             there.attached_to = attached_to.into_iter().map(str::to_owned).collect();

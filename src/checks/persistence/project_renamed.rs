@@ -175,7 +175,8 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
                 return None;
             }
             let of_volume = || volumes.iter().find(|seen| seen.name == *volume)?.project.as_deref();
-            let project = holder.and_then(|holder| holder.project.as_deref()).or_else(of_volume)?;
+            let project =
+                holder.and_then(|holder| holder.labels.project.as_deref()).or_else(of_volume)?;
             (project != compose.project).then(|| Old {
                 project,
                 volume: Some(volume),
@@ -194,13 +195,13 @@ fn relation(holder: &Container, compose: &ComposeFacts) -> Relation {
         (parent.to_owned(), file.to_owned())
     };
     let shares = |same: &dyn Fn(&str, &str) -> bool| {
-        holder.config_files.iter().any(|old| compose.files.iter().any(|new| same(old, new)))
+        holder.labels.config_files.iter().any(|old| compose.files.iter().any(|new| same(old, new)))
     };
     if shares(&|old, new| old == new)
-        || holder.working_dir.as_deref() == Some(compose.directory.as_str())
+        || holder.labels.working_dir.as_deref() == Some(compose.directory.as_str())
     {
         Relation::SameFile
-    } else if holder.files_gone == Some(true) {
+    } else if holder.labels.files_gone == Some(true) {
         Relation::Gone
     } else if shares(&|old, new| split(old) == split(new)) {
         Relation::DirectoryRenamed
@@ -222,9 +223,9 @@ mod tests {
         let held = vec![file("old-backend-1", Some("old_data"))];
         let mut evidence = build::refused(&[opened("old", held)]);
         let mut old = container("old", "old");
-        old.state = "exited".into();
-        old.working_dir = None;
-        old.config_files = vec![config_file.to_owned()];
+        old.life.state = "exited".into();
+        old.labels.working_dir = None;
+        old.labels.config_files = vec![config_file.to_owned()];
         build::docker(&mut evidence).backends.push(old);
         build::volumes(&mut evidence).push(volume("old_data", "old", &["old-backend-1"]));
         evidence
@@ -246,7 +247,7 @@ mod tests {
             (
                 "its files are gone",
                 "/srv/x/docker-compose.yml",
-                |e| build::docker(e).backends[1].files_gone = Some(true),
+                |e| build::docker(e).backends[1].labels.files_gone = Some(true),
                 Some(Proven),
             ),
             (
@@ -258,7 +259,7 @@ mod tests {
             (
                 "it runs: another instance",
                 same,
-                |e| build::docker(e).backends[1].state = "running".into(),
+                |e| build::docker(e).backends[1].life.state = "running".into(),
                 None,
             ),
             ("accepted", same, |e| e.endpoint = build::healthy().endpoint, None),

@@ -28,7 +28,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     {
         let concerns_us = ours.iter().flatten().any(|c| c.name == one.name || c.name == other.name);
         let (Some(mine), Some(its)) =
-            (one.mount_over(&one.data_dir), other.mount_over(&other.data_dir))
+            (one.mount_over(&one.storage.data_dir), other.mount_over(&other.storage.data_dir))
         else {
             continue;
         };
@@ -39,8 +39,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         let place_in = |target: &str, data: &str| {
             data.strip_prefix(target.trim_end_matches('/')).map(str::to_owned)
         };
-        let same_place =
-            place_in(&mine.target, &one.data_dir) == place_in(&its.target, &other.data_dir);
+        let same_place = place_in(&mine.target, &one.storage.data_dir)
+            == place_in(&its.target, &other.storage.data_dir);
         if concerns_us
             && same_place
             && is_persistent(mine)
@@ -97,8 +97,8 @@ mod tests {
         ] {
             let mut evidence = build::healthy();
             let mut other = container("other", "theirs");
-            other.mounts = vec![mount(MountKind::Named, Some(volume), "/convex/data")];
-            other.state = state.into();
+            other.storage.mounts = vec![mount(MountKind::Named, Some(volume), "/convex/data")];
+            other.life.state = state.into();
             build::docker(&mut evidence).backends.push(other);
             assert_eq!(run(&evidence).unwrap().len(), expected, "{case}");
         }

@@ -53,7 +53,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let certainty = match container {
         Some(container)
-            if !container.mount_over(&container.credentials_dir).is_some_and(is_persistent) =>
+            if !container
+                .mount_over(&container.storage.credentials_dir)
+                .is_some_and(is_persistent) =>
         {
             Certainty::Proven
         }
@@ -75,7 +77,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         )
         .at(service.at.location());
     if let Some(container) = container {
-        let dir = &container.credentials_dir;
+        let dir = &container.storage.credentials_dir;
         let secret = format!("{dir}/instance_secret");
         let in_memory = container.mount_over(dir).is_some_and(|m| m.kind == MountKind::Tmpfs);
         // `docker cp` cannot read memory.
@@ -150,7 +152,7 @@ mod tests {
                 },
                 None,
             ),
-            ("no SQL", |e| build::backend(e).uses_sql = false, None),
+            ("no SQL", |e| build::backend(e).storage.uses_sql = false, None),
             (
                 "the file alone",
                 |e| {
@@ -164,8 +166,8 @@ mod tests {
             let mut evidence = build::healthy();
             build::service(&mut evidence).mounts.clear();
             let container = build::backend(&mut evidence);
-            container.uses_sql = true;
-            container.mounts.clear();
+            container.storage.uses_sql = true;
+            container.storage.mounts.clear();
             change(&mut evidence);
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");

@@ -52,7 +52,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 /// The name of the instance behind the CLI's URL.
 fn answering(evidence: &Evidence) -> Result<Option<&str>, Unseen> {
     let Some(endpoint) = evidence.endpoint.seen()? else { return Ok(None) };
-    endpoint.instance_name.seen()?;
+    endpoint.server.instance_name.seen()?;
     Ok(endpoint.answering_name())
 }
 
@@ -96,7 +96,7 @@ mod tests {
         let mut evidence = build::evidence(&[], local, "");
         if let Some(name) = answers {
             let name = name.to_owned();
-            build::endpoint(&mut evidence).instance_name =
+            build::endpoint(&mut evidence).server.instance_name =
                 build::answer(200, Body::InstanceName { name });
         }
         evidence.surroundings.app_urls = vec![AppUrl {

@@ -132,7 +132,7 @@ fn is_for_own_backend(evidence: &Evidence) -> bool {
     let source = winner(&evidence.selection, ADMIN_KEY);
     let key = evidence.keys.iter().find(|key| Some(&key.source) == source);
     let opened = key.zip(secret).and_then(|(key, secret)| trial_of(key, secret)?.opened.as_ref());
-    docker.local && container.ports.iter().any(published) && opened.is_some()
+    docker.local && container.net.ports.iter().any(published) && opened.is_some()
 }
 
 /// What to do when the CLI, without the settings, leaves self-hosted mode.
@@ -232,8 +232,8 @@ mod tests {
                 |it| it.keys[0].trials = vec![keys::closed("ours", vec![])],
                 false,
             ),
-            ("stopped", &[], &key, |it| keys::backend(it).state = "exited".into(), false),
-            ("not published", &[], &key, |it| keys::backend(it).ports[0].host = None, false),
+            ("stopped", &[], &key, |it| keys::backend(it).life.state = "exited".into(), false),
+            ("not published", &[], &key, |it| keys::backend(it).net.ports[0].host = None, false),
             ("another machine", &[], &key, |it| keys::docker(it).local = false, false),
             ("unseen", &[], &key, |it| it.docker = keys::unseen(), false),
         ];

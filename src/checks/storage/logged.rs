@@ -61,7 +61,7 @@ fn lease(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let others: Vec<_> = docker
         .backends
         .iter()
-        .filter(|it| it.name != found.container.name && it.is_running() && it.uses_sql)
+        .filter(|it| it.name != found.container.name && it.is_running() && it.storage.uses_sql)
         .collect();
     for other in others.iter().take(3) {
         finding = finding.because("Uses a SQL server, too", other.name.clone());
@@ -109,7 +109,7 @@ fn corrupt(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if container.is_running() || container.is_restarting() {
         keep = keep.run(Command::docker(["stop", &container.name]));
     }
-    let data = container.data_dir.trim_end_matches('/');
+    let data = container.storage.data_dir.trim_end_matches('/');
     keep = keep.run(copy_from(container, &format!("{data}/."), RESCUE));
     Ok(vec![
         found
@@ -157,7 +157,7 @@ mod tests {
             let mut evidence = build::healthy();
             build::unreachable(&mut evidence, Reach::Refused);
             let container = build::expected(&mut evidence);
-            container.state = "exited".into();
+            container.life.state = "exited".into();
             container.log = build::log(&[line]);
             assert_eq!(build::told(run(&evidence)), [format!("{expected} app-backend-1")]);
             let found: usize = checks.iter().map(|run| run(&evidence).unwrap().len()).sum();
@@ -175,7 +175,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "restarting".into();
+        container.life.state = "restarting".into();
         container.log = build::log(&["Caught error error (x): missing _index.by_id global"]);
         let found = corrupt(&evidence).unwrap();
         let commands: Vec<_> =

@@ -40,7 +40,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // may be set elsewhere.
     let missing = match (container, declared) {
         (Some(container), _) => {
-            missing(|name| container.storage_variables.iter().any(|it| it == name))
+            missing(|name| container.storage.storage_variables.iter().any(|it| it == name))
         }
         (None, Some(service)) => missing(|name| entry_if_set(service, name).is_some())
             .filter(|missing| missing.iter().all(|name| service.variable(name).is_none())),
@@ -57,7 +57,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     // Without keys in the environment, a machine's own role may give access.
     let certainty = match (container, missing.iter().any(|name| BUCKETS.contains(name))) {
-        (Some(container), true) if container.upstream_entrypoint => Certainty::Proven,
+        (Some(container), true) if container.software.upstream_entrypoint => Certainty::Proven,
         (_, true) => Certainty::Likely,
         (_, false) => Certainty::Possible,
     };
@@ -138,7 +138,7 @@ mod tests {
             ("only access", ACCESS.to_vec(), vec![]),
         ] {
             let mut evidence = build::healthy();
-            build::expected(&mut evidence).storage_variables = names(&held);
+            build::expected(&mut evidence).storage.storage_variables = names(&held);
             assert_eq!(build::told(run(&evidence)), expected, "{case}");
         }
     }
@@ -169,7 +169,7 @@ mod tests {
         let mut evidence = build::healthy();
         build::unreachable(&mut evidence, Reach::Refused);
         let container = build::expected(&mut evidence);
-        container.state = "exited".into();
+        container.life.state = "exited".into();
         container.log = build::log(&[
             "Caught error error (x): S3_STORAGE_FILES_BUCKET env variable is required when using S3 storage",
         ]);

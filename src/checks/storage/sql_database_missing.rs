@@ -146,7 +146,7 @@ mod tests {
         let mut evidence = build::healthy();
         if dead {
             build::unreachable(&mut evidence, Reach::Refused);
-            build::expected(&mut evidence).state = "exited".into();
+            build::expected(&mut evidence).life.state = "exited".into();
         }
         build::expected(&mut evidence).log = build::log(log);
         let compose = build::compose(&mut evidence);

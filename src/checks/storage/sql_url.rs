@@ -54,7 +54,7 @@ fn has_path(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         }
         return Ok(vec![with_remedies(finding)]);
     }
-    let held = run_container(evidence).and_then(|it| Some((it, it.sql_url.as_ref()?)));
+    let held = run_container(evidence).and_then(|it| Some((it, it.storage.sql_url.as_ref()?)));
     let finding = match (line, held.filter(|(_, url)| url.has_path)) {
         (Some(line), _) => SQL_URL_HAS_PATH
             .finding(certainty(&line.url), rejects("The backend", &line.url))
@@ -112,7 +112,7 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let empty = SQL_URLS.iter().find_map(|name| service.variable(name));
     let container = run_container(evidence);
     // Set by a panel, sops or direnv, but not in this shell.
-    if container.is_some_and(|it| it.uses_sql) {
+    if container.is_some_and(|it| it.storage.uses_sql) {
         return Ok(vec![]);
     }
     let runs_on_sqlite = container.and_then(|it| {
@@ -221,8 +221,8 @@ mod tests {
             build::unreachable(&mut evidence, Reach::Refused);
             build::compose(&mut evidence).sql_urls = declared.into_iter().collect();
             let container = build::expected(&mut evidence);
-            container.state = "restarting".into();
-            container.sql_url = held;
+            container.life.state = "restarting".into();
+            container.storage.sql_url = held;
             container.log = build::log(log);
             build::told(has_path(&evidence))
         };
@@ -261,7 +261,7 @@ mod tests {
         };
         let id = "sql-url-not-passed";
         assert_eq!(with(|_| {}), [format!("{id} warning proven docker-compose.yml:2")]);
-        assert!(with(|it| build::expected(it).uses_sql = true).is_empty(), "set elsewhere");
+        assert!(with(|it| build::expected(it).storage.uses_sql = true).is_empty(), "set elsewhere");
         let set = |value| build::variable("POSTGRES_URL", value);
         assert!(
             with(|it| build::compose(it).backends[0].environment =

@@ -225,7 +225,7 @@ fn test_result(after: &Evidence, key: &Secret) -> TestResult {
         };
     }
     let answer = match after.endpoint.seen() {
-        Ok(Some(endpoint)) => endpoint.check_admin_key.seen(),
+        Ok(Some(endpoint)) => endpoint.key.check_admin_key.seen(),
         Ok(None) => return TestResult::NotTested("the URL is not set".to_owned()),
         Err(unseen) => return TestResult::NotTested(unseen.reason),
     };

@@ -18,7 +18,10 @@ pub fn answering(facts: &DockerFacts, endpoint: &EndpointFacts) -> Option<Answer
             how: "its access log contains the request of this run".to_owned(),
         });
     }
-    if matches!(endpoint.reach, Reach::Refused | Reach::NoSuchHost { .. } | Reach::ConnectTimeout) {
+    if matches!(
+        endpoint.route.reach,
+        Reach::Refused | Reach::NoSuchHost { .. } | Reach::ConnectTimeout
+    ) {
         return None;
     }
     if !facts.local {
@@ -40,31 +43,32 @@ fn likely<'a>(facts: &'a DockerFacts, endpoint: &EndpointFacts) -> Option<(&'a C
     let loopback = !addresses.is_empty() && addresses.iter().all(|a| is_loopback(a));
 
     let inside = |c: &&Container| {
-        c.addresses.iter().any(|own| addresses.contains(own))
-            && (endpoint.port == API_PORT || c.ports.iter().any(|p| p.container == endpoint.port))
+        c.net.addresses.iter().any(|own| addresses.contains(own))
+            && (endpoint.target.port == API_PORT
+                || c.net.ports.iter().any(|p| p.container == endpoint.target.port))
     };
     let publishes = |c: &&Container| {
-        c.ports
-            .iter()
-            .any(|p| p.host == Some(endpoint.port) && reaches(&p.host_ip, &addresses, loopback))
+        c.net.ports.iter().any(|p| {
+            p.host == Some(endpoint.target.port) && reaches(&p.host_ip, &addresses, loopback)
+        })
     };
     let on_host = |c: &&Container| {
         loopback
-            && c.network_mode.as_deref() == Some("host")
-            && endpoint.port == API_PORT
+            && c.net.network_mode.as_deref() == Some("host")
+            && endpoint.target.port == API_PORT
             && name.is_some()
             && name_in_force(c) == name
     };
     let foreign = facts.published.iter().any(|p| {
-        p.host_port == endpoint.port
+        p.host_port == endpoint.target.port
             && reaches(&p.host_ip, &addresses, loopback)
             && facts.backend(&p.container).is_none()
     });
 
     let (container, how) = if let Some(container) = only(running().filter(inside)) {
-        (container, format!("{} is its own address", endpoint.host))
+        (container, format!("{} is its own address", endpoint.target.host))
     } else if let Some(container) = only(running().filter(publishes)).filter(|_| !foreign) {
-        (container, format!("it alone publishes port {} on this machine", endpoint.port))
+        (container, format!("it alone publishes port {} on this machine", endpoint.target.port))
     } else if let Some(container) = only(running().filter(on_host)).filter(|_| !foreign) {
         (container, "it uses the host's network, and the names agree".to_owned())
     } else {
@@ -79,12 +83,12 @@ fn likely<'a>(facts: &'a DockerFacts, endpoint: &EndpointFacts) -> Option<(&'a C
 
 /// The host's addresses; of `localhost` also when it was not resolved.
 fn endpoint_addresses(endpoint: &EndpointFacts) -> Vec<String> {
-    let mut addresses = endpoint.addresses.seen().cloned().unwrap_or_default();
+    let mut addresses = endpoint.route.addresses.seen().cloned().unwrap_or_default();
     if addresses.is_empty() {
-        if endpoint.host.eq_ignore_ascii_case("localhost") {
+        if endpoint.target.host.eq_ignore_ascii_case("localhost") {
             addresses.push("127.0.0.1".to_owned());
-        } else if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
-            addresses.push(endpoint.host.clone());
+        } else if endpoint.target.host.parse::<std::net::IpAddr>().is_ok() {
+            addresses.push(endpoint.target.host.clone());
         }
     }
     addresses
@@ -120,26 +124,31 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
 mod tests {
     use super::*;
     use crate::evidence::Observation;
-    use crate::evidence::docker::ContainerState;
+    use crate::evidence::docker::{ContainerLife, ContainerNetwork, ContainerState};
     use crate::evidence::docker::{LogFacts, Port, Published};
-    use crate::evidence::endpoint::{Answer, Body};
+    use crate::evidence::endpoint::{Answer, Body, EndpointTarget, Route};
 
     fn container(name: &str, port: Option<u16>, host_ip: &str) -> Container {
         Container {
             name: name.to_owned(),
-            state: ContainerState::Running,
-            addresses: vec![format!("172.18.0.{}", name.len())],
-            ports: vec![Port { container: 3210, host: port, host_ip: host_ip.to_owned() }],
+            life: ContainerLife { state: ContainerState::Running, ..ContainerLife::default() },
+            net: ContainerNetwork {
+                addresses: vec![format!("172.18.0.{}", name.len())],
+                ports: vec![Port { container: 3210, host: port, host_ip: host_ip.to_owned() }],
+                ..ContainerNetwork::default()
+            },
             ..Container::default()
         }
     }
 
     fn endpoint(host: &str, addresses: &[&str], port: u16) -> EndpointFacts {
         EndpointFacts {
-            host: host.to_owned(),
-            port,
-            reach: Reach::Answered,
-            addresses: Observation::Seen(addresses.iter().map(|a| (*a).to_owned()).collect()),
+            target: EndpointTarget { host: host.to_owned(), port, ..EndpointTarget::default() },
+            route: Route {
+                reach: Reach::Answered,
+                addresses: Observation::Seen(addresses.iter().map(|a| (*a).to_owned()).collect()),
+                ..Route::default()
+            },
             ..EndpointFacts::default()
         }
     }
@@ -152,7 +161,8 @@ mod tests {
     fn weighs_ports_and_addresses() {
         let (a, bb) = (container("a", Some(3210), ""), container("bb", Some(3220), ""));
         let both = || vec![a.clone(), bb.clone()];
-        let stopped = Container { state: ContainerState::Exited, ..a.clone() };
+        let mut stopped = a.clone();
+        stopped.life.state = ContainerState::Exited;
         let loopback: &[&str] = &["127.0.0.1"];
         for (case, backends, host, addresses, port, expected) in [
             ("the port tells", both(), "127.0.0.1", loopback, 3220, Some("bb")),
@@ -213,7 +223,7 @@ mod tests {
             container: "nginx".to_owned(),
         });
         assert_eq!(answering(&shared, &url), None);
-        url.instance_name = Observation::Seen(Answer {
+        url.server.instance_name = Observation::Seen(Answer {
             status: 200,
             content_type: None,
             server: None,

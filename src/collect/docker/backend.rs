@@ -12,7 +12,9 @@ use super::engine::ReadEngine;
 use super::summary::{config_files, label, name_of, state};
 use super::{archive, container, failure};
 use crate::evidence::Observation;
-use crate::evidence::docker::{Container, ContainerState, MountKind};
+use crate::evidence::docker::{
+    BackendImage, Container, ContainerLabels, ContainerLife, ContainerState, MountKind,
+};
 use crate::evidence::key::SecretPlace;
 use crate::names::{PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
 use crate::secret::sanitize;
@@ -39,7 +41,7 @@ impl ReadEngine {
         let obstacle = self.obstacle(&found, &inspected).await;
         let (top, (secret, name)) = tokio::join!(
             self.top(&id, &found),
-            self.credentials(&id, &found.credentials_dir, obstacle.as_deref()),
+            self.credentials(&id, &found.storage.credentials_dir, obstacle.as_deref()),
         );
 
         let container = found.name.clone();
@@ -58,7 +60,7 @@ impl ReadEngine {
             }
         }
         let volume =
-            found.mount_over(&found.credentials_dir).and_then(|mount| mount.source.clone());
+            found.mount_over(&found.storage.credentials_dir).and_then(|mount| mount.source.clone());
         found.secret.file = match secret {
             Ok(text) => Observation::Seen(text.map(|text| {
                 let place = SecretPlace::File { container, volume };
@@ -80,15 +82,16 @@ impl ReadEngine {
         container: &Container,
         inspected: &bollard::models::ContainerInspectResponse,
     ) -> Option<String> {
-        if let Some(mount) = container.mount_over(&container.credentials_dir)
+        if let Some(mount) = container.mount_over(&container.storage.credentials_dir)
             && mount.kind == MountKind::Tmpfs
         {
             return Some(
                 "its credentials are in memory (tmpfs), which the engine does not show".to_owned(),
             );
         }
-        let binds = || container.mounts.iter().filter(|mount| mount.kind == MountKind::Bind);
-        if matches!(container.state, ContainerState::Running | ContainerState::Paused) {
+        let binds =
+            || container.storage.mounts.iter().filter(|mount| mount.kind == MountKind::Bind);
+        if matches!(container.life.state, ContainerState::Running | ContainerState::Paused) {
             for source in binds().filter_map(|mount| mount.source.as_deref()) {
                 if self.vanished(Path::new(source)).await {
                     return Some(format!(
@@ -134,7 +137,7 @@ impl ReadEngine {
     /// The secret and name in use, from the process list.
     async fn top(&self, id: &str, found: &Container) -> Result<container::InForce, String> {
         if !found.is_running() {
-            return Err(format!("the container is not running ({})", found.state));
+            return Err(format!("the container is not running ({})", found.life.state));
         }
         match self.call(self.client.top_processes(id, None::<TopOptions>)).await {
             Ok(top) => container::in_force(&top),
@@ -186,14 +189,23 @@ fn from_summary(summary: &ContainerSummary, recognised_by: &str, reason: &str) -
     let mut container = Container {
         name: name_of(summary),
         id: summary.id.as_deref().unwrap_or_default().chars().take(12).collect(),
-        project: owned(PROJECT_LABEL),
-        service: owned(SERVICE_LABEL),
-        working_dir: owned(WORKING_DIR_LABEL),
-        config_files: config_files(summary),
-        image: summary.image.clone().unwrap_or_default(),
-        recognised_by: recognised_by.to_owned(),
-        state: state(summary),
-        created_at: summary.created,
+        labels: ContainerLabels {
+            project: owned(PROJECT_LABEL),
+            service: owned(SERVICE_LABEL),
+            working_dir: owned(WORKING_DIR_LABEL),
+            config_files: config_files(summary),
+            ..ContainerLabels::default()
+        },
+        software: BackendImage {
+            image: summary.image.clone().unwrap_or_default(),
+            recognised_by: recognised_by.to_owned(),
+            ..BackendImage::default()
+        },
+        life: ContainerLife {
+            state: state(summary),
+            created_at: summary.created,
+            ..ContainerLife::default()
+        },
         ..Container::default()
     };
     let places = &mut container.secret;

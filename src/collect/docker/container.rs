@@ -8,7 +8,10 @@ use bollard::models::{
 };
 
 use crate::evidence::Observation;
-use crate::evidence::docker::{Container, ContainerState, Mount, MountKind, Port, SecretState};
+use crate::evidence::docker::{
+    BackendImage, Container, ContainerLabels, ContainerLife, ContainerNetwork, ContainerState,
+    ContainerStorage, Mount, MountKind, Port, SecretState,
+};
 use crate::evidence::key::SecretPlace;
 use crate::names::{
     CONFIG_FILES_LABEL, DATA_DIR, PROJECT_LABEL, S3_BUCKETS, SERVICE_LABEL, SQL_URLS,
@@ -53,86 +56,99 @@ pub(super) fn reduce(
 
     let mut container = Container {
         id: inspect.id.as_deref().unwrap_or_default().chars().take(12).collect(),
-        project: label(PROJECT_LABEL),
-        service: label(SERVICE_LABEL),
-        working_dir: label(WORKING_DIR_LABEL),
-        config_files: label(CONFIG_FILES_LABEL)
-            .map(|files| files.split(',').map(|file| file.trim().to_owned()).collect())
-            .unwrap_or_default(),
-        image: config.and_then(|config| config.image.clone()).unwrap_or_default(),
-        recognised_by: recognised_by.to_owned(),
-        upstream_entrypoint: words
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|word| word.contains("run_backend.sh")),
-        state: state
-            .and_then(|state| state.status)
-            .map_or_else(ContainerState::default, |status| status.to_string().into()),
-        exit_code: finished_at
-            .filter(|_| !running)
-            .and_then(|_| state.and_then(|state| state.exit_code)),
-        health: state
-            .and_then(|state| state.health.as_ref()?.status)
-            .map(|health| health.to_string())
-            .filter(|health| !health.is_empty() && health != "none")
-            .map(Into::into),
-        oom_killed: state.is_some_and(|state| state.oom_killed == Some(true)),
-        restarts: inspect.restart_count.unwrap_or_default(),
-        created_at: inspect.created.as_deref().and_then(seconds),
-        started_at,
-        finished_at,
-        network_mode: host
-            .and_then(|host| host.network_mode.clone())
-            .filter(|mode| !mode.is_empty()),
-        addresses: network
-            .and_then(|network| network.networks.as_ref())
-            .map(|networks| {
-                let mut addresses: Vec<String> = networks
-                    .values()
-                    .flat_map(|net| [net.ip_address.clone(), net.global_ipv6_address.clone()])
-                    .flatten()
-                    .filter(|address| !address.is_empty())
-                    .collect();
-                addresses.sort();
-                addresses
-            })
-            .unwrap_or_default(),
-        ports: ports(
-            network.and_then(|network| network.ports.as_ref()),
-            host.and_then(|host| host.port_bindings.as_ref()),
-        ),
-        mounts: mounts(
-            inspect.mounts.as_deref().unwrap_or_default(),
-            host.and_then(|host| host.tmpfs.as_ref()),
-        ),
-        uses_sql: SQL_URLS.into_iter().any(|name| set(name).is_some()),
-        volumes_by_name: named_by_definition(host),
-        uses_s3: S3_BUCKETS.into_iter().all(|name| set(name).is_some()),
-        sql_url: SQL_URLS
-            .into_iter()
-            .find_map(|name| Some(super::super::sql_url::read(name, set(name)?))),
-        storage_variables: SQL_URLS
-            .into_iter()
-            .chain(S3_BUCKETS)
-            .chain(AWS_VARIABLES)
-            .filter(|name| set(name).is_some())
-            .map(str::to_owned)
-            .collect(),
         cloud_origin: set("CONVEX_CLOUD_ORIGIN").map(sanitize),
         site_origin: set("CONVEX_SITE_ORIGIN").map(sanitize),
-        revision: label("org.opencontainers.image.revision"),
-        managed_by: labels.map(managed_by).unwrap_or_default(),
-        networks: network
-            .and_then(|network| network.networks.as_ref())
-            .map(|networks| {
-                let mut names: Vec<String> = networks.keys().map(|name| sanitize(name)).collect();
-                names.sort();
-                names
-            })
-            .unwrap_or_default(),
-        data_dir,
-        credentials_dir,
+        labels: ContainerLabels {
+            project: label(PROJECT_LABEL),
+            service: label(SERVICE_LABEL),
+            working_dir: label(WORKING_DIR_LABEL),
+            config_files: label(CONFIG_FILES_LABEL)
+                .map(|files| files.split(',').map(|file| file.trim().to_owned()).collect())
+                .unwrap_or_default(),
+            managed_by: labels.map(managed_by).unwrap_or_default(),
+            ..ContainerLabels::default()
+        },
+        software: BackendImage {
+            image: config.and_then(|config| config.image.clone()).unwrap_or_default(),
+            recognised_by: recognised_by.to_owned(),
+            upstream_entrypoint: words
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|word| word.contains("run_backend.sh")),
+            revision: label("org.opencontainers.image.revision"),
+        },
+        life: ContainerLife {
+            state: state
+                .and_then(|state| state.status)
+                .map_or_else(ContainerState::default, |status| status.to_string().into()),
+            exit_code: finished_at
+                .filter(|_| !running)
+                .and_then(|_| state.and_then(|state| state.exit_code)),
+            health: state
+                .and_then(|state| state.health.as_ref()?.status)
+                .map(|health| health.to_string())
+                .filter(|health| !health.is_empty() && health != "none")
+                .map(Into::into),
+            oom_killed: state.is_some_and(|state| state.oom_killed == Some(true)),
+            restarts: inspect.restart_count.unwrap_or_default(),
+            created_at: inspect.created.as_deref().and_then(seconds),
+            started_at,
+            finished_at,
+            ..ContainerLife::default()
+        },
+        net: ContainerNetwork {
+            network_mode: host
+                .and_then(|host| host.network_mode.clone())
+                .filter(|mode| !mode.is_empty()),
+            addresses: network
+                .and_then(|network| network.networks.as_ref())
+                .map(|networks| {
+                    let mut addresses: Vec<String> = networks
+                        .values()
+                        .flat_map(|net| [net.ip_address.clone(), net.global_ipv6_address.clone()])
+                        .flatten()
+                        .filter(|address| !address.is_empty())
+                        .collect();
+                    addresses.sort();
+                    addresses
+                })
+                .unwrap_or_default(),
+            ports: ports(
+                network.and_then(|network| network.ports.as_ref()),
+                host.and_then(|host| host.port_bindings.as_ref()),
+            ),
+            networks: network
+                .and_then(|network| network.networks.as_ref())
+                .map(|networks| {
+                    let mut names: Vec<String> =
+                        networks.keys().map(|name| sanitize(name)).collect();
+                    names.sort();
+                    names
+                })
+                .unwrap_or_default(),
+        },
+        storage: ContainerStorage {
+            mounts: mounts(
+                inspect.mounts.as_deref().unwrap_or_default(),
+                host.and_then(|host| host.tmpfs.as_ref()),
+            ),
+            uses_sql: SQL_URLS.into_iter().any(|name| set(name).is_some()),
+            volumes_by_name: named_by_definition(host),
+            uses_s3: S3_BUCKETS.into_iter().all(|name| set(name).is_some()),
+            sql_url: SQL_URLS
+                .into_iter()
+                .find_map(|name| Some(super::super::sql_url::read(name, set(name)?))),
+            storage_variables: SQL_URLS
+                .into_iter()
+                .chain(S3_BUCKETS)
+                .chain(AWS_VARIABLES)
+                .filter(|name| set(name).is_some())
+                .map(str::to_owned)
+                .collect(),
+            data_dir,
+            credentials_dir,
+        },
         ..Container::default()
     };
 
@@ -143,7 +159,7 @@ pub(super) fn reduce(
     }));
     container.instance_name.environment = Observation::Seen(set("INSTANCE_NAME").map(sanitize));
     // Only now that the secrets of its environment are known to the scrubber.
-    container.start_error = state
+    container.life.start_error = state
         .and_then(|state| state.error.as_deref())
         .filter(|error| !error.is_empty())
         .map(|error| sanitize(&scrub(error)));
@@ -446,15 +462,17 @@ mod tests {
         let mut secrets = Secrets::new();
         let found = reduce(&inspect, "its image", &mut secrets);
         assert_eq!((found.name.as_str(), found.id.as_str()), ("app-backend-1", "0123456789ab"));
-        assert_eq!(found.config_files, ["/a/compose.yaml", "/a/o.yaml"]);
-        assert!(found.upstream_entrypoint && found.uses_sql && !found.uses_s3);
-        assert_eq!(found.storage_variables, ["POSTGRES_URL"]);
-        assert_eq!(found.sql_url.as_ref().and_then(|url| url.host.as_deref()), Some("db"));
-        assert_eq!((found.exit_code, found.finished_at), (None, None));
-        assert_eq!(found.credentials_dir, "/convex/data/credentials");
-        assert_eq!(found.ports.len(), 2);
-        assert_eq!(found.ports[0].host, Some(3210));
-        let kinds: Vec<_> = found.mounts.iter().map(|mount| mount.kind).collect();
+        assert_eq!(found.labels.config_files, ["/a/compose.yaml", "/a/o.yaml"]);
+        assert!(
+            found.software.upstream_entrypoint && found.storage.uses_sql && !found.storage.uses_s3
+        );
+        assert_eq!(found.storage.storage_variables, ["POSTGRES_URL"]);
+        assert_eq!(found.storage.sql_url.as_ref().and_then(|url| url.host.as_deref()), Some("db"));
+        assert_eq!((found.life.exit_code, found.life.finished_at), (None, None));
+        assert_eq!(found.storage.credentials_dir, "/convex/data/credentials");
+        assert_eq!(found.net.ports.len(), 2);
+        assert_eq!(found.net.ports[0].host, Some(3210));
+        let kinds: Vec<_> = found.storage.mounts.iter().map(|mount| mount.kind).collect();
         assert_eq!(kinds, [Named, Tmpfs, Anonymous, Bind]);
         assert_eq!(found.instance_name.environment, Observation::Seen(Some("app".to_owned())));
         assert_eq!(secrets.len(), 1);
@@ -466,6 +484,6 @@ mod tests {
     #[test]
     fn an_empty_answer_is_no_panic() {
         let found = reduce(&ContainerInspectResponse::default(), "", &mut Secrets::new());
-        assert_eq!(found.data_dir, "/convex/data");
+        assert_eq!(found.storage.data_dir, "/convex/data");
     }
 }

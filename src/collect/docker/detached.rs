@@ -80,7 +80,7 @@ pub async fn look_into_volumes(
 fn is_known(volume: &Volume, backends: &[Container]) -> bool {
     backends.iter().filter(|backend| volume.attached_to.contains(&backend.name)).any(|backend| {
         let lives = !backend.is_stopped();
-        let over = backend.mount_over(&backend.credentials_dir);
+        let over = backend.mount_over(&backend.storage.credentials_dir);
         let reads = over.is_some_and(|mount| mount.source.as_ref() == Some(&volume.name));
         lives || reads && matches!(backend.secret.file, Observation::Seen(Some(_)))
     })

@@ -13,16 +13,16 @@ pub(super) fn expected(backends: &[Container], wanted: &WantedObjects<'_>) -> Op
         .iter()
         .filter(|backend| {
             belongs(
-                backend.project.as_deref(),
-                &backend.config_files,
-                backend.working_dir.as_deref(),
+                backend.labels.project.as_deref(),
+                &backend.labels.config_files,
+                backend.labels.working_dir.as_deref(),
                 wanted,
             )
         })
         .filter(|backend| {
-            wanted.service.is_none_or(|service| backend.service.as_deref() == Some(service))
+            wanted.service.is_none_or(|service| backend.labels.service.as_deref() == Some(service))
         })
-        .max_by_key(|backend| (backend.is_running(), backend.created_at))
+        .max_by_key(|backend| (backend.is_running(), backend.life.created_at))
         .map(|backend| backend.name.clone())
 }
 
@@ -68,6 +68,7 @@ fn normal(path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::docker::{ContainerLabels, ContainerLife};
 
     #[test]
     fn labels_must_agree() {
@@ -83,11 +84,14 @@ mod tests {
             let owned = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
             Container {
                 name: format!("{state}-{service}"),
-                project: owned(project),
-                config_files: owned(file).into_iter().collect(),
-                working_dir: owned(dir),
-                service: owned(service),
-                state: state.into(),
+                labels: ContainerLabels {
+                    project: owned(project),
+                    config_files: owned(file).into_iter().collect(),
+                    working_dir: owned(dir),
+                    service: owned(service),
+                    ..ContainerLabels::default()
+                },
+                life: ContainerLife { state: state.into(), ..ContainerLife::default() },
                 ..Container::default()
             }
         };

@@ -219,9 +219,9 @@ pub async fn inspect(listing: &Listing, wanted: &WantedObjects<'_>) -> Inspected
     let mut secrets = Vec::new();
     for (mut container, met, note) in looked {
         // Another machine's engine names files of that machine.
-        if listing.engine.target.local && !container.config_files.is_empty() {
+        if listing.engine.target.local && !container.labels.config_files.is_empty() {
             let gone = |file: &String| !super::files::exists(std::path::Path::new(file));
-            container.files_gone = Some(container.config_files.iter().all(gone));
+            container.labels.files_gone = Some(container.labels.config_files.iter().all(gone));
         }
         backends.push(container);
         secrets.extend(met);
@@ -310,9 +310,9 @@ pub async fn read_logs(
     let mut names: Vec<String> = docker.expected.iter().cloned().collect();
     let (running, stopped): (Vec<_>, Vec<_>) =
         docker.backends.iter().partition(|container| container.is_running());
-    let stopped = stopped
-        .into_iter()
-        .filter(|container| port.is_some() && container.ports.iter().any(|one| one.host == port));
+    let stopped = stopped.into_iter().filter(|container| {
+        port.is_some() && container.net.ports.iter().any(|one| one.host == port)
+    });
     let others = running.into_iter().chain(stopped).map(|container| container.name.clone());
     let others: Vec<String> = others.filter(|name| !names.contains(name)).collect();
     names.extend(others);

@@ -34,7 +34,7 @@ pub(super) fn reduce(
     // now.
     let mounted: BTreeSet<&str> = backends
         .iter()
-        .filter_map(|backend| backend.mount_over(&backend.data_dir))
+        .filter_map(|backend| backend.mount_over(&backend.storage.data_dir))
         .filter(|mount| mount.kind == MountKind::Named)
         .filter_map(|mount| mount.source.as_deref())
         .collect();
@@ -125,7 +125,7 @@ fn attachments(
         }
     }
     for backend in backends {
-        for mount in &backend.mounts {
+        for mount in &backend.storage.mounts {
             if let (MountKind::Named | MountKind::Anonymous, Some(volume)) =
                 (mount.kind, mount.source.as_ref())
             {
@@ -139,6 +139,7 @@ fn attachments(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::docker::ContainerStorage;
 
     fn listed(name: &str, key: &str, at: &str) -> Listed {
         let mut volume = Listed { name: name.to_owned(), ..Listed::default() };
@@ -170,13 +171,16 @@ mod tests {
         ];
         let backend: Container = Container {
             name: "app-backend-1".to_owned(),
-            data_dir: "/convex/data".to_owned(),
-            mounts: vec![crate::evidence::docker::Mount {
-                kind: MountKind::Named,
-                target: "/convex/data".to_owned(),
-                source: Some("app_store".to_owned()),
-                writable: true,
-            }],
+            storage: ContainerStorage {
+                data_dir: "/convex/data".to_owned(),
+                mounts: vec![crate::evidence::docker::Mount {
+                    kind: MountKind::Named,
+                    target: "/convex/data".to_owned(),
+                    source: Some("app_store".to_owned()),
+                    writable: true,
+                }],
+                ..ContainerStorage::default()
+            },
             ..Container::default()
         };
         let declared = ["cache".to_owned(), "gone".to_owned()];

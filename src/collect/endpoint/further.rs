@@ -48,7 +48,7 @@ pub async fn retry_key(request: &ProbeRequest<'_>) -> Observation<Answer> {
 /// there or several, whose answers come and go. Three that are alike end it, as do two changes.
 pub async fn try_more(request: &ProbeRequest<'_>, facts: &mut EndpointFacts) {
     const MOST: usize = 5;
-    let first = facts.first_call.seen().ok().and_then(Answer::takes_key);
+    let first = facts.key.first_call.seen().ok().and_then(Answer::takes_key);
     loop {
         let verdicts = facts.verdicts();
         let said: Option<Vec<bool>> = verdicts.iter().copied().collect();
@@ -58,7 +58,7 @@ pub async fn try_more(request: &ProbeRequest<'_>, facts: &mut EndpointFacts) {
         if said.len() >= MOST || said.len() >= 3 && alike || facts.changes() >= 2 {
             return;
         }
-        facts.more_tries.push(retry_key(request).await);
+        facts.key.more_tries.push(retry_key(request).await);
     }
 }
 

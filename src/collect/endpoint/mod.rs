@@ -26,7 +26,7 @@ use self::tls::Recorder;
 use self::url::Typed;
 use self::way::{DirectWay, texts};
 use crate::evidence::Observation;
-use crate::evidence::endpoint::{Answer, Body, EndpointFacts, Reach, TlsFault};
+use crate::evidence::endpoint::{Answer, Body, EndpointFacts, EndpointTarget, Reach, TlsFault};
 use crate::secret::Secret;
 
 pub use self::further::{elsewhere, instance_elsewhere, page, push, retry_key, try_more};
@@ -73,20 +73,23 @@ fn agent(nonce: &str) -> String {
 /// Asks everything that does not depend on another answer, at the same time, and then what only a
 /// failure makes worth asking.
 pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
-    let mut facts = EndpointFacts { url: url::masked(request.url), ..EndpointFacts::default() };
+    let mut facts = EndpointFacts {
+        target: EndpointTarget { url: url::masked(request.url), ..EndpointTarget::default() },
+        ..EndpointFacts::default()
+    };
     let typed = match url::read(request.url) {
         Ok(typed) => typed,
         Err(fault) => {
-            facts.invalid = Some(fault);
+            facts.target.invalid = Some(fault);
             return facts;
         }
     };
-    facts.scheme.clone_from(&typed.scheme);
-    facts.host.clone_from(&typed.host);
-    facts.port = typed.port;
-    facts.path.clone_from(&typed.path);
+    facts.target.scheme.clone_from(&typed.scheme);
+    facts.target.host.clone_from(&typed.host);
+    facts.target.port = typed.port;
+    facts.target.path.clone_from(&typed.path);
     let proxy = proxy::for_url(&typed, request.env);
-    facts.proxy = proxy.as_deref().map(url::masked);
+    facts.route.proxy = proxy.as_deref().map(url::masked);
 
     let recorder = recorder(&typed, proxy.as_deref(), request.env);
     let agent = request.agent();
@@ -106,10 +109,10 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
         });
         match direct(&typed, request, &way, &agent).await {
             Ok(answer) => {
-                facts.direct = Some(Reach::Answered);
-                facts.direct_answer = Some(answer);
+                facts.route.direct = Some(Reach::Answered);
+                facts.route.direct_answer = Some(answer);
             }
-            Err(reach) => facts.direct = Some(reach),
+            Err(reach) => facts.route.direct = Some(reach),
         }
         way
     } else {
@@ -124,14 +127,14 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
         }
         way
     };
-    facts.addresses = match &way.addresses {
+    facts.route.addresses = match &way.addresses {
         Ok(addresses) => Observation::Seen(texts(addresses)),
         Err(reason) => Observation::unavailable(reason),
     };
-    facts.connections.clone_from(&way.connections);
-    facts.resolve_ms = way.addresses.is_ok().then_some(way.resolve_ms);
-    facts.connect_ms = way.connected.as_ref().ok().copied();
-    facts.certificate = recorder.certificate();
+    facts.route.connections.clone_from(&way.connections);
+    facts.route.resolve_ms = way.addresses.is_ok().then_some(way.resolve_ms);
+    facts.route.connect_ms = way.connected.as_ref().ok().copied();
+    facts.route.certificate = recorder.certificate();
     let straight = way.plan(&typed, request.timeout, &agent);
     if proxy.is_none() {
         other_scheme(&mut facts, &typed, &straight).await;
@@ -200,30 +203,30 @@ async fn ask(
         logins.extend(login);
         observation
     };
-    facts.root = enter(root);
-    facts.instance_name = enter(instance_name);
-    facts.version = enter(version);
-    facts.without_key = enter(without_key);
-    facts.check_admin_key = with_key.map_or_else(Observation::unavailable, &mut enter);
-    facts.first_call = first.map_or_else(Observation::unavailable, &mut enter);
-    facts.websocket = enter(websocket);
-    facts.login = logins.into_iter().next();
-    facts.edge_headers = edges.into_iter().map(str::to_owned).collect();
+    facts.server.root = enter(root);
+    facts.server.instance_name = enter(instance_name);
+    facts.server.version = enter(version);
+    facts.key.without_key = enter(without_key);
+    facts.key.check_admin_key = with_key.map_or_else(Observation::unavailable, &mut enter);
+    facts.key.first_call = first.map_or_else(Observation::unavailable, &mut enter);
+    facts.server.websocket = enter(websocket);
+    facts.server.login = logins.into_iter().next();
+    facts.server.edge_headers = edges.into_iter().map(str::to_owned).collect();
     let answered = reaches.contains(&Reach::Answered);
     let reach = reaches.into_iter().next().unwrap_or_default();
-    facts.reach = if answered { Reach::Answered } else { reach };
+    facts.route.reach = if answered { Reach::Answered } else { reach };
     let status = |answer: &Observation<Answer>| answer.seen().map_or(0, |answer| answer.status);
-    facts.refusals = u32::from(status(&facts.check_admin_key) == 401);
+    facts.key.refusals = u32::from(status(&facts.key.check_admin_key) == 401);
     doubt_name(facts);
 }
 
 /// A server that says the same short line whatever it is asked does not tell its instance's name.
 fn doubt_name(facts: &mut EndpointFacts) {
-    let said = match &facts.root {
+    let said = match &facts.server.root {
         Observation::Seen(Answer { body: Body::Text { line }, .. }) => line.clone(),
         _ => return,
     };
-    if let Observation::Seen(answer) = &mut facts.instance_name
+    if let Observation::Seen(answer) = &mut facts.server.instance_name
         && matches!(&answer.body, Body::InstanceName { name } if name.trim() == said)
     {
         answer.body = Body::Text { line: said };
@@ -282,8 +285,8 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Probe
     if typed.scheme == "http" {
         // nginx and Go answer plain words on a TLS port with a plain 400; a Convex backend says 200
         // at `/`.
-        let complains = facts.root.seen().is_ok_and(|answer| answer.status == 400);
-        if !complains && !matches!(facts.reach, Reach::NotHttp | Reach::Closed) {
+        let complains = facts.server.root.seen().is_ok_and(|answer| answer.status == 400);
+        if !complains && !matches!(facts.route.reach, Reach::NotHttp | Reach::Closed) {
             return;
         }
         let recorder = Recorder::refusing();
@@ -291,22 +294,22 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Probe
         let Ok(route) = ProbeRoute::new(&recorder, straight) else { return };
         let outcome = route.get(url, "/", HeaderMap::new()).await;
         if probe::speaks_tls(&recorder, &outcome) {
-            facts.reach = Reach::PlainToTls;
-            facts.certificate = recorder.certificate();
+            facts.route.reach = Reach::PlainToTls;
+            facts.route.certificate = recorder.certificate();
         }
-    } else if probe::may_be_plain(&facts.reach) {
+    } else if probe::may_be_plain(&facts.route.reach) {
         let Some(mut url) = typed.elsewhere("http", typed.port) else { return };
         let Ok(route) = ProbeRoute::new(&Recorder::refusing(), straight) else { return };
         let path = "/instance_name";
         url.set_path(path);
         match route.get(url.clone(), path, HeaderMap::new()).await {
             Ok(got) => {
-                facts.reach = Reach::TlsToPlain;
+                facts.route.reach = Reach::TlsToPlain;
                 if got.answer.instance_name().is_some() {
-                    facts.api_elsewhere.push(url.origin().ascii_serialization());
+                    facts.server.api_elsewhere.push(url.origin().ascii_serialization());
                 }
             }
-            Err(Reach::NotHttp) => facts.reach = Reach::NotHttp,
+            Err(Reach::NotHttp) => facts.route.reach = Reach::NotHttp,
             Err(_) => {}
         }
     }
@@ -315,7 +318,7 @@ async fn other_scheme(facts: &mut EndpointFacts, typed: &Typed, straight: &Probe
 /// Where something else answers on this machine: whether the API is at one of the usual ports
 /// next to it.
 async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &ProbePlan<'_>) {
-    let answers = matches!(facts.reach, Reach::Answered | Reach::NotHttp);
+    let answers = matches!(facts.route.reach, Reach::Answered | Reach::NotHttp);
     if !answers || facts.is_convex_api() || !typed.is_loopback() {
         return;
     }
@@ -333,20 +336,23 @@ async fn neighbours(facts: &mut EndpointFacts, typed: &Typed, straight: &ProbePl
             got.answer.instance_name().is_some().then(|| url.origin().ascii_serialization())
         }
     });
-    facts.api_elsewhere.extend(futures_util::future::join_all(found).await.into_iter().flatten());
+    facts
+        .server
+        .api_elsewhere
+        .extend(futures_util::future::join_all(found).await.into_iter().flatten());
 }
 
 /// Nothing could be asked.
 fn failed(facts: &mut EndpointFacts, reach: &Reach) {
-    facts.reach = reach.clone();
+    facts.route.reach = reach.clone();
     for answer in [
-        &mut facts.root,
-        &mut facts.version,
-        &mut facts.instance_name,
-        &mut facts.check_admin_key,
-        &mut facts.first_call,
-        &mut facts.without_key,
-        &mut facts.websocket,
+        &mut facts.server.root,
+        &mut facts.server.version,
+        &mut facts.server.instance_name,
+        &mut facts.key.check_admin_key,
+        &mut facts.key.first_call,
+        &mut facts.key.without_key,
+        &mut facts.server.websocket,
     ] {
         *answer = Observation::unavailable(words(reach));
     }

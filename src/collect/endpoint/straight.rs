@@ -43,7 +43,7 @@ pub struct StraightRequest<'a> {
 
 /// Whether the URL answered as a Convex backend does to a key that did not arrive.
 pub fn is_called_for(endpoint: &EndpointFacts) -> bool {
-    endpoint.check_admin_key.seen().is_ok_and(Answer::lost_key)
+    endpoint.key.check_admin_key.seen().is_ok_and(Answer::lost_key)
 }
 
 /// Asks the first container that the key was minted for; `None` where there is none that may be
@@ -74,7 +74,7 @@ fn minted_by(container: &Container, key: &KeyFacts) -> bool {
 /// Where the container's API is met from here without a proxy: its published port on loopback, its
 /// own address on a bridge of this machine.
 fn addresses(container: &Container, in_container: bool) -> Vec<SocketAddr> {
-    let published = container.ports.iter().filter(|port| port.container == API_PORT);
+    let published = container.net.ports.iter().filter(|port| port.container == API_PORT);
     let loopback = published.filter_map(|port| {
         let address: IpAddr = match port.host_ip.as_str() {
             "" | "0.0.0.0" | "::" => Ipv4Addr::LOCALHOST.into(),
@@ -82,7 +82,7 @@ fn addresses(container: &Container, in_container: bool) -> Vec<SocketAddr> {
         };
         Some(SocketAddr::new(address, port.host.filter(|_| address.is_loopback())?))
     });
-    let bridge = container.addresses.iter().filter_map(|text| text.parse::<IpAddr>().ok());
+    let bridge = container.net.addresses.iter().filter_map(|text| text.parse::<IpAddr>().ok());
     let bridge = bridge.filter(|address| is_on_own_bridge(*address));
     loopback
         .filter(|_| !in_container)
@@ -142,7 +142,7 @@ async fn one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::docker::Port;
+    use crate::evidence::docker::{ContainerNetwork, Port};
 
     #[test]
     fn only_loopback_and_own_bridges_are_met() {
@@ -160,9 +160,11 @@ mod tests {
             (vec![port(Some(9000), "")], true, vec![]),
         ] {
             let container = Container {
-                ports,
-                // Of a documentation network, and a public one: no machine has them.
-                addresses: vec!["192.0.2.7".to_owned(), "9.9.9.9".to_owned()],
+                net: ContainerNetwork {
+                    ports, // Of a documentation network, and a public one: no machine has them.
+                    addresses: vec!["192.0.2.7".to_owned(), "9.9.9.9".to_owned()],
+                    ..ContainerNetwork::default()
+                },
                 ..Container::default()
             };
             let met: Vec<_> =

@@ -150,7 +150,7 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
             return unknown(format!("the process of {name} shows no secret"));
         }
         Ok(None) => {
-            return unknown(format!("{name} is {}: no secret is in use", container.state));
+            return unknown(format!("{name} is {}: no secret is in use", container.life.state));
         }
         Err(reason) => return in_force_unseen(scene, container, &reason),
     };
@@ -182,9 +182,10 @@ fn in_force_unseen(scene: &Scene<'_>, container: &Container, reason: &str) -> Ju
             "the key that matches it is accepted, so {} runs with it",
             container.name
         )),
-        _ if !container.is_running() => {
-            unknown(format!("{} is {}: no secret is in force", container.name, container.state))
-        }
+        _ if !container.is_running() => unknown(format!(
+            "{} is {}: no secret is in force",
+            container.name, container.life.state
+        )),
         _ => unknown(format!("the secret in use was not checked: {reason}")),
     }
 }
@@ -197,7 +198,7 @@ fn valid(place: &Observation<Option<SecretState>>) -> Result<Option<&Fingerprint
 /// The credentials file lies in what is mounted.
 pub(super) fn file(scene: &Scene<'_>) -> Judged {
     let Some(container) = scene.container else { return no_container(scene) };
-    let directory = &container.credentials_dir;
+    let directory = &container.storage.credentials_dir;
     match (scene.held, container.secret.file.seen()) {
         (None, _) => unknown(format!("nothing is mounted over {directory}")),
         (Some(_), Err(unseen)) => unknown(format!("the file was not checked: {}", unseen.reason)),
@@ -222,7 +223,7 @@ pub(super) fn volume(scene: &Scene<'_>) -> Judged {
             mount.target
         )),
         None => {
-            let directory = &container.credentials_dir;
+            let directory = &container.storage.credentials_dir;
             broken(format!(
                 "{name} has nothing mounted over {directory}: the file is in the container's own layer"
             ))
@@ -244,14 +245,14 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
     let Some(container) = scene.container else { return no_container(scene) };
     let name = &container.name;
     if !container.is_running() {
-        return broken(format!("{name} is not running (state {})", container.state));
+        return broken(format!("{name} is not running (state {})", container.life.state));
     }
     if let Some(other) = scene.other.filter(|_| !scene.leads_elsewhere()) {
         return broken(format!("{} answers instead", other.name));
     }
     let answers = scene.endpoint.is_some_and(EndpointFacts::is_convex_api);
     if let Some(health) =
-        container.health.as_ref().filter(|it| **it != ContainerHealth::Healthy && !answers)
+        container.life.health.as_ref().filter(|it| **it != ContainerHealth::Healthy && !answers)
     {
         return unknown(format!("{name} is {health}, and did not answer"));
     }
@@ -261,7 +262,7 @@ pub(super) fn port(scene: &Scene<'_>) -> Judged {
             let how = scene.docker.and_then(|docker| docker.answering.as_ref());
             holds(how.map_or_else(String::new, |answering| answering.how.clone()))
         }
-        None if container.network_mode.as_deref() == Some("host") => {
+        None if container.net.network_mode.as_deref() == Some("host") => {
             unknown(format!("{name} shares the host's network; whether it answers was not checked"))
         }
         None => unknown(format!("{name} publishes no port for its API")),
@@ -275,11 +276,11 @@ pub(super) fn url(scene: &Scene<'_>, port: Option<LinkState>) -> Judged {
         (Ok(_), None) => return unknown("npx convex uses no URL here, so none was checked"),
         (Ok(_), Some(endpoint)) => endpoint,
     };
-    let address = format!("{}:{}", endpoint.host, endpoint.port);
-    if endpoint.invalid.is_some() {
+    let address = format!("{}:{}", endpoint.target.host, endpoint.target.port);
+    if endpoint.target.invalid.is_some() {
         return unknown("the value is not a valid URL");
     }
-    match (&endpoint.reach, convex_answers(endpoint)) {
+    match (&endpoint.route.reach, convex_answers(endpoint)) {
         (Reach::Answered, Ok(true)) => leads(scene, &address),
         (Reach::Answered, Ok(false)) => {
             broken(format!("the server at {address} is not a Convex API"))
@@ -288,7 +289,7 @@ pub(super) fn url(scene: &Scene<'_>, port: Option<LinkState>) -> Judged {
         (Reach::Refused | Reach::Closed | Reach::ConnectTimeout | Reach::AnswerTimeout, _)
             if port == Some(LinkState::Broken)
                 && scene.is_on_engine()
-                && scene.published.is_none_or(|published| published == endpoint.port) =>
+                && scene.published.is_none_or(|published| published == endpoint.target.port) =>
         {
             unknown(format!("nothing can answer at {address} while the link before it is broken"))
         }
@@ -354,7 +355,7 @@ fn failed(reach: &Reach) -> String {
 pub(super) fn source(scene: &Scene<'_>) -> Judged {
     let selection = &scene.evidence.selection;
     let Some((text, source)) = scene.url else { return nowhere(scene, URL_VARIABLE) };
-    if scene.endpoint.is_some_and(|endpoint| endpoint.invalid.is_some()) {
+    if scene.endpoint.is_some_and(|endpoint| endpoint.target.invalid.is_some()) {
         return broken(format!("the value at {source} is not a URL that the CLI can use"));
     }
     let plain = url::Url::parse(text).is_ok_and(|url| {

@@ -18,13 +18,13 @@ fn healthy() -> Evidence {
     evidence.selection.kind = SelectionKind::SelfHosted;
     evidence.selection.url = Some(UrlFacts { text: "http://127.0.0.1:3210".to_owned(), source });
     let endpoint = build::endpoint(&mut evidence);
-    endpoint.reach = Reach::Answered;
-    endpoint.root = build::answer(200, Body::ConvexRoot);
+    endpoint.route.reach = Reach::Answered;
+    endpoint.server.root = build::answer(200, Body::ConvexRoot);
     evidence
 }
 
 fn refused(evidence: &mut Evidence) {
-    build::endpoint(evidence).check_admin_key = build::bad_admin_key();
+    build::endpoint(evidence).key.check_admin_key = build::bad_admin_key();
     evidence.keys = vec![build::key(vec![closed("ours", vec![process("app-backend-1")])])];
 }
 
@@ -51,7 +51,7 @@ fn each_link_stands_where_the_evidence_puts_it() {
                 refused(evidence);
                 evidence.keys = vec![build::key(vec![opened("ours", vec![])])];
                 let name = Body::InstanceName { name: "other".to_owned() };
-                build::endpoint(evidence).instance_name = build::answer(200, name);
+                build::endpoint(evidence).server.instance_name = build::answer(200, name);
                 let name = &mut build::backend(evidence).instance_name;
                 name.process = build::Seen(Some("other".to_owned()));
                 name.file = name.process.clone();
@@ -64,7 +64,7 @@ fn each_link_stands_where_the_evidence_puts_it() {
                 refused(evidence);
                 evidence.keys = vec![build::key(vec![opened("ours", vec![])])];
                 let name = Body::InstanceName { name: "other".to_owned() };
-                build::endpoint(evidence).instance_name = build::answer(200, name);
+                build::endpoint(evidence).server.instance_name = build::answer(200, name);
             },
             "hhhhhbuh",
         ),
@@ -94,7 +94,7 @@ fn each_link_stands_where_the_evidence_puts_it() {
             "a nameless volume, no compose file",
             |evidence| {
                 evidence.compose = build::Seen(None);
-                build::backend(evidence).mounts[0].kind = MountKind::Anonymous;
+                build::backend(evidence).storage.mounts[0].kind = MountKind::Anonymous;
             },
             "hhhuhhhh",
         ),
@@ -102,14 +102,14 @@ fn each_link_stands_where_the_evidence_puts_it() {
             "nothing mounted, no compose file",
             |evidence| {
                 evidence.compose = build::Seen(None);
-                build::backend(evidence).mounts.clear();
+                build::backend(evidence).storage.mounts.clear();
             },
             "hhubuhhh",
         ),
         (
             "the container lacks the declared volume",
             |evidence| {
-                build::backend(evidence).mounts[0].source = Some("old_data".to_owned());
+                build::backend(evidence).storage.mounts[0].source = Some("old_data".to_owned());
             },
             "hhhhbhhh",
         ),
@@ -117,13 +117,13 @@ fn each_link_stands_where_the_evidence_puts_it() {
             "stopped, refused",
             |evidence| {
                 let url = build::endpoint(evidence);
-                url.reach = Reach::Refused;
-                url.check_admin_key = unseen();
-                url.instance_name = unseen();
-                url.root = unseen();
+                url.route.reach = Reach::Refused;
+                url.key.check_admin_key = unseen();
+                url.server.instance_name = unseen();
+                url.server.root = unseen();
                 build::docker(evidence).answering = None;
                 let backend = build::backend(evidence);
-                backend.state = "exited".into();
+                backend.life.state = "exited".into();
                 backend.secret.process = build::Seen(None);
             },
             "huhhhbuh",
@@ -132,10 +132,10 @@ fn each_link_stands_where_the_evidence_puts_it() {
             "running, refused",
             |evidence| {
                 let url = build::endpoint(evidence);
-                url.reach = Reach::Refused;
-                url.check_admin_key = unseen();
-                url.instance_name = unseen();
-                url.root = unseen();
+                url.route.reach = Reach::Refused;
+                url.key.check_admin_key = unseen();
+                url.server.instance_name = unseen();
+                url.server.root = unseen();
                 build::docker(evidence).answering = None;
             },
             "hhhhhhbh",
@@ -204,7 +204,7 @@ fn another_backend_on_the_port_breaks_the_way_to_ours() {
         closed("theirs", vec![process("other-backend-1")]),
     ])];
     let docker = build::docker(&mut evidence);
-    docker.backends[0].state = "exited".into();
+    docker.backends[0].life.state = "exited".into();
     docker.backends[0].secret.process = build::Seen(None);
     docker.backends.push(build::container("other", "theirs"));
     docker.answering = Some(Answering {

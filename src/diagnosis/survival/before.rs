@@ -329,7 +329,7 @@ mod tests {
         let mut evidence = healthy();
         evidence.compose = Seen(None);
         let container = build::backend(&mut evidence);
-        (container.project, container.service) = (None, None);
+        (container.labels.project, container.labels.service) = (None, None);
         assert_eq!(fates(&evidence, "docker restart app-backend-1"), (Kept, Kept));
         assert_eq!(fates(&evidence, "docker rm -f app-backend-1"), (Unknown, Unknown));
         let line = "docker rm -f app-backend-1 && docker volume rm app_data";

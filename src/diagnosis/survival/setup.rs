@@ -58,7 +58,9 @@ impl<'a> Deployment<'a> {
     /// What the documents are kept in.
     pub(super) fn documents(&self) -> Documents {
         let (uses, url) = match (self.container, self.compose) {
-            (Some(container), _) => (container.uses_sql, container.sql_url.as_ref()),
+            (Some(container), _) => {
+                (container.storage.uses_sql, container.storage.sql_url.as_ref())
+            }
             (None, Some((compose, service))) => {
                 let mut urls = compose.sql_urls.iter().filter(|one| one.service == service.name);
                 (declares_sql(service), urls.next().map(|one| &one.url))
@@ -103,7 +105,7 @@ impl<'a> Deployment<'a> {
     /// Whether stored files are kept in S3.
     pub(super) fn files_elsewhere(&self) -> bool {
         match (self.container, self.compose) {
-            (Some(container), _) => container.uses_s3,
+            (Some(container), _) => container.storage.uses_s3,
             (None, Some((_, service))) => declares_s3(service),
             (None, None) => false,
         }
@@ -140,18 +142,18 @@ impl<'a> Deployment<'a> {
     /// its image does not.
     fn image_volume(&self) -> Answered {
         if let Some(container) = self.container {
-            let at = |path: &str| container.mounts.iter().any(|mount| mount.target == path);
+            let at = |path: &str| container.storage.mounts.iter().any(|mount| mount.target == path);
             if !at(crate::names::DATA_DIR) {
                 return Ok(false);
             }
         }
         let image = match (self.container, self.compose) {
-            (Some(container), _) => Some(container.image.as_str()),
+            (Some(container), _) => Some(container.software.image.as_str()),
             (None, Some((_, service))) => service.image.as_deref(),
             (None, None) => None,
         };
         let upstream = image.is_some_and(|image| image.contains("convex-backend"))
-            || self.container.is_some_and(|container| container.upstream_entrypoint);
+            || self.container.is_some_and(|container| container.software.upstream_entrypoint);
         if upstream {
             return Ok(true);
         }
@@ -159,10 +161,11 @@ impl<'a> Deployment<'a> {
     }
 
     fn prunable(&self) -> Answered {
-        let mut unlisted = self.container.into_iter().flat_map(|one| &one.mounts).filter(|mount| {
-            mount.kind == MountKind::Anonymous
-                && mount.source.as_deref().is_none_or(|name| self.volume(name).is_none())
-        });
+        let mut unlisted =
+            self.container.into_iter().flat_map(|one| &one.storage.mounts).filter(|mount| {
+                mount.kind == MountKind::Anonymous
+                    && mount.source.as_deref().is_none_or(|name| self.volume(name).is_none())
+            });
         match unlisted.next() {
             None => Ok(false),
             Some(_) => Err("the label of its volume was not checked".to_owned()),
@@ -173,7 +176,7 @@ impl<'a> Deployment<'a> {
         let mut named: Vec<String> = self
             .container
             .into_iter()
-            .flat_map(|container| &container.mounts)
+            .flat_map(|container| &container.storage.mounts)
             .filter(|mount| mount.kind == MountKind::Named)
             .filter_map(|mount| mount.source.clone())
             .collect();
@@ -234,7 +237,10 @@ impl<'a> Deployment<'a> {
     }
 
     fn no_plan(&self) -> String {
-        match (self.evidence.compose.seen(), self.container.and_then(|one| one.project.as_ref())) {
+        match (
+            self.evidence.compose.seen(),
+            self.container.and_then(|one| one.labels.project.as_ref()),
+        ) {
             (Err(unseen), _) => format!("the compose file was not checked ({})", unseen.reason),
             (Ok(Some(compose)), _) if !compose.errors.is_empty() => {
                 "Compose cannot read the project".to_owned()
@@ -269,7 +275,7 @@ impl<'a> Deployment<'a> {
 
     fn list_seen(&self, docker: &DockerFacts, volumes: &[Volume], world: &mut SimulatedWorld) {
         let project = match (self.container, self.compose) {
-            (Some(container), _) => container.project.as_deref(),
+            (Some(container), _) => container.labels.project.as_deref(),
             (None, compose) => compose.map(|(compose, _)| compose.project.as_str()),
         };
         for volume in volumes {
@@ -278,7 +284,7 @@ impl<'a> Deployment<'a> {
                 let backend = docker.backend(name);
                 let companion = docker.companions.iter().find(|one| one.name == *name);
                 let is_ours = self.container.is_some_and(|container| container.name == *name)
-                    || backend.is_some_and(|one| project.is_some() && one.project.as_deref() == project)
+                    || backend.is_some_and(|one| project.is_some() && one.labels.project.as_deref() == project)
                     // Companions are the project's, and dashboards, which have no volumes.
                     || companion.is_some();
                 if !is_ours && others != Others::Running {
@@ -346,7 +352,7 @@ impl<'a> Deployment<'a> {
 fn instance(container: &Container, world: &mut SimulatedWorld) -> BackendInstance {
     let running = !container.is_stopped();
     let mut mounts = Vec::new();
-    for mount in &container.mounts {
+    for mount in &container.storage.mounts {
         let name = mount.source.clone().unwrap_or_default();
         let source = match mount.kind {
             MountKind::Tmpfs => {
@@ -366,7 +372,7 @@ fn instance(container: &Container, world: &mut SimulatedWorld) -> BackendInstanc
                 }
                 let by_name = !anonymous
                     || world.assumed.by_name
-                    || container.volumes_by_name.contains(&mount.target);
+                    || container.storage.volumes_by_name.contains(&mount.target);
                 Source::Volume { name, by_name }
             }
         };
@@ -376,14 +382,14 @@ fn instance(container: &Container, world: &mut SimulatedWorld) -> BackendInstanc
     BackendInstance {
         name: container.name.clone(),
         id: container.id.clone(),
-        project: container.project.clone(),
-        service: container.service.clone(),
+        project: container.labels.project.clone(),
+        service: container.labels.service.clone(),
         running,
         mounts,
         layer: world.place(PlaceKind::Layer(container.name.clone())),
         settings: BackendSettings {
-            data_dir: container.data_dir.clone(),
-            credentials_dir: container.credentials_dir.clone(),
+            data_dir: container.storage.data_dir.clone(),
+            credentials_dir: container.storage.credentials_dir.clone(),
             pin: pinned_now(container),
         },
     }

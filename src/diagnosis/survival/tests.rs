@@ -73,13 +73,13 @@ fn lines(evidence: &mut Evidence, lines: &[(&str, Option<&str>, &str)]) {
             ..build::volume(ANONYMOUS, "", &["app-backend-1"])
         });
     }
-    build::backend(evidence).mounts = mounts;
+    build::backend(evidence).storage.mounts = mounts;
     *build::volumes(evidence) = volumes;
 }
 
 /// The name of the volume, on the engine as in the file.
 fn name(evidence: &mut Evidence, name: &str) {
-    for mount in &mut build::backend(evidence).mounts {
+    for mount in &mut build::backend(evidence).storage.mounts {
         if mount.kind == MountKind::Named {
             mount.source = Some(name.to_owned());
         }
@@ -137,15 +137,15 @@ fn set_up(which: &str, version: &str, api: &str) -> Evidence {
         "bind_relative" => build::service(&mut evidence).mounts[0].relative = true,
         "readonly_volume" => {
             build::service(&mut evidence).mounts[0].read_only = true;
-            build::backend(&mut evidence).mounts[0].writable = false;
+            build::backend(&mut evidence).storage.mounts[0].writable = false;
         }
         "DATA_DIR_elsewhere" => {
             let service = build::service(&mut evidence);
             service.data_dir = "/srv/cx".to_owned();
             service.credentials_dir = "/srv/cx/credentials".to_owned();
             let container = build::backend(&mut evidence);
-            container.data_dir = "/srv/cx".to_owned();
-            container.credentials_dir = "/srv/cx/credentials".to_owned();
+            container.storage.data_dir = "/srv/cx".to_owned();
+            container.storage.credentials_dir = "/srv/cx/credentials".to_owned();
         }
         "env_secret_no_volume" => {
             build::service(&mut evidence).environment = vec![pinned("ours")];
@@ -168,8 +168,8 @@ fn set_up(which: &str, version: &str, api: &str) -> Evidence {
             build::docker(&mut evidence).companions.push(companion);
         }
         "postgres_no_volume" => {
-            build::backend(&mut evidence).uses_sql = true;
-            build::backend(&mut evidence).sql_url = Some(sql_url("db.example.com"));
+            build::backend(&mut evidence).storage.uses_sql = true;
+            build::backend(&mut evidence).storage.sql_url = Some(sql_url("db.example.com"));
         }
         _ => {}
     }
@@ -359,7 +359,7 @@ fn what_was_not_seen_is_unknown_and_never_kept() {
 fn a_volume_carried_over_outlives_down_v() {
     let mut evidence = set_up("no_entry", "20.10.24", "1.41");
     assert_eq!(fates(&evidence, "down_v_up"), (Lost, Lost));
-    build::backend(&mut evidence).volumes_by_name = vec!["/convex/data".to_owned()];
+    build::backend(&mut evidence).storage.volumes_by_name = vec!["/convex/data".to_owned()];
     assert_eq!(fates(&evidence, "down_v_up"), (Recoverable, Recoverable));
     assert_eq!(fates(&evidence, "rm_fv_up"), (Recoverable, Recoverable));
     assert_eq!(fates(&evidence, "down_volprune_up"), (Lost, Lost));
@@ -442,7 +442,7 @@ fn memory_in_a_volume_is_memory() {
     assert_eq!(fates(&evidence, "up_unchanged"), (Kept, Kept));
     assert_eq!(fates(&evidence, "restart"), (Lost, Lost));
     let mut evidence = set_up("tmpfs", "26.1.5", "1.45");
-    build::backend(&mut evidence).state = "exited".into();
+    build::backend(&mut evidence).life.state = "exited".into();
     assert_eq!(fates(&evidence, "up_unchanged"), (Lost, Lost), "it is gone already");
 }
 
@@ -465,7 +465,7 @@ fn a_fixed_project_name_outlives_the_directory_s() {
     // An absolute path outside of the directory does not move.
     let mut evidence = set_up("bind_absolute", "26.1.5", "1.45");
     build::service(&mut evidence).mounts[0].source = Some("/srv/store".into());
-    build::backend(&mut evidence).mounts[0].source = Some("/srv/store".into());
+    build::backend(&mut evidence).storage.mounts[0].source = Some("/srv/store".into());
     assert_eq!(fates(&evidence, "down_dir_renamed_up"), (Kept, Kept));
     // A device that is written relative moves along.
     let mut evidence = set_up("named_local_bind_driver", "26.1.5", "1.45");
@@ -481,8 +481,8 @@ fn documents_in_sql_and_files_in_s3_lie_elsewhere() {
     let with = |host: Option<&str>, s3: bool| {
         let mut evidence = set_up("no_entry", "26.1.5", "1.45");
         let container = build::backend(&mut evidence);
-        (container.uses_sql, container.uses_s3) = (true, s3);
-        container.sql_url = host.map(sql_url);
+        (container.storage.uses_sql, container.storage.uses_s3) = (true, s3);
+        container.storage.sql_url = host.map(sql_url);
         evidence
     };
     assert_eq!(fates(&with(Some("db.example.com"), true), "down_v_up"), (Lost, Kept));

@@ -1,8 +1,13 @@
 //! Small, valid evidence for unit tests: one healthy deployment, to be broken in one place.
 
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
-use crate::evidence::docker::{Answering, Container, EngineFailure, LogFacts, Port, Published};
-use crate::evidence::endpoint::{Answer, Body, Reach};
+use crate::evidence::docker::{
+    Answering, BackendImage, Container, ContainerLabels, ContainerLife, ContainerNetwork,
+    EngineFailure, LogFacts, Port, Published,
+};
+use crate::evidence::endpoint::{
+    Answer, Body, EndpointTarget, KeyProbes, Reach, Route, ServerAnswers,
+};
 use crate::evidence::selection::{SelectionFacts, SelectionKind};
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
 use crate::report::{Certainty, Finding};
@@ -44,15 +49,27 @@ pub(crate) fn at(line: usize) -> At {
 pub(crate) fn container(name: &str, project: &str, host_port: u16) -> Container {
     Container {
         name: name.to_owned(),
-        project: Some(project.to_owned()),
-        working_dir: Some(format!("/srv/{project}")),
-        config_files: vec![format!("/srv/{project}/docker-compose.yml")],
-        image: "ghcr.io/get-convex/convex-backend:5d3b6e2".to_owned(),
-        upstream_entrypoint: true,
-        state: "running".into(),
-        exit_code: Some(0),
-        health: Some("healthy".into()),
-        ports: vec![Port { container: 3210, host: Some(host_port), host_ip: String::new() }],
+        labels: ContainerLabels {
+            project: Some(project.to_owned()),
+            working_dir: Some(format!("/srv/{project}")),
+            config_files: vec![format!("/srv/{project}/docker-compose.yml")],
+            ..ContainerLabels::default()
+        },
+        software: BackendImage {
+            image: "ghcr.io/get-convex/convex-backend:5d3b6e2".to_owned(),
+            upstream_entrypoint: true,
+            ..BackendImage::default()
+        },
+        life: ContainerLife {
+            state: "running".into(),
+            exit_code: Some(0),
+            health: Some("healthy".into()),
+            ..ContainerLife::default()
+        },
+        net: ContainerNetwork {
+            ports: vec![Port { container: 3210, host: Some(host_port), host_ip: String::new() }],
+            ..ContainerNetwork::default()
+        },
         ..Container::default()
     }
 }
@@ -125,19 +142,31 @@ pub(crate) fn healthy() -> Evidence {
             ..DockerFacts::default()
         }),
         endpoint: Observation::Seen(Some(EndpointFacts {
-            url: "http://127.0.0.1:3210".to_owned(),
-            scheme: "http".to_owned(),
-            host: "127.0.0.1".to_owned(),
-            port: 3210,
-            addresses: Observation::Seen(vec!["127.0.0.1".to_owned()]),
-            reach: Reach::Answered,
-            root: answer(200, Body::ConvexRoot),
-            version: answer(200, line),
-            instance_name: answer(200, name),
-            check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
-            first_call: answer(200, urls),
-            without_key: refusal(403, "BadDeployKey"),
-            websocket: answer(101, Body::Empty),
+            target: EndpointTarget {
+                url: "http://127.0.0.1:3210".to_owned(),
+                scheme: "http".to_owned(),
+                host: "127.0.0.1".to_owned(),
+                port: 3210,
+                ..EndpointTarget::default()
+            },
+            route: Route {
+                addresses: Observation::Seen(vec!["127.0.0.1".to_owned()]),
+                reach: Reach::Answered,
+                ..Route::default()
+            },
+            server: ServerAnswers {
+                root: answer(200, Body::ConvexRoot),
+                version: answer(200, line),
+                instance_name: answer(200, name),
+                websocket: answer(101, Body::Empty),
+                ..ServerAnswers::default()
+            },
+            key: KeyProbes {
+                check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
+                first_call: answer(200, urls),
+                without_key: refusal(403, "BadDeployKey"),
+                ..KeyProbes::default()
+            },
             ..EndpointFacts::default()
         })),
         dashboards: Observation::Seen(Vec::new()),
@@ -191,20 +220,20 @@ pub(crate) fn compose(evidence: &mut Evidence) -> &mut ComposeFacts {
 /// Nothing answers at the URL: `reach` says why.
 pub(crate) fn unreachable(evidence: &mut Evidence, reach: Reach) {
     let endpoint = endpoint(evidence);
-    endpoint.reach = reach;
+    endpoint.route.reach = reach;
     silence(endpoint);
 }
 
 /// Every answer gone.
 pub(crate) fn silence(endpoint: &mut EndpointFacts) {
     for answer in [
-        &mut endpoint.root,
-        &mut endpoint.version,
-        &mut endpoint.instance_name,
-        &mut endpoint.check_admin_key,
-        &mut endpoint.first_call,
-        &mut endpoint.without_key,
-        &mut endpoint.websocket,
+        &mut endpoint.server.root,
+        &mut endpoint.server.version,
+        &mut endpoint.server.instance_name,
+        &mut endpoint.key.check_admin_key,
+        &mut endpoint.key.first_call,
+        &mut endpoint.key.without_key,
+        &mut endpoint.server.websocket,
     ] {
         *answer = Observation::unavailable("nothing answers");
     }
@@ -214,13 +243,13 @@ pub(crate) fn silence(endpoint: &mut EndpointFacts) {
 pub(crate) fn everywhere(evidence: &mut Evidence, answer: &Observation<Answer>) {
     let endpoint = endpoint(evidence);
     for place in [
-        &mut endpoint.root,
-        &mut endpoint.version,
-        &mut endpoint.instance_name,
-        &mut endpoint.check_admin_key,
-        &mut endpoint.first_call,
-        &mut endpoint.without_key,
-        &mut endpoint.websocket,
+        &mut endpoint.server.root,
+        &mut endpoint.server.version,
+        &mut endpoint.server.instance_name,
+        &mut endpoint.key.check_admin_key,
+        &mut endpoint.key.first_call,
+        &mut endpoint.key.without_key,
+        &mut endpoint.server.websocket,
     ] {
         *place = answer.clone();
     }

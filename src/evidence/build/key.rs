@@ -6,10 +6,13 @@ use crate::evidence::compose::{
     At, BackendService, ComposeFacts, DeclaredMount, DeclaredVolume, EntryValue, EnvironmentEntry,
 };
 use crate::evidence::docker::{
-    Answering, Container, DockerFacts, LogFacts, LoggedRefusal, Mount, MountKind, NamePlaces, Port,
+    Answering, BackendImage, Container, ContainerLabels, ContainerLife, ContainerNetwork,
+    ContainerStorage, DockerFacts, LogFacts, LoggedRefusal, Mount, MountKind, NamePlaces, Port,
     SecretPlaces, SecretState, Volume, VolumeBacking,
 };
-use crate::evidence::endpoint::{Answer, Body, EndpointFacts};
+use crate::evidence::endpoint::{
+    Answer, Body, EndpointFacts, EndpointTarget, KeyProbes, ServerAnswers,
+};
 use crate::evidence::key::{SecretPlace, Trial};
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, KeyFacts, Observation};
@@ -86,19 +89,6 @@ pub(crate) fn container(project: &str, secret: &str) -> Container {
     Container {
         name: format!("{project}-backend-1"),
         id: "0123456789ab".to_owned(),
-        project: Some(project.to_owned()),
-        service: Some("backend".to_owned()),
-        working_dir: Some(format!("/home/u/{project}")),
-        config_files: vec![format!("/home/u/{project}/docker-compose.yml")],
-        image: "ghcr.io/get-convex/convex-backend:latest".to_owned(),
-        recognised_by: "its image".to_owned(),
-        upstream_entrypoint: true,
-        state: "running".into(),
-        created_at: Some(1_780_000_000),
-        ports: vec![Port { container: 3210, host: Some(3210), host_ip: String::new() }],
-        mounts: vec![mount(MountKind::Named, Some(&format!("{project}_data")), "/convex/data")],
-        data_dir: "/convex/data".to_owned(),
-        credentials_dir: "/convex/data/credentials".to_owned(),
         secret: SecretPlaces {
             process: Seen(Some(valid(secret))),
             environment: Seen(None),
@@ -110,6 +100,34 @@ pub(crate) fn container(project: &str, secret: &str) -> Container {
             file: Seen(Some("convex-self-hosted".to_owned())),
         },
         log: unseen(),
+        labels: ContainerLabels {
+            project: Some(project.to_owned()),
+            service: Some("backend".to_owned()),
+            working_dir: Some(format!("/home/u/{project}")),
+            config_files: vec![format!("/home/u/{project}/docker-compose.yml")],
+            ..ContainerLabels::default()
+        },
+        software: BackendImage {
+            image: "ghcr.io/get-convex/convex-backend:latest".to_owned(),
+            recognised_by: "its image".to_owned(),
+            upstream_entrypoint: true,
+            ..BackendImage::default()
+        },
+        life: ContainerLife {
+            state: "running".into(),
+            created_at: Some(1_780_000_000),
+            ..ContainerLife::default()
+        },
+        net: ContainerNetwork {
+            ports: vec![Port { container: 3210, host: Some(3210), host_ip: String::new() }],
+            ..ContainerNetwork::default()
+        },
+        storage: ContainerStorage {
+            mounts: vec![mount(MountKind::Named, Some(&format!("{project}_data")), "/convex/data")],
+            data_dir: "/convex/data".to_owned(),
+            credentials_dir: "/convex/data/credentials".to_owned(),
+            ..ContainerStorage::default()
+        },
         ..Container::default()
     }
 }
@@ -189,15 +207,24 @@ pub(crate) fn healthy() -> Evidence {
             ..DockerFacts::default()
         }),
         endpoint: Seen(Some(EndpointFacts {
-            url: "http://127.0.0.1:3210".to_owned(),
-            scheme: "http".to_owned(),
-            host: "127.0.0.1".to_owned(),
-            port: 3210,
-            instance_name: answer(
-                200,
-                Body::InstanceName { name: "convex-self-hosted".to_owned() },
-            ),
-            check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
+            target: EndpointTarget {
+                url: "http://127.0.0.1:3210".to_owned(),
+                scheme: "http".to_owned(),
+                host: "127.0.0.1".to_owned(),
+                port: 3210,
+                ..EndpointTarget::default()
+            },
+            server: ServerAnswers {
+                instance_name: answer(
+                    200,
+                    Body::InstanceName { name: "convex-self-hosted".to_owned() },
+                ),
+                ..ServerAnswers::default()
+            },
+            key: KeyProbes {
+                check_admin_key: answer(200, Body::KeyAccepted { read_only: Some(false) }),
+                ..KeyProbes::default()
+            },
             ..EndpointFacts::default()
         })),
         ..Evidence::default()
@@ -290,7 +317,7 @@ pub(crate) fn refused(others: &[Trial]) -> Evidence {
     let own =
         closed("ours", vec![process("app-backend-1"), file("app-backend-1", Some("app_data"))]);
     evidence.keys = vec![key([&[own], others].concat())];
-    endpoint(&mut evidence).check_admin_key = bad_admin_key();
+    endpoint(&mut evidence).key.check_admin_key = bad_admin_key();
     evidence
 }
 

@@ -4,7 +4,7 @@
 use crate::admin_key::{fingerprint, repaired, shape};
 use crate::evidence::compose::{At, BackendService, ComposeFacts};
 use crate::evidence::docker::DockerFacts;
-use crate::evidence::endpoint::{Answer, Body, EndpointFacts};
+use crate::evidence::endpoint::{Answer, Body, EndpointFacts, EndpointTarget};
 use crate::evidence::selection::{PackageJsonState, SelectionFacts};
 use crate::evidence::surroundings::{PackageJson, Surroundings};
 use crate::evidence::{Evidence, KeyFacts, Observation, Unseen};
@@ -65,10 +65,10 @@ pub(crate) fn of(sources: &Sources) -> Evidence {
         .collect();
     keys.sort_by_key(|key| !key.selected);
     let facts: SelectionFacts = facts(&selection, &|key| fingerprint(key));
-    let url = facts
-        .url
-        .as_ref()
-        .map(|url| EndpointFacts { url: url.text.clone(), ..EndpointFacts::default() });
+    let url = facts.url.as_ref().map(|url| {
+        let target = EndpointTarget { url: url.text.clone(), ..EndpointTarget::default() };
+        EndpointFacts { target, ..EndpointFacts::default() }
+    });
     let package_json = match facts.package_json {
         PackageJsonState::WithConvex => Seen(PackageJson::Here { depends_on_convex: true }),
         PackageJsonState::WithoutConvex => Seen(PackageJson::Here { depends_on_convex: false }),
@@ -133,16 +133,16 @@ pub(crate) fn endpoint(evidence: &mut Evidence) -> &mut EndpointFacts {
 /// Both calls of the 200 rule are answered so.
 pub(crate) fn accept(evidence: &mut Evidence) {
     let endpoint = endpoint(evidence);
-    endpoint.check_admin_key = answer(200, Body::KeyAccepted { read_only: Some(false) });
-    endpoint.first_call = answer(200, Body::Json);
+    endpoint.key.check_admin_key = answer(200, Body::KeyAccepted { read_only: Some(false) });
+    endpoint.key.first_call = answer(200, Body::Json);
 }
 
 /// The key is refused.
 pub(crate) fn refuse(evidence: &mut Evidence) {
     let error = || Body::ConvexError { code: "BadAdminKey".to_owned(), message: String::new() };
     let endpoint = endpoint(evidence);
-    endpoint.check_admin_key = answer(401, error());
-    endpoint.first_call = answer(401, error());
+    endpoint.key.check_admin_key = answer(401, error());
+    endpoint.key.first_call = answer(401, error());
 }
 
 /// `id level certainty place` of each finding, the first place only.
