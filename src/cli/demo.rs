@@ -56,17 +56,18 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let evidence = runtime.block_on(async {
         let stage = Stage::raise(&world, &scenario.files()).await?;
-        let request = Request {
-            directory: Some(stage.directory.clone()),
+        let mut request = Request {
             environment: Some(stage.environment.clone()),
-            no_docker: options.no_docker,
-            no_network: options.no_network,
-            timeout: options.timeout,
+            no_network: options.reach.no_network,
+            timeout: options.reach.timeout,
             ..Request::default()
         };
+        request.project.directory = Some(stage.directory.clone());
+        request.docker.no_docker = options.reach.no_docker;
         collect::look_at_all(&request).await
     })?;
-    let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
+    let choices =
+        Choices { ignore: options.report.ignore.clone(), only: options.report.only.clone() };
     let report = diagnosis::diagnose(&evidence, &choices);
     diagnose::write(options, &outputs, &report)?;
     Ok(diagnose::exit(options, &report))

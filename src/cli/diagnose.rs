@@ -30,9 +30,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     check_outputs(&outputs)?;
     let request = options.request()?;
     options.announce();
-    let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
+    let choices =
+        Choices { ignore: options.report.ignore.clone(), only: options.report.only.clone() };
     let progress = super::progress::Progress::watch(&request.running);
-    let evidence = match options.wait {
+    let evidence = match options.reach.wait {
         Some(longest) => wait(&request, longest)?,
         None => collect::run(&request)?,
     };
@@ -46,11 +47,11 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
         step.command = Some(with_network(&options.typed));
     }
     write(options, &outputs, &report)?;
-    if options.require_docker && evidence.docker.seen().is_err() {
+    if options.reach.require_docker && evidence.docker.seen().is_err() {
         output::note("error: Docker could not be checked (--require-docker)");
         return Ok(Exit::Failed);
     }
-    if options.require_network && !collect::network_was_asked(&evidence) {
+    if options.reach.require_network && !collect::network_was_asked(&evidence) {
         output::note("error: the URL could not be checked (--require-network)");
         return Ok(Exit::Failed);
     }
@@ -86,7 +87,7 @@ fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Evidenc
 
 /// The exit code of a report.
 pub(super) fn exit(options: &Options, report: &Report) -> Exit {
-    match options.fail_on.level() {
+    match options.report.fail_on.level() {
         Some(level) if report.reaches(level) => Exit::Found,
         _ => Exit::Fine,
     }
@@ -98,7 +99,7 @@ pub(super) fn write(
     outputs: &[(Format, Option<PathBuf>)],
     report: &Report,
 ) -> anyhow::Result<()> {
-    let detail = match (options.quiet, options.verbose) {
+    let detail = match (options.report.quiet, options.report.verbose) {
         (true, _) => Detail::Quiet,
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
@@ -110,7 +111,7 @@ pub(super) fn write(
             Format::Json => json::render(report),
             Format::Markdown => markdown::render(report),
             Format::Sarif => sarif::render(report),
-            Format::Junit => junit::render(report, options.fail_on.level()),
+            Format::Junit => junit::render(report, options.report.fail_on.level()),
             Format::Github => github::render(report),
             Format::Gitlab => gitlab::render(report),
             Format::Env => anyhow::bail!(super::env::MISPLACED),
@@ -135,7 +136,7 @@ pub(super) fn write_with_command(options: &Options, report: &Report) -> anyhow::
     let all = outputs(options);
     let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
     write(options, &files, report)?;
-    let detail = if options.verbose { Detail::Verbose } else { Detail::Normal };
+    let detail = if options.report.verbose { Detail::Verbose } else { Detail::Normal };
     let screen = Screen { width: output::width(), detail, ascii: output::is_ascii() };
     output::note(text::render(report, screen).trim_end());
     Ok(())
@@ -143,11 +144,12 @@ pub(super) fn write_with_command(options: &Options, report: &Report) -> anyhow::
 
 /// Each format with its file; `None` is the standard output. A file without a format gets text.
 pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
-    let count = options.format.len().max(options.output.len()).max(1);
+    let count = options.report.format.len().max(options.report.output.len()).max(1);
     (0..count)
         .map(|index| {
-            let format = options.format.get(index).copied().unwrap_or_default();
-            let path = options.output.get(index).filter(|path| path.as_path() != Path::new("-"));
+            let format = options.report.format.get(index).copied().unwrap_or_default();
+            let path =
+                options.report.output.get(index).filter(|path| path.as_path() != Path::new("-"));
             (format, path.cloned())
         })
         .collect()
@@ -164,7 +166,7 @@ pub(super) fn check_outputs(outputs: &[(Format, Option<PathBuf>)]) -> anyhow::Re
 /// What clap cannot see to be wrong: an id that does not exist (it would suppress nothing), one
 /// file for two reports.
 pub(super) fn check(options: &Options) -> Result<(), String> {
-    for name in options.ignore.iter().chain(&options.only) {
+    for name in options.report.ignore.iter().chain(&options.report.only) {
         if !crate::checks::is_id_or_family(name) {
             return Err(super::explain::unknown(name));
         }

@@ -10,7 +10,7 @@ pub(super) fn check(command: Option<&Command>, options: &Options) -> Result<(), 
     let wants_env = options.wants_env();
     match command {
         Some(Command::Key(KeyCommand::Mint(mint))) => {
-            if options.format.iter().any(|it| !matches!(it, Format::Text | Format::Env)) {
+            if options.report.format.iter().any(|it| !matches!(it, Format::Text | Format::Env)) {
                 return Err(
                     "`key mint` writes the key alone (text), or lines for a shell (--format env)",
                 );
@@ -29,7 +29,7 @@ pub(super) fn check(command: Option<&Command>, options: &Options) -> Result<(), 
         _ if wants_env => return Err(MISPLACED),
         _ => return Ok(()),
     }
-    match (wants_env, options.format.len(), options.output.is_empty()) {
+    match (wants_env, options.report.format.len(), options.report.output.is_empty()) {
         (false, ..) | (true, 1, true) => Ok(()),
         _ => Err("--format env goes to the standard output, and alone: redirect it with > or >>"),
     }

@@ -66,7 +66,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     request.deep |= arguments.apply;
     // A secret that is in no file may still be in git's history; only a new secret helps then.
     request.history |= arguments.ids.iter().any(|id| id == SECRET_IN_GIT.id);
-    let deep = if options.deep { Some("--deep") } else { arguments.apply.then_some("fix --apply") };
+    let deep =
+        if options.reach.deep { Some("--deep") } else { arguments.apply.then_some("fix --apply") };
     options.announce_deep(deep);
     // The changes of another run, in files or on an engine, must not be judged half way.
     let locks = Rc::new(Locks::default());
@@ -82,7 +83,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let session = FixSession { arguments, options, request, directory, root, locks };
     let report = session.judge(&evidence);
     let done = if arguments.apply { session.apply(report)? } else { session.propose(&report) };
-    let page = match options.format.first() {
+    let page = match options.report.format.first() {
         Some(Format::Json) => Some(render::json(&done)),
         _ if arguments.apply => None,
         _ => Some(render::plan(&done, output::width())),
@@ -126,7 +127,7 @@ fn check(arguments: &Arguments, options: &Options) -> Result<(), String> {
             return Err(super::explain::unknown(id));
         }
     }
-    match options.format.as_slice() {
+    match options.report.format.as_slice() {
         [] | [Format::Text | Format::Json] => Ok(()),
         _ => Err("fix supports only --format text and json".to_owned()),
     }
@@ -146,8 +147,10 @@ struct FixSession<'a> {
 
 impl FixSession<'_> {
     fn judge(&self, evidence: &Evidence) -> Report {
-        let choices =
-            Choices { ignore: self.options.ignore.clone(), only: self.options.only.clone() };
+        let choices = Choices {
+            ignore: self.options.report.ignore.clone(),
+            only: self.options.report.only.clone(),
+        };
         diagnosis::diagnose(evidence, &choices)
     }
 
@@ -178,7 +181,7 @@ impl FixSession<'_> {
             let _infallible = write!(command, " {id}");
         }
         command.push_str(" --apply");
-        for file in &self.options.files {
+        for file in &self.options.project.files {
             let _infallible = write!(command, " -f {}", shell_word(&file.display().to_string()));
         }
         command
@@ -198,7 +201,7 @@ impl FixSession<'_> {
     /// Fixes one finding after the other, and checks again after each.
     fn apply(&self, report: Report) -> anyhow::Result<FixReport> {
         let mut done = self.begin(&report);
-        let says = self.options.format.first() != Some(&Format::Json);
+        let says = self.options.report.format.first() != Some(&Format::Json);
         let show = |text: &str| if says { output::show(text) } else { Ok(()) };
         show(&render::opening(&done))?;
         let interrupt = Interrupt::watch();
@@ -215,7 +218,7 @@ impl FixSession<'_> {
         };
         let mut tried: Vec<String> = vec![];
         let mut report = report;
-        if !self.request.no_docker {
+        if !self.request.docker.no_docker {
             let (mut notes, unsettled) = apply::take_up(&context);
             for replaced in unsettled {
                 let settlement = self.settlement(&replaced, &context, &report)?;

@@ -36,7 +36,7 @@ pub(super) enum Command {
 
 /// Shows one of them. The exit code is 1 when the input is in error.
 pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> {
-    let request = options.request()?;
+    let mut request = options.request()?;
     match command {
         Command::Selection { show_secrets } if options.wants_env() => {
             super::env::selection(&request, *show_secrets)
@@ -76,7 +76,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
         },
         Command::Instances => {
             options.announce();
-            let request = collect::Request { look_into_volumes: true, ..request };
+            request.docker.look_into_volumes = true;
             let evidence = collect::run(&request)?;
             let docker = match evidence.docker.seen() {
                 Ok(docker) => docker,

@@ -107,7 +107,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let mut options = arguments.options;
     options.typed = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    output::set_color(options.color);
+    output::set_color(options.report.color);
     output::set_characters();
     if let Err(problem) = env_arguments::check(arguments.command.as_ref(), &options) {
         output::note(&format!("error: {problem}"));
@@ -153,7 +153,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
     if arguments.version || !looks_at_a_project {
         return Ok(arguments);
     }
-    let file = collect::settings_file(arguments.options.directory.as_deref())
+    let file = collect::settings_file(arguments.options.project.directory.as_deref())
         .map_err(|error| failed(&error))?;
     let Some(file) = file else { return Ok(arguments) };
     let mut settings = settings::parse(&file).map_err(|fault| {

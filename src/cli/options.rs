@@ -16,110 +16,126 @@ use crate::report::Level;
 /// The shared options, by the headings of the help.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Project directory
-    #[arg(short = 'C', long, global = true, help_heading = "Project", value_name = "DIR")]
-    pub(super) directory: Option<PathBuf>,
-    /// Compose file (repeatable), as in docker compose -f
-    #[arg(
-        short = 'f',
-        long = "file",
-        global = true,
-        help_heading = "Project",
-        value_name = "COMPOSE"
-    )]
-    pub(super) files: Vec<PathBuf>,
-    /// Compose project name, as in docker compose -p
-    #[arg(short = 'p', long, global = true, help_heading = "Project", value_name = "NAME")]
-    pub(super) project_name: Option<String>,
-    /// Compose project directory, as in docker compose
-    #[arg(long, global = true, help_heading = "Project", value_name = "DIR")]
-    pub(super) project_directory: Option<PathBuf>,
-    /// Env file for Compose, like its --env-file (repeatable)
-    #[arg(long = "compose-env-file", global = true, help_heading = "Project", value_name = "FILE")]
-    pub(super) compose_env_files: Vec<PathBuf>,
-    /// Compose profile to enable (repeatable)
-    #[arg(long = "profile", global = true, help_heading = "Project", value_name = "NAME")]
-    pub(super) profiles: Vec<String>,
-    /// Name of the backend's compose service
-    #[arg(long, global = true, help_heading = "Project", value_name = "NAME")]
-    pub(super) service: Option<String>,
-    /// Read the URL and key only from this file, as the CLI does
-    #[arg(long, global = true, help_heading = "Convex CLI", value_name = "FILE")]
-    pub(super) env_file: Option<PathBuf>,
-    /// Backend URL; needs --admin-key-stdin
-    #[arg(long, global = true, help_heading = "Convex CLI", value_name = "URL")]
-    pub(super) url: Option<String>,
-    /// Read the admin key from stdin; needs --url
-    #[arg(long, global = true, help_heading = "Convex CLI")]
-    pub(super) admin_key_stdin: bool,
-    /// Docker engine, as in docker -H
-    #[arg(
-        short = 'H',
-        long = "host",
-        global = true,
-        help_heading = "Docker and network",
-        value_name = "DOCKER_HOST"
-    )]
-    pub(super) host: Option<String>,
-    /// Docker context, as in docker --context
-    #[arg(long, global = true, help_heading = "Docker and network", value_name = "NAME")]
-    pub(super) context: Option<String>,
-    /// Do not contact Docker
-    #[arg(long, global = true, help_heading = "Docker and network")]
-    pub(super) no_docker: bool,
-    /// Do not contact the URL
-    #[arg(long, global = true, help_heading = "Docker and network")]
-    pub(super) no_network: bool,
-    /// Exit with 3 if Docker cannot be checked
-    #[arg(long, global = true, help_heading = "Docker and network")]
-    pub(super) require_docker: bool,
-    /// Exit with 3 if the URL cannot be checked
-    #[arg(long, global = true, help_heading = "Docker and network")]
-    pub(super) require_network: bool,
-    /// Time limit per request
-    #[arg(long, global = true, help_heading = "Docker and network", value_name = "DURATION", value_parser = duration, default_value = "5s")]
-    pub(super) timeout: Duration,
-    /// Wait up to this long for the backend to be ready
-    #[arg(long, global = true, help_heading = "Docker and network", value_name = "DURATION", value_parser = duration)]
-    pub(super) wait: Option<Duration>,
-    /// Look inside unused volumes and test large requests
-    ///
-    /// It may create a container that never starts, and removes it at once.
-    #[arg(long, global = true, help_heading = "Docker and network")]
-    pub(super) deep: bool,
-    /// Report format (repeatable)
-    #[arg(long, global = true, help_heading = "Report", value_enum, value_name = "FORMAT")]
-    pub(super) format: Vec<Format>,
-    /// File of the n-th --format; - is standard output
-    #[arg(short = 'o', long, global = true, help_heading = "Report", value_name = "FILE")]
-    pub(super) output: Vec<PathBuf>,
-    /// Lowest level that makes the exit code 1
-    #[arg(long, global = true, help_heading = "Report", value_enum, default_value_t = FailOn::Error)]
-    pub(super) fail_on: FailOn,
-    /// Suppress this finding (repeatable)
-    #[arg(long, global = true, help_heading = "Report", value_name = "ID")]
-    pub(super) ignore: Vec<String>,
-    /// Report only this finding or family (repeatable)
-    #[arg(long, global = true, help_heading = "Report", value_name = "ID|FAMILY")]
-    pub(super) only: Vec<String>,
-    /// Temporary instance: report possible data loss as info
-    #[arg(long, global = true, help_heading = "Report")]
-    pub(super) ephemeral: bool,
-    /// When to use colors
-    #[arg(long, global = true, help_heading = "Report", value_enum, default_value_t = Color::Auto)]
-    pub(super) color: Color,
-    /// Show every finding, evidence and timings
-    #[arg(short = 'v', long, global = true, help_heading = "Report")]
-    pub(super) verbose: bool,
-    /// Print only the verdict
-    #[arg(short = 'q', long, global = true, help_heading = "Report", conflicts_with = "verbose")]
-    pub(super) quiet: bool,
+    #[command(flatten, next_help_heading = "Project")]
+    pub(super) project: ProjectOptions,
+    #[command(flatten, next_help_heading = "Convex CLI")]
+    pub(super) cli: CliOptions,
+    #[command(flatten, next_help_heading = "Docker and network")]
+    pub(super) reach: ReachOptions,
+    #[command(flatten, next_help_heading = "Report")]
+    pub(super) report: ReportOptions,
     /// What the settings file suppresses.
     #[arg(skip)]
     pub(super) suppressions: Vec<Suppression>,
     /// The arguments as they were typed.
     #[arg(skip)]
     pub(super) typed: Vec<String>,
+}
+
+/// Which project is looked at.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProjectOptions {
+    /// Project directory
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub(super) directory: Option<PathBuf>,
+    /// Compose file (repeatable), as in docker compose -f
+    #[arg(short = 'f', long = "file", global = true, value_name = "COMPOSE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Compose project name, as in docker compose -p
+    #[arg(short = 'p', long, global = true, value_name = "NAME")]
+    pub(super) project_name: Option<String>,
+    /// Compose project directory, as in docker compose
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) project_directory: Option<PathBuf>,
+    /// Env file for Compose, like its --env-file (repeatable)
+    #[arg(long = "compose-env-file", global = true, value_name = "FILE")]
+    pub(super) compose_env_files: Vec<PathBuf>,
+    /// Compose profile to enable (repeatable)
+    #[arg(long = "profile", global = true, value_name = "NAME")]
+    pub(super) profiles: Vec<String>,
+    /// Name of the backend's compose service
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) service: Option<String>,
+}
+
+/// What stands for the settings that the Convex CLI would read.
+#[derive(Debug, clap::Args)]
+pub(super) struct CliOptions {
+    /// Read the URL and key only from this file, as the CLI does
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) env_file: Option<PathBuf>,
+    /// Backend URL; needs --admin-key-stdin
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// Read the admin key from stdin; needs --url
+    #[arg(long, global = true)]
+    pub(super) admin_key_stdin: bool,
+}
+
+/// What is contacted, and for how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReachOptions {
+    /// Docker engine, as in docker -H
+    #[arg(short = 'H', long = "host", global = true, value_name = "DOCKER_HOST")]
+    pub(super) host: Option<String>,
+    /// Docker context, as in docker --context
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) context: Option<String>,
+    /// Do not contact Docker
+    #[arg(long, global = true)]
+    pub(super) no_docker: bool,
+    /// Do not contact the URL
+    #[arg(long, global = true)]
+    pub(super) no_network: bool,
+    /// Exit with 3 if Docker cannot be checked
+    #[arg(long, global = true)]
+    pub(super) require_docker: bool,
+    /// Exit with 3 if the URL cannot be checked
+    #[arg(long, global = true)]
+    pub(super) require_network: bool,
+    /// Time limit per request
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub(super) timeout: Duration,
+    /// Wait up to this long for the backend to be ready
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub(super) wait: Option<Duration>,
+    /// Look inside unused volumes and test large requests
+    ///
+    /// It may create a container that never starts, and removes it at once.
+    #[arg(long, global = true)]
+    pub(super) deep: bool,
+}
+
+/// What is reported, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReportOptions {
+    /// Report format (repeatable)
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(super) format: Vec<Format>,
+    /// File of the n-th --format; - is standard output
+    #[arg(short = 'o', long, global = true, value_name = "FILE")]
+    pub(super) output: Vec<PathBuf>,
+    /// Lowest level that makes the exit code 1
+    #[arg(long, global = true, value_enum, default_value_t = FailOn::Error)]
+    pub(super) fail_on: FailOn,
+    /// Suppress this finding (repeatable)
+    #[arg(long, global = true, value_name = "ID")]
+    pub(super) ignore: Vec<String>,
+    /// Report only this finding or family (repeatable)
+    #[arg(long, global = true, value_name = "ID|FAMILY")]
+    pub(super) only: Vec<String>,
+    /// Temporary instance: report possible data loss as info
+    #[arg(long, global = true)]
+    pub(super) ephemeral: bool,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+    /// Show every finding, evidence and timings
+    #[arg(short = 'v', long, global = true)]
+    pub(super) verbose: bool,
+    /// Print only the verdict
+    #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
 }
 
 const PROJECT: &[&str] = &[
@@ -286,32 +302,40 @@ impl Options {
     /// What `collect` needs of the options. Reads the key from the standard input where that was
     /// asked for.
     pub(super) fn request(&self) -> anyhow::Result<collect::Request> {
-        let admin_key = if self.admin_key_stdin { Some(collect::stdin_line()?) } else { None };
-        if self.url.is_some() != admin_key.is_some() {
+        let admin_key = if self.cli.admin_key_stdin { Some(collect::stdin_line()?) } else { None };
+        if self.cli.url.is_some() != admin_key.is_some() {
             output::note(
                 "note: --url and --admin-key-stdin count only together (as --url and --admin-key of the Convex CLI); \
                  the one given is ignored",
             );
         }
+        let (project, reach) = (&self.project, &self.reach);
         Ok(collect::Request {
-            directory: self.directory.clone(),
-            compose_files: self.files.clone(),
-            project_name: self.project_name.clone(),
-            project_directory: self.project_directory.clone(),
-            compose_env_files: self.compose_env_files.clone(),
-            profiles: self.profiles.clone(),
-            service: self.service.clone(),
-            env_file: self.env_file.clone(),
-            url: self.url.clone(),
-            admin_key,
-            docker_host: self.host.clone(),
-            docker_context: self.context.clone(),
-            no_docker: self.no_docker,
-            no_network: self.no_network,
-            ephemeral: self.ephemeral,
-            deep: self.deep,
-            history: self.deep,
-            timeout: self.timeout,
+            project: collect::ProjectRequest {
+                directory: project.directory.clone(),
+                compose_files: project.files.clone(),
+                project_name: project.project_name.clone(),
+                project_directory: project.project_directory.clone(),
+                compose_env_files: project.compose_env_files.clone(),
+                profiles: project.profiles.clone(),
+                service: project.service.clone(),
+            },
+            cli: collect::CliRequest {
+                env_file: self.cli.env_file.clone(),
+                url: self.cli.url.clone(),
+                admin_key,
+            },
+            docker: collect::DockerRequest {
+                host: reach.host.clone(),
+                context: reach.context.clone(),
+                no_docker: reach.no_docker,
+                look_into_volumes: false,
+            },
+            no_network: reach.no_network,
+            ephemeral: self.report.ephemeral,
+            deep: reach.deep,
+            history: reach.deep,
+            timeout: reach.timeout,
             suppressions: self.suppressions.clone(),
             ..collect::Request::default()
         })
@@ -319,13 +343,13 @@ impl Options {
 
     /// Says what `--deep` is about to do, before it is done.
     pub(super) fn announce(&self) {
-        self.announce_deep(self.deep.then_some("--deep"));
+        self.announce_deep(self.reach.deep.then_some("--deep"));
     }
 
     /// Says what looking into detached volumes is about to do, for the option that asks for it.
     pub(super) fn announce_deep(&self, option: Option<&str>) {
         if let Some(option) = option
-            && !self.no_docker
+            && !self.reach.no_docker
         {
             output::note(&format!(
                 "note: {option} looks into volumes that no backend has; where their files cannot be read, through a helper container \
@@ -337,11 +361,11 @@ impl Options {
 
     /// Whether the first format asked for is JSON: what `key inspect` and `inspect` go by.
     pub(super) fn wants_json(&self) -> bool {
-        self.format.first() == Some(&Format::Json)
+        self.report.format.first() == Some(&Format::Json)
     }
 
     /// Whether lines for a shell are asked for.
     pub(super) fn wants_env(&self) -> bool {
-        self.format.contains(&Format::Env)
+        self.report.format.contains(&Format::Env)
     }
 }

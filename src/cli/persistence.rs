@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
             None => output::print(&page)?,
         }
     }
-    if options.require_docker && evidence.docker.seen().is_err() {
+    if options.reach.require_docker && evidence.docker.seen().is_err() {
         output::note("convex-doctor: Docker could not be checked (--require-docker)");
         return Ok(Exit::Failed);
     }

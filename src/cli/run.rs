@@ -50,8 +50,10 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
             output::note(&format!("convex-doctor: {error:#}"));
         }
     };
-    let command =
-        Invocation { words: arguments.command.clone(), directory: options.directory.clone() };
+    let command = Invocation {
+        words: arguments.command.clone(),
+        directory: options.project.directory.clone(),
+    };
     let ended = match child::run(&command, &heard, &mut report_live) {
         Ok(ended) => ended,
         Err(error) => {
@@ -99,16 +101,16 @@ fn headline(facts: &CommandFacts) -> String {
 fn report(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> anyhow::Result<()> {
     output::note(&headline(&facts));
     let mut request = options.request()?;
-    request.directory = match (&options.directory, &seen.directory) {
+    request.project.directory = match (&options.project.directory, &seen.directory) {
         (Some(base), Some(inner)) => Some(base.join(inner)),
         (base, inner) => base.clone().or_else(|| inner.clone()),
     };
     if seen.env_file.is_some() {
-        request.env_file.clone_from(&seen.env_file);
+        request.cli.env_file.clone_from(&seen.env_file);
     }
     if let (Some(url), Some(key)) = (&seen.url, &seen.admin_key) {
-        request.url = Some(url.clone());
-        request.admin_key = Some(crate::secret::Secret::new(key.expose()));
+        request.cli.url = Some(url.clone());
+        request.cli.admin_key = Some(crate::secret::Secret::new(key.expose()));
     }
     request.overrides.clone_from(&seen.environment);
     let mut evidence = collect::run_apart(request)?;
@@ -116,7 +118,8 @@ fn report(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> an
     if let Err(fault) = super::settings::check_comments(&evidence.asked.suppressions) {
         output::note(&format!("note: {}", fault.0));
     }
-    let choices = Choices { ignore: options.ignore.clone(), only: options.only.clone() };
+    let choices =
+        Choices { ignore: options.report.ignore.clone(), only: options.report.only.clone() };
     let report = diagnosis::diagnose(&evidence, &choices);
     diagnose::write_with_command(options, &report)
 }

@@ -8,7 +8,7 @@ use crate::{collect, output};
 pub(super) fn run(options: &Options) -> anyhow::Result<Exit> {
     let text = if options.wants_json() {
         json::to_text(&collect::versions(&options.request()?)?)
-    } else if options.verbose {
+    } else if options.report.verbose {
         versions::text(&collect::versions(&options.request()?)?)
     } else {
         concat!("convex-doctor ", env!("CARGO_PKG_VERSION"), "\n").to_owned()

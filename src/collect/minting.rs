@@ -53,7 +53,7 @@ pub fn with_secret(
 /// Makes a key for the backend behind the selected URL, or, where nothing is known of it, for the
 /// one that Compose runs here.
 pub fn with_docker(request: &Request, wish: MintOptions) -> anyhow::Result<Minted> {
-    if request.no_docker {
+    if request.docker.no_docker {
         bail!("without Docker, give the secret: --secret-file FILE --instance-name NAME");
     }
     let runtime = runtime()?;

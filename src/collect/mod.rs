@@ -30,7 +30,7 @@ mod texts;
 mod toolchain;
 mod versions;
 
-pub use request::{Request, RunningCommand};
+pub use request::{CliRequest, DockerRequest, ProjectRequest, Request, RunningCommand};
 pub use versions::versions;
 
 pub use suppressions::{SettingsFile, settings_file};
@@ -132,7 +132,7 @@ pub fn inspect_with_docker(
     key: &Secret,
     instance_name: Option<&str>,
 ) -> anyhow::Result<Inspection> {
-    if request.no_docker {
+    if request.docker.no_docker {
         return Ok(crate::admin_key::inspect(key, None));
     }
     runtime()?.block_on(async {

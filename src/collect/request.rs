@@ -16,6 +16,35 @@ pub type RunningCommand = Arc<Mutex<Vec<String>>>;
 /// What to look at.
 #[derive(Default)]
 pub struct Request {
+    /// The project.
+    pub project: ProjectRequest,
+    /// What stands for the settings of the Convex CLI.
+    pub cli: CliRequest,
+    /// The engine.
+    pub docker: DockerRequest,
+    /// `--no-network`.
+    pub no_network: bool,
+    /// `--ephemeral`.
+    pub ephemeral: bool,
+    /// What is not to be shown, by the settings file.
+    pub suppressions: Vec<Suppression>,
+    /// `--deep`.
+    pub deep: bool,
+    /// Search the versions that git has of the files read for the key and the secret.
+    pub history: bool,
+    /// The longest wait for one probe.
+    pub timeout: Duration,
+    /// Told of every probe that begins and ends.
+    pub running: RunningCommand,
+    /// Stands for the process environment when set: the demo and the tests look at another world.
+    pub environment: Option<BTreeMap<String, String>>,
+    /// Variables that differ for the command that is looked into; `None` is unset there.
+    pub overrides: Vec<(String, Option<String>)>,
+}
+
+/// Which project is looked at.
+#[derive(Default)]
+pub struct ProjectRequest {
     /// The project's directory; the current one by default.
     pub directory: Option<PathBuf>,
     /// `-f`.
@@ -30,38 +59,30 @@ pub struct Request {
     pub profiles: Vec<String>,
     /// `--service`.
     pub service: Option<String>,
+}
+
+/// What stands for the settings that the Convex CLI would read.
+#[derive(Default)]
+pub struct CliRequest {
     /// The Convex CLI's `--env-file`.
     pub env_file: Option<PathBuf>,
     /// `--url`.
     pub url: Option<String>,
     /// The key from the standard input.
     pub admin_key: Option<Secret>,
+}
+
+/// Which engine is asked, and how far.
+#[derive(Default)]
+pub struct DockerRequest {
     /// `-H`.
-    pub docker_host: Option<String>,
+    pub host: Option<String>,
     /// `--context`.
-    pub docker_context: Option<String>,
+    pub context: Option<String>,
     /// `--no-docker`.
     pub no_docker: bool,
-    /// `--no-network`.
-    pub no_network: bool,
-    /// `--ephemeral`.
-    pub ephemeral: bool,
-    /// What is not to be shown, by the settings file.
-    pub suppressions: Vec<Suppression>,
     /// Look into the volumes that no running backend has, also where nothing is wrong.
     pub look_into_volumes: bool,
-    /// `--deep`.
-    pub deep: bool,
-    /// Search the versions that git has of the files read for the key and the secret.
-    pub history: bool,
-    /// The longest wait for one probe.
-    pub timeout: Duration,
-    /// Told of every probe that begins and ends.
-    pub running: RunningCommand,
-    /// Stands for the process environment when set: the demo and the tests look at another world.
-    pub environment: Option<BTreeMap<String, String>>,
-    /// Variables that differ for the command that is looked into; `None` is unset there.
-    pub overrides: Vec<(String, Option<String>)>,
 }
 
 impl Request {
@@ -84,13 +105,13 @@ impl Request {
     }
 
     pub(crate) fn directory(&self) -> anyhow::Result<PathBuf> {
-        real_directory(self.directory.as_deref())
+        real_directory(self.project.directory.as_deref())
     }
 
     pub(super) fn docker_options(&self) -> docker::DockerOptions {
         docker::DockerOptions {
-            host: self.docker_host.clone(),
-            context: self.docker_context.clone(),
+            host: self.docker.host.clone(),
+            context: self.docker.context.clone(),
             timeout: self.timeout(),
         }
     }

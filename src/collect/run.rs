@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
 
     /// The engine's first two waves, one after the other: they do not wait for the URL's answers.
     async fn ask_engine(&self) -> EngineAnswer {
-        if let Some(reason) = self.unasked(self.request.no_docker, "--no-docker") {
+        if let Some(reason) = self.unasked(self.request.docker.no_docker, "--no-docker") {
             return EngineAnswer::unavailable(&reason, None);
         }
         let options = self.request.docker_options();
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
     /// The volumes that no running backend mounts, where one of them may hold the key's secret.
     async fn look_into_volumes(&mut self) {
         let Some(listing) = &self.listing else { return };
-        let asked = self.request.deep || self.request.look_into_volumes;
+        let asked = self.request.deep || self.request.docker.look_into_volumes;
         if !asked && !is_foreign(&self.evidence.keys, &self.evidence.endpoint) {
             return;
         }
@@ -373,8 +373,8 @@ fn asked(request: &Request, environment: &BTreeMap<String, String>) -> Asked {
     Asked {
         ephemeral: request.ephemeral,
         ci: environment.get("CI").is_some_and(|value| !value.is_empty() && value != "false"),
-        service: request.service.clone(),
-        no_docker: request.no_docker,
+        service: request.project.service.clone(),
+        no_docker: request.docker.no_docker,
         no_network: request.no_network,
         suppressions: request.suppressions.clone(),
     }

@@ -43,7 +43,7 @@ pub(super) fn select(
             None
         }
     };
-    let env_file = request.env_file.as_ref().map(|path| {
+    let env_file = request.cli.env_file.as_ref().map(|path| {
         let name = path.to_string_lossy().into_owned();
         let file = read(&name);
         (name, file)
@@ -54,8 +54,8 @@ pub(super) fn select(
         env: read(".env"),
         env_file,
         flags: Flags {
-            url: request.url.clone(),
-            admin_key: request.admin_key.as_ref().map(|key| Secret::new(key.expose())),
+            url: request.cli.url.clone(),
+            admin_key: request.cli.admin_key.as_ref().map(|key| Secret::new(key.expose())),
         },
         package_json: package_json(directory, texts),
     };

@@ -78,7 +78,7 @@ async fn engine(
     directory: &Path,
     environment: &BTreeMap<String, String>,
 ) -> Result<docker::EngineListing, String> {
-    if request.no_docker {
+    if request.docker.no_docker {
         return Err("--no-docker was given".to_owned());
     }
     let compose = compose::read(request, directory, environment, &FileTexts::default());

@@ -261,6 +261,7 @@ pub enum Server {
     /// Accepts and closes.
     Closes,
     /// None: the port is free.
+    #[serde(alias = "nobody")]
     None,
 }
 

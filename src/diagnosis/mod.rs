@@ -1,6 +1,7 @@
 //! From evidence to report: every check runs, the findings are ranked, the verdict follows.
 
 mod chain;
+mod headline;
 mod outlook;
 mod rank;
 mod sift;

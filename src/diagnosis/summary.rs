@@ -3,14 +3,13 @@
 
 use jiff::Timestamp;
 
+use super::headline::headline;
 use crate::checks;
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, DockerFacts, MountKind};
 use crate::evidence::endpoint::EndpointFacts;
 use crate::evidence::selection::SelectionKind;
-use crate::report::{
-    Certainty, Fact, Fate, Finding, Level, NextStep, Operation, Remedy, Summary, Verdict,
-};
+use crate::report::{Fact, Fate, Finding, Level, NextStep, Operation, Remedy, Summary, Verdict};
 
 /// Builds the summary, but for what depends on the caller's choices.
 pub(super) fn summarise(
@@ -46,84 +45,8 @@ fn first<'a>(causes: &'a [Finding], findings: &'a [Finding]) -> Option<&'a Findi
     causes.first().or(error)
 }
 
-/// The effect in one sentence; never the title of a finding, which follows below.
-fn headline(
-    evidence: &Evidence,
-    verdict: Verdict,
-    first: Option<&Finding>,
-    persistence: &[Operation],
-) -> String {
-    match verdict {
-        Verdict::Healthy => match &evidence.selection.url {
-            Some(url) => format!("{} accepts your admin key.", url.text),
-            None => "The backend accepts your admin key.".to_owned(),
-        },
-        Verdict::AtRisk => {
-            let effect = first.map_or_else(String::new, |first| risk(first, persistence));
-            format!("Your key works, but {effect}.")
-        }
-        Verdict::Broken => broken(evidence, first),
-        Verdict::Unknown => unknown(evidence),
-    }
-}
-
-/// What fails now.
-fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
-    let url = evidence.selection.url.as_ref().map(|url| url.text.as_str());
-    let endpoint = endpoint(evidence);
-    let status = endpoint.and_then(|it| it.key.check_admin_key.seen().ok()).map(|it| it.status);
-    if status == Some(401) {
-        let place = evidence.selection.admin_key_source.as_ref();
-        let place = place.map_or_else(String::new, |source| format!(" in {source}"));
-        return format!("{} rejects the admin key{place}.", url.unwrap_or("The backend"));
-    }
-    let Some(first) = first else { return "npx convex fails.".to_owned() };
-    if first.certainty == Certainty::Possible {
-        return "npx convex fails; the cause is not certain.".to_owned();
-    }
-    let answers = endpoint.is_some_and(EndpointFacts::is_convex_api);
-    match checks::family(&first.id) {
-        Some("selection") => "npx convex does not use your self-hosted backend.".to_owned(),
-        Some("key_shape") => "The backend will reject this admin key.".to_owned(),
-        Some("key") => "npx convex dev and deploy fail with this admin key.".to_owned(),
-        Some("endpoint") => {
-            let verb = if answers { "use" } else { "reach" };
-            let at = url.map_or_else(String::new, |url| format!(" at {url}"));
-            format!("npx convex cannot {verb} your backend{at}.")
-        }
-        _ if answers => "npx convex cannot use your backend.".to_owned(),
-        _ => match container(evidence) {
-            Some(container) if container.is_restarting() || container.life.restarts > 0 => {
-                "Your backend keeps crashing.".to_owned()
-            }
-            Some(container) if container.is_running() => {
-                "Your backend is running, but it does not answer.".to_owned()
-            }
-            _ => "Your backend is not running.".to_owned(),
-        },
-    }
-}
-
-/// What an error will do to a deployment that works.
-fn risk(first: &Finding, persistence: &[Operation]) -> String {
-    let family = checks::family(&first.id);
-    if matches!(family, Some("persistence" | "identity"))
-        && let Some((one, command)) = loses(persistence)
-    {
-        return match (one.keys, one.data) {
-            (_, Fate::Lost | Fate::Recoverable) => format!("{command} leads to an empty database"),
-            _ => format!("{command} ends all admin keys"),
-        };
-    }
-    match family {
-        Some("persistence") => "its data is not safe".to_owned(),
-        Some("identity" | "selection") => "one of its secrets is exposed".to_owned(),
-        _ => "it can fail at any time".to_owned(),
-    }
-}
-
 /// The everyday commands: the id of the operation, its short name, and its whole one.
-const EVERYDAY: [(&str, &str, &str); 4] = [
+pub(super) const EVERYDAY: [(&str, &str, &str); 4] = [
     ("restart", "restart", "a restart"),
     ("up_force_recreate", "up", "recreating the container"),
     ("down_up", "down", "`docker compose down`"),
@@ -131,7 +54,7 @@ const EVERYDAY: [(&str, &str, &str); 4] = [
 ];
 
 /// The mildest everyday command by which keys or data go, `down -v` aside, whose purpose it is.
-fn loses(persistence: &[Operation]) -> Option<(&Operation, &'static str)> {
+pub(super) fn loses(persistence: &[Operation]) -> Option<(&Operation, &'static str)> {
     let gone = |fate: Fate| matches!(fate, Fate::Lost | Fate::Recoverable);
     EVERYDAY.iter().take(3).find_map(|(id, _, command)| {
         let one = persistence.iter().find(|one| one.id == *id)?;
@@ -148,45 +71,6 @@ fn caution(verdict: Verdict, first: Option<&Finding>, persistence: &[Operation])
     // What can only be avoided is worth a word.
     let can_wait = verdict == Verdict::AtRisk && one.id == "down_up";
     can_wait.then(|| format!("Until then, do not run {command}."))
-}
-
-/// What a project uses whose key was not tested.
-fn unknown(evidence: &Evidence) -> String {
-    const DEPLOYMENT: &str = "CONVEX_DEPLOYMENT";
-    let selection = &evidence.selection;
-    let place = |names: [&str; 2]| {
-        let found = names.iter().find_map(|name| {
-            let one = selection.definitions(name).iter().find(|one| one.wins && !one.empty)?;
-            Some(format!(" ({name} in {})", one.source))
-        });
-        found.unwrap_or_default()
-    };
-    match selection.kind {
-        SelectionKind::CloudDeployment => {
-            format!("This project uses Convex Cloud{}.", place([DEPLOYMENT, DEPLOYMENT]))
-        }
-        SelectionKind::CloudDeployKey => {
-            let names = ["CONVEX_DEPLOY_KEY", "CONVEX_DEPLOYMENT_TOKEN"];
-            format!("This project uses Convex Cloud{}.", place(names))
-        }
-        SelectionKind::Local => {
-            let place = place([DEPLOYMENT, DEPLOYMENT]);
-            format!("This project uses a local backend of the Convex CLI{place}.")
-        }
-        _ if evidence.asked.no_network && selection.kind == SelectionKind::SelfHosted => {
-            "The admin key was not tested: --no-network was given.".to_owned()
-        }
-        _ if selection.url.is_none() => {
-            "The admin key was not tested: the self-hosted URL and admin key are not set here."
-                .to_owned()
-        }
-        SelectionKind::SelfHosted | SelectionKind::None | SelectionKind::Error => {
-            match evidence.endpoint.seen() {
-                Err(unseen) => format!("The admin key was not tested: {}.", unseen.reason),
-                Ok(_) => "The admin key was not tested.".to_owned(),
-            }
-        }
-    }
 }
 
 /// What tests the key, where an option kept it from being tested.
@@ -268,12 +152,12 @@ fn is_unasked(cause: &Finding, remedy: &Remedy) -> bool {
         && cause.fixed_only_if_named(remedy).is_none()
 }
 
-fn endpoint(evidence: &Evidence) -> Option<&EndpointFacts> {
+pub(super) fn endpoint(evidence: &Evidence) -> Option<&EndpointFacts> {
     evidence.endpoint.seen().ok().and_then(Option::as_ref)
 }
 
 /// The container that answers, else the one that Compose would run.
-fn container(evidence: &Evidence) -> Option<&Container> {
+pub(super) fn container(evidence: &Evidence) -> Option<&Container> {
     let docker = evidence.docker.seen().ok()?;
     docker.answering().map(|(container, _)| container).or_else(|| DockerFacts::expected(docker))
 }
@@ -424,24 +308,10 @@ fn fingerprints(evidence: &Evidence) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::headline::tests::operations;
     use super::*;
     use crate::evidence::build::key as build;
-    use crate::evidence::endpoint::{Body, Reach};
-    use crate::evidence::selection::{UrlFacts, ValueSource};
-    use crate::report::Edit;
-
-    type Change<'a> = &'a dyn Fn(&mut Evidence);
-
-    fn operations(fates: [(Fate, Fate); 4]) -> Vec<Operation> {
-        let named = EVERYDAY.iter().zip(fates).map(|((id, ..), (keys, data))| Operation {
-            id: (*id).to_owned(),
-            command: String::new(),
-            keys,
-            data,
-            why: String::new(),
-        });
-        named.collect()
-    }
+    use crate::report::{Certainty, Edit};
 
     #[test]
     fn the_everyday_commands_are_grouped_by_what_they_do() {
@@ -464,95 +334,6 @@ mod tests {
             ["kept by: restart", "left behind by: up (data)", "deleted by: down (keys), down -v"]
         );
         assert!(super::fates(&build::healthy(), &[]).is_empty());
-    }
-
-    #[test]
-    fn a_risk_is_the_mildest_command_that_loses_something() {
-        use Fate::{Kept, Lost, Unknown};
-        let (kept, lost) = ((Kept, Kept), (Lost, Lost));
-        let finding = |id: &str| checks::rule(id).unwrap().finding(Certainty::Proven, "");
-        let said = |id: &str, fates| risk(&finding(id), &operations(fates));
-        let volume = "data-volume-anonymous";
-        for (fates, expected) in [
-            ([kept, kept, lost, lost], "`docker compose down` leads to an empty database"),
-            ([lost, lost, lost, lost], "a restart leads to an empty database"),
-            ([kept, (Lost, Kept), lost, lost], "recreating the container ends all admin keys"),
-            ([kept, (Kept, Unknown), kept, lost], "its data is not safe"),
-        ] {
-            assert_eq!(said(volume, fates), expected);
-        }
-        let safe = [kept, kept, kept, lost];
-        assert_eq!(said("secret-public", safe), "one of its secrets is exposed");
-        assert_eq!(
-            said("secret-in-git", [kept, kept, lost, lost]),
-            "one of its secrets is exposed"
-        );
-        assert_eq!(said("disk-full", safe), "it can fail at any time");
-    }
-
-    /// Those that no recorded deployment shows; `tests/screens.rs` has the others.
-    #[test]
-    fn rare_effects_have_a_sentence_of_their_own() {
-        use Verdict::{Broken, Healthy, Unknown};
-        let finding =
-            |id: &str, certainty| Some(checks::rule(id).unwrap().finding(certainty, String::new()));
-        let proven = Certainty::Proven;
-        let not_asked = |evidence: &mut Evidence| {
-            let source = ValueSource::File { file: ".env.local".to_owned(), line: 1 };
-            let text = "http://127.0.0.1:3210".to_owned();
-            evidence.selection.url = Some(UrlFacts { text, source });
-            evidence.endpoint = build::unseen();
-        };
-        let cases: &[(Verdict, Option<Finding>, Change<'_>, &str)] = &[
-            (Healthy, None, &|_| {}, "The backend accepts your admin key."),
-            (Broken, None, &|_| {}, "npx convex fails."),
-            (
-                Broken,
-                finding("key-rejected", Certainty::Possible),
-                &|_| {},
-                "npx convex fails; the cause is not certain.",
-            ),
-            (
-                Broken,
-                finding("cli-too-old", proven),
-                &|evidence| {
-                    let endpoint = build::endpoint(evidence);
-                    endpoint.route.reach = Reach::Answered;
-                    endpoint.server.root = build::answer(200, Body::ConvexRoot);
-                },
-                "npx convex cannot use your backend.",
-            ),
-            (
-                Unknown,
-                None,
-                &|evidence| evidence.selection.kind = SelectionKind::CloudDeployKey,
-                "This project uses Convex Cloud.",
-            ),
-            (
-                Unknown,
-                None,
-                &|evidence| {
-                    not_asked(evidence);
-                    evidence.selection.kind = SelectionKind::SelfHosted;
-                },
-                "The admin key was not tested: not seen in this test.",
-            ),
-            (
-                Unknown,
-                None,
-                &|evidence| {
-                    not_asked(evidence);
-                    evidence.endpoint = build::Seen(None);
-                    evidence.selection.kind = SelectionKind::Error;
-                },
-                "The admin key was not tested.",
-            ),
-        ];
-        for (verdict, first, change, expected) in cases {
-            let mut evidence = build::healthy();
-            change(&mut evidence);
-            assert_eq!(headline(&evidence, *verdict, first.as_ref(), &[]), *expected);
-        }
     }
 
     #[test]

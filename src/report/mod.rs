@@ -104,6 +104,10 @@ pub struct Finding {
     #[serde(skip)]
     #[schemars(skip)]
     pub fix: FixPolicy,
+    /// Whether it says that something was not checked.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub not_checked: bool,
 }
 
 impl Finding {

@@ -33,6 +33,8 @@ pub struct Rule {
     pub caution: Option<&'static str>,
     /// Whether it says that another backend answers instead of this project's.
     pub another_answers: bool,
+    /// Whether it says that something was not checked.
+    pub not_checked: bool,
     /// The version that first had it.
     pub since: &'static str,
 }
@@ -163,6 +165,7 @@ impl Rule {
             explains: &[],
             caution: None,
             another_answers: false,
+            not_checked: false,
             since: "0.1.0",
         }
     }
@@ -215,6 +218,12 @@ impl Rule {
         self
     }
 
+    /// Says that something was not checked, which the report says in its own line, too.
+    pub const fn not_checked(mut self) -> Self {
+        self.not_checked = true;
+        self
+    }
+
     /// A finding of this rule at its usual level. `detail` says what is the case here, in one or
     /// two sentences.
     pub fn finding(&'static self, certainty: Certainty, detail: impl Into<Text>) -> Finding {
@@ -229,6 +238,7 @@ impl Rule {
             remedies: Vec::new(),
             explains: Vec::new(),
             fix: self.fix,
+            not_checked: self.not_checked,
         }
     }
 }

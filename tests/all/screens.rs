@@ -94,13 +94,13 @@ const NONE: Shot = Shot {
 async fn look(shot: &Shot) -> (Stage, Report) {
     let stage = Fixture::variant(shot.fixture, shot.name, &[]).raise().await;
     assert!(stage.arguments.is_empty(), "{} runs with arguments", shot.fixture);
-    let request = Request {
-        directory: Some(stage.directory.clone()),
+    let mut request = Request {
         environment: Some(stage.environment.clone()),
-        no_docker: shot.no_docker,
         no_network: shot.no_network,
         ..Request::default()
     };
+    request.project.directory = Some(stage.directory.clone());
+    request.docker.no_docker = shot.no_docker;
     let evidence = collect::look_at_all(&request).await.unwrap();
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let choices = Choices { ignore: owned(shot.ignore), only: owned(shot.only) };

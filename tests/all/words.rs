@@ -36,7 +36,7 @@ const BETTER: &[(&str, &str)] = &[
     (r"for ever", "endlessly"),
     (r"mostly", "usually"),
     (r"throw-away", "temporary"),
-    (r"rolled back", "rolled back"),
+    (r"taken back", "rolled back"),
     (r"errands?", "step"),
     (r"log-in", "login"),
     (r"worth knowing", "for information"),

@@ -203,7 +203,7 @@ const BROKEN: &[Change] = &[
             vec![build::variable("POSTGRES_URL", EntryValue::Hidden)];
     }),
     ("moving tag in the container", |it| {
-        build::expected(it).software.image = "x/y:latest".to_owned()
+        build::expected(it).software.image = "x/y:latest".to_owned();
     }),
     ("moving tag in the file", |it| {
         build::compose(it).backends[0].image = Some("x/y:latest".to_owned());
@@ -219,10 +219,10 @@ const AWAY: &[Change] = &[
     ("root", |it| build::endpoint(it).server.root = Observation::unavailable("x")),
     ("version", |it| build::endpoint(it).server.version = Observation::unavailable("x")),
     ("instance_name", |it| {
-        build::endpoint(it).server.instance_name = Observation::unavailable("x")
+        build::endpoint(it).server.instance_name = Observation::unavailable("x");
     }),
     ("check_admin_key", |it| {
-        build::endpoint(it).key.check_admin_key = Observation::unavailable("x")
+        build::endpoint(it).key.check_admin_key = Observation::unavailable("x");
     }),
     ("first_call", |it| build::endpoint(it).key.first_call = Observation::unavailable("x")),
     ("without_key", |it| build::endpoint(it).key.without_key = Observation::unavailable("x")),

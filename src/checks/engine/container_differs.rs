@@ -388,7 +388,7 @@ mod tests {
                 "SQL, had",
                 with("POSTGRES_URL", EntryValue::Hidden),
                 |it| {
-                    build::expected(it).storage.storage_variables = vec!["POSTGRES_URL".to_owned()]
+                    build::expected(it).storage.storage_variables = vec!["POSTGRES_URL".to_owned()];
                 },
                 0,
             ),

@@ -11,21 +11,24 @@ static DOCKER_UNREACHABLE: Rule = Rule::new(
     Level::Info,
     "cannot connect to Docker",
     include_str!("docker-unreachable.md"),
-);
+)
+.not_checked();
 
 static DOCKER_PERMISSION_DENIED: Rule = Rule::new(
     "docker-permission-denied",
     Level::Info,
     "no permission to use Docker",
     include_str!("docker-permission-denied.md"),
-);
+)
+.not_checked();
 
 static DOCKER_UNRESPONSIVE: Rule = Rule::new(
     "docker-unresponsive",
     Level::Info,
     "Docker does not respond",
     include_str!("docker-unresponsive.md"),
-);
+)
+.not_checked();
 
 pub(super) static CHECK: Check =
     Check { rules: &[&DOCKER_UNREACHABLE, &DOCKER_PERMISSION_DENIED, &DOCKER_UNRESPONSIVE], run };

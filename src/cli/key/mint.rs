@@ -108,7 +108,7 @@ fn described(minted: &Minted) -> String {
 }
 
 fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit> {
-    let root = request.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let root = request.project.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let path = root.join(file);
     let old = match collect::env_text(&path) {
         Ok(old) => old,

@@ -39,9 +39,12 @@ pub(super) fn read(
     let project = load(request, directory, environment, texts);
     let mut secrets = Vec::new();
     let facts = match &project {
-        Ok(project) => {
-            Some(reduce::reduce(project, directory, request.service.as_deref(), &mut secrets))
-        }
+        Ok(project) => Some(reduce::reduce(
+            project,
+            directory,
+            request.project.service.as_deref(),
+            &mut secrets,
+        )),
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
             directory: directory.display().to_string(),
@@ -61,11 +64,11 @@ pub(super) fn load(
 ) -> Result<Project, Errors> {
     let asked = compose::Request {
         directory: directory.to_owned(),
-        files: request.compose_files.clone(),
-        project_name: request.project_name.clone(),
-        project_directory: request.project_directory.clone(),
-        env_files: request.compose_env_files.clone(),
-        profiles: request.profiles.clone(),
+        files: request.project.compose_files.clone(),
+        project_name: request.project.project_name.clone(),
+        project_directory: request.project.project_directory.clone(),
+        env_files: request.project.compose_env_files.clone(),
+        profiles: request.project.profiles.clone(),
         environment: environment.clone(),
         home: environment.get("HOME").map(PathBuf::from),
     };

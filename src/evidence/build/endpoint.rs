@@ -167,7 +167,6 @@ pub(crate) fn healthy() -> Evidence {
                 without_key: refusal(403, "BadDeployKey"),
                 ..KeyProbes::default()
             },
-            ..EndpointFacts::default()
         })),
         dashboards: Observation::Seen(Vec::new()),
         ..Evidence::default()

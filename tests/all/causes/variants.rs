@@ -14,7 +14,7 @@ const STALE: Change = (".env.local", "{{key:app:", "{{key:before:");
 /// The URL leads to a proxy that cannot reach the backend.
 const BAD_GATEWAY: Change = (
     "world.json",
-    r#""is": "nobody""#,
+    r#""is": "none""#,
     r#""is": "page", "status": 502, "headers": {"server": "nginx/1.27.0"}, "body": "<html><title>502 Bad Gateway</title></html>""#,
 );
 const SQL: Change = (
@@ -22,9 +22,9 @@ const SQL: Change = (
     "- INSTANCE_SECRET\n",
     "- INSTANCE_SECRET\n      - POSTGRES_URL=postgres://convex:{{literal:hunter2-hunter2}}@db:5432\n",
 );
-const CLOSES: Change = ("world.json", r#""is": "nobody""#, r#""is": "closes""#);
+const CLOSES: Change = ("world.json", r#""is": "none""#, r#""is": "closes""#);
 const SILENT: [Change; 2] = [
-    ("world.json", r#""is": "nobody""#, r#""is": "silent""#),
+    ("world.json", r#""is": "none""#, r#""is": "silent""#),
     ("world.json", r#""engine""#, r#""arguments": ["--timeout", "400ms"], "engine""#),
 ];
 
@@ -313,7 +313,7 @@ const VARIANTS: &[Variant] = &[
     ("url-port-not-published", "somebody closes", "url-port-not-published", &[CLOSES]),
     (
         "http-proxy-intercepts",
-        "nobody",
+        "none",
         "http-proxy-intercepts",
         &[(
             "world.json",
@@ -325,7 +325,7 @@ const VARIANTS: &[Variant] = &[
       },
       "body": ""
     }"#,
-            r#""proxy": {"is": "nobody"}"#,
+            r#""proxy": {"is": "none"}"#,
         )],
     ),
     (
