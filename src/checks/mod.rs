@@ -6,6 +6,19 @@
 //! `CONTRIBUTING.md` has the steps; the tests at the bottom of this file and
 //! `tests/all/scenarios.rs` name what is missing.
 
+/// A rule whose page is `<id>.md` beside the file that declares it: its id, its usual level (a
+/// variant of [`Level`](crate::report::Level)), its title.
+macro_rules! rule {
+    ($id:literal, $level:ident, $title:literal) => {
+        crate::report::Rule::new(
+            $id,
+            crate::report::Level::$level,
+            $title,
+            include_str!(concat!($id, ".md")),
+        )
+    };
+}
+
 pub mod compose;
 pub mod endpoint;
 pub mod engine;

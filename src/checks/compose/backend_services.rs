@@ -7,19 +7,11 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::doctor;
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static COMPOSE_NO_BACKEND: Rule = Rule::new(
-    "compose-no-backend",
-    Level::Warning,
-    "the compose file has no Convex backend service",
-    include_str!("compose-no-backend.md"),
-);
+static COMPOSE_NO_BACKEND: Rule =
+    rule!("compose-no-backend", Warning, "the compose file has no Convex backend service");
 
-static COMPOSE_SEVERAL_BACKENDS: Rule = Rule::new(
-    "compose-several-backends",
-    Level::Info,
-    "several services look like a Convex backend",
-    include_str!("compose-several-backends.md"),
-);
+static COMPOSE_SEVERAL_BACKENDS: Rule =
+    rule!("compose-several-backends", Info, "several services look like a Convex backend");
 
 pub(super) static CHECK: Check =
     Check { rules: &[&COMPOSE_NO_BACKEND, &COMPOSE_SEVERAL_BACKENDS], run };

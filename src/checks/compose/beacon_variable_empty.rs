@@ -12,13 +12,9 @@ use crate::evidence::docker::Container;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static BEACON_VARIABLE_EMPTY: Rule = Rule::new(
-    "beacon-variable-empty",
-    Level::Error,
-    "an empty DISABLE_BEACON stops the backend",
-    include_str!("beacon-variable-empty.md"),
-)
-.cause(&["backend-stopped", "backend-restarting"]);
+static BEACON_VARIABLE_EMPTY: Rule =
+    rule!("beacon-variable-empty", Error, "an empty DISABLE_BEACON stops the backend")
+        .cause(&["backend-stopped", "backend-restarting"]);
 
 pub(super) static CHECK: Check = Check { rules: &[&BEACON_VARIABLE_EMPTY], run };
 

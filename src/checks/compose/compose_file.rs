@@ -10,26 +10,13 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::compose;
 use crate::report::{Certainty, ComposeVerb, Finding, Level, Location, Remedy, Rule};
 
-static COMPOSE_NOT_FOUND: Rule = Rule::new(
-    "compose-not-found",
-    Level::Info,
-    "there is no compose file here",
-    include_str!("compose-not-found.md"),
-);
+static COMPOSE_NOT_FOUND: Rule = rule!("compose-not-found", Info, "there is no compose file here");
 
-static COMPOSE_INVALID: Rule = Rule::new(
-    "compose-invalid",
-    Level::Error,
-    "Docker Compose cannot read the compose file",
-    include_str!("compose-invalid.md"),
-);
+static COMPOSE_INVALID: Rule =
+    rule!("compose-invalid", Error, "Docker Compose cannot read the compose file");
 
-static COMPOSE_VARIABLE_UNSET: Rule = Rule::new(
-    "compose-variable-unset",
-    Level::Warning,
-    "the compose file uses a variable that is not set",
-    include_str!("compose-variable-unset.md"),
-);
+static COMPOSE_VARIABLE_UNSET: Rule =
+    rule!("compose-variable-unset", Warning, "the compose file uses a variable that is not set");
 
 pub(super) static CHECK: Check =
     Check { rules: &[&COMPOSE_NOT_FOUND, &COMPOSE_INVALID], run: readable };

@@ -7,7 +7,7 @@ use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, DockerFacts};
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::report::{Action, Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Action, Certainty, Finding, Location, Remedy, Rule};
 
 /// `run_backend.sh` turns these on for any value that is not empty (`${VAR:+--flag}`).
 const SWITCHES: &[&str] = &["DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT", "DO_NOT_REQUIRE_SSL"];
@@ -25,19 +25,11 @@ const NEVER_READ: &[(&str, &str)] = &[
     ("CONVEX_DASHBOARD_BACKEND_URL", "the dashboard reads NEXT_PUBLIC_DEPLOYMENT_URL"),
 ];
 
-static FALSE_MEANS_TRUE: Rule = Rule::new(
-    "false-means-true",
-    Level::Warning,
-    "a switch set to \"false\" is still on",
-    include_str!("false-means-true.md"),
-);
+static FALSE_MEANS_TRUE: Rule =
+    rule!("false-means-true", Warning, "a switch set to \"false\" is still on");
 
-static VARIABLE_NEVER_READ: Rule = Rule::new(
-    "variable-never-read",
-    Level::Warning,
-    "the backend does not read this variable",
-    include_str!("variable-never-read.md"),
-);
+static VARIABLE_NEVER_READ: Rule =
+    rule!("variable-never-read", Warning, "the backend does not read this variable");
 
 pub(super) static FALSE: Check = Check { rules: &[&FALSE_MEANS_TRUE], run: false_means_true };
 pub(super) static NEVER_READ_CHECK: Check =

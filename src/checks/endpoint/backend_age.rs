@@ -11,22 +11,13 @@ use crate::report::{Certainty, CliFailure, ComposeVerb, Finding, Level, Remedy, 
 /// An answer that takes longer is slow: a backend answers these paths from memory, in milliseconds.
 const SLOW_MS: u64 = 2000;
 
-static BACKEND_TOO_OLD: Rule = Rule::new(
-    "backend-too-old",
-    Level::Error,
-    "the backend is too old for this CLI",
-    include_str!("backend-too-old.md"),
-)
-.cause(&[])
-.explains(&[CliFailure::Versions]);
+static BACKEND_TOO_OLD: Rule =
+    rule!("backend-too-old", Error, "the backend is too old for this CLI")
+        .cause(&[])
+        .explains(&[CliFailure::Versions]);
 
-static BACKEND_SLOW: Rule = Rule::new(
-    "backend-slow",
-    Level::Warning,
-    "the backend answers slowly",
-    include_str!("backend-slow.md"),
-)
-.waiting(Waiting::Passes);
+static BACKEND_SLOW: Rule =
+    rule!("backend-slow", Warning, "the backend answers slowly").waiting(Waiting::Passes);
 
 pub(super) static TOO_OLD: Check = Check { rules: &[&BACKEND_TOO_OLD], run: too_old };
 pub(super) static SLOW: Check = Check { rules: &[&BACKEND_SLOW], run: slow };

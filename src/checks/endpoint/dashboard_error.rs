@@ -2,14 +2,10 @@
 
 use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
-static DASHBOARD_ERROR: Rule = Rule::new(
-    "dashboard-error",
-    Level::Info,
-    "the dashboard answers with an error",
-    include_str!("dashboard-error.md"),
-);
+static DASHBOARD_ERROR: Rule =
+    rule!("dashboard-error", Info, "the dashboard answers with an error");
 
 pub(super) static CHECK: Check = Check { rules: &[&DASHBOARD_ERROR], run };
 

@@ -14,19 +14,14 @@ use crate::names::API_PORT;
 use crate::remedies::command::{doctor, up};
 use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
 
-static DASHBOARD_URL_MISMATCH: Rule = Rule::new(
+static DASHBOARD_URL_MISMATCH: Rule = rule!(
     "dashboard-url-mismatch",
-    Level::Warning,
-    "the dashboard points browsers to the wrong backend URL",
-    include_str!("dashboard-url-mismatch.md"),
+    Warning,
+    "the dashboard points browsers to the wrong backend URL"
 );
 
-static DASHBOARD_KEY_EXPOSED: Rule = Rule::new(
-    "dashboard-key-exposed",
-    Level::Error,
-    "the dashboard page exposes an admin key",
-    include_str!("dashboard-key-exposed.md"),
-);
+static DASHBOARD_KEY_EXPOSED: Rule =
+    rule!("dashboard-key-exposed", Error, "the dashboard page exposes an admin key");
 
 pub(super) static URL: Check = Check { rules: &[&DASHBOARD_URL_MISMATCH], run: mismatch };
 pub(super) static KEY: Check = Check { rules: &[&DASHBOARD_KEY_EXPOSED], run: exposed };

@@ -11,14 +11,10 @@ use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, ChainLink, Finding, Level, Rule};
 
-static ORIGIN_INVALID: Rule = Rule::new(
-    "origin-invalid",
-    Level::Warning,
-    "one of the backend's origins is not a valid URL",
-    include_str!("origin-invalid.md"),
-)
-.cause(BACKEND_DOWN)
-.breaks(ChainLink::Port);
+static ORIGIN_INVALID: Rule =
+    rule!("origin-invalid", Warning, "one of the backend's origins is not a valid URL")
+        .cause(BACKEND_DOWN)
+        .breaks(ChainLink::Port);
 
 pub(super) static CHECK: Check = Check { rules: &[&ORIGIN_INVALID], run };
 

@@ -8,20 +8,12 @@ use crate::checks::Check;
 use crate::deployment::endpoint::{is_loopback, selected_endpoint};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, Finding, Rule};
 
-static ORIGIN_MISMATCH: Rule = Rule::new(
-    "origin-mismatch",
-    Level::Warning,
-    "the backend announces an address clients cannot reach",
-    include_str!("origin-mismatch.md"),
-);
-static SITE_ORIGIN_MISMATCH: Rule = Rule::new(
-    "site-origin-mismatch",
-    Level::Warning,
-    "CONVEX_SITE_ORIGIN does not lead to the HTTP actions",
-    include_str!("site-origin-mismatch.md"),
-);
+static ORIGIN_MISMATCH: Rule =
+    rule!("origin-mismatch", Warning, "the backend announces an address clients cannot reach");
+static SITE_ORIGIN_MISMATCH: Rule =
+    rule!("site-origin-mismatch", Warning, "CONVEX_SITE_ORIGIN does not lead to the HTTP actions");
 
 pub(super) static CLOUD: Check = Check { rules: &[&ORIGIN_MISMATCH], run: cloud };
 pub(super) static SITE: Check = Check { rules: &[&SITE_ORIGIN_MISMATCH], run: site };

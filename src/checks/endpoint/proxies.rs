@@ -9,42 +9,28 @@ use crate::evidence::endpoint::{Answer, Body, Reach};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::compose;
-use crate::report::{Certainty, ComposeVerb, Finding, Level, Remedy, Rule, Waiting, shell_word};
+use crate::report::{Certainty, ComposeVerb, Finding, Remedy, Rule, Waiting, shell_word};
 
-static HTTP_PROXY_INTERCEPTS: Rule = Rule::new(
-    "http-proxy-intercepts",
-    Level::Error,
-    "the proxy in HTTP_PROXY cannot reach the backend",
-    include_str!("http-proxy-intercepts.md"),
-)
-.cause(&[
-    "url-refused",
-    "url-no-answer",
-    "url-timeout",
-    "proxy-error",
-    "url-dns-failure",
-    "url-tls-failure",
-    "url-is-not-convex",
-    "url-redirects",
-    "proxy-login-wall",
-]);
+static HTTP_PROXY_INTERCEPTS: Rule =
+    rule!("http-proxy-intercepts", Error, "the proxy in HTTP_PROXY cannot reach the backend")
+        .cause(&[
+            "url-refused",
+            "url-no-answer",
+            "url-timeout",
+            "proxy-error",
+            "url-dns-failure",
+            "url-tls-failure",
+            "url-is-not-convex",
+            "url-redirects",
+            "proxy-login-wall",
+        ]);
 
-static PROXY_ERROR: Rule = Rule::new(
-    "proxy-error",
-    Level::Error,
-    "a proxy cannot reach the backend",
-    include_str!("proxy-error.md"),
-)
-.cause(&[])
-.waiting(Waiting::Passes);
+static PROXY_ERROR: Rule = rule!("proxy-error", Error, "a proxy cannot reach the backend")
+    .cause(&[])
+    .waiting(Waiting::Passes);
 
-static PROXY_LOGIN_WALL: Rule = Rule::new(
-    "proxy-login-wall",
-    Level::Error,
-    "a login page blocks access to the backend",
-    include_str!("proxy-login-wall.md"),
-)
-.cause(&[]);
+static PROXY_LOGIN_WALL: Rule =
+    rule!("proxy-login-wall", Error, "a login page blocks access to the backend").cause(&[]);
 
 pub(super) static INTERCEPTS: Check = Check { rules: &[&HTTP_PROXY_INTERCEPTS], run: intercepts };
 pub(super) static GATEWAY: Check = Check { rules: &[&PROXY_ERROR], run: gateway };

@@ -7,13 +7,9 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
-static PROXY_BODY_TOO_SMALL: Rule = Rule::new(
-    "proxy-body-too-small",
-    Level::Warning,
-    "a proxy rejects requests as large as a push",
-    include_str!("proxy-body-too-small.md"),
-)
-.explains(&[CliFailure::BodyTooLarge]);
+static PROXY_BODY_TOO_SMALL: Rule =
+    rule!("proxy-body-too-small", Warning, "a proxy rejects requests as large as a push")
+        .explains(&[CliFailure::BodyTooLarge]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_BODY_TOO_SMALL], run };
 

@@ -5,15 +5,11 @@ use crate::checks::Check;
 use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::evidence::endpoint::Answer;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Remedy, Rule};
 
-static PROXY_NO_WEBSOCKET: Rule = Rule::new(
-    "proxy-no-websocket",
-    Level::Warning,
-    "WebSocket connections to the backend fail",
-    include_str!("proxy-no-websocket.md"),
-)
-.explains(&[CliFailure::WebSocketUpgrade]);
+static PROXY_NO_WEBSOCKET: Rule =
+    rule!("proxy-no-websocket", Warning, "WebSocket connections to the backend fail")
+        .explains(&[CliFailure::WebSocketUpgrade]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_NO_WEBSOCKET], run };
 

@@ -7,15 +7,11 @@ use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_locatio
 use crate::deployment::key::selected_key;
 use crate::evidence::endpoint::{Answer, Body};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
-static PROXY_STRIPS_AUTHORIZATION: Rule = Rule::new(
-    "proxy-strips-authorization",
-    Level::Error,
-    "a proxy removes the key from the request",
-    include_str!("proxy-strips-authorization.md"),
-)
-.cause(&[]);
+static PROXY_STRIPS_AUTHORIZATION: Rule =
+    rule!("proxy-strips-authorization", Error, "a proxy removes the key from the request")
+        .cause(&[]);
 
 pub(super) static CHECK: Check = Check { rules: &[&PROXY_STRIPS_AUTHORIZATION], run };
 

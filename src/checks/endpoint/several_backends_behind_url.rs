@@ -4,16 +4,12 @@
 use crate::checks::Check;
 use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, CliFailure, Finding, Remedy, Rule};
 
-static SEVERAL_BACKENDS_BEHIND_URL: Rule = Rule::new(
-    "several-backends-behind-url",
-    Level::Error,
-    "the URL alternates between several backends",
-    include_str!("several-backends-behind-url.md"),
-)
-.cause(&["key-rejected", "key-foreign", "key-from-another-instance"])
-.explains(&[CliFailure::KeyRejected]);
+static SEVERAL_BACKENDS_BEHIND_URL: Rule =
+    rule!("several-backends-behind-url", Error, "the URL alternates between several backends")
+        .cause(&["key-rejected", "key-foreign", "key-from-another-instance"])
+        .explains(&[CliFailure::KeyRejected]);
 
 pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_BEHIND_URL], run };
 

@@ -9,13 +9,8 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static URL_HAS_PATH: Rule = Rule::new(
-    "url-has-path",
-    Level::Error,
-    "the URL must not end with a slash or a path",
-    include_str!("url-has-path.md"),
-)
-.cause(&[]);
+static URL_HAS_PATH: Rule =
+    rule!("url-has-path", Error, "the URL must not end with a slash or a path").cause(&[]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_HAS_PATH], run };
 

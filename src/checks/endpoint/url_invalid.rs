@@ -7,17 +7,12 @@ use crate::evidence::endpoint::UrlFault;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
 use crate::remedies::env_file::set_url;
-use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Remedy, Rule};
 
-static URL_INVALID: Rule = Rule::new(
-    "url-invalid",
-    Level::Error,
-    "the Convex CLI cannot use this URL",
-    include_str!("url-invalid.md"),
-)
-.cause(&[])
-.breaks(ChainLink::Source)
-.explains(&[CliFailure::UrlInvalid]);
+static URL_INVALID: Rule = rule!("url-invalid", Error, "the Convex CLI cannot use this URL")
+    .cause(&[])
+    .breaks(ChainLink::Source)
+    .explains(&[CliFailure::UrlInvalid]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_INVALID], run };
 

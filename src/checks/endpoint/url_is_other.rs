@@ -9,31 +9,19 @@ use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::{API_PORT, SITE_PORT, URL};
 use crate::remedies::env_file::set_url;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Remedy, Rule};
 
-static URL_IS_SITE_PROXY: Rule = Rule::new(
-    "url-is-site-proxy",
-    Level::Error,
-    "the URL points to the HTTP actions port, not the API",
-    include_str!("url-is-site-proxy.md"),
-)
-.cause(&[]);
+static URL_IS_SITE_PROXY: Rule =
+    rule!("url-is-site-proxy", Error, "the URL points to the HTTP actions port, not the API")
+        .cause(&[]);
 
-static URL_IS_DASHBOARD: Rule = Rule::new(
-    "url-is-dashboard",
-    Level::Error,
-    "the URL is the Convex dashboard, not the API",
-    include_str!("url-is-dashboard.md"),
-)
-.cause(&["url-port-not-published"]);
+static URL_IS_DASHBOARD: Rule =
+    rule!("url-is-dashboard", Error, "the URL is the Convex dashboard, not the API")
+        .cause(&["url-port-not-published"]);
 
-static URL_IS_NOT_CONVEX: Rule = Rule::new(
-    "url-is-not-convex",
-    Level::Error,
-    "the server at the URL is not a Convex backend",
-    include_str!("url-is-not-convex.md"),
-)
-.cause(&["url-port-not-published"]);
+static URL_IS_NOT_CONVEX: Rule =
+    rule!("url-is-not-convex", Error, "the server at the URL is not a Convex backend")
+        .cause(&["url-port-not-published"]);
 
 pub(super) static SITE_PROXY: Check = Check { rules: &[&URL_IS_SITE_PROXY], run: site_proxy };
 pub(super) static DASHBOARD: Check = Check { rules: &[&URL_IS_DASHBOARD], run: dashboard };

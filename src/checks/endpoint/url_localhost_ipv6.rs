@@ -7,13 +7,9 @@ use crate::evidence::{Evidence, Unseen};
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Rule};
 
-static URL_LOCALHOST_IPV6: Rule = Rule::new(
-    "url-localhost-ipv6",
-    Level::Error,
-    "`localhost` is ::1 here, but the backend is on 127.0.0.1",
-    include_str!("url-localhost-ipv6.md"),
-)
-.cause(&[]);
+static URL_LOCALHOST_IPV6: Rule =
+    rule!("url-localhost-ipv6", Error, "`localhost` is ::1 here, but the backend is on 127.0.0.1")
+        .cause(&[]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_LOCALHOST_IPV6], run };
 

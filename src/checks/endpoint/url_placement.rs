@@ -9,23 +9,15 @@ use crate::evidence::endpoint::Reach;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{API_PORT, URL};
 use crate::remedies::env_file::set_url;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
-static URL_IN_NETWORK_NAME: Rule = Rule::new(
-    "url-in-network-name",
-    Level::Error,
-    "the URL's host name only works inside Docker",
-    include_str!("url-in-network-name.md"),
-)
-.cause(&["url-dns-failure"]);
+static URL_IN_NETWORK_NAME: Rule =
+    rule!("url-in-network-name", Error, "the URL's host name only works inside Docker")
+        .cause(&["url-dns-failure"]);
 
-static URL_LOOPBACK_IN_CONTAINER: Rule = Rule::new(
-    "url-loopback-in-container",
-    Level::Error,
-    "`localhost` is this container, not the host",
-    include_str!("url-loopback-in-container.md"),
-)
-.cause(&["url-refused"]);
+static URL_LOOPBACK_IN_CONTAINER: Rule =
+    rule!("url-loopback-in-container", Error, "`localhost` is this container, not the host")
+        .cause(&["url-refused"]);
 
 pub(super) static NETWORK_NAME: Check = Check { rules: &[&URL_IN_NETWORK_NAME], run: network_name };
 pub(super) static LOOPBACK: Check = Check { rules: &[&URL_LOOPBACK_IN_CONTAINER], run: loopback };

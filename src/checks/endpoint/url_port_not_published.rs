@@ -10,19 +10,13 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::up;
 use crate::remedies::env_file::set_url;
-use crate::report::{
-    Certainty, ChainLink, Finding, Level, Location, Remedy, Rule, RuleLink, Waiting,
-};
+use crate::report::{Certainty, ChainLink, Finding, Location, Remedy, Rule, RuleLink, Waiting};
 
-static URL_PORT_NOT_PUBLISHED: Rule = Rule::new(
-    "url-port-not-published",
-    Level::Error,
-    "the backend does not publish the URL's port",
-    include_str!("url-port-not-published.md"),
-)
-.cause(&["url-refused", "url-no-answer"])
-.link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port))
-.waiting(Waiting::Passes);
+static URL_PORT_NOT_PUBLISHED: Rule =
+    rule!("url-port-not-published", Error, "the backend does not publish the URL's port")
+        .cause(&["url-refused", "url-no-answer"])
+        .link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port))
+        .waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_PORT_NOT_PUBLISHED], run };
 

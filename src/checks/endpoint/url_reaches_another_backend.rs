@@ -11,20 +11,14 @@ use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::up;
 use crate::remedies::env_file::set_url;
-use crate::report::{
-    ChainLink, CliFailure, Command, Finding, Level, Location, Remedy, Rule, RuleLink,
-};
+use crate::report::{ChainLink, CliFailure, Command, Finding, Location, Remedy, Rule, RuleLink};
 
-static URL_REACHES_ANOTHER_BACKEND: Rule = Rule::new(
-    "url-reaches-another-backend",
-    Level::Error,
-    "a different backend answers at the URL",
-    include_str!("url-reaches-another-backend.md"),
-)
-.cause(&["key-rejected", "key-foreign", "key-name-mismatch", "key-from-another-instance"])
-.link(RuleLink::IfElsewhere(ChainLink::Url, ChainLink::Port))
-.another_answers()
-.explains(&[CliFailure::KeyRejected, CliFailure::EmptyBackend]);
+static URL_REACHES_ANOTHER_BACKEND: Rule =
+    rule!("url-reaches-another-backend", Error, "a different backend answers at the URL")
+        .cause(&["key-rejected", "key-foreign", "key-name-mismatch", "key-from-another-instance"])
+        .link(RuleLink::IfElsewhere(ChainLink::Url, ChainLink::Port))
+        .another_answers()
+        .explains(&[CliFailure::KeyRejected, CliFailure::EmptyBackend]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_REACHES_ANOTHER_BACKEND], run };
 

@@ -10,13 +10,8 @@ use crate::names::URL;
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_REDIRECTS: Rule = Rule::new(
-    "url-redirects",
-    Level::Error,
-    "the URL redirects to another address",
-    include_str!("url-redirects.md"),
-)
-.cause(&["url-port-not-published"]);
+static URL_REDIRECTS: Rule = rule!("url-redirects", Error, "the URL redirects to another address")
+    .cause(&["url-port-not-published"]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_REDIRECTS], run };
 

@@ -2,15 +2,10 @@
 
 use crate::evidence::EndpointFacts;
 use crate::evidence::endpoint::TlsFault;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Remedy, Rule};
 
-pub(super) static URL_TLS_FAILURE: Rule = Rule::new(
-    "url-tls-failure",
-    Level::Error,
-    "the TLS connection to the server fails",
-    include_str!("url-tls-failure.md"),
-)
-.cause(&[]);
+pub(super) static URL_TLS_FAILURE: Rule =
+    rule!("url-tls-failure", Error, "the TLS connection to the server fails").cause(&[]);
 
 /// The finding for a failed handshake.
 pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {

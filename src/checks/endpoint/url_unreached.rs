@@ -13,47 +13,24 @@ use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::{compose, logs, up};
 use crate::remedies::env_file::set_url;
-use crate::report::{Certainty, ComposeVerb, Finding, Level, Remedy, Rule, Waiting};
+use crate::report::{Certainty, ComposeVerb, Finding, Remedy, Rule, Waiting};
 
-static URL_REFUSED: Rule = Rule::new(
-    "url-refused",
-    Level::Error,
-    "nothing is listening at the URL",
-    include_str!("url-refused.md"),
-)
-.cause(&[])
-.waiting(Waiting::Passes);
-static URL_NO_ANSWER: Rule = Rule::new(
-    "url-no-answer",
-    Level::Error,
-    "the server closes the connection without answering",
-    include_str!("url-no-answer.md"),
-)
-.cause(&[])
-.waiting(Waiting::Passes);
-static URL_TIMEOUT: Rule = Rule::new(
-    "url-timeout",
-    Level::Error,
-    "the server does not answer in time",
-    include_str!("url-timeout.md"),
-)
-.cause(&[])
-.waiting(Waiting::Passes);
-static URL_DNS_FAILURE: Rule = Rule::new(
-    "url-dns-failure",
-    Level::Error,
-    "the host of the URL does not resolve",
-    include_str!("url-dns-failure.md"),
-)
-.cause(&[])
-.waiting(Waiting::Passes);
-static URL_SCHEME_MISMATCH: Rule = Rule::new(
-    "url-scheme-mismatch",
-    Level::Error,
-    "the URL uses the wrong scheme (http or https)",
-    include_str!("url-scheme-mismatch.md"),
-)
-.cause(&[]);
+static URL_REFUSED: Rule = rule!("url-refused", Error, "nothing is listening at the URL")
+    .cause(&[])
+    .waiting(Waiting::Passes);
+static URL_NO_ANSWER: Rule =
+    rule!("url-no-answer", Error, "the server closes the connection without answering")
+        .cause(&[])
+        .waiting(Waiting::Passes);
+static URL_TIMEOUT: Rule = rule!("url-timeout", Error, "the server does not answer in time")
+    .cause(&[])
+    .waiting(Waiting::Passes);
+static URL_DNS_FAILURE: Rule =
+    rule!("url-dns-failure", Error, "the host of the URL does not resolve")
+        .cause(&[])
+        .waiting(Waiting::Passes);
+static URL_SCHEME_MISMATCH: Rule =
+    rule!("url-scheme-mismatch", Error, "the URL uses the wrong scheme (http or https)").cause(&[]);
 
 pub(super) static CHECK: Check = Check {
     rules: &[

@@ -11,19 +11,14 @@ use crate::report::{ComposeVerb, Finding, Level, Remedy, Rule};
 /// 128 + SIGILL.
 const ILLEGAL_INSTRUCTION: i64 = 132;
 
-static BACKEND_OUT_OF_MEMORY: Rule = Rule::new(
-    "backend-out-of-memory",
-    Level::Error,
-    "the backend ran out of memory and was killed",
-    include_str!("backend-out-of-memory.md"),
-)
-.cause(&["backend-stopped", "backend-restarting"]);
+static BACKEND_OUT_OF_MEMORY: Rule =
+    rule!("backend-out-of-memory", Error, "the backend ran out of memory and was killed")
+        .cause(&["backend-stopped", "backend-restarting"]);
 
-static BACKEND_ILLEGAL_INSTRUCTION: Rule = Rule::new(
+static BACKEND_ILLEGAL_INSTRUCTION: Rule = rule!(
     "backend-illegal-instruction",
-    Level::Error,
-    "the image does not support this machine's processor",
-    include_str!("backend-illegal-instruction.md"),
+    Error,
+    "the image does not support this machine's processor"
 )
 .cause(&["backend-stopped", "backend-restarting"]);
 

@@ -10,16 +10,12 @@ use crate::deployment::endpoint::{
 };
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::{doctor, up_service};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule, Waiting};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule, Waiting};
 
-static BACKEND_NOT_CREATED: Rule = Rule::new(
-    "backend-not-created",
-    Level::Error,
-    "the backend has no container",
-    include_str!("backend-not-created.md"),
-)
-.cause(&["url-refused"])
-.waiting(Waiting::Passes);
+static BACKEND_NOT_CREATED: Rule =
+    rule!("backend-not-created", Error, "the backend has no container")
+        .cause(&["url-refused"])
+        .waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check { rules: &[&BACKEND_NOT_CREATED], run };
 

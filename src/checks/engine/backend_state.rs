@@ -17,45 +17,20 @@ const SILENCE: &[&str] = &["url-refused", "url-no-answer", "url-timeout", "proxy
 /// A paused process still accepts connections, but does not answer.
 const FROZEN: &[&str] = &["url-timeout", "proxy-error"];
 
-static BACKEND_STOPPED: Rule = Rule::new(
-    "backend-stopped",
-    Level::Error,
-    "the backend is stopped",
-    include_str!("backend-stopped.md"),
-)
-.cause(SILENCE)
-.waiting(Waiting::IfNewOrRestarted);
-static BACKEND_RESTARTING: Rule = Rule::new(
-    "backend-restarting",
-    Level::Error,
-    "the backend crashes at every start",
-    include_str!("backend-restarting.md"),
-)
-.cause(SILENCE)
-.waiting(Waiting::IfRestarted);
-static BACKEND_PAUSED: Rule = Rule::new(
-    "backend-paused",
-    Level::Error,
-    "the backend is paused",
-    include_str!("backend-paused.md"),
-)
-.cause(FROZEN);
-static BACKEND_STARTING: Rule = Rule::new(
-    "backend-starting",
-    Level::Error,
-    "the backend is still starting",
-    include_str!("backend-starting.md"),
-)
-.cause(SILENCE)
-.waiting(Waiting::Passes);
+static BACKEND_STOPPED: Rule = rule!("backend-stopped", Error, "the backend is stopped")
+    .cause(SILENCE)
+    .waiting(Waiting::IfNewOrRestarted);
+static BACKEND_RESTARTING: Rule =
+    rule!("backend-restarting", Error, "the backend crashes at every start")
+        .cause(SILENCE)
+        .waiting(Waiting::IfRestarted);
+static BACKEND_PAUSED: Rule = rule!("backend-paused", Error, "the backend is paused").cause(FROZEN);
+static BACKEND_STARTING: Rule = rule!("backend-starting", Error, "the backend is still starting")
+    .cause(SILENCE)
+    .waiting(Waiting::Passes);
 // A health check that fails does not show why: it is not a cause, and explains nothing.
-static BACKEND_UNHEALTHY: Rule = Rule::new(
-    "backend-unhealthy",
-    Level::Error,
-    "the backend's health check fails",
-    include_str!("backend-unhealthy.md"),
-)
-.waiting(Waiting::Passes);
+static BACKEND_UNHEALTHY: Rule =
+    rule!("backend-unhealthy", Error, "the backend's health check fails").waiting(Waiting::Passes);
 
 pub(super) static CHECK: Check = Check {
     rules: &[

@@ -7,25 +7,17 @@ use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, RuleLink};
 
-static CLI_TOO_OLD: Rule = Rule::new(
-    "cli-too-old",
-    Level::Error,
-    "the CLI is too old for self-hosted backends",
-    include_str!("cli-too-old.md"),
-)
-.cause(&[])
-.link(RuleLink::None)
-.explains(&[CliFailure::NotSelected, CliFailure::WrongServer]);
+static CLI_TOO_OLD: Rule =
+    rule!("cli-too-old", Error, "the CLI is too old for self-hosted backends")
+        .cause(&[])
+        .link(RuleLink::None)
+        .explains(&[CliFailure::NotSelected, CliFailure::WrongServer]);
 
-static CLI_NEWER_THAN_BACKEND: Rule = Rule::new(
-    "cli-newer-than-backend",
-    Level::Error,
-    "the CLI is too new for this backend",
-    include_str!("cli-newer-than-backend.md"),
-)
-.cause(&[])
-.link(RuleLink::None)
-.explains(&[CliFailure::Versions, CliFailure::WrongServer]);
+static CLI_NEWER_THAN_BACKEND: Rule =
+    rule!("cli-newer-than-backend", Error, "the CLI is too new for this backend")
+        .cause(&[])
+        .link(RuleLink::None)
+        .explains(&[CliFailure::Versions, CliFailure::WrongServer]);
 
 pub(super) static TOO_OLD: Check = Check { rules: &[&CLI_TOO_OLD], run: too_old };
 pub(super) static TOO_NEW: Check = Check { rules: &[&CLI_NEWER_THAN_BACKEND], run: too_new };

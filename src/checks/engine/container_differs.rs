@@ -20,11 +20,10 @@ use crate::names::API_PORT;
 use crate::remedies::command::{doctor, up_service};
 use crate::report::{Certainty, ChainLink, Finding, Level, Remedy, Rule, RuleLink, Text};
 
-static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = Rule::new(
+static CONTAINER_DIFFERS_FROM_COMPOSE: Rule = rule!(
     "container-differs-from-compose",
-    Level::Warning,
-    "the container does not match the compose file",
-    include_str!("container-differs-from-compose.md"),
+    Warning,
+    "the container does not match the compose file"
 )
 .cause(&["url-port-not-published"])
 .link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port));

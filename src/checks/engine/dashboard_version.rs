@@ -6,14 +6,10 @@ use crate::deployment::container::{container_location, run_subject};
 use crate::evidence::docker::{Companion, ContainerState};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
-static DASHBOARD_VERSION_DIFFERS: Rule = Rule::new(
-    "dashboard-version-differs",
-    Level::Warning,
-    "backend and dashboard have different versions",
-    include_str!("dashboard-version-differs.md"),
-);
+static DASHBOARD_VERSION_DIFFERS: Rule =
+    rule!("dashboard-version-differs", Warning, "backend and dashboard have different versions");
 
 pub(super) static CHECK: Check = Check { rules: &[&DASHBOARD_VERSION_DIFFERS], run };
 

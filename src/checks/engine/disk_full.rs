@@ -6,15 +6,10 @@ use crate::deployment::log_lines::log_match;
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Command, Finding, Level, Remedy, Rule, shell_word};
+use crate::report::{Command, Finding, Remedy, Rule, shell_word};
 
-static DISK_FULL: Rule = Rule::new(
-    "disk-full",
-    Level::Error,
-    "the disk with the backend's data is full",
-    include_str!("disk-full.md"),
-)
-.cause(BACKEND_DOWN);
+static DISK_FULL: Rule =
+    rule!("disk-full", Error, "the disk with the backend's data is full").cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&DISK_FULL], run };
 

@@ -7,11 +7,10 @@ use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::remedies::command::doctor;
 use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule, Waiting};
 
-static DOCKER_OTHER_CONTEXT: Rule = Rule::new(
+static DOCKER_OTHER_CONTEXT: Rule = rule!(
     "docker-other-context",
-    Level::Warning,
-    "the project's containers are in another Docker context",
-    include_str!("docker-other-context.md"),
+    Warning,
+    "the project's containers are in another Docker context"
 )
 .cause(&["backend-not-created"])
 .waiting(Waiting::Passes);

@@ -4,31 +4,16 @@
 use crate::checks::Check;
 use crate::evidence::docker::EngineFailure;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Command, Finding, Location, Remedy, Rule};
 
-static DOCKER_UNREACHABLE: Rule = Rule::new(
-    "docker-unreachable",
-    Level::Info,
-    "cannot connect to Docker",
-    include_str!("docker-unreachable.md"),
-)
-.not_checked();
+static DOCKER_UNREACHABLE: Rule =
+    rule!("docker-unreachable", Info, "cannot connect to Docker").not_checked();
 
-static DOCKER_PERMISSION_DENIED: Rule = Rule::new(
-    "docker-permission-denied",
-    Level::Info,
-    "no permission to use Docker",
-    include_str!("docker-permission-denied.md"),
-)
-.not_checked();
+static DOCKER_PERMISSION_DENIED: Rule =
+    rule!("docker-permission-denied", Info, "no permission to use Docker").not_checked();
 
-static DOCKER_UNRESPONSIVE: Rule = Rule::new(
-    "docker-unresponsive",
-    Level::Info,
-    "Docker does not respond",
-    include_str!("docker-unresponsive.md"),
-)
-.not_checked();
+static DOCKER_UNRESPONSIVE: Rule =
+    rule!("docker-unresponsive", Info, "Docker does not respond").not_checked();
 
 pub(super) static CHECK: Check =
     Check { rules: &[&DOCKER_UNREACHABLE, &DOCKER_PERMISSION_DENIED, &DOCKER_UNRESPONSIVE], run };

@@ -5,14 +5,10 @@ use crate::deployment::compose::project;
 use crate::deployment::container::{container_location, run_subject};
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
-static IMAGE_UNPINNED: Rule = Rule::new(
-    "image-unpinned",
-    Level::Info,
-    "the backend image is not pinned to a version",
-    include_str!("image-unpinned.md"),
-);
+static IMAGE_UNPINNED: Rule =
+    rule!("image-unpinned", Info, "the backend image is not pinned to a version");
 
 pub(super) static CHECK: Check = Check { rules: &[&IMAGE_UNPINNED], run };
 

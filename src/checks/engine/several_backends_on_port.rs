@@ -8,16 +8,12 @@ use crate::evidence::docker::{Container, Port};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{DockerFacts, Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::report::{Certainty, Command, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Command, Finding, Remedy, Rule};
 
-static SEVERAL_BACKENDS_ON_PORT: Rule = Rule::new(
-    "several-backends-on-port",
-    Level::Error,
-    "two backends want the same port",
-    include_str!("several-backends-on-port.md"),
-)
-.cause(&["backend-stopped", "url-reaches-another-backend"])
-.another_answers();
+static SEVERAL_BACKENDS_ON_PORT: Rule =
+    rule!("several-backends-on-port", Error, "two backends want the same port")
+        .cause(&["backend-stopped", "url-reaches-another-backend"])
+        .another_answers();
 
 pub(super) static CHECK: Check = Check { rules: &[&SEVERAL_BACKENDS_ON_PORT], run };
 

@@ -12,14 +12,13 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::DATA_DIR;
 use crate::remedies::mint::also_new_key;
 use crate::remedies::rescue::{RESCUE, copy_from};
-use crate::report::{Certainty, ChainLink, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, Finding, Location, Remedy, Rule};
 
 /// The credentials are outside of every mount.
-pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = Rule::new(
+pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = rule!(
     "credentials-outside-volume",
-    Level::Error,
-    "DATA_DIR or CREDENTIALS_DIR is outside every mount",
-    include_str!("credentials-outside-volume.md"),
+    Error,
+    "DATA_DIR or CREDENTIALS_DIR is outside every mount"
 )
 .cause(&["sql-without-secret-persistence", "key-foreign", "key-rejected"])
 .breaks(ChainLink::File);

@@ -5,15 +5,11 @@ use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
 /// Another entrypoint than `run_backend.sh`.
-pub static ENTRYPOINT_OVERRIDDEN: Rule = Rule::new(
-    "entrypoint-overridden",
-    Level::Warning,
-    "the backend does not start through run_backend.sh",
-    include_str!("entrypoint-overridden.md"),
-);
+pub static ENTRYPOINT_OVERRIDDEN: Rule =
+    rule!("entrypoint-overridden", Warning, "the backend does not start through run_backend.sh");
 
 /// How the backend is started.
 pub static CHECK: Check = Check { rules: &[&ENTRYPOINT_OVERRIDDEN], run };

@@ -8,18 +8,14 @@ use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::{recreate, up};
 use crate::remedies::mint::after_new_secret;
-use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Location, Remedy, Rule};
 
 /// The name makes every key invalid.
-pub static INSTANCE_NAME_UNUSABLE: Rule = Rule::new(
-    "instance-name-unusable",
-    Level::Error,
-    "the instance name makes every key invalid",
-    include_str!("instance-name-unusable.md"),
-)
-.cause(&["key-name-mismatch", "key-mangled", "name-drift"])
-.breaks(ChainLink::Key)
-.explains(&[CliFailure::KeyRejected]);
+pub static INSTANCE_NAME_UNUSABLE: Rule =
+    rule!("instance-name-unusable", Error, "the instance name makes every key invalid")
+        .cause(&["key-name-mismatch", "key-mangled", "name-drift"])
+        .breaks(ChainLink::Key)
+        .explains(&[CliFailure::KeyRejected]);
 
 /// Whether the name can be used.
 pub static CHECK: Check = Check { rules: &[&INSTANCE_NAME_UNUSABLE], run };

@@ -10,18 +10,14 @@ use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::{recreate, restart};
 use crate::remedies::secret::is_in_env_file;
-use crate::report::{Action, CliFailure, Finding, FixPolicy, Level, Location, Remedy, Rule};
+use crate::report::{Action, CliFailure, Finding, FixPolicy, Location, Remedy, Rule};
 
 /// Two places have two names.
-pub static NAME_DRIFT: Rule = Rule::new(
-    "name-drift",
-    Level::Error,
-    "the instance name changes at the next start",
-    include_str!("name-drift.md"),
-)
-.cause(&["key-name-mismatch"])
-.fix(FixPolicy::Drift)
-.explains(&[CliFailure::KeyRejected]);
+pub static NAME_DRIFT: Rule =
+    rule!("name-drift", Error, "the instance name changes at the next start")
+        .cause(&["key-name-mismatch"])
+        .fix(FixPolicy::Drift)
+        .explains(&[CliFailure::KeyRejected]);
 
 /// Compares the places of the name.
 pub static CHECK: Check = Check { rules: &[&NAME_DRIFT], run };

@@ -13,20 +13,16 @@ use crate::remedies::command::{recreate, restart};
 use crate::remedies::mint::after_new_secret;
 use crate::remedies::secret::is_in_env_file;
 use crate::report::{
-    Action, CliFailure, Finding, FixPolicy, Level, Location, Price, Remedy, Rule, capitalized,
+    Action, CliFailure, Finding, FixPolicy, Location, Price, Remedy, Rule, capitalized,
 };
 use crate::secret::Fingerprint;
 
 /// Two places have two secrets.
-pub static SECRET_DRIFT: Rule = Rule::new(
-    "secret-drift",
-    Level::Error,
-    "the instance secret changes at the next start",
-    include_str!("secret-drift.md"),
-)
-.cause(&["key-foreign"])
-.fix(FixPolicy::Drift)
-.explains(&[CliFailure::KeyRejected]);
+pub static SECRET_DRIFT: Rule =
+    rule!("secret-drift", Error, "the instance secret changes at the next start")
+        .cause(&["key-foreign"])
+        .fix(FixPolicy::Drift)
+        .explains(&[CliFailure::KeyRejected]);
 
 /// Compares the places of the secret.
 pub static CHECK: Check = Check { rules: &[&SECRET_DRIFT], run };

@@ -8,12 +8,8 @@ use crate::remedies::secret::move_out;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 /// The secret is written into the compose file.
-pub static SECRET_IN_COMPOSE: Rule = Rule::new(
-    "secret-in-compose",
-    Level::Warning,
-    "the instance secret is written into the compose file",
-    include_str!("secret-in-compose.md"),
-);
+pub static SECRET_IN_COMPOSE: Rule =
+    rule!("secret-in-compose", Warning, "the instance secret is written into the compose file");
 
 /// Whether it is written into the compose file.
 pub static CHECK: Check = Check { rules: &[&SECRET_IN_COMPOSE], run };

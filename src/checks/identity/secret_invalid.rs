@@ -16,15 +16,11 @@ use crate::report::{
 };
 
 /// The secret is not 64 hex digits.
-pub static SECRET_INVALID: Rule = Rule::new(
-    "secret-invalid",
-    Level::Error,
-    "the instance secret is not 64 hex digits",
-    include_str!("secret-invalid.md"),
-)
-.cause(&["backend-restarting", "backend-stopped", "url-refused", "url-no-answer"])
-.fix(FixPolicy::Drift)
-.explains(&[CliFailure::NoAnswer]);
+pub static SECRET_INVALID: Rule =
+    rule!("secret-invalid", Error, "the instance secret is not 64 hex digits")
+        .cause(&["backend-restarting", "backend-stopped", "url-refused", "url-no-answer"])
+        .fix(FixPolicy::Drift)
+        .explains(&[CliFailure::NoAnswer]);
 
 /// Whether the secret can be used.
 pub static CHECK: Check = Check { rules: &[&SECRET_INVALID], run };

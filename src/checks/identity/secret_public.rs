@@ -11,12 +11,8 @@ use crate::report::{Certainty, Finding, Level, Location, Rule};
 use crate::secret::Fingerprint;
 
 /// The secret is in a public repository.
-pub static SECRET_PUBLIC: Rule = Rule::new(
-    "secret-public",
-    Level::Error,
-    "the instance secret is publicly known",
-    include_str!("secret-public.md"),
-);
+pub static SECRET_PUBLIC: Rule =
+    rule!("secret-public", Error, "the instance secret is publicly known");
 
 /// Whether the secret is publicly known.
 pub static CHECK: Check = Check { rules: &[&SECRET_PUBLIC], run };

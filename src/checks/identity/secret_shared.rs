@@ -4,15 +4,11 @@ use crate::checks::Check;
 use crate::deployment::container::identity_subject;
 use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
 /// Two instances run with one secret.
-pub static SECRET_SHARED: Rule = Rule::new(
-    "secret-shared",
-    Level::Warning,
-    "two backends share one instance secret",
-    include_str!("secret-shared.md"),
-);
+pub static SECRET_SHARED: Rule =
+    rule!("secret-shared", Warning, "two backends share one instance secret");
 
 /// Whether another instance has it too.
 pub static CHECK: Check = Check { rules: &[&SECRET_SHARED], run };

@@ -3,15 +3,10 @@
 use crate::checks::Check;
 use crate::deployment::key::{KeyAnswer, key_answer, selected_key};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Finding, Level, Rule};
+use crate::report::{Finding, Rule};
 
 /// Never found: passed if the key is accepted, unknown if it was rejected or not tested.
-pub static KEY_ACCEPTED: Rule = Rule::new(
-    "key-accepted",
-    Level::Info,
-    "the backend accepts the key",
-    include_str!("key-accepted.md"),
-);
+pub static KEY_ACCEPTED: Rule = rule!("key-accepted", Info, "the backend accepts the key");
 
 /// Passes when the key is accepted.
 pub static CHECK: Check = Check { rules: &[&KEY_ACCEPTED], run };

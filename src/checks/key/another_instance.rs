@@ -8,19 +8,15 @@ use crate::evidence::docker::Container;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::for_answering;
-use crate::report::{Certainty, Finding, FixPolicy, Level, Location, Remedy, Rule, capitalized};
+use crate::report::{Certainty, Finding, FixPolicy, Location, Remedy, Rule, capitalized};
 
 /// The key of another instance.
-pub static KEY_FROM_ANOTHER_INSTANCE: Rule = Rule::new(
-    "key-from-another-instance",
-    Level::Error,
-    "the key belongs to a different backend",
-    include_str!("key-from-another-instance.md"),
-)
-.cause(&[])
-.fix(FixPolicy::Named(
-    "set the URL to the key's backend, or generate a key for the backend at the URL",
-));
+pub static KEY_FROM_ANOTHER_INSTANCE: Rule =
+    rule!("key-from-another-instance", Error, "the key belongs to a different backend")
+        .cause(&[])
+        .fix(FixPolicy::Named(
+            "set the URL to the key's backend, or generate a key for the backend at the URL",
+        ));
 
 /// Which backend the key belongs to.
 pub static CHECK: Check = Check { rules: &[&KEY_FROM_ANOTHER_INSTANCE], run };

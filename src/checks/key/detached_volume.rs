@@ -10,14 +10,13 @@ use crate::remedies::command::up;
 use crate::remedies::mint::keep_new_database;
 use crate::remedies::volumes::take_over;
 use crate::remedies::way_back::{attach, bring_back};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule, Text, capitalized};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule, Text, capitalized};
 
 /// The key of a volume that the backend does not use.
-pub static KEY_FROM_DETACHED_VOLUME: Rule = Rule::new(
+pub static KEY_FROM_DETACHED_VOLUME: Rule = rule!(
     "key-from-detached-volume",
-    Level::Error,
-    "the key belongs to a volume this backend does not use",
-    include_str!("key-from-detached-volume.md"),
+    Error,
+    "the key belongs to a volume this backend does not use"
 )
 .cause(&[]);
 

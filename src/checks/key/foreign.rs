@@ -11,20 +11,16 @@ use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::remedies::mint::{keep_new_database, new_key};
 use crate::remedies::way_back::bring_back;
-use crate::report::{Finding, Level, Location, Rule, capitalized};
+use crate::report::{Finding, Location, Rule, capitalized};
 
 /// The key of an instance that was not found.
-pub static KEY_FOREIGN: Rule = Rule::new(
-    "key-foreign",
-    Level::Error,
-    "the key was made with a different instance secret",
-    include_str!("key-foreign.md"),
-)
-.cause(&[])
-.caution(
-    "Is data missing too? Do not generate a key yet: look for the old volume with \
+pub static KEY_FOREIGN: Rule =
+    rule!("key-foreign", Error, "the key was made with a different instance secret")
+        .cause(&[])
+        .caution(
+            "Is data missing too? Do not generate a key yet: look for the old volume with \
      `convex-doctor inspect instances`.",
-);
+        );
 
 /// Whether the key matches the running secret.
 pub static CHECK: Check = Check { rules: &[&KEY_FOREIGN], run };

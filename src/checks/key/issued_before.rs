@@ -8,15 +8,11 @@ use crate::deployment::key::{
 };
 use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Rule, capitalized};
+use crate::report::{Certainty, Finding, Location, Rule, capitalized};
 
 /// The key was created before the container.
-pub static KEY_ISSUED_BEFORE_RESTART: Rule = Rule::new(
-    "key-issued-before-restart",
-    Level::Info,
-    "the key is older than the backend's container",
-    include_str!("key-issued-before-restart.md"),
-);
+pub static KEY_ISSUED_BEFORE_RESTART: Rule =
+    rule!("key-issued-before-restart", Info, "the key is older than the backend's container");
 
 /// Compares the times.
 pub static CHECK: Check = Check { rules: &[&KEY_ISSUED_BEFORE_RESTART], run };

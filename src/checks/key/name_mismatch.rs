@@ -8,16 +8,12 @@ use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule, capitalized};
+use crate::report::{Certainty, Finding, Remedy, Rule, capitalized};
 
 /// The name of another instance before the `|`.
-pub static KEY_NAME_MISMATCH: Rule = Rule::new(
-    "key-name-mismatch",
-    Level::Error,
-    "the key has the wrong instance name before the |",
-    include_str!("key-name-mismatch.md"),
-)
-.cause(&[]);
+pub static KEY_NAME_MISMATCH: Rule =
+    rule!("key-name-mismatch", Error, "the key has the wrong instance name before the |")
+        .cause(&[]);
 
 /// Compares the names.
 pub static CHECK: Check = Check { rules: &[&KEY_NAME_MISMATCH], run };

@@ -8,16 +8,11 @@ use crate::deployment::selection::source_location;
 use crate::evidence::docker::EngineFailure;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::mint::new_key;
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule, capitalized};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule, capitalized};
 
 /// Rejected for an unknown reason.
-pub static KEY_REJECTED: Rule = Rule::new(
-    "key-rejected",
-    Level::Error,
-    "the backend rejects the key",
-    include_str!("key-rejected.md"),
-)
-.cause(&[]);
+pub static KEY_REJECTED: Rule =
+    rule!("key-rejected", Error, "the backend rejects the key").cause(&[]);
 
 /// Whether the key is rejected for an unknown reason.
 pub static CHECK: Check = Check { rules: &[&KEY_REJECTED], run };

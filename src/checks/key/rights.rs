@@ -7,26 +7,18 @@ use crate::deployment::key::{KeyAnswer, key_answer, key_in_words, selected_key, 
 use crate::deployment::selection::{source_in_words, source_location};
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::remedies::mint::new_key;
-use crate::report::{Certainty, CliFailure, Finding, Level, Rule, capitalized};
+use crate::report::{Certainty, CliFailure, Finding, Rule, capitalized};
 
 /// The key is read-only.
-pub static KEY_IS_READ_ONLY: Rule = Rule::new(
-    "key-is-read-only",
-    Level::Error,
-    "the key is read-only: `dev` and `deploy` are rejected",
-    include_str!("key-is-read-only.md"),
-)
-.cause(&[])
-.explains(&[CliFailure::KeyReadOnly]);
+pub static KEY_IS_READ_ONLY: Rule =
+    rule!("key-is-read-only", Error, "the key is read-only: `dev` and `deploy` are rejected")
+        .cause(&[])
+        .explains(&[CliFailure::KeyReadOnly]);
 
 /// The key is a system key.
-pub static KEY_IS_SYSTEM_KEY: Rule = Rule::new(
-    "key-is-system-key",
-    Level::Warning,
-    "the key is a system key, which the dashboard rejects",
-    include_str!("key-is-system-key.md"),
-)
-.explains(&[CliFailure::KeyLost]);
+pub static KEY_IS_SYSTEM_KEY: Rule =
+    rule!("key-is-system-key", Warning, "the key is a system key, which the dashboard rejects")
+        .explains(&[CliFailure::KeyLost]);
 
 /// Whether the key is read-only.
 pub static READ_ONLY_CHECK: Check = Check { rules: &[&KEY_IS_READ_ONLY], run: run_read_only };

@@ -5,15 +5,11 @@ use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::key::selected_key;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Rule};
+use crate::report::{Certainty, Finding, Rule};
 
 /// The admin key uses the format from before June 2025.
-pub static KEY_LEGACY_FORMAT: Rule = Rule::new(
-    "key-legacy-format",
-    Level::Info,
-    "the admin key uses the format from before June 2025",
-    include_str!("key-legacy-format.md"),
-);
+pub static KEY_LEGACY_FORMAT: Rule =
+    rule!("key-legacy-format", Info, "the admin key uses the format from before June 2025");
 
 /// Judges `key-legacy-format`.
 pub static CHECK: Check = Check { rules: &[&KEY_LEGACY_FORMAT], run };

@@ -10,14 +10,10 @@ use crate::remedies::env_file::set;
 use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// The admin key was damaged when it was copied.
-pub static KEY_MANGLED: Rule = Rule::new(
-    "key-mangled",
-    Level::Error,
-    "the admin key was damaged when it was copied",
-    include_str!("key-mangled.md"),
-)
-.cause(&["key-rejected", "key-foreign"])
-.explains(&[CliFailure::KeyUnsendable]);
+pub static KEY_MANGLED: Rule =
+    rule!("key-mangled", Error, "the admin key was damaged when it was copied")
+        .cause(&["key-rejected", "key-foreign"])
+        .explains(&[CliFailure::KeyUnsendable]);
 
 /// Judges `key-mangled`.
 pub static CHECK: Check = Check { rules: &[&KEY_MANGLED], run };

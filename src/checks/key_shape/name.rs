@@ -7,25 +7,16 @@ use crate::deployment::key::{key_is_rejected, selected_key};
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::names::ADMIN_KEY;
 use crate::remedies::env_file::set;
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Remedy, Rule};
 
 /// The prefix before the admin key removes its name from the header.
-pub static KEY_PREFIX_REFUSED: Rule = Rule::new(
-    "key-prefix-refused",
-    Level::Error,
-    "the `preview:` or `project:` prefix breaks the key",
-    include_str!("key-prefix-refused.md"),
-)
-.cause(&[]);
+pub static KEY_PREFIX_REFUSED: Rule =
+    rule!("key-prefix-refused", Error, "the `preview:` or `project:` prefix breaks the key")
+        .cause(&[]);
 
 /// The admin key is missing its instance name.
-pub static KEY_WITHOUT_NAME: Rule = Rule::new(
-    "key-without-name",
-    Level::Error,
-    "the admin key is missing its instance name",
-    include_str!("key-without-name.md"),
-)
-.cause(&[]);
+pub static KEY_WITHOUT_NAME: Rule =
+    rule!("key-without-name", Error, "the admin key is missing its instance name").cause(&[]);
 
 /// Judges `key-prefix-refused`.
 pub static PREFIX_CHECK: Check = Check { rules: &[&KEY_PREFIX_REFUSED], run: prefix };

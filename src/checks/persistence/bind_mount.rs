@@ -8,15 +8,11 @@ use crate::evidence::compose::DeclaredMount;
 use crate::evidence::docker::MountKind;
 use crate::evidence::surroundings::PackageJson;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
 /// The data directory is in an unsuitable place.
-pub static BIND_MOUNT_SUSPECT: Rule = Rule::new(
-    "bind-mount-suspect",
-    Level::Warning,
-    "the data directory is in an unsuitable place",
-    include_str!("bind-mount-suspect.md"),
-);
+pub static BIND_MOUNT_SUSPECT: Rule =
+    rule!("bind-mount-suspect", Warning, "the data directory is in an unsuitable place");
 
 /// Checks the source of the data directory's mount.
 pub static CHECK: Check = Check { rules: &[&BIND_MOUNT_SUSPECT], run };

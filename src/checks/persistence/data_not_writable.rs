@@ -10,20 +10,14 @@ use crate::evidence::compose::DeclaredMount;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::up;
-use crate::report::{
-    Certainty, ChainLink, CliFailure, Command, Finding, Level, Remedy, Rule, shell_word,
-};
+use crate::report::{Certainty, ChainLink, CliFailure, Command, Finding, Remedy, Rule, shell_word};
 
 /// The data directory cannot be written to.
-pub static DATA_NOT_WRITABLE: Rule = Rule::new(
-    "data-not-writable",
-    Level::Error,
-    "the backend cannot write to its data directory",
-    include_str!("data-not-writable.md"),
-)
-.cause(BACKEND_DOWN)
-.breaks(ChainLink::Port)
-.explains(&[CliFailure::Backend]);
+pub static DATA_NOT_WRITABLE: Rule =
+    rule!("data-not-writable", Error, "the backend cannot write to its data directory")
+        .cause(BACKEND_DOWN)
+        .breaks(ChainLink::Port)
+        .explains(&[CliFailure::Backend]);
 
 /// Whether the data directory can be written to.
 pub static CHECK: Check = Check { rules: &[&DATA_NOT_WRITABLE], run };

@@ -20,51 +20,35 @@ use crate::remedies::mint::also_new_key;
 use crate::remedies::rescue::{copy_out, move_in};
 use crate::remedies::secret::pin;
 use crate::remedies::volumes::keep_own;
-use crate::report::{Certainty, Finding, FixPolicy, Level, Location, Remedy, Rule, Text};
+use crate::report::{Certainty, Finding, FixPolicy, Location, Remedy, Rule, Text};
 
 /// What follows from a data directory that is not persistent: a new secret, or, with the documents
 /// in SQL, a secret that does not outlive them.
 const LOSES_SECRET: &[&str] = &["sql-without-secret-persistence", "key-foreign", "key-rejected"];
 
 /// No line of the compose file mounts anything over the data directory.
-pub static DATA_VOLUME_MISSING: Rule = Rule::new(
-    "data-volume-missing",
-    Level::Error,
-    "no persistent volume for the data directory",
-    include_str!("data-volume-missing.md"),
-)
-.cause(LOSES_SECRET)
-.fix(FixPolicy::NoVolume);
+pub static DATA_VOLUME_MISSING: Rule =
+    rule!("data-volume-missing", Error, "no persistent volume for the data directory")
+        .cause(LOSES_SECRET)
+        .fix(FixPolicy::NoVolume);
 
 /// The line names a path only, so Docker creates an anonymous volume.
-pub static DATA_VOLUME_ANONYMOUS: Rule = Rule::new(
-    "data-volume-anonymous",
-    Level::Error,
-    "the data is in an anonymous volume",
-    include_str!("data-volume-anonymous.md"),
-)
-.cause(LOSES_SECRET)
-.fix(FixPolicy::NoVolume);
+pub static DATA_VOLUME_ANONYMOUS: Rule =
+    rule!("data-volume-anonymous", Error, "the data is in an anonymous volume")
+        .cause(LOSES_SECRET)
+        .fix(FixPolicy::NoVolume);
 
 /// There is a volume, but the backend does not write to it.
-pub static DATA_MOUNT_WRONG_PATH: Rule = Rule::new(
-    "data-mount-wrong-path",
-    Level::Error,
-    "the volume is mounted at the wrong path",
-    include_str!("data-mount-wrong-path.md"),
-)
-.cause(LOSES_SECRET)
-.fix(FixPolicy::NoVolume);
+pub static DATA_MOUNT_WRONG_PATH: Rule =
+    rule!("data-mount-wrong-path", Error, "the volume is mounted at the wrong path")
+        .cause(LOSES_SECRET)
+        .fix(FixPolicy::NoVolume);
 
 /// The data directory is in memory.
-pub static DATA_ON_TMPFS: Rule = Rule::new(
-    "data-on-tmpfs",
-    Level::Error,
-    "the data is in memory (tmpfs) and lost at every stop",
-    include_str!("data-on-tmpfs.md"),
-)
-.cause(LOSES_SECRET)
-.fix(FixPolicy::Stays);
+pub static DATA_ON_TMPFS: Rule =
+    rule!("data-on-tmpfs", Error, "the data is in memory (tmpfs) and lost at every stop")
+        .cause(LOSES_SECRET)
+        .fix(FixPolicy::Stays);
 
 /// Where the data directory is stored.
 pub static CHECK: Check = Check {

@@ -11,12 +11,8 @@ use crate::remedies::way_back::{attach, bring_back};
 use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule, Text};
 
 /// An unused volume contains Convex data.
-pub static DETACHED_VOLUME_HAS_DATA: Rule = Rule::new(
-    "detached-volume-has-data",
-    Level::Info,
-    "an unused volume may contain Convex data",
-    include_str!("detached-volume-has-data.md"),
-);
+pub static DETACHED_VOLUME_HAS_DATA: Rule =
+    rule!("detached-volume-has-data", Info, "an unused volume may contain Convex data");
 
 /// Which volumes are unused.
 pub static CHECK: Check = Check { rules: &[&DETACHED_VOLUME_HAS_DATA], run };

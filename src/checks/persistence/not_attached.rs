@@ -11,26 +11,21 @@ use crate::remedies::command::up;
 use crate::remedies::mint::also_new_key;
 use crate::remedies::rescue::{copy_out, move_in};
 use crate::remedies::volumes::into_declared;
-use crate::report::{Certainty, ChainLink, Command, Finding, Level, Location, Remedy, Rule, Text};
+use crate::report::{Certainty, ChainLink, Command, Finding, Location, Remedy, Rule, Text};
 
 /// The container does not have the volume that the compose file mounts.
-pub static DATA_VOLUME_NOT_ATTACHED: Rule = Rule::new(
+pub static DATA_VOLUME_NOT_ATTACHED: Rule = rule!(
     "data-volume-not-attached",
-    Level::Error,
-    "the container lacks the volume from the compose file",
-    include_str!("data-volume-not-attached.md"),
+    Error,
+    "the container lacks the volume from the compose file"
 )
 .cause(&["key-foreign", "key-rejected"])
 .breaks(ChainLink::Mount);
 
 /// An external volume does not exist.
-pub static DATA_VOLUME_MISSING_EXTERNAL: Rule = Rule::new(
-    "data-volume-missing-external",
-    Level::Error,
-    "the external data volume does not exist",
-    include_str!("data-volume-missing-external.md"),
-)
-.cause(&["backend-not-created", "url-refused"]);
+pub static DATA_VOLUME_MISSING_EXTERNAL: Rule =
+    rule!("data-volume-missing-external", Error, "the external data volume does not exist")
+        .cause(&["backend-not-created", "url-refused"]);
 
 /// Compares the line with the container's mount.
 pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_NOT_ATTACHED], run };

@@ -18,15 +18,11 @@ use crate::remedies::way_back::bring_back;
 use crate::report::{Certainty, ChainLink, Finding, FixPolicy, Level, Location, Rule, Text};
 
 /// The project had another name.
-pub static PROJECT_RENAMED: Rule = Rule::new(
-    "project-renamed",
-    Level::Error,
-    "the project was renamed; its data is in the old volume",
-    include_str!("project-renamed.md"),
-)
-.cause(&["key-from-detached-volume"])
-.breaks(ChainLink::Key)
-.fix(FixPolicy::OlderData);
+pub static PROJECT_RENAMED: Rule =
+    rule!("project-renamed", Error, "the project was renamed; its data is in the old volume")
+        .cause(&["key-from-detached-volume"])
+        .breaks(ChainLink::Key)
+        .fix(FixPolicy::OlderData);
 
 /// Whether the project was renamed.
 pub static CHECK: Check = Check { rules: &[&PROJECT_RENAMED], run };

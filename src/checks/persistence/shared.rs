@@ -4,15 +4,11 @@
 use crate::checks::Check;
 use crate::deployment::data::is_persistent;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule, Text};
+use crate::report::{Certainty, Command, Finding, Location, Remedy, Rule, Text};
 
 /// Two running backends on one volume.
-pub static DATA_VOLUME_SHARED: Rule = Rule::new(
-    "data-volume-shared",
-    Level::Error,
-    "two running backends use the same data directory",
-    include_str!("data-volume-shared.md"),
-);
+pub static DATA_VOLUME_SHARED: Rule =
+    rule!("data-volume-shared", Error, "two running backends use the same data directory");
 
 /// Compares the mounts of the running backends.
 pub static CHECK: Check = Check { rules: &[&DATA_VOLUME_SHARED], run };

@@ -12,17 +12,13 @@ use crate::evidence::docker::MountKind;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::rescue::copy_from;
 use crate::remedies::secret::pin;
-use crate::report::{Certainty, ChainLink, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, Finding, Location, Remedy, Rule};
 
 /// SQL, no pinned secret, no persistent credentials directory.
-pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule = Rule::new(
-    "sql-without-secret-persistence",
-    Level::Error,
-    "the instance secret is not stored permanently",
-    include_str!("sql-without-secret-persistence.md"),
-)
-.cause(&[])
-.breaks(ChainLink::File);
+pub static SQL_WITHOUT_SECRET_PERSISTENCE: Rule =
+    rule!("sql-without-secret-persistence", Error, "the instance secret is not stored permanently")
+        .cause(&[])
+        .breaks(ChainLink::File);
 
 /// Whether the secret outlives the container, as the data does.
 pub static CHECK: Check = Check { rules: &[&SQL_WITHOUT_SECRET_PERSISTENCE], run };

@@ -4,15 +4,11 @@
 use crate::checks::Check;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
 /// The app and the CLI point to different deployments.
-pub static APP_URL_DIFFERS: Rule = Rule::new(
-    "app-url-differs",
-    Level::Warning,
-    "the app and the CLI point to different deployments",
-    include_str!("app-url-differs.md"),
-);
+pub static APP_URL_DIFFERS: Rule =
+    rule!("app-url-differs", Warning, "the app and the CLI point to different deployments");
 
 /// Judges `app-url-differs`.
 pub static CHECK: Check = Check { rules: &[&APP_URL_DIFFERS], run };

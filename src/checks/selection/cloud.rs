@@ -10,37 +10,28 @@ use crate::evidence::selection::{DefinitionFacts, SelectionError, SelectionKind,
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, DEPLOYMENT, URL};
 use crate::remedies::env_file::{comment_out, without};
-use crate::report::{Certainty, ChainLink, CliFailure, Finding, Level, Order, Remedy, Rule};
+use crate::report::{Certainty, ChainLink, CliFailure, Finding, Order, Remedy, Rule};
 
 /// CONVEX_DEPLOYMENT is set together with the self-hosted settings.
-pub static CLOUD_DEPLOYMENT_SET: Rule = Rule::new(
+pub static CLOUD_DEPLOYMENT_SET: Rule = rule!(
     "cloud-deployment-set",
-    Level::Error,
-    "CONVEX_DEPLOYMENT conflicts with the self-hosted settings",
-    include_str!("cloud-deployment-set.md"),
+    Error,
+    "CONVEX_DEPLOYMENT conflicts with the self-hosted settings"
 )
 .cause(&[])
 .breaks(ChainLink::Source)
 .explains(&[CliFailure::CloudConflict, CliFailure::CloudConflictIncomplete]);
 
 /// A cloud deploy key overrides the self-hosted settings.
-pub static CLOUD_DEPLOY_KEY_WINS: Rule = Rule::new(
-    "cloud-deploy-key-wins",
-    Level::Error,
-    "a cloud deploy key overrides the self-hosted settings",
-    include_str!("cloud-deploy-key-wins.md"),
-)
-.cause(&[])
-.breaks(ChainLink::Source)
-.explains(&[CliFailure::CloudKey]);
+pub static CLOUD_DEPLOY_KEY_WINS: Rule =
+    rule!("cloud-deploy-key-wins", Error, "a cloud deploy key overrides the self-hosted settings")
+        .cause(&[])
+        .breaks(ChainLink::Source)
+        .explains(&[CliFailure::CloudKey]);
 
 /// This project does not use a self-hosted backend.
-pub static NOT_SELF_HOSTED: Rule = Rule::new(
-    "not-self-hosted",
-    Level::Info,
-    "this project does not use a self-hosted backend",
-    include_str!("not-self-hosted.md"),
-);
+pub static NOT_SELF_HOSTED: Rule =
+    rule!("not-self-hosted", Info, "this project does not use a self-hosted backend");
 
 /// Judges `cloud-deployment-set`.
 pub static DEPLOYMENT_CHECK: Check = Check { rules: &[&CLOUD_DEPLOYMENT_SET], run: deployment };

@@ -10,14 +10,10 @@ use crate::remedies::env_file::without;
 use crate::report::{Certainty, CliFailure, Finding, Level, Rule};
 
 /// An empty variable overrides the real value.
-pub static EMPTY_VALUE_SHADOWS: Rule = Rule::new(
-    "empty-value-shadows",
-    Level::Error,
-    "an empty variable overrides the real value",
-    include_str!("empty-value-shadows.md"),
-)
-.cause(&["selection-incomplete", "selection-missing"])
-.explains(&[CliFailure::NotSelected]);
+pub static EMPTY_VALUE_SHADOWS: Rule =
+    rule!("empty-value-shadows", Error, "an empty variable overrides the real value")
+        .cause(&["selection-incomplete", "selection-missing"])
+        .explains(&[CliFailure::NotSelected]);
 
 /// Judges `empty-value-shadows`.
 pub static CHECK: Check = Check { rules: &[&EMPTY_VALUE_SHADOWS], run };

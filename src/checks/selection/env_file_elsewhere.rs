@@ -8,14 +8,10 @@ use crate::names::{ADMIN_KEY, URL};
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, shell_word};
 
 /// The self-hosted settings are in a file that the CLI does not read from here.
-pub static ENV_FILE_ELSEWHERE: Rule = Rule::new(
-    "env-file-elsewhere",
-    Level::Error,
-    "the self-hosted settings are in a file the CLI ignores",
-    include_str!("env-file-elsewhere.md"),
-)
-.cause(&["selection-incomplete", "selection-missing"])
-.explains(&[CliFailure::NotSelected]);
+pub static ENV_FILE_ELSEWHERE: Rule =
+    rule!("env-file-elsewhere", Error, "the self-hosted settings are in a file the CLI ignores")
+        .cause(&["selection-incomplete", "selection-missing"])
+        .explains(&[CliFailure::NotSelected]);
 
 /// Judges `env-file-elsewhere`.
 pub static CHECK: Check = Check { rules: &[&ENV_FILE_ELSEWHERE], run };

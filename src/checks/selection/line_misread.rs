@@ -14,21 +14,17 @@ use crate::remedies::env_file::rewrite;
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// A line in the env file is not parsed as expected.
-pub static LINE_MISREAD: Rule = Rule::new(
-    "line-misread",
-    Level::Error,
-    "a line in the env file is not parsed as you expect",
-    include_str!("line-misread.md"),
-)
-.cause(&[
-    "key-mangled",
-    "key-placeholder",
-    "key-not-minted",
-    "selection-incomplete",
-    "selection-missing",
-    "url-invalid",
-])
-.explains(&[CliFailure::KeyUnsendable, CliFailure::UrlInvalid, CliFailure::NotSelected]);
+pub static LINE_MISREAD: Rule =
+    rule!("line-misread", Error, "a line in the env file is not parsed as you expect")
+        .cause(&[
+            "key-mangled",
+            "key-placeholder",
+            "key-not-minted",
+            "selection-incomplete",
+            "selection-missing",
+            "url-invalid",
+        ])
+        .explains(&[CliFailure::KeyUnsendable, CliFailure::UrlInvalid, CliFailure::NotSelected]);
 
 /// Judges `line-misread`.
 pub static CHECK: Check = Check { rules: &[&LINE_MISREAD], run };

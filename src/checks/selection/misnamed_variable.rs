@@ -11,14 +11,10 @@ use crate::remedies::env_file::rewrite;
 use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// The CLI does not read a variable with this name.
-pub static MISNAMED_VARIABLE: Rule = Rule::new(
-    "misnamed-variable",
-    Level::Error,
-    "the CLI does not read a variable with this name",
-    include_str!("misnamed-variable.md"),
-)
-.cause(&["selection-incomplete", "selection-missing"])
-.explains(&[CliFailure::NotSelected]);
+pub static MISNAMED_VARIABLE: Rule =
+    rule!("misnamed-variable", Error, "the CLI does not read a variable with this name")
+        .cause(&["selection-incomplete", "selection-missing"])
+        .explains(&[CliFailure::NotSelected]);
 
 /// Judges `misnamed-variable`.
 pub static CHECK: Check = Check { rules: &[&MISNAMED_VARIABLE], run };

@@ -16,24 +16,16 @@ use crate::remedies::mint::{for_selection, with_url};
 use crate::report::{Action, Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and admin key are not set.
-pub static SELECTION_MISSING: Rule = Rule::new(
-    "selection-missing",
-    Level::Error,
-    "the self-hosted URL and admin key are not set",
-    include_str!("selection-missing.md"),
-)
-.cause(&[])
-.explains(&[CliFailure::NotSelected]);
+pub static SELECTION_MISSING: Rule =
+    rule!("selection-missing", Error, "the self-hosted URL and admin key are not set")
+        .cause(&[])
+        .explains(&[CliFailure::NotSelected]);
 
 /// Only one of the self-hosted URL and admin key is set.
-pub static SELECTION_INCOMPLETE: Rule = Rule::new(
-    "selection-incomplete",
-    Level::Error,
-    "the self-hosted URL or the admin key is missing",
-    include_str!("selection-incomplete.md"),
-)
-.cause(&[])
-.explains(&[CliFailure::CloudConflictIncomplete, CliFailure::NotSelected]);
+pub static SELECTION_INCOMPLETE: Rule =
+    rule!("selection-incomplete", Error, "the self-hosted URL or the admin key is missing")
+        .cause(&[])
+        .explains(&[CliFailure::CloudConflictIncomplete, CliFailure::NotSelected]);
 
 /// Judges `selection-missing`.
 pub static MISSING_CHECK: Check = Check { rules: &[&SELECTION_MISSING], run: missing };

@@ -10,24 +10,16 @@ use crate::report::{
 };
 
 /// There is no package.json in this directory.
-pub static PACKAGE_JSON_MISSING: Rule = Rule::new(
-    "package-json-missing",
-    Level::Error,
-    "there is no package.json in this directory",
-    include_str!("package-json-missing.md"),
-)
-.cause(&[])
-.breaks(ChainLink::Source)
-.explains(&[CliFailure::NoPackageJson]);
+pub static PACKAGE_JSON_MISSING: Rule =
+    rule!("package-json-missing", Error, "there is no package.json in this directory")
+        .cause(&[])
+        .breaks(ChainLink::Source)
+        .explains(&[CliFailure::NoPackageJson]);
 
 /// An env file cannot be read.
-pub static ENV_FILE_UNREADABLE: Rule = Rule::new(
-    "env-file-unreadable",
-    Level::Error,
-    "an env file cannot be read",
-    include_str!("env-file-unreadable.md"),
-)
-.explains(&[CliFailure::NotSelected]);
+pub static ENV_FILE_UNREADABLE: Rule =
+    rule!("env-file-unreadable", Error, "an env file cannot be read")
+        .explains(&[CliFailure::NotSelected]);
 
 /// Judges `package-json-missing`.
 pub static PACKAGE_JSON_CHECK: Check = Check { rules: &[&PACKAGE_JSON_MISSING], run: package_json };

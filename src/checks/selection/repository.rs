@@ -8,25 +8,15 @@ use crate::evidence::surroundings::TrackedSecret;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, DEPLOY_KEYS};
 use crate::remedies::rotation::{rotations, untrack};
-use crate::report::{
-    Action, Certainty, Command, Finding, Level, Location, Remedy, Rule, shell_word,
-};
+use crate::report::{Action, Certainty, Command, Finding, Location, Remedy, Rule, shell_word};
 
 /// Git does not ignore the env file with the admin key.
-pub static ENV_NOT_IGNORED: Rule = Rule::new(
-    "env-not-ignored",
-    Level::Warning,
-    "git does not ignore the env file with the admin key",
-    include_str!("env-not-ignored.md"),
-);
+pub static ENV_NOT_IGNORED: Rule =
+    rule!("env-not-ignored", Warning, "git does not ignore the env file with the admin key");
 
 /// A file tracked by git contains a secret in use.
-pub static SECRET_IN_GIT: Rule = Rule::new(
-    "secret-in-git",
-    Level::Error,
-    "a file tracked by git contains a secret in use",
-    include_str!("secret-in-git.md"),
-);
+pub static SECRET_IN_GIT: Rule =
+    rule!("secret-in-git", Error, "a file tracked by git contains a secret in use");
 
 /// Judges `env-not-ignored`.
 pub static NOT_IGNORED_CHECK: Check = Check { rules: &[&ENV_NOT_IGNORED], run: not_ignored };

@@ -11,27 +11,23 @@ use crate::names::{ADMIN_KEY, URL};
 use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// A shell variable overrides another value in the env file.
-pub static SHELL_SHADOWS_FILE: Rule = Rule::new(
-    "shell-shadows-file",
-    Level::Warning,
-    "a shell variable overrides the value in the env file",
-    include_str!("shell-shadows-file.md"),
-)
-.cause(&[
-    "key-foreign",
-    "key-from-another-instance",
-    "key-from-detached-volume",
-    "key-name-mismatch",
-    "key-is-read-only",
-    "key-placeholder",
-    "key-mangled",
-    "key-not-minted",
-    "key-is-instance-secret",
-    "key-is-cloud-key",
-    "key-prefix-refused",
-    "key-without-name",
-])
-.explains(&[CliFailure::KeyRejected]);
+pub static SHELL_SHADOWS_FILE: Rule =
+    rule!("shell-shadows-file", Warning, "a shell variable overrides the value in the env file")
+        .cause(&[
+            "key-foreign",
+            "key-from-another-instance",
+            "key-from-detached-volume",
+            "key-name-mismatch",
+            "key-is-read-only",
+            "key-placeholder",
+            "key-mangled",
+            "key-not-minted",
+            "key-is-instance-secret",
+            "key-is-cloud-key",
+            "key-prefix-refused",
+            "key-without-name",
+        ])
+        .explains(&[CliFailure::KeyRejected]);
 
 /// Judges `shell-shadows-file`.
 pub static CHECK: Check = Check { rules: &[&SHELL_SHADOWS_FILE], run };

@@ -8,21 +8,13 @@ use crate::remedies::env_file::{comment_out, delete};
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and the admin key come from different places.
-pub static SPLIT_SOURCES: Rule = Rule::new(
-    "split-sources",
-    Level::Warning,
-    "the URL and the admin key come from different places",
-    include_str!("split-sources.md"),
-)
-.explains(&[CliFailure::KeyRejected]);
+pub static SPLIT_SOURCES: Rule =
+    rule!("split-sources", Warning, "the URL and the admin key come from different places")
+        .explains(&[CliFailure::KeyRejected]);
 
 /// A variable is set twice in one file, and the last line counts.
-pub static DUPLICATE_VARIABLE: Rule = Rule::new(
-    "duplicate-variable",
-    Level::Warning,
-    "a variable is set twice in one file; the last line wins",
-    include_str!("duplicate-variable.md"),
-);
+pub static DUPLICATE_VARIABLE: Rule =
+    rule!("duplicate-variable", Warning, "a variable is set twice in one file; the last line wins");
 
 /// Judges `split-sources`.
 pub static SPLIT_CHECK: Check = Check { rules: &[&SPLIT_SOURCES], run: split };

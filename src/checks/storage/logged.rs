@@ -6,36 +6,17 @@ use crate::deployment::log_lines::log_match;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::{restart, up};
 use crate::remedies::rescue::{RESCUE, copy_from};
-use crate::report::{Command, Finding, Level, Order, Remedy, Rule};
+use crate::report::{Command, Finding, Order, Remedy, Rule};
 
-static SQL_TLS: Rule = Rule::new(
-    "sql-tls",
-    Level::Error,
-    "the TLS connection to the database fails",
-    include_str!("sql-tls.md"),
-)
-.cause(BACKEND_DOWN);
-static SQL_LEASE_CONTENDED: Rule = Rule::new(
-    "sql-lease-contended",
-    Level::Error,
-    "two backends use the same database",
-    include_str!("sql-lease-contended.md"),
-)
-.cause(BACKEND_DOWN);
-static STORAGE_SWITCHED: Rule = Rule::new(
-    "storage-switched",
-    Level::Error,
-    "the file storage was switched on an existing database",
-    include_str!("storage-switched.md"),
-)
-.cause(BACKEND_DOWN);
-static VOLUME_CORRUPT: Rule = Rule::new(
-    "volume-corrupt",
-    Level::Error,
-    "the database is incomplete or damaged",
-    include_str!("volume-corrupt.md"),
-)
-.cause(BACKEND_DOWN);
+static SQL_TLS: Rule =
+    rule!("sql-tls", Error, "the TLS connection to the database fails").cause(BACKEND_DOWN);
+static SQL_LEASE_CONTENDED: Rule =
+    rule!("sql-lease-contended", Error, "two backends use the same database").cause(BACKEND_DOWN);
+static STORAGE_SWITCHED: Rule =
+    rule!("storage-switched", Error, "the file storage was switched on an existing database")
+        .cause(BACKEND_DOWN);
+static VOLUME_CORRUPT: Rule =
+    rule!("volume-corrupt", Error, "the database is incomplete or damaged").cause(BACKEND_DOWN);
 
 pub(super) static TLS: Check = Check { rules: &[&SQL_TLS], run: tls };
 pub(super) static LEASE: Check = Check { rules: &[&SQL_LEASE_CONTENDED], run: lease };

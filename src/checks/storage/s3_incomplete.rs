@@ -9,13 +9,9 @@ use crate::deployment::variable::entry_if_set;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static S3_INCOMPLETE: Rule = Rule::new(
-    "s3-incomplete",
-    Level::Warning,
-    "some S3 variables are missing; files stay on disk",
-    include_str!("s3-incomplete.md"),
-)
-.cause(BACKEND_DOWN);
+static S3_INCOMPLETE: Rule =
+    rule!("s3-incomplete", Warning, "some S3 variables are missing; files stay on disk")
+        .cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&S3_INCOMPLETE], run };
 

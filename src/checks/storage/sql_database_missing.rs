@@ -12,13 +12,9 @@ use crate::evidence::{ComposeFacts, Evidence, Unseen};
 use crate::remedies::command::{compose, restart, up};
 use crate::report::{Certainty, ComposeVerb, Finding, Level, Remedy, Rule};
 
-static SQL_DATABASE_MISSING: Rule = Rule::new(
-    "sql-database-missing",
-    Level::Error,
-    "the database for this instance does not exist",
-    include_str!("sql-database-missing.md"),
-)
-.cause(BACKEND_DOWN);
+static SQL_DATABASE_MISSING: Rule =
+    rule!("sql-database-missing", Error, "the database for this instance does not exist")
+        .cause(BACKEND_DOWN);
 
 pub(super) static CHECK: Check = Check { rules: &[&SQL_DATABASE_MISSING], run };
 

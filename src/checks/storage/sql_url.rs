@@ -14,20 +14,12 @@ use crate::names::SQL_URLS;
 use crate::remedies::command::up;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static SQL_URL_HAS_PATH: Rule = Rule::new(
-    "sql-url-has-path",
-    Level::Error,
-    "the database URL must not include a database name",
-    include_str!("sql-url-has-path.md"),
-)
-.cause(BACKEND_DOWN);
+static SQL_URL_HAS_PATH: Rule =
+    rule!("sql-url-has-path", Error, "the database URL must not include a database name")
+        .cause(BACKEND_DOWN);
 
-static SQL_URL_NOT_PASSED: Rule = Rule::new(
-    "sql-url-not-passed",
-    Level::Warning,
-    "a SQL server is running, but the backend uses SQLite",
-    include_str!("sql-url-not-passed.md"),
-);
+static SQL_URL_NOT_PASSED: Rule =
+    rule!("sql-url-not-passed", Warning, "a SQL server is running, but the backend uses SQLite");
 
 pub(super) static HAS_PATH: Check = Check { rules: &[&SQL_URL_HAS_PATH], run: has_path };
 pub(super) static NOT_PASSED: Check = Check { rules: &[&SQL_URL_NOT_PASSED], run: not_passed };

@@ -2,14 +2,9 @@
 
 use crate::checks::Check;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
-static SUPPRESSION_EXPIRED: Rule = Rule::new(
-    "suppression-expired",
-    Level::Info,
-    "a suppression has expired",
-    include_str!("suppression-expired.md"),
-);
+static SUPPRESSION_EXPIRED: Rule = rule!("suppression-expired", Info, "a suppression has expired");
 
 pub(super) static CHECK: Check = Check { rules: &[&SUPPRESSION_EXPIRED], run };
 

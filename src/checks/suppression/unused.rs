@@ -4,14 +4,10 @@ use super::fits;
 use crate::checks::{self, Outcome, Pass};
 use crate::evidence::suppression::Suppression;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Finding, Level, Location, Remedy, Rule};
+use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
-static SUPPRESSION_UNUSED: Rule = Rule::new(
-    "suppression-unused",
-    Level::Info,
-    "a suppression matches no finding",
-    include_str!("suppression-unused.md"),
-);
+static SUPPRESSION_UNUSED: Rule =
+    rule!("suppression-unused", Info, "a suppression matches no finding");
 
 pub(super) static PASS: Pass = Pass { rules: &[&SUPPRESSION_UNUSED], run };
 
