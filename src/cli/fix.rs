@@ -347,7 +347,11 @@ impl FixSession<'_> {
     /// Whether it is still starting.
     fn comes_up(&self, evidence: &Evidence) -> bool {
         let report = self.judge(evidence);
-        matches!(diagnosis::outlook(evidence, &report), Outlook::Passing(_))
+        match diagnosis::outlook(evidence, &report) {
+            Outlook::Ready => false,
+            Outlook::Passing(_) => true,
+            Outlook::Settled => diagnosis::runs_in_silence(evidence),
+        }
     }
 }
 
@@ -376,7 +380,10 @@ fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
         return Err(format!("{id} is still found"));
     }
     if rank(after.verdict) > rank(before.verdict) {
-        return Err(format!("the deployment is worse than before: {}", after.summary.headline));
+        let cause = after.causes.first().or(after.findings.first());
+        let cause = cause.map_or_else(String::new, |one| format!(" ({}: {})", one.id, one.title));
+        let headline = &after.summary.headline;
+        return Err(format!("the deployment is worse than before: {headline}{cause}"));
     }
     // Another URL that leads nowhere is not better than this one.
     let leads_nowhere = |report: &Report, other: &str| {

@@ -20,7 +20,7 @@ use crate::evidence::selection::ValueSource;
 use crate::remedies::platform::adapt;
 use crate::report::{Finding, Level, Proof, Report, Rule, Summary, Tree, Verdict};
 
-pub use outlook::{Outlook, outlook};
+pub use outlook::{Outlook, outlook, runs_in_silence};
 
 /// What the caller wants to see and not to see.
 #[derive(Clone, Debug, Default)]

@@ -3,6 +3,8 @@
 use crate::checks;
 use crate::deployment::key::key_goes_through;
 use crate::evidence::Evidence;
+use crate::evidence::docker::Container;
+use crate::evidence::endpoint::EndpointFacts;
 use crate::report::{Report, Waiting};
 
 /// What a caller that would wait should do.
@@ -28,7 +30,7 @@ pub fn outlook(evidence: &Evidence, report: &Report) -> Outlook {
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
     let restarts = container.map_or(0, |container| container.life.restarts);
     let Some(cause) = report.causes.first() else { return Outlook::Settled };
-    let waits = container.is_some_and(super::super::evidence::docker::Container::is_created);
+    let waits = container.is_some_and(Container::is_created);
     let restarting =
         container.is_some_and(|container| container.is_restarting() || container.life.restarts > 0);
     let passes = match checks::waiting(&cause.id) {
@@ -38,4 +40,13 @@ pub fn outlook(evidence: &Evidence, report: &Report) -> Outlook {
         Waiting::Never | Waiting::Family => false,
     };
     if passes && restarts < LOOP { Outlook::Passing(cause.title.clone()) } else { Outlook::Settled }
+}
+
+/// Whether the container that Compose would run has a process, is not in a loop of crashes, and
+/// nothing answers at the URL. Right after it was started that is a start, whatever else is found.
+pub fn runs_in_silence(evidence: &Evidence) -> bool {
+    let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
+    let endpoint = evidence.endpoint.seen().ok().and_then(Option::as_ref);
+    container.is_some_and(|it| it.is_running() && it.life.restarts < LOOP)
+        && !endpoint.is_some_and(EndpointFacts::is_convex_api)
 }

@@ -76,6 +76,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 mod tests {
     use super::*;
     use crate::evidence::build::key as build;
+    use crate::report::Level;
 
     #[test]
     fn an_old_key_is_dated_if_it_is_rejected() {

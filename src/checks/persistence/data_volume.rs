@@ -270,6 +270,7 @@ mod tests {
     };
     use crate::evidence::compose::EntryValue;
     use crate::evidence::endpoint::Body;
+    use crate::report::Level;
     use crate::report::{Action, Order};
     use Certainty::{Likely, Proven};
 
