@@ -52,7 +52,8 @@ impl ScreenPage {
             match remedy.order {
                 Order::Step if steps > 1 => {
                     if number == 0 {
-                        self.line("  Fix, in this order:");
+                        let word = if index == 0 { "Fix" } else { "Or" };
+                        self.line(&format!("  {word}, in this order:"));
                     }
                     number += 1;
                     self.hanging(&format!("  {number}. "), &sentence(&title(remedy)));
