@@ -52,6 +52,8 @@ pub const VOLUME_LABEL: &str = "com.docker.compose.volume";
 pub const WORKING_DIR_LABEL: &str = "com.docker.compose.project.working_dir";
 /// Compose's label of the files that made a container, separated by commas.
 pub const CONFIG_FILES_LABEL: &str = "com.docker.compose.project.config_files";
+/// The files of `--env-file` that it was made with, separated by commas (Compose v2.24 and later).
+pub const ENVIRONMENT_FILE_LABEL: &str = "com.docker.compose.project.environment_file";
 
 /// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not
 /// tell: the anonymous volumes that Compose creates lack it.

@@ -170,19 +170,19 @@ impl FixSession<'_> {
             fixes: vec![],
             by_hand: vec![],
             not_found: missing(&self.arguments.ids, report),
-            command: self.command(),
+            command: self.command(report),
         }
     }
 
     /// The command that applies the same plan.
-    fn command(&self) -> String {
+    fn command(&self, report: &Report) -> String {
         let mut command = "convex-doctor fix".to_owned();
         for id in &self.arguments.ids {
             let _infallible = write!(command, " {id}");
         }
         command.push_str(" --apply");
-        for file in &self.options.project.files {
-            let _infallible = write!(command, " -f {}", shell_word(&file.display().to_string()));
+        for word in report.findings.first().map(|one| one.flags.as_slice()).unwrap_or_default() {
+            let _infallible = write!(command, " {}", shell_word(word));
         }
         command
     }

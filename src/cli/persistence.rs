@@ -1,6 +1,6 @@
 //! `convex-doctor persistence`: which Docker commands keep or delete keys and data here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Exit, Format, Options};
 use crate::collect;
@@ -8,7 +8,7 @@ use crate::diagnosis::survival;
 use crate::evidence::Evidence;
 use crate::output;
 use crate::render::{json, persistence};
-use crate::report::{Fate, Operation};
+use crate::report::{ComposeFlags, Fate, Operation};
 use crate::secret::sanitize;
 
 /// What to predict.
@@ -38,15 +38,16 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         output::note("convex-doctor: persistence supports only --format text, json and markdown");
         return Ok(Exit::Usage);
     }
-    let request = options.request()?;
-    if let Some(line) = &arguments.before
-        && let Err(error) = survival::check(line)
-    {
-        output::note(&format!(
-            "convex-doctor: {error}\nSupported commands: {}",
-            survival::UNDERSTOOD
-        ));
-        return Ok(Exit::Usage);
+    let mut request = options.request()?;
+    if let Some(line) = &arguments.before {
+        match survival::flags(line) {
+            Ok(flags) => read_as_named(&mut request.project, flags),
+            Err(error) => {
+                let known = survival::UNDERSTOOD;
+                output::note(&format!("convex-doctor: {error}\nSupported commands: {known}"));
+                return Ok(Exit::Usage);
+            }
+        }
     }
     let progress = super::progress::Progress::watch(&request.running);
     let evidence = collect::run(&request)?;
@@ -83,6 +84,24 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         Some(one) if is_bad(one.keys) || is_bad(one.data) => Exit::Found,
         _ => Exit::Fine,
     })
+}
+
+/// The project as the command names it, where the options of this run do not. Its `-p` is another
+/// matter: what becomes of this project's volumes under another name is what is predicted.
+fn read_as_named(project: &mut collect::ProjectRequest, flags: ComposeFlags) {
+    let paths = |files: Vec<String>| files.into_iter().map(PathBuf::from).collect();
+    if project.compose_files.is_empty() {
+        project.compose_files = paths(flags.files);
+    }
+    if project.compose_env_files.is_empty() {
+        project.compose_env_files = paths(flags.env_files);
+    }
+    if project.profiles.is_empty() {
+        project.profiles = flags.profiles;
+    }
+    if project.project_directory.is_none() {
+        project.project_directory = flags.directory.map(PathBuf::from);
+    }
 }
 
 /// What the prediction is based on, where Docker was not checked.

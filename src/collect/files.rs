@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// No file is read further than this (docs/architecture.md, Limits).
 pub const LIMIT: u64 = 8 * 1024 * 1024;
@@ -80,6 +80,16 @@ pub fn exists(path: &Path) -> bool {
 /// Whether a directory of that name is there.
 pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
+}
+
+/// The same, where the name is no symbolic link.
+pub fn is_own_dir(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// The path without symbolic links; as it is where it does not exist.
+pub fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The nearest directory upwards, this one included, that holds a `.git`: a directory, or the file

@@ -178,7 +178,7 @@ pub fn compose(
     request: &Request,
 ) -> anyhow::Result<Result<crate::compose::Project, ComposeRefused>> {
     let (directory, texts) = (request.directory()?, FileTexts::default());
-    let project = compose::load(request, &directory, &request.environment(), &texts);
+    let project = compose::load(&request.project, &directory, &request.environment(), &texts);
     Ok(project.map_err(|errors| {
         let issues = compose::issues(&errors, &directory, &texts);
         ComposeRefused { errors, issues }

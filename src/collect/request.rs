@@ -43,7 +43,7 @@ pub struct Request {
 }
 
 /// Which project is looked at.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct ProjectRequest {
     /// The project's directory; the current one by default.
     pub directory: Option<PathBuf>,

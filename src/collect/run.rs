@@ -139,6 +139,12 @@ impl<'a> Run<'a> {
         self.evidence.engine_failure = engine.failed;
         self.evidence.dashboards = engine.dashboards;
         self.listing = engine.listing;
+        if let Some(mut compose) = engine.compose {
+            let of_the_file = |place: &SecretPlace| matches!(place, SecretPlace::Compose { .. });
+            self.secrets.retain(|(_, place)| !of_the_file(place));
+            self.secrets.append(&mut compose.secrets);
+            self.compose = compose;
+        }
         self.secrets.extend(engine.secrets);
     }
 
@@ -160,7 +166,8 @@ impl<'a> Run<'a> {
                 return EngineAnswer::unavailable(&unasked.reason, Some(failed));
             }
         };
-        let wanted = self.compose.wanted();
+        let named = self.compose_of_a_container(&listing);
+        let wanted = named.as_ref().unwrap_or(&self.compose).wanted();
         let (found, dashboards) = tokio::join!(
             self.clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
             next_to_it::dashboards(&self.clock, self.request, &self.environment, &listing, &wanted),
@@ -171,7 +178,16 @@ impl<'a> Run<'a> {
             listing: Some(listing),
             secrets: found.secrets,
             dashboards,
+            compose: named,
         }
+    }
+
+    /// The compose project that a container of this directory was made from, if it is not the one
+    /// that was read.
+    fn compose_of_a_container(&self, listing: &Listing) -> Option<ComposeRead> {
+        let (asked, environment) = (&self.request.project, &self.environment);
+        let (directory, texts) = (&self.directory, &self.texts);
+        compose::named_by_a_container(&self.compose, asked, listing, directory, environment, texts)
     }
 
     /// All probes of the selected URL.
@@ -294,12 +310,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The engines of the other contexts, where the key was not accepted.
+    /// The engines of the other contexts, where this one has no container of the project.
     async fn other_contexts(&mut self) {
         let Some(listing) = &self.listing else { return };
-        if accepted(&self.evidence.endpoint) {
-            return;
-        }
         let options = self.request.docker_options();
         let wanted = self.compose.wanted();
         let asked = docker::other_contexts(listing, &wanted, &options, &self.environment);
@@ -359,13 +372,15 @@ struct EngineAnswer {
     listing: Option<Listing>,
     secrets: Vec<(Secret, SecretPlace)>,
     dashboards: Observation<Vec<crate::evidence::endpoint::DashboardPage>>,
+    /// The project that a container was made from, in place of the one that was read.
+    compose: Option<ComposeRead>,
 }
 
 impl EngineAnswer {
     fn unavailable(reason: &str, failed: Option<FailedEngine>) -> Self {
         let (facts, dashboards) =
             (Observation::unavailable(reason), Observation::unavailable(reason));
-        Self { facts, failed, listing: None, secrets: Vec::new(), dashboards }
+        Self { facts, failed, listing: None, secrets: Vec::new(), dashboards, compose: None }
     }
 }
 

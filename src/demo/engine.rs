@@ -230,6 +230,7 @@ impl State {
             "RestartCount": container.restarts,
             "Driver": "overlay2",
             "HostConfig": {
+                "AutoRemove": container.auto_remove,
                 "NetworkMode": container.network_mode.as_deref().unwrap_or("bridge"),
                 "PortBindings": bindings,
                 "Binds": null,

@@ -102,6 +102,9 @@ pub struct WorldContainer {
     /// Restarts by policy.
     #[serde(default)]
     pub restarts: i64,
+    /// Started with `--rm`.
+    #[serde(default)]
+    pub auto_remove: bool,
     /// Killed for its memory.
     #[serde(default)]
     pub oom_killed: bool,

@@ -2,7 +2,8 @@
 
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::declared_mount_over;
-use crate::evidence::docker::Volume;
+use crate::deployment::key::selected_key;
+use crate::evidence::docker::{Container, Volume};
 use crate::evidence::{Evidence, Unseen};
 
 /// A volume that may hold the data of this deployment under another project's name.
@@ -21,6 +22,14 @@ pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
     look_for_candidates(evidence).unwrap_or_default()
 }
 
+/// Whether a container was made from files of another directory that are still there: that project
+/// is not this one under another name.
+fn is_elsewhere(container: &Container, directory: &str) -> bool {
+    let labels = &container.labels;
+    labels.files_gone == Some(false)
+        && labels.working_dir.as_deref().is_some_and(|working_dir| working_dir != directory)
+}
+
 /// The same, or why they could not be checked.
 pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'_>>, Unseen> {
     let Some((compose, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
@@ -32,6 +41,18 @@ pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'
         return Ok(vec![]);
     };
     let is_idle = |name: &String| docker.backend(name).is_some_and(|holder| !holder.is_running());
+    // The secret in it is known, and the key does not open with it: not this deployment's data.
+    let trials = selected_key(evidence).map(|key| key.trials.as_slice()).unwrap_or_default();
+    let is_refuted = |volume: &Volume| {
+        trials.iter().any(|trial| {
+            trial.opened.is_none()
+                && trial.places.iter().any(|it| it.volume() == Some(volume.name.as_str()))
+        })
+    };
+    let is_another_project = |volume: &Volume| {
+        let mut holders = volume.attached_to.iter().filter_map(|name| docker.backend(name));
+        holders.any(|holder| is_elsewhere(holder, &compose.directory))
+    };
     let ours =
         |volume: &Volume| compose.volumes.iter().any(|declared| declared.name == volume.name);
     Ok(docker
@@ -39,6 +60,7 @@ pub(crate) fn look_for_candidates(evidence: &Evidence) -> Result<Vec<Candidate<'
         .seen()?
         .iter()
         .filter(|volume| !volume.anonymous && !volume.is_something_else() && !ours(volume))
+        .filter(|volume| !is_refuted(volume) && !is_another_project(volume))
         .filter(|volume| volume.attached_to.iter().all(is_idle))
         .filter_map(|volume| {
             let by_label = volume.project.as_deref().filter(|_| volume.key.as_deref() == Some(key));

@@ -47,17 +47,21 @@ impl StoredElsewhere {
     /// From the compose file and the container: a value in one of them is enough, and an empty
     /// value counts as not set.
     pub(crate) fn of(service: &BackendService, container: Option<&Container>) -> Self {
-        let pinned = |container: &Container| {
-            container.secret.environment.seen().is_ok_and(|state| {
-                state.as_ref().is_some_and(|state| state.fingerprint().is_some())
-            })
-        };
+        let now = container.map(Self::of_container).unwrap_or_default();
         Self {
-            secret: valid_secret(service).is_some() || container.is_some_and(pinned),
-            documents: declares_sql(service)
-                || container.is_some_and(|container| container.storage.uses_sql),
-            files: declares_s3(service)
-                || container.is_some_and(|container| container.storage.uses_s3),
+            secret: valid_secret(service).is_some() || now.secret,
+            documents: declares_sql(service) || now.documents,
+            files: declares_s3(service) || now.files,
+        }
+    }
+
+    /// From the container alone.
+    pub(crate) fn of_container(container: &Container) -> Self {
+        let secret = container.secret.environment.seen().ok().and_then(Option::as_ref);
+        Self {
+            secret: secret.is_some_and(|state| state.fingerprint().is_some()),
+            documents: container.storage.uses_sql,
+            files: container.storage.uses_s3,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::deployment::key::{is_unauthorized, key_goes_through};
 use crate::evidence::Evidence;
 use crate::evidence::command::SaidLine;
 use crate::evidence::selection::ValueSource;
+use crate::remedies::command::flags;
 use crate::remedies::platform::adapt;
 use crate::report::{Finding, Level, Proof, Report, Rule, Summary, Tree, Verdict};
 
@@ -35,6 +36,8 @@ pub struct Choices {
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let mut outcome = checks::run_all(evidence);
     adapt_to_platform(evidence, &mut outcome);
+    let flags = flags(evidence).doctor_words();
+    outcome.findings.iter_mut().for_each(|finding| finding.flags.clone_from(&flags));
     // The chain shows the deployment, whatever is suppressed.
     let (chain, short_chain) =
         pass(Default::default(), || chain::draw(evidence, &rank::rank(outcome.findings.clone()).0));

@@ -5,11 +5,14 @@ use jiff::Timestamp;
 
 use super::headline::headline;
 use crate::checks;
+use crate::deployment::compose::declared_backend;
 use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, DockerFacts, MountKind};
 use crate::evidence::endpoint::EndpointFacts;
 use crate::evidence::selection::SelectionKind;
-use crate::report::{Fact, Fate, Finding, Level, NextStep, Operation, Remedy, Summary, Verdict};
+use crate::report::{
+    Command, Fact, Fate, Finding, Level, NextStep, Operation, Remedy, Summary, Verdict,
+};
 
 /// Builds the summary, but for what depends on the caller's choices.
 pub(super) fn summarise(
@@ -121,7 +124,7 @@ pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
         };
         steps.push(NextStep {
             title: format!("Apply {which} (each change is shown first)"),
-            command: Some("convex-doctor fix --apply".to_owned()),
+            command: Some(fix_all(&causes[0]).to_string()),
         });
     }
     for (_, cause) in numbered() {
@@ -129,7 +132,7 @@ pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
         if is_unasked(cause, remedy) {
             continue;
         }
-        let own = || format!("convex-doctor fix {} --apply", cause.id);
+        let own = || cause.fix_command().to_string();
         let command = match remedy.commands.first() {
             Some(command) => Some(written(command)),
             None => remedy.is_for_the_doctor().then(own),
@@ -138,6 +141,12 @@ pub(super) fn steps(causes: &[Finding]) -> Vec<NextStep> {
         steps.push(NextStep { title, command });
     }
     steps
+}
+
+/// What carries out all that `fix --apply` does unasked.
+fn fix_all(cause: &Finding) -> Command {
+    let words = ["fix", "--apply"].map(str::to_owned);
+    Command::Doctor(words.into_iter().chain(cause.flags.iter().cloned()).collect())
 }
 
 /// A command as it is typed.
@@ -228,7 +237,11 @@ fn fates(evidence: &Evidence, operations: &[Operation]) -> Vec<Fact> {
             facts.push(fact(label, words.join(", "), String::new()));
         }
     }
-    if let (Some(first), Err(_)) = (facts.first_mut(), evidence.docker.seen()) {
+    let is_seen = match declared_backend(evidence) {
+        Ok(Some(_)) => evidence.docker.seen().is_ok_and(|docker| docker.expected().is_some()),
+        _ => container(evidence).is_some(),
+    };
+    if let (Some(first), false) = (facts.first_mut(), is_seen) {
         "by the compose file".clone_into(&mut first.source);
     }
     facts

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::docker::{SecretState, VolumeBacking, deepest_over};
 pub use super::sql::{SqlKind, SqlUrl};
 use super::words::words;
-use crate::report::{Columns, Location};
+use crate::report::{Columns, ComposeFlags, Location};
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +90,37 @@ pub struct ComposeFacts {
     /// written there then changes nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub other_env_files: bool,
+    /// What `docker compose` has to be told to run this project from here.
+    #[serde(default)]
+    pub flags: ComposeFlags,
+    /// How it was found, where Compose, called here without these flags, would not run the backend.
+    #[serde(default)]
+    pub found: Option<ComposeFound>,
+}
+
+/// How a compose project was found that Compose would not find by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum ComposeFound {
+    /// A container of this directory names its files.
+    Label {
+        /// The container.
+        container: String,
+        /// The files that Compose would read instead, absolute.
+        instead: Vec<String>,
+    },
+    /// It is the file with a Convex backend nearest to this directory.
+    Search {
+        /// Other files with a Convex backend, as shown.
+        others: Vec<String>,
+        /// The files that Compose would read instead, absolute.
+        instead: Vec<String>,
+    },
+    /// The backend is behind a profile that is not enabled.
+    Profile {
+        /// The profile.
+        profile: String,
+    },
 }
 
 /// Such a URL in the environment of a service.

@@ -260,6 +260,9 @@ pub struct ContainerLife {
     pub started_at: Option<i64>,
     /// When it last stopped, seconds since 1970.
     pub finished_at: Option<i64>,
+    /// Whether its stop deletes it and its anonymous volumes (`--rm`).
+    #[serde(default)]
+    pub auto_remove: bool,
     /// The error of the last start as the engine words it (a port that is taken, a mount that
     /// failed).
     pub start_error: Option<String>,

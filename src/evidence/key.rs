@@ -79,3 +79,14 @@ pub enum SecretPlace {
     /// A file that the caller named.
     Given,
 }
+
+impl SecretPlace {
+    /// The volume or host directory that holds it.
+    pub fn volume(&self) -> Option<&str> {
+        match self {
+            Self::File { volume, .. } => volume.as_deref(),
+            Self::Volume { volume } => Some(volume),
+            _ => None,
+        }
+    }
+}

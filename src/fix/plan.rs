@@ -188,7 +188,7 @@ fn refused(report: &Report, finding: &Finding, remedy: &Remedy) -> Option<String
 /// Why this is only done when it is named; `None` if it may be done unasked.
 fn must_be_named(finding: &Finding, remedy: &Remedy) -> Option<String> {
     let why = finding.fixed_only_if_named(remedy)?;
-    Some(format!("{why}; to apply it: `convex-doctor fix {} --apply`", finding.id))
+    Some(format!("{why}; to apply it: `{}`", finding.fix_command()))
 }
 
 fn goal(finding: &Finding) -> Goal {

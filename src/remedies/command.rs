@@ -2,18 +2,17 @@
 
 use crate::evidence::Evidence;
 use crate::evidence::docker::Container;
-use crate::report::{Command, ComposeCommand, ComposeVerb};
+use crate::report::{Command, ComposeCommand, ComposeFlags, ComposeVerb};
 
-/// `docker compose VERB` for this project, with `-f` only for files that Compose would not find
-/// itself.
+/// `docker compose VERB` for this project, with the flags that it needs.
 pub(crate) fn compose(evidence: &Evidence, verb: ComposeVerb) -> Command {
-    Command::Compose(ComposeCommand { files: named_files(evidence), project: None, verb })
+    Command::Compose(ComposeCommand { flags: flags(evidence), project: None, verb })
 }
 
 /// The same for the project of that name.
 pub(crate) fn compose_of(evidence: &Evidence, project: &str, verb: ComposeVerb) -> Command {
     let project = Some(project.to_owned());
-    Command::Compose(ComposeCommand { files: named_files(evidence), project, verb })
+    Command::Compose(ComposeCommand { flags: flags(evidence), project, verb })
 }
 
 /// Creates or recreates the containers, and starts them.
@@ -44,26 +43,16 @@ pub(crate) fn restart(container: &Container) -> Command {
     Command::docker(["restart", &container.name])
 }
 
-/// The compose files, if Compose would not find them itself; convex-doctor accepts the same.
-pub(crate) fn named_files(evidence: &Evidence) -> Vec<String> {
-    const FOUND: &[&str] =
-        &["compose", "docker-compose", "compose.override", "docker-compose.override"];
-    let Ok(Some(project)) = evidence.compose.seen() else { return vec![] };
-    let inside = format!("{}/", project.directory.trim_end_matches('/'));
-    let files: Vec<&str> =
-        project.files.iter().map(|file| file.strip_prefix(&inside).unwrap_or(file)).collect();
-    let found = |file: &&str| {
-        let stem = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml"));
-        stem.is_some_and(|stem| FOUND.contains(&stem))
-    };
-    if files.iter().all(found) { vec![] } else { files.into_iter().map(str::to_owned).collect() }
+/// What Compose has to be told to run this project.
+pub(crate) fn flags(evidence: &Evidence) -> ComposeFlags {
+    let Ok(Some(project)) = evidence.compose.seen() else { return ComposeFlags::default() };
+    project.flags.clone()
 }
 
-/// `convex-doctor WORDS` for the same compose files.
+/// `convex-doctor WORDS` for the same compose project.
 pub(crate) fn doctor<'a>(evidence: &Evidence, words: impl IntoIterator<Item = &'a str>) -> Command {
-    let files = named_files(evidence);
-    let files = files.iter().flat_map(|file| ["-f", file]);
-    Command::doctor(words.into_iter().collect::<Vec<_>>().into_iter().chain(files))
+    let words = words.into_iter().map(str::to_owned);
+    Command::Doctor(words.chain(flags(evidence).doctor_words()).collect())
 }
 
 #[cfg(test)]
@@ -72,22 +61,28 @@ mod tests {
     use crate::evidence::build::endpoint as build;
 
     #[test]
-    fn other_files_are_named_on_the_command_line() {
-        for (files, expected) in [
-            (vec!["/srv/app/docker-compose.yml"], "docker compose up -d"),
-            (
-                vec!["/srv/app/compose.yaml", "/srv/app/compose.override.yml"],
-                "docker compose up -d",
-            ),
-            (vec!["/srv/app/self host.yml"], "docker compose -f 'self host.yml' up -d"),
-            (
-                vec!["/srv/app/docker-compose.yml", "/srv/prod.yml"],
-                "docker compose -f docker-compose.yml -f /srv/prod.yml up -d",
-            ),
-        ] {
-            let mut evidence = build::healthy();
-            build::compose(&mut evidence).files = files.into_iter().map(str::to_owned).collect();
-            assert_eq!(up(&evidence), expected);
-        }
+    fn every_command_carries_the_flags_of_the_project() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let mut evidence = build::healthy();
+        assert_eq!(up(&evidence), "docker compose up -d");
+        build::compose(&mut evidence).flags = ComposeFlags {
+            files: words(&["self host.yml"]),
+            project: Some("app".to_owned()),
+            directory: Some("/srv".to_owned()),
+            env_files: words(&["prod.env"]),
+            profiles: words(&["convex", "db"]),
+        };
+        assert_eq!(
+            up(&evidence),
+            "docker compose -f 'self host.yml' -p app --project-directory /srv --env-file prod.env \
+             --profile convex --profile db up -d"
+        );
+        assert_eq!(
+            doctor(&evidence, ["fix", "key-foreign", "--apply"]),
+            "convex-doctor fix key-foreign --apply -f 'self host.yml' -p app --project-directory \
+             /srv --compose-env-file prod.env --profile convex --profile db"
+        );
+        let other = compose_of(&evidence, "old", ComposeVerb::Down).to_string();
+        assert!(other.contains(" -p old ") && !other.contains("-p app"), "{other}");
     }
 }

@@ -14,7 +14,8 @@ use crate::names::{ADMIN_KEY, API_PORT, URL};
 use crate::remedies::command::{compose, doctor};
 use crate::remedies::platform::mint_behind_url;
 use crate::report::{
-    Action, Command, ComposeCommand, ComposeVerb, Errand, Finding, Remedy, Text, shell_word,
+    Action, Command, ComposeCommand, ComposeFlags, ComposeVerb, Errand, Finding, Remedy, Text,
+    shell_word,
 };
 
 const SCRIPT: &str = "./generate_admin_key.sh 2>/dev/null";
@@ -90,7 +91,7 @@ fn in_its_compose_project(evidence: &Evidence) -> Errand {
     let backend = evidence.compose.seen().ok().and_then(|it| it.as_ref()?.backend());
     let service = backend.map_or("backend", |service| service.name.as_str());
     let verb = ComposeVerb::GenerateKey(service.to_owned());
-    let command = ComposeCommand { files: vec![], project: None, verb };
+    let command = ComposeCommand { flags: ComposeFlags::default(), project: None, verb };
     Errand {
         title: "Generate the key in the directory of the backend's compose file".to_owned(),
         places: vec![],

@@ -152,10 +152,10 @@ mod tests {
     use crate::evidence::Observation;
     use crate::evidence::build::key as build;
     use crate::remedies::command::up;
-    use crate::report::{Certainty, Level, Rule};
+    use crate::report::{Certainty, ComposeFlags, Level, Rule};
 
     fn of_compose(verb: ComposeVerb) -> Command {
-        Command::Compose(ComposeCommand { files: vec![], project: None, verb })
+        Command::Compose(ComposeCommand { flags: ComposeFlags::default(), project: None, verb })
     }
 
     #[test]
@@ -247,7 +247,8 @@ mod tests {
     fn another_project_is_not_this_one() {
         let verb_ = ComposeVerb::Up(None);
         let project = Some("old".to_owned());
-        let other = Command::Compose(ComposeCommand { files: vec![], project, verb: verb_ });
+        let flags = ComposeFlags::default();
+        let other = Command::Compose(ComposeCommand { flags, project, verb: verb_ });
         assert_eq!(verb(&other), None);
         assert_eq!(verb(&Command::from("docker compose up -d")), None);
     }

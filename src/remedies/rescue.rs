@@ -6,12 +6,13 @@ use crate::remedies::command::{compose, up};
 use crate::report::{Command, ComposeVerb, Remedy, shell_word};
 
 /// The step that copies the data out of the container, before any other. The backend is stopped
-/// first, because its files must not change meanwhile; data in memory would not survive that.
+/// first, because its files must not change meanwhile; data in memory, and a container started with
+/// `--rm`, would not survive that.
 pub(crate) fn copy_out(container: &Container) -> Remedy {
     let data = container.storage.data_dir.trim_end_matches('/');
     let name = &container.name;
     let in_memory = container.mount_over(data).is_some_and(|mount| mount.kind == MountKind::Tmpfs);
-    if in_memory {
+    if in_memory || container.life.auto_remove {
         let title = format!("Copy the data out of {name}, and do not stop it before");
         return Remedy::careful(title)
             .run("npx convex export --path ./convex-export.zip")

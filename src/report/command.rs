@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shell_word;
@@ -21,12 +22,64 @@ pub enum Command {
     Shell(String),
 }
 
+/// What `docker compose` has to be told to run a project from the directory of this run; empty
+/// where it finds all by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ComposeFlags {
+    /// `-f`: the files that Compose would not find by itself.
+    pub files: Vec<String>,
+    /// `-p`.
+    pub project: Option<String>,
+    /// `--project-directory`.
+    pub directory: Option<String>,
+    /// `--env-file`.
+    pub env_files: Vec<String>,
+    /// `--profile`.
+    pub profiles: Vec<String>,
+}
+
+impl ComposeFlags {
+    /// As words behind `docker compose`.
+    pub fn words(&self) -> Vec<String> {
+        self.named("--env-file")
+    }
+
+    /// As words behind `convex-doctor`, whose own `--env-file` is the Convex CLI's.
+    pub fn doctor_words(&self) -> Vec<String> {
+        self.named("--compose-env-file")
+    }
+
+    /// The option, besides `-f` and `-p`, in which another set of flags differs.
+    pub fn other_option(&self, other: &Self) -> Option<&'static str> {
+        let same = [
+            ("--profile", self.profiles == other.profiles),
+            ("--env-file", self.env_files == other.env_files),
+            ("--project-directory", self.directory == other.directory),
+        ];
+        same.into_iter().find(|(_, same)| !same).map(|(option, _)| option)
+    }
+
+    fn named(&self, env_file: &str) -> Vec<String> {
+        let groups: [(&str, Vec<&String>); 5] = [
+            ("-f", self.files.iter().collect()),
+            ("-p", self.project.iter().collect()),
+            ("--project-directory", self.directory.iter().collect()),
+            (env_file, self.env_files.iter().collect()),
+            ("--profile", self.profiles.iter().collect()),
+        ];
+        let pairs = groups.into_iter().flat_map(|(flag, values)| {
+            values.into_iter().flat_map(move |value| [flag.to_owned(), value.clone()])
+        });
+        pairs.collect()
+    }
+}
+
 /// A command for Compose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComposeCommand {
-    /// The files that Compose would not find by itself.
-    pub files: Vec<String>,
-    /// The project, if it is not the one that these files have.
+    /// How this run's project is named.
+    pub flags: ComposeFlags,
+    /// Another project, which is meant instead.
     pub project: Option<String>,
     /// What it does.
     pub verb: ComposeVerb,
@@ -111,11 +164,10 @@ impl fmt::Display for Command {
 
 impl fmt::Display for ComposeCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut flags = self.flags.clone();
+        flags.project = self.project.clone().or(flags.project);
         f.write_str("docker compose")?;
-        self.files.iter().try_for_each(|file| write!(f, " -f {}", shell_word(file)))?;
-        if let Some(project) = &self.project {
-            write!(f, " -p {}", shell_word(project))?;
-        }
+        flags.words().iter().try_for_each(|word| write!(f, " {}", shell_word(word)))?;
         write!(f, " {}", self.verb)
     }
 }
@@ -154,7 +206,8 @@ mod tests {
         let stop = Command::docker(["stop", "a; rm -rf /"]);
         assert_eq!(stop, "docker stop 'a; rm -rf /'");
         let up = ComposeVerb::Up(Some("$(id)".to_owned()));
-        let command = ComposeCommand { files: vec!["a b.yml".to_owned()], project: None, verb: up };
+        let flags = ComposeFlags { files: vec!["a b.yml".to_owned()], ..ComposeFlags::default() };
+        let command = ComposeCommand { flags, project: None, verb: up };
         assert_eq!(command.to_string(), "docker compose -f 'a b.yml' up -d '$(id)'");
     }
 }

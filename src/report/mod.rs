@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use command::{Command, ComposeCommand, ComposeVerb};
+pub use command::{Command, ComposeCommand, ComposeFlags, ComposeVerb};
 pub use fix_policy::FixPolicy;
 pub use remedy::{
     Action, Edit, Errand, MountAt, Order, Price, Remedy, Safety, Scope, line_hash, shell_word,
@@ -108,6 +108,10 @@ pub struct Finding {
     #[serde(skip)]
     #[schemars(skip)]
     pub not_checked: bool,
+    /// The flags without which `convex-doctor` would look at another compose project.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub flags: Vec<String>,
 }
 
 impl Finding {
@@ -136,6 +140,12 @@ impl Finding {
             self.locations.push(location);
         }
         self
+    }
+
+    /// The command that carries its first remedy out.
+    pub fn fix_command(&self) -> Command {
+        let words = ["fix", &self.id, "--apply"].map(str::to_owned);
+        Command::Doctor(words.into_iter().chain(self.flags.iter().cloned()).collect())
     }
 
     /// Adds a way to fix it.

@@ -239,6 +239,7 @@ impl Rule {
             explains: Vec::new(),
             fix: self.fix,
             not_checked: self.not_checked,
+            flags: Vec::new(),
         }
     }
 }

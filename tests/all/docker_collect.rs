@@ -190,14 +190,9 @@ fn body(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-fn wanted(files: &[String]) -> WantedObjects<'_> {
-    WantedObjects {
-        project: Some("app"),
-        config_files: files,
-        working_dir: Some("/app"),
-        service: Some("backend"),
-        ..WantedObjects::default()
-    }
+fn wanted() -> WantedObjects<'static> {
+    let (project, directory, service) = (Some("app"), Some("/app"), Some("backend"));
+    WantedObjects { project, directory, service, ..WantedObjects::default() }
 }
 
 fn volumes() -> Vec<u8> {
@@ -241,8 +236,7 @@ async fn healthy_engine_yields_the_secret_in_force_the_file_and_the_log() {
     ]));
     let listing =
         docker::list(&engine.options(), &BTreeMap::new()).await.map_err(|e| e.reason).unwrap();
-    let files = ["/app/compose.yaml".to_owned()];
-    let found = docker::inspect(&listing, &wanted(&files)).await;
+    let found = docker::inspect(&listing, &wanted()).await;
 
     let facts = &found.facts;
     assert!(facts.local);
@@ -389,8 +383,7 @@ async fn ten_thousand_containers_are_bounded_and_the_project_s_own_comes_first()
     let options = engine.options();
     let listing = docker::list(&options, &BTreeMap::new()).await.map_err(|e| e.reason).unwrap();
     assert_eq!(listing.containers(), 10_001);
-    let files = ["/app/compose.yaml".to_owned()];
-    let found = docker::inspect(&listing, &wanted(&files)).await;
+    let found = docker::inspect(&listing, &wanted()).await;
     assert_eq!(found.facts.backends.len(), 64);
     assert_eq!(found.facts.expected.as_deref(), Some("own"));
     assert!(found.facts.notes.iter().any(|note| note.starts_with("201 containers")));

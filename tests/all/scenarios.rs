@@ -38,6 +38,8 @@ const WAITING: &[(&str, &str)] = &[];
 /// finding is in the way of being sure.
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
     ("backend-not-created", "url-refused"),
+    ("compose-file-elsewhere--below", "url-refused"),
+    ("compose-file-elsewhere--beside", "url-refused"),
     ("data-volume-missing-external", "url-refused"),
     ("several-backend-elsewhere-and-stale-key", "key-foreign"),
     ("docker-other-context", "url-refused"),

@@ -12,6 +12,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
+use std::time::Duration;
 
 use clap::{Command, CommandFactory as _, Parser as _};
 use convex_doctor::cli::Arguments;
@@ -97,6 +98,8 @@ async fn look(shot: &Shot) -> (Stage, Report) {
     let mut request = Request {
         environment: Some(stage.environment.clone()),
         no_network: shot.no_network,
+        // On a busy machine, too, everything is seen.
+        timeout: Duration::from_mins(1),
         ..Request::default()
     };
     request.project.directory = Some(stage.directory.clone());

@@ -5,6 +5,7 @@ mod backend_services;
 mod beacon_variable_empty;
 mod compose_file;
 mod environment;
+mod file_elsewhere;
 
 use super::Check;
 
@@ -13,6 +14,7 @@ pub static CHECKS: &[&Check] = &[
     &compose_file::CHECK,
     &compose_file::VARIABLES,
     &backend_services::CHECK,
+    &file_elsewhere::CHECK,
     &environment::FALSE,
     &environment::NEVER_READ_CHECK,
     &beacon_variable_empty::CHECK,

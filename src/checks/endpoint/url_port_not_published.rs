@@ -48,10 +48,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         })
         .collect();
     let ports = if list.is_empty() { "no port".to_owned() } else { list.join(", ") };
-    // If something else answered, the URL may be meant for it.
+    // Where something answers, no port is missing.
     let certainty = match endpoint.route.reach {
         Reach::Refused => Certainty::Proven,
-        _ => Certainty::Likely,
+        Reach::Closed | Reach::ConnectTimeout | Reach::Other { .. } => Certainty::Likely,
+        _ => return Ok(vec![]),
     };
     let usable =
         container.net.ports.iter().any(|port| {

@@ -3,6 +3,7 @@
 //! One judgement with four causes: no line at all, an anonymous volume, a volume at another path,
 //! memory.
 
+use super::run_by_hand;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::data::{
@@ -57,7 +58,9 @@ pub static CHECK: Check = Check {
 };
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
-    let Some((_, service)) = declared_backend(evidence)? else { return Ok(vec![]) };
+    let Some((_, service)) = declared_backend(evidence)? else {
+        return Ok(run_by_hand::judge(evidence).into_iter().collect());
+    };
     let over = declared_mount_over(service, &service.data_dir);
     if over.is_some_and(is_kept_by_file) {
         return Ok(vec![]);

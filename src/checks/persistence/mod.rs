@@ -11,6 +11,7 @@ pub mod data_volume;
 pub mod detached;
 pub mod not_attached;
 pub mod project_renamed;
+mod run_by_hand;
 pub mod shared;
 pub mod sql_secret;
 

@@ -6,18 +6,25 @@ use std::path::{Path, PathBuf};
 
 use super::repository::CheckedFile;
 use super::texts::FileTexts;
-use super::{Request, docker, shown};
+use super::{ProjectRequest, Request, docker, shown};
 use crate::compose::{self, ErrorKind, Errors, Project};
 use crate::evidence::Observation;
-use crate::evidence::compose::{BackendService, ComposeFacts, ComposeIssue, SourceLine};
+use crate::evidence::compose::{
+    BackendService, ComposeFacts, ComposeFound, ComposeIssue, SourceLine,
+};
 use crate::evidence::key::SecretPlace;
 use crate::report::Columns;
 use crate::secret::Secret;
 
+mod flags;
+mod labels;
 mod network_mounts;
 mod place;
 mod reduce;
+mod search;
 mod services;
+
+pub(super) use labels::named_by_a_container;
 
 use place::place;
 
@@ -29,26 +36,42 @@ pub(super) struct ComposeRead {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Reads the project that `docker compose` would run in `directory`.
+/// Reads the project that has this directory's backend: the one that `docker compose` would run
+/// here, else the one that a search finds.
 pub(super) fn read(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
     texts: &FileTexts,
 ) -> ComposeRead {
-    let project = load(request, directory, environment, texts);
+    let read = |asked: &ProjectRequest| read_as(asked, directory, environment, texts);
+    let first = read(&request.project);
+    if first.has_backend() || request.project.service.is_some() {
+        return first;
+    }
+    search::elsewhere(&first, &request.project, directory, &read, texts).unwrap_or(first)
+}
+
+/// Reads the project that `docker compose` would run in `directory` with these flags.
+pub(super) fn read_as(
+    asked: &ProjectRequest,
+    directory: &Path,
+    environment: &BTreeMap<String, String>,
+    texts: &FileTexts,
+) -> ComposeRead {
+    let project = load(asked, directory, environment, texts);
     let mut secrets = Vec::new();
     let facts = match &project {
-        Ok(project) => Some(reduce::reduce(
-            project,
-            directory,
-            request.project.service.as_deref(),
-            &mut secrets,
-        )),
+        Ok(project) => {
+            let service = asked.service.as_deref();
+            let facts = reduce::reduce(project, directory, service, &mut secrets);
+            Some(ComposeFacts { flags: flags::of(asked, &facts.files, directory), ..facts })
+        }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
             directory: directory.display().to_string(),
             errors: issues(errors, directory, texts),
+            flags: flags::of(asked, &[], directory),
             ..ComposeFacts::default()
         }),
     };
@@ -57,22 +80,22 @@ pub(super) fn read(
 
 /// The project, with all that Compose makes of it.
 pub(super) fn load(
-    request: &Request,
+    asked: &ProjectRequest,
     directory: &Path,
     environment: &BTreeMap<String, String>,
     texts: &FileTexts,
 ) -> Result<Project, Errors> {
-    let asked = compose::Request {
+    let request = compose::Request {
         directory: directory.to_owned(),
-        files: request.project.compose_files.clone(),
-        project_name: request.project.project_name.clone(),
-        project_directory: request.project.project_directory.clone(),
-        env_files: request.project.compose_env_files.clone(),
-        profiles: request.project.profiles.clone(),
+        files: asked.compose_files.clone(),
+        project_name: asked.project_name.clone(),
+        project_directory: asked.project_directory.clone(),
+        env_files: asked.compose_env_files.clone(),
+        profiles: asked.profiles.clone(),
         environment: environment.clone(),
         home: environment.get("HOME").map(PathBuf::from),
     };
-    compose::load(&asked, texts)
+    compose::load(&request, texts)
 }
 
 /// The errors, each with its line.
@@ -106,6 +129,22 @@ impl ComposeRead {
         self.facts.seen().ok().and_then(Option::as_ref)
     }
 
+    fn has_backend(&self) -> bool {
+        self.seen().is_some_and(|facts| !facts.backends.is_empty())
+    }
+
+    /// The files that were read, absolute.
+    fn files_read(&self) -> Vec<String> {
+        self.seen().map(|facts| facts.files.clone()).unwrap_or_default()
+    }
+
+    /// Notes how it was found.
+    fn found(&mut self, found: ComposeFound) {
+        if let Observation::Seen(Some(facts)) = &mut self.facts {
+            facts.found.get_or_insert(found);
+        }
+    }
+
     /// What the engine is asked for.
     pub(super) fn wanted(&self) -> docker::WantedObjects<'_> {
         let facts = self.seen();
@@ -114,8 +153,7 @@ impl ComposeRead {
         let backends = facts.map(|facts| facts.backends.as_slice()).unwrap_or_default();
         docker::WantedObjects {
             project: project.map(|project| project.name.value.as_str()),
-            config_files: facts.map(|facts| facts.files.as_slice()).unwrap_or_default(),
-            working_dir: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
+            directory: facts.map(|facts| facts.directory.as_str()).filter(|_| project.is_some()),
             service: facts.and_then(|facts| facts.chosen.as_deref()),
             data_volume_keys: data_volume_keys(backends),
             declared_volumes: volumes.iter().map(|volume| volume.name.clone()).collect(),

@@ -13,6 +13,7 @@ use crate::evidence::compose::{
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
 use crate::names::DATA_DIR;
+use crate::report::ComposeFlags;
 use crate::secret::{Fingerprint, Secret};
 
 /// Reduces a project, and collects the instance secrets in it.
@@ -67,6 +68,8 @@ pub(super) fn reduce(
             })
             .collect(),
         services: project.services.keys().cloned().collect(),
+        flags: ComposeFlags::default(),
+        found: None,
         chosen,
         backends,
         volumes: project
@@ -94,7 +97,7 @@ fn backing(volume: &compose::Volume) -> VolumeBacking {
 }
 
 /// By its image, its entrypoint or its command; never by its name alone.
-fn recognise(service: &Service) -> Option<String> {
+pub(super) fn recognise(service: &Service) -> Option<String> {
     if let Some(image) = &service.image
         && docker::recognise::is_backend_image(&image.value)
     {

@@ -90,6 +90,7 @@ pub(super) fn reduce(
                 .map(|health| health.to_string())
                 .filter(|health| !health.is_empty() && health != "none")
                 .map(Into::into),
+            auto_remove: host.is_some_and(|host| host.auto_remove == Some(true)),
             oom_killed: state.is_some_and(|state| state.oom_killed == Some(true)),
             restarts: inspect.restart_count.unwrap_or_default(),
             created_at: inspect.created.as_deref().and_then(seconds),

@@ -2,14 +2,18 @@
 //! when this engine has none of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptions;
 
-use super::summary::{in_project, is_running, name_of, one_off};
+use super::super::files;
+use super::summary::{in_project, is_running, label, name_of, one_off};
 use super::{DockerOptions, Listing, ReadEngine, WantedObjects, context, failure};
 use crate::evidence::Observation;
 use crate::evidence::docker::OtherContext;
+use crate::names::WORKING_DIR_LABEL;
 
 /// How long another engine may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -50,6 +54,14 @@ fn is_courtesy(other: &OtherContext, env: &BTreeMap<String, String>) -> bool {
     other.name == "default" && env.get("DOCKER_HOST").is_some_and(|host| !host.is_empty())
 }
 
+/// Whether the container is of the wanted project, made in this very directory: the name alone
+/// says little on an engine that this project was not run on.
+fn is_ours(summary: &ContainerSummary, wanted: &WantedObjects<'_>) -> bool {
+    let real = |path: &str| files::real(Path::new(path));
+    let made_in = label(summary, WORKING_DIR_LABEL).map(real);
+    in_project(summary, wanted) && made_in == wanted.directory.map(real)
+}
+
 /// The project's containers on one engine, those that run first.
 async fn ask(
     target: context::EngineTarget,
@@ -68,7 +80,7 @@ async fn ask(
         Err(unasked) => Observation::unavailable(unasked.reason),
         Ok(mut containers) => {
             containers.sort_by_key(|summary| !is_running(summary));
-            let ours = containers.iter().filter(|it| !one_off(it) && in_project(it, wanted));
+            let ours = containers.iter().filter(|it| !one_off(it) && is_ours(it, wanted));
             Observation::Seen(ours.map(name_of).take(8).collect())
         }
     }

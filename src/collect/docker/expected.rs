@@ -1,7 +1,6 @@
-//! Which backend Compose would run for this project: the one whose labels name the project, these
-//! files and this directory. A project of the same name from elsewhere is another project.
-
-use std::path::{Component, Path, PathBuf};
+//! Which backend Compose would run for this project. Compose adopts a container by its labels
+//! `project` and `service` alone (`docker compose ps -a` lists it, wherever its files were); the
+//! labels with files and directory only tell which files made it.
 
 use super::WantedObjects;
 use crate::evidence::docker::Container;
@@ -11,14 +10,7 @@ use crate::evidence::docker::Container;
 pub(super) fn expected(backends: &[Container], wanted: &WantedObjects<'_>) -> Option<String> {
     backends
         .iter()
-        .filter(|backend| {
-            belongs(
-                backend.labels.project.as_deref(),
-                &backend.labels.config_files,
-                backend.labels.working_dir.as_deref(),
-                wanted,
-            )
-        })
+        .filter(|backend| belongs(backend.labels.project.as_deref(), wanted))
         .filter(|backend| {
             wanted.service.is_none_or(|service| backend.labels.service.as_deref() == Some(service))
         })
@@ -26,43 +18,9 @@ pub(super) fn expected(backends: &[Container], wanted: &WantedObjects<'_>) -> Op
         .map(|backend| backend.name.clone())
 }
 
-/// Whether labels speak of the wanted project.
-pub(super) fn belongs(
-    project: Option<&str>,
-    config_files: &[String],
-    working_dir: Option<&str>,
-    wanted: &WantedObjects<'_>,
-) -> bool {
-    if wanted.project.is_none() || project != wanted.project {
-        return false;
-    }
-    let files_agree = config_files.is_empty()
-        || wanted.config_files.is_empty()
-        // An override file that came or went leaves it the same project.
-        || config_files.iter().any(|file| {
-            wanted.config_files.iter().any(|other| normal(file) == normal(other))
-        });
-    let directories_agree = match (working_dir, wanted.working_dir) {
-        (Some(label), Some(wanted)) => normal(label) == normal(wanted),
-        _ => true,
-    };
-    // Labels that name no file and no directory name no project of this machine.
-    files_agree && directories_agree && !(config_files.is_empty() && working_dir.is_none())
-}
-
-/// The path without `.`, `..` and doubled slashes, by its text alone.
-fn normal(path: &str) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in Path::new(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
+/// Whether a container with that label is of the wanted project.
+pub(super) fn belongs(project: Option<&str>, wanted: &WantedObjects<'_>) -> bool {
+    wanted.project.is_some() && project == wanted.project
 }
 
 #[cfg(test)]
@@ -71,12 +29,9 @@ mod tests {
     use crate::evidence::docker::{ContainerLabels, ContainerLife};
 
     #[test]
-    fn labels_must_agree() {
-        let files = ["/app/compose.yaml".to_owned()];
+    fn project_and_service_decide_as_for_compose() {
         let wanted = WantedObjects {
             project: Some("app"),
-            config_files: &files,
-            working_dir: Some("/app"),
             service: Some("backend"),
             ..WantedObjects::default()
         };
@@ -97,12 +52,12 @@ mod tests {
         };
         for (case, project, file, dir, service, expected) in [
             ("all agree", "app", "/app/compose.yaml", "/app", "backend", true),
-            ("written otherwise", "app", "/app/./compose.yaml", "/app/", "backend", true),
-            ("another file", "app", "/old/compose.yaml", "/app", "backend", false),
-            ("another directory", "app", "/app/compose.yaml", "/old", "backend", false),
+            ("the file was renamed", "app", "/app/docker-compose.yml", "/app", "backend", true),
+            ("the directory was moved", "app", "/old/compose.yaml", "/old", "backend", true),
+            ("through a symbolic link", "app", "/link/compose.yaml", "/link", "backend", true),
+            ("no labels of files", "app", "", "", "backend", true),
             ("another project", "old", "/app/compose.yaml", "/app", "backend", false),
             ("another service", "app", "/app/compose.yaml", "/app", "other", false),
-            ("no labels but the project", "app", "", "", "backend", false),
             ("not by compose", "", "", "", "", false),
         ] {
             let found =

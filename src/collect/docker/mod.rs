@@ -120,10 +120,36 @@ impl Listing {
         &self.engine.target
     }
 
+    /// Whether the engine's paths are this machine's.
+    pub(super) fn is_local(&self) -> bool {
+        self.engine.target.local
+    }
+
+    /// The backends that Compose made, each with the files that made it.
+    pub(super) fn backends_made_from(&self, wanted: &WantedObjects<'_>) -> Vec<MadeFrom> {
+        summary::candidates(&self.containers, wanted)
+            .into_iter()
+            .filter_map(|(summary, _)| summary::made_from(summary))
+            .collect()
+    }
+
     /// How many containers it has, of whatever kind.
     pub fn containers(&self) -> usize {
         self.containers.len()
     }
+}
+
+/// A container that Compose made, and what it says it was made from.
+pub(super) struct MadeFrom {
+    pub(super) container: String,
+    pub(super) project: String,
+    /// The compose files, absolute.
+    pub(super) files: Vec<String>,
+    /// The files of `--env-file`, absolute.
+    pub(super) env_files: Vec<String>,
+    pub(super) is_running: bool,
+    /// Seconds since 1970.
+    pub(super) created_at: Option<i64>,
 }
 
 /// The compose project that the caller is in, as far as it is known.
@@ -131,10 +157,8 @@ impl Listing {
 pub struct WantedObjects<'a> {
     /// The project's name.
     pub project: Option<&'a str>,
-    /// Its compose files, absolute.
-    pub config_files: &'a [String],
-    /// Its directory, absolute.
-    pub working_dir: Option<&'a str>,
+    /// The project's directory, absolute.
+    pub directory: Option<&'a str>,
     /// The service that is the backend.
     pub service: Option<&'a str>,
     /// The keys, in the compose file, of the volumes that hold data directories.

@@ -3,9 +3,9 @@
 
 use bollard::models::ContainerSummary;
 
-use super::{WantedObjects, container, expected, recognise};
+use super::{MadeFrom, WantedObjects, container, expected, recognise};
 use crate::evidence::docker::{Companion, Container, ContainerState, Published};
-use crate::names::{CONFIG_FILES_LABEL, PROJECT_LABEL, SERVICE_LABEL, WORKING_DIR_LABEL};
+use crate::names::{CONFIG_FILES_LABEL, ENVIRONMENT_FILE_LABEL, PROJECT_LABEL, SERVICE_LABEL};
 use crate::secret::scrub;
 
 /// More companions and ports than this are not listed.
@@ -105,13 +105,21 @@ pub(super) fn config_files(summary: &ContainerSummary) -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// What its labels say that it was made from; `None` if Compose did not make it.
+pub(super) fn made_from(summary: &ContainerSummary) -> Option<MadeFrom> {
+    let env_files = label(summary, ENVIRONMENT_FILE_LABEL).unwrap_or_default();
+    Some(MadeFrom {
+        container: name_of(summary),
+        project: label(summary, PROJECT_LABEL)?.to_owned(),
+        files: config_files(summary),
+        env_files: env_files.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
+        is_running: is_running(summary),
+        created_at: summary.created,
+    })
+}
+
 pub(super) fn in_project(summary: &ContainerSummary, wanted: &WantedObjects<'_>) -> bool {
-    expected::belongs(
-        label(summary, PROJECT_LABEL),
-        &config_files(summary),
-        label(summary, WORKING_DIR_LABEL),
-        wanted,
-    )
+    expected::belongs(label(summary, PROJECT_LABEL), wanted)
 }
 
 /// A container of `docker compose run`: a helper, not the service.

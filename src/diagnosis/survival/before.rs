@@ -8,11 +8,15 @@ use super::setup::Deployment;
 use super::shell::NotUnderstood;
 use super::world::SimulatedWorld;
 use crate::evidence::Evidence;
-use crate::report::{Fate, Foresight};
+use crate::report::{ComposeFlags, Fate, Foresight};
 
-/// Whether the line can be read.
-pub fn check(line: &str) -> Result<(), NotUnderstood> {
-    parse(line).map(drop)
+/// How the line names its compose project: the first command that names one at all.
+pub fn flags(line: &str) -> Result<ComposeFlags, NotUnderstood> {
+    let named = |one: ParsedCommand| match one.act {
+        Act::Compose { scope, .. } => Some(scope.flags).filter(|flags| !flags.words().is_empty()),
+        _ => None,
+    };
+    Ok(parse(line)?.into_iter().find_map(named).unwrap_or_default())
 }
 
 /// What the line would do to the keys and the data of this deployment; `Err` where it cannot be
@@ -176,11 +180,12 @@ fn compose(world: &mut SimulatedWorld, scope: &ComposeScope, verb: &Verb) -> Res
         (None, Some(instance)) => instance.project.clone().unwrap_or_default(),
         (None, None) => String::new(),
     };
-    let project = scope.project.clone().unwrap_or_else(|| own.clone());
-    let other_file = world.plan.as_ref().is_some_and(|plan| !is_of(plan, &scope.files));
-    if let Some(option) = &scope.otherwise {
+    let project = scope.flags.project.clone().unwrap_or_else(|| own.clone());
+    let other_file = world.plan.as_ref().is_some_and(|plan| !is_of(plan, &scope.flags.files));
+    let read_with = world.plan.as_ref().map(|plan| &plan.flags);
+    if let Some(option) = read_with.and_then(|read| read.other_option(&scope.flags)) {
         world.trouble = Some(StartFailure::NotSeen(format!(
-            "the effect of {option} on the project is not known; pass it to convex-doctor, too"
+            "the project was read with another {option} than this command has"
         )));
         return Ok(());
     }

@@ -3,6 +3,7 @@
 
 use super::model::Up;
 use super::shell::{KnownOptions, NotUnderstood, no, options, split};
+use crate::report::ComposeFlags;
 
 /// A command, and whether the next one runs only if this one succeeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +47,8 @@ pub(super) enum Act {
 /// The project of a compose command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ComposeScope {
-    /// `-p`, COMPOSE_PROJECT_NAME.
-    pub(super) project: Option<String>,
-    /// `-f`, as typed.
-    pub(super) files: Vec<String>,
-    /// An option by which Compose may read the project otherwise than the doctor did.
-    pub(super) otherwise: Option<String>,
+    /// How the project is named; `-p` is COMPOSE_PROJECT_NAME, too.
+    pub(super) flags: ComposeFlags,
     /// The services named; none: all.
     pub(super) services: Vec<String>,
 }
@@ -201,12 +198,13 @@ fn compose(words: &[String], project: Option<String>) -> Result<Act, NotUndersto
     };
     let found = options(words, &global, false, "docker compose")?;
     let mut scope = ComposeScope {
-        project: found.values(&["-p", "--project-name"]).pop().or(project),
-        files: found.values(&["-f", "--file"]),
-        otherwise: ["--profile", "--env-file", "--project-directory"]
-            .into_iter()
-            .find(|name| !found.values(&[name]).is_empty())
-            .map(str::to_owned),
+        flags: ComposeFlags {
+            files: found.values(&["-f", "--file"]),
+            project: found.values(&["-p", "--project-name"]).pop().or(project),
+            directory: found.values(&["--project-directory"]).pop(),
+            env_files: found.values(&["--env-file"]),
+            profiles: found.values(&["--profile"]),
+        },
         services: Vec::new(),
     };
     let Some((verb, rest)) = found.words.split_first() else {
@@ -368,9 +366,9 @@ mod tests {
         else {
             panic!("compose")
         };
-        assert_eq!(scope.project.as_deref(), Some("x"));
+        assert_eq!(scope.flags.project.as_deref(), Some("x"));
         assert_eq!(
-            (scope.files, scope.services),
+            (scope.flags.files, scope.services),
             (vec!["a.yml".into(), "b.yml".into()], vec!["backend".into()])
         );
         let Act::Compose { scope, .. } =
@@ -379,8 +377,8 @@ mod tests {
             panic!("compose")
         };
         assert_eq!(
-            (scope.project.as_deref(), scope.otherwise.as_deref()),
-            (Some("y"), Some("--env-file"))
+            (scope.flags.project.as_deref(), scope.flags.env_files),
+            (Some("y"), vec!["e".to_owned()])
         );
     }
 

@@ -17,7 +17,7 @@ mod setup;
 mod shell;
 mod world;
 
-pub use before::{before, check};
+pub use before::{before, flags};
 pub use command::UNDERSTOOD;
 pub use operations::is_everyday;
 pub use play::operations;

@@ -1,6 +1,8 @@
 //! The parts of a [`SimulatedWorld`](super::world::SimulatedWorld): places of bytes, volumes,
 //! containers, the compose file.
 
+use crate::report::ComposeFlags;
+
 /// What becomes of memory.
 pub(super) const EMPTIED: &str = "memory is emptied when the container stops";
 
@@ -196,6 +198,7 @@ pub(super) struct ComposePlan {
     pub(super) name_from_directory: bool,
     pub(super) directory: String,
     pub(super) files: Vec<String>,
+    pub(super) flags: ComposeFlags,
     pub(super) service: String,
     pub(super) mounts: Vec<Planned>,
     pub(super) volumes: Vec<PlannedVolume>,

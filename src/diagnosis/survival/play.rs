@@ -6,16 +6,16 @@ use super::operations::OPERATIONS;
 use super::setup::Deployment;
 use super::world::SimulatedWorld;
 use crate::evidence::Evidence;
-use crate::remedies::command::named_files;
+use crate::remedies::command::flags;
 use crate::report::{Fate, Operation, shell_word};
 
 /// What each operation does to the keys and the data; empty where no backend was found.
 pub fn operations(evidence: &Evidence) -> Vec<Operation> {
     let Some(deployment) = Deployment::of(evidence) else { return Vec::new() };
     let worlds = Worlds::of(&deployment);
-    let files: String =
-        named_files(evidence).iter().map(|file| format!(" -f {}", shell_word(file))).collect();
-    let (compose, container) = (format!("docker compose{files}"), deployment.container_name());
+    let flags: String =
+        flags(evidence).words().iter().map(|word| format!(" {}", shell_word(word))).collect();
+    let (compose, container) = (format!("docker compose{flags}"), deployment.container_name());
     OPERATIONS
         .iter()
         .map(|entry| {

@@ -336,6 +336,7 @@ impl<'a> Deployment<'a> {
             name_from_directory: compose.name_from_directory,
             directory: compose.directory.clone(),
             files: compose.files.clone(),
+            flags: compose.flags.clone(),
             service: service.name.clone(),
             mounts: mounts.collect(),
             volumes: volumes.collect(),

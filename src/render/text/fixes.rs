@@ -223,7 +223,7 @@ fn is_offered(remedy: &Remedy) -> bool {
 /// What to type for a remedy.
 fn commands(finding: &Finding, remedy: &Remedy) -> Vec<String> {
     if is_offered(remedy) {
-        return vec![format!("convex-doctor fix {} --apply", finding.id)];
+        return vec![finding.fix_command().to_string()];
     }
     words::written(&remedy.commands)
 }
