@@ -19,8 +19,8 @@ Exit codes: 0 no finding at or above --fail-on, 1 such a finding, 2 wrong usage,
 3 it could not do its job.
 Limits: 8 MiB per file, 64 KiB per HTTP body, 256 KiB of logs per container,
 5 s per request (--timeout), 30 s for everything.
-Settings: convex-doctor.toml, from the project directory up to the root of its
-git repository, or `# convex-doctor: ignore[ID] reason` next to a line.
+Settings: table [self-hosted] of convex-doctor.toml, from the project directory
+up to the root of its git repository, or `# convex-doctor: ignore[ID] reason` next to a line.
 Characters: ASCII with TERM=dumb, without a UTF-8 locale (LC_ALL, LC_CTYPE,
 LANG), and on a terminal without any locale.";
 

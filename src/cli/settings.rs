@@ -2,6 +2,7 @@
 //! line.
 //!
 //! ```toml
+//! [self-hosted]
 //! fail-on = "warning"
 //! service = "backend"
 //! ignore = [
@@ -10,12 +11,13 @@
 //! ]
 //! ```
 //!
-//! A key is an option's long name. A text of the library's is never shown, for it quotes the line:
+//! All other tables and keys belong to a static analyzer of the same name, which ignores ours: one
+//! file serves both tools. A key is an option's long name. A text of the library's is never shown, for it quotes the line:
 //! the place is shown by our own excerpt, in which no value stands.
 
 use std::ffi::OsString;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, ValueHint};
@@ -30,9 +32,23 @@ use crate::render;
 use crate::report::Columns;
 use crate::secret::sanitize;
 
-/// Options that a file may not set: they say where to look, to write or to send a key, or open a
-/// door; a file may have come with a stranger's repository.
-const ONLY_TYPED: &[&str] = &["directory", "output", "url", "admin-key-stdin", "deep", "version"];
+/// The table that is ours.
+const TABLE: &str = "self-hosted";
+
+/// The options that a file may set: they say how to report, and which part of this project is meant.
+/// The file may have come with a stranger's repository: it names no host, engine, command or key,
+/// and no file outside of the project.
+const ALLOWED: &[&str] = &[
+    "fail-on",
+    "only",
+    "format",
+    "timeout",
+    "ephemeral",
+    "service",
+    "profile",
+    "file",
+    "project-name",
+];
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -61,13 +77,21 @@ type Entry<'a> = toml::Spanned<DeValue<'a>>;
 
 /// Understands the file.
 pub(super) fn parse(file: &SettingsFile) -> Result<Settings, SettingsFault> {
-    let parsed = DeTable::parse(&file.text).map_err(|error| {
-        (error.span().unwrap_or(0..0), error.message().lines().collect::<Vec<_>>().join("; "))
-    });
+    let parsed = match DeTable::parse(&file.text) {
+        Ok(table) => Ok(table),
+        // What the other tool's file looks like is its own affair.
+        Err(_) if !file.text.contains(TABLE) => return Ok(Settings::default()),
+        Err(error) => {
+            let message = error.message().lines().collect::<Vec<_>>().join("; ");
+            Err((error.span().unwrap_or(0..0), message))
+        }
+    };
     parsed
         .and_then(|table| {
             let mut settings = Settings::default();
-            for (key, value) in table.get_ref() {
+            let Some(ours) = table.get_ref().get(TABLE) else { return Ok(settings) };
+            let form = || (ours.span(), format!("`{TABLE}` is a table: [{TABLE}]"));
+            for (key, value) in ours.get_ref().as_table().ok_or_else(form)? {
                 if key.get_ref() == "ignore" {
                     settings.suppressions = ignore(file, value)?;
                 } else {
@@ -204,16 +228,12 @@ fn option(
 ) -> Result<Vec<OsString>, Problem> {
     let name = key.get_ref().as_ref();
     let command = Arguments::command();
-    let typed = |arg: &&Arg| arg.get_long().is_some_and(|long| !ONLY_TYPED.contains(&long));
-    let Some(arg) = command.get_arguments().filter(typed).find(|arg| arg.get_long() == Some(name))
-    else {
-        if ONLY_TYPED.contains(&name) {
+    let option = command.get_arguments().find(|arg| arg.get_long() == Some(name));
+    let Some(arg) = option.filter(|_| ALLOWED.contains(&name)) else {
+        if option.is_some() {
             return Err((key.span(), format!("`{name}` is only for the command line")));
         }
-        let mut names: Vec<&str> =
-            command.get_arguments().filter(typed).filter_map(Arg::get_long).collect();
-        names.push("ignore");
-        let nearest = nearest(name, &names);
+        let nearest = nearest(name, &[ALLOWED, &["ignore"]].concat());
         return Err((key.span(), format!("there is no option `{name}`; the nearest: {nearest}")));
     };
     let arguments: Vec<OsString> = if matches!(arg.get_action(), ArgAction::SetTrue) {
@@ -230,6 +250,10 @@ fn option(
             let form = if takes_list { "a text, or a list of them" } else { "a text" };
             let text = value.get_ref().as_str();
             let text = text.ok_or_else(|| (value.span(), format!("`{name}` is {form}")))?;
+            if name == "file" && leaves_the_project(text) {
+                let problem = "`file` names a file outside of the project; use -f for it";
+                return Err((value.span(), problem.to_owned()));
+            }
             if name == "only" && !crate::checks::is_id_or_family(text) {
                 known(text).map_err(|problem| (value.span(), problem))?;
             }
@@ -256,6 +280,20 @@ fn option(
     }
 }
 
+/// Whether a path leads out of the directory where the settings file lies.
+fn leaves_the_project(path: &str) -> bool {
+    let mut depth = 0;
+    Path::new(path).components().any(|part| {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::ParentDir => depth -= 1,
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return true,
+        }
+        depth < 0
+    })
+}
+
 /// The one most like `name`.
 fn nearest(name: &str, names: &[&str]) -> String {
     let score = |other: &&&str| strsim::jaro_winkler(name, other);
@@ -277,13 +315,7 @@ pub(super) fn with_defaults(
             matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
         })
     };
-    let contradicts = |name: &str| match name {
-        "quiet" => is_typed("verbose"),
-        "verbose" => is_typed("quiet"),
-        _ => false,
-    };
-    let defaults =
-        settings.defaults.iter().filter(|(name, _)| !is_typed(name) && !contradicts(name));
+    let defaults = settings.defaults.iter().filter(|(name, _)| !is_typed(name));
     let defaults = defaults.flat_map(|(_, arguments)| arguments.iter().cloned());
     typed.iter().take(1).cloned().chain(defaults).chain(typed.iter().skip(1).cloned()).collect()
 }

@@ -251,7 +251,8 @@ fn what_does_not_go_together_is_wrong_usage() {
 #[test]
 fn a_default_format_is_for_reports_and_not_for_a_key() {
     let app = project("");
-    std::fs::write(app.path().join("convex-doctor.toml"), "format = [\"json\"]\n").unwrap();
+    std::fs::write(app.path().join("convex-doctor.toml"), "[self-hosted]\nformat = [\"json\"]\n")
+        .unwrap();
     let plain = doctor(app.path(), &MINT);
     assert_eq!(plain.code, Some(0), "{}", plain.stderr);
     assert!(plain.stdout.starts_with("app|01"), "{}", plain.stderr);

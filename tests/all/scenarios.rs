@@ -177,7 +177,7 @@ fn a_suppressed_error_is_green_and_counted() {
         });
         let expected = match name {
             "suppression-expired--not" => {
-                Some(("data-volume-missing", "a throw-away instance", "convex-doctor.toml:2"))
+                Some(("data-volume-missing", "a throw-away instance", "convex-doctor.toml:3"))
             }
             "suppression-unused--not" => {
                 Some(("image-unpinned", "pulled on purpose every night", "docker-compose.yml:3"))

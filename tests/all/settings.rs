@@ -64,6 +64,11 @@ fn run_in(directory: &Path, arguments: &[&str]) -> Ran {
     }
 }
 
+/// The text in the table that is ours.
+fn ours(text: &str) -> String {
+    format!("[self-hosted]\n{}", text.replace("[[ignore]]", "[[self-hosted.ignore]]"))
+}
+
 fn run(files: &[(&str, &str)], arguments: &[&str]) -> Ran {
     run_in(place(files).path(), arguments)
 }
@@ -74,7 +79,7 @@ fn a_fault_of_the_file_is_said_with_its_line() {
         ("fial-on = \"error\"\n", 1, &["fial-on", "`fail-on`"][..]),
         ("\nfail-on = \"always\"\n", 2, &["always", "error, warning, never"]),
         ("fail-on = 3\n", 1, &["`fail-on` is a text"]),
-        ("require-network = \"yes\"\n", 1, &["true or false"]),
+        ("ephemeral = \"yes\"\n", 1, &["true or false"]),
         ("timeout = \"soon\"\n", 1, &["soon", "5s"]),
         ("only = [\"key\",\n \"bogus\"]\n", 2, &["bogus", "Did you mean"]),
         ("ignore = [\"key-foreign\"]\n", 1, &["reason"]),
@@ -103,10 +108,15 @@ fn a_fault_of_the_file_is_said_with_its_line() {
         ("url = \"http://elsewhere\"\n", 1, &["only for the command line"]),
         ("output = \"/etc/passwd\"\n", 1, &["only for the command line"]),
         ("directory = \"..\"\n", 1, &["only for the command line"]),
+        ("host = \"ssh://stranger\"\n", 1, &["only for the command line"]),
+        ("context = \"stranger\"\n", 1, &["only for the command line"]),
+        ("env-file = \"/etc/passwd\"\n", 1, &["only for the command line"]),
+        ("file = \"/etc/compose.yml\"\n", 1, &["outside of the project"]),
+        ("file = \"a/../../compose.yml\"\n", 1, &["outside of the project"]),
     ] {
-        let ran = run(&[("convex-doctor.toml", text)], &[]);
+        let ran = run(&[("convex-doctor.toml", &ours(text))], &[]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{text}{}", ran.stderr);
-        let place = format!("convex-doctor.toml:{line}");
+        let place = format!("convex-doctor.toml:{}", line + 1);
         for word in words.iter().copied().chain([place.as_str()]) {
             assert!(ran.stderr.contains(word), "{text}no {word:?} in: {}", ran.stderr);
         }
@@ -129,14 +139,14 @@ fn a_fault_shows_no_secret() {
         "ignore = [{ HEX = \"HEX\" }]\n".to_owned(),
         "only = \"HEX\"\n".to_owned(),
     ] {
-        let ran = run(&[("convex-doctor.toml", &text.replace("HEX", hex))], &[]);
+        let ran = run(&[("convex-doctor.toml", &ours(&text.replace("HEX", hex)))], &[]);
         assert_eq!(ran.code, Some(2), "{text}");
         assert!(!ran.stderr.contains(&hex[..20]), "{text}{}", ran.stderr);
     }
     // In a reason nobody looks for one.
     let text = format!("ignore = [{{ id = \"url-refused\", reason = \"was name|01{hex}\" }}]\n");
     for format in ["text", "json", "sarif", "junit", "github", "gitlab", "markdown"] {
-        let ran = run(&[("convex-doctor.toml", &text)], &["-v", "--format", format]);
+        let ran = run(&[("convex-doctor.toml", &ours(&text))], &["-v", "--format", format]);
         assert!(ran.stdout.contains("url-refused"), "{format}: {}{}", ran.stdout, ran.stderr);
         assert!(!ran.stdout.contains(hex), "{format}");
     }
@@ -179,7 +189,7 @@ fn a_suppression_counts_where_it_is_written_for() {
         (", until = \"2999-12-31\"", (true, false)),
         (", until = 2020-12-31", (false, false)),
     ] {
-        assert_eq!(suppressed(&[("convex-doctor.toml", &toml(more))]), expected, "{more}");
+        assert_eq!(suppressed(&[("convex-doctor.toml", &ours(&toml(more)))]), expected, "{more}");
     }
     let (url, rest) = PAIR.split_once('\n').unwrap();
     let comment = "# convex-doctor: ignore[duplicate-variable] x";
@@ -196,37 +206,52 @@ fn a_suppression_counts_where_it_is_written_for() {
 #[test]
 fn an_entry_that_nobody_could_judge_is_not_called_unused() {
     let toml = "ignore = [{ id = \"backend-paused\", reason = \"x\" }]";
-    let ran = run(&[("convex-doctor.toml", toml)], &["--format", "json"]);
+    let ran = run(&[("convex-doctor.toml", &ours(toml))], &["--format", "json"]);
     assert!(ran.ids("unknown").contains(&"suppression-unused".to_owned()), "{}", ran.stdout);
     assert!(!ran.ids("findings").contains(&"suppression-unused".to_owned()));
 }
 
 #[test]
 fn the_file_is_looked_for_up_to_the_root_of_the_repository() {
-    let toml = "require-docker = true\n[[ignore]]\nid = \"duplicate-variable\"\nreason = \"x\"\n\
-                where = \"repo/app/.env.local\"\n";
+    let toml = ours(
+        "fail-on = \"never\"\n[[ignore]]\nid = \"duplicate-variable\"\nreason = \"x\"\n\
+         where = \"repo/app/.env.local\"\n",
+    );
     let files = [("repo/app/.env.local", PAIR), ("repo/app/package.json", "{}")];
-    let above = place(&[&files[..], &[("convex-doctor.toml", toml)]].concat());
+    let above = place(&[&files[..], &[("convex-doctor.toml", &toml)]].concat());
     let app = above.path().join("repo/app");
-    assert_ne!(run_in(&app, &[]).code, Some(3), "without a repository it is anybody's");
+    assert_eq!(run_in(&app, &[]).code, Some(1), "without a repository it is anybody's");
     std::fs::create_dir(above.path().join("repo/.git")).unwrap();
-    assert_ne!(run_in(&app, &[]).code, Some(3), "above the repository too");
+    assert_eq!(run_in(&app, &[]).code, Some(1), "above the repository too");
     std::fs::rename(above.path().join("repo/.git"), above.path().join(".git")).unwrap();
     let ran = run_in(&app, &["--format", "json"]);
-    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.contains("--require-docker"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(ran.ids("suppressed"), ["duplicate-variable"], "its paths start where it lies");
-    let inner = "timeout = \"2s\"\n";
+    let inner = ours("timeout = \"2s\"\n");
     std::fs::write(app.join("convex-doctor.toml"), inner).unwrap();
-    assert_ne!(run_in(&app, &[]).code, Some(3), "the nearest one counts alone");
+    assert_eq!(run_in(&app, &[]).code, Some(1), "the nearest one counts alone");
     let from_elsewhere = run_in(above.path(), &["-C", "repo/app"]);
-    assert_ne!(from_elsewhere.code, Some(3), "from the project's directory");
+    assert_eq!(from_elsewhere.code, Some(1), "from the project's directory");
+}
+
+/// A static analyzer of the same name reads the same file.
+#[test]
+fn the_tables_of_the_other_tool_are_left_alone() {
+    let theirs = "[rules]\nno-collect = \"error\"\n[ignore]\nfiles = [\"convex/_generated\"]\n[ci]\nfail = 3\n";
+    let without = run(&[], &["--format", "json"]);
+    for text in [theirs, "fail-on = 3\nbogus = true\n", "= not TOML at all\n", ""] {
+        let ran = run(&[("convex-doctor.toml", text)], &["--format", "json"]);
+        assert_eq!(ran.code, without.code, "{text}{}", ran.stderr);
+        assert_eq!((ran.ids("findings"), ran.stderr), (without.ids("findings"), String::new()));
+    }
+    let both = format!("{theirs}{}", ours("fail-on = \"never\"\n"));
+    assert_eq!(run(&[("convex-doctor.toml", &both)], &[]).code, Some(0));
 }
 
 #[test]
 fn what_is_typed_counts_before_what_the_file_says() {
-    let toml = "fail-on = \"never\"\nformat = \"json\"\nonly = [\"endpoint\"]\nverbose = true\nno-network = false\n";
-    let files = [("convex-doctor.toml", toml)];
+    let toml = ours("fail-on = \"never\"\nformat = \"json\"\nonly = [\"endpoint\"]\n");
+    let files = [("convex-doctor.toml", toml.as_str())];
     let ran = run(&files, &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let ids = ran.ids("findings");
@@ -238,15 +263,10 @@ fn what_is_typed_counts_before_what_the_file_says() {
     let other = run(&files, &["--only", "selection"]).ids("findings");
     assert!(!other.contains(&"url-refused".to_owned()), "{other:?}");
     // A file for the project next door says nothing about commands that look at none.
-    let broken = [("convex-doctor.toml", "bogus = 1\n")];
+    let broken = ours("bogus = 1\n");
+    let broken = [("convex-doctor.toml", broken.as_str())];
     assert_eq!(run(&broken, &["explain"]).code, Some(0));
     assert_eq!(run(&broken, &["inspect", "selection"]).code, Some(2));
-    let env = "env-file = \".env.other\"\n";
-    let ran = run(
-        &[("convex-doctor.toml", env), (".env.other", &PAIR.replace("127.0.0.1", "other"))],
-        &["inspect", "selection", "--format", "json"],
-    );
-    assert_eq!(ran.json()["url"], "http://other:64999", "{}", ran.stderr);
 }
 
 /// Exit code 0 says that nothing was found, not that all was seen.
