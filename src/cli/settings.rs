@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::path::{Component, Path};
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory, ValueHint};
+use clap::{ArgAction, ArgMatches, CommandFactory, ValueHint};
 use toml::de::{DeTable, DeValue};
 
 use super::{Arguments, explain};

@@ -295,18 +295,25 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The logs, where the key was rejected or the backend is not well.
+    /// The logs and the engine's events, where the key was rejected or the backend is not well.
     async fn read_logs(&mut self) {
         let rejected = rejected(&self.evidence.endpoint);
         let facts = self.evidence.endpoint.seen().ok().and_then(Option::as_ref);
         let port = facts.map(|facts| facts.target.port);
+        let wanted = self.compose.wanted();
         let (Some(listing), Observation::Seen(docker)) = (&self.listing, &mut self.evidence.docker)
         else {
             return;
         };
         if rejected || is_unwell(docker) {
+            let filter = docker::EventFilter::of(docker, &wanted);
+            let remembered = docker::events(listing, &filter, self.evidence.collected_at);
             let read = docker::read_logs(listing, docker, port, &self.nonces);
-            self.clock.timed("docker: logs", read).await;
+            let ((), events) = tokio::join!(
+                self.clock.timed("docker: logs", read),
+                self.clock.timed("docker: events", remembered),
+            );
+            docker.events = events;
         }
     }
 
@@ -416,7 +423,17 @@ fn around(
         app_urls: app_urls(&selected.selection),
         other_places: None,
         in_container: surroundings::in_container(environment),
+        key_file_changed_at: key_file(&selected.selection)
+            .and_then(|file| files::changed_at(&directory.join(file))),
         uid: surroundings::uid(),
+    }
+}
+
+/// The file that the selected key is in.
+fn key_file(selection: &Selection) -> Option<&str> {
+    match &selection.admin_key.as_ref()?.source {
+        ValueSource::File { file, .. } => Some(file),
+        ValueSource::Env { .. } | ValueSource::Flag { .. } => None,
     }
 }
 

@@ -90,6 +90,7 @@ impl State {
             ["volumes"] => answer(
                 &json!({"Volumes": self.engine.volumes.iter().map(volume).collect::<Vec<_>>(), "Warnings": null}),
             ),
+            ["events"] => text(StatusCode::OK, &self.events()),
             ["volumes", name] => match self.engine.volumes.iter().find(|one| one.name == *name) {
                 Some(one) => answer(&volume(one)),
                 None => error(StatusCode::NOT_FOUND, &format!("get {name}: no such volume")),
@@ -100,6 +101,26 @@ impl State {
             },
             _ => error(StatusCode::NOT_FOUND, "page not found"),
         }
+    }
+
+    /// What happened, an object a line.
+    fn events(&self) -> String {
+        let now = jiff::Timestamp::now().as_second();
+        let lines = self.engine.events.iter().map(|event| {
+            let (id, mut attributes) = match event.kind.as_str() {
+                "volume" => (event.name.clone(), json!({"driver": "local"})),
+                _ => (container_id(&event.name), json!({"name": event.name})),
+            };
+            for (name, value) in &event.attributes {
+                attributes[name] = json!(value);
+            }
+            let actor = json!({"ID": id, "Attributes": attributes});
+            let time = now - event.seconds_ago;
+            json!({"Type": event.kind, "Action": event.action, "Actor": actor, "time": time})
+                .to_string()
+                + "\n"
+        });
+        lines.collect()
     }
 
     fn find(&self, id: &str) -> Option<&WorldContainer> {

@@ -64,6 +64,27 @@ pub struct WorldEngine {
     /// Its volumes.
     #[serde(default)]
     pub volumes: Vec<WorldVolume>,
+    /// What it remembers, the oldest first.
+    #[serde(default)]
+    pub events: Vec<WorldEvent>,
+}
+
+/// Something that happened to a container or a volume.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldEvent {
+    /// How many seconds ago.
+    pub seconds_ago: i64,
+    /// `container` or `volume`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `create`, `destroy`, `die`, …
+    pub action: String,
+    /// The name of the container or volume.
+    pub name: String,
+    /// `exitCode`, `signal`, labels.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A container.

@@ -4,7 +4,9 @@
 use crate::deployment::compose::declared_backend;
 use crate::deployment::variable::{entry_if_set, valid_secret};
 use crate::evidence::compose::{BackendService, DeclaredMount};
-use crate::evidence::docker::{Container, Mount, MountKind, SecretState, VolumeContent};
+use crate::evidence::docker::{
+    Container, EngineEvent, EventSubject, Mount, MountKind, SecretState, VolumeContent,
+};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{DATA_DIR, S3_BUCKETS, SQL_URLS};
 
@@ -119,6 +121,19 @@ impl StoredElsewhere {
             (false, false, _) => "empty database, new secret, no key works",
         }
     }
+}
+
+/// The last removal of the very volume that the container mounts at its data directory: a volume of
+/// that name was created again since.
+pub(crate) fn removed_volume<'a>(
+    evidence: &'a Evidence,
+    container: &Container,
+) -> Option<&'a EngineEvent> {
+    let volume = container.mount_over(&container.storage.data_dir)?.source.as_deref()?;
+    let events = evidence.docker.seen().ok()?.events.seen().ok()?;
+    events.iter().rfind(|event| {
+        event.subject == EventSubject::Volume && event.action == "destroy" && event.name == volume
+    })
 }
 
 /// Whether the compose file has the documents in SQL.

@@ -145,10 +145,19 @@ pub(crate) fn key_in_words(key: &KeyFacts) -> String {
     key.fingerprint.as_ref().map_or_else(|| "the key".to_owned(), |print| format!("key {print}"))
 }
 
+/// A moment in seconds since 1970, to the minute, in UTC.
+pub(crate) fn utc_minute(seconds: i64) -> String {
+    utc(seconds, "%Y-%m-%d %H:%M UTC")
+}
+
 /// The UTC day of a moment in seconds since 1970.
 pub(crate) fn utc_day(seconds: i64) -> String {
+    utc(seconds, "%Y-%m-%d")
+}
+
+fn utc(seconds: i64, format: &str) -> String {
     jiff::Timestamp::from_second(seconds)
-        .map_or_else(|_| "an invalid date".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+        .map_or_else(|_| "an invalid date".to_owned(), |at| at.strftime(format).to_string())
 }
 
 /// When a key was created, as a UTC day.

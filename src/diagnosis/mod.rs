@@ -5,6 +5,7 @@ mod headline;
 mod outlook;
 mod rank;
 mod sift;
+mod story;
 mod summary;
 pub mod survival;
 
@@ -52,6 +53,8 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     }
     let verdict = verdict(evidence, &findings);
     let persistence = pass(Vec::new(), || survival::operations(evidence));
+    let is_wrong = findings.iter().any(|finding| finding.level == Level::Error);
+    let story = if is_wrong { pass(Vec::new(), || story::tell(evidence)) } else { Vec::new() };
     let summary = summary::summarise(evidence, verdict, &causes, &findings, &persistence);
     // What is listed may be confined; the verdict is about the deployment.
     let wanted = |id: &str| choices.only.is_empty() || is_among(id, &choices.only);
@@ -89,6 +92,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         chain,
         tree: tree(evidence),
         persistence,
+        story,
         evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }

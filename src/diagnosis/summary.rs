@@ -29,6 +29,7 @@ pub(super) fn summarise(
         facts: if works { facts(evidence, verdict) } else { Vec::new() },
         fates: if works { fates(evidence, persistence) } else { Vec::new() },
         before: first.and_then(|first| before(evidence, first)),
+        tells_story: first.is_some_and(|first| checks::family(&first.id).is_some_and(has_history)),
         retry: retry(evidence, verdict),
         caution: caution(verdict, first, persistence),
         not_checked: not_checked(evidence),
@@ -40,6 +41,11 @@ pub(super) fn summarise(
             .map_or(0, |timing| timing.ms),
         ..Summary::default()
     }
+}
+
+/// Whether the findings of a family come from what was done to containers and volumes.
+fn has_history(family: &str) -> bool {
+    matches!(family, "key" | "identity" | "persistence" | "engine" | "storage")
 }
 
 /// The finding that the report begins with: the first cause, else the worst finding.

@@ -72,10 +72,41 @@ pub struct DockerFacts {
     /// names. Of no account where the list of volumes was not seen.
     #[serde(default)]
     pub absent_volumes: Vec<String>,
+    /// What the engine remembers of this project's containers and volumes, the oldest first; asked
+    /// only when something is wrong.
+    #[serde(default)]
+    pub events: Observation<Vec<EngineEvent>>,
     /// What limited the looking: a configuration that could not be read, more candidates than were
     /// inspected.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+/// Something that happened to a container or a volume, as the engine remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EngineEvent {
+    /// When, seconds since 1970.
+    pub at: i64,
+    /// To what.
+    pub subject: EventSubject,
+    /// Its name.
+    pub name: String,
+    /// What: `create`, `start`, `kill`, `die`, `stop`, `oom`, `destroy`, …
+    pub action: String,
+    /// The exit code of a container that ended.
+    pub exit_code: Option<i64>,
+    /// The signal that was sent.
+    pub signal: Option<i64>,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventSubject {
+    /// A container.
+    Container,
+    /// A volume.
+    Volume,
 }
 
 impl DockerFacts {
@@ -294,6 +325,9 @@ pub struct ContainerStorage {
     pub volumes_by_name: Vec<String>,
     /// DATA_DIR as it is used, `/convex/data` by default.
     pub data_dir: String,
+    /// When the credentials file was written, seconds since 1970; `None` where it was not read.
+    #[serde(default)]
+    pub credentials_written_at: Option<i64>,
     /// CREDENTIALS_DIR as it is used, `<data_dir>/credentials` by default.
     pub credentials_dir: String,
     /// POSTGRES_URL, MYSQL_URL or DATABASE_URL is set in its environment.

@@ -42,6 +42,9 @@ pub struct Surroundings {
     pub other_places: Option<OtherPlaces>,
     /// Whether convex-doctor itself runs in a container.
     pub in_container: bool,
+    /// When the file with the selected key was last changed, seconds since 1970.
+    #[serde(default)]
+    pub key_file_changed_at: Option<i64>,
     /// The numeric user id; `None` on systems without one.
     pub uid: Option<u32>,
 }

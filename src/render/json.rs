@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::evidence::Evidence;
-use crate::report::{Finding, Level, Link, Operation, Report, Suppressed, UnknownCheck, Verdict};
+use crate::report::{
+    Finding, Level, Link, Operation, Report, StoryEntry, Suppressed, UnknownCheck, Verdict,
+};
 
 /// The whole document.
 #[derive(Serialize, JsonSchema)]
@@ -37,6 +39,9 @@ pub struct JsonDocument<'a> {
     chain: &'a [Link],
     /// What survives which operation.
     persistence: Persistence<'a>,
+    /// What happened, in order; only when something is wrong.
+    #[serde(default, skip_serializing_if = "<[StoryEntry]>::is_empty")]
+    story: &'a [StoryEntry],
     /// What was seen; secret-free.
     #[schemars(with = "Evidence")]
     evidence: &'a serde_json::Value,
@@ -102,6 +107,7 @@ impl<'a> From<&'a Report> for JsonDocument<'a> {
                 .collect(),
             chain: &report.chain,
             persistence: report.persistence.as_slice().into(),
+            story: &report.story,
             evidence: &report.evidence,
         }
     }

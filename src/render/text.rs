@@ -18,6 +18,8 @@ use fixes::{Numbered, title};
 
 /// A report that was not asked to be long shows so many findings.
 const SHOWN: usize = 3;
+/// So much of what happened is told on the first screen.
+const STORY_LINES: usize = 5;
 /// Stands for a space at which no line is broken.
 const HARD: &str = "\u{a0}";
 
@@ -138,6 +140,9 @@ impl ScreenPage {
                 self.finding(index + 1, finding, extent, report);
             }
         }
+        if report.summary.tells_story {
+            self.story(report, STORY_LINES);
+        }
         self.gap();
         if let Some(path) = &report.summary.chain {
             for line in chain::lines(path, self.width(), true, self.screen.ascii) {
@@ -152,6 +157,7 @@ impl ScreenPage {
         for (index, finding) in shown.iter().enumerate() {
             self.finding(index + 1, finding, Extent::Whole, report);
         }
+        self.story(report, usize::MAX);
         self.path(report);
         self.gap();
         self.not_checked(report);
@@ -316,6 +322,20 @@ impl ScreenPage {
                     self.line(&format!("{indent}{line}"));
                 }
             }
+        }
+    }
+
+    /// What happened, the newest `most` things, each with its time before the report's.
+    fn story(&mut self, report: &Report, most: usize) {
+        if report.story.is_empty() {
+            return;
+        }
+        self.gap();
+        self.line("What happened:");
+        let left = report.story.len().saturating_sub(most);
+        for entry in report.story.iter().skip(left) {
+            let ago = words::ago(&entry.at, &report.generated_at);
+            self.after(&format!("  {ago:<16}"), &format!("{} ({})", entry.what, entry.source));
         }
     }
 

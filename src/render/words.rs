@@ -1,5 +1,6 @@
 //! Words and lines that all renderers share.
 
+use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
 use crate::report::{Certainty, Level, LinkState, Verdict};
@@ -111,6 +112,18 @@ pub(super) fn flow(parts: &[String], between: &str, width: usize) -> Vec<String>
         }
     }
     lines
+}
+
+/// How long before `now` a time is; both RFC 3339.
+pub(super) fn ago(at: &str, now: &str) -> String {
+    let parsed = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_second);
+    let (Some(then), Some(now)) = (parsed(at), parsed(now)) else { return at.to_owned() };
+    match now - then {
+        ..=119 => "just now".to_owned(),
+        seconds @ 120..=7199 => format!("{} minutes ago", seconds / 60),
+        seconds @ 7200..=172_799 => format!("{} hours ago", seconds / 3600),
+        _ => at.get(..10).unwrap_or(at).to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -421,6 +421,8 @@ pub struct Summary {
     pub steps: Vec<NextStep>,
     /// What tests the key, where it was not tested.
     pub retry: Option<NextStep>,
+    /// Whether what happened belongs on the first screen: not where a line is just wrong.
+    pub tells_story: bool,
     /// What must not be done until the first finding is fixed.
     pub caution: Option<String>,
     /// What could not be checked, and why, in a few words each.
@@ -501,8 +503,21 @@ pub struct Report {
     pub tree: Tree,
     /// What survives which operation; empty where no backend was seen.
     pub persistence: Vec<Operation>,
+    /// What happened, in order; empty where nothing is wrong.
+    pub story: Vec<StoryEntry>,
     /// The evidence, as JSON.
     pub evidence: serde_json::Value,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoryEntry {
+    /// When; RFC 3339, UTC.
+    pub at: String,
+    /// What.
+    pub what: String,
+    /// What shows it.
+    pub source: String,
 }
 
 impl Report {

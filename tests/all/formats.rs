@@ -71,6 +71,7 @@ fn report() -> Report {
         rules,
         chain: Vec::new(),
         persistence: Vec::new(),
+        story: Vec::new(),
         tree: Tree {
             directory: "/repo/app".to_owned(),
             root: Some("/repo".to_owned()),

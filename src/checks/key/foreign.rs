@@ -4,14 +4,15 @@
 use crate::checks::Check;
 use crate::deployment::candidates::candidates;
 use crate::deployment::container::{key_subject, running_secret};
-use crate::deployment::key::key_in_words;
+use crate::deployment::data::removed_volume;
+use crate::deployment::key::{key_in_words, utc_minute};
 use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
 use crate::deployment::selection::source_location;
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::remedies::mint::{keep_new_database, new_key};
 use crate::remedies::way_back::bring_back;
-use crate::report::{Finding, Location, Rule, capitalized};
+use crate::report::{Finding, Location, Rule, Text, capitalized};
 
 /// The key of an instance that was not found.
 pub static KEY_FOREIGN: Rule =
@@ -48,6 +49,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => "Its log rejects the key as not decodable".to_owned(),
     };
     let mut finding = KEY_FOREIGN.finding(certainty, detail).because(proof, backend.to_owned());
+    if let Some(removed) = subject.as_ref().and_then(|it| removed_volume(evidence, it.container)) {
+        let (name, ago) = (&removed.name, utc_minute(removed.at));
+        let text = format!("Volume {name} was removed at {ago} and created again");
+        finding = finding.showing(Text::from(text).volume(name), "the engine's events");
+    }
     if let Some(at) = source_location(&key.source) {
         finding = finding.at(at);
     }

@@ -39,6 +39,17 @@ pub(super) fn both(bytes: &[u8]) -> Option<(Credential, Credential)> {
     bytes.ends_with(&[0; 1024]).then_some((secret, name))
 }
 
+/// When the secret's file was written, seconds since 1970; `None` where the archive has none.
+pub(super) fn written_at(bytes: &[u8]) -> Option<i64> {
+    let mut archive = tar::Archive::new(bytes);
+    let secret = archive
+        .entries()
+        .ok()?
+        .filter_map(Result::ok)
+        .find(|entry| entry.path().is_ok_and(|path| path.ends_with("instance_secret")));
+    i64::try_from(secret?.header().mtime().ok()?).ok().filter(|at| *at > 0)
+}
+
 /// The one file of an archive.
 pub(super) fn one(bytes: &[u8]) -> Result<String, String> {
     let mut archive = tar::Archive::new(bytes);

@@ -39,11 +39,12 @@ impl ReadEngine {
         };
         let mut found = container::reduce(&inspected, recognised_by, &mut secrets);
         let obstacle = self.obstacle(&found, &inspected).await;
-        let (top, (secret, name)) = tokio::join!(
+        let (top, (secret, name, written_at)) = tokio::join!(
             self.top(&id, &found),
             self.credentials(&id, &found.storage.credentials_dir, obstacle.as_deref()),
         );
 
+        found.storage.credentials_written_at = written_at;
         let container = found.name.clone();
         match top {
             Ok(in_force) => {
@@ -152,24 +153,26 @@ impl ReadEngine {
         id: &str,
         directory: &str,
         obstacle: Option<&str>,
-    ) -> (archive::Credential, archive::Credential) {
+    ) -> (archive::Credential, archive::Credential, Option<i64>) {
         if let Some(obstacle) = obstacle {
-            return (Err(obstacle.to_owned()), Err(obstacle.to_owned()));
+            return (Err(obstacle.to_owned()), Err(obstacle.to_owned()), None);
         }
         match self.archive(id, directory).await {
-            Ok(None) => (Ok(None), Ok(None)),
+            Ok(None) => (Ok(None), Ok(None), None),
             Ok(Some(bytes)) => match archive::both(&bytes) {
-                Some(both) => both,
+                Some((secret, name)) => (secret, name, archive::written_at(&bytes)),
                 None => {
                     let directory = directory.trim_end_matches('/');
                     let (secret, name) = (
                         format!("{directory}/instance_secret"),
                         format!("{directory}/instance_name"),
                     );
-                    tokio::join!(self.credential(id, &secret), self.credential(id, &name))
+                    let asked = (self.credential(id, &secret), self.credential(id, &name));
+                    let (secret, name) = tokio::join!(asked.0, asked.1);
+                    (secret, name, None)
                 }
             },
-            Err(reason) => (Err(reason.clone()), Err(reason)),
+            Err(reason) => (Err(reason.clone()), Err(reason), None),
         }
     }
 

@@ -130,6 +130,7 @@ pub(super) fn reduce(
                 .unwrap_or_default(),
         },
         storage: ContainerStorage {
+            credentials_written_at: None,
             mounts: mounts(
                 inspect.mounts.as_deref().unwrap_or_default(),
                 host.and_then(|host| host.tmpfs.as_ref()),

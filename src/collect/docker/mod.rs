@@ -15,6 +15,7 @@ mod dashboards;
 mod detached;
 mod elsewhere;
 mod engine;
+mod events;
 mod expected;
 mod failure;
 mod helper;
@@ -41,6 +42,7 @@ pub use context::{EngineTarget, Transport, resolve};
 pub use dashboards::dashboards;
 pub use detached::look_into_volumes;
 pub use elsewhere::other_contexts;
+pub use events::{EventFilter, events};
 pub use ssh::SshTarget;
 pub use versions::{EngineListing, versions};
 
@@ -277,6 +279,7 @@ pub async fn inspect(listing: &Listing, wanted: &WantedObjects<'_>) -> Inspected
         absent_volumes,
         engine: listing.version.clone(),
         backends,
+        events: Observation::unavailable("not asked"),
         notes,
     };
     Inspected { facts, secrets }

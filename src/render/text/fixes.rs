@@ -148,13 +148,17 @@ impl ScreenPage {
         }
     }
 
-    /// A way to fix it, behind its word. Its other lines stay left of the column of commands.
+    /// A way to fix it, behind its word.
     pub(super) fn way(&mut self, word: &str, text: &str) {
-        let mark = format!("  {word}: ");
+        self.after(&format!("  {word}: "), text);
+    }
+
+    /// Text behind `mark`, whose other lines stay left of the column of commands.
+    pub(super) fn after(&mut self, mark: &str, text: &str) {
         let text = self.clean(text);
         let (first, rest) = (self.width() - mark.width(), self.width() - 4);
         for (index, line) in words::wrap_after(&text, first, rest).iter().enumerate() {
-            let start = if index == 0 { &mark } else { "    " };
+            let start = if index == 0 { mark } else { "    " };
             self.line(&format!("{start}{line}"));
         }
     }
