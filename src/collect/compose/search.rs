@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::texts::FileTexts;
 use super::super::{ProjectRequest, files, shown};
 use super::{ComposeRead, reduce};
+use crate::compose::Errors;
 use crate::evidence::compose::ComposeFound;
 
 /// How many levels of directories are searched.
@@ -50,7 +51,7 @@ pub(super) fn elsewhere(
         return Some(found);
     }
     // What is wrong with the file that Compose reads is said first.
-    let is_readable = first.project.as_ref().map_or_else(|error| error.is_not_found(), |_| true);
+    let is_readable = first.project.as_ref().map_or_else(Errors::is_not_found, |_| true);
     if !asked.compose_files.is_empty() || asked.project_directory.is_some() || !is_readable {
         return None;
     }
