@@ -49,8 +49,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let outputs = diagnose::outputs(options);
     diagnose::check_outputs(&outputs)?;
     output::note(&format!(
-        "Demo \"{}\": a recorded deployment, your project is not touched. Do not run\n\
-         the commands below; they would act on your own project.\n",
+        "Demo \"{}\": a recorded deployment; your project is not touched.\n\
+         Do not run the commands below: they would act on your own project.\n",
         scenario.name
     ));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

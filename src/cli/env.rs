@@ -15,7 +15,7 @@ use crate::selection::names::{ADMIN_KEY, URL};
 
 /// What is said to everybody else.
 pub(super) const MISPLACED: &str =
-    "--format env is lines for a shell: only `key mint` and `inspect selection` have some";
+    "--format env works only with `key mint` and `inspect selection`";
 
 /// Writes the pair for a key that was made just now.
 pub(super) fn minted(minted: &Minted, request: &Request) -> anyhow::Result<Exit> {

@@ -136,10 +136,19 @@ fn nearest_of_all(name: &str, question: &str, asked: &[&'static Topic]) -> Vec<&
 }
 
 /// The names of the `count` highest scores.
+/// So much two names are alike at least for one to be suggested in place of the other.
+const LEAST_ALIKE: f64 = 0.72;
+
 fn best(count: usize, scored: impl Iterator<Item = (f64, &'static str)>) -> Vec<&'static str> {
     let mut scored: Vec<_> = scored.collect();
     scored.sort_by(|one, other| other.0.total_cmp(&one.0));
-    scored.into_iter().take(count).map(|(_, name)| name).collect()
+    // What is hardly alike is no suggestion.
+    scored
+        .into_iter()
+        .filter(|(score, _)| *score >= LEAST_ALIKE)
+        .take(count)
+        .map(|(_, name)| name)
+        .collect()
 }
 
 fn score(name: &str, id: &str) -> f64 {

@@ -352,9 +352,8 @@ impl Options {
             && !self.reach.no_docker
         {
             output::note(&format!(
-                "note: {option} looks into volumes that no backend has; where their files cannot be read, through a helper container \
-                 that is made from a backend's image, read-only and without a network, never started, and removed at once \
-                 (label convex-doctor.helper)"
+                "note: {option} looks into the volumes that no backend uses. Where it cannot read their files, it\n\
+                 creates a read-only container that never starts, and removes it at once."
             ));
         }
     }

@@ -141,11 +141,15 @@ fn whose(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
     let of = if owners.is_empty() {
         let opened = key.trials.iter().filter(|trial| trial.opened.is_some());
         let public = opened.flat_map(|trial| &trial.places).any(is_public);
-        if public { "the public development secret".to_owned() } else { "none of these".to_owned() }
+        if public {
+            "the public development secret".to_owned()
+        } else {
+            "none of these instances".to_owned()
+        }
     } else {
         sanitize(&owners.join(" and "))
     };
-    format!("key {print} ({}) is of {of}", key.source)
+    format!("key {print} ({}) belongs to {of}", key.source)
 }
 
 fn secret_in_words(secret: Option<&Fingerprint>, keys: &[KeyFacts]) -> String {
@@ -273,9 +277,9 @@ mod tests {
     #[test]
     fn the_last_line_says_whose_the_key_is() {
         for (secret, expected) in [
-            ("old", "is of volume old_data and volume backup_data"),
-            ("mine", "is of app-backend-1"),
-            ("neither", "is of none of these"),
+            ("old", "belongs to volume old_data and volume backup_data"),
+            ("mine", "belongs to app-backend-1"),
+            ("neither", "belongs to none of these instances"),
         ] {
             let text = text(&engine(), &[key(secret)]);
             assert!(text.contains(expected), "{text}");

@@ -252,7 +252,12 @@ impl ScreenPage {
                     self.way("Fix", &words::lower(&title(remedy)));
                 }
             }
-            Extent::Whole => self.all_fixes(finding),
+            Extent::Whole => {
+                self.all_fixes(finding);
+                if let Some(caution) = report.summary.caution.as_ref().filter(|_| number == 1) {
+                    self.paragraph("  ", caution);
+                }
+            }
         }
         let mut more = format!("More: convex-doctor explain {}", finding.id);
         if whole && !finding.explains.is_empty() {

@@ -349,8 +349,8 @@ fn the_demo_says_whose_commands_they_are() {
     let note = String::from_utf8(output.stderr).unwrap().replace('\n', " ");
     assert_eq!(
         note.trim_end(),
-        "Demo \"stale-key\": a recorded deployment, your project is not touched. Do not run the \
-         commands below; they would act on your own project."
+        "Demo \"stale-key\": a recorded deployment; your project is not touched. Do not run the \
+         commands below: they would act on your own project."
     );
 }
 

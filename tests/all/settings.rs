@@ -81,7 +81,7 @@ fn a_fault_of_the_file_is_said_with_its_line() {
         ("fail-on = 3\n", 1, &["`fail-on` is a text"]),
         ("ephemeral = \"yes\"\n", 1, &["true or false"]),
         ("timeout = \"soon\"\n", 1, &["soon", "5s"]),
-        ("only = [\"key\",\n \"bogus\"]\n", 2, &["bogus", "Did you mean"]),
+        ("only = [\"key\",\n \"key-foriegn\"]\n", 2, &["key-foriegn", "Did you mean"]),
         ("ignore = [\"key-foreign\"]\n", 1, &["reason"]),
         ("ignore = \"key-foreign\"\n", 1, &["list"]),
         (

@@ -12,7 +12,7 @@ use crate::evidence::key::SecretPlace;
 use crate::evidence::{Evidence, KeyFacts, Unseen};
 use crate::remedies::mint::{keep_new_database, new_key};
 use crate::remedies::way_back::bring_back;
-use crate::report::{Finding, Location, Rule, Text, capitalized};
+use crate::report::{Finding, FixPolicy, Location, Rule, Text, capitalized};
 
 /// The key of an instance that was not found.
 pub static KEY_FOREIGN: Rule =
@@ -68,6 +68,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 format!("volume {}, project {}", candidate.volume.name, candidate.project),
             )
             .at(Location::volume(&candidate.volume.name));
+    }
+    if !candidates.is_empty() {
+        finding.fix = FixPolicy::Named("older data may be in another volume");
     }
     if let [only] = candidates.as_slice()
         && let Some(back) = bring_back(evidence, &only.volume.name, Some(only.project))

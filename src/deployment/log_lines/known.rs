@@ -293,7 +293,7 @@ pub(crate) static KNOWN: &[Known] = &[
         "The SQL server rejects the password. A password that was set after the server's first \
          start has no effect.",
         &[
-            "Write the password of the server's first start, percent-encoded",
+            "Use the password that the SQL server was first started with, percent-encoded",
             "Change the password on the server (ALTER USER)",
         ],
         "ERROR common::errors: Caught error error (x): db error: FATAL: password authentication failed for user \"postgres\"",

@@ -200,7 +200,7 @@ fn steps(finding: &Finding, before: Option<&NextStep>) -> Vec<Numbered> {
 /// Says that more is left than the first screen shows.
 fn leaves(finding: &Finding, remedy: &Remedy) -> String {
     format!(
-        "After it {} steps are left for you: `convex-doctor fix {}` lists them.",
+        "Then {} steps remain: `convex-doctor fix {}` lists them.",
         remedy.errands.len(),
         finding.id
     )
