@@ -34,6 +34,25 @@ pub(crate) fn rewrite(
     lines.hashes.iter().enumerate().map(|(at, hash)| edit(at, hash)).collect()
 }
 
+/// Adds a line that gives the variable the same value under another name, and leaves the old line
+/// as it is. Empty if the value goes over several lines.
+pub(crate) fn add_under_name(
+    source: &ValueSource,
+    lines: Option<&Written>,
+    name: &str,
+) -> Vec<Edit> {
+    let (ValueSource::File { file, line }, Some(lines)) = (source, lines) else { return vec![] };
+    let [hash] = lines.hashes.as_slice() else { return vec![] };
+    let edit = |line_hash: Option<&String>, new: String| Edit {
+        file: file.clone(),
+        line: *line,
+        line_hash: line_hash.cloned(),
+        new: Some(new),
+    };
+    // The second one only makes sure that it is still the line.
+    vec![edit(None, format!("{name}={{rest}}")), edit(Some(hash), "{line}".to_owned())]
+}
+
 /// Makes the definition a comment.
 pub(crate) fn comment_out(definition: &DefinitionFacts) -> Vec<Edit> {
     each_line(&definition.source, definition.lines.as_ref(), Some("# {line}"))

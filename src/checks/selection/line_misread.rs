@@ -5,7 +5,8 @@
 
 use crate::admin_key::Form;
 use crate::checks::Check;
-use crate::deployment::key::cli_works;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::key::{cli_works, key_is_accepted, selected_key};
 use crate::deployment::selection::{is_server_only, names_cloud_deployment, winner};
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
@@ -51,6 +52,11 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
     if !matters {
         return None;
     }
+    if assigns && misread.kind != MisreadingKind::ReadersDiffer && was_read_right(evidence, misread)
+        || is_damage_of_the_key(evidence, misread)
+    {
+        return None;
+    }
     // A comment glued to a key that is whole, or a backslash that belongs to it, is harmless.
     let whole = misread.name == ADMIN_KEY
         && assigns
@@ -76,6 +82,23 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
             .edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value));
     let finding = LINE_MISREAD.finding(certainty, detail).level(level);
     Some(finding.at(Location::line(&misread.file, misread.line)).remedy(remedy))
+}
+
+/// Whether the answer shows that the value is what was meant: the backend accepts the key, or a
+/// Convex backend answers at the URL.
+fn was_read_right(evidence: &Evidence, misread: &MisreadingFacts) -> bool {
+    match misread.name.as_str() {
+        ADMIN_KEY => key_is_accepted(evidence),
+        URL => selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(|it| it.is_convex_api())),
+        _ => false,
+    }
+}
+
+/// Whether `key-mangled` reports the lines that came along with the key, and takes them out.
+fn is_damage_of_the_key(evidence: &Evidence, misread: &MisreadingFacts) -> bool {
+    misread.name == ADMIN_KEY
+        && misread.kind == MisreadingKind::SpansLines
+        && selected_key(evidence).is_some_and(|key| key.repaired.is_some())
 }
 
 /// What the line does to the value of `name`.
@@ -197,11 +220,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_is_not_an_error() {
-        let local = PAIR.replace(":3210", ":3210#local");
+    fn what_the_backend_accepts_was_read_as_it_was_meant() {
+        let url = PAIR.replace(":3210", ":3210#local");
+        let key = format!("{}#mine\n", PAIR.trim_end());
+        for (local, at) in
+            [(url, "error likely .env.local:1"), (key, "warning likely .env.local:2")]
+        {
+            let mut evidence = build::evidence(&[], &local, "");
+            let expected = [format!("line-misread {at}")];
+            assert_eq!(told(run(&evidence)), expected, "{local}");
+            let rejected = |evidence: &mut Evidence| {
+                build::refuse(evidence);
+                told(run(evidence)).len()
+            };
+            // Who rejects the key is the backend: the URL was read right.
+            let is_key = usize::from(at.ends_with(":2"));
+            assert_eq!(rejected(&mut evidence), is_key, "{local}");
+            build::accept(&mut evidence);
+            assert!(told(run(&evidence)).is_empty(), "{local}");
+        }
+        // Other readers still differ.
+        let local = PAIR.replace("app|01", "app\"|01").replace("fa\n", "\"fa\n");
         let mut evidence = build::evidence(&[], &local, "");
-        assert_eq!(told(run(&evidence)), ["line-misread error likely .env.local:1"]);
         build::accept(&mut evidence);
-        assert_eq!(told(run(&evidence)), ["line-misread warning likely .env.local:1"]);
+        assert_eq!(told(run(&evidence)), ["line-misread info possible .env.local:2"]);
+    }
+
+    #[test]
+    fn lines_that_came_along_with_a_whole_key_are_its_damage() {
+        let url = "CONVEX_SELF_HOSTED_URL=http://h:3210\n";
+        for (value, own) in [
+            (format!("Admin key:\n{KEY}"), false),
+            (format!("\n{KEY}\n"), false),
+            (format!("WARN[0000] version is obsolete\nAdmin key:\n{KEY}\n"), false),
+            (format!("{}\n", &KEY[..40]), true),
+            ("qq9qq\nzz9zz".to_owned(), true),
+        ] {
+            let local = format!("{url}CONVEX_SELF_HOSTED_ADMIN_KEY=\"{value}\"\n");
+            let told = told(run(&build::evidence(&[], &local, "")));
+            assert_eq!(told.len(), usize::from(own), "{local}");
+        }
     }
 }
