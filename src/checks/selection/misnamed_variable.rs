@@ -26,7 +26,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         // Bundlers need their prefix: next to the right variable it may be the app's own.
         let of_the_app = miss.written.len() > miss.meant.len()
             && miss.written.ends_with(&format!("_{}", miss.meant));
-        !miss.empty && (!of_the_app || !selection.is_set(&miss.meant))
+        let of_others = of_the_app || compose_file_that_reads(evidence, &miss.written).is_some();
+        !miss.empty && (!of_others || !selection.is_set(&miss.meant))
     };
     let misses = selection.near_misses.iter().filter(matters);
     Ok(misses.map(|miss| finding(evidence, miss)).collect())
