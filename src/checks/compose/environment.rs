@@ -34,8 +34,8 @@ const NEVER_READ: &[(&str, &str)] = &[
 /// backend.
 const READ_BY_OTHERS: &[(&str, &str)] = &[
     (URL, "the CLI reads it, in the app's .env.local"),
-    (DEPLOYMENT, "the CLI reads it, in the app's .env.local"),
-    (DEPLOY_KEY, "the CLI reads it, in the app's .env.local"),
+    (DEPLOYMENT, "only the CLI reads it"),
+    (DEPLOY_KEY, "only the CLI reads it"),
     ("CONVEX_SITE_URL", "the backend reads CONVEX_SITE_ORIGIN"),
     ("CONVEX_CLOUD_URL", "the backend reads CONVEX_CLOUD_ORIGIN"),
     ("CONVEX_URL", "the backend reads CONVEX_CLOUD_ORIGIN"),
