@@ -239,9 +239,10 @@ impl Resolver<'_, '_> {
         let source = node.get("source")?;
         let text = self.reader.templates.get(&source.pos)?.by_project.as_deref()?;
         // The parts of the short form have its place.
-        let written = match source.pos == node.pos {
-            true => mount::parse_short(text).ok()?.source?,
-            false => text.to_owned(),
+        let written = if source.pos == node.pos {
+            mount::parse_short(text).ok()?.source?
+        } else {
+            text.to_owned()
         };
         let name = self.environment.lookup("COMPOSE_PROJECT_NAME")?.0;
         let end = written.strip_prefix("./").unwrap_or(&written);

@@ -161,10 +161,8 @@ impl<'a> UnsetIn<'a> {
                  {NOWHERE}."
             ),
             ([_], false) => {
-                let unused = match self.issues.iter().any(|issue| issue.of_backend) {
-                    true => "",
-                    false => " The backend does not use it.",
-                };
+                let is_used = self.issues.iter().any(|issue| issue.of_backend);
+                let unused = if is_used { "" } else { " The backend does not use it." };
                 format!("The value of {listed} is empty, because it is {NOWHERE}.{unused}")
             }
             (_, false) => {

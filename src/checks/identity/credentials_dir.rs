@@ -80,19 +80,14 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let finding = for_temporary_instance(evidence, container, finding);
     // Git Bash turns /convex/data into C:/Program Files/Git/convex/data.
-    let finding = match is_converted(path) {
-        true => finding.remedy(
-            Remedy::safe(format!(
-                "Set {variable} again without path conversion (Git Bash changed it)"
-            ))
-            .run("export MSYS_NO_PATHCONV=1 MSYS2_ENV_CONV_EXCL='*'")
-            .step(),
-        ),
-        false => {
-            let mount =
-                format!("Mount a named volume at {path}, or remove {variable} and use {DATA_DIR}");
-            finding.remedy(Remedy::safe(mount).step())
-        }
+    let finding = if is_converted(path) {
+        let title = format!("Set {variable} again without path conversion (Git Bash changed it)");
+        let off = "export MSYS_NO_PATHCONV=1 MSYS2_ENV_CONV_EXCL='*'";
+        finding.remedy(Remedy::safe(title).run(off).step())
+    } else {
+        let mount =
+            format!("Mount a named volume at {path}, or remove {variable} and use {DATA_DIR}");
+        finding.remedy(Remedy::safe(mount).step())
     };
     let finding = match container {
         Some(_) => finding.remedy(

@@ -9,7 +9,7 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::key::{cli_works, key_is_accepted, selected_key};
 use crate::deployment::selection::{is_server_only, names_cloud_deployment, winner};
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind, ValueSource};
-use crate::evidence::{Evidence, Unseen};
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::env_file::rewrite;
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
@@ -89,7 +89,9 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
 fn was_read_right(evidence: &Evidence, misread: &MisreadingFacts) -> bool {
     match misread.name.as_str() {
         ADMIN_KEY => key_is_accepted(evidence),
-        URL => selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(|it| it.is_convex_api())),
+        URL => {
+            selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api))
+        }
         _ => false,
     }
 }

@@ -137,6 +137,8 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Evidence);
+
     #[test]
     fn a_name_that_a_compose_file_reads_stays() {
         let url = "CONVEX_SELF_HOSTED_URL=http://h\n";
@@ -144,7 +146,6 @@ mod tests {
         let secret = format!("{url}CONVEX_ADMIN_KEY={}\n", "5".repeat(64));
         let renamed = vec![(2, true, "CONVEX_SELF_HOSTED_ADMIN_KEY={rest}")];
         let added = vec![(2, false, "CONVEX_SELF_HOSTED_ADMIN_KEY={rest}"), (2, true, "{line}")];
-        type Change = fn(&mut Evidence);
         let compose: Change = build::add_backend;
         let reads: Change = |evidence| {
             build::add_backend(evidence);
