@@ -1,12 +1,12 @@
 //! The URL cannot be used as it is typed: nothing was sent to it.
 
 use crate::checks::Check;
-use crate::deployment::endpoint::{is_loopback, published_url, selected_endpoint, url_location};
+use crate::deployment::endpoint::{is_loopback, selected_endpoint, url_location};
 use crate::deployment::selection::winner;
 use crate::evidence::endpoint::UrlFault;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
-use crate::remedies::env_file::set_url;
+use crate::remedies::env_file::{set_open_url, set_url};
 use crate::report::{Certainty, ChainLink, CliFailure, Finding, Remedy, Rule};
 
 static URL_INVALID: Rule = rule!("url-invalid", Error, "the Convex CLI cannot use this URL")
@@ -42,12 +42,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             Remedy::safe(format!("Set {URL} to {meant}"))
         }
         Some(meant) => set_url(&evidence.selection, &meant, ""),
-        None => match published_url(evidence).filter(|_| may_be_this_machine(url)) {
-            Some(published) => set_url(&evidence.selection, &published, ""),
-            None => {
-                Remedy::safe(format!("Set {URL} to http://HOST:PORT, without a slash at the end"))
-            }
-        },
+        None => set_open_url(evidence, url).unwrap_or_else(|| {
+            Remedy::safe(format!("Set {URL} to http://HOST:PORT, without a slash at the end"))
+        }),
     };
     let source =
         winner(&evidence.selection, URL).map_or_else(|| URL.to_owned(), ToString::to_string);
@@ -70,22 +67,6 @@ fn scheme_is_sure(url: &str) -> bool {
         }
         host => host.is_some(),
     }
-}
-
-/// Whether the host is this machine, or left open: then the port that the backend publishes here
-/// was meant.
-fn may_be_this_machine(url: &str) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority =
-        rest.trim_matches(['"', '\'', '`']).split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        // `${PORT:-3210}` has a colon of its own.
-        _ if authority.starts_with('$') => return true,
-        Some((host, _)) => host.split_once(":$").map_or(host, |(host, _)| host),
-        None => authority,
-    };
-    let host = host.trim_matches(['[', ']']);
-    host.is_empty() || is_loopback(host)
 }
 
 /// What was meant, if that is clear; without a slash at the end, which the CLI does not take.

@@ -133,4 +133,33 @@ mod tests {
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
         }
     }
+
+    #[test]
+    fn there_is_always_something_to_do_it_with() {
+        use crate::evidence::build::selection;
+        use crate::report::Safety;
+        let shell = ValueSource::Env { env: ADMIN_KEY.to_owned() };
+        let export = "export CONVEX_SELF_HOSTED_ADMIN_KEY=\"convex-self-hosted|${CONVEX_SELF_HOSTED_ADMIN_KEY#*|}\"";
+        for (source, docker, edits, commands, safety) in [
+            (None, true, 1, vec![], Safety::Safe),
+            // The digits may be another backend's: it is done only when it is asked for.
+            (None, false, 1, vec![], Safety::Unsafe),
+            (Some(shell), false, 0, vec![export], Safety::Unsafe),
+        ] {
+            let mut evidence = build::refused(&[opened("ours", vec![process("app-backend-1")])]);
+            evidence.keys[0].trials.remove(0);
+            evidence.keys[0].shape.name = Some("renamed".to_owned());
+            evidence.selection = selection::evidence(&[], selection::PAIR, "").selection;
+            if !docker {
+                evidence.docker = unseen();
+            }
+            if let Some(source) = source {
+                evidence.keys[0].source = source;
+            }
+            let found = run(&evidence).unwrap();
+            let remedy = &found[0].remedies[0];
+            assert_eq!((remedy.edits.len(), remedy.safety), (edits, safety));
+            assert_eq!(remedy.commands, commands);
+        }
+    }
 }

@@ -11,7 +11,8 @@ use crate::deployment::selection::{is_server_only, names_cloud_deployment, winne
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind, ValueSource};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
-use crate::remedies::env_file::rewrite;
+use crate::remedies::env_file::{rewrite, set_open_url};
+use crate::remedies::mint::for_selection;
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// A line in the env file is not parsed as expected.
@@ -76,12 +77,31 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
         _ => Certainty::Proven,
     };
     let detail = effect(misread.kind, &misread.name);
-    let value = if misread.name == URL { "{value}" } else { "'{value}'" };
-    let remedy =
-        Remedy::safe(format!("Write {}:{} as {}", misread.file, misread.line, misread.corrected))
-            .edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value));
+    let remedy = value_for(evidence, misread).unwrap_or_else(|| {
+        let value = if misread.name == URL { "{value}" } else { "'{value}'" };
+        let title = format!("Write {}:{} as {}", misread.file, misread.line, misread.corrected);
+        Remedy::safe(title).edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value))
+    });
     let finding = LINE_MISREAD.finding(certainty, detail).level(level);
     Some(finding.at(Location::line(&misread.file, misread.line)).remedy(remedy))
+}
+
+/// The value in place of a variable that is not expanded: the URL of this project's backend, or
+/// a new key.
+fn value_for(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Remedy> {
+    if misread.kind != MisreadingKind::DollarNotExpanded {
+        return None;
+    }
+    match misread.name.as_str() {
+        URL => {
+            let definitions = evidence.selection.definitions(URL);
+            let winner = definitions.iter().find(|definition| definition.wins)?;
+            set_open_url(evidence, winner.text.as_deref()?)
+        }
+        // Only where it can be generated from here: else the value has to be written by hand.
+        ADMIN_KEY => Some(for_selection(evidence, ".env.local")).filter(Remedy::is_for_the_doctor),
+        _ => None,
+    }
 }
 
 /// Whether the answer shows that the value is what was meant: the backend accepts the key, or a
@@ -218,6 +238,30 @@ mod tests {
             assert_eq!(new, expected, "{local}");
             let hash = local.lines().nth(1).map(crate::report::line_hash);
             assert!(edits.iter().all(|edit| edit.line == 2 && edit.line_hash == hash), "{local}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_left_open_is_the_one_that_the_backend_publishes() {
+        use crate::evidence::compose::DeclaredPort;
+        for (published, expected) in
+            [(Some("13210"), Some("CONVEX_SELF_HOSTED_URL=http://127.0.0.1:13210")), (None, None)]
+        {
+            let local = PAIR.replace(":3210", ":${PORT}");
+            let mut evidence = build::evidence(&[], &local, "");
+            build::add_backend(&mut evidence);
+            let build::Seen(Some(compose)) = &mut evidence.compose else { unreachable!() };
+            let at = compose.backends[0].at.clone();
+            let port = |published: &str| DeclaredPort {
+                container: 3210,
+                published: Some(published.to_owned()),
+                host_ip: None,
+                at: at.clone(),
+            };
+            compose.backends[0].ports = published.into_iter().map(port).collect();
+            let found = run(&evidence).unwrap();
+            let new = found[0].remedies[0].edits.first().and_then(|edit| edit.new.as_deref());
+            assert_eq!(new, expected);
         }
     }
 
