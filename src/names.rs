@@ -35,7 +35,9 @@ pub const S3_BUCKETS: [&str; 5] = [
 
 /// Where the official image keeps everything, and what it declares as a volume of its own.
 pub const DATA_DIR: &str = "/convex/data";
-/// The directory in which the official image runs its scripts: a relative path starts there.
+/// The directory in which the official image runs its scripts: a relative path starts there
+/// (`WORKDIR` in <https://github.com/get-convex/convex-backend>,
+/// `self-hosted/docker-build/Dockerfile.backend`).
 pub const WORKDIR: &str = "/convex";
 /// The script of the official image that generates an admin key.
 pub const KEY_SCRIPT: &str = "./generate_admin_key.sh";

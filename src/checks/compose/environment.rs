@@ -41,6 +41,7 @@ const READ_BY_OTHERS: &[(&str, &str)] = &[
     ("CONVEX_URL", "the backend reads CONVEX_CLOUD_ORIGIN"),
     ("CONVEX_ORIGIN", "the backend reads CONVEX_CLOUD_ORIGIN"),
     ("NEXT_PUBLIC_DEPLOYMENT_URL", "the dashboard reads it"),
+    ("NEXT_PUBLIC_CONVEX_URL", "the app reads it"),
 ];
 
 /// Names that the dashboard does not read: its image reads `NEXT_PUBLIC_DEPLOYMENT_URL`, and the
@@ -63,6 +64,9 @@ const USELESS_FOR_THE_DASHBOARD: &[(&str, &str)] = &[
     ("CONVEX_ADMIN_KEY", "you enter the key in the dashboard's login form"),
     ("ADMIN_KEY", "you enter the key in the dashboard's login form"),
     (ADMIN_KEY, "you enter the key in the dashboard's login form"),
+    (INSTANCE_SECRET, "only the backend reads it"),
+    (INSTANCE_NAME, "only the backend reads it"),
+    (SITE_ORIGIN, "only the backend reads it"),
     ("CONVEX_DASHBOARD_SITE_URL", "the dashboard only reads NEXT_PUBLIC_DEPLOYMENT_URL"),
 ];
 

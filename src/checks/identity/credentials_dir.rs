@@ -105,10 +105,10 @@ fn is_inside(path: &str, directory: &str) -> bool {
 
 /// Whether the path has a drive of Windows in it, which a Linux container cannot mean.
 fn is_converted(path: &str) -> bool {
-    path.split('/').any(|part| {
-        part.len() == 2
-            && part.ends_with(':')
-            && part.starts_with(|c: char| c.is_ascii_alphabetic())
+    path.split(['/', '\\']).any(|part| {
+        let mut chars = part.chars();
+        let drive = (chars.next(), chars.next(), chars.next());
+        matches!(drive, (Some(letter), Some(':'), None) if letter.is_ascii_alphabetic())
     })
 }
 
@@ -161,6 +161,7 @@ mod tests {
         for (path, expected) in [
             ("/convex/C:/Program Files/Git/convex/data", true),
             ("/c:/x", true),
+            ("/convex/C:\\Program Files\\Git\\convex\\data", true),
             ("/srv/a:b", false),
             ("/convex/data", false),
             ("/srv/:/x", false),

@@ -6,7 +6,7 @@
 use crate::admin_key::Form;
 use crate::checks::Check;
 use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::key::{cli_works, key_is_accepted, selected_key};
+use crate::deployment::key::{cli_works, key_goes_through, key_is_accepted, selected_key};
 use crate::deployment::selection::{is_server_only, names_cloud_deployment, winner};
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind, ValueSource};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
@@ -108,7 +108,7 @@ fn value_for(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Remedy> {
 /// Convex backend answers at the URL.
 fn was_read_right(evidence: &Evidence, misread: &MisreadingFacts) -> bool {
     match misread.name.as_str() {
-        ADMIN_KEY => key_is_accepted(evidence),
+        ADMIN_KEY => key_is_accepted(evidence) || key_goes_through(evidence),
         URL => {
             selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api))
         }

@@ -83,6 +83,10 @@ fn remedy(evidence: &Evidence, miss: &NearMissFacts) -> Remedy {
 /// The compose file in which the variable is used; also one that could not be read, which may use
 /// it.
 fn compose_file_that_reads(evidence: &Evidence, name: &str) -> Option<String> {
+    let near_by = &evidence.surroundings.names_in_compose_files;
+    if let Some(named) = near_by.iter().find(|named| named.name == name) {
+        return Some(named.file.clone());
+    }
     let compose = evidence.compose.seen().ok()?.as_ref()?;
     let reads = !compose.errors.is_empty() || compose.reads.iter().any(|read| read == name);
     let place = compose.errors.iter().find_map(|issue| Some(issue.at.as_ref()?.file.clone()));
@@ -114,7 +118,7 @@ mod tests {
     use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
     use crate::evidence::build::selection::{KEY, PAIR, told};
-    use crate::evidence::surroundings::PackageJson;
+    use crate::evidence::surroundings::{NameInFile, PackageJson};
 
     #[test]
     fn near_misses_of_both_names() {
@@ -163,11 +167,18 @@ mod tests {
                 line: None,
             }];
         };
+        let near_by: Change = |evidence| {
+            evidence.surroundings.names_in_compose_files = vec![NameInFile {
+                name: "CONVEX_ADMIN_KEY".to_owned(),
+                file: "docker/compose.prod.yml".to_owned(),
+            }];
+        };
         for (dotenv, change, expected) in [
             (&key, (|_| {}) as Change, &renamed),
             (&key, compose, &renamed),
             (&key, reads, &added),
             (&key, broken, &added),
+            (&key, near_by, &added),
             (&secret, compose, &vec![]),
             (&secret, reads, &vec![]),
         ] {
