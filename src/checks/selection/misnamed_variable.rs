@@ -49,6 +49,11 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
         } else {
             Remedy::safe(format!("Delete {written} in {source}, unless another program reads it"))
         });
+    let finding = match (miss.fits, meant.as_str()) {
+        (true, _) => finding,
+        (false, URL) => finding.because("Its value is not a URL", source.to_string()),
+        (false, _) => finding.because("Its value is not an admin key", source.to_string()),
+    };
     at_source(finding, source)
 }
 
