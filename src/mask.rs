@@ -67,16 +67,32 @@ pub struct Excerpt {
 /// shown but for a password or a key in them; of an environment, a command, a `.env` file and of
 /// lines without a key only the names are shown, because any value in them may be secret.
 pub fn excerpt(text: &str, line: usize, column: usize) -> Option<Excerpt> {
-    shown(text, line, column, true)
+    shown(text, line, column, true, None)
+}
+
+/// The same for an error about a file that cannot be read: what its `message` names is a file.
+pub fn excerpt_naming_file(
+    text: &str,
+    line: usize,
+    column: usize,
+    message: &str,
+) -> Option<Excerpt> {
+    shown(text, line, column, true, Some(message))
 }
 
 /// The line as [`excerpt`] has it, of a file that was read and understood: its secrets are known,
 /// and what else is hidden (an origin, a port) may be shown in other places.
 pub fn of_known_file(text: &str, line: usize) -> Option<String> {
-    shown(text, line, 1, false).map(|excerpt| excerpt.text)
+    shown(text, line, 1, false, None).map(|excerpt| excerpt.text)
 }
 
-fn shown(text: &str, line: usize, column: usize, remember: bool) -> Option<Excerpt> {
+fn shown(
+    text: &str,
+    line: usize,
+    column: usize,
+    remember: bool,
+    message: Option<&str>,
+) -> Option<Excerpt> {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let whole = *lines.get(line.checked_sub(1)?)?;
     let whole = whole.strip_prefix('\u{feff}').unwrap_or(whole);
@@ -89,7 +105,7 @@ fn shown(text: &str, line: usize, column: usize, remember: bool) -> Option<Excer
         let width = piece.chars().count();
         let start = out.chars().count();
         let wanted = column.checked_sub(columns + 1).filter(|offset| *offset < width);
-        if hidden {
+        if hidden && !is_file_name(piece, message) {
             if remember {
                 drop(Secret::new(piece));
             }
@@ -111,6 +127,27 @@ fn shown(text: &str, line: usize, column: usize, remember: bool) -> Option<Excer
     let mark = mark.map_or(width..width + 1, |start| start..start + token(&out, start));
     let (text, mark) = cut(&out, mark);
     Some(Excerpt { text, mark })
+}
+
+/// Whether a value is the name of a file: of one that the error message names, or by its ending.
+/// A file's name is not a secret, and the error says nothing without it.
+fn is_file_name(piece: &str, message: Option<&str>) -> bool {
+    let name = piece.trim().trim_matches(['"', '\'']);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/ ~".contains(c);
+    if name.is_empty() || !name.chars().all(plain) {
+        return false;
+    }
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let ends = [".yml", ".yaml", ".env"].iter().any(|end| file.to_ascii_lowercase().ends_with(end));
+    let path = name.trim_start_matches("./");
+    let named = message.is_some_and(|message| {
+        message.match_indices(path).any(|(at, _)| {
+            let (before, after) = (&message[..at], &message[at + path.len()..]);
+            let whole = before.ends_with('/') || (path.starts_with('/') && before.ends_with(' '));
+            whole && (after.is_empty() || after.starts_with([':', ' ']))
+        })
+    });
+    ends || file.starts_with(".env") || (!path.is_empty() && named)
 }
 
 /// Service keys whose values are Compose's own words, names and paths.
@@ -305,6 +342,28 @@ mod tests {
     use super::*;
 
     const SECRET: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff1";
+
+    #[test]
+    fn the_name_of_a_file_is_shown_and_no_other_value() {
+        let line = " {include: [gone.yaml], services: {a: {env_file: '.env.prod', x: hunter2}}}";
+        let known = " {include: [gone.yaml], services: {a: {env_file: '.env.prod', x: ***}}}";
+        assert_eq!(excerpt(line, 1, 12).unwrap().text, known);
+        let message = "env file /srv/app/secrets/prod not found: stat /srv/app/secrets/prod: no";
+        for (line, shown) in [
+            (
+                "{services: {a: {env_file: ./secrets/prod, x: app}}}",
+                "{services: {a: {env_file: ./secrets/prod, x: ***}}}",
+            ),
+            ("{services: {a: {env_file: ./secrets/pro}}}", "{services: {a: {env_file: ***}}}"),
+            ("{services: {a: {x: hunter2}}}", "{services: {a: {x: ***}}}"),
+            ("{services: {a: {x: not}}}", "{services: {a: {x: ***}}}"),
+        ] {
+            let excerpt = excerpt_naming_file(line, 1, 12, message).unwrap();
+            assert_eq!(excerpt.text, shown, "{line}");
+        }
+        let other = "{services: {a: {env_file: ./secrets/prod}}}";
+        assert_eq!(excerpt(other, 1, 1).unwrap().text, "{services: {a: {env_file: ***}}}");
+    }
 
     #[test]
     fn what_is_no_secret_stays_as_docker_compose_has_it() {

@@ -35,6 +35,10 @@ pub const S3_BUCKETS: [&str; 5] = [
 
 /// Where the official image keeps everything, and what it declares as a volume of its own.
 pub const DATA_DIR: &str = "/convex/data";
+/// The directory in which the official image runs its scripts: a relative path starts there
+/// (`WORKDIR` in <https://github.com/get-convex/convex-backend>,
+/// `self-hosted/docker-build/Dockerfile.backend`).
+pub const WORKDIR: &str = "/convex";
 /// The script of the official image that generates an admin key.
 pub const KEY_SCRIPT: &str = "./generate_admin_key.sh";
 /// The port of the Convex API inside the container, unless it is configured otherwise.
@@ -54,6 +58,15 @@ pub const WORKING_DIR_LABEL: &str = "com.docker.compose.project.working_dir";
 pub const CONFIG_FILES_LABEL: &str = "com.docker.compose.project.config_files";
 /// The files of `--env-file` that it was made with, separated by commas (Compose v2.24 and later).
 pub const ENVIRONMENT_FILE_LABEL: &str = "com.docker.compose.project.environment_file";
+
+/// Whether Coolify sets a variable with this name when it deploys a compose file
+/// (<https://coolify.io/docs/knowledge-base/docker/compose>): `SERVICE_FQDN_BACKEND_3210`,
+/// `SERVICE_HEX_32_SECRET`.
+pub fn is_set_by_coolify(name: &str) -> bool {
+    const KINDS: [&str; 7] = ["FQDN", "URL", "USER", "PASSWORD", "BASE64", "HEX", "REALBASE64"];
+    let kind = name.strip_prefix("SERVICE_").and_then(|rest| rest.split_once('_'));
+    kind.is_some_and(|(kind, rest)| KINDS.contains(&kind) && !rest.is_empty())
+}
 
 /// Whether the engine made a volume's name: 64 hex digits. The label of newer engines does not
 /// tell: the anonymous volumes that Compose creates lack it.

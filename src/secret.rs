@@ -32,6 +32,8 @@ const PUBLIC_WORDS: &[&str] = &[
     "anonymous",
     "undefined",
     "localhost",
+    // The script's label, which may come along in a key of several lines.
+    "Admin key:",
 ];
 
 /// Every secret met in this run, in each form in which it may turn up in a text; longest first.

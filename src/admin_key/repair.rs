@@ -14,6 +14,9 @@ const LABELS: &[&str] = &["admin key:", "adminkey:", "admin_key=", "convex ", "b
 /// also where nothing was to be done.
 pub fn repaired(key: &Secret) -> Option<Secret> {
     let text = key.expose();
+    if let Some(line) = only_key_line(text) {
+        return Some(line);
+    }
     // Lower case of ASCII alone keeps every position.
     let lower = Zeroizing::new(text.to_ascii_lowercase());
     let start = LABELS.iter().filter_map(|label| Some(lower.rfind(label)? + label.len())).max();
@@ -27,12 +30,42 @@ pub fn repaired(key: &Secret) -> Option<Secret> {
         return None;
     }
     let repaired = Secret::new(whole);
-    let shape = shape(&repaired);
+    is_good(&repaired).then_some(repaired)
+}
+
+/// The one line of several that is a key; `None` where a line around it may be a part of the key,
+/// which a terminal wrapped.
+fn only_key_line(text: &str) -> Option<Secret> {
+    let text = Zeroizing::new(text.replace("\\n", "\n").replace("\\r", "\n"));
+    let lines =
+        text.split(['\n', '\r']).map(|line| line.trim_matches(|c| is_blank(c) || is_quote(c)));
+    let mut lines = lines.filter(|line| !line.is_empty());
+    let is_digits = |line: &str| line.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut found = None;
+    let mut others = 0;
+    for line in &mut lines {
+        // Any other text is not a secret, and has to stay readable.
+        let key = (line.contains('|') && line.len() > 66).then(|| Secret::new(line));
+        if let Some(key) = key.filter(is_good) {
+            if found.replace(key).is_some() {
+                return None;
+            }
+        } else if is_digits(line) {
+            return None;
+        } else {
+            others += 1;
+        }
+    }
+    found.filter(|_| others > 0)
+}
+
+/// Whether it is a whole key with its name.
+fn is_good(key: &Secret) -> bool {
+    let shape = shape(key);
     // Another length than usual may be what a break swallowed; of a legacy key it is usual.
-    let good = shape.form == Form::WellShaped
+    shape.form == Form::WellShaped
         && shape.name.is_some()
-        && !shape.faults.contains(&ShapeFault::UnusualLength);
-    good.then_some(repaired)
+        && !shape.faults.contains(&ShapeFault::UnusualLength)
 }
 
 #[cfg(test)]
@@ -58,6 +91,9 @@ mod tests {
             format!("app%7C{hex}"),
             format!("app|0x{hex}"),
             format!("\u{200b}{key} "),
+            format!("WARN[0000] the attribute is obsolete\nAdmin key:\n{key}\n"),
+            format!("{key}\nAdmin key:"),
+            format!("$ ./generate_admin_key.sh\\n{key}"),
         ] {
             let found = repaired(&Secret::new(&text));
             assert_eq!(found.as_ref().map(Secret::expose), Some(key.as_str()), "{text:?}");

@@ -410,7 +410,10 @@ fn around(
     selected: &Selected,
 ) -> Surroundings {
     let cli = toolchain::cli(directory, environment);
+    let misses = &selected.selection.near_misses;
+    let misses: Vec<&str> = misses.iter().map(|miss| miss.name.as_str()).collect();
     Surroundings {
+        names_in_compose_files: surroundings::names_in_compose_files(directory, texts, &misses),
         directory: directory.display().to_string(),
         repository: files::repository_root(directory).map(|root| root.display().to_string()),
         package_json: surroundings::package_json(directory, texts),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::files::{self, FileText};
 use super::texts::FileTexts;
 use crate::evidence::Observation;
-use crate::evidence::surroundings::{EnvFileElsewhere, PackageJson};
+use crate::evidence::surroundings::{EnvFileElsewhere, NameInFile, PackageJson};
 use crate::names::{ADMIN_KEY, URL};
 use crate::selection::node_dotenv;
 
@@ -135,6 +135,45 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
         .collect()
 }
 
+/// The compose files in the directory and below it that use one of `names`, also those that Compose
+/// would read only when it is told to.
+pub(super) fn names_in_compose_files(
+    directory: &Path,
+    texts: &FileTexts,
+    names: &[&str],
+) -> Vec<NameInFile> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let is_yaml = |name: &String| {
+        let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("yml" | "yaml"))
+    };
+    let places = std::iter::once(String::new())
+        .chain(children(directory).into_iter().map(|child| format!("{child}/")));
+    let yaml = places.flat_map(|place| {
+        let names = files::names(&directory.join(&place), ENTRIES).into_iter().filter(is_yaml);
+        names.map(move |name| format!("{place}{name}")).collect::<Vec<_>>()
+    });
+    let mut found = Vec::new();
+    for file in yaml.take(ELSEWHERE) {
+        let read = texts.read(&directory.join(&file));
+        let Some(text) = read.text().filter(|text| text.contains("services:")) else { continue };
+        for name in names.iter().filter(|name| has_word(text, name)) {
+            found.push(NameInFile { name: (*name).to_owned(), file: file.clone() });
+        }
+    }
+    found
+}
+
+/// Whether the name is in the text and not a part of a longer one.
+fn has_word(text: &str, name: &str) -> bool {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, _)| {
+        !text[..at].ends_with(in_name) && !text[at + name.len()..].starts_with(in_name)
+    })
+}
+
 /// An env file by its name, but no example.
 fn is_env_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
@@ -176,4 +215,35 @@ pub(super) fn uid() -> Option<u32> {
 #[cfg(not(unix))]
 pub(super) fn uid() -> Option<u32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_in_every_compose_file_near_by() {
+        let directory = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            ("docker-compose.prod.yml", "services: {a: {environment: [K=${CONVEX_ADMIN_KEY}]}}"),
+            ("infra/convex/compose.yaml", "services: {a: {environment: [CONVEX_ADMIN_KEY]}}"),
+            ("other.yml", "services: {a: {environment: [MY_CONVEX_ADMIN_KEY=x]}}"),
+            ("ci.yml", "jobs: {a: {env: {K: $CONVEX_ADMIN_KEY}}}"),
+            ("notes.txt", "services: CONVEX_ADMIN_KEY"),
+        ] {
+            let path = directory.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let texts = FileTexts::default();
+        let found = |names: &[&str]| -> Vec<String> {
+            let found = names_in_compose_files(directory.path(), &texts, names);
+            found.into_iter().map(|one| one.file).collect()
+        };
+        assert_eq!(
+            found(&["CONVEX_ADMIN_KEY"]),
+            ["docker-compose.prod.yml", "infra/convex/compose.yaml"]
+        );
+        assert!(found(&["CONVEX_HOSTED_URL"]).is_empty() && found(&[]).is_empty());
+    }
 }

@@ -4,14 +4,14 @@
 //! `COMPOSE_FILE`), then the compose files, then the `.env` of the project directory, then profiles
 //! and name. What is set first wins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Request;
 use super::dotenv::{self, Sets};
 use super::environment::ServiceEnvironment;
 use super::error::{Error, ErrorKind, Errors, Warning, WarningKind};
-use super::interpolate::Variables;
+use super::interpolate::{Variables, Whole};
 use super::source::{At, FileError, Files, Pos, SourceFiles, clean, join};
 
 /// The names Compose looks for, in its order.
@@ -43,12 +43,41 @@ pub(super) struct ProjectReader<'f> {
     pub(super) warnings: Vec<Warning>,
     /// The places of texts with a variable that is set nowhere, also one with a default.
     pub(super) undecided: BTreeSet<Pos>,
+    /// The variables that became nothing, by the place of each text in which they did.
+    pub(super) unset: BTreeMap<Pos, BTreeSet<String>>,
+    /// The names of the variables in the texts of the files.
+    pub(super) names: BTreeSet<String>,
+    /// What is known of a text by its template, by the place of the text.
+    pub(super) templates: BTreeMap<Pos, Template>,
 }
+
+/// What the value of a text was made of.
+#[derive(Default)]
+pub(super) struct Template {
+    /// The variable that the text is, where it is one and nothing else.
+    pub(super) whole: Option<Whole>,
+    /// The same for what follows the first `=`, as in the list form of an environment.
+    pub(super) whole_entry: Option<Whole>,
+    /// The text with [`PROJECT`] in place of the project's name, where `COMPOSE_PROJECT_NAME` is
+    /// used in it.
+    pub(super) by_project: Option<String>,
+}
+
+/// Stands for the project's name in a text that is made of it: neither a name of a volume nor
+/// a path has braces.
+pub const PROJECT: &str = "{project}";
 
 impl<'f> ProjectReader<'f> {
     pub(super) fn new(files: &'f dyn Files) -> Self {
-        let (sources, warnings) = (SourceFiles::default(), Vec::new());
-        Self { files, sources, warnings, undecided: BTreeSet::new() }
+        Self {
+            files,
+            sources: SourceFiles::default(),
+            warnings: Vec::new(),
+            undecided: BTreeSet::new(),
+            unset: BTreeMap::new(),
+            names: BTreeSet::new(),
+            templates: BTreeMap::new(),
+        }
     }
 }
 
@@ -75,6 +104,7 @@ impl ProjectReader<'_> {
         for (name, pos) in unset {
             let message =
                 format!("The {name:?} variable is not set. Defaulting to a blank string.");
+            self.unset.entry(pos).or_default().insert(name.clone());
             self.warn(WarningKind::UnsetVariable { name }, Some(pos), message);
         }
     }

@@ -59,7 +59,11 @@ impl Resolver<'_, '_> {
                     .map(|()| dotenv::Unset::default())
             };
             match read {
-                Ok(unset) => self.reader.note_unset(unset),
+                Ok(unset) => {
+                    let places = unset.names.iter().map(|(_, pos)| self.at(*pos));
+                    service.unset.extend(places);
+                    self.reader.note_unset(unset);
+                }
                 Err(fault) => {
                     let errors = self.reader.env_fault(&file, number, &fault);
                     self.found.extend(errors.iter().cloned());
@@ -73,6 +77,8 @@ impl Resolver<'_, '_> {
                 value: Some(set.value),
                 at,
                 origin: None,
+                variable: None,
+                composed: false,
                 source: VariableSource::EnvFile,
             });
         }

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::discover::ProjectReader;
+use super::discover::{ProjectReader, Template};
 use super::environment::ServiceEnvironment;
 use super::error::{ErrorKind, Errors};
-use super::interpolate::Variables;
+use super::interpolate::{Variables, Whole};
 use super::layers::{DEEPEST_CHAIN, ExtendsLevel, check_conflicts, model, parse, placed};
 use super::merge::{self, MergeConflict};
 use super::source::{join, join_written, relative};
@@ -187,12 +187,12 @@ fn include_one(
         extended: BTreeMap::new(),
     };
     let mut tree = model(parsed, &mut inner, reader)?;
-    pass_through(&mut tree, &environment);
+    pass_through(&mut tree, &environment, reader);
     Ok(tree)
 }
 
 /// Bare names in the lists of an included file take their value from that file's environment.
-fn pass_through(tree: &mut Node, environment: &ServiceEnvironment) {
+fn pass_through(tree: &mut Node, environment: &ServiceEnvironment, reader: &mut ProjectReader<'_>) {
     let Some(services) = merge::section(tree, "services") else { return };
     for service in services.values_mut() {
         let Some(entry) = service.node.as_map_mut().and_then(|map| map.get_mut("environment"))
@@ -207,6 +207,9 @@ fn pass_through(tree: &mut Node, environment: &ServiceEnvironment) {
                 && let Some((value, origin)) = environment.lookup(text)
             {
                 let used = Used { name: text.clone(), origin };
+                let whole = Whole { variable: text.clone(), value_of: Some(text.clone()) };
+                let template = Template { whole_entry: Some(whole), ..Template::default() };
+                reader.templates.insert(item.pos, template);
                 *text = format!("{text}={value}");
                 item.used = Some(Box::new([used]));
             }

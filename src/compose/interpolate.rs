@@ -34,10 +34,53 @@ pub(super) struct Filled {
     pub(super) text: String,
     /// The variables whose value went into it.
     pub(super) used: Vec<Used>,
+    /// The names of all variables in it, used or not.
+    pub(super) names: Vec<String>,
     /// The variables that are set nowhere and became nothing.
     pub(super) unset: Vec<String>,
     /// Whether any variable of the text is set nowhere, also one with a default.
     pub(super) undecided: bool,
+}
+
+/// A text that is one variable and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// The variable of the text. Where it is not set, setting it replaces a default.
+    pub(super) variable: String,
+    /// The variable whose value the text is: this one, or the one that its default is; `None` where
+    /// the text is a default in words, or nothing.
+    pub(super) value_of: Option<String>,
+}
+
+/// The variable that a text which can be filled in consists of: `$NAME`, `${NAME}`, `${NAME:-…}`.
+/// `None` for any other text, which no one place sets.
+pub(super) fn whole(text: &str, variables: &dyn Variables) -> Option<Whole> {
+    let rest = text.strip_prefix('$')?;
+    let (name, operation) = match rest.strip_prefix('{') {
+        Some(body) => {
+            let end = closing(body).filter(|end| end + 1 == body.len())?;
+            split_name(&body[..end])
+        }
+        None => Some(split_name(rest)).filter(|(_, after)| after.is_empty())?,
+    };
+    if name.is_empty() {
+        return None;
+    }
+    let (empty_is_missing, operation) = match operation.strip_prefix(':') {
+        Some(rest) => (true, rest),
+        None => (false, operation),
+    };
+    let value = variables.lookup(name).map(|(value, _)| value);
+    let is_set = value.is_some_and(|value| !(empty_is_missing && value.is_empty()));
+    let value_of = match (operation.chars().next(), is_set) {
+        (None | Some('-' | '?'), true) => Some(name.to_owned()),
+        (Some('-'), false) => {
+            whole(&operation[1..], variables).and_then(|default| default.value_of)
+        }
+        (None, false) => None,
+        _ => return None,
+    };
+    Some(Whole { variable: name.to_owned(), value_of })
 }
 
 /// Fills in a text.
@@ -129,6 +172,7 @@ fn split_name(text: &str) -> (&str, &str) {
 }
 
 fn put(name: &str, variables: &dyn Variables, out: &mut Filled) {
+    out.names.push(name.to_owned());
     match variables.lookup(name) {
         Some((value, origin)) => {
             out.text.push_str(value);
@@ -169,6 +213,8 @@ fn braced(
     let mut argument = Filled::default();
     walk(word, variables, &mut argument, depth + 1)?;
     out.unset.append(&mut argument.unset);
+    out.names.append(&mut argument.names);
+    out.names.push(name.to_owned());
     let found = variables.lookup(name);
     out.undecided |= argument.undecided || found.is_none();
     let found = found.filter(|(value, _)| !(empty_is_missing && value.is_empty()));
@@ -261,6 +307,36 @@ mod tests {
             let refusal = fill(text, &Given).err();
             let (name, sentence) = (name.to_owned(), expected.to_owned());
             assert_eq!(refusal, Some(InterpolationRefusal::Missing { name, sentence }), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_variable_and_nothing_else_is_told_from_other_texts() {
+        for (text, expected) in [
+            ("$V", Some(("V", Some("V")))),
+            ("${V}", Some(("V", Some("V")))),
+            ("${V:-d}", Some(("V", Some("V")))),
+            ("${V:?no}", Some(("V", Some("V")))),
+            ("${EMPTY-d}", Some(("EMPTY", Some("EMPTY")))),
+            ("$U", Some(("U", None))),
+            ("${U:-d}", Some(("U", None))),
+            ("${EMPTY:-d}", Some(("EMPTY", None))),
+            ("${U:-http://h:${V}}", Some(("U", None))),
+            ("${U:-${V}}", Some(("U", Some("V")))),
+            ("${U:-${W:-$V}}", Some(("U", Some("V")))),
+            ("http://${V}", None),
+            ("${V}:1", None),
+            ("${V}${V}", None),
+            ("$V.", None),
+            ("${U:+x}", None),
+            ("${V:+$V}", None),
+            ("$$V", None),
+            ("plain", None),
+            ("", None),
+        ] {
+            let found = whole(text, &Given);
+            let found = found.as_ref().map(|it| (it.variable.as_str(), it.value_of.as_deref()));
+            assert_eq!(found, expected, "{text}");
         }
     }
 

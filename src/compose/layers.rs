@@ -10,11 +10,11 @@ use std::rc::Rc;
 
 use super::canonical;
 use super::cast::{self, Cast, CastValue};
-use super::discover::ProjectReader;
+use super::discover::{PROJECT, ProjectReader, Template};
 use super::environment::ServiceEnvironment;
 use super::error::{Error, ErrorKind, Errors, MOST_ERRORS, WarningKind};
 use super::include;
-use super::interpolate::{self, InterpolationRefusal, Variables};
+use super::interpolate::{self, Filled, InterpolationRefusal, Variables};
 use super::merge::{self, MergeConflict};
 use super::paths;
 use super::schema;
@@ -26,6 +26,9 @@ use super::yaml::{self, YamlStream};
 
 /// How deep includes and extensions may go before it can only be a cycle.
 pub(super) const DEEPEST_CHAIN: usize = 100;
+
+/// The variable that Compose sets to the project's name.
+const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
 /// How many bytes the variables may make of one file's texts.
 const MOST_FILLED: usize = 64 << 20;
@@ -198,6 +201,30 @@ pub(super) fn fill_at(
     Errors::check(filling.found)
 }
 
+/// What the value of a text is made of; `filled` is what it came to.
+fn template(text: &str, filled: &Filled, environment: &dyn Variables) -> Template {
+    let entry = text.split_once('=').filter(|(name, _)| !name.contains('$'));
+    let is_project = |used: &Used| used.name == PROJECT_NAME;
+    let by_project = filled.used.iter().any(is_project).then(|| {
+        let environment = AnyProject(environment);
+        interpolate::fill(text, &environment).ok().map(|filled| filled.text)
+    });
+    Template {
+        whole: interpolate::whole(text, environment),
+        whole_entry: entry.and_then(|(_, value)| interpolate::whole(value, environment)),
+        by_project: by_project.flatten(),
+    }
+}
+
+/// The variables, with [`PROJECT`] for the project's name.
+struct AnyProject<'a>(&'a dyn Variables);
+
+impl Variables for AnyProject<'_> {
+    fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)> {
+        if name == PROJECT_NAME { Some((PROJECT, None)) } else { self.0.lookup(name) }
+    }
+}
+
 struct Filling<'a, 'f> {
     environment: &'a dyn Variables,
     reader: &'a mut ProjectReader<'f>,
@@ -270,9 +297,12 @@ impl Filling<'_, '_> {
             Ok(filled) => {
                 self.length += filled.text.len();
                 let pos = node.pos;
+                self.reader.names.extend(filled.names.iter().cloned());
                 if filled.undecided {
                     self.reader.undecided.insert(pos);
                 }
+                let template = template(text, &filled, self.environment);
+                self.reader.templates.insert(pos, template);
                 self.reader.warn_unset(filled.unset.iter().map(|name| (name.clone(), pos)));
                 let unset = filled.unset.into_iter().map(|name| Used { name, origin: None });
                 let used: Vec<Used> = filled.used.into_iter().chain(unset).collect();

@@ -58,6 +58,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use discover::PROJECT;
 pub use error::{Error, ErrorKind, Errors, Warning, WarningKind};
 pub use json::to_json;
 pub use model::{
@@ -148,6 +149,14 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         unused_volumes: resolved.unused_volumes,
         volumes_block: resolved.volumes_block,
         undecided: reader.undecided.iter().map(|pos| reader.sources.at(*pos)).collect(),
+        unset: reader
+            .unset
+            .iter()
+            .flat_map(|(pos, names)| {
+                names.iter().map(|name| (name.clone(), reader.sources.at(*pos)))
+            })
+            .collect(),
+        names: reader.names,
         warnings: reader.warnings,
     })
 }

@@ -58,6 +58,11 @@ pub struct Project {
     /// The places of texts with a variable that is set nowhere, also one with a default: the shell
     /// that starts the project may set it.
     pub undecided: BTreeSet<At>,
+    /// Each text in which a variable that is set nowhere became nothing: its name and the place.
+    /// Compose warns once of each name.
+    pub unset: Vec<(String, At)>,
+    /// The names of the variables in the texts of the files.
+    pub names: BTreeSet<String>,
     /// What Compose warns about.
     pub warnings: Vec<Warning>,
 }
@@ -100,6 +105,11 @@ pub struct Service {
     pub container_name: Option<Spanned<String>>,
     /// `restart`.
     pub restart: Option<Spanned<String>>,
+    /// `working_dir`.
+    pub working_dir: Option<String>,
+    /// The places of its texts, and of the `.env` values in them, in which a variable that is set
+    /// nowhere became nothing.
+    pub unset: BTreeSet<At>,
     /// The place of its `environment:` key.
     pub environment_block: Option<At>,
     /// The place of its `volumes:` key.
@@ -131,8 +141,13 @@ pub struct Variable {
     /// Where it is named: in the compose file, or in the `env_file`.
     pub at: At,
     /// Where its value's literal is when that is another place: in a `.env` for `${X}` and for
-    /// a bare name.
+    /// a bare name, where the value is that and nothing else.
     pub origin: Option<At>,
+    /// The variable of the shell or of `.env` that the value is, and nothing else; where that one
+    /// is not set, the one that would replace the default.
+    pub variable: Option<String>,
+    /// Whether the file puts the value together: a text with variables in it, or several of them.
+    pub composed: bool,
     /// How it got its value.
     pub source: VariableSource,
 }
@@ -193,6 +208,9 @@ pub struct Mount {
     pub subpath: Option<String>,
     /// Whether a host's path was written relative to the project directory.
     pub relative: bool,
+    /// The path of the host with [`PROJECT`](super::PROJECT) for the project's name, where that is
+    /// a part of it.
+    pub by_project: Option<String>,
     /// `bind.create_host_path`: a missing host path becomes an empty directory.
     pub create_host_path: bool,
     /// The options as `docker compose config` shows them (`bind`, `volume`, `tmpfs`,
@@ -261,6 +279,9 @@ pub struct Volume {
     pub at: At,
     /// Its name on the engine.
     pub name: Spanned<String>,
+    /// That name with [`PROJECT`](super::PROJECT) for the project's name, where the file makes it
+    /// from `COMPOSE_PROJECT_NAME`.
+    pub by_project: Option<String>,
     /// It exists outside of the project: `down -v` leaves it.
     pub external: bool,
     /// Its driver.

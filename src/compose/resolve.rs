@@ -130,7 +130,9 @@ impl Resolver<'_, '_> {
             let labels = pairs(node.get("labels")).into_iter().map(|(key, value, _)| (key, value));
             let driver = field(node, "driver").filter(|driver| !driver.is_empty());
             let labels = labels.collect();
+            let by_project = node.get("name").and_then(|name| self.reader.templates.get(&name.pos));
             let volume = Volume {
+                by_project: by_project.and_then(|template| template.by_project.clone()),
                 at,
                 name,
                 external,

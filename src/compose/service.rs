@@ -2,15 +2,17 @@
 //!
 //! Source: compose-go `types/types.go` and `loader/normalize.go` as Compose v2.40 carries them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map as JsonMap, Value as Json, json};
 
-use super::interpolate::Variables;
+use super::discover::PROJECT;
+use super::interpolate::{Variables, Whole};
 use super::merge::sequence;
 use super::model::{
     Dependency, Healthcheck, Mount, MountKind, Port, Service, Variable, VariableSource,
 };
+use super::mount;
 use super::read::{entries, field, flag, items, list, pairs};
 use super::resolve::Resolver;
 use super::source::{At, Pos, Spanned, clean};
@@ -50,9 +52,19 @@ impl Resolver<'_, '_> {
             healthcheck: self.healthcheck(node),
             container_name: self.filled(node, "container_name"),
             restart: self.filled(node, "restart"),
+            working_dir: field(node, "working_dir").filter(|path| !path.is_empty()),
+            unset: self.unset_in(node),
             environment_block: self.block(node, "environment"),
             volumes_block: self.block(node, "volumes"),
         }
+    }
+
+    /// The places in a service in which a variable that is set nowhere became nothing.
+    fn unset_in(&self, node: &Node) -> BTreeSet<At> {
+        let mut places = BTreeSet::new();
+        node.places(&mut places);
+        let is_unset = |pos: &&Pos| self.reader.unset.contains_key(pos);
+        places.iter().filter(is_unset).map(|pos| self.at(*pos)).collect()
     }
 
     fn command(&self, node: &Node, key: &str) -> Option<Spanned<Vec<String>>> {
@@ -99,9 +111,10 @@ impl Resolver<'_, '_> {
         match node.map(|node| &node.value) {
             Some(Value::Map(map)) => {
                 for (name, entry) in map {
-                    let at = self.at(if entry.node.is_null() { entry.key } else { entry.node.pos });
-                    let variable =
-                        self.variable(name, entry.node.scalar(), at, entry.node.used.as_deref());
+                    let pos = if entry.node.is_null() { entry.key } else { entry.node.pos };
+                    let whole = self.reader.templates.get(&pos).and_then(|it| it.whole.as_ref());
+                    let used = entry.node.used.as_deref().map(|used| (used, whole));
+                    let variable = self.variable(name, entry.node.scalar(), pos, used);
                     variables.insert(name.clone(), variable);
                 }
             }
@@ -112,8 +125,12 @@ impl Resolver<'_, '_> {
                         Some((name, value)) => (name, Some(value.to_owned())),
                         None => (text.as_str(), None),
                     };
-                    let at = self.at(item.pos);
-                    let variable = self.variable(name, value, at, item.used.as_deref());
+                    // A mapping that was merged is a list, with the places of its values.
+                    let template = self.reader.templates.get(&item.pos);
+                    let whole =
+                        template.and_then(|it| it.whole_entry.as_ref().or(it.whole.as_ref()));
+                    let used = item.used.as_deref().map(|used| (used, whole));
+                    let variable = self.variable(name, value, item.pos, used);
                     variables.insert(name.to_owned(), variable);
                 }
             }
@@ -126,26 +143,37 @@ impl Resolver<'_, '_> {
         &self,
         name: &str,
         value: Option<String>,
-        at: At,
-        used: Option<&[Used]>,
+        pos: Pos,
+        used: Option<(&[Used], Option<&Whole>)>,
     ) -> Variable {
+        let at = self.at(pos);
         let Some(value) = value else {
             let found = self.environment.lookup(name);
             let origin = found.and_then(|(_, pos)| pos).map(|pos| self.at(pos));
             let value = found.map(|(value, _)| value.to_owned());
-            return Variable { value, at, origin, source: VariableSource::Passthrough };
+            let (variable, source) = (Some(name.to_owned()), VariableSource::Passthrough);
+            return Variable { value, at, origin, variable, composed: false, source };
         };
-        let Some(used) = used else {
+        let Some((used, whole)) = used else {
+            // A default in words is put in without any variable.
+            let template = self.reader.templates.get(&pos);
+            let whole = template.and_then(|it| it.whole.as_ref().or(it.whole_entry.as_ref()));
+            let variable = whole.map(|whole| whole.variable.clone());
             let source = VariableSource::Literal;
-            return Variable { value: Some(value), at, origin: None, source };
+            let (origin, composed) = (None, false);
+            return Variable { value: Some(value), at, origin, variable, composed, source };
         };
         let from: Vec<(String, Option<At>)> = used
             .iter()
             .map(|used| (used.name.clone(), used.origin.map(|pos| self.at(pos))))
             .collect();
-        let origin = from.iter().find_map(|(_, origin)| origin.clone());
+        let value_of = whole.and_then(|whole| whole.value_of.as_deref());
+        let origin =
+            from.iter().find(|(name, _)| value_of == Some(name)).and_then(|it| it.1.clone());
+        let variable = value_of.or(whole.map(|whole| whole.variable.as_str())).map(str::to_owned);
         let source = VariableSource::Interpolated { from };
-        Variable { value: Some(value), at, origin, source }
+        let composed = value_of.is_none() && !value.is_empty();
+        Variable { value: Some(value), at, origin, variable, composed, source }
     }
 
     fn mount(&self, node: &Node) -> Mount {
@@ -200,9 +228,26 @@ impl Resolver<'_, '_> {
             no_copy: flag(inside("volume", "nocopy")),
             subpath: inside("volume", "subpath").and_then(Node::scalar),
             relative: node.get("source").is_some_and(|path| path.relative),
+            by_project: self.source_by_project(node),
             create_host_path: flag(inside("bind", "create_host_path")),
             options,
         }
+    }
+
+    /// The path of the host with [`PROJECT`] for the project's name, where that is a part of it.
+    fn source_by_project(&self, node: &Node) -> Option<String> {
+        let source = node.get("source")?;
+        let text = self.reader.templates.get(&source.pos)?.by_project.as_deref()?;
+        // The parts of the short form have its place.
+        let written = if source.pos == node.pos {
+            mount::parse_short(text).ok()?.source?
+        } else {
+            text.to_owned()
+        };
+        let name = self.environment.lookup("COMPOSE_PROJECT_NAME")?.0;
+        let end = written.strip_prefix("./").unwrap_or(&written);
+        let start = source.scalar()?.strip_suffix(&end.replace(PROJECT, name))?.to_owned();
+        Some(start + end)
     }
 
     fn ports(&mut self, service: &Node) -> Vec<Port> {

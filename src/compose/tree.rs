@@ -1,6 +1,6 @@
 //! The tree of a document: every node knows its place, and the variables that were put into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::Pos;
 
@@ -105,6 +105,17 @@ impl PartialEq for MapEntry {
 }
 
 impl Node {
+    /// The places of this node and all below it, and of the values that were put into their texts.
+    pub(super) fn places(&self, into: &mut BTreeSet<Pos>) {
+        into.insert(self.pos);
+        into.extend(self.used.iter().flatten().filter_map(|used| used.origin));
+        match &self.value {
+            Value::List(list) => list.iter().for_each(|node| node.places(into)),
+            Value::Map(map) => map.values().for_each(|entry| entry.node.places(into)),
+            _ => {}
+        }
+    }
+
     pub(super) fn new(pos: Pos, value: Value) -> Self {
         Self { pos, value, used: None, relative: false }
     }

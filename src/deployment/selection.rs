@@ -116,9 +116,42 @@ pub(crate) fn holds_self_hosted_key(selection: &SelectionFacts, name: &str) -> b
     })
 }
 
+/// Whether a URL leads to Convex Cloud.
+pub(crate) fn is_cloud_url(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host =
+        authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let host = host.to_ascii_lowercase();
+    host.ends_with(".convex.cloud") || host.ends_with(".convex.site")
+}
+
+/// The variable that points the app to Convex Cloud (`VITE_CONVEX_URL` and its like) and where it
+/// is set, if nothing selects a deployment and nothing looks as if self-hosting was meant.
+pub(crate) fn cloud_app_url(evidence: &Evidence) -> Option<(&str, &ValueSource)> {
+    let selection = &evidence.selection;
+    let is_of_the_pair = |name: &str| matches!(name, URL | ADMIN_KEY);
+    let meant = selection.near_misses.iter().any(|miss| !miss.empty)
+        || selection.misreadings.iter().any(|misread| is_of_the_pair(&misread.name))
+        || selection.variables.iter().any(|variable| is_of_the_pair(&variable.name))
+        || !evidence.surroundings.env_files_elsewhere.is_empty()
+        || !evidence.surroundings.unreadable.is_empty();
+    let selected = deploy_key(selection).is_some() || selection.is_set(DEPLOYMENT);
+    if meant || selected {
+        return None;
+    }
+    selection.variables.iter().find_map(|variable| {
+        let winner = variable.definitions.iter().find(|definition| definition.wins)?;
+        let is_app_url = variable.name.ends_with("CONVEX_URL");
+        let text = winner.text.as_deref().filter(|text| is_app_url && is_cloud_url(text));
+        text.map(|_| (variable.name.as_str(), &winner.source))
+    })
+}
+
 /// Whether this is a cloud project without anything self-hosted.
 pub(crate) fn is_cloud_project(evidence: &Evidence) -> Result<bool, Unseen> {
-    Ok(names_cloud_deployment(&evidence.selection) && !has_backend(evidence)?)
+    let is_cloud = names_cloud_deployment(&evidence.selection) || cloud_app_url(evidence).is_some();
+    Ok(is_cloud && !has_backend(evidence)?)
 }
 
 /// Whether package.json depends on `convex`; `None` if there is no package.json.

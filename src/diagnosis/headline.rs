@@ -2,6 +2,7 @@
 
 use super::summary::{container, endpoint, loses};
 use crate::checks;
+use crate::deployment::selection::cloud_app_url;
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::EndpointFacts;
 use crate::evidence::selection::SelectionKind;
@@ -94,6 +95,9 @@ fn unknown(evidence: &Evidence) -> String {
         });
         found.unwrap_or_default()
     };
+    if let (SelectionKind::None, Some((name, source))) = (selection.kind, cloud_app_url(evidence)) {
+        return format!("This project probably uses Convex Cloud ({name} in {source}).");
+    }
     match selection.kind {
         SelectionKind::CloudDeployment => {
             format!("This project uses Convex Cloud{}.", place([DEPLOYMENT, DEPLOYMENT]))

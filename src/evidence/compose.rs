@@ -85,6 +85,10 @@ pub struct ComposeFacts {
     /// network.
     #[serde(default)]
     pub panel_marks: Vec<String>,
+    /// The names of the variables that the files and their `env_file`s read: under another name a
+    /// value does not reach a service any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
     /// Whether Compose was told to read other files of variables than the `.env` of the project's
     /// directory, or none (`--env-file`, COMPOSE_ENV_FILES, COMPOSE_DISABLE_ENV_FILE): what is
     /// written there then changes nothing.
@@ -160,6 +164,9 @@ pub struct DashboardService {
     pub at: At,
     /// Its image.
     pub image: String,
+    /// The variables that the file sets for it, without their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<EnvironmentEntry>,
 }
 
 /// The source of a mount that is on another machine.
@@ -188,6 +195,9 @@ pub struct ComposeIssue {
     pub at: Option<At>,
     /// The variable, where it is about an unset one.
     pub variable: Option<String>,
+    /// Whether a backend gets the text with that variable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_backend: bool,
     /// The line at `at`, for errors.
     #[serde(default)]
     pub line: Option<SourceLine>,
@@ -282,6 +292,10 @@ pub struct DeclaredMount {
     /// Whether a host's path is written relative to the project's directory.
     #[serde(default)]
     pub relative: bool,
+    /// The host's path with `{project}` in place of the project's name, if that is a part of it
+    /// (COMPOSE_PROJECT_NAME).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_project: Option<String>,
     /// Whether a host's directory that is missing is made.
     #[serde(default)]
     pub create_host_path: bool,
@@ -318,6 +332,10 @@ pub struct DeclaredVolume {
     /// Whether some enabled service uses it; `down -v` leaves it alone otherwise.
     #[serde(default)]
     pub used: bool,
+    /// Its name with `{project}` in place of the project's name, if the file makes it from
+    /// COMPOSE_PROJECT_NAME.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_project: Option<String>,
     /// Whether its name is given, and not made of the project's name and its key.
     #[serde(default)]
     pub fixed_name: bool,
@@ -329,7 +347,7 @@ pub struct DeclaredVolume {
 }
 
 /// One variable of the backend's environment; its value only where it cannot be a secret.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvironmentEntry {
     /// Its name.
     pub name: String,
@@ -338,6 +356,10 @@ pub struct EnvironmentEntry {
     /// Where its value literally is: the same place, or a `.env`; `None` when it comes from the
     /// shell, or has none.
     pub value_at: Option<At>,
+    /// The variable of the shell or of `.env` that the value is, and nothing else; if that is not
+    /// set, the one that would replace the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
     /// What it is set to.
     pub value: EntryValue,
 }

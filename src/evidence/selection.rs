@@ -195,9 +195,18 @@ pub struct NearMissFacts {
     pub source: ValueSource,
     /// Whether nothing is assigned to it.
     pub empty: bool,
+    /// Whether the value has the form of what belongs under the right name, damaged or not: an
+    /// instance secret is not an admin key.
+    #[serde(default = "yes")]
+    pub fits: bool,
     /// Its lines, as of a definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Written>,
+}
+
+/// What a bundle says that does not have the field yet.
+fn yes() -> bool {
+    true
 }
 
 /// In which way a line is read otherwise than it looks.

@@ -29,6 +29,10 @@ pub struct Surroundings {
     pub node_version: Option<String>,
     /// The git work tree; `None` outside of one, or where git is not installed.
     pub git: Observation<Option<Git>>,
+    /// Compose files near by that use a variable under a name which the CLI does not read; looked
+    /// for only where there is such a variable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names_in_compose_files: Vec<NameInFile>,
     /// Env files with the pair or half of it that the CLI does not read from here: parents, child
     /// packages, other names.
     pub env_files_elsewhere: Vec<EnvFileElsewhere>,
@@ -92,6 +96,15 @@ pub struct TrackedSecret {
     /// now does not; the line is that version's. Looked for only when asked to.
     #[serde(default)]
     pub commit: Option<String>,
+}
+
+/// A name that a file uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NameInFile {
+    /// The name.
+    pub name: String,
+    /// The file, relative to the project's directory.
+    pub file: String,
 }
 
 /// An env file that the CLI does not read from here.

@@ -4,7 +4,9 @@
 use crate::evidence::selection::{DefinitionFacts, SelectionFacts, ValueSource, Written};
 use crate::report::{Edit, Remedy, shell_word};
 
+use crate::deployment::endpoint::{is_loopback, published_url};
 use crate::deployment::selection::{counts, winner};
+use crate::evidence::Evidence;
 use crate::names::URL;
 
 /// Gives the assignment that counts the value `value`, which is text and placeholders
@@ -32,6 +34,25 @@ pub(crate) fn rewrite(
         new: (at == 0).then(|| format!("{export}{name}={value}{comment}")),
     };
     lines.hashes.iter().enumerate().map(|(at, hash)| edit(at, hash)).collect()
+}
+
+/// Adds a line that gives the variable the same value under another name, and leaves the old line
+/// as it is. Empty if the value goes over several lines.
+pub(crate) fn add_under_name(
+    source: &ValueSource,
+    lines: Option<&Written>,
+    name: &str,
+) -> Vec<Edit> {
+    let (ValueSource::File { file, line }, Some(lines)) = (source, lines) else { return vec![] };
+    let [hash] = lines.hashes.as_slice() else { return vec![] };
+    let edit = |line_hash: Option<&String>, new: String| Edit {
+        file: file.clone(),
+        line: *line,
+        line_hash: line_hash.cloned(),
+        new: Some(new),
+    };
+    // The second one only makes sure that it is still the line.
+    vec![edit(None, format!("{name}={{rest}}")), edit(Some(hash), "{line}".to_owned())]
 }
 
 /// Makes the definition a comment.
@@ -69,6 +90,30 @@ pub(crate) fn set_url(selection: &SelectionFacts, url: &str, also: &str) -> Reme
         Some(_) => remedy.edit(set(selection, URL, url)),
         None => remedy,
     }
+}
+
+/// Sets the URL to that of the backend of this project, where the typed one leaves open what it
+/// means (`http://127.0.0.1:${PORT}`); `None` if it is for another host, or the backend's is not
+/// known.
+pub(crate) fn set_open_url(evidence: &Evidence, typed: &str) -> Option<Remedy> {
+    let url = published_url(evidence).filter(|_| may_be_this_machine(typed))?;
+    Some(set_url(&evidence.selection, &url, ""))
+}
+
+/// Whether the host is this machine, or left open: then the port that the backend publishes here
+/// was meant.
+fn may_be_this_machine(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority =
+        rest.trim_matches(['"', '\'', '`']).split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        // `${PORT:-3210}` has a colon of its own.
+        _ if authority.starts_with('$') => return true,
+        Some((host, _)) => host.split_once(":$").map_or(host, |(host, _)| host),
+        None => authority,
+    };
+    let host = host.trim_matches(['[', ']']);
+    host.is_empty() || is_loopback(host)
 }
 
 /// Removes a definition: with `unset` in this shell, or by making its line a comment.

@@ -2,8 +2,9 @@
 //! it.
 
 use crate::deployment::candidates::candidates;
+use crate::deployment::compose::declared_backend;
 use crate::deployment::container::key_subject;
-use crate::deployment::endpoint::backend_url;
+use crate::deployment::endpoint::{backend_url, published_url};
 use crate::deployment::key::{KeyAnswer, is_not_a_key, key_answer, selected_key};
 use crate::deployment::platform::is_run_by_compose;
 use crate::deployment::selection::{fits_the_url, winner};
@@ -40,6 +41,9 @@ impl NewKey<'_> {
     /// another instance is one more foreign key (docs/facts.md, rule-containers).
     fn remedy(self, evidence: &Evidence, container: Option<&Container>) -> Remedy {
         let Some(container) = container else {
+            if let Some(remedy) = self.both_lines(evidence) {
+                return remedy;
+            }
             let title =
                 self.title.clone().unwrap_or_else(|| format!("Generate {}", self.what).into());
             let on_the_host = || {
@@ -65,6 +69,23 @@ impl NewKey<'_> {
         Remedy::safe(self.title.unwrap_or(title.into()))
             .run(doctor(evidence, ["key", "mint", &write_to(file)]))
             .act(Action::MintKey { file: file.to_owned() })
+    }
+
+    /// One command that generates the key in the backend of this compose file and saves both lines,
+    /// where only the engine could not be asked; `None` if the key is for another backend, or a
+    /// platform runs it.
+    fn both_lines(&self, evidence: &Evidence) -> Option<Remedy> {
+        evidence.docker.seen().err()?;
+        let url = published_url(evidence).filter(|url| Some(url) == self.url.as_ref())?;
+        if self.source.is_some() || mint_behind_url(evidence, "").is_some() {
+            return None;
+        }
+        let (_, service) = declared_backend(evidence).ok()??;
+        let script = compose(evidence, ComposeVerb::GenerateKey(service.name.clone()));
+        let (lines, file) = (format!("\\n{URL}=%s\\n{ADMIN_KEY}='%s'\\n"), shell_word(self.file));
+        let title = format!("Save the URL and {} in {} (this needs Docker)", self.what, self.file);
+        let save = format!("printf \"{lines}\" {} \"$KEY\" >> {file}", shell_word(&url));
+        Some(Remedy::safe(title).run(format!("KEY=$({script}) && {save}")))
     }
 
     /// What is left to do once the script has printed the key.
@@ -301,5 +322,46 @@ mod tests {
             });
             assert_eq!(for_selection(&evidence, ".env.local").commands, expected, "{local}");
         }
+    }
+
+    #[test]
+    fn without_docker_one_command_writes_both_lines_of_the_backend_here() {
+        use crate::evidence::compose::DeclaredPort;
+        type Change = fn(&mut Evidence);
+        let command = "KEY=$(docker compose exec -T backend ./generate_admin_key.sh 2>/dev/null) && \
+                       printf \"\\nCONVEX_SELF_HOSTED_URL=%s\\nCONVEX_SELF_HOSTED_ADMIN_KEY='%s'\\n\" \
+                       http://127.0.0.1:13210 \"$KEY\" >> .env.local";
+        let nothing: Change = |_| {};
+        let no_port: Change = |evidence| keys_service(evidence).ports.clear();
+        let seen: Change = |evidence| evidence.docker = build::Seen(DockerFacts::default());
+        let panel: Change = |evidence| {
+            let Observation::Seen(Some(compose)) = &mut evidence.compose else { unreachable!() };
+            compose.panel_marks = vec!["SERVICE_FQDN_BACKEND_3210".to_owned()];
+        };
+        for (case, change, expected) in [
+            ("here", nothing, true),
+            ("the default port", no_port, false),
+            ("Docker was asked", seen, false),
+            ("a panel", panel, false),
+        ] {
+            let mut evidence = selection::evidence(&[], "", "");
+            selection::add_backend(&mut evidence);
+            keys_service(&mut evidence).ports = vec![DeclaredPort {
+                container: 3210,
+                published: Some("13210".to_owned()),
+                host_ip: None,
+                at: build::at(5),
+            }];
+            evidence.docker = Observation::unavailable("permission denied");
+            change(&mut evidence);
+            let commands = with_url(&evidence, ".env.local").commands;
+            let found = commands.first().is_some_and(|it| *it == command);
+            assert_eq!(found, expected, "{case}: {commands:?}");
+        }
+    }
+
+    fn keys_service(evidence: &mut Evidence) -> &mut crate::evidence::compose::BackendService {
+        let Observation::Seen(Some(compose)) = &mut evidence.compose else { unreachable!() };
+        &mut compose.backends[0]
     }
 }

@@ -65,6 +65,8 @@ pub(crate) fn is_in_env_file(evidence: &Evidence, entry: &EnvironmentEntry) -> b
     let file = env_file(evidence, compose);
     let git = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
     entry.value_at.as_ref().is_some_and(|at| at.file == file)
+        // Under another name, a line with this one would change nothing.
+        && entry.variable.as_ref().is_none_or(|variable| *variable == entry.name)
         && is_in_a_file_of(compose, &entry.at)
         && !git.is_some_and(|git| git.tracked.contains(&file))
 }

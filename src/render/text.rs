@@ -150,6 +150,11 @@ impl ScreenPage {
             }
         }
         self.not_checked(report);
+        let is_shown = |finding: &&Finding| shown.iter().any(|one| one.id == finding.id);
+        let mut unseen = report.findings.iter().filter(|finding| finding.not_checked);
+        if let Some(finding) = unseen.find(|finding| !is_shown(finding)) {
+            self.way_to_check(finding);
+        }
     }
 
     fn everything(&mut self, report: &Report, shown: &[&Finding]) {

@@ -15,6 +15,7 @@ use super::names::{
 };
 use super::node_dotenv::{self, Assignment, Comment};
 use super::strict::{self, Misreading};
+use crate::admin_key::{Form, shape};
 pub use crate::evidence::selection::PackageJsonState as PackageJson;
 use crate::evidence::selection::{SelectionError, SelectionKind, ValueSource, Written};
 use crate::report::line_hash;
@@ -133,6 +134,8 @@ pub struct NearMiss {
     pub source: ValueSource,
     /// Whether nothing is assigned to it.
     pub empty: bool,
+    /// Whether the value has the form of what belongs under the right name, damaged or not.
+    pub fits: bool,
     /// Its lines, where they may be named.
     pub lines: Option<Written>,
 }
@@ -517,17 +520,27 @@ impl<'a> LayeredSources<'a> {
             if let Some(meant) = meant(name) {
                 let source = ValueSource::Env { env: name.clone() };
                 let empty = known_to_scrubber(value).is_empty();
-                found.push(NearMiss { name: name.clone(), meant, source, empty, lines: None });
+                let fits = fits(meant, value);
+                found.push(NearMiss {
+                    name: name.clone(),
+                    meant,
+                    source,
+                    empty,
+                    fits,
+                    lines: None,
+                });
             }
         }
         for file in self.counting_files() {
             for assignment in &file.read {
                 if let Some(meant) = meant(&assignment.name) {
-                    let empty = known_to_scrubber(assignment.value.expose()).is_empty();
+                    let value = assignment.value.expose();
+                    let empty = known_to_scrubber(value).is_empty();
+                    let fits = fits(meant, value);
                     let source = file.source(assignment.line);
                     let lines = written(&file.file.text, assignment, meant);
                     let name = assignment.name.clone();
-                    found.push(NearMiss { name, meant, source, empty, lines });
+                    found.push(NearMiss { name, meant, source, empty, fits, lines });
                 }
                 if found.len() >= MOST_NEAR_MISSES {
                     return found;
@@ -585,8 +598,20 @@ impl ReadFile<'_> {
                 let meant = if misread.name == URL { URL } else { ADMIN_KEY };
                 let source = self.source(misread.line);
                 let lines = misread.lines.clone();
-                Some(NearMiss { name: format!("./{meant}"), meant, source, empty, lines })
+                let (name, fits) = (format!("./{meant}"), fits(meant, value.trim()));
+                Some(NearMiss { name, meant, source, empty, fits, lines })
             })
+    }
+}
+
+/// Whether a value may be what `meant` names: a key that is whole or was one, or any text as a URL
+/// but a key or a secret.
+fn fits(meant: &str, value: &str) -> bool {
+    if meant == ADMIN_KEY {
+        matches!(shape(&Secret::new(value)).form, Form::WellShaped | Form::Mangled)
+    } else {
+        let is_hex = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        !is_hex && !value.contains("|01")
     }
 }
 

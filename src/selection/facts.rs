@@ -49,6 +49,7 @@ pub fn facts(
                 meant: miss.meant.to_owned(),
                 source: miss.source.clone(),
                 empty: miss.empty,
+                fits: miss.fits,
                 lines: miss.lines.clone(),
             })
             .collect(),

@@ -7,6 +7,7 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::ComposeIssue;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
+use crate::names::is_set_by_coolify;
 use crate::remedies::command::compose;
 use crate::report::{Certainty, ComposeVerb, Finding, Level, Location, Remedy, Rule};
 
@@ -67,50 +68,126 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(compose) = evidence.compose.seen()? else { return Ok(vec![]) };
     let file = compose.files.first().cloned().unwrap_or_default();
-    let required = compose.errors.iter().map(|issue| (issue, true));
-    let issues = required.chain(compose.warnings.iter().map(|issue| (issue, false)));
-    let mut findings: Vec<(String, Finding)> = Vec::new();
-    for (issue, required) in issues {
-        let Some(variable) = &issue.variable else { continue };
-        let location = location(issue, &file);
-        if let Some((_, finding)) = findings.iter_mut().find(|(name, _)| name == variable) {
-            *finding = finding.clone().at(location);
-            continue;
+    let mut files: Vec<UnsetIn<'_>> = Vec::new();
+    for (issues, required) in [(&compose.errors, true), (&compose.warnings, false)] {
+        for issue in issues {
+            let Some(variable) = &issue.variable else { continue };
+            // Compose refuses a required one, also where a panel sets it.
+            if !required && is_set_by_coolify(variable) {
+                continue;
+            }
+            let of = issue.at.as_ref().map_or(file.as_str(), |at| &at.file);
+            match files.iter_mut().find(|it| it.file == of && it.required == required) {
+                Some(known) => known.issues.push(issue),
+                None => files.push(UnsetIn { file: of, required, issues: vec![issue] }),
+            }
         }
-        let (level, detail) = if required {
-            let level = if runs_here(evidence) { Level::Error } else { Level::Info };
-            (
-                level,
-                format!(
-                    "No `docker compose` command works, because the required variable {variable} \
-                     is not set in the shell or in .env."
-                ),
-            )
-        } else {
-            (
-                Level::Warning,
-                format!(
-                    "The value of {variable} is empty, because it is not set in the shell or in \
-                     .env."
-                ),
-            )
-        };
-        let finding = COMPOSE_VARIABLE_UNSET
-            .finding(Certainty::Proven, detail)
-            .level(level)
-            .because(issue.message.clone(), location.to_string())
-            .at(location)
-            .remedy(Remedy::safe(format!("Set {variable} in the .env next to the compose file")))
-            .remedy(Remedy::safe(format!(
-                "Give it a default in the compose file: `${{{variable}:-VALUE}}`"
-            )));
-        findings.push((variable.clone(), cap_if_cli_works(evidence, finding)));
     }
-    if findings.is_empty() {
+    if files.is_empty() {
         // A file that cannot be read may use more variables.
         project(evidence)?;
     }
-    Ok(findings.into_iter().map(|(_, finding)| finding).collect())
+    Ok(files.iter().map(|it| it.finding(evidence)).collect())
+}
+
+/// The variables of one file that are not set.
+struct UnsetIn<'a> {
+    file: &'a str,
+    /// Whether the file demands them (`${NAME:?}`).
+    required: bool,
+    /// One for each variable, or several.
+    issues: Vec<&'a ComposeIssue>,
+}
+
+impl<'a> UnsetIn<'a> {
+    /// Their names, those of the backend first.
+    fn names(&self) -> Vec<&'a str> {
+        let mut names: Vec<&str> = Vec::new();
+        for of_backend in [true, false] {
+            let issues = self.issues.iter().filter(|issue| issue.of_backend == of_backend);
+            for name in issues.filter_map(|issue| issue.variable.as_deref()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
+    fn finding(&self, evidence: &Evidence) -> Finding {
+        let names = self.names();
+        let of_backend = self.issues.iter().any(|issue| issue.of_backend);
+        let level = match (self.required, of_backend) {
+            (true, _) if runs_here(evidence) && !names.iter().all(|it| is_set_by_coolify(it)) => {
+                Level::Error
+            }
+            (false, true) => Level::Warning,
+            (true | false, _) => Level::Info,
+        };
+        let mut finding =
+            COMPOSE_VARIABLE_UNSET.finding(Certainty::Proven, self.detail(&names)).level(level);
+        for of_backend in [true, false] {
+            for issue in self.issues.iter().filter(|issue| issue.of_backend == of_backend) {
+                let location = location(issue, self.file);
+                let known = finding.locations.contains(&location);
+                finding = finding.because(issue.message.clone(), location.to_string());
+                finding = if known { finding } else { finding.at(location) };
+            }
+        }
+        let (set, default) = match names.as_slice() {
+            [name] => (
+                format!("Set {name} in the .env next to the compose file"),
+                format!("Give it a default in the compose file: `${{{name}:-VALUE}}`"),
+            ),
+            names => (
+                format!("Set these {} in the .env next to the compose file", names.len()),
+                "Give each a default in the compose file: `${NAME:-VALUE}`".to_owned(),
+            ),
+        };
+        let finding = finding.remedy(Remedy::safe(set)).remedy(Remedy::safe(default));
+        cap_if_cli_works(evidence, finding)
+    }
+
+    fn detail(&self, names: &[&str]) -> String {
+        const NOWHERE: &str = "not set in the shell or in .env";
+        let listed = listed(names);
+        match (names, self.required) {
+            ([_], true) => format!(
+                "No `docker compose` command works, because the required variable {listed} is \
+                 {NOWHERE}."
+            ),
+            (_, true) => format!(
+                "No `docker compose` command works, because the required variables {listed} are \
+                 {NOWHERE}."
+            ),
+            ([_], false) => {
+                let is_used = self.issues.iter().any(|issue| issue.of_backend);
+                let unused = if is_used { "" } else { " The backend does not use it." };
+                format!("The value of {listed} is empty, because it is {NOWHERE}.{unused}")
+            }
+            (_, false) => {
+                let issues = self.issues.iter().filter(|issue| issue.of_backend);
+                let mut used: Vec<&str> = issues.filter_map(|it| it.variable.as_deref()).collect();
+                used.dedup();
+                let used = match used.as_slice() {
+                    [] => "The backend uses none of them.".to_owned(),
+                    used => format!("The backend uses {}.", self::listed(used)),
+                };
+                format!("{} variables are empty, because they are {NOWHERE}. {used}", names.len())
+            }
+        }
+    }
+}
+
+/// The first names as a list in words.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.get(..SHOWN).unwrap_or(names);
+    match (shown, names.len() - shown.len()) {
+        ([only], 0) => (*only).to_owned(),
+        ([first @ .., last], 0) => format!("{} and {last}", first.join(", ")),
+        (shown, more) => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn location(issue: &ComposeIssue, file: &str) -> Location {
@@ -144,6 +221,7 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::endpoint as build;
+    use crate::evidence::compose::At;
     use crate::evidence::endpoint::Reach;
 
     fn issue(variable: Option<&str>) -> ComposeIssue {
@@ -151,6 +229,7 @@ mod tests {
             message: "x".to_owned(),
             at: Some(build::at(7)),
             variable: variable.map(str::to_owned),
+            of_backend: true,
             line: None,
         }
     }
@@ -189,5 +268,57 @@ mod tests {
         build::compose(&mut evidence).warnings =
             vec![issue(Some("A")), issue(Some("A")), issue(None)];
         assert_eq!(told(&evidence), ["compose-variable-unset warning proven docker-compose.yml:7"]);
+    }
+
+    #[test]
+    fn each_file_has_one_finding_and_only_the_backend_s_variables_are_a_warning() {
+        let at = |file: &str, line| Some(At { file: file.to_owned(), line, column: 1 });
+        let unset = |name: &str, file: &str, line, of_backend| ComposeIssue {
+            at: at(file, line),
+            of_backend,
+            ..issue(Some(name))
+        };
+        let mut evidence = build::healthy();
+        build::compose(&mut evidence).warnings = vec![
+            unset("A", "compose.yaml", 5, false),
+            unset("B", "compose.yaml", 6, false),
+            unset("C", "other.yaml", 7, false),
+            unset("D", "other.yaml", 8, true),
+            unset("SERVICE_HEX_32_SECRET", "compose.yaml", 9, true),
+            unset("SERVICE_FQDN_BACKEND_3210", "compose.yaml", 9, true),
+        ];
+        let expected = [
+            "compose-variable-unset info proven compose.yaml:5",
+            "compose-variable-unset warning proven other.yaml:8",
+        ];
+        assert_eq!(told(&evidence), expected);
+        let found = variables(&evidence).unwrap();
+        let counts: Vec<_> = found.iter().map(|one| one.evidence.len()).collect();
+        assert_eq!(counts, [2, 2]);
+
+        // Set by the shell that starts the project, as any other.
+        build::compose(&mut evidence).warnings =
+            vec![unset("SERVICE_NAME_X", "compose.yaml", 5, true)];
+        assert_eq!(told(&evidence), ["compose-variable-unset warning proven compose.yaml:5"]);
+    }
+
+    #[test]
+    fn coolify_sets_what_has_its_names() {
+        for (name, expected) in [
+            ("SERVICE_FQDN_BACKEND_3210", true),
+            ("SERVICE_URL_BACKEND", true),
+            ("SERVICE_USER_POSTGRES", true),
+            ("SERVICE_PASSWORD_64_POSTGRES", true),
+            ("SERVICE_BASE64_64_KEY", true),
+            ("SERVICE_REALBASE64_KEY", true),
+            ("SERVICE_HEX_32_SECRET", true),
+            ("SERVICE_HEX_", false),
+            ("SERVICE_HEX", false),
+            ("SERVICE_NAME_BACKEND", false),
+            ("MY_SERVICE_HEX_32_SECRET", false),
+            ("SERVICE_HEXADECIMAL_1", false),
+        ] {
+            assert_eq!(is_set_by_coolify(name), expected, "{name}");
+        }
     }
 }

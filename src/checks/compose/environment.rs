@@ -3,9 +3,14 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::{is_in_a_file_of, project, runs_official_image};
-use crate::evidence::compose::{BackendService, EntryValue, EnvironmentEntry};
+use crate::evidence::compose::{BackendService, DashboardService, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{Container, DockerFacts};
+use crate::evidence::selection::ValueSource;
 use crate::evidence::{ComposeFacts, Evidence, Unseen};
+use crate::names::{
+    ADMIN_KEY, CLOUD_ORIGIN, DEPLOY_KEY, DEPLOYMENT, INSTANCE_NAME, INSTANCE_SECRET, SITE_ORIGIN,
+    URL,
+};
 use crate::remedies::command::up;
 use crate::report::{Action, Certainty, Finding, Location, Remedy, Rule};
 
@@ -15,21 +20,75 @@ const SWITCHES: &[&str] = &["DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT", "DO_NOT_R
 /// What people write for "off".
 const OFF: &[&str] = &["false", "0", "no", "off", "f", "n", "none", "null", "disabled"];
 
-/// Names that neither the image's scripts nor the backend read, and what to do instead.
+/// Names that neither the backend nor its scripts read, and what to do instead.
 const NEVER_READ: &[(&str, &str)] = &[
     ("CONVEX_ADMIN_KEY", "admin keys are generated, not set"),
     ("ADMIN_KEY", "admin keys are generated, not set"),
-    ("CONVEX_SELF_HOSTED_ADMIN_KEY", "the CLI reads it, in the app's .env.local"),
+    (ADMIN_KEY, "the CLI reads it, in the app's .env.local"),
     ("CONVEX_INSTANCE_SECRET", "the backend reads INSTANCE_SECRET"),
     ("CONVEX_INSTANCE_NAME", "the backend reads INSTANCE_NAME"),
     ("CONVEX_DASHBOARD_BACKEND_URL", "the dashboard reads NEXT_PUBLIC_DEPLOYMENT_URL"),
+];
+
+/// Names that other programs read: only an `environment:` shows that they are meant for the
+/// backend.
+const READ_BY_OTHERS: &[(&str, &str)] = &[
+    (URL, "the CLI reads it, in the app's .env.local"),
+    (DEPLOYMENT, "only the CLI reads it"),
+    (DEPLOY_KEY, "only the CLI reads it"),
+    ("CONVEX_SITE_URL", "the backend reads CONVEX_SITE_ORIGIN"),
+    ("CONVEX_CLOUD_URL", "the backend reads CONVEX_CLOUD_ORIGIN"),
+    ("CONVEX_URL", "the backend reads CONVEX_CLOUD_ORIGIN"),
+    ("CONVEX_ORIGIN", "the backend reads CONVEX_CLOUD_ORIGIN"),
+    ("NEXT_PUBLIC_DEPLOYMENT_URL", "the dashboard reads it"),
+    ("NEXT_PUBLIC_CONVEX_URL", "the app reads it"),
+];
+
+/// Names that the dashboard does not read: its image reads `NEXT_PUBLIC_DEPLOYMENT_URL`, and the
+/// user types the key.
+const NOT_OF_THE_DASHBOARD: &[&str] = &[
+    "BACKEND_URL",
+    "CONVEX_BACKEND_URL",
+    "CONVEX_DASHBOARD_BACKEND_URL",
+    "CONVEX_DEPLOYMENT_URL",
+    "CONVEX_URL",
+    "DEPLOYMENT_URL",
+    "NEXT_PUBLIC_BACKEND_URL",
+    "NEXT_PUBLIC_CONVEX_URL",
+    URL,
+    CLOUD_ORIGIN,
+];
+
+/// Names that no setting of the dashboard could be meant by.
+const USELESS_FOR_THE_DASHBOARD: &[(&str, &str)] = &[
+    ("CONVEX_ADMIN_KEY", "you enter the key in the dashboard's login form"),
+    ("ADMIN_KEY", "you enter the key in the dashboard's login form"),
+    (ADMIN_KEY, "you enter the key in the dashboard's login form"),
+    (INSTANCE_SECRET, "only the backend reads it"),
+    (INSTANCE_NAME, "only the backend reads it"),
+    (SITE_ORIGIN, "only the backend reads it"),
+    ("CONVEX_DASHBOARD_SITE_URL", "the dashboard only reads NEXT_PUBLIC_DEPLOYMENT_URL"),
+];
+
+/// What `run_backend.sh` reads, and some expect in a file of its own (`NAME_FILE`), as the images
+/// of databases have it.
+const WITHOUT_FILE: &[&str] = &[
+    INSTANCE_SECRET,
+    INSTANCE_NAME,
+    CLOUD_ORIGIN,
+    SITE_ORIGIN,
+    "POSTGRES_URL",
+    "MYSQL_URL",
+    "DATABASE_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
 ];
 
 static FALSE_MEANS_TRUE: Rule =
     rule!("false-means-true", Warning, "a switch set to \"false\" is still on");
 
 static VARIABLE_NEVER_READ: Rule =
-    rule!("variable-never-read", Warning, "the backend does not read this variable");
+    rule!("variable-never-read", Warning, "the backend or dashboard does not read this variable");
 
 pub(super) static FALSE: Check = Check { rules: &[&FALSE_MEANS_TRUE], run: false_means_true };
 pub(super) static NEVER_READ_CHECK: Check =
@@ -63,33 +122,94 @@ fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
-    let Some(service) = project.backend() else { return Ok(vec![]) };
-    let Some(certainty) = runs_official_image(service) else { return Ok(vec![]) };
-    let found = NEVER_READ.iter().filter_map(|(name, instead)| {
-        let entry = service.variable(name)?;
-        (entry.value != EntryValue::Unset).then(|| {
-            let has = if certainty == Certainty::Proven { "has" } else { "probably has" };
-            VARIABLE_NEVER_READ
-                .finding(certainty, format!("{name} {has} no effect: {instead}."))
-                .because(
-                    format!("{name} is set for service `{}`", service.name),
-                    entry.at.location().to_string(),
-                )
-                .at(entry.at.location())
-                .remedy(match *name {
-                    "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(format!(
-                        "Delete {} (do not rename it: that changes which keys work)",
-                        entry.at.location()
-                    )),
-                    // It has no effect there, but it may be the only copy of a key.
-                    _ => {
-                        let title = format!("Delete {name} in {}", entry.at.location());
-                        removed(Remedy::careful(title), (project, service), entry)
-                    }
-                })
-        })
+    let mut found = of_dashboards(project);
+    let Some(service) = project.backend() else { return Ok(found) };
+    let Some(certainty) = runs_official_image(service) else { return Ok(found) };
+    let entries = service.environment.iter().filter(|it| it.value != EntryValue::Unset);
+    found.extend(entries.filter_map(|entry| {
+        let instead = instead_of(evidence, project, entry)?;
+        let place = entry.at.location();
+        let remedy = match entry.name.as_str() {
+            "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(format!(
+                "Delete {place} (do not rename it: that changes which keys work)"
+            )),
+            // It has no effect there, but it may be the only copy of a key.
+            name => {
+                let title = format!("Delete {name} in {place}");
+                removed(Remedy::careful(title), (project, service), entry)
+            }
+        };
+        Some(unread(certainty, &service.name, entry, &instead).remedy(remedy))
+    }));
+    Ok(found)
+}
+
+/// What to do instead of setting the variable for a backend; `None` if it is read, or may be meant
+/// for another program.
+fn instead_of(
+    evidence: &Evidence,
+    project: &ComposeFacts,
+    entry: &EnvironmentEntry,
+) -> Option<String> {
+    let named = |list: &[(&str, &'static str)]| {
+        let found = list.iter().find(|(name, _)| *name == entry.name);
+        found.map(|(_, instead)| (*instead).to_owned())
+    };
+    let own = named(NEVER_READ).or_else(|| {
+        let name = entry.name.strip_suffix("_FILE")?;
+        WITHOUT_FILE.contains(&name).then(|| format!("the backend reads {name}, not a file"))
     });
-    Ok(found.collect())
+    let is_for_the_backend = is_in_a_file_of(project, &entry.at);
+    let own = own.or_else(|| named(READ_BY_OTHERS).filter(|_| is_for_the_backend))?;
+    // An `env_file` that the CLI reads as well.
+    let definitions = evidence.selection.definitions(&entry.name);
+    let is_of_the_cli = definitions.iter().any(|definition| {
+        matches!(&definition.source, ValueSource::File { file, line }
+            if *file == entry.at.file && *line == entry.at.line)
+    });
+    (!is_of_the_cli).then_some(own)
+}
+
+/// What the dashboards are given in vain.
+fn of_dashboards(project: &ComposeFacts) -> Vec<Finding> {
+    let official = |image: &str| image.contains("get-convex/convex-dashboard");
+    let dashboards = project.dashboards.iter().filter(|dashboard| official(&dashboard.image));
+    let found = dashboards.flat_map(|dashboard| {
+        let entries = dashboard.environment.iter().filter(|entry| {
+            entry.value != EntryValue::Unset && is_in_a_file_of(project, &entry.at)
+        });
+        entries.filter_map(|entry| unread_by_dashboard(dashboard, entry))
+    });
+    found.collect()
+}
+
+fn unread_by_dashboard(dashboard: &DashboardService, entry: &EnvironmentEntry) -> Option<Finding> {
+    const READ: &str = "NEXT_PUBLIC_DEPLOYMENT_URL";
+    let (name, place) = (&entry.name, entry.at.location());
+    let useless = USELESS_FOR_THE_DASHBOARD.iter().find(|(useless, _)| useless == name);
+    let is_url = NOT_OF_THE_DASHBOARD.contains(&name.as_str());
+    let instead = match useless {
+        Some((_, instead)) => (*instead).to_owned(),
+        None if is_url => format!("the dashboard reads {READ}"),
+        None => return None,
+    };
+    let has_it = dashboard.environment.iter().any(|it| it.name == READ);
+    let remedy = if is_url && !has_it {
+        format!("Rename {name} to {READ} in {place}")
+    } else {
+        format!("Delete {name} in {place}")
+    };
+    let finding = unread(Certainty::Proven, &dashboard.name, entry, &instead);
+    Some(finding.remedy(Remedy::careful(remedy)))
+}
+
+fn unread(certainty: Certainty, service: &str, entry: &EnvironmentEntry, instead: &str) -> Finding {
+    let has = if certainty == Certainty::Proven { "has" } else { "probably has" };
+    let (name, place) = (&entry.name, entry.at.location());
+    VARIABLE_NEVER_READ
+        .finding(certainty, format!("{name} {has} no effect: {instead}."))
+        .because(format!("{name} is set for service `{service}`"), place.to_string())
+        .at(place)
 }
 
 /// Where the value is written.
@@ -243,12 +363,78 @@ mod tests {
         for (name, value, found) in [
             ("CONVEX_ADMIN_KEY", EntryValue::Hidden, true),
             ("CONVEX_INSTANCE_SECRET", EntryValue::Hidden, true),
+            ("INSTANCE_SECRET_FILE", EntryValue::Hidden, true),
+            ("POSTGRES_URL_FILE", EntryValue::Hidden, true),
+            ("CONVEX_SITE_URL", EntryValue::Hidden, true),
+            ("NEXT_PUBLIC_DEPLOYMENT_URL", EntryValue::Hidden, true),
             ("CONVEX_ADMIN_KEY", EntryValue::Unset, false),
             ("INSTANCE_NAME", EntryValue::Hidden, false),
+            ("AWS_SHARED_CREDENTIALS_FILE", EntryValue::Hidden, false),
+            ("CONVEX_SITE_ORIGIN", EntryValue::Hidden, false),
         ] {
             let told = build::told(never_read(&with(name, value)));
             let place = ["variable-never-read warning proven docker-compose.yml:9"];
-            assert_eq!(told, &place[..usize::from(found)]);
+            assert_eq!(told, &place[..usize::from(found)], "{name}");
         }
+    }
+
+    #[test]
+    fn an_env_file_may_be_for_other_programs_as_well() {
+        use crate::evidence::build::selection;
+        let local = "CONVEX_SELF_HOSTED_URL=http://h:1\nCONVEX_SELF_HOSTED_ADMIN_KEY=app|01ac\n";
+        for (name, file, line, found) in [
+            // The line that the CLI uses.
+            (ADMIN_KEY, ".env.local", 2, false),
+            (ADMIN_KEY, "backend.env", 2, true),
+            (ADMIN_KEY, "docker-compose.yml", 9, true),
+            (URL, "backend.env", 1, false),
+            ("CONVEX_SITE_URL", ".env.local", 3, false),
+            ("CONVEX_SITE_URL", "docker-compose.yml", 9, true),
+            ("CONVEX_ADMIN_KEY", ".env.local", 4, true),
+            ("INSTANCE_SECRET_FILE", ".env", 4, true),
+        ] {
+            let mut evidence = with(name, EntryValue::Hidden);
+            evidence.selection = selection::evidence(&[], local, "").selection;
+            let entry = &mut build::compose(&mut evidence).backends[0].environment[0];
+            (entry.at.file, entry.at.line) = (file.to_owned(), line);
+            let place = [format!("variable-never-read warning proven {file}:{line}")];
+            let told = build::told(never_read(&evidence));
+            assert_eq!(told, &place[..usize::from(found)], "{name} in {file}:{line}");
+        }
+    }
+
+    #[test]
+    fn names_that_the_dashboard_does_not_read() {
+        let told = |image: &str, names: &[&str]| {
+            let mut evidence = build::healthy();
+            build::compose(&mut evidence).dashboards = vec![DashboardService {
+                name: "dashboard".to_owned(),
+                at: build::at(12),
+                image: image.to_owned(),
+                environment: names
+                    .iter()
+                    .map(|name| build::variable(name, EntryValue::Hidden))
+                    .collect(),
+            }];
+            let found = never_read(&evidence).unwrap();
+            let titles = found.iter().flat_map(|one| &one.remedies).map(|it| it.title.to_string());
+            titles.collect::<Vec<_>>()
+        };
+        let official = "ghcr.io/get-convex/convex-dashboard:latest";
+        assert_eq!(
+            told(official, &["BACKEND_URL"]),
+            ["Rename BACKEND_URL to NEXT_PUBLIC_DEPLOYMENT_URL in docker-compose.yml:9"]
+        );
+        assert_eq!(
+            told(official, &["CONVEX_URL", "NEXT_PUBLIC_DEPLOYMENT_URL"]),
+            ["Delete CONVEX_URL in docker-compose.yml:9"]
+        );
+        assert_eq!(
+            told(official, &["CONVEX_ADMIN_KEY"]),
+            ["Delete CONVEX_ADMIN_KEY in docker-compose.yml:9"]
+        );
+        let none: [&str; 0] = [];
+        assert_eq!(told(official, &["NEXT_PUBLIC_DEPLOYMENT_URL", "NODE_ENV"]), none);
+        assert_eq!(told("mirror/own-dashboard", &["BACKEND_URL"]), none);
     }
 }

@@ -173,7 +173,13 @@ const BROKEN: &[Change] = &[
     }),
     ("no engine", |it| build::engine_failed(it, EngineFailure::Unreachable)),
     ("invalid compose file", |it| {
-        let issue = ComposeIssue { message: "x".to_owned(), at: None, variable: None, line: None };
+        let issue = ComposeIssue {
+            message: "x".to_owned(),
+            at: None,
+            variable: None,
+            of_backend: false,
+            line: None,
+        };
         build::compose(it).errors.push(issue);
     }),
     ("empty beacon", |it| {

@@ -10,7 +10,7 @@ use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::report::{Certainty, Finding, Rule};
 
-static ORIGIN_MISMATCH: Rule =
+pub(super) static ORIGIN_MISMATCH: Rule =
     rule!("origin-mismatch", Warning, "the backend announces an address clients cannot reach");
 static SITE_ORIGIN_MISMATCH: Rule =
     rule!("site-origin-mismatch", Warning, "CONVEX_SITE_ORIGIN does not lead to the HTTP actions");

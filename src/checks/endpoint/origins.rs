@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use crate::deployment::compose::project;
+use crate::deployment::compose::{is_in_a_file_of, project};
 use crate::deployment::container::container_location;
 use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::variable::value_location;
@@ -13,6 +13,7 @@ use crate::evidence::endpoint::Body;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{API_PORT, CLOUD_ORIGIN, SITE_ORIGIN, SITE_PORT};
 use crate::remedies::command::up;
+use crate::remedies::secret::env_file;
 use crate::report::{Certainty, Finding, Location, Remedy};
 
 /// One of the two.
@@ -128,13 +129,70 @@ pub(super) fn location(evidence: &Evidence, which: Which) -> Location {
 
 /// Adds the fix: set the variable to the URL for browsers, and recreate the container with it.
 pub(super) fn with_remedies(evidence: &Evidence, finding: Finding, which: Which) -> Finding {
-    let what = match which.line(evidence).map(|entry| (&entry.value, &entry.value_at)) {
-        Some((EntryValue::Plain(_), Some(at))) => format!("{}:{}", at.file, at.line),
-        _ => which.variable().to_owned(),
-    };
-    let set = format!("Set {what} to the URL at which browsers reach port {}", which.port());
+    let port = which.port();
+    let entry = which.line(evidence);
+    let set =
+        match (entry.map(|entry| (&entry.value, &entry.value_at)), default_of(evidence, entry)) {
+            (_, Some((variable, file))) => {
+                format!("Add {variable}=URL to {file}: the URL at which browsers reach port {port}")
+            }
+            (Some((EntryValue::Plain(_), Some(at))), None) => {
+                format!(
+                    "Set {}:{} to the URL at which browsers reach port {port}",
+                    at.file, at.line
+                )
+            }
+            _ => format!("Set {} to the URL at which browsers reach port {port}", which.variable()),
+        };
     let recreate = "Recreate the backend's container with the new value";
     finding
         .remedy(Remedy::careful(set).step())
         .remedy(Remedy::careful(recreate).run(up(evidence)).step())
+}
+
+/// The variable that replaces the default in the entry, and the `.env` in which to set it; `None`
+/// if the value is not a default.
+fn default_of<'a>(
+    evidence: &Evidence,
+    entry: Option<&'a EnvironmentEntry>,
+) -> Option<(&'a str, String)> {
+    let project = project(evidence).ok()??;
+    let entry = entry?;
+    let in_compose_file = entry.value_at.as_ref().is_some_and(|at| is_in_a_file_of(project, at));
+    let variable = entry.variable.as_deref().filter(|_| in_compose_file)?;
+    (!project.other_env_files).then(|| (variable, env_file(evidence, project)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::build::endpoint as build;
+    use crate::evidence::compose::At;
+    use crate::report::Certainty;
+
+    #[test]
+    fn the_fix_names_the_line_that_sets_the_value_or_the_variable_that_replaces_the_default() {
+        for (file, variable, expected) in [
+            (Some("docker-compose.yml"), None, "Set docker-compose.yml:9 to the URL"),
+            (Some("docker-compose.yml"), Some(CLOUD_ORIGIN), "Add CONVEX_CLOUD_ORIGIN=URL to .env"),
+            (Some("docker-compose.yml"), Some("ORIGIN"), "Add ORIGIN=URL to .env"),
+            (Some(".env"), Some(CLOUD_ORIGIN), "Set .env:9 to the URL"),
+            // The shell's value comes before every file.
+            (None, Some(CLOUD_ORIGIN), "Set CONVEX_CLOUD_ORIGIN to the URL"),
+        ] {
+            let mut evidence = build::healthy();
+            evidence.surroundings.directory = build::compose(&mut evidence).directory.clone();
+            let value = EntryValue::Plain("http://127.0.0.1:3210".to_owned());
+            build::compose(&mut evidence).backends[0].environment = vec![EnvironmentEntry {
+                value_at: file.map(|file| At { file: file.to_owned(), ..build::at(9) }),
+                variable: variable.map(str::to_owned),
+                ..build::variable(CLOUD_ORIGIN, value)
+            }];
+            let finding = crate::checks::endpoint::origin_mismatch::ORIGIN_MISMATCH
+                .finding(Certainty::Likely, "x");
+            let found = with_remedies(&evidence, finding, Which::Cloud);
+            let title = found.remedies[0].title.to_string();
+            assert!(title.starts_with(expected), "{title}");
+        }
+    }
 }

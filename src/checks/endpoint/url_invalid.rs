@@ -6,7 +6,7 @@ use crate::deployment::selection::winner;
 use crate::evidence::endpoint::UrlFault;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
-use crate::remedies::env_file::set_url;
+use crate::remedies::env_file::{set_open_url, set_url};
 use crate::report::{Certainty, ChainLink, CliFailure, Finding, Remedy, Rule};
 
 static URL_INVALID: Rule = rule!("url-invalid", Error, "the Convex CLI cannot use this URL")
@@ -42,7 +42,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             Remedy::safe(format!("Set {URL} to {meant}"))
         }
         Some(meant) => set_url(&evidence.selection, &meant, ""),
-        None => Remedy::safe(format!("Set {URL} to http://HOST:PORT, without a slash at the end")),
+        None => set_open_url(evidence, url).unwrap_or_else(|| {
+            Remedy::safe(format!("Set {URL} to http://HOST:PORT, without a slash at the end"))
+        }),
     };
     let source =
         winner(&evidence.selection, URL).map_or_else(|| URL.to_owned(), ToString::to_string);
@@ -67,10 +69,11 @@ fn scheme_is_sure(url: &str) -> bool {
     }
 }
 
-/// What was meant, if that is clear.
+/// What was meant, if that is clear; without a slash at the end, which the CLI does not take.
 fn meant(url: &str, fault: &UrlFault) -> Option<String> {
-    match fault {
+    let text = match fault {
         UrlFault::NoScheme => {
+            let url = url.trim_start_matches('/');
             let parsed = url::Url::parse(&format!("http://{url}")).ok()?;
             let scheme = match parsed.host()? {
                 url::Host::Domain(host) if !is_loopback(host) => "https",
@@ -86,8 +89,18 @@ fn meant(url: &str, fault: &UrlFault) -> Option<String> {
             parsed.set_password(None).ok()?;
             Some(parsed.origin().ascii_serialization())
         }
-        UrlFault::OtherScheme(_) | UrlFault::Variable | UrlFault::Unparsable(_) => None,
-    }
+        UrlFault::OtherScheme(scheme) => {
+            let scheme = match scheme.as_str() {
+                "ws" => "http",
+                "wss" => "https",
+                _ => return None,
+            };
+            let rest = url.split_once("://")?.1;
+            Some(format!("{scheme}://{rest}"))
+        }
+        UrlFault::Variable | UrlFault::Unparsable(_) => None,
+    };
+    text.map(|text| text.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -131,6 +144,12 @@ mod tests {
             ("http://h :3210", UrlFault::Blanks, Some("http://h:3210")),
             ("https://u:***@h/", UrlFault::UserInfo, Some("https://h")),
             ("http://h:${PORT}", UrlFault::Variable, None),
+            ("127.0.0.1:3210/", UrlFault::NoScheme, Some("http://127.0.0.1:3210")),
+            ("//127.0.0.1:3210", UrlFault::NoScheme, Some("http://127.0.0.1:3210")),
+            ("\"http://h:3210/\"", UrlFault::Quotes, Some("http://h:3210")),
+            ("http://h :3210/", UrlFault::Blanks, Some("http://h:3210")),
+            ("wss://h/", UrlFault::OtherScheme("wss".to_owned()), Some("https://h")),
+            ("tcp://h:3210", UrlFault::OtherScheme("tcp".to_owned()), None),
         ] {
             let mut evidence = build::healthy();
             let endpoint = build::endpoint(&mut evidence);
@@ -140,6 +159,35 @@ mod tests {
             let expected = format!("url-invalid error proven {url}");
             assert_eq!(build::told(run(&evidence)), [expected]);
             assert_eq!(meant(url, &fault).as_deref(), right);
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_is_the_port_that_the_backend_publishes() {
+        for (url, expected) in [
+            ("http://127.0.0.1:${PORT}", Some("http://127.0.0.1:13210")),
+            ("http://localhost:$PORT/", Some("http://127.0.0.1:13210")),
+            ("http://localhost:${PORT:-3210}", Some("http://127.0.0.1:13210")),
+            ("http://${HOST}:${PORT}", Some("http://127.0.0.1:13210")),
+            ("${CONVEX_CLOUD_ORIGIN}", Some("http://127.0.0.1:13210")),
+            ("https://api.example.com:${PORT}", None),
+            ("https://api.${DOMAIN}", None),
+        ] {
+            let mut evidence = build::healthy();
+            let line = format!("CONVEX_SELF_HOSTED_URL={url}\n");
+            evidence.selection =
+                crate::evidence::build::selection::evidence(&[], &line, "").selection;
+            let endpoint = build::endpoint(&mut evidence);
+            endpoint.target.url = url.to_owned();
+            endpoint.target.invalid = Some(UrlFault::Variable);
+            build::silence(endpoint);
+            for port in &mut build::expected(&mut evidence).net.ports {
+                port.host = port.host.map(|port| port + 10_000);
+            }
+            let found = run(&evidence).unwrap();
+            let new = found[0].remedies[0].edits.first().and_then(|edit| edit.new.clone());
+            let expected = expected.map(|url| format!("CONVEX_SELF_HOSTED_URL={url}"));
+            assert_eq!(new, expected, "{url}");
         }
     }
 }

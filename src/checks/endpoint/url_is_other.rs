@@ -16,12 +16,10 @@ static URL_IS_SITE_PROXY: Rule =
         .cause(&[]);
 
 static URL_IS_DASHBOARD: Rule =
-    rule!("url-is-dashboard", Error, "the URL is the Convex dashboard, not the API")
-        .cause(&[]);
+    rule!("url-is-dashboard", Error, "the URL is the Convex dashboard, not the API").cause(&[]);
 
 static URL_IS_NOT_CONVEX: Rule =
-    rule!("url-is-not-convex", Error, "the server at the URL is not a Convex backend")
-        .cause(&[]);
+    rule!("url-is-not-convex", Error, "the server at the URL is not a Convex backend").cause(&[]);
 
 pub(super) static SITE_PROXY: Check = Check { rules: &[&URL_IS_SITE_PROXY], run: site_proxy };
 pub(super) static DASHBOARD: Check = Check { rules: &[&URL_IS_DASHBOARD], run: dashboard };

@@ -10,8 +10,8 @@ use crate::names::URL;
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
-static URL_REDIRECTS: Rule = rule!("url-redirects", Error, "the URL redirects to another address")
-    .cause(&[]);
+static URL_REDIRECTS: Rule =
+    rule!("url-redirects", Error, "the URL redirects to another address").cause(&[]);
 
 pub(super) static CHECK: Check = Check { rules: &[&URL_REDIRECTS], run };
 

@@ -131,6 +131,7 @@ mod tests {
             name: "dashboard".to_owned(),
             at: build::at(12),
             image: format!("{DASHBOARD}:33cef77"),
+            environment: vec![],
         }];
         assert_eq!(
             build::told(run(&evidence)),

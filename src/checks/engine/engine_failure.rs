@@ -55,6 +55,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     Remedy::safe("Run convex-doctor once with sudo")
                         .run("sudo -E env \"PATH=$PATH\" convex-doctor"),
                 )
+                .remedy(
+                    Remedy::careful("Let this user use Docker from the next login on")
+                        .run("sudo usermod -aG docker \"$USER\""),
+                )
         }
         EngineFailure::Unresponsive => DOCKER_UNRESPONSIVE
             .finding(

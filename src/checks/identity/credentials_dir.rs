@@ -32,7 +32,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .into_iter()
         .find(|(_, path)| {
             // In the image's own volume it is `data-volume-missing` or one like it.
-            !path.starts_with(DATA_DIR)
+            !is_inside(path, DATA_DIR)
                 && !declared_mount_over(service, path).is_some_and(is_kept_by_file)
         });
     let Some((variable, path)) = chosen else { return Ok(vec![]) };
@@ -79,8 +79,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => finding,
     };
     let finding = for_temporary_instance(evidence, container, finding);
-    let mount = format!("Mount a named volume at {path}, or remove {variable} and use {DATA_DIR}");
-    let finding = finding.remedy(Remedy::safe(mount).step());
+    // Git Bash turns /convex/data into C:/Program Files/Git/convex/data.
+    let finding = if is_converted(path) {
+        let title = format!("Set {variable} again without path conversion (Git Bash changed it)");
+        let off = "export MSYS_NO_PATHCONV=1 MSYS2_ENV_CONV_EXCL='*'";
+        finding.remedy(Remedy::safe(title).run(off).step())
+    } else {
+        let mount =
+            format!("Mount a named volume at {path}, or remove {variable} and use {DATA_DIR}");
+        finding.remedy(Remedy::safe(mount).step())
+    };
     let finding = match container {
         Some(_) => finding.remedy(
             Remedy::safe("Copy the directory into the volume before the backend starts").step(),
@@ -88,6 +96,20 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => finding,
     };
     Ok(vec![also_new_key(evidence, finding)])
+}
+
+/// Whether the path is this directory or below it.
+fn is_inside(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the path has a drive of Windows in it, which a Linux container cannot mean.
+fn is_converted(path: &str) -> bool {
+    path.split(['/', '\\']).any(|part| {
+        let mut chars = part.chars();
+        let drive = (chars.next(), chars.next(), chars.next());
+        matches!(drive, (Some(letter), Some(':'), None) if letter.is_ascii_alphabetic())
+    })
 }
 
 #[cfg(test)]
@@ -132,5 +154,20 @@ mod tests {
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
         }
         assert_eq!(run(&build::healthy()), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_path_that_git_bash_changed_is_recognised() {
+        for (path, expected) in [
+            ("/convex/C:/Program Files/Git/convex/data", true),
+            ("/c:/x", true),
+            ("/convex/C:\\Program Files\\Git\\convex\\data", true),
+            ("/srv/a:b", false),
+            ("/convex/data", false),
+            ("/srv/:/x", false),
+        ] {
+            assert_eq!(is_converted(path), expected, "{path}");
+        }
+        assert!(is_inside("/convex/data/x", DATA_DIR) && !is_inside("/convex/database", DATA_DIR));
     }
 }

@@ -3,7 +3,7 @@
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
 use crate::deployment::container::identity_subject;
-use crate::deployment::variable::{entry_if_set, value_location};
+use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::EntryValue;
 use crate::evidence::{Evidence, Unseen};
 use crate::remedies::command::{recreate, up};
@@ -48,9 +48,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             [(':', "a `:`"), ('|', "a `|`"), ('\r', "a carriage return"), ('\n', "a line break")]
                 .into_iter()
                 .find(|(character, _)| name.contains(*character))?;
-        Some((character.1, source, certainty))
+        Some((name, character.1, source, certainty))
     });
-    let Some((character, source, certainty)) = found else {
+    let Some((name, character, source, certainty)) = found else {
         subject?;
         if let Some(container) = container {
             container.instance_name.environment.seen()?;
@@ -72,25 +72,40 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                  contains {character}, and the header ends there."
             ),
         )
-        .because(format!("The name contains {character}"), source);
+        .because(format!("The name `{}` contains {character}", name.escape_debug()), source);
     if let Some(entry) = entry {
         finding = finding.at(value_location(entry));
     }
     if let Some(container) = container {
         finding = finding.at(Location::container(&container.name));
     }
+    let set = match (usable(name), entry) {
+        (Some(usable), Some(entry)) => {
+            format!("Set INSTANCE_NAME={usable} in {}", value_source(entry))
+        }
+        (Some(usable), None) => format!("Set INSTANCE_NAME={usable}"),
+        (None, _) => "Set INSTANCE_NAME to a name of letters, digits and - only".to_owned(),
+    };
     let remedies = if container.is_some_and(|container| container.storage.uses_sql) {
         vec![Remedy::careful("Give the instance another name, and rename its SQL database with it")]
     } else {
         let recreate = container.map_or_else(|| up(evidence), |it| recreate(evidence, it));
         vec![
-            Remedy::careful("Set INSTANCE_NAME to a name of letters, digits and - only").step(),
+            Remedy::careful(set).step(),
             Remedy::careful("Recreate the container").run(recreate).step(),
             after_new_secret(evidence).step(),
         ]
     };
     finding.remedies.extend(remedies);
     Ok(vec![finding])
+}
+
+/// The name with `-` for what a name may not have; `None` if nothing is left of it.
+fn usable(name: &str) -> Option<String> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
+    let text: String = name.trim().chars().map(plain).collect();
+    let text = text.trim_matches('-');
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -130,6 +145,18 @@ mod tests {
             change(&mut evidence);
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_can_be_used_is_proposed() {
+        for (name, expected) in [
+            ("app:prod", Some("app-prod")),
+            ("my|app\r", Some("my-app")),
+            ("app\r", Some("app")),
+            (":", None),
+        ] {
+            assert_eq!(usable(name).as_deref(), expected, "{name:?}");
         }
     }
 }

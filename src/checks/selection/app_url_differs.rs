@@ -2,6 +2,7 @@
 //! asks the other.
 
 use crate::checks::Check;
+use crate::deployment::selection::is_cloud_url;
 use crate::evidence::surroundings::AppUrl;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Location, Remedy, Rule};
@@ -18,7 +19,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let mut findings = Vec::new();
     let mut unseen = None;
     for app in &evidence.surroundings.app_urls {
-        let uses = if is_cloud(&app.url) {
+        let uses = if is_cloud_url(&app.url) {
             "a Convex Cloud deployment".to_owned()
         } else if let Some(name) = &app.instance_name {
             match answering(evidence) {
@@ -50,15 +51,6 @@ fn answering(evidence: &Evidence) -> Result<Option<&str>, Unseen> {
     let Some(endpoint) = evidence.endpoint.seen()? else { return Ok(None) };
     endpoint.server.instance_name.seen()?;
     Ok(endpoint.answering_name())
-}
-
-fn is_cloud(url: &str) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host =
-        authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
-    let host = host.to_ascii_lowercase();
-    host.ends_with(".convex.cloud") || host.ends_with(".convex.site")
 }
 
 fn finding(app: &AppUrl, selected: &str, uses: &str) -> Finding {

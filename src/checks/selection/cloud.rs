@@ -3,8 +3,8 @@
 
 use crate::checks::Check;
 use crate::deployment::selection::{
-    at_source, compose_has_backend, counts, deploy_key, has_backend, has_half, has_pair,
-    holds_self_hosted_key, names_cloud_deployment, winner, with_cli_words,
+    at_source, cloud_app_url, compose_has_backend, counts, deploy_key, has_backend, has_half,
+    has_pair, holds_self_hosted_key, names_cloud_deployment, winner, with_cli_words,
 };
 use crate::evidence::selection::{DefinitionFacts, SelectionError, SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
@@ -103,7 +103,8 @@ fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let selection = &evidence.selection;
-    if !names_cloud_deployment(selection) {
+    let app = cloud_app_url(evidence);
+    if !names_cloud_deployment(selection) && app.is_none() {
         return Ok(vec![]);
     }
     // If Docker was not checked, there may be a backend; without the compose file nothing is known.
@@ -112,6 +113,15 @@ fn not_self_hosted(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         (false, Ok(false)) => Certainty::Proven,
         (false, Err(_)) => Certainty::Likely,
     };
+    if let Some((name, source)) = app {
+        let detail = format!(
+            "{name} points the app to Convex Cloud, and there are no self-hosted settings. There \
+             is probably nothing to diagnose."
+        );
+        // The CLI does not read it.
+        let finding = NOT_SELF_HOSTED.finding(Certainty::Likely, detail);
+        return Ok(vec![at_source(finding, source)]);
+    }
     let name = deploy_key(selection).unwrap_or(DEPLOYMENT);
     let what = match selection.kind {
         SelectionKind::Local => "a local deployment that the CLI runs itself",
@@ -205,6 +215,35 @@ mod tests {
             let expected: Vec<_> =
                 expected.map(|line| format!("{line} .env.local:1")).into_iter().collect();
             assert_eq!(all(&evidence), expected, "{local}");
+        }
+    }
+
+    #[test]
+    fn an_app_that_uses_the_cloud_is_not_a_broken_self_hosted_one() {
+        let url = |name: &str, host: &str| format!("{name}=https://{host}\n");
+        let cloud = url("VITE_CONVEX_URL", "happy-animal-123.convex.cloud");
+        for (local, backend, expected) in [
+            (cloud.clone(), false, true),
+            (url("NEXT_PUBLIC_CONVEX_URL", "a-b-1.eu-west-1.convex.cloud"), false, true),
+            (url("CONVEX_URL", "a-b-1.convex.cloud:443/"), false, true),
+            (cloud.clone(), true, false),
+            (url("VITE_CONVEX_URL", "convex.cloud.example.com"), false, false),
+            (url("VITE_CONVEX_URL", "api.example.com"), false, false),
+            (url("MY_URL", "a-b-1.convex.cloud"), false, false),
+            // Self-hosting was meant.
+            (format!("{cloud}CONVEX_SELF_HOSTED_URL=\n"), false, false),
+            (format!("{cloud}CONVEX_ADMIN_KEY=app|01ac\n"), false, false),
+            (format!("{cloud}set CONVEX_SELF_HOSTED_URL=http://h\n"), false, false),
+        ] {
+            let mut evidence = build::evidence(&[], &local, "");
+            if backend {
+                build::add_backend(&mut evidence);
+            }
+            let line = "not-self-hosted info likely .env.local:1";
+            let found = told(not_self_hosted(&evidence));
+            assert_eq!(found, [line][..usize::from(expected)], "{local}");
+            let is_cloud = crate::deployment::selection::is_cloud_project(&evidence);
+            assert_eq!(is_cloud, Ok(expected), "{local}");
         }
     }
 

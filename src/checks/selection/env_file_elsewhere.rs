@@ -59,18 +59,30 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn remedies(file: &EnvFileElsewhere) -> Vec<Remedy> {
+    let word = shell_word(&file.file);
     let (directory, name) = file.file.rsplit_once('/').unwrap_or(("", &file.file));
+    let what = match (file.has_url, file.has_key) {
+        (true, true) => "both settings",
+        (true, false) => URL,
+        _ => ADMIN_KEY,
+    };
+    let append =
+        Remedy::safe(format!("Copy {what} from {} into .env.local", file.file)).run(format!(
+            "(echo; grep -E '^(export )?CONVEX_SELF_HOSTED_(URL|ADMIN_KEY)=' {word}) >> .env.local"
+        ));
     if matches!(name, ".env.local" | ".env") && !directory.is_empty() {
-        return vec![
-            Remedy::safe(format!("Run the CLI in {directory}, if the app is there"))
-                .run(format!("cd {}", shell_word(directory))),
-        ];
+        let there = Remedy::safe(format!("Run the CLI in {directory}, if the app is there"))
+            .run(format!("cd {}", shell_word(directory)));
+        return vec![there, append];
     }
-    vec![
+    if !(file.has_url && file.has_key) {
+        // With --env-file the CLI reads the other setting from nowhere.
+        return vec![append];
+    }
+    let by_option =
         Remedy::safe(format!("Run the CLI with {}; it reads no other file then", file.file))
-            .run(format!("npx convex dev --env-file {}", shell_word(&file.file))),
-        Remedy::safe(format!("Move both settings from {} to .env.local", file.file)),
-    ]
+            .run(format!("npx convex dev --env-file {word}"));
+    vec![by_option, append]
 }
 
 #[cfg(test)]

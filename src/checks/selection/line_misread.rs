@@ -5,12 +5,14 @@
 
 use crate::admin_key::Form;
 use crate::checks::Check;
-use crate::deployment::key::cli_works;
+use crate::deployment::endpoint::selected_endpoint;
+use crate::deployment::key::{cli_works, key_goes_through, key_is_accepted, selected_key};
 use crate::deployment::selection::{is_server_only, names_cloud_deployment, winner};
 use crate::evidence::selection::{MisreadingFacts, MisreadingKind, ValueSource};
-use crate::evidence::{Evidence, Unseen};
+use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
-use crate::remedies::env_file::rewrite;
+use crate::remedies::env_file::{rewrite, set_open_url};
+use crate::remedies::mint::for_selection;
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// A line in the env file is not parsed as expected.
@@ -51,6 +53,11 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
     if !matters {
         return None;
     }
+    if assigns && misread.kind != MisreadingKind::ReadersDiffer && was_read_right(evidence, misread)
+        || is_damage_of_the_key(evidence, misread)
+    {
+        return None;
+    }
     // A comment glued to a key that is whole, or a backslash that belongs to it, is harmless.
     let whole = misread.name == ADMIN_KEY
         && assigns
@@ -70,12 +77,50 @@ fn judge(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Finding> {
         _ => Certainty::Proven,
     };
     let detail = effect(misread.kind, &misread.name);
-    let value = if misread.name == URL { "{value}" } else { "'{value}'" };
-    let remedy =
-        Remedy::safe(format!("Write {}:{} as {}", misread.file, misread.line, misread.corrected))
-            .edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value));
+    let remedy = value_for(evidence, misread).unwrap_or_else(|| {
+        let value = if misread.name == URL { "{value}" } else { "'{value}'" };
+        let title = format!("Write {}:{} as {}", misread.file, misread.line, misread.corrected);
+        Remedy::safe(title).edit(rewrite(&source, misread.lines.as_ref(), &misread.name, value))
+    });
     let finding = LINE_MISREAD.finding(certainty, detail).level(level);
     Some(finding.at(Location::line(&misread.file, misread.line)).remedy(remedy))
+}
+
+/// The value in place of a variable that is not expanded: the URL of this project's backend, or
+/// a new key.
+fn value_for(evidence: &Evidence, misread: &MisreadingFacts) -> Option<Remedy> {
+    if misread.kind != MisreadingKind::DollarNotExpanded {
+        return None;
+    }
+    match misread.name.as_str() {
+        URL => {
+            let definitions = evidence.selection.definitions(URL);
+            let winner = definitions.iter().find(|definition| definition.wins)?;
+            set_open_url(evidence, winner.text.as_deref()?)
+        }
+        // Only where it can be generated from here: else the value has to be written by hand.
+        ADMIN_KEY => Some(for_selection(evidence, ".env.local")).filter(Remedy::is_for_the_doctor),
+        _ => None,
+    }
+}
+
+/// Whether the answer shows that the value is what was meant: the backend accepts the key, or a
+/// Convex backend answers at the URL.
+fn was_read_right(evidence: &Evidence, misread: &MisreadingFacts) -> bool {
+    match misread.name.as_str() {
+        ADMIN_KEY => key_is_accepted(evidence) || key_goes_through(evidence),
+        URL => {
+            selected_endpoint(evidence).is_ok_and(|it| it.is_some_and(EndpointFacts::is_convex_api))
+        }
+        _ => false,
+    }
+}
+
+/// Whether `key-mangled` reports the lines that came along with the key, and takes them out.
+fn is_damage_of_the_key(evidence: &Evidence, misread: &MisreadingFacts) -> bool {
+    misread.name == ADMIN_KEY
+        && misread.kind == MisreadingKind::SpansLines
+        && selected_key(evidence).is_some_and(|key| key.repaired.is_some())
 }
 
 /// What the line does to the value of `name`.
@@ -197,11 +242,69 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_is_not_an_error() {
-        let local = PAIR.replace(":3210", ":3210#local");
+    fn a_port_that_is_left_open_is_the_one_that_the_backend_publishes() {
+        use crate::evidence::compose::DeclaredPort;
+        for (published, expected) in
+            [(Some("13210"), Some("CONVEX_SELF_HOSTED_URL=http://127.0.0.1:13210")), (None, None)]
+        {
+            let local = PAIR.replace(":3210", ":${PORT}");
+            let mut evidence = build::evidence(&[], &local, "");
+            build::add_backend(&mut evidence);
+            let build::Seen(Some(compose)) = &mut evidence.compose else { unreachable!() };
+            let at = compose.backends[0].at.clone();
+            let port = |published: &str| DeclaredPort {
+                container: 3210,
+                published: Some(published.to_owned()),
+                host_ip: None,
+                at: at.clone(),
+            };
+            compose.backends[0].ports = published.into_iter().map(port).collect();
+            let found = run(&evidence).unwrap();
+            let new = found[0].remedies[0].edits.first().and_then(|edit| edit.new.as_deref());
+            assert_eq!(new, expected);
+        }
+    }
+
+    #[test]
+    fn what_the_backend_accepts_was_read_as_it_was_meant() {
+        let url = PAIR.replace(":3210", ":3210#local");
+        let key = format!("{}#mine\n", PAIR.trim_end());
+        for (local, at) in
+            [(url, "error likely .env.local:1"), (key, "warning likely .env.local:2")]
+        {
+            let mut evidence = build::evidence(&[], &local, "");
+            let expected = [format!("line-misread {at}")];
+            assert_eq!(told(run(&evidence)), expected, "{local}");
+            let rejected = |evidence: &mut Evidence| {
+                build::refuse(evidence);
+                told(run(evidence)).len()
+            };
+            // Who rejects the key is the backend: the URL was read right.
+            let is_key = usize::from(at.ends_with(":2"));
+            assert_eq!(rejected(&mut evidence), is_key, "{local}");
+            build::accept(&mut evidence);
+            assert!(told(run(&evidence)).is_empty(), "{local}");
+        }
+        // Other readers still differ.
+        let local = PAIR.replace("app|01", "app\"|01").replace("fa\n", "\"fa\n");
         let mut evidence = build::evidence(&[], &local, "");
-        assert_eq!(told(run(&evidence)), ["line-misread error likely .env.local:1"]);
         build::accept(&mut evidence);
-        assert_eq!(told(run(&evidence)), ["line-misread warning likely .env.local:1"]);
+        assert_eq!(told(run(&evidence)), ["line-misread info possible .env.local:2"]);
+    }
+
+    #[test]
+    fn lines_that_came_along_with_a_whole_key_are_its_damage() {
+        let url = "CONVEX_SELF_HOSTED_URL=http://h:3210\n";
+        for (value, own) in [
+            (format!("Admin key:\n{KEY}"), false),
+            (format!("\n{KEY}\n"), false),
+            (format!("WARN[0000] version is obsolete\nAdmin key:\n{KEY}\n"), false),
+            (format!("{}\n", &KEY[..40]), true),
+            ("qq9qq\nzz9zz".to_owned(), true),
+        ] {
+            let local = format!("{url}CONVEX_SELF_HOSTED_ADMIN_KEY=\"{value}\"\n");
+            let told = told(run(&build::evidence(&[], &local, "")));
+            assert_eq!(told.len(), usize::from(own), "{local}");
+        }
     }
 }

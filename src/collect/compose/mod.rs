@@ -23,6 +23,8 @@ mod place;
 mod reduce;
 mod search;
 mod services;
+#[cfg(test)]
+mod tests;
 
 pub(super) use labels::named_by_a_container;
 
@@ -100,9 +102,16 @@ pub(super) fn load(
 
 /// The errors, each with its line.
 pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Vec<ComposeIssue> {
-    let line = |at: &compose::At| {
+    let line = |error: &compose::Error| {
+        let at = error.at.as_ref()?;
         let text = texts.read(&at.file);
-        crate::mask::excerpt(text.text()?, at.line, at.column)
+        let text = text.text()?;
+        match error.kind {
+            ErrorKind::Unreadable => {
+                crate::mask::excerpt_naming_file(text, at.line, at.column, &error.message)
+            }
+            _ => crate::mask::excerpt(text, at.line, at.column),
+        }
     };
     errors
         .iter()
@@ -116,7 +125,8 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
                 ErrorKind::RequiredVariable { name } => Some(name.clone()),
                 _ => None,
             },
-            line: error.at.as_ref().and_then(line).map(|excerpt| SourceLine {
+            of_backend: false,
+            line: line(error).map(|excerpt| SourceLine {
                 text: excerpt.text,
                 mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
             }),

@@ -1,10 +1,11 @@
 //! A project reduced to what checks ask. What is Convex about it is decided here.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{network_mounts, place::place, services};
 use crate::admin_key::InstanceSecret;
-use crate::collect::docker;
+use crate::collect::docker::{self, directory_inside};
 use crate::compose::{self, NameSource, Project, Service, Variable, VariableSource, WarningKind};
 use crate::evidence::compose::{
     BackendService, ComposeFacts, ComposeIssue, DeclaredMount, DeclaredMountKind, DeclaredPort,
@@ -12,7 +13,7 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
-use crate::names::DATA_DIR;
+use crate::names::{DATA_DIR, INSTANCE_SECRET, WORKDIR};
 use crate::report::ComposeFlags;
 use crate::secret::{Fingerprint, Secret};
 
@@ -47,6 +48,7 @@ pub(super) fn reduce(
         dashboards: services::dashboards(project, directory),
         undecided: services::undecided(project, &backends, directory),
         panel_marks: services::panel_marks(project),
+        reads: reads(project),
         other_env_files: !project.own_env_file,
         network_mounts: network_mounts::find(project),
         project: project.name.value.clone(),
@@ -54,19 +56,7 @@ pub(super) fn reduce(
         directory: project.directory.display().to_string(),
         files: project.files.iter().map(|path| path.display().to_string()).collect(),
         errors: Vec::new(),
-        warnings: project
-            .warnings
-            .iter()
-            .map(|warning| ComposeIssue {
-                message: crate::secret::sanitize(&warning.message),
-                at: warning.at.as_ref().map(|at| place(at, directory)),
-                variable: match &warning.kind {
-                    WarningKind::UnsetVariable { name } => Some(name.clone()),
-                    _ => None,
-                },
-                line: None,
-            })
-            .collect(),
+        warnings: warnings(project, &names, directory),
         services: project.services.keys().cloned().collect(),
         flags: ComposeFlags::default(),
         found: None,
@@ -81,12 +71,62 @@ pub(super) fn reduce(
                 name: volume.name.value.clone(),
                 external: volume.external,
                 used: project.volumes.contains_key(key),
-                fixed_name: volume.name.at.is_some() || volume.external,
+                by_project: volume.by_project.clone(),
+                fixed_name: volume.external
+                    || (volume.name.at.is_some() && volume.by_project.is_none()),
                 backing: backing(volume),
                 at: place(&volume.at, directory),
             })
             .collect(),
     }
+}
+
+/// The names of all variables that the project reads from the shell or a file.
+fn reads(project: &Project) -> Vec<String> {
+    let variables = project.services.values().flat_map(|service| &service.environment);
+    let passed = variables.filter(|(_, variable)| {
+        matches!(variable.source, VariableSource::EnvFile | VariableSource::Passthrough)
+    });
+    let names = project.names.iter().chain(passed.map(|(name, _)| name));
+    names.map(|name| crate::secret::sanitize(name)).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What Compose warns of; of a variable that is set nowhere the places in all files, because
+/// Compose names it once.
+fn warnings(project: &Project, backends: &[&str], directory: &Path) -> Vec<ComposeIssue> {
+    let of_backend = |at: &compose::At| {
+        let services = backends.iter().filter_map(|name| project.services.get(*name));
+        let volumes = services.clone().flat_map(|service| &service.volumes);
+        let volumes = volumes.filter_map(|mount| project.volumes.get(mount.source.as_ref()?));
+        services.flat_map(|service| &service.unset).any(|one| one == at)
+            || volumes.filter_map(|volume| volume.name.at.as_ref()).any(|one| one == at)
+    };
+    let issue = |message: &str, at: Option<&compose::At>, variable: Option<&String>| ComposeIssue {
+        message: crate::secret::sanitize(message),
+        at: at.map(|at| place(at, directory)),
+        variable: variable.cloned(),
+        of_backend: at.is_some_and(of_backend),
+        line: None,
+    };
+    let mut issues: Vec<ComposeIssue> = Vec::new();
+    for warning in &project.warnings {
+        let WarningKind::UnsetVariable { name } = &warning.kind else {
+            issues.push(issue(&warning.message, warning.at.as_ref(), None));
+            continue;
+        };
+        // Of each file the backend's place, else the first.
+        let places = project.unset.iter().filter(|(unset, _)| unset == name);
+        let mut files: BTreeMap<&Path, ComposeIssue> = BTreeMap::new();
+        for (_, at) in places {
+            let new = issue(&warning.message, Some(at), Some(name));
+            let known = files.entry(&at.file).or_insert_with(|| new.clone());
+            if new.of_backend && !known.of_backend {
+                *known = new;
+            }
+        }
+        issues.extend(files.into_values());
+    }
+    issues
 }
 
 fn backing(volume: &compose::Volume) -> VolumeBacking {
@@ -120,9 +160,10 @@ fn backend(
     directory: &Path,
     secrets: &mut Vec<(Secret, SecretPlace)>,
 ) -> BackendService {
+    let workdir = service.working_dir.as_deref().unwrap_or(WORKDIR);
     let value = |variable: &str| {
         let value = service.environment.get(variable)?.value.as_deref()?;
-        (!value.is_empty()).then(|| value.trim_end_matches('/').to_owned())
+        (!value.is_empty()).then(|| directory_inside(workdir, value))
     };
     let data_dir = value("DATA_DIR").unwrap_or_else(|| DATA_DIR.to_owned());
     let credentials_dir =
@@ -133,6 +174,7 @@ fn backend(
         target: entry.value.split(':').next().unwrap_or_default().to_owned(),
         read_only: false,
         relative: false,
+        by_project: None,
         create_host_path: false,
         at: entry
             .at
@@ -168,6 +210,7 @@ fn backend(
                 target: mount.target.clone(),
                 read_only: mount.read_only,
                 relative: mount.relative,
+                by_project: mount.by_project.clone(),
                 create_host_path: mount.create_host_path,
                 at: place(&mount.at, directory),
             })
@@ -197,6 +240,9 @@ fn entry(
         .as_ref()
         .map(|origin| place(origin, directory))
         .or_else(|| (literal && variable.value.is_some()).then(|| at.clone()));
+    // The one place to change it; the digits of a secret are not there.
+    let composed = variable.composed && name != INSTANCE_SECRET;
+    let value_at = value_at.or_else(|| composed.then(|| at.clone()));
     let value = match variable.value.as_deref() {
         None => EntryValue::Unset,
         Some("") => EntryValue::Blank,
@@ -219,7 +265,8 @@ fn entry(
             EntryValue::Hidden
         }
     };
-    EnvironmentEntry { name: name.to_owned(), at, value_at, value }
+    let variable = variable.variable.clone();
+    EnvironmentEntry { name: name.to_owned(), at, value_at, variable, value }
 }
 
 /// What an instance secret is, as the backend would find it.

@@ -9,9 +9,10 @@ use super::place::place;
 
 use crate::collect::docker::recognise;
 use crate::collect::sql_url;
-use crate::compose::{self, Project, Service};
+use crate::compose::{self, Project, Service, Variable};
 use crate::evidence::compose::{
-    At, BackendService, DashboardService, DatabaseService, DeclaredSqlUrl, SqlKind,
+    At, BackendService, DashboardService, DatabaseService, DeclaredSqlUrl, EntryValue,
+    EnvironmentEntry, SqlKind,
 };
 use crate::names::SQL_URLS;
 use crate::secret::sanitize;
@@ -83,9 +84,26 @@ pub(super) fn dashboards(project: &Project, directory: &Path) -> Vec<DashboardSe
         .filter_map(|(name, service)| {
             let image = image(service).filter(|image| recognise::is_dashboard_image(image))?;
             let at = place(&service.at, directory);
-            Some(DashboardService { name: name.clone(), at, image: sanitize(&image) })
+            let variables = service.environment.iter();
+            let environment = variables.map(|(name, it)| hidden(name, it, directory)).collect();
+            Some(DashboardService { name: name.clone(), at, image: sanitize(&image), environment })
         })
         .collect()
+}
+
+/// A variable without its value.
+fn hidden(name: &str, variable: &Variable, directory: &Path) -> EnvironmentEntry {
+    EnvironmentEntry {
+        name: name.to_owned(),
+        at: place(&variable.at, directory),
+        value_at: None,
+        variable: None,
+        value: match variable.value.as_deref() {
+            None => EntryValue::Unset,
+            Some("") => EntryValue::Blank,
+            Some(_) => EntryValue::Hidden,
+        },
+    }
 }
 
 /// Names in a project that only a panel fills. Coolify: `SERVICE_FQDN_BACKEND_3210` and its like,

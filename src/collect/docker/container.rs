@@ -14,7 +14,7 @@ use crate::evidence::docker::{
 };
 use crate::evidence::key::SecretPlace;
 use crate::names::{
-    CONFIG_FILES_LABEL, DATA_DIR, PROJECT_LABEL, S3_BUCKETS, SERVICE_LABEL, SQL_URLS,
+    CONFIG_FILES_LABEL, DATA_DIR, PROJECT_LABEL, S3_BUCKETS, SERVICE_LABEL, SQL_URLS, WORKDIR,
     WORKING_DIR_LABEL, is_anonymous_volume,
 };
 use crate::secret::{Fingerprint, Secret, sanitize, scrub};
@@ -42,9 +42,12 @@ pub(super) fn reduce(
 
     let env = environment(config.and_then(|config| config.env.as_deref()).unwrap_or_default());
     let set = |name: &str| env.get(name).copied().filter(|value| !value.is_empty());
-    let data_dir = directory(set("DATA_DIR").unwrap_or(DATA_DIR));
+    let workdir = config.and_then(|config| config.working_dir.as_deref());
+    let workdir = workdir.filter(|path| path.starts_with('/')).unwrap_or(WORKDIR);
+    let inside = |path| directory_inside(workdir, path);
+    let data_dir = inside(set("DATA_DIR").unwrap_or(DATA_DIR));
     let credentials_dir = set("CREDENTIALS_DIR")
-        .map_or_else(|| format!("{}/credentials", data_dir.trim_end_matches('/')), directory);
+        .map_or_else(|| format!("{}/credentials", data_dir.trim_end_matches('/')), inside);
 
     let started_at = state.and_then(|state| seconds(state.started_at.as_deref()?));
     let finished_at = state.and_then(|state| seconds(state.finished_at.as_deref()?));
@@ -287,6 +290,20 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
 fn directory(path: &str) -> String {
     let trimmed = path.trim_end_matches('/');
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
+}
+
+/// A directory as `run_backend.sh` finds it: a relative path starts in the working directory.
+pub fn directory_inside(workdir: &str, path: &str) -> String {
+    let start = if path.starts_with('/') { "" } else { workdir };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in start.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// The labels by which panels and clusters mark what they run: coolify

@@ -38,6 +38,7 @@ use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, LogsO
 use futures_util::StreamExt;
 
 pub use answering::answering;
+pub use container::directory_inside;
 pub use context::{EngineTarget, Transport, resolve};
 pub use dashboards::dashboards;
 pub use detached::look_into_volumes;

@@ -304,6 +304,36 @@ mod tests {
     }
 
     #[test]
+    fn a_name_made_of_the_project_s_is_another_one_under_another_project() {
+        use crate::evidence::docker::MountKind;
+        let both = |fate| (fate, fate);
+        for (case, by_project, fixed, external, fate) in [
+            ("no name", None, false, false, Recoverable),
+            ("a fixed name", None, true, false, Kept),
+            ("made of it", Some("{project}_data"), false, false, Recoverable),
+            // `up` is refused: there is no such volume.
+            ("external", Some("{project}_data"), true, true, Recoverable),
+        ] {
+            let mut evidence = healthy();
+            let volume = &mut build::compose(&mut evidence).volumes[0];
+            (volume.fixed_name, volume.external) = (fixed, external);
+            volume.by_project = by_project.map(str::to_owned);
+            assert_eq!(fates(&evidence, "docker compose -p other up -d"), both(fate), "{case}");
+            assert_eq!(fates(&evidence, "docker compose up -d"), both(Kept), "{case}");
+        }
+        for (by_project, fate) in [(None, Kept), (Some("/srv/{project}"), Recoverable)] {
+            let mut evidence = healthy();
+            let line = build::declared("bind", Some("/srv/app"), "/convex/data");
+            build::service(&mut evidence).mounts = vec![line];
+            build::service(&mut evidence).mounts[0].by_project = by_project.map(str::to_owned);
+            let mount = build::mount(MountKind::Bind, Some("/srv/app"), "/convex/data");
+            build::backend(&mut evidence).storage.mounts = vec![mount];
+            assert_eq!(fates(&evidence, "docker compose -p other up -d"), both(fate));
+            assert_eq!(fates(&evidence, "docker compose up -d"), both(Kept));
+        }
+    }
+
+    #[test]
     fn what_is_deleted_and_refused_is_named() {
         let mut evidence = healthy();
         let mut other = build::compose(&mut evidence).volumes[0].clone();

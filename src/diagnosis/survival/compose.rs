@@ -97,8 +97,9 @@ impl SimulatedWorld {
                 let name = declared.map(|volume| volume.name(project));
                 matches!(&mount.source, Source::Volume { name: other, .. } if Some(other) == name.as_ref())
             }
-            (PlannedSource::Directory { path, .. }, Some(mount)) => {
-                matches!(mount.source, Source::Directory(id) if self.directory(path) == Some(id))
+            (source @ PlannedSource::Directory { .. }, Some(mount)) => {
+                let now = source.directory(project).and_then(|path| self.directory(&path));
+                matches!(mount.source, Source::Directory(id) if now == Some(id))
             }
             (PlannedSource::Anonymous, Some(mount)) => {
                 matches!(mount.source, Source::Volume { .. })
@@ -152,6 +153,7 @@ impl SimulatedWorld {
             }
         }
         for (index, planned) in declared.into_iter().enumerate() {
+            let directory = planned.source.directory(project).unwrap_or_default();
             let source = match planned.source {
                 PlannedSource::Memory => {
                     Source::Memory(self.place(PlaceKind::Memory(name.clone())))
@@ -161,10 +163,10 @@ impl SimulatedWorld {
                     self.new_record(&volume, true, false, Backing::WithEngine);
                     Source::Volume { name: volume, by_name: false }
                 }
-                PlannedSource::Directory { path, made, .. } => match self.directory(&path) {
+                PlannedSource::Directory { made, .. } => match self.directory(&directory) {
                     Some(id) => Source::Directory(id),
-                    None if made => Source::Directory(self.directory_or_new(&path)),
-                    None => return Err(format!("directory {path} does not exist")),
+                    None if made => Source::Directory(self.directory_or_new(&directory)),
+                    None => return Err(format!("directory {directory} does not exist")),
                 },
                 PlannedSource::Volume(key) => {
                     let declared = plan.volumes.iter().find(|volume| volume.key == key);
@@ -218,10 +220,12 @@ impl SimulatedWorld {
             (rest.is_empty() || rest.starts_with('/')).then(|| format!("{new}{rest}"))
         };
         for mount in &mut plan.mounts {
-            if let PlannedSource::Directory { path, relative: true, .. } = &mut mount.source
+            if let PlannedSource::Directory { path, by_project, relative: true, .. } =
+                &mut mount.source
                 && let Some(other) = moved(path)
             {
                 *path = other;
+                *by_project = by_project.as_deref().and_then(&moved);
                 self.changed = true;
             }
         }
@@ -265,6 +269,7 @@ impl SimulatedWorld {
         });
         plan.volumes.push(PlannedVolume {
             key,
+            by_project: None,
             fixed: None,
             external: false,
             used: true,

@@ -167,16 +167,33 @@ pub(super) enum PlannedSource {
     Anonymous,
     Directory {
         path: String,
+        /// The path with `{project}` for the project's name, where that is a part of it.
+        by_project: Option<String>,
         relative: bool,
         made: bool,
     },
     Memory,
 }
 
+impl PlannedSource {
+    /// The directory that it is in a project; `None` for anything else.
+    pub(super) fn directory(&self, project: &str) -> Option<String> {
+        match self {
+            Self::Directory { by_project: Some(path), .. } => {
+                Some(path.replace("{project}", project))
+            }
+            Self::Directory { path, .. } => Some(path.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// A top-level volume of the compose file.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedVolume {
     pub(super) key: String,
+    /// Its name with `{project}` for the project's, where the file makes it so.
+    pub(super) by_project: Option<String>,
     /// Its name, where that is not made of the project's.
     pub(super) fixed: Option<String>,
     pub(super) external: bool,
@@ -187,7 +204,11 @@ pub(super) struct PlannedVolume {
 
 impl PlannedVolume {
     pub(super) fn name(&self, project: &str) -> String {
-        self.fixed.clone().unwrap_or_else(|| format!("{project}_{}", self.key))
+        match (&self.by_project, &self.fixed) {
+            (Some(name), _) => name.replace("{project}", project),
+            (None, Some(name)) => name.clone(),
+            (None, None) => format!("{project}_{}", self.key),
+        }
     }
 }
 

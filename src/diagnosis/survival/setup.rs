@@ -316,6 +316,7 @@ impl<'a> Deployment<'a> {
                 (DeclaredMountKind::Volume, Some(key)) => PlannedSource::Volume(key.clone()),
                 (_, Some(path)) => PlannedSource::Directory {
                     path: path.clone(),
+                    by_project: mount.by_project.clone(),
                     relative: mount.relative,
                     made: mount.create_host_path,
                 },
@@ -325,6 +326,7 @@ impl<'a> Deployment<'a> {
         });
         let volumes = compose.volumes.iter().map(|volume| PlannedVolume {
             key: volume.key.clone(),
+            by_project: volume.by_project.clone(),
             fixed: (volume.external || volume.fixed_name).then(|| volume.name.clone()),
             external: volume.external,
             used: volume.used,

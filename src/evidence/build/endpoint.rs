@@ -105,7 +105,7 @@ pub(crate) fn service(name: &str) -> BackendService {
 
 /// A variable of the backend's environment.
 pub(crate) fn variable(name: &str, value: EntryValue) -> EnvironmentEntry {
-    EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, value }
+    EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, variable: None, value }
 }
 
 /// A deployment without a fault: compose project `app`, its backend behind `http://127.0.0.1:3210`,

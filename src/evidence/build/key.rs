@@ -57,6 +57,7 @@ pub(crate) fn declared(kind: &str, source: Option<&str>, target: &str) -> Declar
         target: target.to_owned(),
         read_only: false,
         relative: false,
+        by_project: None,
         create_host_path: kind == "bind",
         at: at(7),
     }
@@ -80,7 +81,7 @@ pub(crate) fn volume(name: &str, project: &str, attached_to: &[&str]) -> Volume 
 
 /// A variable of the backend service.
 pub(crate) fn entry(name: &str, value: EntryValue) -> EnvironmentEntry {
-    EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, value }
+    EnvironmentEntry { name: name.to_owned(), at: at(9), value_at: None, variable: None, value }
 }
 
 /// A running backend `<project>-backend-1` with the secret of that name in a named volume
@@ -187,6 +188,7 @@ pub(crate) fn healthy() -> Evidence {
                 name: "app_data".to_owned(),
                 external: false,
                 used: true,
+                by_project: None,
                 fixed_name: false,
                 backing: VolumeBacking::Engine,
                 at: at(20),

@@ -80,6 +80,16 @@ impl ScreenPage {
         }
     }
 
+    /// How what was not checked can be checked, if there is a command for it.
+    pub(super) fn way_to_check(&mut self, finding: &Finding) {
+        let Some(first) = finding.remedies.first() else { return };
+        let commands = commands(finding, first);
+        if !commands.is_empty() {
+            self.way("To check it", &words::lower(&title(first)));
+            self.commands(&commands);
+        }
+    }
+
     /// One way out that is not a finding's.
     pub(super) fn fix(&mut self, title: &str, command: Option<&String>) {
         self.way("Fix", title);
