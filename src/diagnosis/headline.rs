@@ -1,11 +1,11 @@
 //! The effect in one sentence, with which the first screen begins.
 
 use super::summary::{container, endpoint, loses};
-use crate::checks;
+use crate::checks::{self, explains};
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::EndpointFacts;
 use crate::evidence::selection::SelectionKind;
-use crate::report::{Certainty, Fate, Finding, Operation, Verdict};
+use crate::report::{Certainty, CliFailure, Fate, Finding, Operation, Verdict};
 
 /// The effect in one sentence; never the title of a finding, which follows below.
 pub(super) fn headline(
@@ -44,6 +44,9 @@ fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
     }
     let answers = endpoint.is_some_and(EndpointFacts::is_convex_api);
     match checks::family(&first.id) {
+        Some("selection") if explains(&first.id, CliFailure::NodeTooOld) => {
+            "npx convex does not start with this version of Node.".to_owned()
+        }
         Some("selection") => "npx convex does not use your self-hosted backend.".to_owned(),
         Some("key_shape") => "The backend will reject this admin key.".to_owned(),
         Some("key") => "npx convex dev and deploy fail with this admin key.".to_owned(),

@@ -8,6 +8,7 @@ use crate::evidence::selection::NearMissFacts;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
 use crate::remedies::env_file::rewrite;
+use crate::remedies::script::unless_by_script;
 use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// The CLI does not read a variable with this name.
@@ -58,7 +59,8 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
         } else {
             Remedy::safe(format!("Delete {written} in {source}, unless another program reads it"))
         });
-    at_source(finding, source)
+    let finding = at_source(finding, source);
+    if missing { unless_by_script(evidence, finding) } else { finding }
 }
 
 /// Another spelling of the same name leaves no doubt; nor does a value under a wrong name while the
