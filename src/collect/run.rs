@@ -34,6 +34,7 @@ pub(super) enum RunScope {
 /// Collects the evidence, wave by wave.
 pub(super) async fn collect(request: &Request, scope: RunScope) -> anyhow::Result<Evidence> {
     let mut run = Run::read_files(request, scope)?;
+    run.heed_node().await;
     run.first_wave().await;
     run.try_keys();
     run.clock.lap("keys tried");
@@ -130,6 +131,18 @@ impl<'a> Run<'a> {
         match self.scope {
             RunScope::Files => Some("only files were read".to_owned()),
             RunScope::All => forbidden.then(|| format!("{option} was given")),
+        }
+    }
+
+    /// Leaves NODE_USE_SYSTEM_CA out where the Node that runs the CLI does not know it yet.
+    async fn heed_node(&mut self) {
+        const VARIABLE: &str = "NODE_USE_SYSTEM_CA";
+        if !self.environment.contains_key(VARIABLE) {
+            return;
+        }
+        self.node.version = self.ask_node().await;
+        if self.node.version.as_deref().and_then(toolchain::reads_system_ca) == Some(false) {
+            self.environment.remove(VARIABLE);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::secret::sanitize;
 
 mod node;
 
-pub(super) use node::Node;
+pub(super) use node::{Node, reads_system_ca};
 
 /// How many directories upwards are searched: more than any project is deep.
 const LEVELS: usize = 32;

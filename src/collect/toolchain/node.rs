@@ -64,6 +64,18 @@ impl Node {
     }
 }
 
+/// Whether this version of Node reads NODE_USE_SYSTEM_CA (22.19, 24.6 and later); `None` if it is not
+/// a version.
+pub(in crate::collect) fn reads_system_ca(version: &str) -> Option<bool> {
+    let mut parts = version.split('.').map(str::parse::<u32>);
+    let (major, minor) = (parts.next()?.ok()?, parts.next().unwrap_or(Ok(0)).ok()?);
+    Some(match major {
+        22 => minor >= 19,
+        24 => minor >= 6,
+        other => other > 24,
+    })
+}
+
 /// Whether the program is one that the project brings along: in its repository, or in any
 /// `node_modules`.
 fn is_of_project(program: &Path, directory: &Path) -> bool {
@@ -226,6 +238,22 @@ mod tests {
             let environment =
                 BTreeMap::from([("PATH".to_owned(), path), ("HOME".to_owned(), home)]);
             Node::find(&self.path("home/app"), &environment)
+        }
+    }
+
+    #[test]
+    fn the_variable_is_read_from_a_release_on() {
+        for (version, expected) in [
+            ("22.18.0", Some(false)),
+            ("22.19.0", Some(true)),
+            ("20.20.2", Some(false)),
+            ("23.11.0", Some(false)),
+            ("24.5.0", Some(false)),
+            ("24.6.0", Some(true)),
+            ("26.0.0", Some(true)),
+            ("x", None),
+        ] {
+            assert_eq!(reads_system_ca(version), expected, "{version}");
         }
     }
 
