@@ -134,9 +134,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Leaves NODE_USE_SYSTEM_CA out where the Node that runs the CLI does not know it yet.
+    /// Makes the environment say what the Node that runs the CLI makes of it: one that is built to
+    /// use the system's certificates does so without the option, and an old one does not know
+    /// NODE_USE_SYSTEM_CA yet.
     async fn heed_node(&mut self) {
         const VARIABLE: &str = "NODE_USE_SYSTEM_CA";
+        if self.node.own_roots == Some(false) {
+            let options = self.environment.entry("NODE_OPTIONS".to_owned()).or_default();
+            *options = format!("--use-openssl-ca {options}");
+        }
         if !self.environment.contains_key(VARIABLE) {
             return;
         }
@@ -421,6 +427,7 @@ fn around(
         cli_needs_node: cli.needs_node,
         node_version: node.version.clone(),
         node_found: Observation::Seen(node.program.as_ref().map(|it| shown_program(it))),
+        node_own_roots: node.own_roots,
         cli_scripts: surroundings::cli_scripts(directory, texts),
         git: Observation::unavailable("not checked"),
         env_files_elsewhere: surroundings::env_files_elsewhere(directory, &[".env.local", ".env"]),

@@ -33,6 +33,10 @@ pub struct Surroundings {
     /// The program of that Node; `None` where there is none.
     #[serde(default)]
     pub node_found: Observation<Option<String>>,
+    /// Whether that Node has its own list of authorities, as Node's own builds have; `None` where
+    /// that is not known. Some distributions build it to use the system's.
+    #[serde(default)]
+    pub node_own_roots: Option<bool>,
     /// The scripts of package.json that tell the Convex CLI by themselves which deployment to use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cli_scripts: Vec<CliScript>,

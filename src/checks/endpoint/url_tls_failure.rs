@@ -1,7 +1,7 @@
 //! The TLS handshake fails: what the certificate shows, and how to fix it.
 
-use crate::evidence::EndpointFacts;
 use crate::evidence::endpoint::TlsFault;
+use crate::evidence::{EndpointFacts, Evidence};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
 pub(super) static URL_TLS_FAILURE: Rule =
@@ -18,6 +18,14 @@ fn weight(fault: &TlsFault) -> (Level, Certainty) {
         TlsFault::Alert(_) => (Level::Error, Certainty::Likely),
         _ => (Level::Error, Certainty::Proven),
     }
+}
+
+/// Whether Node may be one of a distribution that is built to use the system's list.
+fn may_use_system(evidence: &Evidence) -> bool {
+    let around = &evidence.surroundings;
+    let program = around.node_found.seen().ok().and_then(Option::as_deref);
+    around.node_own_roots.is_none()
+        && program.is_some_and(|program| program.starts_with("/usr/bin/"))
 }
 
 /// What a server says that has no algorithm in common with its client.
@@ -56,7 +64,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The finding for a failed handshake.
-pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
+pub(super) fn finding(evidence: &Evidence, endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
     let host = &endpoint.target.host;
     let (detail, remedies) = match fault {
         TlsFault::Expired(when) => (
@@ -92,7 +100,8 @@ pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
         TlsFault::OnlySystem(issuer) => (
             format!(
                 "The certificate of {host} is signed by {issuer}. This machine trusts it, but Node \
-                 has its own list and does not."
+                 {} does not: it has its own list.",
+                if may_use_system(evidence) { "probably" } else { "itself" }
             ),
             vec![
                 Remedy::safe("Let Node trust what this machine trusts (Node 22.19 and later)")
@@ -125,7 +134,10 @@ pub(super) fn finding(endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
             ],
         ),
     };
-    let (level, certainty) = weight(fault);
+    let (level, certainty) = match fault {
+        TlsFault::OnlySystem(_) if may_use_system(evidence) => (Level::Error, Certainty::Likely),
+        _ => weight(fault),
+    };
     let by_certificate =
         !matches!(fault, TlsFault::Alert(_) | TlsFault::NotTls | TlsFault::Other(_));
     let (level, detail) = if endpoint.route.unverified && by_certificate {
@@ -173,10 +185,29 @@ mod tests {
             (SelfSigned, true, (Level::Warning, Certainty::Proven)),
         ] {
             let mut evidence = build::healthy();
-            let endpoint = build::endpoint(&mut evidence);
-            endpoint.route.unverified = off;
-            let finding = finding(endpoint, &fault);
+            build::endpoint(&mut evidence).route.unverified = off;
+            let finding = of(&evidence, &fault);
             assert_eq!((finding.level, finding.certainty), expected, "{fault:?}");
+        }
+    }
+
+    fn of(evidence: &Evidence, fault: &TlsFault) -> Finding {
+        finding(evidence, evidence.endpoint.seen().unwrap().as_ref().unwrap(), fault)
+    }
+
+    #[test]
+    fn the_node_of_a_distribution_may_trust_what_the_system_trusts() {
+        for (program, own, expected) in [
+            ("/usr/bin/node", None, Certainty::Likely),
+            ("/usr/bin/node", Some(true), Certainty::Proven),
+            ("/usr/local/bin/node", None, Certainty::Proven),
+        ] {
+            let mut evidence = build::healthy();
+            let around = &mut evidence.surroundings;
+            around.node_found = crate::evidence::Observation::Seen(Some(program.to_owned()));
+            around.node_own_roots = own;
+            let finding = of(&evidence, &TlsFault::OnlySystem("A".to_owned()));
+            assert_eq!(finding.certainty, expected, "{program} {own:?}");
         }
     }
 }

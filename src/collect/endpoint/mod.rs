@@ -5,6 +5,7 @@
 //! by itself, before anything is sent over it).
 
 pub mod classify;
+mod curves;
 mod further;
 mod probe;
 pub mod proxy;

@@ -19,6 +19,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::classify::line;
+use super::curves;
 use super::trust::{self, Trust};
 use crate::evidence::endpoint::{Certificate, TlsFault};
 
@@ -52,7 +53,7 @@ struct Seen {
 impl Recorder {
     /// Trusts what Node trusts in this environment.
     pub(super) fn trusting(env: &BTreeMap<String, String>) -> Arc<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = curves::provider();
         Self::new(Some(Trust::of(env, &provider)), provider)
     }
 
@@ -64,7 +65,7 @@ impl Recorder {
     /// Trusts no certificate: for finding out whether TLS is spoken at all. Nothing is ever sent
     /// after such a handshake.
     pub(super) fn refusing() -> Arc<Self> {
-        Self::new(None, Arc::new(rustls::crypto::ring::default_provider()))
+        Self::new(None, curves::provider())
     }
 
     /// The configuration that asks this verifier; `None` only if the provider knew no protocol

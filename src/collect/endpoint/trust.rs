@@ -334,6 +334,45 @@ mod tests {
         }
     }
 
+    /// Made with `openssl x509 -req -days 36500`; each for `localhost`.
+    #[test]
+    fn curves_and_hashes_that_only_openssl_has_are_verified() {
+        let judged = |leaf: &str, authority: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), authority).unwrap();
+            let path = file.path().display().to_string();
+            let env = BTreeMap::from([("NODE_EXTRA_CA_CERTS".to_owned(), path)]);
+            let trust = Trust::of(&env, &crate::collect::endpoint::curves::provider());
+            let leaf = CertificateDer::from_pem_slice(leaf.as_bytes()).unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            trust.verify(&leaf, &[], &name, UnixTime::now())
+        };
+        let (p256, p384, p521) = (
+            include_str!("certificates/ca256.pem"),
+            include_str!("certificates/ca384.pem"),
+            include_str!("certificates/ca521.pem"),
+        );
+        for (case, leaf, authority, other) in [
+            ("P-384, SHA-512", include_str!("certificates/by384.pem"), p384, p521),
+            ("P-521, SHA-256", include_str!("certificates/by521.pem"), p521, p384),
+            ("P-521, SHA-512", include_str!("certificates/p521.pem"), p521, p384),
+            ("P-256, SHA-512", include_str!("certificates/by256.pem"), p256, p384),
+            ("version 1, no names", include_str!("certificates/v1.pem"), p256, p384),
+        ] {
+            assert_eq!(judged(leaf, authority), Ok(()), "{case}");
+            assert!(judged(leaf, other).is_err(), "{case}");
+            assert!(judged(leaf, "").is_err(), "{case}");
+        }
+        // A byte of the signature differs.
+        let der = CertificateDer::from_pem_slice(p521.as_bytes()).unwrap();
+        let mut broken = der.to_vec();
+        *broken.last_mut().unwrap() ^= 1;
+        let provider = crate::collect::endpoint::curves::provider();
+        let trust = Trust { extra: vec![der.clone()], ..Trust::of(&BTreeMap::new(), &provider) };
+        let name = ServerName::try_from("localhost").unwrap();
+        assert!(trust.verify(&broken.into(), &[], &name, UnixTime::now()).is_err());
+    }
+
     /// What is said of a certificate for `host`, with the authority or the certificate itself in
     /// NODE_EXTRA_CA_CERTS.
     fn judged(params: CertificateParams, host: &str, added: &str) -> Result<(), String> {
@@ -354,7 +393,7 @@ mod tests {
         std::fs::write(file.path(), if added == "nothing" { "" } else { &pem }).unwrap();
         let path = file.path().display().to_string();
         let env = BTreeMap::from([("NODE_EXTRA_CA_CERTS".to_owned(), path)]);
-        let trust = Trust::of(&env, &Arc::new(rustls::crypto::ring::default_provider()));
+        let trust = Trust::of(&env, &crate::collect::endpoint::curves::provider());
         let name = ServerName::try_from(host.to_owned()).unwrap();
         let verdict = trust.verify(&leaf, &[], &name, UnixTime::now());
         verdict.map_err(|error| error.to_string())

