@@ -52,6 +52,9 @@ pub struct Route {
     pub reach: Reach,
     /// The proxy that HTTP_PROXY, HTTPS_PROXY put in between for this URL, its password masked.
     pub proxy: Option<String>,
+    /// With a proxy in between: the variable that takes hosts out of it, `no_proxy` or `NO_PROXY`.
+    #[serde(default)]
+    pub exceptions: Option<String>,
     /// With a proxy in between: what came of going round it.
     pub direct: Option<Reach>,
     /// GET `/instance_name` round that proxy, where it was answered.

@@ -19,7 +19,7 @@ pub static CHECK: Check = Check { rules: &[&NODE_TOO_OLD], run };
 type Node = (u32, u32);
 
 /// The Node below which the CLI stops at once, by the minor release 1.x that first had it
-/// (`HARD_MINIMUM_NODE_MAJOR_VERSION` in `src/cli/index.ts` of `convex`).
+/// (docs/facts.md, convex-node-minimum).
 const HARD_MINIMUM: [(u32, Node); 3] = [(49, (22, 0)), (45, (20, 0)), (0, (16, 15))];
 
 /// From this minor release on, the package asks for the Node that the CLI insists on.

@@ -92,6 +92,8 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     facts.target.path.clone_from(&typed.path);
     let proxy = proxy::for_url(&typed, request.env);
     facts.route.proxy = proxy.as_deref().map(url::masked);
+    let exceptions = || proxy::exceptions_variable(request.env).to_owned();
+    facts.route.exceptions = proxy.is_some().then(exceptions);
 
     let recorder = recorder(&typed, proxy.as_deref(), request.env);
     let agent = request.agent();

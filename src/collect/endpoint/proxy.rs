@@ -24,6 +24,11 @@ pub fn for_url(url: &Typed, env: &BTreeMap<String, String>) -> Option<String> {
     (!excepted(url, exceptions)).then(|| proxy.clone())
 }
 
+/// The variable whose exceptions count: the lower-case one where it is set, also to nothing.
+pub fn exceptions_variable(env: &BTreeMap<String, String>) -> &'static str {
+    if env.contains_key("no_proxy") { "no_proxy" } else { "NO_PROXY" }
+}
+
 /// Whether `NO_PROXY` names the URL's host.
 fn excepted(url: &Typed, exceptions: &str) -> bool {
     // undici compares with `url.host`, in which an IPv6 address keeps its brackets.

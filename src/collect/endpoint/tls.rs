@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
 };
@@ -219,7 +219,14 @@ impl ServerCertVerifier for Recorder {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+        let verdict = rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms);
+        // `webpki` does not read a certificate of version 1; its key is the same.
+        let Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))) = &verdict else {
+            return verdict;
+        };
+        let Ok((_, certificate)) = X509Certificate::from_der(cert) else { return verdict };
+        let key = SubjectPublicKeyInfoDer::from(certificate.public_key().raw);
+        rustls::crypto::verify_tls13_signature_with_raw_key(message, &key, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -1,7 +1,7 @@
 //! Which certificates Node trusts, which is what the CLI connects with: Node's own bundled roots
 //! (Mozilla's) and NODE_EXTRA_CA_CERTS. The system's store counts only with NODE_USE_SYSTEM_CA=1 or
 //! `--use-system-ca`, and instead of the bundled roots with `--use-openssl-ca`; SSL_CERT_FILE is
-//! read for these two alone.
+//! read for these two alone (docs/facts.md, node-certificates).
 //!
 //! Node verifies with OpenSSL, which takes certificates that `webpki` does not know how to judge:
 //! those without alternative names, of version 1, or marked as an authority's. Such a one is
@@ -92,11 +92,26 @@ impl Trust {
             let by_system = system.verify_server_cert(leaf, &all, name, &[], now);
             outcome = by_system.map(drop).or_else(|error| name_or(error, leaf, name));
         }
-        outcome.or_else(
-            |error| {
-                if self.verify_by_extra(leaf, name, now) { Ok(()) } else { Err(error) }
-            },
-        )
+        outcome.or_else(|error| {
+            if self.verify_by_extra(leaf, name, now) {
+                return Ok(());
+            }
+            let knows = !all.is_empty() || self.knows_issuer(leaf);
+            Err(if knows { error } else { CertificateError::UnknownIssuer.into() })
+        })
+    }
+
+    /// Whether a certificate could be signed by something that is trusted, by the issuer's name.
+    fn knows_issuer(&self, leaf: &CertificateDer<'_>) -> bool {
+        let Some(leaf) = parse(leaf) else { return true };
+        let issuer = leaf.issuer().as_raw();
+        let is_added = |der: &CertificateDer<'_>| {
+            parse(der).is_some_and(|one| one.subject().as_raw() == issuer)
+        };
+        // An anchor has the name without the header of its sequence.
+        self.system.is_some()
+            || self.extra.iter().any(is_added)
+            || self.roots.roots.iter().any(|root| issuer.ends_with(&root.subject))
     }
 
     fn verify_by_roots(
@@ -361,7 +376,8 @@ mod tests {
         ] {
             assert_eq!(judged(leaf, authority), Ok(()), "{case}");
             assert!(judged(leaf, other).is_err(), "{case}");
-            assert!(judged(leaf, "").is_err(), "{case}");
+            let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+            assert_eq!(judged(leaf, ""), Err(unknown), "{case}");
         }
         // A byte of the signature differs.
         let der = CertificateDer::from_pem_slice(p521.as_bytes()).unwrap();
