@@ -65,11 +65,11 @@ fn call(before: &[&str], after: &[&str]) -> CliCall {
         .map(|(name, value)| (name.to_owned(), Zeroizing::new(value.to_owned())))
         .collect();
     // `dotenv -e FILE`, `dotenvx run -f FILE`, `env-cmd -f FILE`, `node --env-file=FILE`.
-    let fills = |word: &&str| {
+    let fills = |word: &str| {
         let name = Path::new(word).file_name().and_then(|name| name.to_str());
         matches!(name, Some("dotenv" | "dotenvx" | "env-cmd" | "node" | "bun" | "tsx"))
     };
-    let filled = before.iter().position(|word| fills(&word)).and_then(|at| {
+    let filled = before.iter().position(|word| fills(word)).and_then(|at| {
         let short: &[&str] = match before[at] {
             "node" | "bun" | "tsx" => &["--env-file", "--env-file-if-exists"],
             _ => &["-e", "-f", "--env", "--file", "--env-file"],

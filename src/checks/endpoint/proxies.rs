@@ -70,18 +70,16 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         HTTP_PROXY_INTERCEPTS
             .finding(certainty, detail)
             .because(
-                format!(
-                    "Set in HTTP_PROXY or HTTPS_PROXY; {exceptions} does not exclude the host"
-                ),
+                format!("Set in HTTP_PROXY or HTTPS_PROXY; {exceptions} does not exclude the host"),
                 proxy.clone(),
             )
             .at(url_location(evidence))
-            .remedy(
-                Remedy::safe(format!("Bypass the proxy for {host} in this shell")).run(format!(
+            .remedy(Remedy::safe(format!("Bypass the proxy for {host} in this shell")).run(
+                format!(
                     "export {exceptions}=\"${{{exceptions}:+${exceptions},}}\"{}",
                     shell_word(host)
-                )),
-            ),
+                ),
+            )),
     ])
 }
 

@@ -253,7 +253,7 @@ fn alert_words(alert: AlertDescription) -> String {
     }
     let mut words = String::new();
     for c in name.chars() {
-        if c.is_ascii_uppercase() && !words.is_empty() && !words.ends_with("C") {
+        if c.is_ascii_uppercase() && !words.is_empty() && !words.ends_with('C') {
             words.push(' ');
         }
         words.push(c);

@@ -391,7 +391,7 @@ mod tests {
 
     /// What is said of a certificate for `host`, with the authority or the certificate itself in
     /// NODE_EXTRA_CA_CERTS.
-    fn judged(params: CertificateParams, host: &str, added: &str) -> Result<(), String> {
+    fn judged(params: &CertificateParams, host: &str, added: &str) -> Result<(), String> {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.distinguished_name.push(DnType::CommonName, "Test Authority");
@@ -446,12 +446,12 @@ mod tests {
             ("itself, marked", of(&["a.example"], "x", true), "a.example", "itself", true),
             ("itself, other name", of(&["b.example"], "x", true), "a.example", "itself", false),
         ] {
-            let verdict = judged(params, host, added);
+            let verdict = judged(&params, host, added);
             assert_eq!(verdict.is_ok(), expected, "{case}: {verdict:?}");
         }
         let mut expired = of(&["a.example"], "x", true);
         (expired.not_before, expired.not_after) =
             (date_time_ymd(2019, 1, 1), date_time_ymd(2020, 1, 1));
-        assert!(judged(expired, "a.example", "itself").is_err());
+        assert!(judged(&expired, "a.example", "itself").is_err());
     }
 }

@@ -42,7 +42,7 @@ impl Node {
         let version = by_files(&program);
         let (version, may_start) = if version.is_none() && !own && is_shim(&program) {
             match pinned(directory, environment) {
-                Some(pin) => (pin, false),
+                Some(pin) => (number(&pin), false),
                 None => (None, true),
             }
         } else {
@@ -109,35 +109,33 @@ fn is_script(program: &Path) -> bool {
         && &start == b"#!"
 }
 
-/// The version that the project asks a version manager for: the inner value is `None` where it is
-/// not a number. The outer one is `None` where nothing asks.
-fn pinned(directory: &Path, environment: &BTreeMap<String, String>) -> Option<Option<String>> {
+/// What the project asks a version manager for, as written; `None` where nothing asks.
+fn pinned(directory: &Path, environment: &BTreeMap<String, String>) -> Option<String> {
     let home = environment.get("HOME").map(Path::new);
-    let number = |text: &str| {
-        let text = text.trim().trim_start_matches('v');
-        let is_number = text.split('.').all(|part| part.parse::<u32>().is_ok());
-        is_number.then(|| sanitize(text)).filter(|text| text.len() <= LONGEST_VERSION)
-    };
     directory.ancestors().take(LEVELS).chain(home).find_map(|level| {
         let tools = files::read(&level.join(".tool-versions"));
         let tool = tools.text().and_then(|text| {
             text.lines().find_map(|line| {
-                let (name, version) = line.trim().split_once(char::is_whitespace)?;
-                matches!(name, "nodejs" | "node").then(|| version.split_whitespace().next())
+                let mut words = line.split_whitespace();
+                let is_node = matches!(words.next(), Some("nodejs" | "node"));
+                is_node.then(|| words.next().unwrap_or_default().to_owned())
             })
         });
-        if let Some(version) = tool {
-            return Some(version.and_then(number));
-        }
-        let file = files::read(&level.join(".node-version"));
-        if let Some(text) = file.text() {
-            return Some(number(text));
-        }
-        let package = files::read_as_node(&level.join("package.json"));
-        let package: Value = serde_json::from_str(package.text()?).ok()?;
-        let pin = package.pointer("/volta/node")?;
-        Some(pin.as_str().and_then(number))
+        let own = || files::read(&level.join(".node-version")).text().map(str::to_owned);
+        let volta = || {
+            let package = files::read_as_node(&level.join("package.json"));
+            let package: Value = serde_json::from_str(package.text()?).ok()?;
+            package.pointer("/volta/node")?.as_str().map(str::to_owned)
+        };
+        tool.or_else(own).or_else(volta)
     })
+}
+
+/// The version in a pin, if it is a number.
+fn number(pin: &str) -> Option<String> {
+    let text = pin.trim().trim_start_matches('v');
+    let is_number = text.split('.').all(|part| part.parse::<u32>().is_ok());
+    is_number.then(|| sanitize(text)).filter(|text| text.len() <= LONGEST_VERSION)
 }
 
 /// The version by what is next to the program: the header that is installed with it, the package
