@@ -212,3 +212,31 @@ pub(super) fn uid() -> Option<u32> {
 pub(super) fn uid() -> Option<u32> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_scripts_that_pass_settings_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(".env.docker"), "").unwrap();
+        let scripts = serde_json::json!({ "scripts": {
+            "file": "convex dev --env-file .env.docker",
+            "flags": "next dev & convex dev --url http://h --admin-key 'a|01'",
+            "variables": "CONVEX_SELF_HOSTED_URL=http://h OTHER=1 convex dev",
+            "gone": "convex dev --env-file .env.gone",
+            "half": "convex dev --url http://h",
+            "plain": "convex dev --once",
+            "other": "next dev --env-file .env.docker",
+            "app": "NODE_ENV=production convex deploy",
+            "number": 1,
+        }});
+        std::fs::write(directory.path().join("package.json"), scripts.to_string()).unwrap();
+        let found = cli_scripts(directory.path(), &FileTexts::default());
+        let names: Vec<&str> = found.iter().map(|script| script.name.as_str()).collect();
+        assert_eq!(names, ["file", "flags", "variables"]);
+        assert_eq!(found[0].env_file.as_deref(), Some(".env.docker"));
+        assert!(found[1].flags && found[2].variables == [URL]);
+    }
+}

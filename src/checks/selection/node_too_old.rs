@@ -134,7 +134,7 @@ fn with_remedies(finding: Finding, needed: Node, node: Node, program: &str) -> F
         .find(|(newer, older)| node < newer.1 && node >= older.1);
     match older {
         Some(((newer, _), _)) => finding.remedy(
-            Remedy::safe("Or use the last CLI for this Node, if the backend is not newer")
+            Remedy::safe("Use the last CLI for this Node, if the backend is not newer")
                 .run(format!("npm install convex@1.{}", newer - 1)),
         ),
         None => finding,
