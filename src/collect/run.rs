@@ -139,6 +139,12 @@ impl<'a> Run<'a> {
     /// NODE_USE_SYSTEM_CA yet.
     async fn heed_node(&mut self) {
         const VARIABLE: &str = "NODE_USE_SYSTEM_CA";
+        for file in ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] {
+            // The CLI reads it from the project's directory.
+            if let Some(path) = self.environment.get_mut(file).filter(|path| !path.is_empty()) {
+                *path = self.directory.join(&*path).display().to_string();
+            }
+        }
         if self.node.own_roots == Some(false) {
             let options = self.environment.entry("NODE_OPTIONS".to_owned()).or_default();
             *options = format!("--use-openssl-ca {options}");

@@ -33,6 +33,10 @@ fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
     let url = evidence.selection.url.as_ref().map(|url| url.text.as_str());
     let endpoint = endpoint(evidence);
     let status = endpoint.and_then(|it| it.key.check_admin_key.seen().ok()).map(|it| it.status);
+    let is_node = |first: &Finding| explains(&first.id, CliFailure::NodeTooOld);
+    if first.is_some_and(is_node) {
+        return "npx convex does not start with this version of Node.".to_owned();
+    }
     if status == Some(401) {
         let place = evidence.selection.admin_key_source.as_ref();
         let place = place.map_or_else(String::new, |source| format!(" in {source}"));
@@ -44,9 +48,6 @@ fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
     }
     let answers = endpoint.is_some_and(EndpointFacts::is_convex_api);
     match checks::family(&first.id) {
-        Some("selection") if explains(&first.id, CliFailure::NodeTooOld) => {
-            "npx convex does not start with this version of Node.".to_owned()
-        }
         Some("selection") => "npx convex does not use your self-hosted backend.".to_owned(),
         Some("key_shape") => "The backend will reject this admin key.".to_owned(),
         Some("key") => "npx convex dev and deploy fail with this admin key.".to_owned(),
@@ -192,6 +193,14 @@ pub(super) mod tests {
                 finding("key-rejected", Certainty::Possible),
                 &|_| {},
                 "npx convex fails; the cause is not certain.",
+            ),
+            (
+                Broken,
+                finding("node-too-old", proven),
+                &|evidence| {
+                    build::endpoint(evidence).key.check_admin_key = build::answer(401, Body::Empty);
+                },
+                "npx convex does not start with this version of Node.",
             ),
             (
                 Broken,
