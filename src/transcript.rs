@@ -7,6 +7,8 @@
 
 use std::sync::LazyLock;
 
+use zeroize::Zeroizing;
+
 use crate::evidence::command::SaidLine;
 use crate::mask;
 use crate::report::CliFailure;
@@ -21,7 +23,7 @@ const LONGEST_SHOWN: usize = 300;
 
 /// A line that the CLI is known to print.
 pub struct KnownLine {
-    /// A part of the line that is there in every version.
+    /// What is there in every version; `…` stands for what is between its parts.
     pattern: &'static str,
     /// What it means with a self-hosted deployment.
     pub means: &'static str,
@@ -39,8 +41,28 @@ const fn hint(pattern: &'static str, means: &'static str, failure: CliFailure) -
     KnownLine { pattern, means, failure, fails: false }
 }
 
+impl KnownLine {
+    /// Whether the parts of the pattern are in the line, in their order.
+    fn is_in(&self, line: &str) -> bool {
+        let mut rest = line;
+        self.pattern.split('…').all(|part| {
+            let Some(at) = rest.find(part) else { return false };
+            rest = &rest[at + part.len()..];
+            true
+        })
+    }
+}
+
+/// What a WebSocket that fails to connect always prints, after the line with its reason.
+const CLOSED: &str = "WebSocket closed with code 1006";
+
 /// The known lines; the first that matches counts.
 pub static KNOWN: &[KnownLine] = &[
+    fails(
+        "Your Node version…is too old. Convex requires at least Node",
+        "this version of Node is too old for the installed CLI, which does not start",
+        CliFailure::NodeTooOld,
+    ),
     fails(
         "BadAdminKey",
         "the backend rejects the admin key: it is missing, or made for another secret or instance",
@@ -120,6 +142,12 @@ pub static KNOWN: &[KnownLine] = &[
         "the file given with --env-file does not contain the URL and the key",
         CliFailure::NotSelected,
     ),
+    // Node itself takes the option, before the CLI runs.
+    fails(
+        "node: …: not found",
+        "the file given with --env-file does not exist",
+        CliFailure::NotSelected,
+    ),
     fails(
         "env file does not exist",
         "the file given with --env-file does not exist",
@@ -136,6 +164,11 @@ pub static KNOWN: &[KnownLine] = &[
         CliFailure::CloudKey,
     ),
     fails(
+        "cannot be used with --url and --admin-key",
+        "this option selects a deployment, and --url and --admin-key select another",
+        CliFailure::Unrelated,
+    ),
+    fails(
         "flags cannot be used with a self-hosted deployment",
         "this option is only for Convex Cloud",
         CliFailure::Unrelated,
@@ -150,8 +183,77 @@ pub static KNOWN: &[KnownLine] = &[
         "the CLI needs a package.json in this directory",
         CliFailure::NoPackageJson,
     ),
+    fails(
+        "Cannot read properties of undefined (reading 'length')",
+        "convex 1.26.0 and 1.26.1 fail so with an older backend; 1.26.2 and later do not",
+        CliFailure::Versions,
+    ),
     fails("evaluate_push 404", "the CLI is too new for this backend", CliFailure::Versions),
     fails("missing field `functions`", "the CLI is too new for this backend", CliFailure::Versions),
+    // `WebSocket error message: …` comes before `CLOSED`, and holds the reason.
+    fails(
+        "WebSocket error message…Unexpected server response: 401",
+        "the WebSocket connection is rejected with 401: the admin key, or a login in front of the \
+         backend",
+        CliFailure::KeyRejected,
+    ),
+    fails(
+        "WebSocket error message…Unexpected server response: 403",
+        "the WebSocket connection is rejected with 403, which a backend never does: a proxy does",
+        CliFailure::WebSocket,
+    ),
+    fails(
+        "WebSocket error message…Unexpected server response: 404",
+        "the server at the URL is not the API port of a Convex backend",
+        CliFailure::WrongServer,
+    ),
+    fails(
+        "WebSocket error message…Unexpected server response: 50",
+        "a proxy cannot reach the backend",
+        CliFailure::Proxy,
+    ),
+    fails(
+        "WebSocket error message…Unexpected server response",
+        "a proxy does not let WebSocket connections through",
+        CliFailure::WebSocketUpgrade,
+    ),
+    fails(
+        "WebSocket error message…ECONNREFUSED",
+        "nothing is listening at the URL",
+        CliFailure::NoAnswer,
+    ),
+    fails(
+        "WebSocket error message…ENOTFOUND",
+        "the host name in the URL does not resolve",
+        CliFailure::NoAnswer,
+    ),
+    fails(
+        "WebSocket error message…EAI_AGAIN",
+        "the host name in the URL does not resolve",
+        CliFailure::NoAnswer,
+    ),
+    fails(
+        "WebSocket error message…certificate",
+        "Node does not trust the server's certificate",
+        CliFailure::NoAnswer,
+    ),
+    fails(
+        "WebSocket error message…SSL routines",
+        "the TLS connection to the server fails",
+        CliFailure::NoAnswer,
+    ),
+    fails("WebSocket error message", "the WebSocket connection fails", CliFailure::WebSocketClosed),
+    fails("FAIL: DNS lookup", "the host name in the URL does not resolve", CliFailure::NoAnswer),
+    fails(
+        "FAIL: TCP…connect (",
+        "nothing is listening at the URL, or it cannot be reached",
+        CliFailure::NoAnswer,
+    ),
+    fails(
+        "FAIL: …timed out after",
+        "no answer at the URL within the time of the network test",
+        CliFailure::NoAnswer,
+    ),
     fails(
         "404 Not Found",
         "the URL is not the API port of a Convex backend of this version",
@@ -181,8 +283,8 @@ pub static KNOWN: &[KnownLine] = &[
         CliFailure::NoAnswer,
     ),
     fails(
-        "WebSocket closed with code 1006",
-        "the WebSocket connection is refused: probably a proxy blocks upgrades",
+        CLOSED,
+        "the WebSocket connection ended without a reason: often a proxy blocks upgrades",
         CliFailure::WebSocket,
     ),
     fails(
@@ -221,6 +323,23 @@ pub static KNOWN: &[KnownLine] = &[
         CliFailure::Unrelated,
     ),
     fails(
+        "Missing environment variable",
+        "the app's functions need this variable (`npx convex env set`); the admin key is not the \
+         cause",
+        CliFailure::Unrelated,
+    ),
+    fails(
+        "is used in auth config file but its value was not set",
+        "the app's login needs this variable (`npx convex env set`); the admin key is not the cause",
+        CliFailure::Unrelated,
+    ),
+    fails(
+        "Function execution timed out",
+        "a function ran into its time limit: it is slow, or the backend has too little CPU \
+         (`cpus:`)",
+        CliFailure::Unrelated,
+    ),
+    fails(
         "\"pkcs8\" must be PKCS#8 formatted string",
         "the app's login has an invalid private key; the admin key is not the cause",
         CliFailure::Unrelated,
@@ -251,6 +370,11 @@ pub static KNOWN: &[KnownLine] = &[
         CliFailure::NoAnswer,
     ),
     hint(
+        "Failed to fetch logs. Waiting",
+        "the CLI gets no logs and keeps retrying: nothing answers, or the key is rejected",
+        CliFailure::NoAnswer,
+    ),
+    hint(
         "Retrying request (attempt",
         "no valid answer; the CLI retries for about 30 seconds",
         CliFailure::NoAnswer,
@@ -259,13 +383,17 @@ pub static KNOWN: &[KnownLine] = &[
 
 /// Any of the patterns, in one search.
 static ANY: LazyLock<regex::bytes::Regex> = LazyLock::new(|| {
-    let patterns: Vec<String> = KNOWN.iter().map(|known| regex::escape(known.pattern)).collect();
+    let escaped = |known: &KnownLine| {
+        let parts: Vec<String> = known.pattern.split('…').map(regex::escape).collect();
+        parts.join(".*")
+    };
+    let patterns: Vec<String> = KNOWN.iter().map(escaped).collect();
     regex::bytes::Regex::new(&patterns.join("|")).expect("escaped texts make a valid pattern")
 });
 
 /// What is known of a line without its colours.
 pub fn known(line: &str) -> Option<&'static KnownLine> {
-    KNOWN.iter().find(|known| line.contains(known.pattern))
+    KNOWN.iter().find(|known| known.is_in(line))
 }
 
 /// Reads a command's output while it is printed and keeps the known lines. It costs one search per
@@ -275,6 +403,9 @@ pub struct Transcript {
     /// The unfinished line of each stream.
     open: [Vec<u8>; 2],
     lines: Vec<SaidLine>,
+    /// Why the WebSocket does not connect, until the line that says so in general.
+    websocket: Option<&'static KnownLine>,
+    echoes: Vec<Zeroizing<String>>,
     failed: bool,
 }
 
@@ -316,6 +447,12 @@ impl Transcript {
         &self.lines
     }
 
+    /// The commands of the Convex CLI that a package manager printed before it ran them
+    /// (`> convex dev --url …`), without the mark. They may hold a key.
+    pub fn echoes(&self) -> &[Zeroizing<String>] {
+        &self.echoes
+    }
+
     /// Whether one of them is a failure.
     pub fn failed(&self) -> bool {
         self.failed
@@ -327,7 +464,22 @@ impl Transcript {
         open.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// Keeps a command of the CLI that a package manager printed: `> ` npm and pnpm, `$ ` Yarn
+    /// and Bun.
+    fn hear_echo(&mut self, line: &[u8]) {
+        let text = Zeroizing::new(String::from_utf8_lossy(line).into_owned());
+        let bare = Zeroizing::new(anstream::adapter::strip_str(&text).to_string());
+        let command = bare.strip_prefix("> ").or_else(|| bare.strip_prefix("$ "));
+        if let Some(command) = command.filter(|command| command.contains("convex")) {
+            self.echoes.push(Zeroizing::new(command.to_owned()));
+        }
+    }
+
     fn judge(&mut self, line: &[u8]) {
+        let may_echo = matches!(line.first(), Some(b'>' | b'$' | 0x1b));
+        if may_echo && self.echoes.len() < MOST_LINES {
+            self.hear_echo(line);
+        }
         // A build prints millions of lines; colours may be inside the pattern.
         if !line.contains(&0x1b) && !ANY.is_match(line) {
             return;
@@ -335,6 +487,13 @@ impl Transcript {
         let text = String::from_utf8_lossy(line);
         let bare = anstream::adapter::strip_str(&text).to_string();
         let Some(known) = known(&bare) else { return };
+        let known = match known.pattern {
+            CLOSED => self.websocket.take().unwrap_or(known),
+            pattern if pattern.starts_with("WebSocket error message") => {
+                self.websocket.insert(known)
+            }
+            _ => known,
+        };
         self.failed |= known.fails;
         if self.lines.len() >= MOST_LINES {
             return;
@@ -377,6 +536,81 @@ mod tests {
         assert_eq!(transcript.lines().len(), 1);
         assert!(transcript.lines()[0].text.starts_with("✖ Error fetching"));
         assert_eq!(transcript.lines()[0].failure, Some(CliFailure::KeyRejected));
+    }
+
+    #[test]
+    fn lines_of_every_kind_are_known() {
+        use CliFailure::*;
+        for (line, expected) in [
+            (
+                "Your Node version 20.20.2 is too old. Convex requires at least Node v22.0",
+                Some(NodeTooOld),
+            ),
+            ("node: x.env: not found", Some(NotSelected)),
+            ("node: config/my file.env: not found", Some(NotSelected)),
+            ("sh: 1: node: not found", None),
+            ("✖ FAIL: TCP connect (connect ECONNREFUSED 127.0.0.1:3210)", Some(NoAnswer)),
+            ("✖ FAIL: TCP/ipv4 h.example:80 connect (x)", Some(NoAnswer)),
+            ("✖ FAIL: DNS lookup (Error: getaddrinfo ENOTFOUND h.example)", Some(NoAnswer)),
+            ("✖ FAIL: HTTP check timed out after 30.00s.", Some(NoAnswer)),
+            ("FAIL src/a.test.ts", None),
+            (
+                "Convex [WARN] Failed to fetch logs. Waiting 812ms before next retry.",
+                Some(NoAnswer),
+            ),
+            (
+                "✖ The `--deployment` flag cannot be used with --url and --admin-key.",
+                Some(Unrelated),
+            ),
+            ("Function execution timed out (maximum duration: 1s)", Some(Unrelated)),
+            ("✖ TypeError: Cannot read properties of undefined (reading 'length')", Some(Versions)),
+            ("Uncaught Error: Missing environment variable `SITE_URL`", Some(Unrelated)),
+            (
+                "Environment variable AUTH_ISSUER is used in auth config file but its value was \
+                 not set.",
+                Some(Unrelated),
+            ),
+            ("WebSocket error message: certificate has expired", Some(NoAnswer)),
+            ("WebSocket error message: Unexpected server response: 502", Some(Proxy)),
+            ("WebSocket error message: Unexpected server response: 200", Some(WebSocketUpgrade)),
+        ] {
+            assert_eq!(known(line).map(|known| known.failure), expected, "{line}");
+            assert_eq!(ANY.is_match(line.as_bytes()), expected.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_closed_websocket_is_judged_with_the_line_before_it() {
+        use CliFailure::*;
+        for (before, expected) in [
+            ("", WebSocket),
+            ("WebSocket error message: connect ECONNREFUSED 127.0.0.1:3210\n", NoAnswer),
+            ("WebSocket error message: Unexpected server response: 401\n", KeyRejected),
+            ("WebSocket error message: Unexpected server response: 404\n", WrongServer),
+            ("WebSocket error message: getaddrinfo ENOTFOUND h.example\n", NoAnswer),
+            ("WebSocket error message: socket hang up\n", WebSocketClosed),
+        ] {
+            let transcript = read(&[before, "WebSocket closed with code 1006\n"]);
+            let last = transcript.lines().last().unwrap();
+            assert_eq!(last.text, "WebSocket closed with code 1006");
+            assert_eq!(last.failure, Some(expected), "{before}");
+            assert!(transcript.failed());
+        }
+    }
+
+    #[test]
+    fn the_command_that_a_package_manager_prints_is_kept() {
+        for (text, expected) in [
+            ("> app@1.0.0 dev\n> convex dev --env-file x\n", Some("convex dev --env-file x")),
+            ("\u{1b}[2m$ convex dev --url u\u{1b}[22m\n", Some("convex dev --url u")),
+            ("> next dev\n", None),
+            ("convex dev --env-file x\n", None),
+        ] {
+            let transcript = read(&[text]);
+            let heard = transcript.echoes().first().map(|text| text.as_str());
+            assert_eq!(heard, expected, "{text}");
+        }
+        assert_eq!(read(&["> convex dev\n".repeat(100).as_str()]).echoes().len(), MOST_LINES);
     }
 
     #[test]

@@ -41,11 +41,13 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     }
     let outputs = diagnose::outputs(options);
     diagnose::check_outputs(&outputs)?;
-    let seen = invocation::read(&arguments.command);
+    let mut seen = invocation::read(&arguments.command);
     let heard = Arc::new(Mutex::new(Transcript::default()));
     let mut is_reported = false;
     let mut report_live = || {
         is_reported = true;
+        let mut seen = invocation::read(&arguments.command);
+        hear(&mut seen, &heard);
         if let Err(error) = report(options, &seen, facts(&seen, &heard, None)) {
             output::note(&format!("convex-doctor: {error:#}"));
         }
@@ -64,6 +66,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         }
     };
     let Ended { code, stopped } = ended;
+    hear(&mut seen, &heard);
     let facts = facts(&seen, &heard, Some(code));
     let failed = facts.said.iter().any(|line| line.fails);
     let hidden = code == 0 && failed && !arguments.trust_exit_code;
@@ -71,6 +74,11 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         report(options, &seen, facts)?;
     }
     Ok(Exit::Child(if hidden { 1 } else { code }))
+}
+
+/// Adds what the command printed of the deployment that its CLI will use.
+fn hear(seen: &mut invocation::Seen, heard: &Mutex<Transcript>) {
+    seen.hear(heard.lock().unwrap_or_else(PoisonError::into_inner).echoes());
 }
 
 /// What the command printed so far.

@@ -29,39 +29,78 @@ impl FileText {
     }
 }
 
+/// What is in a file.
+enum Content {
+    Bytes(Vec<u8>),
+    Missing,
+    Unreadable(String),
+}
+
 /// Reads a text file. A named pipe or a device is refused without opening it: reading it could wait
 /// for ever.
 pub fn read(path: &Path) -> FileText {
+    decode(path, |bytes| match String::from_utf8(bytes) {
+        Ok(text) if text.contains('\0') => {
+            Err("it contains zero bytes: it is not text, or it is UTF-16".to_owned())
+        }
+        Ok(text) => Ok(text),
+        Err(_) => Err("it is not UTF-8 text".to_owned()),
+    })
+}
+
+/// Reads a file as Node does for the CLI: bytes that are not UTF-8 become U+FFFD, and a zero byte is
+/// a character. Of UTF-16 nothing is left that dotenv could read.
+pub fn read_as_node(path: &Path) -> FileText {
+    decode(path, |bytes| {
+        if is_utf16(&bytes) {
+            return Err("it is UTF-16, which the CLI does not read".to_owned());
+        }
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    })
+}
+
+/// Whether the bytes are UTF-16: by the mark at the start, or by a zero in each of the first pairs,
+/// always on the same side.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let pairs = || bytes.chunks_exact(2).take(64);
+    let zeros = |side: usize| pairs().count() > 1 && pairs().all(|pair| pair[side] == 0);
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || zeros(0) != zeros(1)
+}
+
+fn decode(path: &Path, text: impl FnOnce(Vec<u8>) -> Result<String, String>) -> FileText {
+    match content(path) {
+        Content::Bytes(bytes) => text(bytes).map_or_else(FileText::Unreadable, FileText::Text),
+        Content::Missing => FileText::Missing,
+        Content::Unreadable(reason) => FileText::Unreadable(reason),
+    }
+}
+
+fn content(path: &Path) -> Content {
     match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return FileText::Missing;
+            return Content::Missing;
         }
-        Err(error) => return FileText::Unreadable(reason(&error)),
+        Err(error) => return Content::Unreadable(reason(&error)),
         Ok(metadata) if metadata.is_dir() => {
-            return FileText::Unreadable("it is a directory".to_owned());
+            return Content::Unreadable("it is a directory".to_owned());
         }
         Ok(metadata) if !metadata.is_file() => {
-            return FileText::Unreadable("it is not a regular file".to_owned());
+            return Content::Unreadable("it is not a regular file".to_owned());
         }
         Ok(metadata) if metadata.len() > LIMIT => {
-            return FileText::Unreadable("it is larger than 8 MiB".to_owned());
+            return Content::Unreadable("it is larger than 8 MiB".to_owned());
         }
         Ok(_) => {}
     }
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
     match read {
-        Err(error) => FileText::Unreadable(reason(&error)),
+        Err(error) => Content::Unreadable(reason(&error)),
         Ok(_) if bytes.len() as u64 > LIMIT => {
-            FileText::Unreadable("it is larger than 8 MiB".to_owned())
+            Content::Unreadable("it is larger than 8 MiB".to_owned())
         }
-        Ok(_) => match String::from_utf8(bytes) {
-            Ok(text) if text.contains('\0') => FileText::Unreadable(
-                "it contains zero bytes: it is not text, or it is UTF-16".to_owned(),
-            ),
-            Ok(text) => FileText::Text(text),
-            Err(_) => FileText::Unreadable("it is not UTF-8 text".to_owned()),
-        },
+        Ok(_) => Content::Bytes(bytes),
     }
 }
 
@@ -140,7 +179,34 @@ mod tests {
             assert_eq!(read(&file), expected);
         }
         assert_eq!(read(&directory.path().join("gone")), FileText::Missing);
+        assert_eq!(read_as_node(&directory.path().join("gone")), FileText::Missing);
         assert_eq!(read(&file.join("below")), FileText::Missing);
         assert!(matches!(read(directory.path()), FileText::Unreadable(_)));
+    }
+
+    #[test]
+    fn node_reads_all_but_utf_16() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        let utf16 = |unit: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+            format!("{mark}A=1\n").encode_utf16().flat_map(unit).collect()
+        };
+        for (bytes, expected) in [
+            (b"# cl\xe9\nA=1\n".to_vec(), Some("# cl\u{fffd}\nA=1\n")),
+            (b"A=\xe2\x82 1\n".to_vec(), Some("A=\u{fffd} 1\n")),
+            (b"A=1\0\nB=2\n".to_vec(), Some("A=1\0\nB=2\n")),
+            (b"\0\0\0\0".to_vec(), Some("\0\0\0\0")),
+            (b"\xef\xbb\xbfA=1".to_vec(), Some("\u{feff}A=1")),
+            (vec![], Some("")),
+            (utf16(u16::to_le_bytes, "\u{feff}"), None),
+            (utf16(u16::to_be_bytes, "\u{feff}"), None),
+            (utf16(u16::to_le_bytes, ""), None),
+            (utf16(u16::to_be_bytes, ""), None),
+        ] {
+            std::fs::write(&file, &bytes).unwrap();
+            let read = read_as_node(&file);
+            assert_eq!(read.text(), expected, "{bytes:?}");
+            assert!(expected.is_some() || matches!(read, FileText::Unreadable(_)), "{bytes:?}");
+        }
     }
 }

@@ -188,7 +188,10 @@ pub fn compose(
 /// What the CLI would use, with its secrets: for what is asked for by name.
 pub fn selected(request: &Request) -> anyhow::Result<crate::selection::Selection> {
     let texts = FileTexts::default();
-    Ok(selection::select(request, &request.directory()?, &request.environment(), &texts).selection)
+    let (directory, environment) = (request.directory()?, request.environment());
+    let cli = toolchain::cli(&directory, &environment).version;
+    let selected = selection::select(request, &directory, &environment, &texts, cli.as_deref());
+    Ok(selected.selection)
 }
 
 /// The selected key, if there is one.

@@ -28,7 +28,9 @@ impl OldKey {
         let environment = request.environment();
         let directory = request.directory()?;
         let texts = FileTexts::default();
-        let selected = selection::select(request, &directory, &environment, &texts).selection;
+        let cli = super::toolchain::cli(&directory, &environment).version;
+        let cli = cli.as_deref();
+        let selected = selection::select(request, &directory, &environment, &texts, cli).selection;
         let (Some((url, _)), Some(key)) = (selected.url, selected.admin_key) else {
             return Ok(None);
         };

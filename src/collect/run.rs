@@ -19,7 +19,7 @@ use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::{AppUrl, Git};
 use crate::evidence::{Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings};
-use crate::secret::Secret;
+use crate::secret::{Secret, sanitize};
 use crate::selection::choose::Selection;
 
 /// How much is collected.
@@ -34,12 +34,12 @@ pub(super) enum RunScope {
 /// Collects the evidence, wave by wave.
 pub(super) async fn collect(request: &Request, scope: RunScope) -> anyhow::Result<Evidence> {
     let mut run = Run::read_files(request, scope)?;
+    run.heed_node().await;
     run.first_wave().await;
     run.try_keys();
     run.clock.lap("keys tried");
 
     run.retry_key().await;
-    run.node_version().await;
     run.look_into_volumes().await;
     run.read_logs().await;
     run.other_contexts().await;
@@ -60,6 +60,8 @@ struct Run<'a> {
     selected: Selected,
     texts: FileTexts,
     compose: ComposeRead,
+    /// The Node that npx would run.
+    node: toolchain::Node,
     /// Every instance secret found so far, with its place.
     secrets: Vec<(Secret, SecretPlace)>,
     /// For the first request and for the one that repeats it.
@@ -76,7 +78,10 @@ impl<'a> Run<'a> {
         let directory = request.directory()?;
         let environment = request.environment();
         let texts = FileTexts::default();
-        let selected = selection::select(request, &directory, &environment, &texts);
+        let cli = toolchain::cli(&directory, &environment);
+        let version = cli.version.as_deref();
+        let node = toolchain::Node::find(&directory, &environment);
+        let selected = selection::select(request, &directory, &environment, &texts, version);
         let mut compose = compose::read(request, &directory, &environment, &texts);
         clock.lap("files");
         let evidence = Evidence {
@@ -86,7 +91,7 @@ impl<'a> Run<'a> {
                 &selected.selection,
                 &crate::admin_key::fingerprint,
             ),
-            surroundings: around(&directory, &environment, &texts, &selected),
+            surroundings: around(&directory, &environment, &texts, &selected, cli, &node),
             ..Evidence::default()
         };
         Ok(Self {
@@ -99,6 +104,7 @@ impl<'a> Run<'a> {
             secrets: std::mem::take(&mut compose.secrets),
             texts,
             compose,
+            node,
             nonces: [nonce(), nonce()],
             listing: None,
             evidence,
@@ -128,11 +134,40 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Makes the environment say what the Node that runs the CLI makes of it: one that is built to
+    /// use the system's certificates does so without the option, and an old one does not know
+    /// NODE_USE_SYSTEM_CA yet.
+    async fn heed_node(&mut self) {
+        const VARIABLE: &str = "NODE_USE_SYSTEM_CA";
+        for file in ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] {
+            // The CLI reads it from the project's directory.
+            if let Some(path) = self.environment.get_mut(file).filter(|path| !path.is_empty()) {
+                *path = self.directory.join(&*path).display().to_string();
+            }
+        }
+        if self.node.own_roots == Some(false) {
+            let options = self.environment.entry("NODE_OPTIONS".to_owned()).or_default();
+            *options = format!("--use-openssl-ca {options}");
+        }
+        if !self.environment.contains_key(VARIABLE) {
+            return;
+        }
+        self.node.version = self.ask_node().await;
+        if self.node.version.as_deref().and_then(toolchain::reads_system_ca) == Some(false) {
+            self.environment.remove(VARIABLE);
+        }
+    }
+
     /// The engine, the selected URL and the app's other URLs, at the same time.
     async fn first_wave(&mut self) {
         let mut app_urls = std::mem::take(&mut self.evidence.surroundings.app_urls);
-        let (engine, endpoint, ()) =
-            tokio::join!(self.ask_engine(), self.ask_url(), self.ask_app_urls(&mut app_urls));
+        let (engine, endpoint, (), node) = tokio::join!(
+            self.ask_engine(),
+            self.ask_url(),
+            self.ask_app_urls(&mut app_urls),
+            self.ask_node()
+        );
+        self.evidence.surroundings.node_version = node;
         self.evidence.surroundings.app_urls = app_urls;
         self.evidence.endpoint = endpoint;
         self.evidence.docker = engine.facts;
@@ -269,13 +304,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Node's version, where the URL's first address is dead: Node may not try the next one.
-    async fn node_version(&mut self) {
-        let facts = self.evidence.endpoint.seen().ok().and_then(Option::as_ref);
-        if facts.is_some_and(|facts| facts.dead_first_address().is_some()) {
-            let asked = toolchain::node_version(&self.environment);
-            self.evidence.surroundings.node_version = self.clock.timed("node", asked).await;
+    /// Node's version, asked of the program itself where no file says it.
+    async fn ask_node(&self) -> Option<String> {
+        let is_unknown = self.node.version.is_none() && self.node.may_start;
+        if self.scope == RunScope::Files || !is_unknown {
+            return self.node.version.clone();
         }
+        self.clock.timed("node", self.node.version(&self.environment)).await
     }
 
     /// The volumes that no running backend mounts, where one of them may hold the key's secret.
@@ -408,8 +443,9 @@ fn around(
     environment: &BTreeMap<String, String>,
     texts: &FileTexts,
     selected: &Selected,
+    cli: toolchain::Cli,
+    node: &toolchain::Node,
 ) -> Surroundings {
-    let cli = toolchain::cli(directory, environment);
     let misses = &selected.selection.near_misses;
     let misses: Vec<&str> = misses.iter().map(|miss| miss.name.as_str()).collect();
     Surroundings {
@@ -419,7 +455,11 @@ fn around(
         package_json: surroundings::package_json(directory, texts),
         cli_version: cli.version,
         cli_found: cli.found,
-        node_version: None,
+        cli_needs_node: cli.needs_node,
+        node_version: node.version.clone(),
+        node_found: Observation::Seen(node.program.as_ref().map(|it| shown_program(it))),
+        node_own_roots: node.own_roots,
+        cli_scripts: surroundings::cli_scripts(directory, texts),
         git: Observation::unavailable("not checked"),
         env_files_elsewhere: surroundings::env_files_elsewhere(directory, &[".env.local", ".env"]),
         unreadable: selected.unreadable.clone(),
@@ -438,6 +478,11 @@ fn key_file(selection: &Selection) -> Option<&str> {
         ValueSource::File { file, .. } => Some(file),
         ValueSource::Env { .. } | ValueSource::Flag { .. } => None,
     }
+}
+
+/// A program as reports show it.
+fn shown_program(program: &Path) -> String {
+    sanitize(&program.display().to_string())
 }
 
 /// The URLs that the app is configured with, in the files that the CLI reads.

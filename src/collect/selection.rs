@@ -7,6 +7,7 @@ use super::Request;
 use super::files::FileText;
 use super::repository::CheckedFile;
 use super::texts::FileTexts;
+use crate::deployment::endpoint::is_at_least;
 use crate::evidence::selection::PackageJsonState;
 use crate::evidence::surroundings::UnreadableFile;
 use crate::secret::Secret;
@@ -21,16 +22,20 @@ pub(super) struct Selected {
     pub unreadable: Vec<UnreadableFile>,
 }
 
-/// What the CLI would use in `directory`.
+/// The minor release 1.x that first reads CONVEX_DEPLOYMENT_TOKEN.
+const TOKEN_SINCE: u32 = 38;
+
+/// What the CLI of version `cli` would use in `directory`.
 pub(super) fn select(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
     texts: &FileTexts,
+    cli: Option<&str>,
 ) -> Selected {
     let mut unreadable = Vec::new();
     let mut read_files = Vec::new();
-    let mut read = |name: &str| match &*texts.read(&directory.join(name)) {
+    let mut read = |name: &str| match &*texts.read_as_node(&directory.join(name)) {
         FileText::Text(text) => {
             let file = CheckedFile { name: name.to_owned(), text: text.clone(), is_env: true };
             read_files.push(file);
@@ -58,6 +63,7 @@ pub(super) fn select(
             admin_key: request.cli.admin_key.as_ref().map(|key| Secret::new(key.expose())),
         },
         package_json: package_json(directory, texts),
+        ignores_token: cli.and_then(|cli| is_at_least(cli, TOKEN_SINCE)) == Some(false),
     };
     Selected { selection: choose::select(&sources), files: read_files, unreadable }
 }

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use super::files::{self, FileText};
 use super::texts::FileTexts;
 use crate::evidence::Observation;
-use crate::evidence::surroundings::{EnvFileElsewhere, NameInFile, PackageJson};
+use crate::evidence::surroundings::{CliScript, EnvFileElsewhere, NameInFile, PackageJson};
 use crate::names::{ADMIN_KEY, URL};
-use crate::selection::node_dotenv;
+use crate::secret::sanitize;
+use crate::selection::names::SELECTING;
+use crate::selection::{node_dotenv, script};
 
 /// How far up and down other files are looked for.
 const LEVELS: usize = 4;
@@ -21,7 +23,7 @@ const ELSEWHERE: usize = 40;
 
 /// The directory's `package.json`, or the nearest one.
 pub(super) fn package_json(directory: &Path, texts: &FileTexts) -> Observation<PackageJson> {
-    match &*texts.read(&directory.join("package.json")) {
+    match &*texts.read_as_node(&directory.join("package.json")) {
         FileText::Text(text) => {
             Observation::Seen(PackageJson::Here { depends_on_convex: depends_on_convex(text) })
         }
@@ -41,6 +43,37 @@ fn depends_on_convex(text: &str) -> bool {
     ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"]
         .iter()
         .any(|table| package.get(table).and_then(|table| table.get("convex")).is_some())
+}
+
+/// The scripts of package.json that tell the CLI by themselves which deployment to use.
+pub(super) fn cli_scripts(directory: &Path, texts: &FileTexts) -> Vec<CliScript> {
+    let text = texts.read_as_node(&directory.join("package.json"));
+    let text = text.text().unwrap_or_default().trim_start_matches('\u{feff}');
+    let Ok(package) = serde_json::from_str::<serde_json::Value>(text) else { return vec![] };
+    let Some(scripts) = package.get("scripts").and_then(serde_json::Value::as_object) else {
+        return vec![];
+    };
+    let calls = scripts.iter().take(ENTRIES).flat_map(|(name, script)| {
+        let calls = script::calls(script.as_str().unwrap_or_default());
+        calls.into_iter().map(move |call| (name, call))
+    });
+    // A file that is not there is no place for settings; one that a variable names is not known.
+    let is_there = |file: &String| file.contains('$') || files::exists(&directory.join(file));
+    calls
+        .map(|(name, call)| CliScript {
+            name: sanitize(name),
+            env_file: call.env_file.filter(is_there).map(|file| sanitize(&file)),
+            flags: call.url.is_some() && call.admin_key.is_some(),
+            variables: call
+                .variables
+                .into_iter()
+                .map(|(name, _)| name)
+                .filter(|name| SELECTING.contains(&name.as_str()))
+                .collect(),
+        })
+        .filter(|script| script.env_file.is_some() || script.flags || !script.variables.is_empty())
+        .take(ELSEWHERE)
+        .collect()
 }
 
 /// Parents first: a person who is lost is usually in a subdirectory.
@@ -119,7 +152,9 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
         .filter(|name| files::exists(&directory.join(name)))
         .take(ELSEWHERE)
         .filter_map(|file| {
-            let FileText::Text(text) = files::read(&directory.join(&file)) else { return None };
+            let FileText::Text(text) = files::read_as_node(&directory.join(&file)) else {
+                return None;
+            };
             let assignments = node_dotenv::parse(&text);
             let sets = |name: &str| {
                 let set = |one: &&node_dotenv::Assignment| {
@@ -245,5 +280,28 @@ mod tests {
             ["docker-compose.prod.yml", "infra/convex/compose.yaml"]
         );
         assert!(found(&["CONVEX_HOSTED_URL"]).is_empty() && found(&[]).is_empty());
+    }
+
+    #[test]
+    fn only_scripts_that_pass_settings_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(".env.docker"), "").unwrap();
+        let scripts = serde_json::json!({ "scripts": {
+            "file": "convex dev --env-file .env.docker",
+            "flags": "next dev & convex dev --url http://h --admin-key 'a|01'",
+            "variables": "CONVEX_SELF_HOSTED_URL=http://h OTHER=1 convex dev",
+            "gone": "convex dev --env-file .env.gone",
+            "half": "convex dev --url http://h",
+            "plain": "convex dev --once",
+            "other": "next dev --env-file .env.docker",
+            "app": "NODE_ENV=production convex deploy",
+            "number": 1,
+        }});
+        std::fs::write(directory.path().join("package.json"), scripts.to_string()).unwrap();
+        let found = cli_scripts(directory.path(), &FileTexts::default());
+        let names: Vec<&str> = found.iter().map(|script| script.name.as_str()).collect();
+        assert_eq!(names, ["file", "flags", "variables"]);
+        assert_eq!(found[0].env_file.as_deref(), Some(".env.docker"));
+        assert!(found[1].flags && found[2].variables == [URL]);
     }
 }

@@ -9,21 +9,42 @@ use std::rc::Rc;
 use super::files::{self, FileText};
 use crate::compose::{FileError, Files};
 
+/// Files with what became of reading them.
+type Known = RefCell<BTreeMap<PathBuf, Rc<FileText>>>;
+
 /// The files read so far.
 #[derive(Default)]
-pub(super) struct FileTexts(RefCell<BTreeMap<PathBuf, Rc<FileText>>>);
+pub(super) struct FileTexts {
+    /// As UTF-8.
+    strict: Known,
+    /// As Node decodes them; only those that are not UTF-8 text.
+    as_node: Known,
+}
 
 impl FileTexts {
     /// What became of reading a file, now or before.
     pub(super) fn read(&self, path: &Path) -> Rc<FileText> {
-        let mut known = self.0.borrow_mut();
-        if let Some(text) = known.get(path) {
-            return Rc::clone(text);
-        }
-        let text = Rc::new(files::read(path));
-        known.insert(path.to_owned(), Rc::clone(&text));
-        text
+        read(&self.strict, path, files::read)
     }
+
+    /// The same as the Convex CLI reads it, which is less strict.
+    pub(super) fn read_as_node(&self, path: &Path) -> Rc<FileText> {
+        let strict = self.read(path);
+        match &*strict {
+            FileText::Unreadable(_) => read(&self.as_node, path, files::read_as_node),
+            FileText::Text(_) | FileText::Missing => strict,
+        }
+    }
+}
+
+fn read(known: &Known, path: &Path, read: fn(&Path) -> FileText) -> Rc<FileText> {
+    let mut known = known.borrow_mut();
+    if let Some(text) = known.get(path) {
+        return Rc::clone(text);
+    }
+    let text = Rc::new(read(path));
+    known.insert(path.to_owned(), Rc::clone(&text));
+    text
 }
 
 /// What Compose reads of the disk.
@@ -61,5 +82,10 @@ mod tests {
         std::fs::write(&gone, "here now").unwrap();
         assert_eq!(Files::read(&texts, &file), Ok("first".to_owned()));
         assert_eq!(Files::read(&texts, &gone), Err(FileError::NotFound));
+        assert_eq!(texts.read_as_node(&file).text(), Some("first"));
+        std::fs::write(&gone, b"caf\xe9").unwrap();
+        let other = FileTexts::default();
+        assert!(matches!(*other.read(&gone), FileText::Unreadable(_)));
+        assert_eq!(other.read_as_node(&gone).text(), Some("caf\u{fffd}"));
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Found as npx and the shell find them: `node_modules/.bin` of the directory and of its parents,
 //! then PATH (npm/cli, `workspaces/libnpmexec/lib/index.js`); for Yarn's Plug'n'Play, which has no
-//! `node_modules`, its own map. No program is run but those that [`answer_of`] names.
+//! `node_modules`, its own map. No program is run but by [`answer_of`], and never one of the project.
 #![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
 use std::collections::BTreeMap;
@@ -16,6 +16,10 @@ use serde_json::Value;
 use super::files::{self, FileText};
 use crate::evidence::Observation;
 use crate::secret::sanitize;
+
+mod node;
+
+pub(super) use node::{Node, reads_system_ca};
 
 /// How many directories upwards are searched: more than any project is deep.
 const LEVELS: usize = 32;
@@ -35,15 +39,18 @@ pub(super) struct Cli {
     pub(super) version: Option<String>,
     /// Where it was found; `None` where none is installed.
     pub(super) found: Observation<Option<String>>,
+    /// Which Node its package asks for, as written in `engines`.
+    pub(super) needs_node: Option<String>,
 }
 
 impl Cli {
     fn found(version: Option<String>, place: String) -> Self {
-        Self { version, found: Observation::Seen(Some(place)) }
+        Self { version, found: Observation::Seen(Some(place)), needs_node: None }
     }
 
     fn unreadable(place: &str, reason: &str) -> Self {
-        Self { version: None, found: Observation::unavailable(format!("{place}: {reason}")) }
+        let found = Observation::unavailable(format!("{place}: {reason}"));
+        Self { version: None, found, needs_node: None }
     }
 }
 
@@ -60,7 +67,7 @@ pub(super) fn cli(directory: &Path, environment: &BTreeMap<String, String>) -> C
         Some(program) => target_of(&program)
             .and_then(|target| package_of(&target))
             .unwrap_or_else(|| Cli::found(None, sanitize(&program.display().to_string()))),
-        None => Cli { version: None, found: Observation::Seen(None) },
+        None => Cli { version: None, found: Observation::Seen(None), needs_node: None },
     }
 }
 
@@ -124,7 +131,7 @@ fn package_of(program: &Path) -> Option<Cli> {
 /// The CLI whose `package.json` this is; `None` where there is no such file, or it is of another
 /// package.
 fn read_package(file: &Path, place: &str) -> Option<Cli> {
-    let text = match files::read(file) {
+    let text = match files::read_as_node(file) {
         FileText::Text(text) => text,
         FileText::Missing => return None,
         FileText::Unreadable(reason) => return Some(Cli::unreadable(place, &reason)),
@@ -136,7 +143,8 @@ fn read_package(file: &Path, place: &str) -> Option<Cli> {
     if package.get("name").is_some_and(|name| name != "convex") {
         return None;
     }
-    Some(Cli::found(version(package.get("version")), place.to_owned()))
+    let needs_node = version(package.pointer("/engines/node"));
+    Some(Cli { needs_node, ..Cli::found(version(package.get("version")), place.to_owned()) })
 }
 
 fn version(value: Option<&Value>) -> Option<String> {
@@ -231,21 +239,22 @@ fn is_program(file: &Path) -> bool {
     file.is_file()
 }
 
-/// The version of the `node` that npx would run.
-pub(super) async fn node_version(environment: &BTreeMap<String, String>) -> Option<String> {
-    answer_of(&["node", "--version"], environment).await
-}
-
 /// The version of the Compose plug-in that `docker compose` runs.
 pub(super) async fn compose_version(environment: &BTreeMap<String, String>) -> Option<String> {
-    answer_of(&["docker", "compose", "version", "--short"], environment).await
+    let docker = on_path("docker", environment)?;
+    answer_of(&docker, &["compose", "version", "--short"], environment).await
 }
 
-/// The version that a program says, without a leading `v`; it is given a second.
-async fn answer_of(words: &[&str], environment: &BTreeMap<String, String>) -> Option<String> {
-    let (program, arguments) = words.split_first()?;
+/// The version that a program says, without a leading `v`; it is given a second. It is started at
+/// the root, so that nothing in the project tells it what to do.
+async fn answer_of(
+    program: &Path,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> Option<String> {
     let child = tokio::process::Command::new(program)
         .args(arguments)
+        .current_dir(std::env::temp_dir().ancestors().last()?)
         .env("PATH", environment.get("PATH")?)
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -26,7 +26,7 @@ pub fn versions(request: &Request) -> anyhow::Result<Versions> {
     let runtime = super::runtime()?;
     let (node, compose, engine) = runtime.block_on(async {
         tokio::join!(
-            node(&environment),
+            node(&directory, &environment),
             toolchain::compose_version(&environment),
             engine(request, &directory, &environment)
         )
@@ -63,11 +63,13 @@ pub fn versions(request: &Request) -> anyhow::Result<Versions> {
     })
 }
 
-async fn node(environment: &BTreeMap<String, String>) -> Observation<Option<Installed>> {
-    let Some(path) = toolchain::on_path("node", environment) else {
-        return Observation::Seen(None);
-    };
-    let version = toolchain::node_version(environment).await;
+async fn node(
+    directory: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Observation<Option<Installed>> {
+    let node = toolchain::Node::find(directory, environment);
+    let Some(path) = &node.program else { return Observation::Seen(None) };
+    let version = node.version(environment).await;
     let found = sanitize(&path.display().to_string());
     Observation::Seen(Some(Installed { version, found }))
 }

@@ -93,6 +93,7 @@ impl Stage {
             }
             std::fs::write(&path, filler.fill(text)?)?;
         }
+        install_cli(&project, world, files)?;
         let filled: String = filler.fill(&serde_json::to_string(world)?)?;
         let world: World = serde_json::from_str(&filled)?;
         let mut logs = Vec::new();
@@ -127,7 +128,10 @@ impl Stage {
             .entry("DOCKER_HOST".to_owned())
             .or_insert_with(|| format!("unix://{}", socket.display()));
         environment.entry("HOME".to_owned()).or_insert_with(|| root.display().to_string());
-        let path = std::env::var("PATH").unwrap_or_default();
+        let mut path = std::env::var("PATH").unwrap_or_default();
+        if let Some(node) = &world.node {
+            path = format!("{}:{path}", install_node(&root, node)?.display());
+        }
         environment.entry("PATH".to_owned()).or_insert(path);
         Ok(Self {
             directory: world.directory.map_or_else(|| project.clone(), |below| project.join(below)),
@@ -142,6 +146,34 @@ impl Stage {
             _directory: temporary,
         })
     }
+}
+
+/// The package of the Convex CLI, where the project is an app and brings none along.
+fn install_cli(project: &Path, world: &World, files: &[(String, String)]) -> anyhow::Result<()> {
+    let has = |start: &str| files.iter().any(|(path, _)| path.starts_with(start));
+    let Some(cli) = world.cli.as_ref().filter(|_| has("package.json")) else { return Ok(()) };
+    if has("node_modules/") || has(".pnp") {
+        return Ok(());
+    }
+    let package = project.join("node_modules/convex");
+    std::fs::create_dir_all(&package)?;
+    let text = serde_json::json!({ "name": "convex", "version": cli });
+    std::fs::write(package.join("package.json"), text.to_string())?;
+    Ok(())
+}
+
+/// A directory with a program `node`, which says its version by its path and is never started.
+fn install_node(root: &Path, version: &str) -> anyhow::Result<PathBuf> {
+    let directory = root.join(format!("node-v{version}/bin"));
+    std::fs::create_dir_all(&directory)?;
+    let program = directory.join("node");
+    std::fs::write(&program, "")?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(directory)
 }
 
 /// Creates a docker context in `home`.

@@ -40,12 +40,26 @@ pub struct World {
     /// The engines of other docker contexts, by the context's name.
     #[serde(default)]
     pub other_engines: BTreeMap<String, WorldEngine>,
+    /// The version of the Convex CLI that is installed, unless the files bring one along.
+    #[serde(default = "usual_cli")]
+    pub cli: Option<String>,
+    /// The version of the Node on PATH; absent: what the machine has.
+    #[serde(default = "usual_node")]
+    pub node: Option<String>,
     /// Who listens, by name.
     #[serde(default)]
     pub servers: BTreeMap<String, Server>,
     /// Whether the project's directory is a git work tree, and which files it tracks.
     #[serde(default)]
     pub git: Option<Vec<String>>,
+}
+
+fn usual_cli() -> Option<String> {
+    Some("1.48.0".to_owned())
+}
+
+fn usual_node() -> Option<String> {
+    Some("22.20.0".to_owned())
 }
 
 /// The Docker engine.

@@ -76,7 +76,12 @@ pub(crate) fn published_url(evidence: &Evidence) -> Option<String> {
 
 /// Whether the CLI in `node_modules` is at least `1.minor`; `None` if its version is not known.
 pub(crate) fn cli_at_least(evidence: &Evidence, minor: u32) -> Option<bool> {
-    let mut parts = evidence.surroundings.cli_version.as_deref()?.split('.');
+    is_at_least(evidence.surroundings.cli_version.as_deref()?, minor)
+}
+
+/// Whether this version of the CLI is at least `1.minor`; `None` if it is not a version.
+pub(crate) fn is_at_least(version: &str, minor: u32) -> Option<bool> {
+    let mut parts = version.split('.');
     let major: u32 = parts.next()?.parse().ok()?;
     let found: u32 = parts.next()?.parse().ok()?;
     Some((major, found) >= (1, minor))

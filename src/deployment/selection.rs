@@ -8,7 +8,7 @@ use crate::evidence::docker::Container;
 use crate::evidence::selection::{SelectionError, SelectionFacts, SelectionKind, ValueSource};
 use crate::evidence::surroundings::PackageJson;
 use crate::evidence::{Evidence, Unseen};
-use crate::names::{ADMIN_KEY, DEPLOY_KEYS, DEPLOYMENT, URL};
+use crate::names::{ADMIN_KEY, DEPLOY_KEYS, DEPLOYMENT, DEPLOYMENT_TOKEN, URL};
 use crate::report::{Finding, Location};
 
 /// Where a value is set, in words.
@@ -64,7 +64,8 @@ pub(crate) fn has_half(selection: &SelectionFacts) -> bool {
 
 /// The variable that sends the CLI to Convex Cloud whatever else is set.
 pub(crate) fn deploy_key(selection: &SelectionFacts) -> Option<&'static str> {
-    let set = DEPLOY_KEYS.into_iter().find(|name| selection.is_set(name))?;
+    let is_read = |name: &&'static str| *name != DEPLOYMENT_TOKEN || !selection.ignores_token;
+    let set = DEPLOY_KEYS.into_iter().filter(is_read).find(|name| selection.is_set(name))?;
     let is_used = match (selection.kind, selection.error) {
         (SelectionKind::CloudDeployKey, _)
         | (

@@ -1,12 +1,12 @@
 //! The effect in one sentence, with which the first screen begins.
 
 use super::summary::{container, endpoint, loses};
-use crate::checks;
+use crate::checks::{self, explains};
 use crate::deployment::selection::cloud_app_url;
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::EndpointFacts;
 use crate::evidence::selection::SelectionKind;
-use crate::report::{Certainty, Fate, Finding, Operation, Verdict};
+use crate::report::{Certainty, CliFailure, Fate, Finding, Operation, Verdict};
 
 /// The effect in one sentence; never the title of a finding, which follows below.
 pub(super) fn headline(
@@ -34,6 +34,10 @@ fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
     let url = evidence.selection.url.as_ref().map(|url| url.text.as_str());
     let endpoint = endpoint(evidence);
     let status = endpoint.and_then(|it| it.key.check_admin_key.seen().ok()).map(|it| it.status);
+    let is_node = |first: &Finding| explains(&first.id, CliFailure::NodeTooOld);
+    if first.is_some_and(is_node) {
+        return "npx convex does not start with this version of Node.".to_owned();
+    }
     if status == Some(401) {
         let place = evidence.selection.admin_key_source.as_ref();
         let place = place.map_or_else(String::new, |source| format!(" in {source}"));
@@ -193,6 +197,14 @@ pub(super) mod tests {
                 finding("key-rejected", Certainty::Possible),
                 &|_| {},
                 "npx convex fails; the cause is not certain.",
+            ),
+            (
+                Broken,
+                finding("node-too-old", proven),
+                &|evidence| {
+                    build::endpoint(evidence).key.check_admin_key = build::answer(401, Body::Empty);
+                },
+                "npx convex does not start with this version of Node.",
             ),
             (
                 Broken,

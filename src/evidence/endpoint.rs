@@ -52,6 +52,9 @@ pub struct Route {
     pub reach: Reach,
     /// The proxy that HTTP_PROXY, HTTPS_PROXY put in between for this URL, its password masked.
     pub proxy: Option<String>,
+    /// With a proxy in between: the variable that takes hosts out of it, `no_proxy` or `NO_PROXY`.
+    #[serde(default)]
+    pub exceptions: Option<String>,
     /// With a proxy in between: what came of going round it.
     pub direct: Option<Reach>,
     /// GET `/instance_name` round that proxy, where it was answered.
@@ -59,6 +62,9 @@ pub struct Route {
     pub direct_answer: Option<Answer>,
     /// The names and dates of the server's certificate.
     pub certificate: Option<Certificate>,
+    /// Whether NODE_TLS_REJECT_UNAUTHORIZED=0 makes the CLI accept any certificate.
+    #[serde(default)]
+    pub unverified: bool,
     /// How long the host's name took to resolve, in milliseconds.
     #[serde(default)]
     pub resolve_ms: Option<u64>,
@@ -271,11 +277,19 @@ pub enum TlsFault {
     WrongName(Vec<String>),
     /// Signed by itself.
     SelfSigned,
-    /// Signed by an authority that this machine does not know.
+    /// Signed by an authority that Node does not trust.
     UnknownIssuer(String),
+    /// Signed by an authority that this machine's own store trusts and Node does not.
+    OnlySystem(String),
+    /// The certificate could not be judged, and Node may accept it; why.
+    Unverified(String),
+    /// The server ended the handshake with this alert.
+    Alert(String),
+    /// What answered is not TLS.
+    NotTls,
     /// This machine has no root certificates at all.
     NoRoots,
-    /// Anything else, in the library's words.
+    /// Anything else, in words.
     Other(String),
 }
 

@@ -296,6 +296,9 @@ pub struct SelectionFacts {
     pub env_file: Option<String>,
     /// What was seen of package.json.
     pub package_json: PackageJsonState,
+    /// Whether the installed CLI does not read CONVEX_DEPLOYMENT_TOKEN yet (before 1.38).
+    #[serde(default)]
+    pub ignores_token: bool,
     /// All definitions of every variable that matters, the app's URL names included.
     pub variables: Vec<VariableFacts>,
     /// Variables defined twice in one file.

@@ -24,9 +24,22 @@ pub struct Surroundings {
     /// one.
     #[serde(default)]
     pub cli_found: Observation<Option<String>>,
-    /// What `node --version` says, without the `v`; asked only where a check depends on it.
+    /// Which Node the package of that CLI asks for: `>=22.0.0`.
+    #[serde(default)]
+    pub cli_needs_node: Option<String>,
+    /// The version of the Node that npx would run, without the `v`; `None` where it is not known.
     #[serde(default)]
     pub node_version: Option<String>,
+    /// The program of that Node; `None` where there is none.
+    #[serde(default)]
+    pub node_found: Observation<Option<String>>,
+    /// Whether that Node has its own list of authorities, as Node's own builds have; `None` where
+    /// that is not known. Some distributions build it to use the system's.
+    #[serde(default)]
+    pub node_own_roots: Option<bool>,
+    /// The scripts of package.json that tell the Convex CLI by themselves which deployment to use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cli_scripts: Vec<CliScript>,
     /// The git work tree; `None` outside of one, or where git is not installed.
     pub git: Observation<Option<Git>>,
     /// Compose files near by that use a variable under a name which the CLI does not read; looked
@@ -67,6 +80,19 @@ pub enum PackageJson {
         /// A directory like `..` or `apps/web`.
         nearest: Option<String>,
     },
+}
+
+/// A script of package.json that tells the Convex CLI which deployment to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CliScript {
+    /// Its name: `npm run NAME`.
+    pub name: String,
+    /// The file of `--env-file`, which is there.
+    pub env_file: Option<String>,
+    /// Whether it passes `--url` and `--admin-key`.
+    pub flags: bool,
+    /// The variables of the Convex CLI that it sets.
+    pub variables: Vec<String>,
 }
 
 /// The git work tree around the project.

@@ -8,6 +8,7 @@ pub mod platform;
 mod platform_steps;
 pub mod rescue;
 pub mod rotation;
+pub mod script;
 pub mod secret;
 pub mod volumes;
 pub mod way_back;

@@ -118,6 +118,8 @@ pub enum CliFailure {
     CloudKey,
     /// There is no package.json.
     NoPackageJson,
+    /// The Node that runs the CLI is too old for it.
+    NodeTooOld,
     /// CLI and backend are of versions that do not fit.
     Versions,
     /// Something else than a Convex API answers.

@@ -68,6 +68,8 @@ pub struct Sources {
     pub flags: Flags,
     /// What is known of package.json.
     pub package_json: PackageJson,
+    /// Whether the installed CLI does not read CONVEX_DEPLOYMENT_TOKEN yet.
+    pub ignores_token: bool,
 }
 
 /// A value: a key, or something else.
@@ -170,6 +172,8 @@ pub struct Selection {
     pub env_file: Option<String>,
     /// As in the sources.
     pub package_json: PackageJson,
+    /// As in the sources.
+    pub ignores_token: bool,
     /// The variables that matter and are defined somewhere.
     pub variables: Vec<FoundVariable>,
     /// Names that look like the pair's, in the sources that count.
@@ -222,6 +226,7 @@ pub fn select(sources: &Sources) -> Selection {
         ignored_flag,
         env_file: sources.env_file.as_ref().map(|(name, _)| name.clone()),
         package_json: sources.package_json,
+        ignores_token: sources.ignores_token,
         // With both flags the CLI reads no file at all.
         near_misses: if by_flags { Vec::new() } else { world.near_misses() },
         misreadings: if by_flags { Vec::new() } else { world.misreadings() },
@@ -368,7 +373,7 @@ impl<'a> LayeredSources<'a> {
         if sources.flags.url.is_some() && sources.flags.admin_key.is_some() {
             return SelectionOutcome::of(SelectionKind::SelfHosted, None);
         }
-        if let Some(outcome) = self.by_deploy_key() {
+        if let Some(outcome) = self.by_deploy_key(sources.ignores_token) {
             return outcome;
         }
         let deployment = self.get(DEPLOYMENT);
@@ -410,9 +415,10 @@ impl<'a> LayeredSources<'a> {
     }
 
     /// CONVEX_DEPLOY_KEY beats the pair, and its two sentinels.
-    fn by_deploy_key(&self) -> Option<SelectionOutcome> {
+    fn by_deploy_key(&self, ignores_token: bool) -> Option<SelectionOutcome> {
         let (name, key) = [DEPLOY_KEY, DEPLOYMENT_TOKEN]
             .into_iter()
+            .filter(|name| !(ignores_token && *name == DEPLOYMENT_TOKEN))
             .find_map(|name| Some((name, self.get(name)?)))?;
         if key == "<ignore_deploy_key>" {
             return None;

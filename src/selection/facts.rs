@@ -40,6 +40,7 @@ pub fn facts(
         ignored_flag: selection.ignored_flag.map(str::to_owned),
         env_file: selection.env_file.clone(),
         package_json: selection.package_json,
+        ignores_token: selection.ignores_token,
         duplicates: selection.variables.iter().flat_map(duplicates).collect(),
         near_misses: selection
             .near_misses

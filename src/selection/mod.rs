@@ -11,6 +11,7 @@ pub mod facts;
 pub mod meant;
 pub mod names;
 pub mod node_dotenv;
+pub mod script;
 pub mod strict;
 pub use choose::{FileText, Flags, PackageJson, Selection, Sources, select};
 pub use facts::{facts, inspect_json};

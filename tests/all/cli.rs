@@ -119,14 +119,16 @@ fn version_with_v_is_a_table_of_everything() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::app()
         .with("node_modules/convex/package.json", r#"{"name": "convex", "version": "1.32.0"}"#)
-        .with("bin/node", "#!/bin/sh\necho v18.19.1\n")
-        .with("bin/docker", "#!/bin/sh\ntest \"$*\" = 'compose version --short' && echo 2.40.3\n")
         .with("empty/file", "");
+    // A program of the project is not started.
+    let programs = Place::new()
+        .with("bin/node", "#!/bin/sh\necho v18.19.1\n")
+        .with("bin/docker", "#!/bin/sh\ntest \"$*\" = 'compose version --short' && echo 2.40.3\n");
     for program in ["node", "docker"] {
         let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(place.path().join("bin").join(program), mode).unwrap();
+        std::fs::set_permissions(programs.path().join("bin").join(program), mode).unwrap();
     }
-    let bin = place.path().join("bin");
+    let bin = programs.path().join("bin");
     let run = ran(place.doctor(&["--version", "-v"]).env("PATH", &bin));
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     let lines: Vec<&str> = run.stdout.lines().collect();

@@ -58,6 +58,7 @@ fn sources(case: &Value) -> Sources {
             admin_key: option("--admin-key").map(Secret::new),
         },
         package_json: if has_package { PackageJson::WithConvex } else { PackageJson::Missing },
+        ignores_token: false,
     }
 }
 

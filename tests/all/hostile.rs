@@ -135,13 +135,26 @@ fn an_env_file_that_is_no_text_is_said_and_read_no_further() {
         ("a byte too large", too_large),
         ("binary", binary),
         ("UTF-16", "C\0O\0N\0V\0E\0X\0=\0".as_bytes().to_vec()),
-        ("no UTF-8", b"CONVEX_SELF_HOSTED_URL=\xff\xfe".to_vec()),
     ] {
         let place = Place::app().with(".env.local", bytes);
         let report = place.report();
         assert_ne!(report["verdict"], "healthy", "{case}");
         assert_unreadable_is_said(case, &report);
         place.run(&["inspect", "selection"]);
+    }
+}
+
+/// As Node reads it: what is not UTF-8 becomes another character, and the rest counts.
+#[test]
+fn an_env_file_with_bytes_of_another_encoding_is_read() {
+    let pair = "CONVEX_SELF_HOSTED_URL=http://127.0.0.1:9\n\
+                CONVEX_SELF_HOSTED_ADMIN_KEY='convex-self-hosted|01ab'\n";
+    for (case, start) in [("Latin-1", &b"# cl\xe9\n"[..]), ("a zero byte", b"# a\0b\n")] {
+        let bytes = [start, pair.as_bytes()].concat();
+        let report = Place::app().with(".env.local", bytes).report();
+        assert_eq!(report["evidence"]["selection"]["kind"], "self-hosted", "{case}");
+        assert!(!ids(&report).contains(&"env-file-unreadable"), "{case}");
+        assert!(!ids(&report).contains(&"selection-missing"), "{case}");
     }
 }
 

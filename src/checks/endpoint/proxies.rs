@@ -61,6 +61,8 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         None => "a server answers".to_owned(),
     };
     let host = &endpoint.target.host;
+    // Where the lower-case one is set, the other does not count.
+    let exceptions = endpoint.route.exceptions.as_deref().unwrap_or("NO_PROXY");
     let detail = format!(
         "The CLI sends its requests for {host} to the proxy {proxy}. Without the proxy, {direct}."
     );
@@ -68,16 +70,16 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         HTTP_PROXY_INTERCEPTS
             .finding(certainty, detail)
             .because(
-                "Set in HTTP_PROXY or HTTPS_PROXY; NO_PROXY does not exclude the host",
+                format!("Set in HTTP_PROXY or HTTPS_PROXY; {exceptions} does not exclude the host"),
                 proxy.clone(),
             )
             .at(url_location(evidence))
-            .remedy(
-                Remedy::safe(format!("Bypass the proxy for {host} in this shell")).run(format!(
-                    "export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{}",
+            .remedy(Remedy::safe(format!("Bypass the proxy for {host} in this shell")).run(
+                format!(
+                    "export {exceptions}=\"${{{exceptions}:+${exceptions},}}\"{}",
                     shell_word(host)
-                )),
-            ),
+                ),
+            )),
     ])
 }
 
@@ -187,8 +189,15 @@ mod tests {
             endpoint.route.direct = direct;
             endpoint.route.direct_answer =
                 straight.map(|body| build::answer(200, body).seen().cloned().unwrap());
-            let found = found(&evidence);
-            assert_eq!(found.first().map(|it| it.trim_end_matches(PLACE).trim()), expected);
+            let told = found(&evidence);
+            assert_eq!(told.first().map(|it| it.trim_end_matches(PLACE).trim()), expected);
+            for name in ["NO_PROXY", "no_proxy"] {
+                build::endpoint(&mut evidence).route.exceptions = Some(name.to_owned());
+                let found = intercepts(&evidence).unwrap_or_default();
+                let command = found.first().map(|it| it.remedies[0].commands[0].to_string());
+                let start = format!("export {name}=\"${{{name}:+${name},}}\"");
+                assert!(command.is_none_or(|command| command.starts_with(&start)), "{name}");
+            }
         }
     }
 

@@ -80,7 +80,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .remedy(Remedy::safe("Correct the host name in the URL"))
             .remedy(Remedy::safe(format!("Add a DNS record for {host}"))),
-        Reach::Tls { fault } => url_tls_failure::finding(endpoint, fault),
+        Reach::Tls { fault } => url_tls_failure::finding(evidence, endpoint, fault),
         Reach::PlainToTls => {
             scheme("https", "The server uses TLS, but the URL says http.", evidence, endpoint)
         }

@@ -2,13 +2,14 @@
 //! alone they are not a fault.
 
 use crate::checks::Check;
+use crate::deployment::endpoint::cli_at_least;
 use crate::deployment::selection::{
     at_source, cloud_app_url, compose_has_backend, counts, deploy_key, has_backend, has_half,
     has_pair, holds_self_hosted_key, names_cloud_deployment, winner, with_cli_words,
 };
 use crate::evidence::selection::{DefinitionFacts, SelectionError, SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
-use crate::names::{ADMIN_KEY, DEPLOYMENT, URL};
+use crate::names::{ADMIN_KEY, DEPLOYMENT, DEPLOYMENT_TOKEN, URL};
 use crate::remedies::env_file::{comment_out, without};
 use crate::report::{Certainty, ChainLink, CliFailure, Finding, Order, Remedy, Rule};
 
@@ -75,15 +76,23 @@ fn by_key(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if !has_half(selection) && !misplaced && !has_backend(evidence)? {
         return Ok(vec![]);
     }
+    let is_read = name != DEPLOYMENT_TOKEN || cli_at_least(evidence, 38) == Some(true);
+    let certainty = if is_read { Certainty::Proven } else { Certainty::Likely };
     let effect = match selection.error {
-        Some(SelectionError::DeployKeyMalformed | SelectionError::DeployKeyMissing) => {
+        Some(SelectionError::DeployKeyMalformed | SelectionError::DeployKeyMissing) if is_read => {
             format!("{name} is set, which the CLI reads first: it cannot use the value and stops.")
         }
-        _ => format!("npx convex uses Convex Cloud, because {name} is set."),
+        _ if is_read => format!("npx convex uses Convex Cloud, because {name} is set."),
+        _ => format!(
+            "npx convex probably uses Convex Cloud: {name} is set, which the CLI reads since 1.38."
+        ),
     };
-    let ignored = if has_half(selection) { " It ignores the self-hosted settings." } else { "" };
-    let mut finding =
-        CLOUD_DEPLOY_KEY_WINS.finding(Certainty::Proven, format!("{effect}{ignored}"));
+    let ignored = match (has_half(selection), is_read) {
+        (true, true) => " It ignores the self-hosted settings.",
+        (true, false) => " It then ignores the self-hosted settings.",
+        (false, _) => "",
+    };
+    let mut finding = CLOUD_DEPLOY_KEY_WINS.finding(certainty, format!("{effect}{ignored}"));
     if misplaced && let Some(source) = winner(selection, name) {
         finding = finding.showing(
             "Each run sent this self-hosted key to api.convex.dev: treat it as leaked",
@@ -198,11 +207,6 @@ mod tests {
             (CLOUD.to_owned(), true, None),
             (format!("{DEPLOY}{PAIR}"), false, Some("cloud-deploy-key-wins error proven")),
             (format!("{DEPLOY}{half}"), false, Some("cloud-deploy-key-wins error proven")),
-            (
-                format!("CONVEX_DEPLOYMENT_TOKEN=x\n{PAIR}"),
-                false,
-                Some("cloud-deploy-key-wins error proven"),
-            ),
             (DEPLOY.to_owned(), false, Some("not-self-hosted info proven")),
             (DEPLOY.to_owned(), true, Some("cloud-deploy-key-wins error proven")),
             (misplaced, false, Some("cloud-deploy-key-wins error proven")),
@@ -244,6 +248,36 @@ mod tests {
             assert_eq!(found, [line][..usize::from(expected)], "{local}");
             let is_cloud = crate::deployment::selection::is_cloud_project(&evidence);
             assert_eq!(is_cloud, Ok(expected), "{local}");
+        }
+    }
+
+    #[test]
+    fn the_token_counts_from_1_38_on() {
+        let proven = Some("cloud-deploy-key-wins error proven .env.local:1");
+        let likely = Some("cloud-deploy-key-wins error likely .env.local:1");
+        let token = format!("CONVEX_DEPLOYMENT_TOKEN=prod:a-b-1|eyJ2MiI6IjAxIn0=\n{PAIR}");
+        let malformed = format!("CONVEX_DEPLOYMENT_TOKEN=x\n{PAIR}");
+        let key = format!("CONVEX_DEPLOY_KEY=prod:a-b-1|eyJ2MiI6IjAxIn0=\n{PAIR}");
+        let only = "CONVEX_DEPLOYMENT_TOKEN=prod:a-b-1|eyJ2MiI6IjAxIn0=\n".to_owned();
+        let cloud = Some("not-self-hosted info proven .env.local:1");
+        for (cli, local, expected) in [
+            (Some("1.48.0"), &token, proven),
+            (Some("1.38.0"), &malformed, proven),
+            (Some("1.37.0"), &token, None),
+            (Some("1.37.0"), &malformed, None),
+            (None, &token, likely),
+            (None, &malformed, likely),
+            (Some("1.37.0"), &key, proven),
+            (None, &key, proven),
+            (Some("1.48.0"), &only, cloud),
+            (Some("1.37.0"), &only, None),
+        ] {
+            let mut sources = build::sources(&[], local, "");
+            sources.ignores_token = cli == Some("1.37.0");
+            let mut evidence = build::of(&sources);
+            evidence.surroundings.cli_version = cli.map(str::to_owned);
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(all(&evidence), expected, "{cli:?} {local}");
         }
     }
 

@@ -7,6 +7,7 @@ use crate::evidence::selection::{SelectionKind, ValueSource};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::env_file::without;
+use crate::remedies::script::unless_by_script;
 use crate::report::{Certainty, CliFailure, Finding, Level, Rule};
 
 /// An empty variable overrides the real value.
@@ -45,7 +46,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .because(format!("{name} is empty"), empty.source.to_string())
             .because(format!("{name} has a value"), hidden.source.to_string())
             .remedy(without(empty));
-        findings.push(at_source(at_source(finding, &empty.source), &hidden.source));
+        let finding = at_source(at_source(finding, &empty.source), &hidden.source);
+        findings.push(if elsewhere { finding } else { unless_by_script(evidence, finding) });
     }
     Ok(findings)
 }

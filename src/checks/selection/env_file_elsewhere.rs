@@ -5,6 +5,7 @@ use crate::deployment::selection::{has_backend, is_server_only, names_cloud_depl
 use crate::evidence::surroundings::EnvFileElsewhere;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
+use crate::remedies::script::unless_by_script;
 use crate::report::{Certainty, CliFailure, Finding, Level, Location, Remedy, Rule, shell_word};
 
 /// The self-hosted settings are in a file that the CLI does not read from here.
@@ -55,7 +56,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding = finding.at(Location::line(&file.file, file.line));
         finding.remedies.extend(remedies(file));
     }
-    Ok(vec![finding])
+    Ok(vec![unless_by_script(evidence, finding)])
 }
 
 fn remedies(file: &EnvFileElsewhere) -> Vec<Remedy> {

@@ -9,6 +9,7 @@ use crate::evidence::{Evidence, Unseen};
 use crate::names::URL;
 use crate::remedies::env_file::{add_under_name, rewrite};
 use crate::remedies::mint::for_selection;
+use crate::remedies::script::unless_by_script;
 use crate::report::{Certainty, CliFailure, Finding, Level, Remedy, Rule};
 
 /// The CLI does not read a variable with this name.
@@ -54,7 +55,8 @@ fn finding(evidence: &Evidence, miss: &NearMissFacts) -> Finding {
         (false, URL) => finding.because("Its value is not a URL", source.to_string()),
         (false, _) => finding.because("Its value is not an admin key", source.to_string()),
     };
-    at_source(finding, source)
+    let finding = at_source(finding, source);
+    if missing { unless_by_script(evidence, finding) } else { finding }
 }
 
 /// Gives the right name to the value, if the value can be what belongs under it.

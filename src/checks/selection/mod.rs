@@ -16,6 +16,7 @@ pub mod empty_value_shadows;
 pub mod env_file_elsewhere;
 pub mod line_misread;
 pub mod misnamed_variable;
+pub mod node_too_old;
 pub mod pair;
 pub mod project_files;
 pub mod repository;
@@ -34,6 +35,7 @@ pub static CHECKS: &[&Check] = &[
     &env_file_elsewhere::CHECK,
     &line_misread::CHECK,
     &misnamed_variable::CHECK,
+    &node_too_old::CHECK,
     &pair::INCOMPLETE_CHECK,
     &pair::MISSING_CHECK,
     &project_files::PACKAGE_JSON_CHECK,

@@ -13,6 +13,7 @@ use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
 use crate::remedies::mint::{for_selection, with_url};
+use crate::remedies::script::unless_by_script;
 use crate::report::{Action, Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
 /// The self-hosted URL and admin key are not set.
@@ -49,7 +50,8 @@ fn missing(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .finding(certainty(evidence), detail)
         .level(if needed { Level::Error } else { Level::Info })
         .remedy(with_url(evidence, &target(selection)));
-    Ok(vec![with_cli_words(finding, selection).at(Location::line(target(selection), 0))])
+    let finding = with_cli_words(finding, selection).at(Location::line(target(selection), 0));
+    Ok(vec![unless_by_script(evidence, finding)])
 }
 
 fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -86,7 +88,7 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else {
         finding.remedy(for_selection(evidence, &file))
     };
-    Ok(vec![with_cli_words(finding, selection)])
+    Ok(vec![unless_by_script(evidence, with_cli_words(finding, selection))])
 }
 
 /// Saves the URL. The doctor does it if the key matches the secret of this project's backend, and
@@ -243,6 +245,32 @@ mod tests {
             };
             let expected: Vec<_> = sure.then_some(set).into_iter().collect();
             assert_eq!(found[0].remedies[0].actions, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_passes_the_settings_makes_it_likely() {
+        use crate::evidence::surroundings::CliScript;
+        let named = |name: &str| CliScript { name: name.to_owned(), ..CliScript::default() };
+        let file = CliScript { env_file: Some(".env.docker".to_owned()), ..named("convex:dev") };
+        let flags = CliScript { flags: true, ..named("dev") };
+        let variables = CliScript { variables: vec![URL.to_owned()], ..named("dev") };
+        let other = CliScript { variables: vec!["CONVEX_DEPLOYMENT".to_owned()], ..named("dev") };
+        for (script, certainty, command) in [
+            (file, Certainty::Likely, Some("npm run convex:dev")),
+            (flags, Certainty::Likely, Some("npm run dev")),
+            (variables, Certainty::Likely, Some("npm run dev")),
+            (other, Certainty::Proven, None),
+        ] {
+            for (local, run) in [("", MISSING_CHECK.run), (URL_LINE, INCOMPLETE_CHECK.run)] {
+                let mut evidence = build::evidence(&[], local, "");
+                evidence.surroundings.cli_scripts = vec![script.clone()];
+                let found = run(&evidence).unwrap();
+                assert_eq!(found[0].certainty, certainty, "{script:?}");
+                let first = found[0].remedies[0].commands.first().map(ToString::to_string);
+                let first = first.filter(|command| command.starts_with("npm run"));
+                assert_eq!(first.as_deref(), command, "{script:?}");
+            }
         }
     }
 

@@ -5,7 +5,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use crate::secret::Secret;
+use crate::selection::script::{self, is_convex, value};
 
 /// What is said there.
 #[derive(Default)]
@@ -24,7 +27,7 @@ pub(super) struct Seen {
     pub(super) environment: Vec<(String, Option<String>)>,
 }
 
-/// Reads a command line.
+/// Reads a command line; [`Seen::hear`] adds what is printed by it.
 pub(super) fn read(words: &[OsString]) -> Seen {
     let texts: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
     let mut seen = Seen::default();
@@ -35,7 +38,7 @@ pub(super) fn read(words: &[OsString]) -> Seen {
     if is(rest.first(), &["npm", "pnpm", "yarn", "bun", "npx", "bunx"]) {
         seen.directory = directory(rest);
     }
-    if let Some(at) = rest.iter().position(|word| is(Some(word), &["convex"])) {
+    if let Some(at) = rest.iter().position(|word| is_convex(word)) {
         options(&rest[at + 1..], &mut seen);
     } else if let Some(at) = rest.iter().position(|word| *word == "--") {
         // `npm run dev -- --url …`
@@ -81,19 +84,28 @@ fn directory(words: &[&str]) -> Option<PathBuf> {
     value(words, &["--prefix", "--cwd", "--dir", "-C"]).map(PathBuf::from)
 }
 
-/// The value of the last of these flags, as `--flag value` or `--flag=value`.
-fn value<'w>(words: &[&'w str], flags: &[&str]) -> Option<&'w str> {
-    let mut found = None;
-    for (index, word) in words.iter().enumerate() {
-        if flags.contains(word) {
-            found = words.get(index + 1).copied().or(found);
-        } else if let Some((flag, value)) = word.split_once('=')
-            && flags.contains(&flag)
-        {
-            found = Some(value);
+impl Seen {
+    /// Adds what the commands say that a package manager printed before it ran them, where the
+    /// command line itself says nothing of the deployment. The first call of the CLI that says
+    /// something counts.
+    pub(super) fn hear(&mut self, echoes: &[Zeroizing<String>]) {
+        if self.url.is_some() || self.admin_key.is_some() || self.env_file.is_some() {
+            return;
         }
+        let says = |call: &script::CliCall| {
+            let flags = call.url.is_some() && call.admin_key.is_some();
+            flags || call.env_file.is_some() || !call.variables.is_empty()
+        };
+        let Some(call) = echoes.iter().flat_map(|echo| script::calls(echo)).find(says) else {
+            return;
+        };
+        self.url = call.url;
+        self.admin_key = call.admin_key;
+        self.env_file = call.env_file.map(PathBuf::from);
+        let variables = call.variables.into_iter();
+        self.environment
+            .extend(variables.map(|(name, value)| (name, Some(value.as_str().to_owned()))));
     }
-    found
 }
 
 fn options(words: &[&str], seen: &mut Seen) {
@@ -143,6 +155,26 @@ mod tests {
         // Another program's flag of that name.
         assert_eq!(seen("curl --url http://x:1").url, None);
         assert_eq!(seen("npm run dev -- --url http://x:1").url.as_deref(), Some("http://x:1"));
+    }
+
+    #[test]
+    fn the_command_that_npm_printed_says_what_the_script_says() {
+        let heard = |line: &str, echo: &str| {
+            let mut it = seen(line);
+            it.hear(&[Zeroizing::new(echo.to_owned())]);
+            it
+        };
+        let it = heard("npm run convex:dev", "convex dev --env-file .env.docker");
+        assert_eq!(it.env_file, Some(PathBuf::from(".env.docker")));
+        let it = heard("npm run dev", "convex deploy --url http://x:1 --admin-key 'a|01'");
+        assert_eq!(it.url.as_deref(), Some("http://x:1"));
+        assert_eq!(it.admin_key.as_ref().map(Secret::expose), Some("a|01"));
+        let it = heard("yarn dev", "CONVEX_SELF_HOSTED_URL=http://x:1 convex dev");
+        assert_eq!(it.environment.len(), 1);
+        // What the command line says counts; another program's options do not.
+        let it = heard("npm run dev -- --env-file mine", "convex dev --env-file other");
+        assert_eq!(it.env_file, Some(PathBuf::from("mine")));
+        assert_eq!(heard("npm run dev", "next dev --env-file x").env_file, None);
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! by itself, before anything is sent over it).
 
 pub mod classify;
+mod curves;
 mod further;
 mod probe;
 pub mod proxy;
 pub mod straight;
 mod tls;
+mod trust;
 pub mod url;
 mod way;
 
@@ -51,7 +53,7 @@ pub struct ProbeRequest<'a> {
     pub url: &'a str,
     /// The key that belongs to this URL; `None`: none is ever sent.
     pub key: Option<&'a Secret>,
-    /// The process environment: proxy variables, NODE_EXTRA_CA_CERTS.
+    /// The process environment: proxy variables, the certificates that Node trusts.
     pub env: &'a BTreeMap<String, String>,
     /// For each probe; they run at the same time.
     pub timeout: Duration,
@@ -90,6 +92,8 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     facts.target.path.clone_from(&typed.path);
     let proxy = proxy::for_url(&typed, request.env);
     facts.route.proxy = proxy.as_deref().map(url::masked);
+    let exceptions = || proxy::exceptions_variable(request.env).to_owned();
+    facts.route.exceptions = proxy.is_some().then(exceptions);
 
     let recorder = recorder(&typed, proxy.as_deref(), request.env);
     let agent = request.agent();
@@ -135,6 +139,7 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     facts.route.resolve_ms = way.addresses.is_ok().then_some(way.resolve_ms);
     facts.route.connect_ms = way.connected.as_ref().ok().copied();
     facts.route.certificate = recorder.certificate();
+    facts.route.unverified = trust::is_off(request.env);
     let straight = way.plan(&typed, request.timeout, &agent);
     if proxy.is_none() {
         other_scheme(&mut facts, &typed, &straight).await;
@@ -389,8 +394,12 @@ fn tls_words(fault: &TlsFault) -> String {
         TlsFault::NotYetValid(date) => format!("the certificate is not valid before {date}"),
         TlsFault::WrongName(names) => format!("the certificate is for {}", names.join(", ")),
         TlsFault::SelfSigned => "the certificate is self-signed".to_owned(),
-        TlsFault::UnknownIssuer(issuer) => format!("its issuer is not trusted here: {issuer}"),
+        TlsFault::UnknownIssuer(issuer) => format!("Node does not trust its issuer: {issuer}"),
         TlsFault::NoRoots => "this machine has no root certificates".to_owned(),
+        TlsFault::OnlySystem(issuer) => format!("Node does not trust its issuer: {issuer}"),
+        TlsFault::Unverified(words) => format!("the certificate cannot be verified: {words}"),
+        TlsFault::Alert(words) => format!("the server ended it ({words})"),
+        TlsFault::NotTls => "what answered is not TLS".to_owned(),
         TlsFault::Other(words) => words.clone(),
     }
 }

@@ -212,19 +212,12 @@ async fn read(mut response: Response, url: &Url, asked: &str, ms: u64, deadline:
 /// Whether the bytes that answered a TLS greeting were none of TLS, or none came: perhaps a plain
 /// server.
 pub(super) fn may_be_plain(reach: &Reach) -> bool {
-    match reach {
-        Reach::Closed | Reach::NotHttp => true,
-        Reach::Tls { fault: TlsFault::Other(words) } => {
-            words.contains("corrupt message") || words.contains("InvalidContentType")
-        }
-        _ => false,
-    }
+    matches!(reach, Reach::Closed | Reach::NotHttp | Reach::Tls { fault: TlsFault::NotTls })
 }
 
 /// Whether a failed TLS trial shows that TLS is spoken: a certificate came, or an alert.
 pub(super) fn speaks_tls(recorder: &Recorder, outcome: &Result<Got, Reach>) -> bool {
-    recorder.met()
-        || matches!(outcome, Err(Reach::Tls { fault: TlsFault::Other(words) }) if words.contains("alert"))
+    recorder.met() || matches!(outcome, Err(Reach::Tls { fault: TlsFault::Alert(_) }))
 }
 
 /// The error of type `T` in the chain, also inside an I/O error, whose `source` skips it.

@@ -1,9 +1,10 @@
 //! Which proxy the CLI puts in between, by the rules of undici's `EnvHttpProxyAgent`, which it
 //! installs. Pure.
 //!
-//! They differ from curl's: the lower-case name wins even when it is empty, `HTTP_PROXY` also
-//! serves https where `HTTPS_PROXY` is unset, `ALL_PROXY` counts for nothing, and loopback is no
-//! exception.
+//! They differ from curl's: the CLI installs the agent only if an upper-case name is set
+//! (`src/cli/index.ts` of `convex`). The agent then reads all names: the lower-case one wins even
+//! when it is empty, `HTTP_PROXY` also serves https where `HTTPS_PROXY` is unset, `ALL_PROXY` counts
+//! for nothing, and loopback is no exception.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,21 @@ use super::url::Typed;
 
 /// The proxy for `url`, as its variable has it; `None` where the CLI connects directly.
 pub fn for_url(url: &Typed, env: &BTreeMap<String, String>) -> Option<String> {
+    let is_set = |name: &str| env.get(name).is_some_and(|value| !value.is_empty());
+    if !is_set("HTTPS_PROXY") && !is_set("HTTP_PROXY") {
+        return None;
+    }
     let of = |lower: &str, upper: &str| env.get(lower).or_else(|| env.get(upper));
     let http = of("http_proxy", "HTTP_PROXY").filter(|proxy| !proxy.is_empty());
     let https = of("https_proxy", "HTTPS_PROXY").filter(|proxy| !proxy.is_empty()).or(http);
     let proxy = if url.scheme == "https" { https } else { http }?;
     let exceptions = of("no_proxy", "NO_PROXY").map_or("", String::as_str);
     (!excepted(url, exceptions)).then(|| proxy.clone())
+}
+
+/// The variable whose exceptions count: the lower-case one where it is set, also to nothing.
+pub fn exceptions_variable(env: &BTreeMap<String, String>) -> &'static str {
+    if env.contains_key("no_proxy") { "no_proxy" } else { "NO_PROXY" }
 }
 
 /// Whether `NO_PROXY` names the URL's host.
@@ -55,6 +65,7 @@ mod tests {
     fn the_proxy_is_chosen_as_the_cli_chooses_it() {
         const HTTP: (&str, &str) = ("HTTP_PROXY", "http://p:1");
         const HTTPS: (&str, &str) = ("HTTPS_PROXY", "http://s:1");
+        const LOWER: (&str, &str) = ("http_proxy", "http://l:1");
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
         let cases: &[Case<'_>] = &[
             ("http://h:3210", &[], None),
@@ -66,6 +77,14 @@ mod tests {
             ("http://h:3210", &[HTTP, ("http_proxy", "")], None),
             ("http://h:3210", &[HTTP, ("http_proxy", "http://l:1")], Some("http://l:1")),
             ("http://h:3210", &[("ALL_PROXY", "http://a:1")], None),
+            // Without an upper-case name the CLI does not install the agent at all.
+            ("http://h:3210", &[LOWER], None),
+            ("https://h", &[("https_proxy", "http://l:1")], None),
+            ("https://h", &[LOWER, ("https_proxy", "http://l:1"), ("HTTP_PROXY", "")], None),
+            // Any of them turns it on, for all names.
+            ("http://h:3210", &[LOWER, HTTPS], Some("http://l:1")),
+            ("https://h", &[("https_proxy", "http://l:1"), HTTP], Some("http://l:1")),
+            ("https://h", &[LOWER, ("HTTPS_PROXY", "")], None),
             ("http://h:3210", &[HTTP, ("NO_PROXY", "*")], None),
             ("http://h:3210", &[HTTP, ("NO_PROXY", "x, H")], None),
             ("http://h:3210", &[HTTP, ("NO_PROXY", "h:3210")], None),

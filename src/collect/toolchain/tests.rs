@@ -213,6 +213,7 @@ async fn a_program_that_says_something_else_or_nothing_has_no_version() {
         let tree = Tree::new().with("node", &format!("#!/bin/sh\n{script}\n"));
         let path = format!("{}:/usr/bin:/bin", tree.path("").display());
         let environment = BTreeMap::from([("PATH".to_owned(), path)]);
-        assert_eq!(node_version(&environment).await.as_deref(), expected, "{script}");
+        let node = Node::find(Path::new("/nowhere"), &environment);
+        assert_eq!(node.version(&environment).await.as_deref(), expected, "{script}");
     }
 }
