@@ -13,9 +13,18 @@ use crate::evidence::compose::{
 };
 use crate::evidence::docker::{SecretState, VolumeBacking};
 use crate::evidence::key::SecretPlace;
-use crate::names::{DATA_DIR, INSTANCE_SECRET, WORKDIR};
+use crate::names::{API_PORT, DATA_DIR, INSTANCE_NAME, INSTANCE_SECRET, WORKDIR};
 use crate::report::ComposeFlags;
 use crate::secret::{Fingerprint, Secret};
+
+/// Variables that only the backend reads.
+const BACKEND_VARIABLES: [&str; 5] = [
+    "CONVEX_CLOUD_ORIGIN",
+    "CONVEX_SITE_ORIGIN",
+    INSTANCE_NAME,
+    INSTANCE_SECRET,
+    "DO_NOT_REQUIRE_SSL",
+];
 
 /// Reduces a project, and collects the instance secrets in it.
 pub(super) fn reduce(
@@ -144,13 +153,37 @@ pub(super) fn recognise(service: &Service) -> Option<String> {
         return Some(format!("image {}", crate::secret::sanitize(&image.value)));
     }
     let words = [("entrypoint", &service.entrypoint), ("command", &service.command)];
-    words.into_iter().find_map(|(what, words)| {
+    let by_words = words.into_iter().find_map(|(what, words)| {
         let words = words.as_ref()?;
         let runs = |word: &String| {
             word.ends_with("run_backend.sh") || word.ends_with("convex-local-backend")
         };
         words.value.iter().any(runs).then(|| format!("its {what} runs a Convex backend"))
-    })
+    });
+    by_words.or_else(|| by_signs(service))
+}
+
+/// An image of one's own is told by two of three signs: a container that only backs the data up has
+/// the mount, and any program may use the port.
+fn by_signs(service: &Service) -> Option<String> {
+    if service
+        .image
+        .as_ref()
+        .is_some_and(|image| docker::recognise::is_dashboard_image(&image.value))
+    {
+        return None;
+    }
+    let mounts = service.volumes.iter().any(|mount| mount.target.starts_with(DATA_DIR));
+    let port = service.ports.iter().any(|port| port.target == u32::from(API_PORT));
+    let set = |name: &&&str| service.environment.contains_key(**name);
+    let variable = BACKEND_VARIABLES.iter().find(set);
+    let signs = [
+        mounts.then(|| format!("a mount at {DATA_DIR}")),
+        port.then(|| format!("port {API_PORT}")),
+        variable.map(|name| format!("variable {name}")),
+    ];
+    let signs: Vec<String> = signs.into_iter().flatten().collect();
+    (signs.len() > 1).then(|| signs.join(" and "))
 }
 
 fn backend(
@@ -297,4 +330,38 @@ fn is_plain(name: &str) -> bool {
             | "DISABLE_METRICS_ENDPOINT"
             | "RUST_LOG"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::ProjectRequest;
+    use crate::collect::texts::FileTexts;
+
+    /// The services of this text that are taken for backends.
+    fn backends(services: &str) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("compose.yaml"), services).unwrap();
+        let (asked, environment) = (ProjectRequest::default(), std::collections::BTreeMap::new());
+        let texts = FileTexts::default();
+        let project = super::super::load(&asked, directory.path(), &environment, &texts).unwrap();
+        let facts = reduce(&project, directory.path(), None, &mut Vec::new());
+        facts.backends.into_iter().map(|one| one.name).collect()
+    }
+
+    #[test]
+    fn an_image_of_ones_own_is_told_by_two_signs() {
+        let own = |body: &str| backends(&format!("services: {{x: {{build: ., {body}}}}}"));
+        let none: [&str; 0] = [];
+        assert_eq!(own("ports: ['8080:3210'], volumes: ['./data:/convex/data']"), ["x"]);
+        assert_eq!(own("ports: ['3210:3210'], environment: [INSTANCE_SECRET]"), ["x"]);
+        assert_eq!(
+            own("volumes: ['./data:/convex/data/storage'], environment: {CONVEX_CLOUD_ORIGIN: a}"),
+            ["x"]
+        );
+        // A backup has the mount, another program the port.
+        assert_eq!(own("volumes: ['./data:/convex/data:ro']"), none);
+        assert_eq!(own("ports: ['3210:3210']"), none);
+        assert_eq!(own("environment: [INSTANCE_NAME]"), none);
+    }
 }
