@@ -18,6 +18,7 @@ mod network_mounts;
 mod place;
 mod reduce;
 mod services;
+mod unresolved;
 
 use place::place;
 
@@ -49,6 +50,7 @@ pub(super) fn read(
         Err(errors) => Some(ComposeFacts {
             directory: directory.display().to_string(),
             errors: issues(errors, directory, texts),
+            names_backend: unresolved::names_backend(request, errors, directory, texts),
             ..ComposeFacts::default()
         }),
     };

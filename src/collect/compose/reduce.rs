@@ -44,6 +44,7 @@ pub(super) fn reduce(
         sql_urls,
         databases: services::databases(project, directory),
         dashboards: services::dashboards(project, directory),
+        wait_for_healthy: services::wait_for_healthy(project, chosen.as_deref()),
         undecided: services::undecided(project, &backends, directory),
         panel_marks: services::panel_marks(project),
         other_env_files: !project.own_env_file,
@@ -53,6 +54,7 @@ pub(super) fn reduce(
         directory: project.directory.display().to_string(),
         files: project.files.iter().map(|path| path.display().to_string()).collect(),
         errors: Vec::new(),
+        names_backend: false,
         warnings: project
             .warnings
             .iter()
