@@ -63,6 +63,44 @@ pub(crate) fn running_secret(container: &Container) -> Option<(&Fingerprint, Cer
         .map(|secret| (secret, Certainty::Likely))
 }
 
+/// The container, if the engine showed more of it than its list does: without that, its mounts and
+/// its environment are not known, and not empty.
+pub(crate) fn inspected(container: &Container) -> Result<&Container, Unseen> {
+    container.secret.environment.seen().map(|_| container)
+}
+
+/// What is known of the credentials file, from which the next start takes the secret if no variable
+/// sets one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialsFile {
+    /// It was read, or nothing depends on it.
+    There,
+    /// It is not there: the next start generates a new secret.
+    Gone,
+    /// It could not be checked; the text says why.
+    NotSeen(String),
+}
+
+/// Whether the credentials file of a container is there. One that never started has none yet, and
+/// only `run_backend.sh` reads it.
+pub(crate) fn credentials_file(container: &Container) -> CredentialsFile {
+    let places = &container.secret;
+    match (places.environment.seen(), places.file.seen()) {
+        (Ok(Some(_)), _) | (_, Ok(Some(_))) => CredentialsFile::There,
+        (_, Ok(None)) if !container.software.upstream_entrypoint || container.is_created() => {
+            CredentialsFile::There
+        }
+        (Ok(None), Ok(None)) => CredentialsFile::Gone,
+        (Err(unseen), _) => {
+            CredentialsFile::NotSeen(format!("its environment was not checked ({})", unseen.reason))
+        }
+        (_, Err(unseen)) => CredentialsFile::NotSeen(format!(
+            "the credentials file was not checked ({})",
+            unseen.reason
+        )),
+    }
+}
+
 /// The container that this run is about, and how certain that is: the one that Compose would run
 /// here, else the one that answers, else, without a compose file, the only one that claims the
 /// URL's port on this machine.

@@ -5,6 +5,7 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
+use crate::deployment::container::inspected;
 use crate::deployment::data::{
     StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
 };
@@ -12,7 +13,7 @@ use crate::deployment::key_judgement::is_of_unused_volume;
 use crate::deployment::platform::{Platform, of_project};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::{BackendService, DeclaredMount};
-use crate::evidence::docker::{Container, MountKind};
+use crate::evidence::docker::{Container, MountKind, OtherContext};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::DATA_DIR;
 use crate::remedies::command::{doctor, up};
@@ -63,6 +64,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
+    let container = container.filter(|container| inspected(container).is_ok());
     let elsewhere = StoredElsewhere::of(service, container);
     // A DATA_DIR outside of every mount is `credentials-outside-volume`.
     let chosen_elsewhere = !service.data_dir.starts_with(DATA_DIR) && over.is_none();
@@ -182,6 +184,15 @@ fn by_hand(
     container: Option<&Container>,
     edits: Vec<String>,
 ) -> Vec<Remedy> {
+    // A container that was not checked, here or in another Docker context, may have data.
+    let may_have_data = match evidence.docker.seen() {
+        Err(_) => true,
+        Ok(docker) => {
+            let others = docker.other_contexts.iter().flatten();
+            let has_some = |it: &OtherContext| it.containers.seen().is_ok_and(|it| !it.is_empty());
+            docker.expected().is_some() || others.into_iter().any(has_some)
+        }
+    };
     let last = edits.len().saturating_sub(1);
     let edits = edits.into_iter().enumerate().map(|(index, title)| {
         let edit = Remedy::careful(title).step();
@@ -189,7 +200,7 @@ fn by_hand(
     });
     let first = match container {
         Some(container) => Some(copy_out(container)),
-        None if evidence.docker.seen().is_err() => {
+        None if may_have_data => {
             let by_compose = of_project(evidence).is_none_or(|it| it == Platform::Compose);
             let not_yet =
                 if by_compose { "run `docker compose up -d` or `down`" } else { "redeploy" };
@@ -208,7 +219,7 @@ fn by_hand(
             &service.name,
             container,
         )),
-        None if evidence.docker.seen().is_ok() => {
+        None if !may_have_data => {
             Some(Remedy::careful("Create the container").run(up(evidence)).step())
         }
         None => None,

@@ -9,6 +9,7 @@ use super::model::{
 use super::pin::{pinned_by_file, pinned_now};
 use super::world::SimulatedWorld;
 use crate::deployment::compose::declared_backend;
+use crate::deployment::container::{CredentialsFile, credentials_file, inspected};
 use crate::deployment::data::{declares_s3, declares_sql};
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts, DeclaredMountKind};
@@ -100,6 +101,17 @@ impl<'a> Deployment<'a> {
                 && !compose.backends.iter().any(|backend| backend.name == **name)
         });
         others.next().is_none()
+    }
+
+    /// Why its mounts are not known, if they are not: the engine only listed the container.
+    pub(super) fn seen(&self) -> Result<(), String> {
+        let Some(Err(unseen)) = self.container.map(inspected) else { return Ok(()) };
+        Err(format!("the mounts of the container were not checked ({})", unseen.reason))
+    }
+
+    /// The file that the keys depend on; without a container, nothing but the compose file counts.
+    pub(super) fn credentials(&self) -> CredentialsFile {
+        self.container.map_or(CredentialsFile::There, credentials_file)
     }
 
     /// Whether stored files are kept in S3.

@@ -3,7 +3,7 @@
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{
     Answering, BackendImage, Container, ContainerLabels, ContainerLife, ContainerNetwork,
-    EngineFailure, LogFacts, Port, Published,
+    EngineFailure, LogFacts, Port, Published, SecretPlaces,
 };
 use crate::evidence::endpoint::{
     Answer, Body, EndpointTarget, KeyProbes, Reach, Route, ServerAnswers,
@@ -70,6 +70,7 @@ pub(crate) fn container(name: &str, project: &str, host_port: u16) -> Container 
             ports: vec![Port { container: 3210, host: Some(host_port), host_ip: String::new() }],
             ..ContainerNetwork::default()
         },
+        secret: SecretPlaces { environment: Observation::Seen(None), ..SecretPlaces::default() },
         ..Container::default()
     }
 }
