@@ -132,7 +132,9 @@ fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [
 fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
     let works = key_goes_through(evidence);
     let errors = || findings.iter().filter(|finding| finding.level == Level::Error);
-    match (works, errors().next().is_some()) {
+    let blocks = |finding: &Finding| checks::rule(&finding.id).is_some_and(|it| it.stops_compose);
+    let is_at_risk = errors().next().is_some() || findings.iter().any(blocks);
+    match (works, is_at_risk) {
         // The CLI works, unless the fault is one that the first calls do not meet (a blank that
         // only the push sends).
         _ if errors().any(|finding| breaks_the_cli(finding, works)) => Verdict::Broken,
@@ -145,16 +147,17 @@ fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
 }
 
 /// Whether the finding is about the way of the key to the backend, and not about what may be lost
-/// some day: where the key goes through, what is wrong with the instance's identity or with its
-/// volumes is a risk.
+/// some day: what is wrong with the volumes is a risk, and where the key goes through, so is what is
+/// wrong with the instance's identity. What follows from a risk and fails now is a finding of its
+/// own.
 fn breaks_the_cli(finding: &Finding, works: bool) -> bool {
-    let is_cause = checks::rule(&finding.id).is_some_and(|rule| rule.is_cause);
+    let Some(rule) = checks::rule(&finding.id).filter(|rule| rule.is_cause) else { return false };
     let is_risk = match checks::family(&finding.id) {
-        Some("persistence") => works || finding.explains.is_empty(),
-        Some("identity") => works,
-        _ => false,
+        Some("persistence") => true,
+        Some("identity") => works || rule.is_risk,
+        _ => rule.is_risk,
     };
-    is_cause && !is_risk
+    !is_risk
 }
 
 fn tree(evidence: &Evidence) -> Tree {
