@@ -6,7 +6,7 @@ use crate::evidence::docker::{
     EngineFailure, LogFacts, Port, Published, SecretPlaces,
 };
 use crate::evidence::endpoint::{
-    Answer, Body, EndpointTarget, KeyProbes, Reach, Route, ServerAnswers,
+    Answer, AskedOrigin, Body, EndpointTarget, KeyProbes, Reach, Route, ServerAnswers,
 };
 use crate::evidence::selection::{SelectionFacts, SelectionKind};
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
@@ -118,7 +118,13 @@ pub(crate) fn healthy() -> Evidence {
         site: "http://127.0.0.1:3211".to_owned(),
     };
     let line = Body::Text { line: "unknown".to_owned() };
+    let site = AskedOrigin {
+        url: "http://127.0.0.1:3211".to_owned(),
+        reach: Reach::Answered,
+        answer: answer(404, Body::SiteProxy),
+    };
     let mut evidence = Evidence {
+        origins: Observation::Seen(vec![site]),
         selection: SelectionFacts { kind: SelectionKind::SelfHosted, ..SelectionFacts::default() },
         compose: Observation::Seen(Some(ComposeFacts {
             project: "app".to_owned(),
