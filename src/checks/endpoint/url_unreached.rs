@@ -148,9 +148,7 @@ fn unexplained(evidence: &Evidence, endpoint: &EndpointFacts) -> bool {
     let created = docker.expected().is_some()
         || compose.as_ref().is_none_or(|compose| compose.backend().is_none());
     let running = run_subject(evidence, docker)
-        .ok()
-        .flatten()
-        .is_none_or(|(container, _)| container.is_running());
+        .is_ok_and(|subject| subject.is_none_or(|(container, _)| container.is_running()));
     let elsewhere = !is_engine_host(evidence, endpoint).unwrap_or(false);
     elsewhere || (created && running)
 }

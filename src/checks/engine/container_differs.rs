@@ -82,7 +82,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             kind: Kind::Other,
         });
     }
-    let Some(first) = differences.first() else { return Ok(vec![]) };
+    let Some(first) = differences.first() else {
+        return container.instance_name.environment.seen().map(|_| vec![]);
+    };
     let (level, certainty) = weigh(evidence, container, &differences)?;
     let mut finding = CONTAINER_DIFFERS_FROM_COMPOSE
         .finding(

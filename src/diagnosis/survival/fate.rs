@@ -120,8 +120,12 @@ fn keys(
         |instance: &BackendInstance| after.behind(instance, &instance.settings.credentials_dir);
     let by_place = || {
         let verdict = place(stake.keys, after, instance.map(here));
-        let goes_on = instance.is_some_and(|it| it.running && !after.started.contains(&it.name));
-        if goes_on { verdict } else { by_file(credentials, verdict) }
+        // A process that keeps running does not read the file again.
+        let keeps_running = after
+            .instances
+            .iter()
+            .any(|it| it.running && !after.started.contains(&it.name) && here(it) == stake.keys);
+        if keeps_running { verdict } else { by_file(credentials, verdict) }
     };
     let Some(instance) = instance else {
         let verdict = by_place();

@@ -103,10 +103,26 @@ impl<'a> Deployment<'a> {
         others.next().is_none()
     }
 
-    /// Why its mounts are not known, if they are not: the engine only listed the container.
+    /// Why nothing can be said of it, if so: the engine only listed the container, or did not say
+    /// whether the external volumes exist.
     pub(super) fn seen(&self) -> Result<(), String> {
-        let Some(Err(unseen)) = self.container.map(inspected) else { return Ok(()) };
-        Err(format!("the mounts of the container were not checked ({})", unseen.reason))
+        if let Some(Err(unseen)) = self.container.map(inspected) {
+            return Err(format!(
+                "the mounts of the container were not checked ({})",
+                unseen.reason
+            ));
+        }
+        let is_external = |(compose, _): (&ComposeFacts, _)| {
+            compose.volumes.iter().any(|volume| volume.external && volume.used)
+        };
+        match self.docker().map(|docker| docker.volumes.seen()) {
+            Some(Err(unseen))
+                if self.container.is_none() && self.compose.is_some_and(is_external) =>
+            {
+                Err(format!("the volumes were not checked ({})", unseen.reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The file that the keys depend on; without a container, nothing but the compose file counts.

@@ -3,7 +3,7 @@
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{
     Answering, BackendImage, Container, ContainerLabels, ContainerLife, ContainerNetwork,
-    EngineFailure, LogFacts, Port, Published, SecretPlaces,
+    EngineFailure, LogFacts, NamePlaces, Port, Published, SecretPlaces,
 };
 use crate::evidence::endpoint::{
     Answer, AskedOrigin, Body, EndpointTarget, KeyProbes, Reach, Route, ServerAnswers,
@@ -71,6 +71,7 @@ pub(crate) fn container(name: &str, project: &str, host_port: u16) -> Container 
             ..ContainerNetwork::default()
         },
         secret: SecretPlaces { environment: Observation::Seen(None), ..SecretPlaces::default() },
+        instance_name: NamePlaces { environment: Observation::Seen(None), ..NamePlaces::default() },
         ..Container::default()
     }
 }
