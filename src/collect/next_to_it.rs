@@ -138,6 +138,7 @@ pub(super) async fn ask_named(
 mod tests {
     use super::*;
     use crate::evidence::build::endpoint as build;
+    use crate::evidence::endpoint::{KeyProbes, ServerAnswers};
 
     /// What a file of the project may name is not contacted at any other host.
     #[test]
@@ -174,8 +175,8 @@ mod tests {
             endpoint.key.first_call = build::answer(200, urls(cloud, site));
             evidence.surroundings.in_container = in_container;
             assert_eq!(named(&evidence), expected, "{host} {cloud} {site}");
-            build::endpoint(&mut evidence).server = Default::default();
-            build::endpoint(&mut evidence).key = Default::default();
+            build::endpoint(&mut evidence).server = ServerAnswers::default();
+            build::endpoint(&mut evidence).key = KeyProbes::default();
             assert!(named(&evidence).is_empty(), "no Convex API answers");
         }
     }

@@ -192,6 +192,51 @@ fn is_among(id: &str, names: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::report::Certainty;
+
+    /// What a later start or command does is a risk, whether or not the key was tried.
+    #[test]
+    fn a_risk_makes_no_broken() {
+        let (healthy, untried) = (build::healthy(), {
+            let mut evidence = build::healthy();
+            evidence.endpoint = Observation::unavailable("--no-network was given");
+            evidence
+        });
+        let found = |id: &str, level, explains: &[&str]| {
+            let finding = checks::rule(id).unwrap().finding(Certainty::Proven, "").level(level);
+            let explains = explains.iter().map(|id| (*id).to_owned()).collect();
+            Finding { explains, ..finding }
+        };
+        let (error, warning) = (Level::Error, Level::Warning);
+        let sql = "sql-without-secret-persistence";
+        for (case, findings, tried, expected) in [
+            ("nothing", vec![], true, Verdict::Healthy),
+            ("one risk", vec![found("data-volume-missing", error, &[])], false, Verdict::Unknown),
+            (
+                "one risk explains another",
+                vec![found("data-volume-missing", error, &[sql]), found(sql, error, &[])],
+                false,
+                Verdict::Unknown,
+            ),
+            ("a drift", vec![found("secret-drift", error, &[])], false, Verdict::Unknown),
+            ("a drift, tried", vec![found("secret-drift", error, &[])], true, Verdict::AtRisk),
+            ("it cannot start", vec![found("secret-invalid", error, &[])], false, Verdict::Broken),
+            ("the URL", vec![found("url-refused", error, &[])], false, Verdict::Broken),
+            ("the file", vec![found("compose-invalid", error, &[])], false, Verdict::Unknown),
+            (
+                "the file, tried",
+                vec![found("compose-invalid", warning, &[])],
+                true,
+                Verdict::AtRisk,
+            ),
+            ("a warning", vec![found("image-unpinned", warning, &[])], true, Verdict::Healthy),
+        ] {
+            let evidence = if tried { &healthy } else { &untried };
+            assert_eq!(verdict(evidence, &findings), expected, "{case}");
+        }
+    }
 
     #[test]
     #[allow(clippy::panic, reason = "a pass that is broken on purpose")]

@@ -1,7 +1,12 @@
 //! One answer less: each observation of each recorded deployment fails once, by itself. What was
 //! found is then never a pass, nothing is surer than before, and nothing is kept that was not.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "the tests read reports")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read reports"
+)]
 
 use std::collections::BTreeMap;
 

@@ -306,6 +306,8 @@ mod tests {
     /// The origin was asked: what answers counts, and not its port.
     #[test]
     fn an_answer_counts_more_than_a_port() {
+        const ELSEWHERE: &str = "https://localhost:8443";
+        const PUBLISHED: &str = "http://127.0.0.1:3211";
         const API: &str = "http://127.0.0.1:3210";
         let name = |name: &str| build::answer(200, Body::InstanceName { name: name.to_owned() });
         let (own, other) = (name("convex-self-hosted"), name("other"));
@@ -314,8 +316,6 @@ mod tests {
         let text = build::answer(200, Body::Text { line: "hello".to_owned() });
         let none = || Observation::unavailable("x");
         let tls = Reach::Tls { fault: TlsFault::SelfSigned };
-        const ELSEWHERE: &str = "https://localhost:8443";
-        const PUBLISHED: &str = "http://127.0.0.1:3211";
         for (case, origin, reach, answer, expected) in [
             (
                 "a proxy before the actions",

@@ -396,8 +396,19 @@ mod tests {
         assert_eq!(all[3].last().unwrap(), "docker compose up -d");
         build::docker(&mut evidence).expected = None;
         assert_eq!(steps(&evidence).concat(), ["docker compose up -d"]);
+        build::docker(&mut evidence).other_contexts = Some(vec![OtherContext {
+            name: "colima".to_owned(),
+            address: "unix:///x".to_owned(),
+            containers: Seen(vec!["app-backend-1".to_owned()]),
+        }]);
+        assert_eq!(steps(&evidence).concat(), ["convex-doctor"], "in another context");
         evidence.docker = build::unseen();
         assert_eq!(steps(&evidence).concat(), ["convex-doctor"]);
+        let mut evidence = build::healthy();
+        build::service(&mut evidence).mounts.clear();
+        build::backend(&mut evidence).secret.environment = build::unseen();
+        assert_eq!(steps(&evidence).concat(), ["convex-doctor"], "listed, and not inspected");
+        assert_eq!(found(&evidence).map(|(_, certainty)| certainty), Some(Likely));
     }
 
     #[test]

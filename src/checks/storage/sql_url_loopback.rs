@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_container_is_not_its_host() {
-        let (proven, likely) = ("error proven", "error likely");
         type Change = fn(&mut Evidence);
+        let (proven, likely) = ("error proven", "error likely");
         let same: Change = |_| {};
         for (case, host, log, change, expected) in [
             ("refused", "localhost", &[LOG][..], same, Some(proven)),
