@@ -160,8 +160,8 @@ fn file_is_gone(evidence: &Evidence, subject: &IdentitySubject<'_>, now: &Holder
          secret."
     );
     let save = format!(
-        "s=$(cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | sed -n '/^--instance-secret$/{{n;p;q}}') && \
-         test -n \"$s\" && mkdir -p {0} && printf '%s\\n' \"$s\" > {0}/instance_secret",
+        "s=$(cat /proc/[0-9]*/cmdline | tr \"\\0\" \"\\n\" | sed -n \"/^--instance-secret$/{{n;p;q}}\") \
+         && test -n \"$s\" && mkdir -p {0} && echo \"$s\" > {0}/instance_secret",
         shell_word(directory)
     );
     SECRET_DRIFT

@@ -78,8 +78,8 @@ const OUR_AGENT: &str = "convex-doctor/";
 const REFUSAL_BEFORE: usize = 8;
 
 /// The lines without those that requests of convex-doctor caused: they are no evidence of what
-/// anything else does. For each access line of ours that was refused, the nearest refusal before it
-/// goes, too.
+/// anything else does. For each access line of ours, the nearest line before it that says what came
+/// of the key goes, too.
 fn without_our_traces<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let mut caused = vec![false; lines.len()];
     for at in 0..lines.len() {
@@ -87,10 +87,11 @@ fn without_our_traces<'a>(lines: &[&'a str]) -> Vec<&'a str> {
             continue;
         }
         caused[at] = true;
-        let refused = (at.saturating_sub(REFUSAL_BEFORE)..at)
+        let said = if is_rejected(lines[at]) { is_refusal } else { is_acceptance };
+        let before = (at.saturating_sub(REFUSAL_BEFORE)..at)
             .rev()
-            .find(|before| !caused[*before] && is_refusal(lines[*before]));
-        if let Some(before) = refused.filter(|_| is_rejected(lines[at])) {
+            .find(|before| !caused[*before] && said(lines[*before]));
+        if let Some(before) = before {
             caused[before] = true;
         }
     }
@@ -102,6 +103,11 @@ fn is_rejected(line: &str) -> bool {
     static STATUS: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"(?:" |status[="]*:? ?"?)4\d\d\b"#));
     STATUS.is_match(line)
+}
+
+/// Whether a line says that a key was accepted.
+fn is_acceptance(line: &str) -> bool {
+    line.contains("Admin key accepted from")
 }
 
 /// Whether a line says that a request was refused for its key, or for its form.
@@ -266,11 +272,13 @@ mod tests {
         let no_key = "WARN common::errors: Caught developer_error error (x): The provided deploy key was invalid".to_owned();
         let json = r#"{"level":"INFO","target":"convex-cloud-http","user_agent":"convex-doctor/0.1.0 (n1)","status":401}"#.to_owned();
         let other = "INFO something else".to_owned();
+        let good = "INFO keybroker::broker: Admin key accepted from MemberId(0) at x".to_owned();
         for (case, lines, expected) in [
             ("a key and none", vec![&no_key, &keyless, &refused, &access(agent)], vec![]),
             ("at the same time", vec![&no_key, &refused, &keyless, &access(agent)], vec![]),
             ("as JSON", vec![&refused, &json], vec![]),
-            ("accepted", vec![&refused, &foreign, &fine], vec![&refused, &foreign]),
+            ("accepted", vec![&refused, &foreign, &good, &fine], vec![&refused, &foreign]),
+            ("without a key", vec![&good, &foreign, &keyless], vec![&good, &foreign]),
             (
                 "another client's stays",
                 vec![&refused, &foreign, &refused, &access(agent)],
