@@ -105,8 +105,11 @@ pub(super) fn named(evidence: &Evidence) -> Vec<String> {
             it.scheme == typed.scheme && it.host == typed.host && it.port == typed.port
         });
         let same_host = selected.is_some_and(|it| it.host == typed.host);
+        // In a container, loopback is the container, where a URL of that kind means to be.
+        let by_url = selected.and_then(|it| endpoint::url::read(&it.url).ok());
+        let here = !in_container || by_url.is_some_and(|it| it.is_loopback());
         let is_root = typed.path.trim_end_matches('/').is_empty();
-        (same_host || typed.is_loopback() && !in_container) && !(is_selected && is_root)
+        (same_host || typed.is_loopback() && here) && !(is_selected && is_root)
     };
     urls.retain(is_own);
     let mut seen = std::collections::BTreeSet::new();
@@ -150,7 +153,8 @@ mod tests {
         let (api, actions) = ("http://127.0.0.1:3210", "http://localhost:3211");
         for (host, cloud, site, in_container, expected) in [
             ("127.0.0.1", api, actions, false, vec![actions]),
-            ("127.0.0.1", api, actions, true, vec![]),
+            ("127.0.0.1", api, actions, true, vec![actions]),
+            ("api.example.com", api, actions, true, vec![]),
             (
                 "127.0.0.1",
                 "http://127.0.0.1:3210/http",
@@ -172,6 +176,7 @@ mod tests {
             let mut evidence = build::healthy();
             let endpoint = build::endpoint(&mut evidence);
             host.clone_into(&mut endpoint.target.host);
+            endpoint.target.url = format!("http://{host}:3210");
             endpoint.key.first_call = build::answer(200, urls(cloud, site));
             evidence.surroundings.in_container = in_container;
             assert_eq!(named(&evidence), expected, "{host} {cloud} {site}");
