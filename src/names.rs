@@ -18,6 +18,8 @@ pub const DEPLOY_KEYS: [&str; 2] = [DEPLOY_KEY, DEPLOYMENT_TOKEN];
 pub const INSTANCE_SECRET: &str = "INSTANCE_SECRET";
 /// The name that every key of the instance carries.
 pub const INSTANCE_NAME: &str = "INSTANCE_NAME";
+/// The name that the backend takes if nothing else has one.
+pub const DEFAULT_INSTANCE_NAME: &str = "convex-self-hosted";
 /// The backend's own address, as it tells clients.
 pub const CLOUD_ORIGIN: &str = "CONVEX_CLOUD_ORIGIN";
 /// The address of its HTTP actions.

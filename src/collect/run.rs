@@ -39,7 +39,7 @@ pub(super) async fn collect(request: &Request, scope: RunScope) -> anyhow::Resul
     run.try_keys();
     run.clock.lap("keys tried");
 
-    run.retry_key().await;
+    run.second_wave().await;
     run.look_into_volumes().await;
     run.read_logs().await;
     run.other_contexts().await;
@@ -258,6 +258,26 @@ impl<'a> Run<'a> {
     fn try_keys(&mut self) {
         self.evidence.keys =
             credentials::keys(&self.selected.selection, &self.evidence.selection, &self.secrets);
+    }
+
+    /// The addresses that the answers so far name for clients, and the key once more.
+    async fn second_wave(&mut self) {
+        let urls = next_to_it::named(&self.evidence);
+        let origins = match self.unasked(self.request.no_network, "--no-network") {
+            Some(reason) => Err(reason),
+            None => Ok((urls, self.environment.clone(), self.request.timeout())),
+        };
+        let ask = async move {
+            match origins {
+                Ok((urls, ..)) if urls.is_empty() => Observation::Seen(Vec::new()),
+                Ok((urls, environment, timeout)) => {
+                    Observation::Seen(next_to_it::ask_named(urls, environment, timeout).await)
+                }
+                Err(reason) => Observation::unavailable(reason),
+            }
+        };
+        let (origins, ()) = tokio::join!(ask, self.retry_key());
+        self.evidence.origins = origins;
     }
 
     /// Sends the key again where it was rejected or nothing answered: whether the answer stays the

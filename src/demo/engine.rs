@@ -238,7 +238,12 @@ impl State {
             "FinishedAt": if running { "0001-01-01T00:00:00Z" } else { "2026-03-05T10:00:00Z" },
         });
         if let Some(health) = &container.health {
-            state_json["Health"] = json!({"Status": health, "FailingStreak": 0, "Log": []});
+            let log: Vec<Value> = container
+                .health_log
+                .iter()
+                .map(|output| json!({"ExitCode": 1, "Output": output}))
+                .collect();
+            state_json["Health"] = json!({"Status": health, "FailingStreak": 0, "Log": log});
         }
         json!({
             "Id": container_id(&container.name),
@@ -392,7 +397,7 @@ fn archive(container: &WorldContainer, path: &str, method: &Method) -> Response<
         .filter_map(|(file, text)| Some((file, text?)))
         .filter(|(file, _)| path == format!("{credentials}/{file}") || path == credentials)
         .collect();
-    if wanted.is_empty() || container.companion {
+    if wanted.is_empty() || container.companion || container.credentials_gone {
         return error(
             StatusCode::NOT_FOUND,
             &format!("Could not find the file {path} in container {}", container.name),

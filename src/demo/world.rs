@@ -134,6 +134,9 @@ pub struct WorldContainer {
     /// `starting`, `healthy`, `unhealthy`.
     #[serde(default)]
     pub health: Option<String>,
+    /// The outputs of its last health checks.
+    #[serde(default)]
+    pub health_log: Vec<String>,
     /// Restarts by policy.
     #[serde(default)]
     pub restarts: i64,
@@ -155,6 +158,9 @@ pub struct WorldContainer {
     /// The secret in its credentials file; the one of the process by default.
     #[serde(default)]
     pub file_secret: Option<String>,
+    /// Its credentials files were deleted.
+    #[serde(default)]
+    pub credentials_gone: bool,
     /// The instance name on the command line; `convex-self-hosted` by default.
     #[serde(default)]
     pub instance_name: Option<String>,

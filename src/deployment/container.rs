@@ -63,6 +63,57 @@ pub(crate) fn running_secret(container: &Container) -> Option<(&Fingerprint, Cer
         .map(|secret| (secret, Certainty::Likely))
 }
 
+/// The container, if the engine showed more of it than its list does: without that, its mounts and
+/// its environment are not known, and not empty.
+pub(crate) fn inspected(container: &Container) -> Result<&Container, Unseen> {
+    container.secret.environment.seen().map(|_| container)
+}
+
+/// Whether the engine showed the container that Compose would run here, if there is one.
+pub(crate) fn expected_inspected(evidence: &Evidence) -> Result<(), Unseen> {
+    let expected = evidence.docker.seen().ok().and_then(DockerFacts::expected);
+    expected.map_or(Ok(()), |container| inspected(container).map(drop))
+}
+
+/// Whether the engine showed all backends: the ports and mounts of one that it only listed are not
+/// known.
+pub(crate) fn all_inspected(docker: &DockerFacts) -> Result<(), Unseen> {
+    docker.backends.iter().try_for_each(|container| inspected(container).map(drop))
+}
+
+/// What is known of the credentials file, from which the next start takes the secret if no variable
+/// sets one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialsFile {
+    /// It was read, or nothing depends on it.
+    There,
+    /// It is not there: the next start generates a new secret.
+    Gone,
+    /// It could not be checked; the text says why.
+    NotSeen(String),
+}
+
+/// Whether the credentials file of a container is there. One that never started has none yet, and
+/// only `run_backend.sh` reads it.
+pub(crate) fn credentials_file(container: &Container) -> CredentialsFile {
+    let places = &container.secret;
+    let official = container.software.upstream_entrypoint;
+    let not_seen = |what: &str, unseen: Unseen| {
+        CredentialsFile::NotSeen(format!("{what} was not checked ({})", unseen.reason))
+    };
+    match (places.environment.seen(), places.file.seen(), places.process.seen()) {
+        (Ok(Some(_)), ..) => CredentialsFile::There,
+        (Err(unseen), ..) => not_seen("its environment", unseen),
+        (_, Err(unseen), _) => not_seen("the credentials file", unseen),
+        (_, Ok(None), _) if official && !container.is_created() => CredentialsFile::Gone,
+        // What runs may have another secret than the file.
+        (_, Ok(Some(_)), Err(unseen)) if official && container.is_running() => {
+            not_seen("the running secret", unseen)
+        }
+        (_, Ok(_), _) => CredentialsFile::There,
+    }
+}
+
 /// The container that this run is about, and how certain that is: the one that Compose would run
 /// here, else the one that answers, else, without a compose file, the only one that claims the
 /// URL's port on this machine.
@@ -71,15 +122,16 @@ pub(crate) fn run_subject<'a>(
     docker: &'a DockerFacts,
 ) -> Result<Option<(&'a Container, Certainty)>, Unseen> {
     if let Some(container) = docker.expected() {
-        return Ok(Some((container, Certainty::Proven)));
+        return Ok(Some((inspected(container)?, Certainty::Proven)));
     }
-    if let Some(answering) = docker.answering() {
-        return Ok(Some(answering));
+    if let Some((container, certainty)) = docker.answering() {
+        return Ok(Some((inspected(container)?, certainty)));
     }
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(None) };
     if evidence.compose.seen()?.is_some() || !is_engine_host(evidence, endpoint)? {
         return Ok(None);
     }
+    all_inspected(docker)?;
     let mut claiming =
         docker.backends.iter().filter(|container| claims_port(container, endpoint.target.port));
     match (claiming.next(), claiming.next()) {

@@ -2,6 +2,7 @@
 //! elsewhere.
 
 use crate::deployment::compose::declared_backend;
+use crate::deployment::container::inspected;
 use crate::deployment::variable::{entry_if_set, valid_secret};
 use crate::evidence::compose::{BackendService, DeclaredMount};
 use crate::evidence::docker::{
@@ -169,6 +170,7 @@ pub(crate) fn missing_volume(evidence: &Evidence) -> Result<Option<MissingVolume
         return Ok(None);
     };
     let Some(container) = evidence.docker.seen()?.expected() else { return Ok(None) };
+    inspected(container)?;
     let attached = container.mount_over(&container.storage.data_dir);
     let source = line.source.as_deref().unwrap_or_default();
     let wanted = match compose.volumes.iter().find(|volume| volume.key == source) {

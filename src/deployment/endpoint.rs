@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 use crate::deployment::answers;
+use crate::evidence::docker::{EngineFailure, FailedEngine};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
@@ -51,6 +54,24 @@ pub(crate) fn is_engine_host(
         return Ok(false);
     }
     Ok(evidence.docker.seen()?.local)
+}
+
+/// The Docker of this machine, if it is not running, and the selected URL means this machine and
+/// refuses the connection: then the backend is probably down because of it.
+pub(crate) fn stopped_docker(evidence: &Evidence) -> Option<&FailedEngine> {
+    let endpoint = selected_endpoint(evidence).ok().flatten()?;
+    let engine = evidence.engine_failure.as_ref()?;
+    let address = engine.address.as_str();
+    let tcp = |address: &str| Url::parse(address).ok()?.host_str().map(is_loopback);
+    let is_here = match address.split_once("://").map(|(scheme, _)| scheme) {
+        Some("unix" | "npipe") => true,
+        Some("tcp" | "http" | "https") => tcp(address).unwrap_or(false),
+        _ => false,
+    };
+    let is_refused = endpoint.route.reach == Reach::Refused
+        && is_loopback(&endpoint.target.host)
+        && !evidence.surroundings.in_container;
+    (is_here && is_refused && engine.kind == EngineFailure::Unreachable).then_some(engine)
 }
 
 /// The URL that the backend of this project publishes, or would once it runs.

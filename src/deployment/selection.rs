@@ -4,6 +4,7 @@
 //! Convex Cloud only that is reported, and a directory with only the server's compose file needs no
 //! URL and key.
 
+use crate::evidence::compose::ComposeFacts;
 use crate::evidence::docker::Container;
 use crate::evidence::selection::{SelectionError, SelectionFacts, SelectionKind, ValueSource};
 use crate::evidence::surroundings::PackageJson;
@@ -83,9 +84,11 @@ pub(crate) fn deploy_key(selection: &SelectionFacts) -> Option<&'static str> {
     is_used.then_some(set)
 }
 
-/// Whether the project's compose file has a Convex backend.
+/// Whether the project's compose file has a Convex backend, or names one where Compose cannot read
+/// it.
 pub(crate) fn compose_has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
-    Ok(evidence.compose.seen()?.as_ref().is_some_and(|compose| !compose.backends.is_empty()))
+    let has_one = |compose: &ComposeFacts| !compose.backends.is_empty() || compose.names_backend;
+    Ok(evidence.compose.seen()?.as_ref().is_some_and(has_one))
 }
 
 /// Whether a self-hosted backend belongs to this directory. Many machines have containers of other

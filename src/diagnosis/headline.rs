@@ -73,6 +73,9 @@ fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
 /// What an error will do to a deployment that works.
 fn risk(first: &Finding, persistence: &[Operation]) -> String {
     let family = checks::family(&first.id);
+    if checks::rule(&first.id).is_some_and(|rule| rule.stops_compose) {
+        return "no `docker compose` command works".to_owned();
+    }
     if matches!(family, Some("persistence" | "identity"))
         && let Some((one, command)) = loses(persistence)
     {
@@ -174,6 +177,7 @@ pub(super) mod tests {
             "one of its secrets is exposed"
         );
         assert_eq!(said("disk-full", safe), "it can fail at any time");
+        assert_eq!(said("compose-invalid", safe), "no `docker compose` command works");
     }
 
     /// Those that no recorded deployment shows; `tests/screens.rs` has the others.

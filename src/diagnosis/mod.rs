@@ -139,7 +139,9 @@ fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [
 fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
     let works = key_goes_through(evidence);
     let errors = || findings.iter().filter(|finding| finding.level == Level::Error);
-    match (works, errors().next().is_some()) {
+    let blocks = |finding: &Finding| checks::rule(&finding.id).is_some_and(|it| it.stops_compose);
+    let is_at_risk = errors().next().is_some() || findings.iter().any(blocks);
+    match (works, is_at_risk) {
         // The CLI works, unless the fault is one that the first calls do not meet (a blank that
         // only the push sends).
         _ if errors().any(|finding| breaks_the_cli(finding, works)) => Verdict::Broken,
@@ -152,16 +154,17 @@ fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
 }
 
 /// Whether the finding is about the way of the key to the backend, and not about what may be lost
-/// some day: where the key goes through, what is wrong with the instance's identity or with its
-/// volumes is a risk.
+/// some day: what is wrong with the volumes is a risk, and where the key goes through, so is what is
+/// wrong with the instance's identity. What follows from a risk and fails now is a finding of its
+/// own.
 fn breaks_the_cli(finding: &Finding, works: bool) -> bool {
-    let is_cause = checks::rule(&finding.id).is_some_and(|rule| rule.is_cause);
+    let Some(rule) = checks::rule(&finding.id).filter(|rule| rule.is_cause) else { return false };
     let is_risk = match checks::family(&finding.id) {
-        Some("persistence") => works || finding.explains.is_empty(),
-        Some("identity") => works,
-        _ => false,
+        Some("persistence") => true,
+        Some("identity") => works || rule.is_risk,
+        _ => rule.is_risk,
     };
-    is_cause && !is_risk
+    !is_risk
 }
 
 fn tree(evidence: &Evidence) -> Tree {
@@ -196,6 +199,51 @@ fn is_among(id: &str, names: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Observation;
+    use crate::evidence::build::endpoint as build;
+    use crate::report::Certainty;
+
+    /// What a later start or command does is a risk, whether or not the key was tried.
+    #[test]
+    fn a_risk_makes_no_broken() {
+        let (healthy, untried) = (build::healthy(), {
+            let mut evidence = build::healthy();
+            evidence.endpoint = Observation::unavailable("--no-network was given");
+            evidence
+        });
+        let found = |id: &str, level, explains: &[&str]| {
+            let finding = checks::rule(id).unwrap().finding(Certainty::Proven, "").level(level);
+            let explains = explains.iter().map(|id| (*id).to_owned()).collect();
+            Finding { explains, ..finding }
+        };
+        let (error, warning) = (Level::Error, Level::Warning);
+        let sql = "sql-without-secret-persistence";
+        for (case, findings, tried, expected) in [
+            ("nothing", vec![], true, Verdict::Healthy),
+            ("one risk", vec![found("data-volume-missing", error, &[])], false, Verdict::Unknown),
+            (
+                "one risk explains another",
+                vec![found("data-volume-missing", error, &[sql]), found(sql, error, &[])],
+                false,
+                Verdict::Unknown,
+            ),
+            ("a drift", vec![found("secret-drift", error, &[])], false, Verdict::Unknown),
+            ("a drift, tried", vec![found("secret-drift", error, &[])], true, Verdict::AtRisk),
+            ("it cannot start", vec![found("secret-invalid", error, &[])], false, Verdict::Broken),
+            ("the URL", vec![found("url-refused", error, &[])], false, Verdict::Broken),
+            ("the file", vec![found("compose-invalid", error, &[])], false, Verdict::Unknown),
+            (
+                "the file, tried",
+                vec![found("compose-invalid", warning, &[])],
+                true,
+                Verdict::AtRisk,
+            ),
+            ("a warning", vec![found("image-unpinned", warning, &[])], true, Verdict::Healthy),
+        ] {
+            let evidence = if tried { &healthy } else { &untried };
+            assert_eq!(verdict(evidence, &findings), expected, "{case}");
+        }
+    }
 
     #[test]
     #[allow(clippy::panic, reason = "a pass that is broken on purpose")]

@@ -48,10 +48,12 @@ fn has_history(family: &str) -> bool {
     matches!(family, "key" | "identity" | "persistence" | "engine" | "storage")
 }
 
-/// The finding that the report begins with: the first cause, else the worst finding.
+/// The finding that the report begins with: the first cause, else the worst finding, else what keeps
+/// Compose from working.
 fn first<'a>(causes: &'a [Finding], findings: &'a [Finding]) -> Option<&'a Finding> {
     let error = findings.iter().find(|finding| finding.level == Level::Error);
-    causes.first().or(error)
+    let blocks = |finding: &&Finding| checks::rule(&finding.id).is_some_and(|it| it.stops_compose);
+    causes.first().or(error).or_else(|| findings.iter().find(blocks))
 }
 
 /// The everyday commands: the id of the operation, its short name, and its whole one.

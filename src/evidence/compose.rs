@@ -54,6 +54,9 @@ pub struct ComposeFacts {
     pub files: Vec<String>,
     /// Errors that Compose would stop at; then the rest is empty.
     pub errors: Vec<ComposeIssue>,
+    /// Whether the text of a file that Compose cannot read names a Convex backend.
+    #[serde(default)]
+    pub names_backend: bool,
     /// What Compose only warns of.
     pub warnings: Vec<ComposeIssue>,
     /// The names of all enabled services.
@@ -73,6 +76,9 @@ pub struct ComposeFacts {
     /// The services that are Convex dashboards.
     #[serde(default)]
     pub dashboards: Vec<DashboardService>,
+    /// The services that start only once the backend of this run is healthy.
+    #[serde(default)]
+    pub wait_for_healthy: Vec<String>,
     /// Places of images, ports and variables whose text holds a variable that is set nowhere here:
     /// what they come to is a default, or nothing, and no opinion about a container (a panel, sops
     /// or direnv may have set it).

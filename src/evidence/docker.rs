@@ -281,6 +281,9 @@ pub struct ContainerLife {
     pub exit_code: Option<i64>,
     /// `starting`, `healthy`, `unhealthy`; `None` without a healthcheck.
     pub health: Option<ContainerHealth>,
+    /// The end of the output of the last health check, secrets cut.
+    #[serde(default)]
+    pub health_output: Vec<String>,
     /// Killed by the kernel for its memory.
     pub oom_killed: bool,
     /// Restarts by the restart policy.

@@ -148,6 +148,20 @@ pub struct DashboardPage {
     pub page: Observation<Answer>,
 }
 
+/// An address that the deployment names for clients: an origin of the backend, or the URL in the
+/// page of a dashboard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AskedOrigin {
+    /// As it is named.
+    pub url: String,
+    /// How far the connection got.
+    #[serde(flatten)]
+    pub reach: Reach,
+    /// GET `/instance_name` below it, without a key: the API says its name, the port of HTTP actions
+    /// its own sentence.
+    pub answer: Observation<Answer>,
+}
+
 /// What a container answers past whatever is before the URL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Straight {

@@ -106,6 +106,10 @@ pub struct Evidence {
     /// container: none does).
     #[serde(default)]
     pub dashboards: Observation<Vec<endpoint::DashboardPage>>,
+    /// The addresses at this machine, or at the host of the selected URL, that the deployment names
+    /// for clients, asked without a key.
+    #[serde(default)]
+    pub origins: Observation<Vec<endpoint::AskedOrigin>>,
     /// How long each probe took.
     pub timings: Vec<Timing>,
 }

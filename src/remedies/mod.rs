@@ -2,6 +2,7 @@
 //! does. They are worded for the platform at hand at the end ([`platform`]).
 
 pub mod command;
+pub mod engine;
 pub mod env_file;
 pub mod mint;
 pub mod platform;

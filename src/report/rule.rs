@@ -35,6 +35,11 @@ pub struct Rule {
     pub another_answers: bool,
     /// Whether it says that something was not checked.
     pub not_checked: bool,
+    /// Whether it is about what a later start or command does: the CLI does not fail because of it
+    /// now.
+    pub is_risk: bool,
+    /// Whether no `docker compose` command works because of it: a risk, also as a warning.
+    pub stops_compose: bool,
     /// The version that first had it.
     pub since: &'static str,
 }
@@ -168,6 +173,8 @@ impl Rule {
             caution: None,
             another_answers: false,
             not_checked: false,
+            is_risk: false,
+            stops_compose: false,
             since: "0.1.0",
         }
     }
@@ -224,6 +231,18 @@ impl Rule {
     pub const fn not_checked(mut self) -> Self {
         self.not_checked = true;
         self
+    }
+
+    /// Says that it is about what a later start or command does.
+    pub const fn risk(mut self) -> Self {
+        self.is_risk = true;
+        self
+    }
+
+    /// Says that no `docker compose` command works because of it.
+    pub const fn stops_compose(mut self) -> Self {
+        self.stops_compose = true;
+        self.risk()
     }
 
     /// A finding of this rule at its usual level. `detail` says what is the case here, in one or

@@ -266,7 +266,7 @@ async fn healthy_engine_yields_the_secret_in_force_the_file_and_the_log() {
     let log = log.seen().unwrap();
     assert!(log.nonce_seen && log.refusal_adjacent);
     assert_eq!(log.refusal, Some(LoggedRefusal::WrongName("renamed".to_owned())));
-    assert_eq!(log.tail.len(), 4);
+    assert!(log.tail.is_empty(), "what our own requests caused is not quoted");
     engine.requests();
     let text = serde_json::to_string(facts).unwrap();
     assert!(!text.contains(IN_FORCE) && !text.contains(ON_DISK));

@@ -28,6 +28,7 @@ mod help;
 mod hostile;
 mod key_mint;
 mod key_vectors;
+mod one_less;
 mod places;
 mod run;
 mod scenarios;

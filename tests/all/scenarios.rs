@@ -42,12 +42,17 @@ const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
     ("compose-file-elsewhere--beside", "url-refused"),
     ("data-volume-missing-external", "url-refused"),
     ("several-backend-elsewhere-and-stale-key", "key-foreign"),
+    ("compose-invalid--refused", "url-refused"),
+    ("compose-variable-unset--required", "url-refused"),
     ("docker-other-context", "url-refused"),
     ("docker-other-context--not", "url-refused"),
     ("several-backends-on-port", "key-from-detached-volume"),
     ("several-stopped-and-wrong-port", "url-refused"),
     ("url-reaches-another-backend", "key-from-detached-volume"),
 ];
+
+/// That Docker could not be asked is certain; that a URL is refused because of it is not.
+const NOTE_ELSE_CAUSE: &str = "docker-unreachable";
 
 /// Healthy deployments whose engine nobody can ask: there, much is unknown.
 const WITHOUT_ENGINE: &[&str] =
@@ -341,9 +346,11 @@ fn less_evidence_never_says_more() {
                 let known = SURER_WITHOUT_COMPOSE
                     .contains(&(played.fixture.name.as_str(), id.as_str()))
                     && run.what == "without the compose file";
+                let is_note = id == NOTE_ELSE_CAUSE && run.what == "without the network";
                 if let Some(before) = certainties.get(&id)
                     && certainty > *before
                     && !known
+                    && !is_note
                 {
                     complaints.push(format!("{place}: {id} is surer"));
                 }

@@ -3,6 +3,7 @@
 use crate::checks::Check;
 use crate::deployment::compose::project;
 use crate::deployment::endpoint::{is_loopback, selected_endpoint};
+use crate::deployment::key::cli_works;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::ComposeIssue;
 use crate::evidence::docker::Container;
@@ -14,7 +15,9 @@ use crate::report::{Certainty, ComposeVerb, Finding, Level, Location, Remedy, Ru
 static COMPOSE_NOT_FOUND: Rule = rule!("compose-not-found", Info, "there is no compose file here");
 
 static COMPOSE_INVALID: Rule =
-    rule!("compose-invalid", Error, "Docker Compose cannot read the compose file");
+    rule!("compose-invalid", Error, "Docker Compose cannot read the compose file")
+        .cause(&["url-refused"])
+        .stops_compose();
 
 static COMPOSE_VARIABLE_UNSET: Rule =
     rule!("compose-variable-unset", Warning, "the compose file uses a variable that is not set");
@@ -49,7 +52,13 @@ fn readable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let message = first.message.trim_end_matches('.');
     let detail = format!("No `docker compose` command works: {message}.{more}");
-    let mut finding = COMPOSE_INVALID.finding(Certainty::Proven, detail);
+    // That it is invalid is certain. Whether the CLI fails because of it is not, if its URL means
+    // another machine.
+    let is_here = selected_endpoint(evidence)
+        .is_ok_and(|endpoint| endpoint.is_none_or(|it| is_loopback(&it.target.host)));
+    let certainty =
+        if is_here || cli_works(evidence) { Certainty::Proven } else { Certainty::Possible };
+    let mut finding = COMPOSE_INVALID.finding(certainty, detail);
     for issue in &invalid {
         let location = location(issue, &file);
         finding = finding.because(issue.message.clone(), location.to_string()).at(location);

@@ -261,10 +261,10 @@ fn switch_off(
     finding: Finding,
 ) -> Finding {
     if entry.name == "DO_NOT_REQUIRE_SSL" {
-        let title = format!("Delete {}, only if your database supports TLS", entry.at.location());
-        return by_hand(evidence, &title, finding).remedy(Remedy::careful(
-            "Keep the line and write `true`, if your database does not support TLS",
-        ));
+        let at = value_location(entry);
+        let keep = format!("Write `true` in {at}: without TLS in the database, it must stay on");
+        let title = format!("Delete {at}, only if the database supports TLS");
+        return by_hand(evidence, &title, finding.remedy(Remedy::safe(keep)));
     }
     let container = evidence.docker.seen().ok().and_then(DockerFacts::expected);
     let container = container.filter(|container| container.is_running());
@@ -317,6 +317,18 @@ mod tests {
         let mut own = with("DISABLE_BEACON", plain("false"));
         build::compose(&mut own).backends[0].entrypoint_overridden = true;
         assert_eq!(false_means_true(&own), Ok(vec![]));
+    }
+
+    /// Without the switch, a backend does not connect to a database without TLS.
+    #[test]
+    fn the_switch_that_the_database_may_need_stays_on_first() {
+        let off = EntryValue::Plain("false".to_owned());
+        let found = false_means_true(&with("DO_NOT_REQUIRE_SSL", off)).unwrap();
+        let first = &found[0].remedies[0];
+        assert!(first.title.starts_with("Write `true`"), "{}", &*first.title);
+        assert_eq!(first.safety, Safety::Safe);
+        let delete = found[0].remedies.iter().position(|one| one.title.contains("Delete"));
+        assert_eq!(delete, Some(1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use url::Url;
 
+use super::asked::{There, not_asked, what_answers};
 use super::origins::{self, host};
 use crate::checks::Check;
 use crate::deployment::container::claims_port;
@@ -51,7 +52,15 @@ fn pages(evidence: &Evidence) -> (Vec<Page<'_>>, Result<(), Unseen>) {
         Ok(dashboards) => {
             for one in dashboards {
                 match one.page.seen() {
-                    Ok(answer) => found.extend(page(&one.url, Some(&one.container), answer)),
+                    Ok(answer) => match page(&one.url, Some(&one.container), answer) {
+                        Some(page) => found.push(page),
+                        None => {
+                            unseen = Err(Unseen::new(format!(
+                                "{} answers {}, and not with the page of a dashboard",
+                                one.container, answer.status
+                            )));
+                        }
+                    },
                     Err(reason) => unseen = Err(reason),
                 }
             }
@@ -123,39 +132,62 @@ fn judge(evidence: &Evidence, target: &str) -> Result<Option<(Certainty, String)
         return Ok(Some((Certainty::Proven, "That is Convex Cloud".to_owned())));
     }
     let endpoint = selected_endpoint(evidence)?;
-    if endpoint.is_some_and(|endpoint| endpoint.target.host == name) && !is_loopback(name) {
+    let port = url.port_or_known_default().unwrap_or_default();
+    if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.target.port == port)
+        && (endpoint.target.host == name || is_loopback(&endpoint.target.host) && is_loopback(name))
+    {
         return Ok(None);
     }
-    if !is_loopback(name) {
+    let is_local = is_loopback(name);
+    if !is_local && endpoint.is_none_or(|endpoint| endpoint.target.host != name) {
         let project = evidence.compose.seen().ok().and_then(Option::as_ref);
         let is_service = project.is_some_and(|it| it.services.iter().any(|one| one == name));
-        let why = format!("Only containers can resolve the service name `{name}`");
-        return Ok(is_service.then_some((Certainty::Likely, why)));
+        if is_service {
+            let why = format!("Only containers can resolve the service name `{name}`");
+            return Ok(Some((Certainty::Likely, why)));
+        }
     }
-    if let Some(endpoint) = endpoint.filter(|endpoint| !is_loopback(&endpoint.target.host)) {
+    if let Some(endpoint) = endpoint.filter(|it| is_local && !is_loopback(&it.target.host)) {
         let why = format!(
             "That is the browser's own machine, but the backend is at {}",
             endpoint.target.url
         );
         return Ok(Some((Certainty::Likely, why)));
     }
-    let port = url.port_or_known_default().unwrap_or_default();
-    if endpoint.is_some_and(|endpoint| endpoint.target.port == port) {
-        return Ok(None);
+    let Some(there) = what_answers(evidence, target)? else {
+        if is_local {
+            evidence.docker.seen()?;
+        }
+        let why = holder(evidence, port).filter(|_| is_local);
+        return why
+            .map(|why| Some((Certainty::Likely, why)))
+            .ok_or_else(|| not_asked(evidence, target));
+    };
+    let likely = |why: String| Ok(Some((Certainty::Likely, why)));
+    match there {
+        There::OwnApi => Ok(None),
+        There::Dead(certainty, why) => Ok(Some((certainty, why))),
+        There::Site => likely("That is the port of HTTP actions, not the API".to_owned()),
+        There::Other(why) => likely(holder(evidence, port).unwrap_or(why)),
+        There::Server(status) => Err(Unseen::new(format!(
+            "what answers {status} at {target} was not recognised as a Convex API"
+        ))),
     }
-    let docker = evidence.docker.seen()?;
-    let Some(container) = origins::container(evidence)? else { return Ok(None) };
+}
+
+/// What the port of this machine belongs to, by the list of containers, if it is not the backend.
+fn holder(evidence: &Evidence, port: u16) -> Option<String> {
+    let container = origins::container(evidence).ok().flatten()?;
     if claims_port(container, port) {
-        return Ok(None);
+        return None;
     }
-    let holder = docker.published.iter().find(|it| it.host_port == port);
-    let why = match holder {
+    let docker = evidence.docker.seen().ok()?;
+    Some(match docker.published.iter().find(|it| it.host_port == port) {
         Some(other) => {
             format!("That is {}, but the backend is {}", other.container, container.name)
         }
         None => format!("{} does not publish port {port}", container.name),
-    };
-    Ok(Some((Certainty::Likely, why)))
+    })
 }
 
 fn exposed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -206,7 +238,7 @@ mod tests {
     use crate::evidence::Observation;
     use crate::evidence::build::endpoint as build;
     use crate::evidence::build::endpoint::told;
-    use crate::evidence::endpoint::DashboardPage;
+    use crate::evidence::endpoint::{AskedOrigin, DashboardPage, Reach};
 
     fn world(deployment_url: &str, holds_key: bool) -> Evidence {
         let mut evidence = build::healthy();
@@ -227,7 +259,8 @@ mod tests {
         for (url, expected) in [
             ("http://127.0.0.1:3210", None),
             ("http://localhost:3210", None),
-            ("https://api.example.com", None),
+            ("https://api.example.com", Some("unknown")),
+            ("http://192.0.2.1:3210", Some("unknown")),
             ("", None),
             ("http://127.0.0.1:3220", Some(likely)),
             ("http://127.0.0.1:4000", Some(likely)),
@@ -244,6 +277,46 @@ mod tests {
         let mut evidence = world("http://127.0.0.1:3220", false);
         build::no_docker(&mut evidence);
         assert_eq!(told(mismatch(&evidence)), ["unknown"]);
+    }
+
+    #[test]
+    fn the_address_in_the_page_is_asked() {
+        let name = |name: &str| build::answer(200, Body::InstanceName { name: name.to_owned() });
+        let none = || Observation::unavailable("x");
+        for (case, reach, answer, expected) in [
+            ("the backend", Reach::Answered, name("convex-self-hosted"), None),
+            ("another one", Reach::Answered, name("other"), Some("warning likely")),
+            ("dead", Reach::Refused, none(), Some("warning proven")),
+            ("silent", Reach::ConnectTimeout, none(), Some("warning likely")),
+            (
+                "HTTP actions",
+                Reach::Answered,
+                build::answer(404, Body::SiteProxy),
+                Some("warning likely"),
+            ),
+        ] {
+            let target = "http://localhost:4000";
+            let mut evidence = world(target, false);
+            let url = target.to_owned();
+            evidence.origins = Observation::Seen(vec![AskedOrigin { url, reach, answer }]);
+            let found = told(mismatch(&evidence));
+            let id = |it| format!("dashboard-url-mismatch {it} http://127.0.0.1:6791");
+            assert_eq!(found, expected.map(id).into_iter().collect::<Vec<_>>(), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_not_a_dashboard_s_shows_nothing() {
+        for page in [build::page(500, "Internal"), build::page(200, "Welcome to nginx")] {
+            let mut evidence = world("", false);
+            evidence.dashboards = Observation::Seen(vec![DashboardPage {
+                container: "app-dashboard-1".to_owned(),
+                url: "http://127.0.0.1:6791".to_owned(),
+                page,
+            }]);
+            assert_eq!(told(mismatch(&evidence)), ["unknown"]);
+            assert_eq!(told(exposed(&evidence)), ["unknown"]);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod ablation;
+mod asked;
 mod backend_age;
 mod dashboard_error;
 mod dashboards;

@@ -4,6 +4,7 @@
 use super::origins::{self, Which};
 use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::project;
+use crate::deployment::container::run_subject;
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::log_lines::log_match;
 use crate::deployment::weight::cap_if_cli_works;
@@ -82,6 +83,11 @@ fn one(evidence: &Evidence, which: Which) -> Result<Option<Finding>, Unseen> {
         );
         let proof = (format!("{variable} is `{text}`"), format!("{}:{}", at.file, at.line));
         return Ok(Some(finding(Level::Warning, Certainty::Likely, detail, proof)));
+    }
+    if let Ok(docker) = evidence.docker.seen()
+        && run_subject(evidence, docker)?.is_some_and(|(container, _)| !container.is_running())
+    {
+        log_match(evidence, ORIGIN_INVALID.id)?;
     }
     if selected_endpoint(evidence)?.is_none() {
         // A server directory: the file and the container are all there is.

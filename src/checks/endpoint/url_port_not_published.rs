@@ -1,6 +1,7 @@
 //! The backend is running, but not behind the port of the URL.
 
 use crate::checks::Check;
+use crate::deployment::container::inspected;
 use crate::deployment::endpoint::{
     convex_answers, is_engine_host, is_loopback, published_url, selected_endpoint, url_location,
 };
@@ -33,6 +34,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(container) = docker.expected().filter(|container| container.is_running()) else {
         return Ok(vec![]);
     };
+    inspected(container)?;
     let reachable = |ip: &str| ip.is_empty() || is_loopback(ip);
     let published = container.net.ports.iter().filter(|port| port.host.is_some());
     let mut here = published.clone().filter(|port| reachable(&port.host_ip));

@@ -5,13 +5,13 @@ use super::url_tls_failure::{self, URL_TLS_FAILURE};
 use crate::checks::Check;
 use crate::deployment::container::run_subject;
 use crate::deployment::endpoint::{
-    convex_answers, is_engine_host, is_loopback, selected_endpoint, url_location,
+    convex_answers, is_engine_host, is_loopback, selected_endpoint, stopped_docker, url_location,
 };
-use crate::evidence::docker::{EngineFailure, FailedEngine};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::{compose, logs, up};
+use crate::remedies::engine::start_docker;
 use crate::remedies::env_file::set_url;
 use crate::report::{Certainty, ComposeVerb, Finding, Remedy, Rule, Waiting};
 
@@ -97,7 +97,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
     let certainty =
         if unexplained(evidence, endpoint) { Certainty::Proven } else { Certainty::Likely };
-    let engine = stopped_docker(evidence, endpoint);
+    let engine = stopped_docker(evidence);
     let why = match (engine, certainty) {
         (Some(_), _) => " Docker is not running, so the backend is probably down.",
         (None, Certainty::Proven) => "",
@@ -114,15 +114,7 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
     };
     let start = start.run(up(evidence));
     if let Some(engine) = engine {
-        let docker = Remedy::safe("Start Docker (or open Docker Desktop)").step();
-        // Docker Desktop and a rootless Docker have other sockets, and are not services of the
-        // system.
-        let docker = if engine.address == SYSTEM_SOCKET {
-            docker.run("sudo systemctl start docker")
-        } else {
-            docker
-        };
-        return finding.remedy(docker).remedy(start.step());
+        return finding.remedy(start_docker(engine)).remedy(start.step());
     }
     let check = if is_loopback(host) {
         "Check the backend's ports and log, if it is running"
@@ -134,20 +126,6 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
             .run(compose(evidence, ComposeVerb::Ps))
             .run(compose(evidence, ComposeVerb::Logs)),
     )
-}
-
-/// The socket of the Docker that the system starts.
-const SYSTEM_SOCKET: &str = "unix:///var/run/docker.sock";
-
-/// The Docker of this machine, if the URL is of this machine and Docker is not running.
-fn stopped_docker<'a>(
-    evidence: &'a Evidence,
-    endpoint: &EndpointFacts,
-) -> Option<&'a FailedEngine> {
-    let here = is_loopback(&endpoint.target.host) && !evidence.surroundings.in_container;
-    evidence.engine_failure.as_ref().filter(|engine| {
-        here && engine.kind == EngineFailure::Unreachable && engine.address.starts_with("unix://")
-    })
 }
 
 /// The name of the compose file.
@@ -163,12 +141,14 @@ fn compose_file(evidence: &Evidence) -> Option<&str> {
 fn unexplained(evidence: &Evidence, endpoint: &EndpointFacts) -> bool {
     let Ok(docker) = evidence.docker.seen() else { return false };
     let Ok(compose) = evidence.compose.seen() else { return false };
+    // What Compose cannot read, it does not start.
+    if compose.as_ref().is_some_and(|compose| !compose.errors.is_empty()) {
+        return !is_engine_host(evidence, endpoint).unwrap_or(false);
+    }
     let created = docker.expected().is_some()
         || compose.as_ref().is_none_or(|compose| compose.backend().is_none());
     let running = run_subject(evidence, docker)
-        .ok()
-        .flatten()
-        .is_none_or(|(container, _)| container.is_running());
+        .is_ok_and(|subject| subject.is_none_or(|(container, _)| container.is_running()));
     let elsewhere = !is_engine_host(evidence, endpoint).unwrap_or(false);
     elsewhere || (created && running)
 }
@@ -228,7 +208,9 @@ fn scheme(right: &str, why: &str, evidence: &Evidence, endpoint: &EndpointFacts)
 mod tests {
     use super::*;
     use crate::evidence::build::endpoint as build;
+    use crate::evidence::docker::EngineFailure;
     use crate::evidence::endpoint::TlsFault;
+    use crate::remedies::engine::SYSTEM_SOCKET;
     use crate::report::{Command, Order};
 
     #[test]

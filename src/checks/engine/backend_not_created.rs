@@ -42,7 +42,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     // A loopback port that this service does not publish may be the end of a tunnel.
     let there = docker_other_context::holder(docker);
-    let certainty = if publishes(service, endpoint.target.port) && there.is_none() {
+    let others = docker.other_contexts.iter().flatten();
+    let all_seen = others.into_iter().all(|other| other.containers.seen().is_ok());
+    let is_here = there.is_none() && all_seen;
+    let certainty = if publishes(service, endpoint.target.port) && is_here {
         Certainty::Proven
     } else {
         Certainty::Likely

@@ -2,12 +2,13 @@
 //! starting, or unhealthy.
 
 use crate::checks::Check;
+use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
 use crate::deployment::endpoint::selected_endpoint;
-use crate::deployment::log_lines::explanation;
+use crate::deployment::log_lines::{BackendEnd, end, explanation_of};
 use crate::deployment::weight::of_backend_fault;
-use crate::evidence::docker::{Container, ContainerHealth, ContainerState};
+use crate::evidence::docker::{Container, ContainerHealth, ContainerState, DockerFacts};
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::remedies::command::logs;
 use crate::report::{Action, Certainty, Command, Finding, Level, Remedy, Rule, Waiting};
@@ -83,26 +84,47 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .remedy(Remedy::safe("Wait until this command prints `healthy`").run(Command::docker(
                 ["inspect", "-f", "{{.State.Health.Status}}", &container.name],
             ))),
-        (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => BACKEND_UNHEALTHY
-            .finding(
-                certainty,
-                format!("{} is running, but its health check fails.", container.name),
-            )
-            .remedy(
-                Remedy::safe("Read the output of the health check and the backend's log")
-                    .run(Command::docker([
-                        "inspect",
-                        "-f",
-                        "{{json .State.Health.Log}}",
-                        &container.name,
-                    ]))
-                    .run(logs(&container.name)),
-            ),
+        (ContainerState::Running, Some(ContainerHealth::Unhealthy)) => {
+            unhealthy(evidence, container, certainty)
+        }
         _ => return Ok(vec![]),
     };
     // A health check that is behind the answer is a warning, even if the key is accepted.
     let level = if container.is_running() { level.max(Level::Warning) } else { level };
-    Ok(vec![with_log(finding.level(level), container).at(container_location(container))])
+    let finding = finding.level(level).at(container_location(container));
+    // The output of the check says why it fails; the log is about the backend.
+    let is_quoted = container.is_unhealthy() && !container.life.health_output.is_empty();
+    let finding = if is_quoted { finding } else { with_log(finding, container) };
+    Ok(vec![finding])
+}
+
+/// The health check fails: its own output, and who waits for it.
+fn unhealthy(evidence: &Evidence, container: &Container, certainty: Certainty) -> Finding {
+    let project = project(evidence).ok().flatten();
+    let of_compose = project.filter(|_| is_expected(evidence, container));
+    let waiting = of_compose.map_or(&[][..], |project| &project.wait_for_healthy);
+    let waits = match waiting {
+        [] => String::new(),
+        [one] => format!(" Service {one} does not start until it passes."),
+        several => format!(" Services {} do not start until it passes.", several.join(", ")),
+    };
+    let detail = format!("{} is running, but its health check fails.{waits}", container.name);
+    let mut finding = BACKEND_UNHEALTHY.finding(certainty, detail);
+    let source = format!("the health check of {}", container.name);
+    for line in &container.life.health_output {
+        finding = finding.showing(line.clone(), source.clone());
+    }
+    let output = ["inspect", "-f", "{{json .State.Health.Log}}", &container.name];
+    finding.remedy(
+        Remedy::safe("Read the output of the health check and the backend's log")
+            .run(Command::docker(output))
+            .run(logs(&container.name)),
+    )
+}
+
+fn is_expected(evidence: &Evidence, container: &Container) -> bool {
+    let docker = evidence.docker.seen().ok();
+    docker.and_then(DockerFacts::expected).is_some_and(|expected| expected.name == container.name)
 }
 
 /// How often it has restarted.
@@ -135,6 +157,9 @@ fn stopped(container: &Container, certainty: Certainty) -> Finding {
                 format!("{} was created but has not started.", container.name)
             }
             Some(130 | 143) => format!("{} was stopped.", container.name),
+            Some(0) if end(container) == Some(BackendEnd::Stopped) => {
+                format!("{} was stopped.", container.name)
+            }
             Some(code) => format!("{} exited with code {code}.", container.name),
             None => format!("{} is not running.", container.name),
         },
@@ -159,7 +184,7 @@ fn last_state(container: &Container) -> String {
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
         .map_or_else(String::new, |when| format!(" since {when}"));
     match container.life.exit_code {
-        Some(code) => match meaning(code) {
+        Some(code) => match meaning(container, code) {
             Some(meaning) => {
                 format!("State: {}{since}, exit code {code} ({meaning})", container.life.state)
             }
@@ -169,10 +194,13 @@ fn last_state(container: &Container) -> String {
     }
 }
 
-/// What an exit code means by itself, if anything.
-fn meaning(code: i64) -> Option<&'static str> {
+/// What an exit code means, if anything. 0 has two meanings, which only the log tells apart.
+fn meaning(container: &Container, code: i64) -> Option<&'static str> {
     Some(match code {
-        0 => "no error; for example, another backend took over its database",
+        0 => match end(container)? {
+            BackendEnd::Stopped => "stopped from outside",
+            BackendEnd::Fatal => "it shut down after a fatal error",
+        },
         1 => "an error at the start",
         2 => "an argument or variable that it rejects",
         126 | 127 => "its program could not start",
@@ -189,7 +217,7 @@ fn meaning(code: i64) -> Option<&'static str> {
 fn with_log(mut finding: Finding, container: &Container) -> Finding {
     let Ok(log) = container.log.seen() else { return finding };
     let source = format!("the log of {}", container.name);
-    if let Some(found) = explanation(&log.tail) {
+    if let Some(found) = explanation_of(container) {
         finding.detail =
             format!("{} Its log shows why: {}", finding.detail, found.known.means).into();
         return finding.showing(found.line.to_owned(), source);
@@ -278,6 +306,56 @@ mod tests {
         assert_eq!(texts, ["State: restarting, exit code 1 (an error at the start)", known]);
         build::expected(&mut evidence).log = build::log(&["INFO a", "INFO b"]);
         assert_eq!(run(&evidence).unwrap()[0].evidence.len(), 3);
+    }
+
+    #[test]
+    fn an_exit_code_of_0_has_two_meanings() {
+        const UP: &str = "INFO local_backend: backend listening on 0.0.0.0:3210";
+        const STOP: &str = "INFO local_backend: Received Ctrl-C signal!";
+        const FATAL: &str =
+            "ERROR local_backend: Received a fatal error. Shutting down immediately";
+        const LOST: &str = "ERROR postgres::connection: connection error: connection closed";
+        const LEASE: &str = "ERROR common::errors: Caught error error (x): Lease Lost";
+        for (case, log, meaning, stopped, explained) in [
+            ("told to stop", vec![UP, STOP], "stopped from outside", true, false),
+            ("with its database", vec![UP, STOP, LOST], "stopped from outside", true, false),
+            ("taken over", vec![UP, LEASE, FATAL], "it shut down after a fatal error", false, true),
+            ("stopped once, before", vec![STOP, UP], "", false, false),
+            ("the log says neither", vec![UP], "", false, false),
+        ] {
+            let mut evidence = in_state("exited", None, false);
+            let container = build::expected(&mut evidence);
+            container.life.exit_code = Some(0);
+            container.log = build::log(&log);
+            let found = &run(&evidence).unwrap()[0];
+            let state = &found.evidence[0].text;
+            let expected =
+                if meaning.is_empty() { "exit code 0".to_owned() } else { format!("({meaning})") };
+            assert!(state.ends_with(&expected), "{case}: {}", &**state);
+            assert_eq!(found.detail.contains("was stopped"), stopped, "{case}");
+            assert_eq!(found.detail.contains("Its log shows why"), explained, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_failing_health_check_quotes_its_own_output() {
+        let mut evidence = in_state("running", Some("unhealthy"), true);
+        let quoted = |evidence: &Evidence| -> Vec<String> {
+            let found = run(evidence).unwrap();
+            found[0].evidence.iter().map(|proof| proof.text.to_string()).collect()
+        };
+        build::expected(&mut evidence).log = build::log(&["INFO a"]);
+        assert_eq!(quoted(&evidence), ["INFO a"]);
+        build::expected(&mut evidence).life.health_output = vec!["not found".to_owned()];
+        assert_eq!(quoted(&evidence), ["not found"]);
+        assert!(!run(&evidence).unwrap()[0].detail.contains("until it passes"));
+        build::compose(&mut evidence).wait_for_healthy = vec!["dashboard".to_owned()];
+        let found = run(&evidence).unwrap();
+        assert!(
+            found[0].detail.contains("Service dashboard does not start"),
+            "{}",
+            found[0].detail
+        );
     }
 
     #[test]

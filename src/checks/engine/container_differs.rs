@@ -8,10 +8,10 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::project;
-use crate::deployment::container::container_location;
+use crate::deployment::container::{container_location, inspected};
 use crate::deployment::data::{MissingVolume, missing_volume};
 use crate::deployment::endpoint::{convex_answers, is_engine_host, selected_endpoint};
-use crate::deployment::log_lines::explanation;
+use crate::deployment::log_lines::explanation_of;
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::compose::{At, BackendService, EntryValue};
 use crate::evidence::docker::{Container, SecretState};
@@ -63,7 +63,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     {
         return Ok(vec![]);
     }
-    let mut differences = compared(project, service, container);
+    let mut differences = compared(project, service, inspected(container)?);
     let lacks_volume = missing_volume(evidence)?;
     if let Some(MissingVolume { line, .. }) = &lacks_volume {
         let held =
@@ -82,7 +82,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             kind: Kind::Other,
         });
     }
-    let Some(first) = differences.first() else { return Ok(vec![]) };
+    let Some(first) = differences.first() else {
+        return container.instance_name.environment.seen().map(|_| vec![]);
+    };
     let (level, certainty) = weigh(evidence, container, &differences)?;
     let mut finding = CONTAINER_DIFFERS_FROM_COMPOSE
         .finding(
@@ -134,7 +136,7 @@ fn weigh(
         return Ok((Level::Error, proven));
     }
     // It crashed because of something that the changed file may have fixed.
-    let died = container.log.seen().is_ok_and(|log| explanation(&log.tail).is_some());
+    let died = explanation_of(container).is_some();
     if died && differences.iter().any(|it| it.kind == Kind::Program) {
         return Ok((Level::Error, Certainty::Likely));
     }

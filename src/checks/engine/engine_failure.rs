@@ -2,12 +2,16 @@
 //! Docker can run.
 
 use crate::checks::Check;
+use crate::deployment::endpoint::stopped_docker;
 use crate::evidence::docker::EngineFailure;
 use crate::evidence::{Evidence, Unseen};
-use crate::report::{Certainty, Command, Finding, Location, Remedy, Rule};
+use crate::remedies::command::up;
+use crate::remedies::engine::start_docker;
+use crate::report::{Certainty, Command, Finding, Level, Location, Remedy, Rule};
 
-static DOCKER_UNREACHABLE: Rule =
-    rule!("docker-unreachable", Info, "cannot connect to Docker").not_checked();
+static DOCKER_UNREACHABLE: Rule = rule!("docker-unreachable", Info, "cannot connect to Docker")
+    .cause(&["url-refused"])
+    .not_checked();
 
 static DOCKER_PERMISSION_DENIED: Rule =
     rule!("docker-permission-denied", Info, "no permission to use Docker").not_checked();
@@ -31,16 +35,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let unchecked = "Containers, volumes and the running secret were not checked.";
     let finding = match engine.kind {
         EngineFailure::NotAsked => return evidence.docker.seen().map(|_| vec![]),
-        EngineFailure::Unreachable => DOCKER_UNREACHABLE
-            .finding(
-                Certainty::Proven,
-                format!("Cannot connect to Docker at {address}{from}. {unchecked}"),
-            )
-            .remedy(Remedy::safe("Start Docker (or open Docker Desktop)"))
-            .remedy(
-                Remedy::safe("Find the Docker context that has the backend")
-                    .run(Command::docker(["context", "ls"])),
-            ),
+        EngineFailure::Unreachable => unreachable(evidence, address, &from, unchecked),
         EngineFailure::PermissionDenied => {
             let uid = evidence.surroundings.uid.map(|uid| format!(" (uid {uid})"));
             DOCKER_PERMISSION_DENIED
@@ -76,10 +71,37 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![finding.at(Location::url(address.clone()))])
 }
 
+/// Nothing is there to connect to: the cause, if nothing is listening at a URL of this machine.
+fn unreachable(evidence: &Evidence, address: &str, from: &str, unchecked: &str) -> Finding {
+    let connects = format!("Cannot connect to Docker at {address}{from}.");
+    let find = Remedy::safe("Find the Docker context that has the backend")
+        .run(Command::docker(["context", "ls"]));
+    let Some(engine) = stopped_docker(evidence) else {
+        return DOCKER_UNREACHABLE
+            .finding(Certainty::Proven, format!("{connects} {unchecked}"))
+            .remedy(Remedy::safe("Start Docker (or open Docker Desktop)"))
+            .remedy(find);
+    };
+    DOCKER_UNREACHABLE
+        .finding(
+            Certainty::Likely,
+            format!("{connects} The backend is probably down because of it."),
+        )
+        .level(Level::Error)
+        .remedy(start_docker(engine))
+        .remedy(
+            Remedy::safe("Start the backend, in the directory of its compose file")
+                .run(up(evidence))
+                .step(),
+        )
+        .remedy(find)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::build::endpoint as build;
+    use crate::evidence::endpoint::Reach;
 
     #[test]
     fn each_failure_has_its_id() {
@@ -101,6 +123,24 @@ mod tests {
             let mut evidence = build::healthy();
             build::engine_failed(&mut evidence, failure);
             assert_eq!(build::told(run(&evidence)), [expected]);
+        }
+        for (reach, host, address, expected) in [
+            (Reach::Refused, "127.0.0.1", "unix:///run/docker.sock", "error likely"),
+            (Reach::Refused, "127.0.0.1", "tcp://127.0.0.1:2375", "error likely"),
+            (Reach::Refused, "127.0.0.1", "tcp://10.0.0.9:2375", "info proven"),
+            (Reach::Refused, "127.0.0.1", "ssh://me@10.0.0.9", "info proven"),
+            (Reach::Refused, "api.example.com", "unix:///run/docker.sock", "info proven"),
+            (Reach::ConnectTimeout, "127.0.0.1", "unix:///run/docker.sock", "info proven"),
+        ] {
+            let mut evidence = build::healthy();
+            build::unreachable(&mut evidence, reach);
+            build::engine_failed(&mut evidence, EngineFailure::Unreachable);
+            host.clone_into(&mut build::endpoint(&mut evidence).target.host);
+            if let Some(engine) = &mut evidence.engine_failure {
+                address.clone_into(&mut engine.address);
+            }
+            let expected = format!("docker-unreachable {expected} {address}");
+            assert_eq!(build::told(run(&evidence)), [expected], "{host}");
         }
         let mut evidence = build::healthy();
         assert!(build::told(run(&evidence)).is_empty());

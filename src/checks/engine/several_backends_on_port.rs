@@ -1,7 +1,7 @@
 //! Two backends want the same port of the host: only one of them can have it.
 
 use crate::checks::Check;
-use crate::deployment::container::{container_location, port_taken};
+use crate::deployment::container::{all_inspected, container_location, port_taken};
 use crate::deployment::endpoint::{is_engine_host, selected_endpoint};
 use crate::deployment::weight::cap_if_cli_works;
 use crate::evidence::docker::{Container, Port};
@@ -23,7 +23,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(finding) => finding,
         None => match both_running(evidence, docker)? {
             Some(finding) => finding,
-            None => return Ok(vec![]),
+            None => return all_inspected(docker).map(|()| vec![]),
         },
     };
     Ok(vec![cap_if_cli_works(evidence, finding)])

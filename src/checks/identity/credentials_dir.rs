@@ -3,6 +3,7 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
+use crate::deployment::container::inspected;
 use crate::deployment::data::{
     StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
 };
@@ -21,7 +22,8 @@ pub static CREDENTIALS_OUTSIDE_VOLUME: Rule = rule!(
     "DATA_DIR or CREDENTIALS_DIR is outside every mount"
 )
 .cause(&["sql-without-secret-persistence", "key-foreign", "key-rejected"])
-.breaks(ChainLink::File);
+.breaks(ChainLink::File)
+.risk();
 
 /// Where the directories are.
 pub static CHECK: Check = Check { rules: &[&CREDENTIALS_OUTSIDE_VOLUME], run };
@@ -37,6 +39,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         });
     let Some((variable, path)) = chosen else { return Ok(vec![]) };
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
+    let container = container.filter(|container| inspected(container).is_ok());
     let elsewhere = StoredElsewhere::of(service, container);
     let credentials_only = variable == "CREDENTIALS_DIR";
     if elsewhere.everything() || (credentials_only && elsewhere.secret) {

@@ -3,7 +3,7 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::identity_subject;
+use crate::deployment::container::{identity_subject, inspected};
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Location, Remedy, Rule};
 
@@ -24,9 +24,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .ok()
         .and_then(Option::as_ref)
         .map(|subject| subject.container)
+        .filter(|container| inspected(container).is_ok())
         .filter(|container| !container.software.upstream_entrypoint);
     if overridden.is_none() && container.is_none() {
-        subject?;
+        if let Some(subject) = subject? {
+            inspected(subject.container)?;
+        }
         service?;
         return Ok(vec![]);
     }

@@ -8,6 +8,7 @@ use crate::deployment::platform::is_run_by_compose;
 use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
 use crate::evidence::{Evidence, Unseen};
+use crate::names::DEFAULT_INSTANCE_NAME;
 use crate::remedies::command::{recreate, restart};
 use crate::remedies::secret::is_in_env_file;
 use crate::report::{Action, CliFailure, Finding, FixPolicy, Location, Remedy, Rule};
@@ -17,6 +18,7 @@ pub static NAME_DRIFT: Rule =
     rule!("name-drift", Error, "the instance name changes at the next start")
         .cause(&["key-name-mismatch"])
         .fix(FixPolicy::Drift)
+        .risk()
         .explains(&[CliFailure::KeyRejected]);
 
 /// Compares the places of the name.
@@ -43,7 +45,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let now = process.as_ref().ok().cloned().flatten();
     let set = environment.as_ref().ok().cloned().flatten();
-    let stored = file.as_ref().ok().cloned().flatten().filter(|_| environment.is_ok());
+    // Only `run_backend.sh` reads the file.
+    let gone = matches!((places.environment.seen(), places.file.seen()), (Ok(None), Ok(None)))
+        && container.software.upstream_entrypoint
+        && !container.is_created();
+    let stored = file.as_ref().ok().cloned().flatten().or_else(|| gone.then(default_name));
+    let stored = stored.filter(|_| environment.is_ok());
     let before = now.clone().or_else(|| set.clone()).or_else(|| stored.clone());
     let at_start = set.clone().or(stored);
 
@@ -98,6 +105,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .run(command),
             ),
     ])
+}
+
+/// The name that the backend takes if no file and no variable has one.
+fn default_name() -> String {
+    DEFAULT_INSTANCE_NAME.to_owned()
 }
 
 /// Sets the name back. The doctor does it only if the key of the CLI still has the old one, and the
@@ -172,6 +184,14 @@ mod tests {
                 Seen(environment.map(str::to_owned));
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+        for (name, expected) in [("convex-self-hosted", None), ("mine", Some(Proven))] {
+            let mut evidence = build::healthy();
+            let names = &mut build::backend(&mut evidence).instance_name;
+            (names.process, names.file) = (Seen(Some(name.to_owned())), Seen(None));
+            let found = run(&evidence).unwrap();
+            let certainty = found.first().map(|finding| finding.certainty);
+            assert_eq!(certainty, expected, "the file is gone, {name}");
         }
         let mut evidence = build::healthy();
         build::backend(&mut evidence).instance_name.process = unseen();

@@ -3,7 +3,9 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::{IdentitySubject, identity_subject};
+use crate::deployment::container::{
+    CredentialsFile, IdentitySubject, credentials_file, identity_subject,
+};
 use crate::deployment::key::{key_in_words, selected_key, trial_of};
 use crate::deployment::variable::{entry_if_set, value_location, value_source};
 use crate::evidence::compose::{EntryValue, EnvironmentEntry};
@@ -13,7 +15,8 @@ use crate::remedies::command::{recreate, restart};
 use crate::remedies::mint::after_new_secret;
 use crate::remedies::secret::is_in_env_file;
 use crate::report::{
-    Action, CliFailure, Finding, FixPolicy, Location, Price, Remedy, Rule, capitalized,
+    Action, CliFailure, Command, Finding, FixPolicy, Location, Price, Remedy, Rule, capitalized,
+    shell_word,
 };
 use crate::secret::Fingerprint;
 
@@ -22,6 +25,7 @@ pub static SECRET_DRIFT: Rule =
     rule!("secret-drift", Error, "the instance secret changes at the next start")
         .cause(&["key-foreign"])
         .fix(FixPolicy::Drift)
+        .risk()
         .explains(&[CliFailure::KeyRejected]);
 
 /// Compares the places of the secret.
@@ -64,6 +68,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         (before, declared, recreate(evidence, container))
     } else if differs(now, at_start) {
         (now, at_start, restart(container))
+    } else if let Some(now) = now.filter(|_| credentials_file(container) == CredentialsFile::Gone) {
+        return Ok(vec![file_is_gone(evidence, &subject, now)]);
     } else {
         // Nothing that was seen differs. The file does not count if the environment overrides it.
         process?;
@@ -135,6 +141,46 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         finding = finding.remedy(keep_old);
     }
     Ok(vec![finding])
+}
+
+/// No variable sets the secret, and the file that the next start would read is not there.
+fn file_is_gone(evidence: &Evidence, subject: &IdentitySubject<'_>, now: &Holder<'_>) -> Finding {
+    let container = subject.container;
+    let directory = container.storage.credentials_dir.trim_end_matches('/');
+    let file = format!("{directory}/instance_secret");
+    let command = restart(container);
+    let key = selected_key(evidence);
+    let made_with = key.and_then(|key| trial_of(key, now.secret));
+    let effect = match key.filter(|_| made_with.is_some_and(|trial| trial.opened.is_some())) {
+        Some(key) => format!("{} stops working", key_in_words(key)),
+        None => format!("keys made with secret {} stop working", now.secret),
+    };
+    let detail = format!(
+        "After `{command}`, {effect}: the credentials file is gone, so the backend generates a new \
+         secret."
+    );
+    let save = format!(
+        "s=$(cat /proc/[0-9]*/cmdline | tr \"\\0\" \"\\n\" | sed -n \"/^--instance-secret$/{{n;p;q}}\") \
+         && test -n \"$s\" && mkdir -p {0} && echo \"$s\" > {0}/instance_secret",
+        shell_word(directory)
+    );
+    SECRET_DRIFT
+        .finding(subject.certainty, detail)
+        .because(format!("The process has secret {}", now.secret), container.name.clone())
+        .because(format!("{file} is not there"), container.name.clone())
+        .at(Location::container(&container.name))
+        .remedy(
+            Remedy::safe("Keep the current keys: write the running secret back to the file")
+                .run(Command::docker(["exec", &container.name, "sh", "-c", &save])),
+        )
+        .remedy(
+            Remedy::careful(format!(
+                "Use a new secret: keys made with secret {} stop working",
+                now.secret
+            ))
+            .run(command),
+        )
+        .remedy(after_new_secret(evidence).step())
 }
 
 /// Writes the running secret where the next start reads it.
@@ -219,7 +265,7 @@ mod tests {
         let some = |name: &str| Seen(Some(valid(name)));
         let none = || Seen(None);
         let in_file = |name: &str| EntryValue::Secret(valid(name));
-        let rows: [Row; 8] = [
+        let rows: [Row; 11] = [
             ("all agree", [some("a"), none(), some("a")], EntryValue::Unset, None),
             (
                 "an empty value counts as not set",
@@ -258,6 +304,14 @@ mod tests {
                 Some(Proven),
             ),
             ("declared and in use", [some("a"), some("a"), unseen()], in_file("a"), None),
+            ("the file is gone", [some("a"), none(), none()], EntryValue::Unset, Some(Proven)),
+            (
+                "the file is gone, declared since",
+                [some("a"), none(), none()],
+                in_file("a"),
+                Some(Proven),
+            ),
+            ("the file is gone, pinned", [some("a"), some("a"), none()], in_file("a"), None),
         ];
         for (case, [process, environment, file], value, expected) in rows {
             let mut evidence = build::healthy();
@@ -265,6 +319,19 @@ mod tests {
             build::service(&mut evidence).environment = vec![entry("INSTANCE_SECRET", value)];
             let found = run(&evidence).unwrap();
             assert_eq!(found.first().map(|finding| finding.certainty), expected, "{case}");
+        }
+    }
+
+    /// An entrypoint of one's own may pass the secret in any way.
+    #[test]
+    fn another_entrypoint_needs_no_credentials_file() {
+        for (official, expected) in [(true, 1), (false, 0)] {
+            let mut evidence = build::healthy();
+            let container = build::backend(&mut evidence);
+            container.software.upstream_entrypoint = official;
+            container.secret.environment = Seen(None);
+            container.secret.file = Seen(None);
+            assert_eq!(run(&evidence).unwrap().len(), expected, "{official}");
         }
     }
 

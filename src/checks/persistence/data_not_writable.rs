@@ -2,7 +2,7 @@
 
 use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::declared_backend;
-use crate::deployment::container::{container_location, run_subject};
+use crate::deployment::container::{container_location, inspected, run_subject};
 use crate::deployment::data::declared_mount_over;
 use crate::deployment::log_lines::{LogMatch, log_match};
 use crate::deployment::weight::{cap_if_cli_works, of_backend_fault};
@@ -68,7 +68,11 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn container(evidence: &Evidence) -> Result<Option<(&Container, Certainty)>, Unseen> {
-    run_subject(evidence, evidence.docker.seen()?)
+    let subject = run_subject(evidence, evidence.docker.seen()?)?;
+    if let Some((container, _)) = subject {
+        inspected(container)?;
+    }
+    Ok(subject)
 }
 
 /// The system denies it, although the mount itself is not read-only.

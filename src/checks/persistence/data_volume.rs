@@ -6,6 +6,7 @@
 use super::run_by_hand;
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
+use crate::deployment::container::inspected;
 use crate::deployment::data::{
     StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
 };
@@ -13,7 +14,7 @@ use crate::deployment::key_judgement::is_of_unused_volume;
 use crate::deployment::platform::{Platform, of_project};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::{BackendService, DeclaredMount};
-use crate::evidence::docker::{Container, MountKind};
+use crate::evidence::docker::{Container, MountKind, OtherContext};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::DATA_DIR;
 use crate::remedies::command::{doctor, up};
@@ -66,6 +67,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let container = evidence.docker.seen().ok().and_then(|docker| docker.expected());
+    let container = container.filter(|container| inspected(container).is_ok());
     let elsewhere = StoredElsewhere::of(service, container);
     // A DATA_DIR outside of every mount is `credentials-outside-volume`.
     let chosen_elsewhere = !service.data_dir.starts_with(DATA_DIR) && over.is_none();
@@ -185,6 +187,15 @@ fn by_hand(
     container: Option<&Container>,
     edits: Vec<String>,
 ) -> Vec<Remedy> {
+    // A container that was not checked, here or in another Docker context, may have data.
+    let may_have_data = match evidence.docker.seen() {
+        Err(_) => true,
+        Ok(docker) => {
+            let others = docker.other_contexts.iter().flatten();
+            let has_some = |it: &OtherContext| it.containers.seen().is_ok_and(|it| !it.is_empty());
+            docker.expected().is_some() || others.into_iter().any(has_some)
+        }
+    };
     let last = edits.len().saturating_sub(1);
     let edits = edits.into_iter().enumerate().map(|(index, title)| {
         let edit = Remedy::careful(title).step();
@@ -192,7 +203,7 @@ fn by_hand(
     });
     let first = match container {
         Some(container) => Some(copy_out(container)),
-        None if evidence.docker.seen().is_err() => {
+        None if may_have_data => {
             let by_compose = of_project(evidence).is_none_or(|it| it == Platform::Compose);
             let not_yet =
                 if by_compose { "run `docker compose up -d` or `down`" } else { "redeploy" };
@@ -211,7 +222,7 @@ fn by_hand(
             &service.name,
             container,
         )),
-        None if evidence.docker.seen().is_ok() => {
+        None if !may_have_data => {
             Some(Remedy::careful("Create the container").run(up(evidence)).step())
         }
         None => None,
@@ -388,8 +399,19 @@ mod tests {
         assert_eq!(all[3].last().unwrap(), "docker compose up -d");
         build::docker(&mut evidence).expected = None;
         assert_eq!(steps(&evidence).concat(), ["docker compose up -d"]);
+        build::docker(&mut evidence).other_contexts = Some(vec![OtherContext {
+            name: "colima".to_owned(),
+            address: "unix:///x".to_owned(),
+            containers: Seen(vec!["app-backend-1".to_owned()]),
+        }]);
+        assert_eq!(steps(&evidence).concat(), ["convex-doctor"], "in another context");
         evidence.docker = build::unseen();
         assert_eq!(steps(&evidence).concat(), ["convex-doctor"]);
+        let mut evidence = build::healthy();
+        build::service(&mut evidence).mounts.clear();
+        build::backend(&mut evidence).secret.environment = build::unseen();
+        assert_eq!(steps(&evidence).concat(), ["convex-doctor"], "listed, and not inspected");
+        assert_eq!(found(&evidence).map(|(_, certainty)| certainty), Some(Likely));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! corrupt the database.
 
 use crate::checks::Check;
+use crate::deployment::container::all_inspected;
 use crate::deployment::data::is_persistent;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Command, Finding, Location, Remedy, Rule, Text};
@@ -69,6 +70,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                     .remedy(separate.step()),
             );
         }
+    }
+    if seen.is_empty() {
+        all_inspected(docker)?;
     }
     Ok(seen)
 }

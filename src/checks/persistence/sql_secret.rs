@@ -3,6 +3,7 @@
 
 use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
+use crate::deployment::container::inspected;
 use crate::deployment::data::{
     StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
 };
@@ -30,6 +31,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let engine = evidence.docker.seen();
     let container = engine.as_ref().ok().and_then(|docker| docker.expected());
+    let container = container.filter(|container| inspected(container).is_ok());
     let elsewhere = StoredElsewhere::of(service, container);
     if elsewhere.secret {
         return Ok(vec![]);

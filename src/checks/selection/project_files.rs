@@ -76,10 +76,10 @@ fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Observation;
     use crate::evidence::build::selection as build;
     use crate::evidence::build::selection::{PAIR, told};
     use crate::evidence::selection::PackageJsonState::{Missing, WithConvex, WithoutConvex};
+    use crate::evidence::{ComposeFacts, Observation};
 
     #[test]
     fn package_json_is_missing_where_the_cli_is_used() {
@@ -104,6 +104,19 @@ mod tests {
             }
             let expected: Vec<_> = expected.into_iter().collect();
             assert_eq!(told(package_json(&evidence)), expected, "{case}");
+        }
+    }
+
+    /// A file that Compose cannot read still shows whose directory it is.
+    #[test]
+    fn a_refused_compose_file_that_names_a_backend_is_a_server_s() {
+        for (names_backend, expected) in [(true, 0), (false, 1)] {
+            let mut sources = build::sources(&[], "", "");
+            sources.package_json = Missing;
+            let mut evidence = build::of(&sources);
+            let refused = ComposeFacts { names_backend, ..ComposeFacts::default() };
+            evidence.compose = Observation::Seen(Some(refused));
+            assert_eq!(package_json(&evidence).unwrap().len(), expected, "{names_backend}");
         }
     }
 

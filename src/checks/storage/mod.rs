@@ -8,12 +8,14 @@ pub mod logged;
 pub mod s3_incomplete;
 pub mod sql_database_missing;
 pub mod sql_url;
+pub mod sql_url_loopback;
 
 use super::Check;
 
 /// The checks of this family.
 pub static CHECKS: &[&Check] = &[
     &sql_url::HAS_PATH,
+    &sql_url_loopback::CHECK,
     &sql_database_missing::CHECK,
     &logged::TLS,
     &sql_url::NOT_PASSED,

@@ -3,7 +3,7 @@
 
 use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::backend_service;
-use crate::deployment::container::{container_location, run_container};
+use crate::deployment::container::{container_location, expected_inspected, run_container};
 use crate::deployment::log_lines::log_match;
 use crate::deployment::variable::entry_if_set;
 use crate::evidence::{Evidence, Unseen};
@@ -31,6 +31,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let service = backend_service(evidence);
     let logged = log_match(evidence, S3_INCOMPLETE.id);
     let declared = service.as_ref().ok().and_then(|it| *it);
+    expected_inspected(evidence)?;
     let container = run_container(evidence);
     // The container's own environment counts; without one, that of the file, where an empty value
     // may be set elsewhere.

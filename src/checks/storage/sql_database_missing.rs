@@ -4,7 +4,7 @@ use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::project;
 use crate::deployment::container::run_container;
 use crate::deployment::endpoint::{convex_answers, selected_endpoint};
-use crate::deployment::log_lines::{explanation, log_match};
+use crate::deployment::log_lines::{explanation_of, log_match};
 use crate::deployment::variable::entry_if_set;
 use crate::evidence::compose::{BackendService, DatabaseService, EntryValue, SqlKind};
 use crate::evidence::docker::Container;
@@ -50,8 +50,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         Some(endpoint) => convex_answers(endpoint)?,
         None => run_container(evidence).is_some_and(Container::is_running),
     };
-    let other_crash =
-        run_container(evidence).and_then(|it| explanation(&it.log.seen().ok()?.tail)).is_some();
+    let other_crash = run_container(evidence).and_then(explanation_of).is_some();
     if *created == wanted || answers || other_crash {
         return Ok(vec![]);
     }

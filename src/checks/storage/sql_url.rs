@@ -3,7 +3,7 @@
 
 use crate::checks::{BACKEND_DOWN, Check};
 use crate::deployment::compose::{backend_service, project};
-use crate::deployment::container::{container_location, run_container};
+use crate::deployment::container::{container_location, expected_inspected, run_container};
 use crate::deployment::key::cli_works;
 use crate::deployment::log_lines::{log_match, remark};
 use crate::deployment::variable::entry_if_set;
@@ -102,6 +102,7 @@ fn not_passed(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         return Ok(vec![]);
     }
     let empty = SQL_URLS.iter().find_map(|name| service.variable(name));
+    expected_inspected(evidence)?;
     let container = run_container(evidence);
     // Set by a panel, sops or direnv, but not in this shell.
     if container.is_some_and(|it| it.storage.uses_sql) {

@@ -23,6 +23,8 @@ mod place;
 mod reduce;
 mod search;
 mod services;
+mod unresolved;
+
 #[cfg(test)]
 mod tests;
 
@@ -74,6 +76,7 @@ pub(super) fn read_as(
             directory: directory.display().to_string(),
             errors: issues(errors, directory, texts),
             flags: flags::of(asked, &[], directory),
+            names_backend: unresolved::names_backend(asked, errors, directory, texts),
             ..ComposeFacts::default()
         }),
     };

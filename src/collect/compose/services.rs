@@ -106,6 +106,17 @@ fn hidden(name: &str, variable: &Variable, directory: &Path) -> EnvironmentEntry
     }
 }
 
+/// The services that start only once the chosen backend is healthy.
+pub(super) fn wait_for_healthy(project: &Project, chosen: Option<&str>) -> Vec<String> {
+    let Some(chosen) = chosen else { return Vec::new() };
+    let waits = |service: &Service| {
+        let on = service.depends_on.get(chosen);
+        on.is_some_and(|on| on.condition == "service_healthy")
+    };
+    let waiting = project.services.iter().filter(|(_, service)| waits(service));
+    waiting.map(|(name, _)| name.clone()).collect()
+}
+
 /// Names in a project that only a panel fills. Coolify: `SERVICE_FQDN_BACKEND_3210` and its like,
 /// used or passed through and set nowhere
 /// (<https://coolify.io/docs/knowledge-base/docker/compose>); names that others use as well

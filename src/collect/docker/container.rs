@@ -168,8 +168,26 @@ pub(super) fn reduce(
         .and_then(|state| state.error.as_deref())
         .filter(|error| !error.is_empty())
         .map(|error| sanitize(&scrub(error)));
+    let checks = state.and_then(|state| state.health.as_ref()?.log.as_ref());
+    let last = checks.and_then(|checks| checks.last()?.output.as_deref());
+    container.life.health_output = last.map(health_output).unwrap_or_default();
     container.name = name;
     container
+}
+
+/// The last lines of the output of a health check, without the progress table of curl.
+fn health_output(output: &str) -> Vec<String> {
+    const KEPT: usize = 3;
+    let tells = |line: &&str| {
+        let is_table = line.starts_with("% Total") || line.starts_with("Dload");
+        let is_number =
+            |word: &str| word.bytes().all(|b| b.is_ascii_digit() || b"-:.kMG".contains(&b));
+        !line.is_empty() && !is_table && !line.split_whitespace().all(is_number)
+    };
+    // curl writes over a line of its table with carriage returns.
+    let lines: Vec<&str> = output.split(['\n', '\r']).map(str::trim).filter(tells).collect();
+    let last = &lines[lines.len().saturating_sub(KEPT)..];
+    last.iter().map(|line| super::log::safe(line)).collect()
 }
 
 /// A place's text as the backend would take it; the text goes into custody, whatever it is.
@@ -498,6 +516,25 @@ mod tests {
         let json = serde_json::to_string(&found).unwrap();
         assert!(!json.contains(SECRET) && !json.contains("containerpass"));
         assert!(!scrub("x containerpass y").contains("containerpass"));
+    }
+
+    #[test]
+    fn a_health_check_is_quoted_without_its_progress() {
+        let not_found = r#"OCI runtime exec failed: exec failed: unable to start container process: exec: "nonesuch": executable file not found in $PATH: unknown"#;
+        let curl = "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n                                 Dload  Upload   Total   Spent    Left  Speed\n\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0\ncurl: (7) Failed to connect to localhost port 3210 after 0 ms: Couldn't connect to server\n";
+        for (output, expected) in [
+            (not_found, vec![not_found]),
+            (
+                curl,
+                vec![
+                    "curl: (7) Failed to connect to localhost port 3210 after 0 ms: Couldn't connect to server",
+                ],
+            ),
+            ("a\nb\nc\nd\n", vec!["b", "c", "d"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(health_output(output), expected);
+        }
     }
 
     #[test]

@@ -66,8 +66,56 @@ pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
         && refusals.len() == probes
         && refusals.iter().all(|(refusal, adjacent)| *adjacent && *refusal == refusals[0].0);
     facts.refusal = refusals.pop().map(|(refusal, _)| refusal);
-    facts.tail = tail(&lines);
+    facts.tail = tail(&without_our_traces(&lines));
     facts
+}
+
+/// The agent of every request of ours, of this run or another.
+const OUR_AGENT: &str = "convex-doctor/";
+
+/// How far before the access line of a request the line of its refusal may be: our requests run at
+/// the same time, and so do those of others.
+const REFUSAL_BEFORE: usize = 8;
+
+/// The lines without those that requests of convex-doctor caused: they are no evidence of what
+/// anything else does. For each access line of ours, the nearest line before it that says what came
+/// of the key goes, too.
+fn without_our_traces<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let mut caused = vec![false; lines.len()];
+    for at in 0..lines.len() {
+        if !lines[at].contains(OUR_AGENT) {
+            continue;
+        }
+        caused[at] = true;
+        let said = if is_rejected(lines[at]) { is_refusal } else { is_acceptance };
+        let before = (at.saturating_sub(REFUSAL_BEFORE)..at)
+            .rev()
+            .find(|before| !caused[*before] && said(lines[*before]));
+        if let Some(before) = before {
+            caused[before] = true;
+        }
+    }
+    lines.iter().zip(caused).filter(|(_, caused)| !caused).map(|(line, _)| *line).collect()
+}
+
+/// Whether an access line says that the request was not answered as it was meant.
+fn is_rejected(line: &str) -> bool {
+    static STATUS: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r#"(?:" |status[="]*:? ?"?)4\d\d\b"#));
+    STATUS.is_match(line)
+}
+
+/// Whether a line says that a key was accepted.
+fn is_acceptance(line: &str) -> bool {
+    line.contains("Admin key accepted from")
+}
+
+/// Whether a line says that a request was refused for its key, or for its form.
+fn is_refusal(line: &str) -> bool {
+    line.contains(REFUSED)
+        || line.contains("The provided deploy key was invalid")
+        || line.contains("Caught unauthenticated_error")
+        || line.contains("Caught developer_error")
 }
 
 /// The access line of a request of check_admin_key that was answered 401. The same run also asks
@@ -125,6 +173,8 @@ const TELLING: &[&str] = &[
     "cannot ",
     "No space left",
     "Permission denied",
+    "Received Ctrl-C signal!",
+    "Received a fatal error",
     "attempting to acquire lease",
     "Falling back to local storage",
     "Connected to SQLite at ",
@@ -140,7 +190,8 @@ fn is_remark(line: &str) -> bool {
         })
 }
 
-fn safe(line: &str) -> String {
+/// One line, secrets cut, control characters escaped, shortened.
+pub(super) fn safe(line: &str) -> String {
     let masked = SECRETS.replace_all(line, "${1}${2}${3}${5}${6}***${4}");
     let mut line = sanitize(&scrub(&masked));
     if let Some((at, _)) = line.char_indices().nth(LONGEST_LINE) {
@@ -208,6 +259,37 @@ mod tests {
             let facts = read(&text, &["n1".to_owned(), "n2".to_owned()]);
             assert_eq!(facts.refusal, expected, "{case}");
             assert_eq!((facts.refusal_adjacent, facts.nonce_seen), (adjacent, seen), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_our_own_requests_caused_is_not_quoted() {
+        let agent = "convex-doctor/0.1.0 (n1)";
+        let keyless = access(agent).replace(" 401 ", " 403 ");
+        let fine = access(agent).replace(" 401 ", " 200 ");
+        let foreign = access("curl/8");
+        let refused = WARN.to_owned();
+        let no_key = "WARN common::errors: Caught developer_error error (x): The provided deploy key was invalid".to_owned();
+        let json = r#"{"level":"INFO","target":"convex-cloud-http","user_agent":"convex-doctor/0.1.0 (n1)","status":401}"#.to_owned();
+        let other = "INFO something else".to_owned();
+        let good = "INFO keybroker::broker: Admin key accepted from MemberId(0) at x".to_owned();
+        for (case, lines, expected) in [
+            ("a key and none", vec![&no_key, &keyless, &refused, &access(agent)], vec![]),
+            ("at the same time", vec![&no_key, &refused, &keyless, &access(agent)], vec![]),
+            ("as JSON", vec![&refused, &json], vec![]),
+            ("accepted", vec![&refused, &foreign, &good, &fine], vec![&refused, &foreign]),
+            ("without a key", vec![&good, &foreign, &keyless], vec![&good, &foreign]),
+            (
+                "another client's stays",
+                vec![&refused, &foreign, &refused, &access(agent)],
+                vec![&refused, &foreign],
+            ),
+            ("what is not a refusal stays", vec![&other, &access(agent)], vec![&other]),
+        ] {
+            let text = lines.into_iter().cloned().collect::<Vec<_>>().join("\n");
+            let plain = |line: &&String| ANSI.replace_all(line, "").into_owned();
+            let expected: Vec<_> = expected.iter().map(plain).map(|line| safe(&line)).collect();
+            assert_eq!(read(&text, &["n1".to_owned()]).tail, expected, "{case}");
         }
     }
 

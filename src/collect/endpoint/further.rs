@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::url::Url;
 use reqwest::header::HeaderMap;
 
 use super::probe::{ProbePlan, ProbeRoute};
@@ -11,7 +12,7 @@ use super::tls::Recorder;
 use super::url::{self, Typed};
 use super::{CHECK, NEIGHBOUR, ProbeRequest, agent, authorization, observed, proxy, recorder};
 use crate::evidence::Observation;
-use crate::evidence::endpoint::{Answer, EndpointFacts};
+use crate::evidence::endpoint::{Answer, AskedOrigin, EndpointFacts, Reach};
 
 /// Sends back what it is sent, and stores nothing.
 const ECHO: &str = "/echo";
@@ -105,6 +106,32 @@ pub async fn instance_elsewhere(
     let typed = elsewhere(url, selected)?;
     let recorder = recorder(&typed, None, env);
     Some(aside(&typed, "/instance_name", &recorder, timeout, nonce).await)
+}
+
+/// What answers at an address that the deployment names for clients, asked directly as a browser
+/// would, without any key.
+pub async fn named(
+    url: &str,
+    env: &BTreeMap<String, String>,
+    timeout: Duration,
+    nonce: &str,
+) -> AskedOrigin {
+    let path = "/instance_name";
+    let below = format!("{}{path}", url.trim_end_matches('/'));
+    let got = match (url::read(url), Url::parse(&below)) {
+        (Ok(typed), Ok(below)) => {
+            let agent = agent(nonce);
+            let plan =
+                ProbePlan { proxy: None, host: None, connects: false, timeout, agent: &agent };
+            match ProbeRoute::new(&recorder(&typed, None, env), &plan) {
+                Ok(route) => route.get(below, path, HeaderMap::new()).await,
+                Err(reach) => Err(reach),
+            }
+        }
+        _ => Err(Reach::Other { error: "the URL cannot be used".to_owned() }),
+    };
+    let reach = got.as_ref().map_or_else(Clone::clone, |_| Reach::Answered);
+    AskedOrigin { url: url::masked(url), reach, answer: observed(got).0 }
 }
 
 /// `url`, where it is one of another origin that may be a self-hosted backend's.

@@ -31,7 +31,7 @@ use crate::evidence::Observation;
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts, EndpointTarget, Reach, TlsFault};
 use crate::secret::Secret;
 
-pub use self::further::{elsewhere, instance_elsewhere, page, push, retry_key, try_more};
+pub use self::further::{elsewhere, instance_elsewhere, named, page, push, retry_key, try_more};
 pub use self::tls::ensure_crypto_provider;
 
 /// What the CLI asks first, appended to the URL as typed.

@@ -23,6 +23,45 @@ const ACCESS: &str = "convex-cloud-http";
 /// A backend that prints this is up: what comes before it is the past.
 const UP: &str = "backend listening on";
 
+/// How a backend that exited with 0 came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BackendEnd {
+    /// It was told to stop (`stop_signal: SIGINT`, as in the official compose file).
+    Stopped,
+    /// It shut itself down, for example because another backend took over its database.
+    Fatal,
+}
+
+/// The lines that tell the two apart (docs/facts.md, convex-exit-code).
+const ENDS: [(&str, BackendEnd); 2] = [
+    ("Received Ctrl-C signal!", BackendEnd::Stopped),
+    ("Received a fatal error", BackendEnd::Fatal),
+];
+
+/// How the last run of a stopped backend ended, if its exit code is 0 and its log says it. The first
+/// of the two lines since it came up counts: what follows is part of shutting down.
+pub(crate) fn end(container: &Container) -> Option<BackendEnd> {
+    let tail = &container.log.seen().ok()?.tail;
+    if !container.is_stopped() || container.life.exit_code != Some(0) {
+        return None;
+    }
+    let own = |line: &&String| !line.contains(ACCESS);
+    let since = tail.iter().rposition(|line| own(&line) && line.contains(UP)).unwrap_or(0);
+    tail[since..]
+        .iter()
+        .filter(own)
+        .find_map(|line| ENDS.into_iter().find(|(text, _)| line.contains(text)).map(|(_, end)| end))
+}
+
+/// [`explanation`] of the container's log; a backend that was told to stop needs none.
+pub(crate) fn explanation_of(container: &Container) -> Option<LogRemark<'_>> {
+    let log = container.log.seen().ok()?;
+    if end(container) == Some(BackendEnd::Stopped) {
+        return None;
+    }
+    explanation(&log.tail)
+}
+
 /// The entry that a line matches.
 pub(crate) fn recognise(line: &str) -> Option<&'static Known> {
     // A line of the access log quotes what a client sends.
@@ -43,7 +82,7 @@ pub(crate) struct LogRemark<'a> {
 /// What in these last lines explains the state of the backend: its last crash, if it is a known
 /// one; otherwise what it waits for, or what of it does not work. A line before the last time it
 /// was up, or before a later crash of another kind, is the past.
-pub(crate) fn explanation(tail: &[String]) -> Option<LogRemark<'_>> {
+fn explanation(tail: &[String]) -> Option<LogRemark<'_>> {
     for (at, line) in tail.iter().enumerate().rev() {
         if line.contains(UP) && !line.contains(ACCESS) {
             return None;
@@ -128,7 +167,7 @@ pub(crate) fn log_match<'a>(
         Err(_) if serves(evidence, container)? => return Ok(None),
         Err(unseen) => return Err(unseen),
     };
-    let found = explanation(tail).filter(|found| found.known.id == id);
+    let found = explanation_of(container).filter(|found| found.known.id == id);
     let Some(LogRemark { line, known }) = found.or_else(|| remark(tail, id)) else {
         return Ok(None);
     };

@@ -1,6 +1,8 @@
 //! What the evidence says of each link by itself.
 
 use super::{Judged, KEY_VARIABLE, Scene, URL_VARIABLE};
+use crate::deployment::container::CredentialsFile;
+use crate::deployment::container::credentials_file;
 use crate::deployment::data::is_persistent;
 use crate::deployment::endpoint::convex_answers;
 use crate::deployment::key::KeyAnswer;
@@ -167,6 +169,11 @@ pub(super) fn secret(scene: &Scene<'_>) -> Judged {
         (Ok(None), Ok(Some(file))) => broken(format!(
             "the process runs with {process}; the file contains {file}, which the next start will use"
         )),
+        (Ok(None), Ok(None)) if credentials_file(container) == CredentialsFile::Gone => {
+            broken(format!(
+                "the process runs with {process}; there is no credentials file, and the next start generates a new secret"
+            ))
+        }
         (Ok(None), Ok(None)) => unknown(format!("{name} has no credentials file")),
         (Err(reason), _) | (_, Err(reason)) => unknown(reason),
     }

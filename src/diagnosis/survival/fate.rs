@@ -4,6 +4,7 @@ use super::model::{
     BackendInstance, BackendSettings, Id, Pin, PlaceKind, PlaceState, Source, StartFailure,
 };
 use super::world::{SimulatedWorld, over};
+use crate::deployment::container::CredentialsFile;
 use crate::report::Fate;
 
 /// One column: what becomes of it, and why.
@@ -49,9 +50,11 @@ pub(super) enum Documents {
     NotSeen,
 }
 
-/// What the data consists of, besides the data directory.
+/// What keys and data depend on, besides the directories.
 #[derive(Clone, Debug)]
 pub(super) struct DataParts {
+    /// The file that the keys depend on, as it is at first.
+    pub(super) credentials: CredentialsFile,
     pub(super) documents: Documents,
     pub(super) files_elsewhere: bool,
     /// Whether the operation touches no container but the backend's, and no volume.
@@ -101,17 +104,29 @@ pub(super) fn judge(stake: &Stake, data: &DataParts, after: &SimulatedWorld) -> 
         return Prediction::unknown(&reason);
     }
     let instance = instance.filter(|_| after.trouble.is_none());
-    Prediction { keys: keys(stake, after, instance), data: data_fate(stake, data, after, instance) }
+    Prediction {
+        keys: keys(stake, &data.credentials, after, instance),
+        data: data_fate(stake, data, after, instance),
+    }
 }
 
 fn keys(
     stake: &Stake,
+    credentials: &CredentialsFile,
     after: &SimulatedWorld,
     instance: Option<&BackendInstance>,
 ) -> ExplainedFate {
     let here =
         |instance: &BackendInstance| after.behind(instance, &instance.settings.credentials_dir);
-    let by_place = || place(stake.keys, after, instance.map(here));
+    let by_place = || {
+        let verdict = place(stake.keys, after, instance.map(here));
+        // A process that keeps running does not read the file again.
+        let keeps_running = after
+            .instances
+            .iter()
+            .any(|it| it.running && !after.started.contains(&it.name) && here(it) == stake.keys);
+        if keeps_running { verdict } else { by_file(credentials, verdict) }
+    };
     let Some(instance) = instance else {
         let verdict = by_place();
         let pin = after.plan.as_ref().map(|plan| &plan.settings.pin);
@@ -143,6 +158,22 @@ fn keys(
             }
             verdict => verdict,
         },
+    }
+}
+
+/// The keys are no better off than the file that they depend on.
+fn by_file(credentials: &CredentialsFile, verdict: ExplainedFate) -> ExplainedFate {
+    match credentials {
+        _ if matches!(verdict.fate, Fate::Lost | Fate::Unknown) => verdict,
+        CredentialsFile::There => verdict,
+        CredentialsFile::Gone => ExplainedFate {
+            fate: Fate::Lost,
+            why: "there is no credentials file, so the next start generates a new secret"
+                .to_owned(),
+        },
+        CredentialsFile::NotSeen(reason) => {
+            ExplainedFate { fate: Fate::Unknown, why: reason.clone() }
+        }
     }
 }
 

@@ -3,10 +3,8 @@
 use super::model::Pin;
 use crate::evidence::compose::{BackendService, EntryValue};
 use crate::evidence::docker::{Container, SecretState};
+use crate::names::DEFAULT_INSTANCE_NAME;
 use crate::secret::Fingerprint;
-
-/// The name that the backend gives itself when nothing else does.
-const DEFAULT_NAME: &str = "convex-self-hosted";
 
 /// What the container's own environment sets.
 pub(super) fn pinned_now(container: &Container) -> Pin {
@@ -88,5 +86,5 @@ fn name_only_in_file(container: Option<&Container>, service: &BackendService) ->
         .find_map(|place| place.seen().ok()?.clone())?;
     let declared = service.variable("INSTANCE_NAME").map(|entry| &entry.value);
     let is_set = matches!(declared, Some(EntryValue::Plain(name)) if !name.is_empty());
-    (now != DEFAULT_NAME && !is_set).then_some(now)
+    (now != DEFAULT_INSTANCE_NAME && !is_set).then_some(now)
 }

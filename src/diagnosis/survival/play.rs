@@ -71,6 +71,7 @@ impl Worlds {
         act: impl Fn(&mut SimulatedWorld),
     ) -> Prediction {
         let data = DataParts {
+            credentials: deployment.credentials(),
             documents: deployment.documents(),
             files_elsewhere: deployment.files_elsewhere(),
             backend_only,
@@ -79,7 +80,7 @@ impl Worlds {
             .all
             .iter()
             .map(|(answers, before)| {
-                let outcome = match stake(before) {
+                let outcome = match deployment.seen().and_then(|()| stake(before)) {
                     Err(reason) => Prediction::unknown(&reason),
                     Ok(stake) => {
                         let mut after = before.clone();

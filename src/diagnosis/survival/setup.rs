@@ -9,6 +9,7 @@ use super::model::{
 use super::pin::{pinned_by_file, pinned_now};
 use super::world::SimulatedWorld;
 use crate::deployment::compose::declared_backend;
+use crate::deployment::container::{CredentialsFile, credentials_file, inspected};
 use crate::deployment::data::{declares_s3, declares_sql};
 use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts, DeclaredMountKind};
@@ -100,6 +101,33 @@ impl<'a> Deployment<'a> {
                 && !compose.backends.iter().any(|backend| backend.name == **name)
         });
         others.next().is_none()
+    }
+
+    /// Why nothing can be said of it, if so: the engine only listed the container, or did not say
+    /// whether the external volumes exist.
+    pub(super) fn seen(&self) -> Result<(), String> {
+        if let Some(Err(unseen)) = self.container.map(inspected) {
+            return Err(format!(
+                "the mounts of the container were not checked ({})",
+                unseen.reason
+            ));
+        }
+        let is_external = |(compose, _): (&ComposeFacts, _)| {
+            compose.volumes.iter().any(|volume| volume.external && volume.used)
+        };
+        match self.docker().map(|docker| docker.volumes.seen()) {
+            Some(Err(unseen))
+                if self.container.is_none() && self.compose.is_some_and(is_external) =>
+            {
+                Err(format!("the volumes were not checked ({})", unseen.reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The file that the keys depend on; without a container, nothing but the compose file counts.
+    pub(super) fn credentials(&self) -> CredentialsFile {
+        self.container.map_or(CredentialsFile::There, credentials_file)
     }
 
     /// Whether stored files are kept in S3.

@@ -516,3 +516,28 @@ fn the_file_alone_predicts_the_same() {
         assert_eq!(found.keys, cell.fate(), "{place}: {}", found.why);
     }
 }
+
+/// Keys are kept only with the file that holds their secret.
+#[test]
+fn what_the_credentials_file_carries() {
+    let (gone, unread) = (|| Seen(None), build::unseen);
+    for (case, file, official, expected) in [
+        ("it is there", Seen(Some(valid("ours"))), true, [Kept, Kept, Kept]),
+        ("it is gone", gone(), true, [Kept, Lost, Lost]),
+        ("it is gone, and nothing reads it", gone(), false, [Kept, Kept, Kept]),
+        ("it was not read", unread(), true, [Kept, Unknown, Unknown]),
+    ] {
+        let mut evidence = build::healthy();
+        let container = build::backend(&mut evidence);
+        container.software.upstream_entrypoint = official;
+        container.secret.environment = Seen(None);
+        container.secret.file = file;
+        let found = ["up_unchanged", "restart", "down_up"].map(|id| fates(&evidence, id));
+        assert_eq!(found.map(|(keys, _)| keys), expected, "{case}");
+        assert!(found.iter().all(|(_, data)| *data == Kept), "{case}");
+    }
+    let mut evidence = build::healthy();
+    build::backend(&mut evidence).secret.file = gone();
+    build::backend(&mut evidence).secret.environment = Seen(Some(valid("ours")));
+    assert_eq!(fates(&evidence, "restart"), (Kept, Kept), "pinned");
+}

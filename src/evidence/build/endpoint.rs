@@ -3,10 +3,10 @@
 use crate::evidence::compose::{At, BackendService, DeclaredPort, EntryValue, EnvironmentEntry};
 use crate::evidence::docker::{
     Answering, BackendImage, Container, ContainerLabels, ContainerLife, ContainerNetwork,
-    EngineFailure, LogFacts, Port, Published,
+    EngineFailure, LogFacts, NamePlaces, Port, Published, SecretPlaces,
 };
 use crate::evidence::endpoint::{
-    Answer, Body, EndpointTarget, KeyProbes, Reach, Route, ServerAnswers,
+    Answer, AskedOrigin, Body, EndpointTarget, KeyProbes, Reach, Route, ServerAnswers,
 };
 use crate::evidence::selection::{SelectionFacts, SelectionKind};
 use crate::evidence::{ComposeFacts, DockerFacts, EndpointFacts, Evidence, Observation, Unseen};
@@ -70,6 +70,8 @@ pub(crate) fn container(name: &str, project: &str, host_port: u16) -> Container 
             ports: vec![Port { container: 3210, host: Some(host_port), host_ip: String::new() }],
             ..ContainerNetwork::default()
         },
+        secret: SecretPlaces { environment: Observation::Seen(None), ..SecretPlaces::default() },
+        instance_name: NamePlaces { environment: Observation::Seen(None), ..NamePlaces::default() },
         ..Container::default()
     }
 }
@@ -117,7 +119,13 @@ pub(crate) fn healthy() -> Evidence {
         site: "http://127.0.0.1:3211".to_owned(),
     };
     let line = Body::Text { line: "unknown".to_owned() };
+    let site = AskedOrigin {
+        url: "http://127.0.0.1:3211".to_owned(),
+        reach: Reach::Answered,
+        answer: answer(404, Body::SiteProxy),
+    };
     let mut evidence = Evidence {
+        origins: Observation::Seen(vec![site]),
         selection: SelectionFacts { kind: SelectionKind::SelfHosted, ..SelectionFacts::default() },
         compose: Observation::Seen(Some(ComposeFacts {
             project: "app".to_owned(),
