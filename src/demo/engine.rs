@@ -385,9 +385,14 @@ fn archive(container: &WorldContainer, path: &str, method: &Method) -> Response<
         let prefix = format!("{name}=");
         container.environment.iter().find_map(|entry| entry.strip_prefix(&prefix))
     };
-    let data = variable("DATA_DIR").unwrap_or("/convex/data");
+    // A relative path starts in the working directory of the image.
+    let inside = |path: &str| match path.strip_prefix('/') {
+        Some(_) => path.to_owned(),
+        None => format!("/convex/{}", path.trim_start_matches("./")),
+    };
+    let data = inside(variable("DATA_DIR").unwrap_or("data"));
     let credentials =
-        variable("CREDENTIALS_DIR").map_or_else(|| format!("{data}/credentials"), str::to_owned);
+        variable("CREDENTIALS_DIR").map_or_else(|| format!("{data}/credentials"), inside);
     let secret = container.file_secret.as_ref().or(container.secret.as_ref());
     let usual = "convex-self-hosted".to_owned();
     let name = container.file_name.as_ref().or(container.instance_name.as_ref()).unwrap_or(&usual);

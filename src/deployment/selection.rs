@@ -87,7 +87,9 @@ pub(crate) fn deploy_key(selection: &SelectionFacts) -> Option<&'static str> {
 /// Whether the project's compose file has a Convex backend, or names one where Compose cannot read
 /// it.
 pub(crate) fn compose_has_backend(evidence: &Evidence) -> Result<bool, Unseen> {
-    let has_one = |compose: &ComposeFacts| !compose.backends.is_empty() || compose.names_backend;
+    let has_one = |compose: &ComposeFacts| {
+        !compose.backends.is_empty() || !compose.dashboards.is_empty() || compose.names_backend
+    };
     Ok(evidence.compose.seen()?.as_ref().is_some_and(has_one))
 }
 

@@ -60,7 +60,7 @@ pub static CHECK: Check = Check {
 
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some((_, service)) = declared_backend(evidence)? else {
-        return Ok(run_by_hand::judge(evidence).into_iter().collect());
+        return Ok(run_by_hand::judge(evidence)?.into_iter().collect());
     };
     let over = declared_mount_over(service, &service.data_dir);
     if over.is_some_and(is_kept_by_file) {

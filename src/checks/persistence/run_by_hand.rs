@@ -7,22 +7,30 @@ use super::data_volume::{
 use crate::deployment::container::{container_location, run_subject};
 use crate::deployment::data::{StoredElsewhere, is_persistent};
 use crate::deployment::weight::for_temporary_instance;
-use crate::evidence::Evidence;
 use crate::evidence::docker::{Container, MountKind};
+use crate::evidence::{Evidence, Unseen};
 use crate::remedies::rescue::{RESCUE, copy_out};
-use crate::report::{Command, Finding, Remedy, Rule, Text, shell_word};
+use crate::report::{Certainty, Command, Finding, Remedy, Rule, Text, shell_word};
 
 /// The volume that the remedy creates.
 const VOLUME: &str = "convex-data";
 
 /// The finding about the container that this run is about; none where a panel or Compose made it,
 /// which may do something else at the next start.
-pub(super) fn judge(evidence: &Evidence) -> Option<Finding> {
-    let docker = evidence.docker.seen().ok()?;
-    let (container, certainty) = run_subject(evidence, docker).ok()??;
+pub(super) fn judge(evidence: &Evidence) -> Result<Option<Finding>, Unseen> {
+    let docker = evidence.docker.seen()?;
+    let Some((container, certainty)) = run_subject(evidence, docker)? else { return Ok(None) };
     if container.labels.project.is_some() || !container.labels.managed_by.is_empty() {
-        return None;
+        return Ok(None);
     }
+    Ok(of_container(evidence, container, certainty))
+}
+
+fn of_container(
+    evidence: &Evidence,
+    container: &Container,
+    certainty: Certainty,
+) -> Option<Finding> {
     let over = container.mount_over(&container.storage.data_dir);
     let elsewhere = StoredElsewhere::of_container(container);
     if over.is_some_and(is_persistent) || elsewhere.everything() {
@@ -106,7 +114,6 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::key as build;
-    use crate::report::Certainty;
 
     fn world(change: impl Fn(&mut Container)) -> Option<Finding> {
         let mut evidence = build::healthy();
@@ -115,7 +122,7 @@ mod tests {
         container.labels.project = None;
         container.labels.service = None;
         change(container);
-        judge(&evidence)
+        judge(&evidence).unwrap()
     }
 
     #[test]
