@@ -1,5 +1,5 @@
 //! What the engine still remembers of this project's volumes and containers: it keeps its last 256
-//! events (moby, `daemon/events/events.go`).
+//! events (docs/facts.md, docker-events).
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! Which backend Compose would run for this project. Compose adopts a container by its labels
 //! `project` and `service` alone (`docker compose ps -a` lists it, wherever its files were); the
-//! labels with files and directory only tell which files made it.
+//! labels with files and directory only tell which files made it (docs/facts.md, docker-adoption).
 
 use super::WantedObjects;
 use crate::evidence::docker::Container;
