@@ -12,7 +12,7 @@ use crate::evidence::docker::Container;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::{Evidence, Observation};
 use crate::names::{ADMIN_KEY, API_PORT, URL};
-use crate::remedies::command::{compose, doctor};
+use crate::remedies::command::{compose, doctor, up_service};
 use crate::remedies::platform::mint_behind_url;
 use crate::report::{
     Action, Command, ComposeCommand, ComposeFlags, ComposeVerb, Errand, Finding, Remedy, Text,
@@ -218,6 +218,25 @@ pub(crate) fn with_url(evidence: &Evidence, file: &str) -> Remedy {
     selected(evidence, file, "a new key", Some(backend_url(evidence)))
 }
 
+/// The way to a first key where this project's backend does not run: it is started, and then asked
+/// for a key. `None` where it runs, or where Docker or the compose file does not show it.
+pub(crate) fn start_first(evidence: &Evidence, file: &str) -> Option<[Remedy; 2]> {
+    let (_, service) = declared_backend(evidence).ok()??;
+    let start = match evidence.docker.seen().ok()?.expected() {
+        None => up_service(evidence, &service.name),
+        Some(container) if container.is_stopped() && is_run_by_compose(container) => {
+            Command::docker(["start", &container.name])
+        }
+        Some(_) => return None,
+    };
+    let write = write_to(file);
+    let save = format!("Generate a key, and save the URL and the key in {file}");
+    Some([
+        Remedy::safe("Start the backend").run(start).step(),
+        Remedy::safe(save).run(doctor(evidence, ["key", "mint", write.as_str()])).step(),
+    ])
+}
+
 fn selected(evidence: &Evidence, file: &str, what: &str, url: Option<String>) -> Remedy {
     let container = evidence.docker.seen().ok().and_then(|docker| match evidence.endpoint {
         Observation::Seen(None) => docker.expected().filter(|it| fits_the_url(evidence, it)),
@@ -294,6 +313,23 @@ mod tests {
         let unknown = generate(&build::healthy(), None);
         assert!(unknown.commands.is_empty());
         assert_eq!((unknown.title, unknown.errands.len()), (ON_THE_HOST.into(), 2));
+    }
+
+    #[test]
+    fn a_backend_that_does_not_run_is_started_before_its_first_key() {
+        let mut evidence = build::healthy();
+        let commands = |evidence: &Evidence| {
+            let steps = start_first(evidence, ".env.local").into_iter().flatten();
+            steps.flat_map(|step| step.commands).map(|it| it.to_string()).collect::<Vec<_>>()
+        };
+        let mint = "convex-doctor key mint --write";
+        assert!(commands(&evidence).is_empty(), "it runs");
+        build::backend(&mut evidence).life.state = ContainerState::Exited;
+        assert_eq!(commands(&evidence), ["docker start app-backend-1", mint]);
+        build::docker(&mut evidence).expected = None;
+        assert_eq!(commands(&evidence), ["docker compose up -d backend", mint]);
+        evidence.docker = Observation::unavailable("not checked");
+        assert!(commands(&evidence).is_empty());
     }
 
     #[test]

@@ -291,6 +291,6 @@ fn instances_and_detached_volumes_are_listed_with_whose_the_key_is() {
 
     let output = run(&project.directory, &[program, "inspect", "instances"]);
     let shown = text(&output.stdout);
-    assert!(shown.contains(&format!("is of volume {volume}")), "{shown}");
+    assert!(shown.contains(&format!("belongs to volume {volume}")), "{shown}");
     assert!(project.secrets().iter().all(|secret| !shown.contains(secret)));
 }

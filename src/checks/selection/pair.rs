@@ -12,7 +12,7 @@ use crate::evidence::docker::{Port, SecretState};
 use crate::evidence::selection::{SelectionFacts, ValueSource};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
-use crate::remedies::mint::{for_selection, with_url};
+use crate::remedies::mint::{for_selection, start_first, with_url};
 use crate::remedies::script::unless_by_script;
 use crate::report::{Action, Certainty, CliFailure, Finding, Level, Location, Remedy, Rule};
 
@@ -46,10 +46,15 @@ fn missing(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let detail =
         format!("They are not in {}.{} {instead}", sources(selection), ignored_flag(selection));
-    let finding = SELECTION_MISSING
-        .finding(certainty(evidence), detail)
-        .level(if needed { Level::Error } else { Level::Info })
-        .remedy(with_url(evidence, &target(selection)));
+    let finding = SELECTION_MISSING.finding(certainty(evidence), detail).level(if needed {
+        Level::Error
+    } else {
+        Level::Info
+    });
+    let finding = match start_first(evidence, &target(selection)) {
+        Some(steps) => steps.into_iter().fold(finding, Finding::remedy),
+        None => finding.remedy(with_url(evidence, &target(selection))),
+    };
     let finding = with_cli_words(finding, selection).at(Location::line(target(selection), 0));
     Ok(vec![unless_by_script(evidence, finding)])
 }
