@@ -66,7 +66,9 @@ pub fn with_docker(request: &Request, wish: MintOptions) -> anyhow::Result<Minte
                 unseen.reason
             ),
         };
-        let name = chosen(facts, evidence.endpoint.seen().is_ok_and(Option::is_some))?;
+        let declared = evidence.compose.seen().ok().and_then(Option::as_ref);
+        let service = declared.and_then(|compose| compose.chosen.as_deref());
+        let name = chosen(facts, evidence.endpoint.seen().is_ok_and(Option::is_some), service)?;
         let (container, secret) = container_and_secret(request, &name).await?;
         let container = &container;
         let names = &container.instance_name;
@@ -126,8 +128,13 @@ async fn container_and_secret(
 }
 
 /// The container to make a key for: one that is proven to answer, or likely to; without a URL, the
-/// one that Compose runs here.
-fn chosen(facts: &crate::evidence::DockerFacts, url_is_selected: bool) -> anyhow::Result<String> {
+/// one that Compose runs here. A backend `service` of the compose file here that has no container is
+/// never replaced by a container of another project.
+fn chosen(
+    facts: &crate::evidence::DockerFacts,
+    url_is_selected: bool,
+    service: Option<&str>,
+) -> anyhow::Result<String> {
     let answering = facts.answering().map(|(container, _)| container.name.clone());
     match (answering, &facts.expected) {
         (Some(answering), Some(expected)) if answering != *expected => bail!(
@@ -140,6 +147,10 @@ fn chosen(facts: &crate::evidence::DockerFacts, url_is_selected: bool) -> anyhow
         (None, None) if url_is_selected => {
             bail!("no container of this engine is known to answer at the selected URL")
         }
+        (None, None) if service.is_some() => bail!(
+            "this project's backend has no container yet: start it first (docker compose up -d {})",
+            crate::report::shell_word(service.unwrap_or_default())
+        ),
         (None, None) => match facts.backends.as_slice() {
             [only] => Ok(only.name.clone()),
             [] => bail!("there is no Convex backend on {}", facts.address),
