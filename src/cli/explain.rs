@@ -142,7 +142,7 @@ const LEAST_ALIKE: f64 = 0.72;
 fn best(count: usize, scored: impl Iterator<Item = (f64, &'static str)>) -> Vec<&'static str> {
     let mut scored: Vec<_> = scored.collect();
     scored.sort_by(|one, other| other.0.total_cmp(&one.0));
-    // What is hardly alike is no suggestion.
+    // A name that is too different is not suggested.
     scored
         .into_iter()
         .filter(|(score, _)| *score >= LEAST_ALIKE)

@@ -17,6 +17,11 @@ pub static PASSES: &[&Pass] = &[&unused::PASS];
 /// places. Its last day does not matter.
 pub fn fits(suppression: &Suppression, finding: &Finding) -> bool {
     suppression.problem.is_none()
-        && super::rule(&suppression.id).is_some_and(|rule| rule.id == finding.id)
+        && names(suppression, &finding.id)
         && suppression.is_about_place_of(finding)
+}
+
+/// Whether this suppression is about that id, at any place.
+fn names(suppression: &Suppression, id: &str) -> bool {
+    super::rule(&suppression.id).is_some_and(|rule| rule.id == id)
 }

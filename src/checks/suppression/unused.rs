@@ -1,7 +1,7 @@
 //! A suppression that matches no finding: the problem is fixed, or the place is misspelt.
 
-use super::fits;
-use crate::checks::{self, Outcome, Pass};
+use super::{fits, names};
+use crate::checks::{Outcome, Pass};
 use crate::evidence::suppression::Suppression;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Location, Remedy, Rule};
@@ -48,11 +48,6 @@ fn run(evidence: &Evidence, outcome: &Outcome) -> Result<Vec<Finding>, Unseen> {
     }
 }
 
-/// Whether the entry is about this id, at any place.
-fn names(entry: &Suppression, id: &str) -> bool {
-    checks::rule(&entry.id).is_some_and(|rule| rule.id == id)
-}
-
 fn unused(entry: &Suppression, elsewhere: Option<&Finding>) -> Finding {
     let place = elsewhere.and_then(|finding| finding.locations.first());
     let detail = match (elsewhere, place) {
@@ -91,14 +86,14 @@ mod tests {
                 ..Suppression::default()
             })
             .collect();
-        let outcome = checks::run_all(&Evidence::default());
+        let outcome = crate::checks::run_all(&Evidence::default());
         run(&evidence, &outcome)
             .map(|found| found.into_iter().map(|one| one.detail.to_string()).collect())
     }
 
     #[test]
     fn an_entry_is_unused_only_if_its_check_could_run() {
-        let seen = checks::run_all(&Evidence::default());
+        let seen = crate::checks::run_all(&Evidence::default());
         let passed = seen.passed.first().expect("some check passes without evidence").as_str();
         let unknown = seen.unknown.first().expect("and some cannot run").id.as_str();
         assert_eq!(outcome(&[]), Ok(vec![]));

@@ -165,7 +165,7 @@ pub(super) fn recognise(service: &Service) -> Option<String> {
     by_words.or_else(|| by_signs(service))
 }
 
-/// An image of one's own is told by two of three signs: a container that only backs the data up has
+/// A custom image is recognized by two of three signs: a container that only backs the data up has
 /// the mount, and any program may use the port.
 fn by_signs(service: &Service) -> Option<String> {
     if service
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_ones_own_is_told_by_two_signs() {
+    fn a_custom_image_is_recognized_by_two_signs() {
         let own = |body: &str| backends(&format!("services: {{x: {{build: ., {body}}}}}"));
         let none: [&str; 0] = [];
         assert_eq!(own("ports: ['8080:3210'], volumes: ['./data:/convex/data']"), ["x"]);

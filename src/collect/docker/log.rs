@@ -77,7 +77,7 @@ const OUR_AGENT: &str = "convex-doctor/";
 /// the same time, and so do those of others.
 const REFUSAL_BEFORE: usize = 8;
 
-/// The lines without those that requests of convex-doctor caused: they are no evidence of what
+/// The lines without those that requests of convex-doctor caused: they are not evidence of what
 /// anything else does. For each access line of ours, the nearest line before it that says what came
 /// of the key goes, too.
 fn without_our_traces<'a>(lines: &[&'a str]) -> Vec<&'a str> {

@@ -4,7 +4,7 @@
 //! They differ from curl's: the CLI installs the agent only if an upper-case name is set
 //! (`src/cli/index.ts` of `convex`). The agent then reads all names: the lower-case one wins even
 //! when it is empty, `HTTP_PROXY` also serves https where `HTTPS_PROXY` is unset, `ALL_PROXY` counts
-//! for nothing, and loopback is no exception.
+//! for nothing. Loopback goes through the proxy, too.
 
 use std::collections::BTreeMap;
 

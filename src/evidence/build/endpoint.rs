@@ -233,32 +233,26 @@ pub(crate) fn unreachable(evidence: &mut Evidence, reach: Reach) {
 
 /// Every answer gone.
 pub(crate) fn silence(endpoint: &mut EndpointFacts) {
-    for answer in [
-        &mut endpoint.server.root,
-        &mut endpoint.server.version,
-        &mut endpoint.server.instance_name,
-        &mut endpoint.key.check_admin_key,
-        &mut endpoint.key.first_call,
-        &mut endpoint.key.without_key,
-        &mut endpoint.server.websocket,
-    ] {
-        *answer = Observation::unavailable("nothing answers");
-    }
+    set_all(endpoint, &Observation::unavailable("nothing answers"));
 }
 
 /// Every path answers `answer`.
 pub(crate) fn everywhere(evidence: &mut Evidence, answer: &Observation<Answer>) {
-    let endpoint = endpoint(evidence);
+    set_all(endpoint(evidence), answer);
+}
+
+fn set_all(endpoint: &mut EndpointFacts, answer: &Observation<Answer>) {
+    let (server, key) = (&mut endpoint.server, &mut endpoint.key);
     for place in [
-        &mut endpoint.server.root,
-        &mut endpoint.server.version,
-        &mut endpoint.server.instance_name,
-        &mut endpoint.key.check_admin_key,
-        &mut endpoint.key.first_call,
-        &mut endpoint.key.without_key,
-        &mut endpoint.server.websocket,
+        &mut server.root,
+        &mut server.version,
+        &mut server.instance_name,
+        &mut server.websocket,
+        &mut key.check_admin_key,
+        &mut key.first_call,
+        &mut key.without_key,
     ] {
-        *place = answer.clone();
+        place.clone_from(answer);
     }
 }
 
