@@ -114,7 +114,7 @@ pub(super) fn write(
             Format::Junit => junit::render(report, options.report.fail_on.level()),
             Format::Github => github::render(report),
             Format::Gitlab => gitlab::render(report),
-            Format::Env => anyhow::bail!(super::env::MISPLACED),
+            Format::Env => anyhow::bail!(super::formats::MISPLACED),
         };
         if *format == Format::Github
             && let Err(error) = output::add_to_step_summary(&markdown::render(report))

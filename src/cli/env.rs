@@ -13,10 +13,6 @@ use crate::output;
 use crate::secret::{Fingerprint, Secret, sanitize, scrub};
 use crate::selection::names::{ADMIN_KEY, URL};
 
-/// What is said to everybody else.
-pub(super) const MISPLACED: &str =
-    "--format env works only with `key mint` and `inspect selection`";
-
 /// Writes the pair for a key that was made just now.
 pub(super) fn minted(minted: &Minted, request: &Request) -> anyhow::Result<Exit> {
     let selected = collect::selected(request)?;

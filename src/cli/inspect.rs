@@ -86,7 +86,8 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                 }
             };
             let value = instances::json(docker, &evidence.keys);
-            show(options, &value, &instances::text(docker, &evidence.keys))?;
+            let text = instances::text(docker, &evidence.keys, output::width());
+            show(options, &value, &text)?;
             Ok(Exit::Fine)
         }
     }

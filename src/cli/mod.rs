@@ -3,9 +3,9 @@
 mod demo;
 mod diagnose;
 mod env;
-mod env_arguments;
 mod explain;
 mod fix;
+mod formats;
 mod inspect;
 mod key;
 mod options;
@@ -109,7 +109,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     options.typed = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     output::set_color(options.report.color);
     output::set_characters();
-    if let Err(problem) = env_arguments::check(arguments.command.as_ref(), &options) {
+    if let Err(problem) = formats::check(arguments.command.as_ref(), &options) {
         output::note(&format!("error: {problem}"));
         return Exit::Usage;
     }
@@ -145,6 +145,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
         None | Some(
             Command::Diagnose
                 | Command::Fix(_)
+                | Command::Persistence(_)
                 | Command::Run(_)
                 | Command::Key(_)
                 | Command::Inspect(_)
@@ -160,7 +161,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
         output::note(&format!("error: {}", fault.0));
         Exit::Usage
     })?;
-    if matches!(arguments.command, Some(Command::Key(key::Command::Mint(_)))) {
+    if !formats::writes_reports(arguments.command.as_ref()) {
         settings.forget("format");
     }
     let all = settings::with_defaults(typed, &matches, &settings);

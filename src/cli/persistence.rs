@@ -31,13 +31,6 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Exit> {
     let outputs = super::diagnose::outputs(options);
     super::diagnose::check_outputs(&outputs)?;
-    let findings_only = |format: &Format| {
-        matches!(format, Format::Sarif | Format::Junit | Format::Github | Format::Gitlab)
-    };
-    if outputs.iter().any(|(format, _)| findings_only(format)) {
-        output::note("convex-doctor: persistence supports only --format text, json and markdown");
-        return Ok(Exit::Usage);
-    }
     let mut request = options.request()?;
     if let Some(line) = &arguments.before {
         match survival::flags(line) {

@@ -121,6 +121,7 @@ fn report(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> an
         request.cli.admin_key = Some(crate::secret::Secret::new(key.expose()));
     }
     request.overrides.clone_from(&seen.environment);
+    request.read_log = facts.got_internal_error();
     let mut evidence = collect::run_apart(request)?;
     evidence.command = Some(facts);
     if let Err(fault) = super::settings::check_comments(&evidence.asked.suppressions) {

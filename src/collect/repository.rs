@@ -1,7 +1,7 @@
-//! What git says about the files that were read. Only `rev-parse`, `ls-files` and `check-ignore`
-//! are called, for the history also `log` and `cat-file`, with the repository's own
+//! What git says about the files that were read. Only `rev-parse`, `ls-files`, `check-ignore` and
+//! `cat-file` are called, for the history also `rev-list`, with the repository's own
 //! `core.fsmonitor` program switched off: a look must not run foreign code (docs/facts.md,
-//! git-fsmonitor).
+//! git-fsmonitor). `git log` is not used: `log.showSignature` makes it start `gpg.program`.
 #![allow(clippy::disallowed_methods, reason = "the collector calls git")]
 
 use std::path::Path;
@@ -68,7 +68,13 @@ pub(super) async fn look(
         .filter(|name| !ignored.iter().any(|ignored| ignored == name))
         .map(str::to_owned)
         .collect();
-    Observation::Seen(Some(Git { tracked, not_ignored, would_not_ignore, secrets: found }))
+    Observation::Seen(Some(Git {
+        tracked,
+        not_ignored,
+        would_not_ignore,
+        secrets: found,
+        key_committed_at: None,
+    }))
 }
 
 /// What git does with files: those in its index, and those that it ignores.
@@ -176,9 +182,9 @@ async fn earlier(
         return Ok(vec![]);
     }
     let count = COMMITS_BACK.to_string();
-    let log = ["log", "--all", "--full-history", "--format=%H", "-n", &count, "--"];
-    let log = git(directory, &[&log, names].concat(), timeout).await?;
-    let commits = fields(&log.stdout, b'\n');
+    let list = ["rev-list", "--all", "--full-history", "-n", &count, "--"];
+    let list = git(directory, &[&list, names].concat(), timeout).await?;
+    let commits = fields(&list.stdout, b'\n');
     let versions: Vec<(&str, &str)> = commits
         .iter()
         .flat_map(|commit| names.iter().map(|name| (commit.as_str(), *name)))
@@ -186,10 +192,71 @@ async fn earlier(
     if versions.is_empty() {
         return Ok(vec![]);
     }
-    // On the standard input, for a name may be anything; and the secrets are on no command line at
-    // all.
     let wanted: String =
         versions.iter().map(|(commit, name)| format!("{commit}:./{name}\n")).collect();
+    let texts = objects(directory, &wanted, timeout).await?;
+    let mut found: Vec<TrackedSecret> = vec![];
+    let mut rest = texts.as_slice();
+    for (commit, name) in versions {
+        let Some((object, after)) = next_object(rest) else { break };
+        rest = after;
+        let Some(text) = object.filter(|object| object.kind == "blob").map(|object| object.text)
+        else {
+            continue;
+        };
+        for one in find_in(name, &String::from_utf8_lossy(text), secrets) {
+            if found.iter().all(|known| (&known.file, &known.what) != (&one.file, &one.what)) {
+                found.push(TrackedSecret { commit: commit.get(..10).map(str::to_owned), ..one });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// When the newest commits of this branch brought `key` into the file, seconds since 1970; `None`
+/// where the version that is checked out has another one, and where the walk ends before the key's
+/// line does.
+pub(super) async fn key_committed_at(
+    directory: &Path,
+    file: &str,
+    key: &Secret,
+    timeout: Duration,
+) -> Option<i64> {
+    let wanted: String =
+        (0..COMMITS_BACK).map(|back| format!("HEAD~{back}\nHEAD~{back}:./{file}\n")).collect();
+    let texts = objects(directory, &wanted, timeout).await.ok()?;
+    brought_at(&texts, key.expose().trim())
+}
+
+/// The time of the oldest commit of those, the newest first, from which on every version of the
+/// file has the key. The answers are in pairs: the commit, and the file in it.
+fn brought_at(answers: &[u8], key: &str) -> Option<i64> {
+    let mut rest = answers;
+    let mut brought = None;
+    while let Some((commit, after)) = next_object(rest) {
+        let Some((version, after)) = next_object(after) else { return None };
+        rest = after;
+        // Before the first commit there is no commit.
+        let Some(commit) = commit else { return brought };
+        let has_it = |object: Object<'_>| String::from_utf8_lossy(object.text).contains(key);
+        if !version.is_some_and(has_it) {
+            return brought;
+        }
+        brought = Some(committed_at(commit.text)?);
+    }
+    None
+}
+
+/// The time of a commit, from its text (<https://git-scm.com/docs/git-commit-tree>).
+fn committed_at(commit: &[u8]) -> Option<i64> {
+    let text = String::from_utf8_lossy(commit);
+    let committer = text.lines().find_map(|line| line.strip_prefix("committer "))?;
+    committer.rsplit(' ').nth(1)?.parse().ok()
+}
+
+/// What git has under those names, one a line, as `cat-file --batch` prints it. They are on its
+/// standard input, for a name may be anything; and no secret is on a command line.
+async fn objects(directory: &Path, wanted: &str, timeout: Duration) -> Result<Vec<u8>, GitError> {
     let mut child = git_command(directory, &["cat-file".to_owned(), "--batch".to_owned()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -209,38 +276,32 @@ async fn earlier(
         read
     };
     match tokio::time::timeout(timeout, talk).await {
-        Err(_) => return Err(GitError::Failed("git did not answer in time".to_owned())),
-        Ok(Err(error)) => return Err(GitError::Failed(format!("git cannot be read: {error}"))),
-        Ok(Ok(_)) => {}
+        Err(_) => Err(GitError::Failed("git did not answer in time".to_owned())),
+        Ok(Err(error)) => Err(GitError::Failed(format!("git cannot be read: {error}"))),
+        Ok(Ok(_)) => Ok(texts),
     }
-    let mut found: Vec<TrackedSecret> = vec![];
-    let mut rest = texts.as_slice();
-    for (commit, name) in versions {
-        let Some((text, after)) = blob(rest) else { break };
-        rest = after;
-        let Some(text) = text else { continue };
-        for one in find_in(name, &String::from_utf8_lossy(text), secrets) {
-            if found.iter().all(|known| (&known.file, &known.what) != (&one.file, &one.what)) {
-                found.push(TrackedSecret { commit: commit.get(..10).map(str::to_owned), ..one });
-            }
-        }
-    }
-    Ok(found)
 }
 
-/// The next answer of `cat-file --batch`, and what follows it: the text of a file, or that there is
-/// none (<https://git-scm.com/docs/git-cat-file#_batch_output>).
-fn blob(output: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+/// One object of git's.
+struct Object<'a> {
+    /// `blob`, `commit`, `tree` or `tag`.
+    kind: String,
+    text: &'a [u8],
+}
+
+/// The next answer of `cat-file --batch`, and what follows it: an object, or that there is none
+/// (<https://git-scm.com/docs/git-cat-file#_batch_output>).
+fn next_object(output: &[u8]) -> Option<(Option<Object<'_>>, &[u8])> {
     let end = output.iter().position(|byte| *byte == b'\n')?;
     let (head, rest) = (String::from_utf8_lossy(&output[..end]), &output[end + 1..]);
     let mut words = head.rsplitn(3, ' ');
     let (last, kind) = (words.next()?, words.next()?);
-    if last == "missing" {
+    if last == "missing" || last == "ambiguous" {
         return Some((None, rest));
     }
     let size: usize = last.parse().ok()?;
     let text = rest.get(..size)?;
-    Some(((kind == "blob").then_some(text), rest.get(size + 1..)?))
+    Some((Some(Object { kind: kind.to_owned(), text }), rest.get(size + 1..)?))
 }
 
 struct Output {
@@ -315,11 +376,42 @@ mod tests {
         let output = b"0123 blob 4\na\nb\n\nHEAD:./a b missing\n0124 tree 2\nxx\n0125 blob 9\ncut";
         let mut rest = output.as_slice();
         let mut told = vec![];
-        while let Some((text, after)) = blob(rest) {
-            told.push(text.map(|text| String::from_utf8_lossy(text).into_owned()));
+        while let Some((object, after)) = next_object(rest) {
+            told.push(object.map(|it| (it.kind, String::from_utf8_lossy(it.text).into_owned())));
             rest = after;
         }
         // What a bound cut off is not text.
-        assert_eq!(told, [Some("a\nb\n".to_owned()), None, None]);
+        let object = |kind: &str, text: &str| Some((kind.to_owned(), text.to_owned()));
+        assert_eq!(told, [object("blob", "a\nb\n"), None, object("tree", "xx")]);
+    }
+
+    #[test]
+    fn a_key_was_brought_by_the_oldest_commit_from_which_on_it_stays() {
+        let commit = |at: i64| {
+            let text =
+                format!("tree 0\nauthor a <a@b> 1 +0000\ncommitter a b <a@b> {at} +0100\n\nx");
+            format!("0 commit {}\n{text}\n", text.len())
+        };
+        let version = |text: &str| format!("0 blob {}\n{text}\n", text.len());
+        let none = "HEAD~9 missing\n".to_owned();
+        let brought = |answers: &[String]| brought_at(answers.concat().as_bytes(), "app|01");
+        let (with, without) = (version("K=app|01"), version("K=app|02"));
+        let (third, second, first) = (commit(30), commit(20), commit(10));
+        let end = [none.clone(), none.clone()].concat();
+        assert_eq!(
+            brought(&[
+                third.clone(),
+                with.clone(),
+                second.clone(),
+                with.clone(),
+                first.clone(),
+                without.clone()
+            ]),
+            Some(20)
+        );
+        assert_eq!(brought(&[third.clone(), without.clone(), second.clone(), with.clone()]), None);
+        assert_eq!(brought(&[first.clone(), with.clone(), end]), Some(10));
+        assert_eq!(brought(&[second, with.clone(), first, none]), Some(20));
+        assert_eq!(brought(&[third, with]), None, "the walk ended first");
     }
 }

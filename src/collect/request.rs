@@ -32,6 +32,9 @@ pub struct Request {
     pub deep: bool,
     /// Search the versions that git has of the files read for the key and the secret.
     pub history: bool,
+    /// Read the backend's log also where nothing seems wrong: a command got an internal error of
+    /// it.
+    pub read_log: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
     /// Told of every probe that begins and ends.

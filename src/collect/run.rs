@@ -360,7 +360,7 @@ impl<'a> Run<'a> {
         else {
             return;
         };
-        if rejected || is_unwell(docker) {
+        if rejected || is_unwell(docker) || self.request.read_log {
             let filter = docker::EventFilter::of(docker, &wanted);
             let remembered = docker::events(listing, &filter, self.evidence.collected_at);
             let read = docker::read_logs(listing, docker, port, &self.nonces);
@@ -406,6 +406,20 @@ impl<'a> Run<'a> {
         let files: Vec<_> = read.into_iter().chain(composed).collect();
         let asked = git(self.request, &self.directory, &files, &self.selected, &self.secrets);
         self.evidence.surroundings.git = self.clock.timed("git", asked).await;
+        self.date_key().await;
+    }
+
+    /// When git got the key's line, where it tracks the file and the key is not taken.
+    async fn date_key(&mut self) {
+        let Observation::Seen(Some(git)) = &mut self.evidence.surroundings.git else { return };
+        let Some(key) = &self.selected.selection.admin_key else { return };
+        let tracked = |file: &&str| git.tracked.iter().any(|tracked| tracked == file);
+        let Some(file) = key_file(&self.selected.selection).filter(tracked) else { return };
+        if rejected(&self.evidence.endpoint) {
+            let (directory, timeout) = (&self.directory, self.request.timeout());
+            let asked = repository::key_committed_at(directory, file, &key.as_sent, timeout);
+            git.key_committed_at = self.clock.timed("git: key", asked).await;
+        }
     }
 
     /// Where else the key and the secret are kept, when they are to be replaced.

@@ -40,7 +40,7 @@ fn moment(at: i64, what: String, source: impl Into<String>) -> Option<Moment> {
     Some((at, StoryEntry { at: time, what, source: source.into() }))
 }
 
-/// When the key was created, and when its file was last changed.
+/// When the key was created and committed, and when its file was last changed.
 fn about_key(evidence: &Evidence) -> Vec<Moment> {
     let issued = selected_key(evidence)
         .and_then(|key| key.trials.iter().find_map(|trial| trial.opened.as_ref()))
@@ -53,7 +53,11 @@ fn about_key(evidence: &Evidence) -> Vec<Moment> {
             .and_then(|at| moment(at, format!("{file} was last changed"), "the file's time")),
         _ => None,
     };
-    issued.into_iter().chain(changed).collect()
+    let committed = evidence.surroundings.git.seen().ok().and_then(Option::as_ref);
+    let committed = committed
+        .and_then(|git| git.key_committed_at)
+        .and_then(|at| moment(at, "the key in use was committed".to_owned(), "git"));
+    issued.into_iter().chain(changed).chain(committed).collect()
 }
 
 /// When the container and what it mounts came to be, as far as the events do not say it.

@@ -16,6 +16,15 @@ pub struct CommandFacts {
     pub said: Vec<SaidLine>,
 }
 
+impl CommandFacts {
+    /// Whether it failed with an internal error of the backend.
+    pub fn got_internal_error(&self) -> bool {
+        let kinds = [CliFailure::Backend, CliFailure::FileStorage];
+        let failures = self.said.iter().filter(|line| line.fails).filter_map(|line| line.failure);
+        failures.into_iter().any(|failure| kinds.contains(&failure))
+    }
+}
+
 /// A known line of the Convex CLI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SaidLine {

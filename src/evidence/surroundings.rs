@@ -107,6 +107,10 @@ pub struct Git {
     pub would_not_ignore: Vec<String>,
     /// Tracked files that literally hold the selected key or a secret in use: file, line, what.
     pub secrets: Vec<TrackedSecret>,
+    /// When the selected key was committed, seconds since 1970; asked only where the key's file is
+    /// tracked and the key was not seen to be accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_committed_at: Option<i64>,
 }
 
 /// A secret in a tracked file, or in one that was tracked.

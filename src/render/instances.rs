@@ -1,14 +1,14 @@
 //! What `inspect instances` shows: every Convex instance on the engine, the data volumes that none
 //! of them has, and whose the selected key is.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use crate::evidence::docker::{Container, SecretState, Volume};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::{DockerFacts, KeyFacts};
 use crate::secret::{Fingerprint, sanitize};
+
+use super::words::flow;
 
 /// The instances as `inspect instances --format json` has them.
 pub fn json(docker: &DockerFacts, keys: &[KeyFacts]) -> Value {
@@ -45,63 +45,80 @@ pub fn json(docker: &DockerFacts, keys: &[KeyFacts]) -> Value {
     json!({"instances": instances, "detached_volumes": detached})
 }
 
-/// The instances for a reader.
-pub fn text(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
-    let mut out = String::new();
+/// The instances for a reader, in lines of at most `width` columns where no name is longer.
+pub fn text(docker: &DockerFacts, keys: &[KeyFacts], width: usize) -> String {
+    let mut lines = Vec::new();
     if docker.backends.is_empty() {
-        let _infallible = writeln!(out, "no Convex backend on {}", sanitize(&docker.address));
+        lines.push(format!("no Convex backend on {}", sanitize(&docker.address)));
     }
     for container in &docker.backends {
-        let mut ports: Vec<String> = container
-            .net
-            .ports
-            .iter()
-            .filter_map(|port| Some(format!("{}→{}", port.host?, port.container)))
-            .collect();
-        ports.dedup();
-        let _infallible = writeln!(
-            out,
-            "{}  {}  {}  {}\n  project {}, ports {}, data in {}",
-            sanitize(&container.name),
-            container.life.state,
-            sanitize(name(container).unwrap_or("name not known")),
+        lines.push(format!("{}  {}", sanitize(&container.name), container.life.state));
+        let parts = [
+            format!("instance {}", sanitize(name(container).unwrap_or("name not known"))),
             secret_in_words(in_force(container), keys),
-            sanitize(container.labels.project.as_deref().unwrap_or("none")),
-            if ports.is_empty() { "none".to_owned() } else { ports.join(", ") },
-            sanitize(volume_of(container).unwrap_or("the container's own layer")),
-        );
+            format!("project {}", project(container.labels.project.as_deref())),
+            ports(container),
+            format!(
+                "data in {}",
+                sanitize(volume_of(container).unwrap_or("the container's own layer"))
+            ),
+        ];
+        lines.extend(details(&parts, width));
     }
     let mut unseen = 0;
     for volume in detached(docker) {
         let content = volume.content.seen().ok();
         unseen += usize::from(content.is_none());
         let name = content.and_then(|content| content.instance_name.as_deref());
-        let changed = volume.changed_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
-        let changed = changed.map_or_else(
-            || "at an unknown time".to_owned(),
-            |at| at.strftime("%Y-%m-%d").to_string(),
-        );
         let held_by = if volume.attached_to.is_empty() {
             "not used by any container".to_owned()
         } else {
-            format!("used by {}", volume.attached_to.join(", "))
+            format!("used by {}", sanitize(&volume.attached_to.join(", ")))
         };
-        let _infallible = writeln!(
-            out,
-            "volume {}  {}  {}  {}\n  project {}, last changed {changed}",
-            sanitize(&volume.name),
-            sanitize(&held_by),
-            sanitize(name.unwrap_or("name not known")),
+        lines.push(format!("volume {}", sanitize(&volume.name)));
+        let parts = [
+            held_by,
+            format!("instance {}", sanitize(name.unwrap_or("name not known"))),
             secret_in_words(held(volume), keys),
-            sanitize(volume.project.as_deref().unwrap_or("none")),
-        );
+            format!("project {}", project(volume.project.as_deref())),
+            format!("last changed {}", day(volume.changed_at)),
+        ];
+        lines.extend(details(&parts, width));
     }
-    let _infallible = writeln!(out, "{}", whose(docker, keys));
+    lines.extend(flow(&whose(docker, keys), " ", width));
     if unseen > 0 {
         let are = if unseen == 1 { "volume was" } else { "volumes were" };
-        let _infallible = writeln!(out, "{unseen} {are} not checked (use --deep)");
+        lines.push(format!("{unseen} {are} not checked (use --deep)"));
     }
-    out
+    lines.join("\n") + "\n"
+}
+
+/// What there is to say of one instance, below its name.
+fn details(parts: &[String], width: usize) -> impl Iterator<Item = String> {
+    flow(parts, ", ", width.saturating_sub(2)).into_iter().map(|line| format!("  {line}"))
+}
+
+fn project(name: Option<&str>) -> String {
+    sanitize(name.unwrap_or("none"))
+}
+
+/// The published ports of a container.
+fn ports(container: &Container) -> String {
+    let published =
+        container.net.ports.iter().filter_map(|port| Some((port.host?, port.container)));
+    let mut ports: Vec<String> =
+        published.map(|(host, inside)| format!("{host}→{inside}")).collect();
+    ports.dedup();
+    match ports.len() {
+        0 => "no published ports".to_owned(),
+        1 => format!("port {}", ports[0]),
+        _ => format!("ports {}", ports.join(" and ")),
+    }
+}
+
+fn day(at: Option<i64>) -> String {
+    let at = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
+    at.map_or_else(|| "at an unknown time".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
 /// The volumes that no backend has and that hold an instance's data, or may, where no one could
@@ -117,13 +134,13 @@ fn detached(docker: &DockerFacts) -> impl Iterator<Item = &Volume> {
     })
 }
 
-/// Whose the selected key is, in one line.
-fn whose(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
+/// Whose the selected key is: the key, and what it belongs to.
+fn whose(docker: &DockerFacts, keys: &[KeyFacts]) -> Vec<String> {
     let Some(key) = keys.iter().find(|key| key.selected) else {
-        return "no admin key is selected".to_owned();
+        return vec!["no admin key is selected".to_owned()];
     };
     let Some(print) = &key.fingerprint else {
-        return format!("the value in {} is not an admin key", key.source);
+        return vec![format!("the value in {} is not an admin key", key.source)];
     };
     let mut owners: Vec<String> = docker
         .backends
@@ -149,7 +166,7 @@ fn whose(docker: &DockerFacts, keys: &[KeyFacts]) -> String {
     } else {
         sanitize(&owners.join(" and "))
     };
-    format!("key {print} ({}) belongs to {of}", key.source)
+    vec![format!("key {print} ({})", key.source), format!("belongs to {of}")]
 }
 
 fn secret_in_words(secret: Option<&Fingerprint>, keys: &[KeyFacts]) -> String {
@@ -281,10 +298,11 @@ mod tests {
             ("mine", "belongs to app-backend-1"),
             ("neither", "belongs to none of these instances"),
         ] {
-            let text = text(&engine(), &[key(secret)]);
+            let text = text(&engine(), &[key(secret)], 80);
             assert!(text.contains(expected), "{text}");
             assert!(text.contains("1 volume was not checked"), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         }
-        assert!(text(&DockerFacts::default(), &[]).contains("no admin key is selected"));
+        assert!(text(&DockerFacts::default(), &[], 80).contains("no admin key is selected"));
     }
 }

@@ -30,7 +30,7 @@ pub fn render(inspection: &Inspection) -> String {
         let _infallible = writeln!(out, "type     {kind}, created {when}{legacy}");
     }
     let verdict = match inspection.verdict {
-        Some(VerdictWord::Accepted) => "the backend accepts this key",
+        Some(VerdictWord::Accepted) => "accepted: the key matches this instance's secret and name",
         Some(VerdictWord::WrongSecret) => "rejected: the key does not match this instance's secret",
         Some(VerdictWord::WrongInstance) => {
             "rejected: the key matches the secret, but has another instance's name"

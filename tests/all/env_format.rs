@@ -230,15 +230,27 @@ fn what_does_not_go_together_is_wrong_usage() {
         (&["inspect", "instances", "--format", "env"], "only with `key mint` and"),
         (&["key", "inspect", "--format", "env"], "only with `key mint` and"),
         (&["--version", "--format", "env"], "only with `key mint` and"),
-        (&["key", "mint", "--format", "sarif"], "the key alone"),
-        (&["key", "mint", "--format", "json"], "the key alone"),
-        (&["key", "mint", "--format", "env", "--write"], "take one of them"),
+        (&["key", "mint", "--format", "sarif"], "`key mint` supports only --format text and env"),
+        (&["key", "mint", "--format", "json"], "only --format text and env"),
+        (&["key", "mint", "--format", "env", "--write"], "only one of them"),
         (&["key", "mint", "--format", "env", "-o", "x.env"], "to the standard output"),
         (&["key", "mint", "--format", "env", "--format", "text"], "to the standard output"),
-        (&["inspect", "selection", "--show-secrets"], "--show-secrets belongs to --format env"),
-        (&["inspect", "selection", "--format", "json", "--show-secrets"], "--show-secrets belongs"),
+        (
+            &["inspect", "selection", "--show-secrets"],
+            "--show-secrets works only with --format env",
+        ),
+        (
+            &["inspect", "selection", "--format", "json", "--show-secrets"],
+            "--show-secrets works only",
+        ),
         (&["inspect", "selection", "--format", "env", "--format", "json"], "and alone"),
         (&["inspect", "compose", "--show-secrets"], "--show-secrets"),
+        (&["inspect", "compose", "--format", "markdown"], "only --format text and json"),
+        (&["inspect", "instances", "--format", "sarif"], "only --format text and json"),
+        (&["inspect", "selection", "--format", "junit"], "only --format text, json and env"),
+        (&["key", "inspect", "--format", "github"], "`key inspect` supports only"),
+        (&["fix", "--format", "markdown"], "`fix` supports only --format text and json"),
+        (&["persistence", "--format", "sarif"], "only --format text, json and markdown"),
         (&["--show-secrets"], "--show-secrets"),
     ] {
         let ran = doctor(app.path(), arguments);
@@ -256,6 +268,8 @@ fn a_default_format_is_for_reports_and_not_for_a_key() {
     let plain = doctor(app.path(), &MINT);
     assert_eq!(plain.code, Some(0), "{}", plain.stderr);
     assert!(plain.stdout.starts_with("app|01"), "{}", plain.stderr);
+    let selection = doctor(app.path(), &["inspect", "selection"]);
+    assert!(!selection.stdout.starts_with('{'), "{}", selection.stdout);
     let lines = doctor(app.path(), &[&MINT[..], &["--format", "env"]].concat());
     assert!(lines.stdout.starts_with("export "), "{}", lines.stderr);
 }

@@ -29,7 +29,9 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::endpoint as build;
+    use crate::evidence::command::{CommandFacts, SaidLine};
     use crate::evidence::endpoint::Reach;
+    use crate::report::CliFailure;
 
     const PASSWORD: &str = "ERROR common::errors: Caught error error (x): db error: FATAL: password authentication failed for user \"postgres\"";
 
@@ -76,6 +78,38 @@ mod tests {
             container.log = build::log(&log);
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
+            assert_eq!(build::told(run(&evidence)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_internal_error_of_the_backend_is_explained_by_its_log() {
+        const UPLOAD: &str = "ERROR common::errors: Caught error error (x): Failed to create multipart upload: dns error";
+        const OTHER: &str = "ERROR common::errors: Caught error error (x): no such shard";
+        const BEACON: &str =
+            "ERROR common::errors: Caught error error (x): Beacon coroutine error: dns error";
+        let name = "backend-crash-explained";
+        let likely = format!("{name} error likely app-backend-1");
+        for (case, failure, log, expected) in [
+            ("known", Some(CliFailure::Backend), vec![UPLOAD], vec![likely.clone()]),
+            ("the upload", Some(CliFailure::FileStorage), vec![UPLOAD], vec![likely.clone()]),
+            ("unknown", Some(CliFailure::Backend), vec![OTHER, BEACON], vec![likely]),
+            ("noise", Some(CliFailure::Backend), vec![BEACON], vec![]),
+            ("another failure", Some(CliFailure::KeyRejected), vec![OTHER], vec![]),
+            ("no command", None, vec![OTHER], vec![]),
+        ] {
+            let mut evidence = build::healthy();
+            build::expected(&mut evidence).log = build::log(&log);
+            evidence.command = failure.map(|failure| CommandFacts {
+                said: vec![SaidLine {
+                    text: String::new(),
+                    means: String::new(),
+                    failure: Some(failure),
+                    explained_by: vec![],
+                    fails: true,
+                }],
+                ..CommandFacts::default()
+            });
             assert_eq!(build::told(run(&evidence)), expected, "{case}");
         }
     }

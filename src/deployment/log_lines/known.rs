@@ -47,6 +47,16 @@ const fn ends(
     Known { holds, id, when: When::Ends, means, fixes, example }
 }
 
+/// A line of a backend that keeps running; no id but the generic one is about those.
+const fn fails(
+    holds: &'static [&'static str],
+    means: &'static str,
+    fixes: &'static [&'static str],
+    example: &'static str,
+) -> Known {
+    Known { holds, id: EXPLAINED, when: When::Fails, means, fixes, example }
+}
+
 /// What to do about an INSTANCE_SECRET that is not valid.
 const VALID_SECRET: &[&str] =
     &["Set INSTANCE_SECRET to 64 hex digits (a new secret ends all keys)"];
@@ -72,8 +82,42 @@ const REACHABLE: &[&str] = &[
 /// What a URL of Postgres looks like.
 const POSTGRES_URL: &str = "Write postgres://USER:PASSWORD@HOST:5432 as the database URL";
 
+/// What to do if an upload fails without a reason that is known.
+const S3_UPLOAD: &[&str] = &[
+    "Check the S3 variables of the backend: endpoint, region, buckets and credentials",
+    "Set AWS_S3_DISABLE_CHECKSUMS=true if the object storage is not Amazon's",
+];
+
+/// The error of a running backend that no entry of the table knows.
+pub(crate) static UNKNOWN_ERROR: Known = Known {
+    holds: &["Caught error error"],
+    id: EXPLAINED,
+    when: When::Fails,
+    means: "The backend answered with an internal error (500). This is the last error in its log.",
+    fixes: &["Read the lines before it in the backend's log"],
+    example: "ERROR common::errors: Caught error error (x): something failed",
+};
+
 /// Every known line. The first that matches counts, so special lines come before general ones.
 pub(crate) static KNOWN: &[Known] = &[
+    fails(
+        &["Failed to create multipart upload", "dns error"],
+        "The backend cannot resolve the host name of its object storage, so uploads fail.",
+        &["Correct the host in S3_ENDPOINT_URL: it must resolve inside the backend's container"],
+        "ERROR common::errors: Caught error error (x): Failed to create multipart upload: dispatch failure: dns error: failed to lookup address information",
+    ),
+    fails(
+        &["Failed to create multipart upload", "invalid peer certificate"],
+        "The backend does not trust the certificate of its object storage, so uploads fail.",
+        &["Give the object storage a trusted certificate"],
+        "ERROR common::errors: Caught error error (x): Failed to create multipart upload: dispatch failure: invalid peer certificate: UnknownIssuer",
+    ),
+    fails(
+        &["Failed to create multipart upload"],
+        "The object storage rejects uploads.",
+        S3_UPLOAD,
+        "ERROR common::errors: Caught error error (x): Failed to create multipart upload: service error: InvalidRequest",
+    ),
     ends(
         "secret-invalid",
         &["Couldn't hexdecode key"],
@@ -373,14 +417,13 @@ pub(crate) static KNOWN: &[Known] = &[
         REACHABLE,
         "ERROR common::errors: Caught error error (x): Your request couldn't be completed. Try again later.: Input/output error: Input/output error: Connection refused (os error 111)",
     ),
-    Known {
-        holds: &["postgres::connection", "connection error: connection closed"],
-        id: EXPLAINED,
-        when: When::Fails,
-        means: "The backend lost its connection to the SQL server. Reads still work from memory, but writes fail.",
-        fixes: &["Check that the database is running"],
-        example: "ERROR postgres::connection: connection error: connection closed",
-    },
+    fails(
+        &["postgres::connection", "connection error: connection closed"],
+        "The backend lost its connection to the SQL server. Reads still work from memory, but \
+         writes fail.",
+        &["Check that the database is running"],
+        "ERROR postgres::connection: connection error: connection closed",
+    ),
     ends(
         "sql-lease-contended",
         &["Lease Lost"],

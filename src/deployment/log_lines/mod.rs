@@ -11,10 +11,12 @@ mod known;
 use crate::deployment::container::{container_location, run_subject};
 use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::weight::of_backend_fault;
+use crate::evidence::command::CommandFacts;
 use crate::evidence::docker::Container;
 use crate::evidence::{Evidence, Unseen};
 use crate::report::{Certainty, Finding, Level, Remedy, Rule};
 
+use known::UNKNOWN_ERROR;
 pub(crate) use known::{EXPLAINED, KNOWN, Known, When};
 
 /// The target of the lines of the access log.
@@ -167,13 +169,19 @@ pub(crate) fn log_match<'a>(
         Err(_) if serves(evidence, container)? => return Ok(None),
         Err(unseen) => return Err(unseen),
     };
+    let answered_500 = evidence.command.as_ref().is_some_and(CommandFacts::got_internal_error);
     let found = explanation_of(container).filter(|found| found.known.id == id);
-    let Some(LogRemark { line, known }) = found.or_else(|| remark(tail, id)) else {
-        return Ok(None);
+    let found = found.or_else(|| remark(tail, id));
+    let unknown = || {
+        let line = tail.iter().rev().find(|line| line.contains(CHAIN) && !is_noise(line))?;
+        Some(LogRemark { line, known: &UNKNOWN_ERROR })
     };
+    let found = found.or_else(|| unknown().filter(|it| answered_500 && it.known.id == id));
+    let Some(LogRemark { line, known }) = found else { return Ok(None) };
     let (level, weighed) = of_backend_fault(evidence);
     let certainty = sure.min(weighed);
     let (level, certainty) = match known.when {
+        When::Fails if answered_500 => (Level::Error, Certainty::Likely),
         // A backend that answers has recovered, or will fail soon: the line alone does not show it.
         When::Ends if serves(evidence, container).unwrap_or(false) => (level, Certainty::Possible),
         When::Ends => (level, certainty),
@@ -183,6 +191,11 @@ pub(crate) fn log_match<'a>(
         When::Remarks => (level.min(Level::Warning), Certainty::Proven),
     };
     Ok(Some(LogMatch { container, line, known, level, certainty }))
+}
+
+/// Errors that are logged beside the requests: of the beacon, and of a key that is not valid.
+fn is_noise(line: &str) -> bool {
+    line.contains(ACCESS) || line.contains("eacon") || line.contains("unauthenticated_error")
 }
 
 /// Whether the container is running, and the URL does not contradict that.
