@@ -18,7 +18,7 @@ pub(super) enum Command {
     #[command(after_help = "\
 Examples:
   convex-doctor key inspect            the key that npx convex uses
-  convex-doctor key inspect - < key.txt
+  cat key.txt | convex-doctor key inspect -
   convex-doctor key inspect --secret-file secret.txt --instance-name app")]
     Inspect {
         /// Read the key from stdin; a key is never an argument

@@ -21,7 +21,7 @@ use crate::selection::names::{ADMIN_KEY as KEY, URL};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  convex-doctor key mint --write     saved in .env.local and tested\n  \
-                        convex-doctor key mint > key.txt\n  \
+                        convex-doctor key mint --write=other.env\n  \
                         eval \"$(convex-doctor key mint --format env)\"\n  \
                         convex-doctor key mint --secret-file secret.txt --instance-name app\n\n\
                         Earlier keys stay valid: a new key revokes nothing."
