@@ -112,7 +112,7 @@ async fn container_and_secret(
     name: &str,
 ) -> anyhow::Result<(Container, InstanceSecret)> {
     let (directory, environment) = (request.directory()?, request.environment());
-    let compose = compose::read(request, &directory, &environment, &FileTexts::default());
+    let compose = compose::read(request, &directory, &environment, &FileTexts::default(), None);
     let listing = match docker::list(&request.docker_options(), &environment).await {
         Ok(listing) => listing,
         Err(unasked) => bail!("{}", unasked.reason),

@@ -138,7 +138,7 @@ pub fn inspect_with_docker(
     runtime()?.block_on(async {
         let directory = request.directory()?;
         let environment = request.environment();
-        let compose = compose::read(request, &directory, &environment, &FileTexts::default());
+        let compose = compose::read(request, &directory, &environment, &FileTexts::default(), None);
         let options = request.docker_options();
         let Ok(listing) = docker::list(&options, &environment).await else {
             return Ok(crate::admin_key::inspect(key, None));

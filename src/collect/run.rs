@@ -82,7 +82,8 @@ impl<'a> Run<'a> {
         let version = cli.version.as_deref();
         let node = toolchain::Node::find(&directory, &environment);
         let selected = selection::select(request, &directory, &environment, &texts, version);
-        let mut compose = compose::read(request, &directory, &environment, &texts);
+        let url = selected.selection.url.as_ref().map(|(url, _)| url.as_str());
+        let mut compose = compose::read(request, &directory, &environment, &texts, url);
         clock.lap("files");
         let evidence = Evidence {
             collected_at: jiff::Timestamp::now().as_second(),

@@ -83,7 +83,7 @@ async fn engine(
     if request.docker.no_docker {
         return Err("--no-docker was given".to_owned());
     }
-    let compose = compose::read(request, directory, environment, &FileTexts::default());
+    let compose = compose::read(request, directory, environment, &FileTexts::default(), None);
     let options = request.docker_options();
     let listing = docker::list(&options, environment).await.map_err(|unasked| unasked.reason)?;
     Ok(docker::versions(&listing, &compose.wanted()).await)

@@ -22,9 +22,25 @@ pub(crate) fn candidates(evidence: &Evidence) -> Vec<Candidate<'_>> {
     look_for_candidates(evidence).unwrap_or_default()
 }
 
+/// Whether the volume is held by a container of another project, whose directory is still there.
+pub(crate) fn is_of_another_directory(evidence: &Evidence, volume: &str) -> bool {
+    let Ok(docker) = evidence.docker.seen() else { return false };
+    let Ok(Some((compose, _))) = declared_backend(evidence) else { return false };
+    let volumes = docker.volumes.seen().map(Vec::as_slice).unwrap_or_default();
+    let mounts = |container: &Container| {
+        container.storage.mounts.iter().any(|mount| mount.source.as_deref() == Some(volume))
+    };
+    let attached = volumes.iter().find(|seen| seen.name == volume);
+    docker.backends.iter().any(|container| {
+        let holds = mounts(container)
+            || attached.is_some_and(|seen| seen.attached_to.contains(&container.name));
+        holds && is_elsewhere(container, &compose.directory)
+    })
+}
+
 /// Whether a container was made from files of another directory that are still there: that project
 /// is not this one under another name.
-fn is_elsewhere(container: &Container, directory: &str) -> bool {
+pub(crate) fn is_elsewhere(container: &Container, directory: &str) -> bool {
     let labels = &container.labels;
     labels.files_gone == Some(false)
         && labels.working_dir.as_deref().is_some_and(|working_dir| working_dir != directory)

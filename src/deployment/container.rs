@@ -150,6 +150,14 @@ pub(crate) fn claims_port(container: &Container, host_port: u16) -> bool {
     container.net.ports.iter().any(|port| port.host == Some(host_port))
 }
 
+/// The one stopped backend that publishes the URL's port when it runs.
+pub(crate) fn stopped_holder(evidence: &Evidence) -> Option<&Container> {
+    let port = evidence.endpoint.seen().ok()?.as_ref()?.target.port;
+    let docker = evidence.docker.seen().ok()?;
+    let mut holders = docker.backends.iter().filter(|it| it.is_stopped() && claims_port(it, port));
+    holders.next().filter(|_| holders.next().is_none())
+}
+
 /// The host port that is in use according to an error of Docker.
 pub(crate) fn port_taken(error: &str) -> Option<u16> {
     let lower = error.to_ascii_lowercase();

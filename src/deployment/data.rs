@@ -25,6 +25,14 @@ pub(crate) fn declared_mount_over<'a>(
     })
 }
 
+/// The full name of the volume that the compose file mounts at the data directory.
+pub(crate) fn declared_volume(evidence: &Evidence) -> Option<&String> {
+    let (compose, service) = declared_backend(evidence).ok()??;
+    let line = declared_mount_over(service, &service.data_dir).filter(|line| line.is_volume())?;
+    let key = line.source.as_ref()?;
+    compose.volumes.iter().find(|volume| volume.key == *key).map(|volume| &volume.name)
+}
+
 /// Whether that line keeps what is written: a named volume, or a directory of the host.
 pub(crate) fn is_kept_by_file(mount: &DeclaredMount) -> bool {
     mount.source.is_some() && !mount.is_tmpfs()

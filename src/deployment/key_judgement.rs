@@ -2,7 +2,8 @@
 //! them is reported.
 
 use crate::admin_key::Claims;
-use crate::deployment::container::{KeySubject, key_subject, running_secret};
+use crate::deployment::container::{KeySubject, key_subject, running_secret, stopped_holder};
+use crate::deployment::data::declared_volume;
 use crate::deployment::key::{KeyAnswer, is_not_a_key, key_answer, selected_key, trial_of};
 use crate::evidence::docker::{Container, LoggedRefusal};
 use crate::evidence::key::SecretPlace;
@@ -187,11 +188,19 @@ fn elsewhere<'a>(
     let docker = evidence.docker.seen().ok();
     // This project's own backend has the secret: the key is right, and another backend answers.
     let expected = docker.and_then(|docker| docker.expected.as_deref());
+    // Before it has a container: what the compose file mounts, or the container that has the URL's
+    // port when it runs.
+    let own_container = expected.or_else(|| {
+        let stopped = evidence.compose.seen().ok().filter(|project| project.is_none());
+        stopped.and(stopped_holder(evidence)).map(|container| container.name.as_str())
+    });
+    let own_volume = declared_volume(evidence);
     let is_own_key = key.trials.iter().filter(|trial| trial.opened.is_some()).any(|trial| {
         trial.places.iter().any(|place| match place {
             SecretPlace::Process { container }
             | SecretPlace::Environment { container }
-            | SecretPlace::File { container, .. } => Some(container.as_str()) == expected,
+            | SecretPlace::File { container, .. } => Some(container.as_str()) == own_container,
+            SecretPlace::Volume { volume } => expected.is_none() && own_volume == Some(volume),
             _ => false,
         })
     });

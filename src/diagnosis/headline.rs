@@ -73,7 +73,7 @@ fn broken(evidence: &Evidence, first: Option<&Finding>) -> String {
 /// What an error will do to a deployment that works.
 fn risk(first: &Finding, persistence: &[Operation]) -> String {
     let family = checks::family(&first.id);
-    if checks::rule(&first.id).is_some_and(|rule| rule.stops_compose) {
+    if first.stops_compose {
         return "no `docker compose` command works".to_owned();
     }
     if matches!(family, Some("persistence" | "identity"))

@@ -139,8 +139,8 @@ fn hear(line: &SaidLine, command: &str, causes: &mut [Finding], findings: &mut [
 fn verdict(evidence: &Evidence, findings: &[Finding]) -> Verdict {
     let works = key_goes_through(evidence);
     let errors = || findings.iter().filter(|finding| finding.level == Level::Error);
-    let blocks = |finding: &Finding| checks::rule(&finding.id).is_some_and(|it| it.stops_compose);
-    let is_at_risk = errors().next().is_some() || findings.iter().any(blocks);
+    let is_at_risk =
+        errors().next().is_some() || findings.iter().any(|finding| finding.stops_compose);
     match (works, is_at_risk) {
         // The CLI works, unless the fault is one that the first calls do not meet (a blank that
         // only the push sends).

@@ -52,8 +52,7 @@ fn has_history(family: &str) -> bool {
 /// Compose from working.
 fn first<'a>(causes: &'a [Finding], findings: &'a [Finding]) -> Option<&'a Finding> {
     let error = findings.iter().find(|finding| finding.level == Level::Error);
-    let blocks = |finding: &&Finding| checks::rule(&finding.id).is_some_and(|it| it.stops_compose);
-    causes.first().or(error).or_else(|| findings.iter().find(blocks))
+    causes.first().or(error).or_else(|| findings.iter().find(|finding| finding.stops_compose))
 }
 
 /// The everyday commands: the id of the operation, its short name, and its whole one.

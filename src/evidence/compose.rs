@@ -119,6 +119,13 @@ pub enum ComposeFound {
         /// The files that Compose would read instead, absolute.
         instead: Vec<String>,
     },
+    /// A container of this directory was made from these very files, under another project name.
+    ProjectName {
+        /// The container.
+        container: String,
+        /// Its project.
+        project: String,
+    },
     /// It is the file with a Convex backend nearest to this directory.
     Search {
         /// Other files with a Convex backend, as shown.

@@ -107,16 +107,30 @@ impl NewKey<'_> {
     }
 }
 
-/// The script on a host that is not known: nothing to be run here.
+/// The script in the backend of the compose file that was read; without one, on a host that is not
+/// known.
 fn in_its_compose_project(evidence: &Evidence) -> Errand {
-    let backend = evidence.compose.seen().ok().and_then(|it| it.as_ref()?.backend());
-    let service = backend.map_or("backend", |service| service.name.as_str());
-    let verb = ComposeVerb::GenerateKey(service.to_owned());
-    let command = ComposeCommand { flags: ComposeFlags::default(), project: None, verb };
+    let Ok(Some((_, service))) = declared_backend(evidence) else {
+        let verb = ComposeVerb::GenerateKey("backend".to_owned());
+        let command = ComposeCommand { flags: ComposeFlags::default(), project: None, verb };
+        return Errand {
+            title: "Generate the key in the directory of the backend's compose file".to_owned(),
+            places: vec![],
+            commands: vec![command.to_string()],
+        };
+    };
+    // The script runs in a container.
+    let has_none = evidence.docker.seen().is_ok_and(|docker| docker.expected.is_none());
+    let start = has_none.then(|| up_service(evidence, &service.name));
+    let generate = compose(evidence, ComposeVerb::GenerateKey(service.name.clone()));
+    let title = match &start {
+        Some(_) => "Start the backend of this compose file and generate the key",
+        None => "Generate the key in the backend of this compose file",
+    };
     Errand {
-        title: "Generate the key in the directory of the backend's compose file".to_owned(),
+        title: title.to_owned(),
         places: vec![],
-        commands: vec![command.to_string()],
+        commands: start.into_iter().chain([generate]).map(|one| one.to_string()).collect(),
     }
 }
 

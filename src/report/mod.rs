@@ -108,6 +108,10 @@ pub struct Finding {
     #[serde(skip)]
     #[schemars(skip)]
     pub not_checked: bool,
+    /// Whether no `docker compose` command works because of it: a risk, also as a warning.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub stops_compose: bool,
     /// The flags without which `convex-doctor` would look at another compose project.
     #[serde(skip)]
     #[schemars(skip)]

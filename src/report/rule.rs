@@ -38,7 +38,7 @@ pub struct Rule {
     /// Whether it is about what a later start or command does: the CLI does not fail because of it
     /// now.
     pub is_risk: bool,
-    /// Whether no `docker compose` command works because of it: a risk, also as a warning.
+    /// Whether every finding of it keeps `docker compose` from working: a risk, also as a warning.
     pub stops_compose: bool,
     /// The version that first had it.
     pub since: &'static str,
@@ -173,8 +173,8 @@ impl Rule {
             caution: None,
             another_answers: false,
             not_checked: false,
-            is_risk: false,
             stops_compose: false,
+            is_risk: false,
             since: "0.1.0",
         }
     }
@@ -260,6 +260,7 @@ impl Rule {
             explains: Vec::new(),
             fix: self.fix,
             not_checked: self.not_checked,
+            stops_compose: self.stops_compose,
             flags: Vec::new(),
         }
     }

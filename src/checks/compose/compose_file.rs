@@ -20,7 +20,9 @@ static COMPOSE_INVALID: Rule =
         .stops_compose();
 
 static COMPOSE_VARIABLE_UNSET: Rule =
-    rule!("compose-variable-unset", Warning, "the compose file uses a variable that is not set");
+    rule!("compose-variable-unset", Warning, "the compose file uses a variable that is not set")
+        .cause(&["url-refused"])
+        .risk();
 
 pub(super) static CHECK: Check =
     Check { rules: &[&COMPOSE_NOT_FOUND, &COMPOSE_INVALID], run: readable };
@@ -153,7 +155,8 @@ impl<'a> UnsetIn<'a> {
                 "Give each a default in the compose file: `${NAME:-VALUE}`".to_owned(),
             ),
         };
-        let finding = finding.remedy(Remedy::safe(set)).remedy(Remedy::safe(default));
+        let mut finding = finding.remedy(Remedy::safe(set)).remedy(Remedy::safe(default));
+        finding.stops_compose = self.required;
         cap_if_cli_works(evidence, finding)
     }
 

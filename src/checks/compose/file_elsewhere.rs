@@ -28,6 +28,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         ComposeFound::Label { container, instead } => {
             format!("{container} was made from {file}. {}", without_flags(instead, evidence))
         }
+        ComposeFound::ProjectName { container, project } => format!(
+            "{container} belongs to project {project}. Without `-p {project}`, `docker compose` \
+             acts on another project."
+        ),
         ComposeFound::Search { instead, .. } => {
             format!("The backend is in {file}. {}", without_flags(instead, evidence))
         }
@@ -100,6 +104,15 @@ mod tests {
                 vec!["stack.yml"],
                 "stack-backend-1 was made from stack.yml. Without `-f`, `docker compose` reads \
                  compose.yaml.",
+            ),
+            (
+                ComposeFound::ProjectName {
+                    container: "web-backend-1".to_owned(),
+                    project: "web".to_owned(),
+                },
+                vec![],
+                "web-backend-1 belongs to project web. Without `-p web`, `docker compose` acts on \
+                 another project.",
             ),
             (
                 ComposeFound::Search { others: vec![], instead: vec![] },

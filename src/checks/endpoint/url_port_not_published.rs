@@ -53,7 +53,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     // Where something answers, no port is missing.
     let certainty = match endpoint.route.reach {
         Reach::Refused => Certainty::Proven,
-        Reach::Closed | Reach::ConnectTimeout | Reach::Other { .. } => Certainty::Likely,
+        Reach::ConnectTimeout | Reach::Other { .. } => Certainty::Likely,
         _ => return Ok(vec![]),
     };
     let usable =

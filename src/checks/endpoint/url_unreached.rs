@@ -3,17 +3,18 @@
 
 use super::url_tls_failure::{self, URL_TLS_FAILURE};
 use crate::checks::Check;
-use crate::deployment::container::run_subject;
+use crate::deployment::container::{run_subject, stopped_holder};
 use crate::deployment::endpoint::{
     convex_answers, is_engine_host, is_loopback, selected_endpoint, stopped_docker, url_location,
 };
+use crate::evidence::docker::Container;
 use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::{compose, logs, up};
 use crate::remedies::engine::start_docker;
 use crate::remedies::env_file::set_url;
-use crate::report::{Certainty, ComposeVerb, Finding, Remedy, Rule, Waiting};
+use crate::report::{Action, Certainty, Command, ComposeVerb, Finding, Remedy, Rule, Waiting};
 
 static URL_REFUSED: Rule = rule!("url-refused", Error, "nothing is listening at the URL")
     .cause(&[])
@@ -106,6 +107,10 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
     let (host, port) = (&endpoint.target.host, endpoint.target.port);
     let finding =
         URL_REFUSED.finding(certainty, format!("{host} refuses connections on port {port}.{why}"));
+    let holder = stopped_holder(evidence).filter(|_| evidence.compose.seen() == Ok(&None));
+    if let Some(container) = holder {
+        return finding.remedy(start_container(container));
+    }
     let start = if is_loopback(host) {
         let directory = compose_file(evidence).unwrap_or("its compose file");
         Remedy::safe(format!("Start the backend, in the directory of {directory}"))
@@ -126,6 +131,13 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
             .run(compose(evidence, ComposeVerb::Ps))
             .run(compose(evidence, ComposeVerb::Logs)),
     )
+}
+
+/// Starts a container that no compose file made.
+fn start_container(container: &Container) -> Remedy {
+    Remedy::safe(format!("Start {}", container.name))
+        .run(Command::docker(["start", &container.name]))
+        .act(Action::Start { container: container.name.clone() })
 }
 
 /// The name of the compose file.

@@ -50,7 +50,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     } else {
         Certainty::Likely
     };
-    let start = Remedy::safe(format!("Start the backend, in {}", project.directory))
+    // A command with `-f` is typed where the doctor was, as the file is named from there.
+    let place = match project.flags.files.as_slice() {
+        [] => &project.directory,
+        _ => &evidence.surroundings.directory,
+    };
+    let start = Remedy::safe(format!("Start the backend, in {place}"))
         .run(up_service(evidence, &service.name));
     let remedy = match there {
         None => start,

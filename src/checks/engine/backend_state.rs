@@ -9,6 +9,7 @@ use crate::deployment::endpoint::selected_endpoint;
 use crate::deployment::log_lines::{BackendEnd, end, explanation_of};
 use crate::deployment::weight::of_backend_fault;
 use crate::evidence::docker::{Container, ContainerHealth, ContainerState, DockerFacts};
+use crate::evidence::endpoint::Reach;
 use crate::evidence::{EndpointFacts, Evidence, Unseen};
 use crate::remedies::command::logs;
 use crate::report::{Action, Certainty, Command, Finding, Level, Remedy, Rule, Waiting};
@@ -78,7 +79,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .remedy(read_log(container)),
         (ContainerState::Running, Some(ContainerHealth::Starting)) => BACKEND_STARTING
             .finding(
-                certainty,
+                if is_silent(evidence) { certainty } else { certainty.min(Certainty::Likely) },
                 format!("{} is running, but its health check has not passed yet.", container.name),
             )
             .remedy(Remedy::safe("Wait until this command prints `healthy`").run(Command::docker(
@@ -91,11 +92,21 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     // A health check that is behind the answer is a warning, even if the key is accepted.
     let level = if container.is_running() { level.max(Level::Warning) } else { level };
+    // Between two health checks a backend can answer long since: without a URL nobody asked it.
+    let is_unasked = finding.id == BACKEND_STARTING.id
+        && selected_endpoint(evidence).is_ok_and(|endpoint| endpoint.is_none());
+    let level = if is_unasked { level.min(Level::Warning) } else { level };
     let finding = finding.level(level).at(container_location(container));
     // The output of the check says why it fails; the log is about the backend.
     let is_quoted = container.is_unhealthy() && !container.life.health_output.is_empty();
     let finding = if is_quoted { finding } else { with_log(finding, container) };
     Ok(vec![finding])
+}
+
+/// Whether nothing answers at the selected URL.
+fn is_silent(evidence: &Evidence) -> bool {
+    let endpoint = selected_endpoint(evidence).ok().flatten();
+    endpoint.is_some_and(|endpoint| endpoint.route.reach != Reach::Answered)
 }
 
 /// The health check fails: its own output, and who waits for it.
@@ -232,7 +243,6 @@ fn with_log(mut finding: Finding, container: &Container) -> Finding {
 mod tests {
     use super::*;
     use crate::evidence::build::endpoint as build;
-    use crate::evidence::endpoint::Reach;
 
     fn in_state(state: &str, health: Option<&str>, serves: bool) -> Evidence {
         let mut evidence = build::healthy();
@@ -256,13 +266,20 @@ mod tests {
             ("restarting", None, false, Some("backend-restarting error proven")),
             ("paused", None, false, Some("backend-paused error proven")),
             ("running", Some("starting"), false, Some("backend-starting error proven")),
-            ("running", Some("starting"), true, Some("backend-starting warning proven")),
+            ("running", Some("starting"), true, Some("backend-starting warning likely")),
             ("running", Some("unhealthy"), true, Some("backend-unhealthy warning proven")),
         ] {
             let expected: Vec<_> =
                 expected.iter().map(|it| format!("{it} app-backend-1")).collect();
             assert_eq!(build::told(run(&in_state(state, health, serves))), expected, "{state}");
         }
+    }
+
+    #[test]
+    fn a_health_check_that_has_not_passed_shows_nothing_where_nobody_asked() {
+        let mut evidence = in_state("running", Some("starting"), false);
+        evidence.endpoint = crate::evidence::Observation::Seen(None);
+        assert_eq!(build::told(run(&evidence)), ["backend-starting warning likely app-backend-1"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The key matches a secret in a volume that no running backend uses: the old data is still there.
 
 use crate::checks::Check;
+use crate::deployment::candidates::is_of_another_directory;
 use crate::deployment::data::content_in_words;
 use crate::deployment::key::{created_day, key_in_words, utc_day};
 use crate::deployment::key_judgement::{KeyFault, key_fault, superseded};
@@ -72,6 +73,10 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let back = bring_back(evidence, volume, project);
     let of_stopped =
         user.is_some_and(|user| docker.and_then(|d| d.expected.as_deref()) == Some(user));
+    if is_of_another_directory(evidence, volume) {
+        // Started from here, that container would be made anew from this project's files.
+        return Ok(vec![finding.remedy(keep_new_database(evidence, volume))]);
+    }
     if back.is_none() && of_stopped {
         let title = "Start this project's backend, if you want that one (its port must be free)";
         finding = finding.remedy(Remedy::careful(title).run(up(evidence)));

@@ -4,7 +4,7 @@
 //! Never if the key is accepted: every project with the official compose file has a volume `data`.
 
 use crate::checks::Check;
-use crate::deployment::candidates::look_for_candidates;
+use crate::deployment::candidates::{is_elsewhere, look_for_candidates};
 use crate::deployment::compose::declared_backend;
 use crate::deployment::container::key_subject;
 use crate::deployment::key::{created_day, fits_untested, key_is_accepted, selected_key};
@@ -167,7 +167,8 @@ fn old_holder<'a>(evidence: &'a Evidence, compose: &ComposeFacts) -> Option<Old<
             };
             let holder = container.and_then(|container| docker.backend(container));
             let is_own = container.is_some_and(|container| own == Some(container.as_str()));
-            if is_own || holder.is_some_and(Container::is_running) {
+            let is_elsewhere = holder.is_some_and(|it| is_elsewhere(it, &compose.directory));
+            if is_own || is_elsewhere || holder.is_some_and(Container::is_running) {
                 return None;
             }
             let of_volume = || volumes.iter().find(|seen| seen.name == *volume)?.project.as_deref();
@@ -231,7 +232,17 @@ mod tests {
     fn the_old_container_proves_it() {
         type Change = fn(&mut Evidence);
         let same = &format!("{DIRECTORY}/docker-compose.yml");
-        let cases: [(&str, &str, Change, Option<Certainty>); 7] = [
+        let cases: [(&str, &str, Change, Option<Certainty>); 8] = [
+            (
+                "another project, whose directory is there",
+                "/srv/x/docker-compose.yml",
+                |e| {
+                    let labels = &mut build::docker(e).backends[1].labels;
+                    labels.files_gone = Some(false);
+                    labels.working_dir = Some("/srv/x".to_owned());
+                },
+                None,
+            ),
             ("the same file", same, |_| {}, Some(Proven)),
             (
                 "the directory had another name",

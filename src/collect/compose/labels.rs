@@ -1,5 +1,5 @@
-//! The compose project whose files a container of this directory names in its labels, where the
-//! files that Compose would read here have no container.
+//! The compose project that a container of this directory names in its labels, where the one that
+//! Compose would run here has no container, or was made from other files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,12 @@ use super::super::docker::{Listing, MadeFrom};
 use super::super::texts::FileTexts;
 use super::super::{ProjectRequest, files};
 use super::{ComposeRead, read_as};
+use crate::compose::NameSource;
 use crate::evidence::compose::ComposeFound;
 
-/// Reads the project of the backend's container that was made in this directory from other files;
-/// `None` where Compose's own choice has a container, or `-f`, `-p` or `--project-directory` name
-/// a project.
+/// Reads the project of the backend's container that was made in this directory from other files,
+/// or under another name; `None` where Compose's own choice has that container, or `-f`, `-p` or
+/// `--project-directory` name a project.
 pub(in crate::collect) fn named_by_a_container(
     first: &ComposeRead,
     asked: &ProjectRequest,
@@ -29,24 +30,39 @@ pub(in crate::collect) fn named_by_a_container(
     }
     let wanted = first.wanted();
     let made = listing.backends_made_from(&wanted);
-    if made.iter().any(|one| wanted.project == Some(one.project.as_str())) {
-        return None;
-    }
+    let of_project = |one: &&MadeFrom| wanted.project == Some(one.project.as_str());
     let here = files::real(directory);
-    let read = first.files_read();
-    let is_read = |file: &String| {
-        read.iter().any(|other| files::real(Path::new(other)) == files::real(Path::new(file)))
-    };
-    let fits = |one: &&MadeFrom| {
-        let files_here = |file: &String| {
+    let read: Vec<PathBuf> =
+        first.files_read().iter().map(|file| files::real(Path::new(file))).collect();
+    let is_here = |one: &&MadeFrom| {
+        let in_directory = |file: &String| {
             let path = Path::new(file);
             files::exists(path) && files::real(path).starts_with(&here)
         };
-        !one.files.is_empty() && one.files.iter().all(files_here) && !one.files.iter().all(is_read)
+        !one.files.is_empty() && one.files.iter().all(in_directory)
     };
-    let container = made.iter().filter(fits).max_by_key(|one| (one.is_running, one.created_at))?;
+    let same_files =
+        |one: &&MadeFrom| one.files.iter().all(|file| read.contains(&files::real(Path::new(file))));
+    // Where nothing names the project, its name is the directory's; a container of these files
+    // under another name was made with `-p`, or with COMPOSE_PROJECT_NAME in another shell.
+    let by_directory =
+        first.project.as_ref().is_ok_and(|it| it.name_source == NameSource::Directory);
+    let latest = |fits: &dyn Fn(&&MadeFrom) -> bool| {
+        let fitting = made.iter().filter(|one| is_here(one) && fits(one));
+        fitting.max_by_key(|one| (one.is_running, one.created_at))
+    };
+    let container = if made.iter().any(|one| of_project(&one)) {
+        // Of the containers that Compose adopts, the one that runs says which files made it.
+        latest(&|one| of_project(one)).filter(|one| !same_files(one))
+    } else {
+        latest(&|one| !same_files(one)).or_else(|| latest(&|one| by_directory && same_files(one)))
+    }?;
     let mut as_made = ProjectRequest {
-        compose_files: container.files.iter().map(PathBuf::from).collect(),
+        compose_files: if same_files(&container) {
+            Vec::new()
+        } else {
+            container.files.iter().map(PathBuf::from).collect()
+        },
         compose_env_files: match asked.compose_env_files.as_slice() {
             [] => container.env_files.iter().map(PathBuf::from).collect(),
             typed => typed.to_vec(),
@@ -67,7 +83,13 @@ pub(in crate::collect) fn named_by_a_container(
     if !found.has_backend() {
         return None;
     }
-    let (container, instead) = (container.container.clone(), first.files_read());
-    found.found(ComposeFound::Label { container, instead });
+    let how = if same_files(&container) {
+        let (container, project) = (container.container.clone(), container.project.clone());
+        ComposeFound::ProjectName { container, project }
+    } else {
+        let (container, instead) = (container.container.clone(), first.files_read());
+        ComposeFound::Label { container, instead }
+    };
+    found.found(how);
     Some(found)
 }

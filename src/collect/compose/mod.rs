@@ -8,6 +8,8 @@ use super::repository::CheckedFile;
 use super::texts::FileTexts;
 use super::{ProjectRequest, Request, docker, shown};
 use crate::compose::{self, ErrorKind, Errors, Project};
+use crate::deployment::compose::publishes;
+use crate::deployment::endpoint::is_loopback;
 use crate::evidence::Observation;
 use crate::evidence::compose::{
     BackendService, ComposeFacts, ComposeFound, ComposeIssue, SourceLine,
@@ -41,19 +43,23 @@ pub(super) struct ComposeRead {
 }
 
 /// Reads the project that has this directory's backend: the one that `docker compose` would run
-/// here, else the one that a search finds.
+/// here, else the one that a search finds, of several the one that `url` leads to.
 pub(super) fn read(
     request: &Request,
     directory: &Path,
     environment: &BTreeMap<String, String>,
     texts: &FileTexts,
+    url: Option<&str>,
 ) -> ComposeRead {
     let read = |asked: &ProjectRequest| read_as(asked, directory, environment, texts);
     let first = read(&request.project);
     if first.has_backend() || request.project.service.is_some() {
         return first;
     }
-    search::elsewhere(&first, &request.project, directory, &read, texts).unwrap_or(first)
+    let port = url.and_then(|url| url::Url::parse(url).ok()).and_then(|url| {
+        url.host_str().is_some_and(is_loopback).then(|| url.port_or_known_default()).flatten()
+    });
+    search::elsewhere(&first, &request.project, directory, &read, texts, port).unwrap_or(first)
 }
 
 /// Reads the project that `docker compose` would run in `directory` with these flags.
@@ -140,6 +146,11 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
 impl ComposeRead {
     fn seen(&self) -> Option<&ComposeFacts> {
         self.facts.seen().ok().and_then(Option::as_ref)
+    }
+
+    /// Whether one of its backends publishes its API at that port of the host.
+    fn publishes(&self, port: u16) -> bool {
+        self.seen().is_some_and(|facts| facts.backends.iter().any(|it| publishes(it, port)))
     }
 
     fn has_backend(&self) -> bool {

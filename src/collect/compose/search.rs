@@ -39,13 +39,15 @@ const SKIPPED: [&str; 14] = [
     "templates",
 ];
 
-/// Reads the project again as it has a backend; `None` if no such project is found.
+/// Reads the project again as it has a backend; `None` if no such project is found. `port` is the
+/// one of the selected URL, where that leads to this machine.
 pub(super) fn elsewhere(
     first: &ComposeRead,
     asked: &ProjectRequest,
     directory: &Path,
     read: &dyn Fn(&ProjectRequest) -> ComposeRead,
     texts: &FileTexts,
+    port: Option<u16>,
 ) -> Option<ComposeRead> {
     if let Some(found) = behind_profile(first, asked, read) {
         return Some(found);
@@ -66,6 +68,8 @@ pub(super) fn elsewhere(
             found.push((file, read_so));
         }
     }
+    // The one that the URL leads to, else the nearest.
+    found.sort_by_key(|(_, read_so)| !port.is_some_and(|port| read_so.publishes(port)));
     let mut found = found.into_iter();
     let (_, mut nearest) = found.next()?;
     let others = found.map(|(file, _)| file).collect();

@@ -207,7 +207,7 @@ mod tests {
         }
         let environment = BTreeMap::from([("SHELL_SET".to_owned(), String::new())]);
         let (request, texts) = (Request::default(), FileTexts::default());
-        let read = super::super::read(&request, directory.path(), &environment, &texts);
+        let read = super::super::read(&request, directory.path(), &environment, &texts, None);
         let facts = read.facts.seen().unwrap().clone().unwrap();
         assert!(facts.errors.is_empty(), "{:?}", facts.errors);
         let mut places: Vec<String> =

@@ -18,7 +18,7 @@ fn facts(files: &[(&str, &str)], shell: &[(&str, &str)]) -> ComposeFacts {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let environment: BTreeMap<String, String> = shell.iter().map(owned).collect();
     let (request, texts) = (Request::default(), FileTexts::default());
-    let read = super::read(&request, directory.path(), &environment, &texts);
+    let read = super::read(&request, directory.path(), &environment, &texts, None);
     read.facts.seen().unwrap().clone().unwrap()
 }
 
