@@ -12,11 +12,12 @@
 //! - [`remedies`], [`selection`], [`fix`], [`render`], [`transcript`]: pure
 //! - [`deployment`]: what the evidence means, each question answered once
 //! - [`evidence`]: plain data without secrets
-//! - [`report`], [`names`], [`secret`], [`mask`], [`docker`], [`topics`]: what all of them use;
+//! - [`report`], [`names`], [`secret`], [`foreign`], [`budget`], [`docker`], [`topics`]: what all of them use;
 //!   [`admin_key`], [`compose`]: libraries that know nothing of the rest
 
 pub mod act;
 pub mod admin_key;
+pub mod budget;
 pub mod checks;
 pub mod cli;
 pub mod collect;
@@ -27,7 +28,7 @@ pub mod diagnosis;
 pub mod docker;
 pub mod evidence;
 pub mod fix;
-pub mod mask;
+pub mod foreign;
 pub mod names;
 pub mod output;
 pub mod remedies;

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 use crate::evidence::command::SaidLine;
-use crate::mask;
+use crate::foreign;
 use crate::report::CliFailure;
 use crate::secret::sanitize;
 
@@ -500,7 +500,7 @@ impl Transcript {
         }
         let cut: String = bare.trim().chars().take(LONGEST_SHOWN).collect();
         let line = SaidLine {
-            text: sanitize(&mask::mask(&cut)),
+            text: sanitize(&foreign::mask(&cut)),
             means: known.means.to_owned(),
             failure: Some(known.failure),
             explained_by: Vec::new(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Exit, Options};
 use crate::collect;
 use crate::evidence::selection::SelectionKind;
-use crate::mask::{is_key_or_secret, mask, names_a_secret};
+use crate::foreign::{is_key_or_secret, mask, names_a_secret};
 use crate::output;
 use crate::render::inspect as text;
 use crate::render::instances;

@@ -27,7 +27,7 @@ use super::{Arguments, explain};
 use crate::collect::SettingsFile;
 use crate::evidence::compose::{At, SourceLine};
 use crate::evidence::suppression::{Suppression, is_day};
-use crate::mask::{excerpt, mask};
+use crate::foreign::{excerpt, mask};
 use crate::render;
 use crate::report::Columns;
 use crate::secret::sanitize;

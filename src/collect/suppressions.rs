@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use super::files::{self, FileText};
 use super::repository::CheckedFile;
 use crate::evidence::suppression::{Suppression, is_day};
-use crate::mask::mask;
+use crate::foreign::mask;
 use crate::secret::sanitize;
 
 /// The settings file's name.

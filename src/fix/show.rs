@@ -2,7 +2,7 @@
 //! values that could be secret.
 
 use crate::admin_key;
-use crate::mask;
+use crate::foreign;
 use crate::secret::{Secret, sanitize};
 use crate::selection::names::{SELECTING, holds_key};
 use crate::selection::node_dotenv::parse;
@@ -19,10 +19,10 @@ pub fn diff(file: &str, old: &str, new: &str) -> Diff {
         let shown = if env {
             env_line(text)
         } else if is_ignore_file {
-            mask::mask(text)
+            foreign::mask(text)
         } else {
             let whole = if is_new { new } else { old };
-            mask::of_known_file(whole, line).unwrap_or_else(|| "***".to_owned())
+            foreign::of_known_file(whole, line).unwrap_or_else(|| "***".to_owned())
         };
         sanitize(&shown)
     };
@@ -89,7 +89,7 @@ fn commented_out(text: &str) -> String {
         let blanks = text.len() - text.trim_start().len();
         return format!("{}{}", &text[..blanks], env_line(text.trim_start()));
     }
-    mask::mask(text)
+    foreign::mask(text)
 }
 
 #[cfg(test)]

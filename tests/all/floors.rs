@@ -20,11 +20,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("names", &[]),
     ("report", &[]),
-    ("mask", &["secret"]),
-    ("docker", &["secret", "names"]),
+    ("foreign", &["secret"]),
+    ("budget", &[]),
+    ("docker", &["secret", "names", "budget"]),
     // 1: libraries that could be crates of their own
     ("admin_key", &["secret"]),
-    ("compose", &[]),
+    ("compose", &["budget"]),
     ("topics", &[]),
     // 2: plain data
     ("evidence", &["secret", "report", "admin_key", "names"]),
@@ -37,9 +38,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("render", &["secret", "report", "admin_key", "evidence"]),
     (
         "fix",
-        &["secret", "mask", "names", "report", "admin_key", "compose", "evidence", "selection"],
+        &["secret", "foreign", "names", "report", "admin_key", "compose", "evidence", "selection"],
     ),
-    ("transcript", &["secret", "mask", "report", "evidence"]),
+    ("transcript", &["secret", "foreign", "report", "evidence"]),
     // 5: one file per check
     ("checks", &["secret", "names", "report", "admin_key", "evidence", "deployment", "remedies"]),
     // 6: looking, and judging together; neither knows the other
@@ -47,7 +48,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "collect",
         &[
             "secret",
-            "mask",
+            "budget",
+            "foreign",
             "names",
             "docker",
             "report",
@@ -67,7 +69,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "secret",
-            "mask",
+            "budget",
+            "foreign",
             "names",
             "report",
             "admin_key",
@@ -92,7 +95,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Where the outside is touched: files, the environment, processes, clocks, sockets, the terminal.
-const MAY_DO_IO: &[&str] = &["docker", "collect", "act", "demo", "output", "main"];
+const MAY_DO_IO: &[&str] = &["budget", "docker", "collect", "act", "demo", "output", "main"];
 
 /// What touches the outside, as it stands in a source.
 const OUTSIDE: &[&str] = &[

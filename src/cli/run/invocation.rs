@@ -122,11 +122,11 @@ fn shown(words: &[&str]) -> String {
         let masked = if hide {
             "***".to_owned()
         } else if let Some((name, _)) = word.split_once('=')
-            && (name == "--admin-key" || crate::mask::names_a_secret(name))
+            && (name == "--admin-key" || crate::foreign::names_a_secret(name))
         {
             format!("{name}=***")
         } else {
-            crate::mask::mask(word)
+            crate::foreign::mask(word)
         };
         hide = *word == "--admin-key";
         out.push(masked);

@@ -117,9 +117,9 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
         let text = text.text()?;
         match error.kind {
             ErrorKind::Unreadable => {
-                crate::mask::excerpt_naming_file(text, at.line, at.column, &error.message)
+                crate::foreign::excerpt_naming_file(text, at.line, at.column, &error.message)
             }
-            _ => crate::mask::excerpt(text, at.line, at.column),
+            _ => crate::foreign::excerpt(text, at.line, at.column),
         }
     };
     errors

@@ -294,7 +294,7 @@ fn entry(
         Some(text) if is_plain(name) => EntryValue::Plain(crate::selection::facts::masked(text)),
         Some(text) => {
             // Not shown; known to the scrubber, because it may be a password.
-            if crate::mask::names_a_secret(name) {
+            if crate::foreign::names_a_secret(name) {
                 drop(Secret::new(text));
             }
             EntryValue::Hidden
