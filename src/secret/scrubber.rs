@@ -1,0 +1,470 @@
+//! The scrubber: every secret met in this run, in each form in which it may turn up in a text, cut
+//! out of everything that is written.
+//!
+//! All forms are one automaton: a print costs what its text is long, whatever the number of secrets.
+//! It is built when something is written after a secret was met; forms that are newer than a large
+//! automaton are in a second, small one, so that a secret met with every line of a log costs no
+//! more. What would not fit is known as whole words only.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::controls::escape;
+
+/// Shorter texts are not searched for: they would blacken half of a report and protect nothing.
+const SHORTEST: usize = 6;
+
+/// A text of letters alone that is shorter than this is a word, which a report may need for other
+/// things.
+const SHORTEST_WORD: usize = 12;
+
+/// A secret with more lines than this is not a key; as a whole it is still known.
+const MOST_LINES: usize = 64;
+
+/// Of a longer text, blocks of this length are known instead of the whole: what is shown of it is
+/// never so short that it holds none.
+const LONGEST: usize = 512;
+/// The length of those blocks, and how many of them there are.
+const BLOCK: usize = 32;
+const BLOCKS: usize = 256;
+
+/// So many hex digits of a key or an instance secret in a row, wherever they stand in it, are as good
+/// as the whole.
+const DIGITS: usize = 16;
+
+/// So many bytes of forms are in the automaton; it takes about forty times as much memory.
+const MOST_BYTES: usize = 768 * 1024;
+
+/// Public words that people put where a secret belongs; cutting them out would only make the report
+/// unreadable.
+const PUBLIC_WORDS: &[&str] = &[
+    "convex-self-hosted",
+    "self-hosted-convex",
+    "carnitas",
+    "anonymous",
+    "undefined",
+    "localhost",
+    // The script's label, which may come along in a key of several lines.
+    "admin key:",
+];
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// What is searched for.
+#[derive(Default)]
+struct Known {
+    /// In lower case: tools show hex digits in either, and no password is told from another by its
+    /// case alone.
+    forms: Forms,
+    /// Runs of [`DIGITS`] hex digits.
+    digits: Forms,
+    /// Hashes of whole words that are too many for an automaton.
+    words: Arc<HashSet<u64>>,
+    hasher: RandomState,
+}
+
+/// Texts, and the automatons that find them.
+#[derive(Default)]
+struct Forms {
+    settled: Tier,
+    recent: Tier,
+}
+
+/// The texts are needed as long as the program writes: they are not wiped.
+#[derive(Default)]
+struct Tier {
+    texts: HashSet<String>,
+    bytes: usize,
+    built: Option<Arc<AhoCorasick>>,
+}
+
+/// So many bytes of new forms at least are searched for on their own.
+const FEW_BYTES: usize = 8 * 1024;
+
+impl Tier {
+    /// The automaton; `None` where nothing is searched for.
+    fn automaton(&mut self) -> Option<Arc<AhoCorasick>> {
+        if self.texts.is_empty() {
+            return None;
+        }
+        if self.built.is_none() {
+            let built = AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .kind(Some(AhoCorasickKind::NoncontiguousNFA))
+                .build(self.texts.iter().map(|text| text.as_bytes()))
+                .ok()?;
+            self.built = Some(Arc::new(built));
+        }
+        self.built.clone()
+    }
+}
+
+impl Forms {
+    fn bytes(&self) -> usize {
+        self.settled.bytes + self.recent.bytes
+    }
+
+    fn insert(&mut self, text: String) {
+        let length = text.len();
+        if !self.settled.texts.contains(&text) && self.recent.texts.insert(text) {
+            self.recent.bytes += length;
+            self.recent.built = None;
+        }
+    }
+
+    fn automatons(&mut self) -> Vec<Arc<AhoCorasick>> {
+        if self.recent.bytes > FEW_BYTES.max(self.settled.bytes / 4) {
+            let recent = std::mem::take(&mut self.recent);
+            self.settled.texts.extend(recent.texts);
+            self.settled.bytes += recent.bytes;
+            self.settled.built = None;
+        }
+        [self.settled.automaton(), self.recent.automaton()].into_iter().flatten().collect()
+    }
+}
+
+/// The automatons of what is known now.
+struct Search {
+    forms: Vec<Arc<AhoCorasick>>,
+    digits: Vec<Arc<AhoCorasick>>,
+    /// Hashes of words, with what makes them.
+    words: Arc<HashSet<u64>>,
+    hasher: RandomState,
+}
+
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+
+/// Makes every form of `text` that may turn up elsewhere known.
+pub(super) fn remember(text: &str) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    let trimmed = text.trim();
+    known.add(trimmed);
+    for line in trimmed.lines().take(MOST_LINES).map(str::trim) {
+        known.add(line);
+        // The part after the name is the secret one; it also turns up alone.
+        if let Some((_, rest)) = line.split_once('|') {
+            known.add(rest);
+        }
+        known.add_digits(line);
+    }
+}
+
+impl Known {
+    /// The text as it is, JSON-escaped, URL-encoded and in base64.
+    fn add(&mut self, text: &str) {
+        // `postgres` as the password of postgres: cutting the word out everywhere would protect
+        // nothing and take the names of services, volumes and variables with it. Where it is a
+        // password it is masked where it is read.
+        let is_word =
+            text.len() < SHORTEST_WORD && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if is_word || text.chars().take(SHORTEST).count() < SHORTEST {
+            return;
+        }
+        if PUBLIC_WORDS.contains(&text.to_ascii_lowercase().as_str()) {
+            return;
+        }
+        if text.len() > LONGEST {
+            let mut block = text;
+            for _ in 0..BLOCKS {
+                let end = block.char_indices().map(|(at, _)| at).find(|at| *at >= BLOCK);
+                let Some(end) = end else { break };
+                self.insert(block[..end].to_owned());
+                block = &block[end..];
+            }
+            return;
+        }
+        self.insert(text.to_owned());
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            let json = serde_json::to_string(text).unwrap_or_default();
+            self.insert(json.trim_matches('"').to_owned());
+            // As Go, Python and PHP escape it.
+            let html = ["&", "<", ">", "|"].into_iter().fold(json, |text, sign| {
+                text.replace(sign, &format!("\\u{:04x}", sign.as_bytes()[0]))
+            });
+            self.insert(html.trim_matches('"').to_owned());
+            let url: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            self.insert(url.replace('+', "%20"));
+            self.insert(url);
+        }
+        for (start, end, encoded) in (0..3).map(|offset| base64_at(text.as_bytes(), offset)) {
+            let inner = &encoded[start..end];
+            if inner.len() >= SHORTEST + 2 {
+                self.insert(inner.to_owned());
+                if inner.contains(['+', '/']) {
+                    self.insert(inner.replace('+', "-").replace('/', "_"));
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, mut form: String) {
+        form.make_ascii_lowercase();
+        if self.bytes() + form.len() > MOST_BYTES {
+            let hash = self.hasher.hash_one(form.as_str());
+            Arc::make_mut(&mut self.words).insert(hash);
+        } else {
+            self.forms.insert(form);
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.forms.bytes() + self.digits.bytes()
+    }
+
+    /// Every run of digits of the longest hex part, which is a key's or a secret's.
+    fn add_digits(&mut self, line: &str) {
+        let parts = line.split(|c: char| !c.is_ascii_hexdigit());
+        let Some(longest) = parts.max_by_key(|part| part.len()).filter(|part| part.len() >= 32)
+        else {
+            return;
+        };
+        let longest = Zeroizing::new(longest.to_ascii_lowercase());
+        for run in longest.as_bytes().windows(DIGITS).take(LONGEST) {
+            // A run of one digit is filler, not a part that tells anything.
+            let is_filler = run.iter().all(|byte| *byte == run[0]);
+            if !is_filler && self.bytes() + DIGITS <= MOST_BYTES {
+                self.digits.insert(String::from_utf8_lossy(run).into_owned());
+            }
+        }
+    }
+
+    fn search(&mut self) -> Search {
+        Search {
+            forms: self.forms.automatons(),
+            digits: self.digits.automatons(),
+            words: Arc::clone(&self.words),
+            hasher: self.hasher.clone(),
+        }
+    }
+}
+
+/// Standard base64 of `offset` other bytes and then the text, without padding, and which part of it
+/// is made of the text alone.
+fn base64_at(text: &[u8], offset: usize) -> (usize, usize, Zeroizing<String>) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bytes = Zeroizing::new([&vec![0; offset], text].concat());
+    let mut out = Zeroizing::new(String::with_capacity(bytes.len() * 4 / 3 + 3));
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for digit in 0..=chunk.len() {
+            let index = (word >> (18 - 6 * digit)) & 63;
+            out.push(char::from(DIGITS[index as usize]));
+        }
+    }
+    // The first digit with a bit of the text in it, when all its bits are; and the last.
+    let start = (offset * 8).div_ceil(6);
+    let end = bytes.len() * 8 / 6;
+    (start, end.max(start), out)
+}
+
+/// `text` without any secret met in this run (in whatever of the usual encodings, in either case)
+/// and with control characters escaped, except for line ends, tabs and the colour sequences that
+/// the renderers write.
+pub fn scrub(text: &str) -> String {
+    let search = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Known::search);
+    let Some(search) = search else { return escape(text, true) };
+    let mut text = search.clean(text);
+    let cleaned = escape(&text, true);
+    text.zeroize();
+    cleaned
+}
+
+impl Search {
+    fn clean(&self, text: &str) -> String {
+        let mut hidden: Vec<Range<usize>> = Vec::new();
+        for forms in &self.forms {
+            hidden.extend(forms.find_iter(text).map(|found| found.range()));
+        }
+        if !self.digits.is_empty() {
+            hidden.extend(runs_of_digits(&self.digits, text));
+        }
+        if !self.words.is_empty() {
+            hidden.extend(self.known_words(text));
+        }
+        if hidden.is_empty() {
+            return text.to_owned();
+        }
+        hidden.sort_by_key(|range| range.start);
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for range in hidden {
+            if range.start >= done {
+                out.push_str(&text[done..range.start]);
+                out.push_str(HIDDEN);
+            }
+            done = done.max(range.end);
+        }
+        out.push_str(&text[done..]);
+        out
+    }
+
+    /// The words that are known whole.
+    fn known_words(&self, text: &str) -> Vec<Range<usize>> {
+        let is_end = |c: char| c.is_whitespace() || "\"'`=:,;(){}[]<>|&".contains(c);
+        let mut found = Vec::new();
+        let mut at = 0;
+        for word in text.split(is_end) {
+            let folded = Zeroizing::new(word.to_ascii_lowercase());
+            if word.len() >= SHORTEST && self.words.contains(&self.hasher.hash_one(folded.as_str()))
+            {
+                found.push(at..at + word.len());
+            }
+            at += word.len();
+            at += text[at..].chars().next().map_or(0, char::len_utf8);
+        }
+        found
+    }
+}
+
+/// Where so many hex digits of a secret stand one after the other, whatever is between them: a key
+/// that somebody wrote in groups is the key.
+fn runs_of_digits(digits: &[Arc<AhoCorasick>], text: &str) -> Vec<Range<usize>> {
+    let places: Vec<u32> = text
+        .bytes()
+        .enumerate()
+        .filter(|(_, byte)| byte.is_ascii_hexdigit())
+        .filter_map(|(at, _)| u32::try_from(at).ok())
+        .collect();
+    if places.len() < DIGITS {
+        return Vec::new();
+    }
+    let bytes = text.as_bytes();
+    let squeezed: Zeroizing<Vec<u8>> =
+        Zeroizing::new(places.iter().filter_map(|at| bytes.get(*at as usize)).copied().collect());
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for automaton in digits {
+        let mut at = 0;
+        while let Some(run) = automaton.find(Input::new(squeezed.as_slice()).range(at..)) {
+            // As long as one digit more makes another run, it belongs to it.
+            let mut end = run.end();
+            let goes_on = |end: usize| {
+                let window = end + 1 - DIGITS..end + 1;
+                end < squeezed.len()
+                    && automaton.is_match(Input::new(squeezed.as_slice()).range(window))
+            };
+            while goes_on(end) {
+                end += 1;
+            }
+            let (first, last) = (places[run.start()] as usize, places[end - 1] as usize);
+            // The digits right after it may belong to another tool's view of the same secret.
+            let more = bytes[last + 1..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+            found.push(first..last + 1 + more);
+            at = end;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Secret;
+    use super::*;
+
+    const KEY: &str =
+        "test-instance|01aaaabbbbccccddddeeeeffff000011112222333344445555666677778888999900001a";
+
+    fn base64(bytes: &[u8]) -> String {
+        base64_at(bytes, 0).2.to_string()
+    }
+
+    #[test]
+    fn every_usual_form_of_a_secret_is_cut_out() {
+        let secret = Secret::new(format!("{KEY}\n"));
+        let hex = KEY.split_once('|').unwrap().1;
+        let forms = [
+            KEY.to_owned(),
+            KEY.to_uppercase(),
+            hex.to_owned(),
+            KEY.replace('|', "%7C"),
+            KEY.replace('|', "\\u007c"),
+            serde_json::to_string(KEY).unwrap(),
+            base64(KEY.as_bytes()),
+            base64(format!("u:{KEY}").as_bytes()),
+            base64(format!("us:{KEY}").as_bytes()),
+            base64(format!("use:{KEY}x").as_bytes()),
+            hex[10..50].to_owned(),
+            hex[hex.len() - 16..].to_owned(),
+        ];
+        for form in forms {
+            let out = scrub(&format!("before {form} after"));
+            assert!(out.contains("***"), "{form}");
+            assert!(!out.to_lowercase().contains(&hex[10..]), "{out}");
+            assert!(out.starts_with("before ") && out.trim_end().ends_with("after"), "{out}");
+        }
+        assert_eq!(secret.chars(), KEY.len() + 1);
+    }
+
+    #[test]
+    fn a_key_in_groups_is_the_key() {
+        let digits = "9c41d8e07b3f5a62184e9d0c7a6b3f21e5d4c8b7a09f16253748596a7b8c9d0e";
+        let _secret = Secret::new(digits);
+        for size in [4, 8, 20] {
+            for between in [" ", "-", "\n", " : "] {
+                let groups: Vec<&str> =
+                    (0..64).step_by(size).map(|at| &digits[at..(at + size).min(64)]).collect();
+                let out = scrub(&format!("key: {}.", groups.join(between)));
+                assert_eq!(out, "key: ***.", "{size} {between:?}");
+            }
+        }
+        assert_eq!(scrub(&digits[..15]), digits[..15]);
+    }
+
+    #[test]
+    fn base64_is_the_standard_one() {
+        for (text, expected) in
+            [("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob?>", "Zm9vYj8+")]
+        {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        // The digits that depend on the text alone: those of `abc` in `xabcy`, `xyabc`.
+        for (offset, expected) in [(0, "YWJj"), (1, "FiY"), (2, "hYm")] {
+            let (start, end, text) = base64_at(b"abc", offset);
+            assert_eq!(&text[start..end], expected, "{offset}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_for_the_automaton_is_known_as_words() {
+        let mut known = Known::default();
+        for number in 0..60_000 {
+            known.add(&format!("pass-{number:06}-word!"));
+        }
+        assert!(known.bytes() <= MOST_BYTES && !known.words.is_empty());
+        let search = known.search();
+        for number in [0, 59_999] {
+            let text = format!("password: \"pass-{number:06}-word!\" x");
+            assert_eq!(search.clean(&text), "password: \"***\" x");
+        }
+    }
+
+    #[test]
+    fn a_long_secret_is_known_in_pieces() {
+        let long: String = (0..20_000).map(|n| format!("{n:x}g")).collect();
+        let mut known = Known::default();
+        known.add(&long);
+        assert!(known.bytes() < 20_000);
+        let shown = known.search().clean(&format!("x {} x", &long[100..200]));
+        assert!(shown.contains("***") && !shown.contains(&long[110..170]), "{shown}");
+    }
+
+    #[test]
+    fn public_words_stay_readable() {
+        let _password = Secret::new("synapse");
+        assert_eq!(scrub("volume synapse_data"), "volume synapse_data");
+        let _better = Secret::new("syn4pse");
+        assert_eq!(scrub("syn4pse"), "***");
+        let _taken = Secret::new("convex-self-hosted");
+        assert_eq!(scrub("instance convex-self-hosted"), "instance convex-self-hosted");
+        assert_eq!(scrub("\u{1b}[31mred\u{1b}[0m\u{1b}[2J"), "\u{1b}[31mred\u{1b}[0m\\u001b[2J");
+    }
+}
