@@ -68,6 +68,6 @@ pub(in crate::collect) fn named_by_a_container(
         return None;
     }
     let (container, instead) = (container.container.clone(), first.files_read());
-    found.found(ComposeFound::Label { container, instead });
+    found.found_instead(ComposeFound::Label { container, instead }, first);
     Some(found)
 }
