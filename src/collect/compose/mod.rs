@@ -75,7 +75,7 @@ pub(super) fn read_as(
                 (own != *typed).then_some(own)
             });
             let flags = flags::of(asked, &facts.files, directory);
-            Some(ComposeFacts { flags, own_name, ..facts })
+            Some(ComposeFacts { own_name, flags, ..facts })
         }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
