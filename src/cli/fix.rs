@@ -255,7 +255,11 @@ impl FixSession<'_> {
         };
         done.after = Some(DeploymentState::of(&report));
         // What was tried and failed is reported there already.
-        let is_left = |one: &&Manual| !tried.contains(&subject(&one.finding));
+        let remains = |one: &&Manual| {
+            let is_it = |fix: &render::FixEntry| matches!(&fix.outcome, FixOutcome::Applied { remains: Some(id), .. } if *id == one.finding.id);
+            done.fixes.iter().any(is_it)
+        };
+        let is_left = |one: &&Manual| remains(one) || !tried.contains(&subject(&one.finding));
         done.by_hand = manual.iter().filter(is_left).map(manual_entry).collect();
         show(&render::closing(&done, output::width()))?;
         Ok(done)
@@ -340,8 +344,9 @@ impl FixSession<'_> {
         }
         let verified = old_key.and_then(Result::ok);
         let notes = done.keep();
+        let remains = is_still_found(fix, report, &after).then(|| fix.finding.id.clone());
         *report = after;
-        Ok(FixOutcome::Applied { notes, verified })
+        Ok(FixOutcome::Applied { notes, verified, remains })
     }
 
     /// Whether it is still starting.
@@ -372,11 +377,17 @@ fn missing(ids: &[String], report: &Report) -> Vec<String> {
     ids.iter().filter(|id| !found(id)).cloned().collect()
 }
 
+/// Whether there are as many findings with its id as before.
+fn is_still_found(fix: &Fix, before: &Report, after: &Report) -> bool {
+    let is_it = |one: &&Finding| one.id == fix.finding.id;
+    let count = |report: &Report| report.findings.iter().filter(is_it).count();
+    count(after) >= count(before)
+}
+
 /// Whether the finding went away and nothing is worse; else, why it did not help.
 fn helped(fix: &Fix, before: &Report, after: &Report) -> Result<(), String> {
     let id = fix.finding.id.as_str();
-    let count = |report: &Report| report.findings.iter().filter(|one| one.id == id).count();
-    if fix.goal == Goal::FindingGone && count(after) >= count(before) {
+    if fix.goal == Goal::FindingGone && is_still_found(fix, before, after) {
         return Err(format!("{id} is still found"));
     }
     if rank(after.verdict) > rank(before.verdict) {

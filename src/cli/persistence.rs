@@ -32,6 +32,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let outputs = super::diagnose::outputs(options);
     super::diagnose::check_outputs(&outputs)?;
     let mut request = options.request()?;
+    let given = given(&request.project);
     if let Some(line) = &arguments.before {
         match survival::flags(line) {
             Ok(flags) => read_as_named(&mut request.project, flags),
@@ -43,11 +44,20 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
         }
     }
     let progress = super::progress::Progress::watch(&request.running);
-    let evidence = collect::run(&request)?;
+    let mut evidence = collect::run(&request)?;
+    let other = match &arguments.before {
+        Some(line) => survival::other_project(&evidence, line, &given)?,
+        None => None,
+    };
+    if let Some(other) = other {
+        // What is predicted is what becomes of the containers and volumes that the command is for.
+        request.project.project_name = Some(other);
+        evidence = collect::run(&request)?;
+    }
     drop(progress);
     let operations = survival::operations(&evidence);
     let foresight = match &arguments.before {
-        Some(line) => Some(survival::before(&evidence, line)?),
+        Some(line) => Some(survival::before(&evidence, line, &given)?),
         None => None,
     };
     let source = source_note(&evidence).map(|note| note + "\n\n").unwrap_or_default();
@@ -79,8 +89,21 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     })
 }
 
-/// The project as the command names it, where the options of this run do not. Its `-p` is another
-/// matter: what becomes of this project's volumes under another name is what is predicted.
+/// How the options of this run name the project.
+fn given(project: &collect::ProjectRequest) -> ComposeFlags {
+    let texts = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    ComposeFlags {
+        files: texts(&project.compose_files),
+        project: project.project_name.clone(),
+        directory: project.project_directory.as_ref().map(|path| path.display().to_string()),
+        env_files: texts(&project.compose_env_files),
+        profiles: project.profiles.clone(),
+    }
+}
+
+/// The files of the project as the command names them, where the options of this run do not. Whether
+/// its `-p` counts is decided when the engine was asked: what becomes of this project's volumes
+/// under a name that has nothing is to be predicted as well.
 fn read_as_named(project: &mut collect::ProjectRequest, flags: ComposeFlags) {
     let paths = |files: Vec<String>| files.into_iter().map(PathBuf::from).collect();
     if project.compose_files.is_empty() {
@@ -113,7 +136,7 @@ fn source_note(evidence: &Evidence) -> Option<String> {
 
 /// The everyday operations, or all of them.
 fn screen(operations: &[Operation], all: bool) -> String {
-    let is_shown = |one: &&Operation| all || survival::is_everyday(&one.id);
+    let is_shown = |one: &&Operation| all || survival::is_everyday(one);
     let shown: Vec<Operation> = operations.iter().filter(is_shown).cloned().collect();
     let mut page = persistence::table(&shown, output::width());
     let left = operations.len() - shown.len();

@@ -89,6 +89,10 @@ pub(crate) enum CredentialsFile {
     There,
     /// It is not there: the next start generates a new secret.
     Gone,
+    /// It holds another secret than the one that the backend is running with.
+    Differs,
+    /// It holds what no backend starts with; the text says what is wrong with it.
+    Damaged(String),
     /// It could not be checked; the text says why.
     NotSeen(String),
 }
@@ -106,6 +110,10 @@ pub(crate) fn credentials_file(container: &Container) -> CredentialsFile {
         (Err(unseen), ..) => not_seen("its environment", unseen),
         (_, Err(unseen), _) => not_seen("the credentials file", unseen),
         (_, Ok(None), _) if official && !container.is_created() => CredentialsFile::Gone,
+        (_, Ok(Some(SecretState::Invalid(why))), _) if official => {
+            CredentialsFile::Damaged(why.clone())
+        }
+        (_, Ok(Some(file)), Ok(Some(process))) if file != process => CredentialsFile::Differs,
         // What runs may have another secret than the file.
         (_, Ok(Some(_)), Err(unseen)) if official && container.is_running() => {
             not_seen("the running secret", unseen)

@@ -6,7 +6,8 @@ use crate::deployment::container::inspected;
 use crate::deployment::variable::{entry_if_set, valid_secret};
 use crate::evidence::compose::{BackendService, DeclaredMount};
 use crate::evidence::docker::{
-    Container, EngineEvent, EventSubject, Mount, MountKind, SecretState, VolumeContent,
+    Container, EngineEvent, EventSubject, Mount, MountKind, OtherContext, SecretState,
+    VolumeContent,
 };
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{DATA_DIR, S3_BUCKETS, SQL_URLS};
@@ -36,6 +37,28 @@ pub(crate) fn declared_volume(evidence: &Evidence) -> Option<&String> {
 /// Whether that line keeps what is written: a named volume, or a directory of the host.
 pub(crate) fn is_kept_by_file(mount: &DeclaredMount) -> bool {
     mount.source.is_some() && !mount.is_tmpfs()
+}
+
+/// Whether there may be a container of the project with data: one that was not checked, here or in
+/// another Docker context, counts.
+pub(crate) fn may_have_data(evidence: &Evidence) -> bool {
+    let Ok(docker) = evidence.docker.seen() else { return true };
+    let others = docker.other_contexts.iter().flatten();
+    let has_some = |it: &OtherContext| it.containers.seen().is_ok_and(|it| !it.is_empty());
+    docker.expected().is_some() || others.into_iter().any(has_some)
+}
+
+/// Whether a recreate may leave data behind that nobody has copied: the compose file mounts nothing
+/// that keeps the data, and the container that may have some was not checked.
+pub(crate) fn awaits_a_copy(evidence: &Evidence) -> bool {
+    let Ok(Some((_, service))) = declared_backend(evidence) else { return false };
+    let over = declared_mount_over(service, &service.data_dir);
+    let expected = evidence.docker.seen().ok().and_then(|docker| docker.expected());
+    let is_checked = expected.is_some_and(|container| inspected(container).is_ok());
+    let chosen_elsewhere = !service.data_dir.starts_with(DATA_DIR) && over.is_none();
+    let is_kept = over.is_some_and(is_kept_by_file) || chosen_elsewhere;
+    let elsewhere = StoredElsewhere::of(service, expected.filter(|_| is_checked));
+    !is_kept && !is_checked && !elsewhere.everything() && may_have_data(evidence)
 }
 
 /// Whether that mount outlives the container.

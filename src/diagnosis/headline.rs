@@ -76,6 +76,9 @@ fn risk(first: &Finding, persistence: &[Operation]) -> String {
     if first.stops_compose {
         return "no `docker compose` command works".to_owned();
     }
+    if family == Some("identity") && explains(&first.id, CliFailure::NoAnswer) {
+        return "the backend cannot start again".to_owned();
+    }
     if matches!(family, Some("persistence" | "identity"))
         && let Some((one, command)) = loses(persistence)
     {
@@ -175,6 +178,10 @@ pub(super) mod tests {
         assert_eq!(
             said("secret-in-git", [kept, kept, lost, lost]),
             "one of its secrets is exposed"
+        );
+        assert_eq!(
+            said("secret-invalid", [(Lost, Fate::Recoverable), kept, kept, lost]),
+            "the backend cannot start again"
         );
         assert_eq!(said("disk-full", safe), "it can fail at any time");
         assert_eq!(said("compose-invalid", safe), "no `docker compose` command works");

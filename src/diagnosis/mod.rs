@@ -14,13 +14,16 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::checks::{self, Outcome};
+use crate::deployment::data::awaits_a_copy;
 use crate::deployment::key::{is_unauthorized, key_goes_through};
 use crate::evidence::Evidence;
 use crate::evidence::command::SaidLine;
 use crate::evidence::selection::ValueSource;
 use crate::remedies::command::flags;
 use crate::remedies::platform::adapt;
-use crate::report::{Finding, Level, Proof, Report, Rule, Summary, Tree, Verdict};
+use crate::report::{
+    Command, ComposeVerb, Finding, Level, Proof, Report, Rule, Summary, Tree, Verdict,
+};
 
 pub use outlook::{Outlook, outlook, runs_in_silence};
 
@@ -37,6 +40,9 @@ pub struct Choices {
 pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
     let mut outcome = checks::run_all(evidence);
     adapt_to_platform(evidence, &mut outcome);
+    if awaits_a_copy(evidence) {
+        outcome.findings.iter_mut().for_each(put_off_recreating);
+    }
     let flags = flags(evidence).doctor_words();
     outcome.findings.iter_mut().for_each(|finding| finding.flags.clone_from(&flags));
     // The chain shows the deployment, whatever is suppressed.
@@ -108,6 +114,25 @@ fn pass<T>(otherwise: T, run: impl FnOnce() -> T) -> T {
 fn adapt_to_platform(evidence: &Evidence, outcome: &mut Outcome) {
     for finding in &mut outcome.findings {
         *finding = pass(finding.clone(), || adapt(evidence, finding.clone()));
+    }
+}
+
+/// Takes the commands out that would recreate the backend's container: one report does not say to
+/// run them, and not to. The persistence family says itself when they are to be run.
+fn put_off_recreating(finding: &mut Finding) {
+    let recreates = |command: &Command| {
+        let Command::Compose(compose) = command else { return false };
+        matches!(compose.verb, ComposeVerb::Up(_) | ComposeVerb::Create(_) | ComposeVerb::Down)
+    };
+    if checks::family(&finding.id) == Some("persistence") {
+        return;
+    }
+    for remedy in &mut finding.remedies {
+        if remedy.commands.iter().any(recreates) {
+            remedy.commands.retain(|command| !recreates(command));
+            let title = format!("{}, once the data is in a volume", remedy.title);
+            remedy.title = title.into();
+        }
     }
 }
 
@@ -201,7 +226,37 @@ mod tests {
     use super::*;
     use crate::evidence::Observation;
     use crate::evidence::build::endpoint as build;
+    use crate::evidence::build::key;
     use crate::report::Certainty;
+
+    /// One report does not say to run a command, and not to run it before the data is copied.
+    #[test]
+    fn no_finding_recreates_what_another_one_saves_first() {
+        let says_up = |evidence: &Evidence| {
+            let found = diagnose(evidence, &Choices::default()).findings;
+            let sql = found.into_iter().find(|one| one.id == "sql-url-loopback").unwrap();
+            sql.remedies
+                .iter()
+                .flat_map(|it| &it.commands)
+                .any(|it| it.to_string().contains(" up "))
+        };
+        let mut evidence = key::healthy();
+        let at = key::service(&mut evidence).at.clone();
+        let url = crate::evidence::compose::SqlUrl {
+            variable: "POSTGRES_URL".to_owned(),
+            host: Some("localhost".to_owned()),
+            has_path: false,
+        };
+        let service = key::service(&mut evidence).name.clone();
+        key::compose(&mut evidence).sql_urls =
+            vec![crate::evidence::compose::DeclaredSqlUrl { service, at, url }];
+        evidence.docker = Observation::unavailable("--no-docker was given");
+        key::service(&mut evidence).mounts.clear();
+        assert!(!says_up(&evidence));
+        let mount = key::declared("bind", Some("/srv/x"), "/convex/data");
+        key::service(&mut evidence).mounts = vec![mount];
+        assert!(says_up(&evidence), "the data is kept");
+    }
 
     /// What a later start or command does is a risk, whether or not the key was tried.
     #[test]

@@ -48,6 +48,13 @@ pub struct ComposeFacts {
     /// Whether that is the name of the directory, and changes with it.
     #[serde(default)]
     pub name_from_directory: bool,
+    /// The name that the same files have without `-p`, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_name: Option<String>,
+    /// The project that `docker compose` without `-f` means in this directory, where it would read
+    /// other files than these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_project: Option<String>,
     /// The project's directory, absolute.
     pub directory: String,
     /// The files read, absolute.

@@ -6,7 +6,7 @@ use crate::evidence::Evidence;
 use crate::evidence::compose::{BackendService, ComposeFacts, EnvironmentEntry};
 use crate::evidence::docker::Container;
 use crate::names::INSTANCE_SECRET;
-use crate::report::{Action, Remedy};
+use crate::report::{Action, Command, Remedy, shell_word};
 use crate::secret::Fingerprint;
 
 /// Writes the secret that the container is running with into Compose's `.env`: then no key depends
@@ -30,6 +30,23 @@ pub(crate) fn pin(evidence: &Evidence, container: &Container) -> Option<Remedy> 
         remedy
             .act(pass(service))
             .act(Action::PinSecret { container: container.name.clone(), file }),
+    )
+}
+
+/// Writes the secret that the container is running with back to the credentials file, from which the
+/// next start takes it. `None` if its process was not seen to have one.
+pub(crate) fn write_back(container: &Container) -> Option<Remedy> {
+    let running = container.secret.process.seen().ok()?.as_ref()?;
+    running.fingerprint().filter(|_| container.is_running())?;
+    let directory = container.storage.credentials_dir.trim_end_matches('/');
+    let save = format!(
+        "s=$(cat /proc/[0-9]*/cmdline | tr \"\\0\" \"\\n\" | sed -n \"/^--instance-secret$/{{n;p;q}}\") \
+         && test -n \"$s\" && mkdir -p {0} && echo \"$s\" > {0}/instance_secret",
+        shell_word(directory)
+    );
+    Some(
+        Remedy::safe("Keep the current keys: write the running secret back to the file")
+            .run(Command::docker(["exec", &container.name, "sh", "-c", &save])),
     )
 }
 

@@ -110,6 +110,9 @@ pub enum FixOutcome {
         /// What was checked besides the finding.
         #[serde(skip_serializing_if = "Option::is_none")]
         verified: Option<String>,
+        /// The finding that it makes milder and that is still there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remains: Option<String>,
     },
     /// It was done and rolled back: it did not help.
     #[serde(rename = "taken_back")]
@@ -272,10 +275,14 @@ pub fn outcome(outcome: &FixOutcome, left: &[Errand], width: usize) -> String {
     let (text, notes) = match outcome {
         FixOutcome::Planned => return String::new(),
         FixOutcome::Skipped => ("skipped".to_owned(), &[][..]),
-        FixOutcome::Applied { notes, verified: None } => {
+        FixOutcome::Applied { notes, remains: Some(id), .. } => {
+            let text = format!("done, but {id} remains: do the other steps yourself");
+            (text, notes.as_slice())
+        }
+        FixOutcome::Applied { notes, verified: None, .. } => {
             ("fixed and verified".to_owned(), notes.as_slice())
         }
-        FixOutcome::Applied { notes, verified: Some(checked) } => {
+        FixOutcome::Applied { notes, verified: Some(checked), .. } => {
             (format!("fixed and verified; {}", sanitize(checked)), notes.as_slice())
         }
         FixOutcome::RolledBack { why, notes } => {

@@ -184,7 +184,7 @@ impl ScreenPage {
     }
 
     fn fact(&mut self, fact: &Fact) {
-        let left = format!("  {:<12}{}", fact.label, self.strict(&fact.text));
+        let left = format!("  {}{}", label(&fact.label), self.strict(&fact.text));
         let source = self.strict(&fact.source);
         let gap = self.width().saturating_sub(left.width() + source.width());
         if gap >= 2 && !source.is_empty() {
@@ -197,7 +197,7 @@ impl ScreenPage {
     /// More than two groups take one line where they fit.
     fn on_one_line(&self, facts: &[Fact]) -> Option<String> {
         let (first, others) = facts.split_first().filter(|(_, others)| others.len() > 1)?;
-        let mut parts = vec![format!("  {:<12}{}", first.label, first.text)];
+        let mut parts = vec![format!("  {}{}", label(&first.label), first.text)];
         parts.extend(others.iter().map(|fact| format!("{}  {}", fact.label, fact.text)));
         let gap = (3..=7).rev().find(|gap| {
             let whole: usize = parts.iter().map(|part| part.width()).sum();
@@ -488,4 +488,21 @@ fn also_found(report: &Report, shown: &[&Finding]) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, level)| words::count(count, level))
         .collect()
+}
+
+/// A label as wide as its column; one that is wider keeps its distance.
+fn label(label: &str) -> String {
+    format!("{:<12}", format!("{label} "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+
+    #[test]
+    fn a_label_keeps_its_distance() {
+        for (text, shown) in [("data", "data        "), ("left behind by", "left behind by ")] {
+            assert_eq!(label(text), shown);
+        }
+    }
 }

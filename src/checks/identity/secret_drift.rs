@@ -13,10 +13,9 @@ use crate::evidence::docker::{Container, SecretState};
 use crate::evidence::{Evidence, Observation, Unseen};
 use crate::remedies::command::{recreate, restart};
 use crate::remedies::mint::after_new_secret;
-use crate::remedies::secret::is_in_env_file;
+use crate::remedies::secret::{is_in_env_file, write_back};
 use crate::report::{
-    Action, CliFailure, Command, Finding, FixPolicy, Location, Price, Remedy, Rule, capitalized,
-    shell_word,
+    Action, CliFailure, Finding, FixPolicy, Location, Price, Remedy, Rule, capitalized,
 };
 use crate::secret::Fingerprint;
 
@@ -117,8 +116,12 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         after_new_secret(evidence).step(),
     ];
     let place = new.entry.map_or_else(|| new.what.to_owned(), file_of);
-    let keep_old =
-        Remedy::safe(format!("Keep the current keys: restore secret {} in {place}", old.secret));
+    let by_hand =
+        || Remedy::safe(format!("Keep the current keys: restore secret {} in {place}", old.secret));
+    // The process still has it.
+    let is_running = now.is_some_and(|now| now.secret == old.secret);
+    let in_file = is_running && set.is_none() && new.entry.is_none();
+    let keep_old = write_back(container).filter(|_| in_file).unwrap_or_else(by_hand);
     // Only the key of the CLI shows which one is meant.
     let in_env_file = new.entry.filter(|entry| is_in_env_file(evidence, entry));
     let pinned = in_env_file.and_then(|entry| now.map(|now| (entry, now)));
@@ -159,20 +162,13 @@ fn file_is_gone(evidence: &Evidence, subject: &IdentitySubject<'_>, now: &Holder
         "After `{command}`, {effect}: the credentials file is gone, so the backend generates a new \
          secret."
     );
-    let save = format!(
-        "s=$(cat /proc/[0-9]*/cmdline | tr \"\\0\" \"\\n\" | sed -n \"/^--instance-secret$/{{n;p;q}}\") \
-         && test -n \"$s\" && mkdir -p {0} && echo \"$s\" > {0}/instance_secret",
-        shell_word(directory)
-    );
-    SECRET_DRIFT
+    let mut finding = SECRET_DRIFT
         .finding(subject.certainty, detail)
         .because(format!("The process has secret {}", now.secret), container.name.clone())
         .because(format!("{file} is not there"), container.name.clone())
-        .at(Location::container(&container.name))
-        .remedy(
-            Remedy::safe("Keep the current keys: write the running secret back to the file")
-                .run(Command::docker(["exec", &container.name, "sh", "-c", &save])),
-        )
+        .at(Location::container(&container.name));
+    finding.remedies.extend(write_back(container));
+    finding
         .remedy(
             Remedy::careful(format!(
                 "Use a new secret: keys made with secret {} stop working",
@@ -420,5 +416,27 @@ mod tests {
         assert_eq!(run(&evidence).unwrap()[0].certainty, Likely);
         evidence.docker = unseen();
         assert!(run(&evidence).is_err());
+    }
+
+    /// The process has the secret that the file is to have again.
+    #[test]
+    fn the_running_secret_is_written_back_to_the_file() {
+        let writes = |evidence: &Evidence| {
+            let found = run(evidence).unwrap();
+            let commands = found[0].remedies.iter().flat_map(|remedy| &remedy.commands);
+            commands.filter(|it| it.to_string().contains("instance_secret")).count()
+        };
+        let mut evidence = build::healthy();
+        build::backend(&mut evidence).secret.file = Seen(None);
+        assert_eq!(writes(&evidence), 1, "gone");
+        build::backend(&mut evidence).secret.file = Seen(Some(valid("b")));
+        assert_eq!(writes(&evidence), 1, "another");
+        build::service(&mut evidence).environment =
+            vec![entry("INSTANCE_SECRET", EntryValue::Secret(valid("c")))];
+        assert_eq!(writes(&evidence), 0, "the compose file counts");
+        build::service(&mut evidence).environment.clear();
+        build::backend(&mut evidence).secret.process = Seen(None);
+        build::backend(&mut evidence).secret.environment = Seen(None);
+        assert_eq!(run(&evidence), Ok(vec![]), "nothing runs");
     }
 }

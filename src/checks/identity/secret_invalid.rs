@@ -11,6 +11,7 @@ use crate::evidence::docker::SecretState;
 use crate::evidence::{Evidence, Observation, Unseen};
 use crate::remedies::command::{recreate, up};
 use crate::remedies::rotation::by_hand;
+use crate::remedies::secret::write_back;
 use crate::report::{
     Certainty, CliFailure, Finding, FixPolicy, Level, Location, Order, Remedy, Rule, capitalized,
 };
@@ -25,14 +26,18 @@ pub static SECRET_INVALID: Rule =
 /// Whether the secret can be used.
 pub static CHECK: Check = Check { rules: &[&SECRET_INVALID], run };
 
+/// One of the places of the secret.
+const FILE: &str = "the credentials file";
+
 fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let subject = identity_subject(evidence);
     let container = subject.as_ref().ok().and_then(Option::as_ref).map(|subject| subject.container);
     let service = backend_service(evidence);
     let entry = service.as_ref().ok().and_then(|service| entry_if_set(*service, "INSTANCE_SECRET"));
-    let replace = |mut finding: Finding| {
-        finding =
-            finding.remedy(Remedy::safe("Restore the old secret from a copy: all keys stay valid"));
+    let replace = |mut finding: Finding, back: Option<Remedy>| {
+        finding = finding.remedy(back.unwrap_or_else(|| {
+            Remedy::safe("Restore the old secret from a copy: all keys stay valid")
+        }));
         let mut new = by_hand(evidence, vec![]).map(Remedy::step);
         new[0].order = Order::Alternative;
         finding.remedies.extend(new);
@@ -48,8 +53,9 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         };
         let found = of(&places.environment)
             .map(|why| ("the container's INSTANCE_SECRET", why))
-            .or_else(|| Some(("the credentials file", of(&places.file).filter(|_| !overridden)?)));
+            .or_else(|| Some((FILE, of(&places.file).filter(|_| !overridden)?)));
         if let Some((what, why)) = found {
+            let back = write_back(container).filter(|_| what == FILE);
             let finding = SECRET_INVALID
                 .finding(
                     Certainty::Proven,
@@ -61,7 +67,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 Some(entry) => finding.at(value_location(entry)),
                 None => finding,
             };
-            return Ok(vec![replace(finding)]);
+            return Ok(vec![replace(finding, back)]);
         }
     }
     if let Some((entry, EntryValue::Secret(SecretState::Invalid(why)))) =
@@ -75,7 +81,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             )
             .because(format!("INSTANCE_SECRET: {why}"), value_source(entry))
             .at(value_location(entry));
-        let finding = replace(finding);
+        let finding = replace(finding, None);
         // If the key works now, it is not an error (docs/facts.md, rule-200).
         return Ok(vec![if key_is_accepted(evidence) {
             finding.level(Level::Warning)
@@ -85,7 +91,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     }
     let logged = log_match(evidence, SECRET_INVALID.id);
     if let Ok(Some(found)) = &logged {
-        return Ok(vec![replace(found.finding(&SECRET_INVALID))]);
+        return Ok(vec![replace(found.finding(&SECRET_INVALID), None)]);
     }
     subject?;
     service?;
@@ -151,6 +157,11 @@ mod tests {
             assert_eq!(found.first().map(|f| (f.certainty, f.level)), expected, "{case}");
         }
         let mut evidence = build::healthy();
+        build::backend(&mut evidence).secret.file = Seen(Some(bad()));
+        let first = |evidence: &Evidence| run(evidence).unwrap()[0].remedies[0].clone();
+        assert_eq!(first(&evidence).commands.len(), 1, "the process still has it");
+        build::backend(&mut evidence).life.state = "exited".into();
+        assert!(first(&evidence).commands.is_empty());
         evidence.docker = unseen();
         assert!(run(&evidence).is_err());
     }

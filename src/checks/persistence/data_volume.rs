@@ -8,13 +8,13 @@ use crate::checks::Check;
 use crate::deployment::compose::declared_backend;
 use crate::deployment::container::inspected;
 use crate::deployment::data::{
-    StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent,
+    StoredElsewhere, declared_mount_over, is_kept_by_file, is_persistent, may_have_data,
 };
 use crate::deployment::key_judgement::is_of_unused_volume;
 use crate::deployment::platform::{Platform, of_project};
 use crate::deployment::weight::for_temporary_instance;
 use crate::evidence::compose::{BackendService, DeclaredMount};
-use crate::evidence::docker::{Container, MountKind, OtherContext};
+use crate::evidence::docker::{Container, MountKind};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::DATA_DIR;
 use crate::remedies::command::{doctor, up};
@@ -187,15 +187,7 @@ fn by_hand(
     container: Option<&Container>,
     edits: Vec<String>,
 ) -> Vec<Remedy> {
-    // A container that was not checked, here or in another Docker context, may have data.
-    let may_have_data = match evidence.docker.seen() {
-        Err(_) => true,
-        Ok(docker) => {
-            let others = docker.other_contexts.iter().flatten();
-            let has_some = |it: &OtherContext| it.containers.seen().is_ok_and(|it| !it.is_empty());
-            docker.expected().is_some() || others.into_iter().any(has_some)
-        }
-    };
+    let may_have_data = may_have_data(evidence);
     let last = edits.len().saturating_sub(1);
     let edits = edits.into_iter().enumerate().map(|(index, title)| {
         let edit = Remedy::careful(title).step();
@@ -245,7 +237,9 @@ fn judge<'a>(service: &'a BackendService, over: Option<&'a DeclaredMount>) -> Ju
     let declare = || "Add `data:` to the top-level `volumes:`".to_owned();
     match over {
         Some(mount) if mount.is_tmpfs() => {
-            Judgement { rule: &DATA_ON_TMPFS, line: over, edits: vec![add, declare()] }
+            // Compose refuses two mounts at one path.
+            let delete = format!("Delete the tmpfs entry of {data} ({})", mount.at);
+            Judgement { rule: &DATA_ON_TMPFS, line: over, edits: vec![delete, add, declare()] }
         }
         Some(mount) => Judgement {
             rule: &DATA_VOLUME_ANONYMOUS,
@@ -283,6 +277,7 @@ mod tests {
         self as build, Seen, closed, declared, entry, mount, opened, process, valid,
     };
     use crate::evidence::compose::EntryValue;
+    use crate::evidence::docker::OtherContext;
     use crate::evidence::endpoint::Body;
     use crate::report::Level;
     use crate::report::{Action, Order};
@@ -355,6 +350,19 @@ mod tests {
             }
             assert_eq!(found(&evidence), expected.map(|(id, c)| (id.to_owned(), c)), "{case}");
         }
+    }
+
+    /// Compose refuses a file with two mounts at one path.
+    #[test]
+    fn a_volume_takes_the_place_of_memory() {
+        let mut evidence = build::healthy();
+        build::service(&mut evidence).mounts = vec![declared("tmpfs", None, "/convex/data")];
+        evidence.docker = build::unseen();
+        let found = run(&evidence).unwrap().remove(0);
+        let deletes = |remedy: &Remedy| remedy.title.starts_with("Delete the tmpfs entry");
+        let adds = |remedy: &Remedy| remedy.title.starts_with("Add `- data:");
+        let at = |is: &dyn Fn(&Remedy) -> bool| found.remedies.iter().position(is);
+        assert!(at(&deletes).is_some() && at(&deletes) < at(&adds), "{:?}", found.remedies);
     }
 
     #[test]

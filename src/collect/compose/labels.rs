@@ -90,6 +90,6 @@ pub(in crate::collect) fn named_by_a_container(
         let (container, instead) = (container.container.clone(), first.files_read());
         ComposeFound::Label { container, instead }
     };
-    found.found(how);
+    found.found_instead(how, first);
     Some(found)
 }

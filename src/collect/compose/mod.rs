@@ -75,7 +75,13 @@ pub(super) fn read_as(
         Ok(project) => {
             let service = asked.service.as_deref();
             let facts = reduce::reduce(project, directory, service, &mut secrets);
-            Some(ComposeFacts { flags: flags::of(asked, &facts.files, directory), ..facts })
+            let own_name = asked.project_name.as_ref().and_then(|typed| {
+                let unnamed = ProjectRequest { project_name: None, ..asked.clone() };
+                let own = load(&unnamed, directory, environment, texts).ok()?.name.value;
+                (own != *typed).then_some(own)
+            });
+            let flags = flags::of(asked, &facts.files, directory);
+            Some(ComposeFacts { own_name, flags, ..facts })
         }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
@@ -160,6 +166,14 @@ impl ComposeRead {
     /// The files that were read, absolute.
     fn files_read(&self) -> Vec<String> {
         self.seen().map(|facts| facts.files.clone()).unwrap_or_default()
+    }
+
+    /// Notes how it was found, in place of the project of the files that Compose would read.
+    fn found_instead(&mut self, found: ComposeFound, first: &Self) {
+        self.found(found);
+        if let (Observation::Seen(Some(facts)), Ok(plain)) = (&mut self.facts, &first.project) {
+            facts.plain_project = Some(plain.name.value.clone());
+        }
     }
 
     /// Notes how it was found.

@@ -52,6 +52,8 @@ pub(super) fn reduce(
     let names: Vec<&str> = backends.iter().map(|one| one.name.as_str()).collect();
     let sql_urls = services::sql_urls(project, &names, directory);
     ComposeFacts {
+        own_name: None,
+        plain_project: None,
         sql_urls,
         databases: services::databases(project, directory),
         dashboards: services::dashboards(project, directory),

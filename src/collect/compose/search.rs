@@ -73,7 +73,7 @@ pub(super) fn elsewhere(
     let mut found = found.into_iter();
     let (_, mut nearest) = found.next()?;
     let others = found.map(|(file, _)| file).collect();
-    nearest.found(ComposeFound::Search { others, instead: first.files_read() });
+    nearest.found_instead(ComposeFound::Search { others, instead: first.files_read() }, first);
     Some(nearest)
 }
 

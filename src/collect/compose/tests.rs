@@ -17,8 +17,16 @@ fn facts(files: &[(&str, &str)], shell: &[(&str, &str)]) -> ComposeFacts {
     }
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let environment: BTreeMap<String, String> = shell.iter().map(owned).collect();
-    let (request, texts) = (Request::default(), FileTexts::default());
-    let read = super::read(&request, directory.path(), &environment, &texts, None);
+    facts_as(&Request::default(), &directory, &environment)
+}
+
+fn facts_as(
+    request: &Request,
+    directory: &tempfile::TempDir,
+    environment: &BTreeMap<String, String>,
+) -> ComposeFacts {
+    let texts = FileTexts::default();
+    let read = super::read(request, directory.path(), environment, &texts, None);
     read.facts.seen().unwrap().clone().unwrap()
 }
 
@@ -195,4 +203,23 @@ fn the_dashboard_s_variables_are_known_without_their_values() {
     let entry = &facts.dashboards[0].environment[0];
     assert_eq!((entry.name.as_str(), &entry.value), ("BACKEND_URL", &EntryValue::Hidden));
     assert_eq!(entry.at.to_string(), "compose.yaml:5");
+}
+
+/// What a command without `-p` or `-f` means here.
+#[test]
+fn the_project_of_a_plain_command_is_known() {
+    let named = project("").replacen("services:", "name: own\nservices:", 1);
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("compose.yaml"), named).unwrap();
+    for (typed, own) in [(None, None), (Some("own"), None), (Some("x"), Some("own"))] {
+        let mut request = Request::default();
+        request.project.project_name = typed.map(str::to_owned);
+        let facts = facts_as(&request, &directory, &BTreeMap::new());
+        assert_eq!(facts.own_name.as_deref(), own, "{typed:?}");
+        assert_eq!(facts.plain_project, None);
+    }
+    let other = "name: db\nservices:\n  db:\n    image: postgres\n";
+    let found = facts(&[("compose.yaml", other), ("docker-compose.stack.yml", &project(""))], &[]);
+    assert!(found.found.is_some());
+    assert_eq!(found.plain_project.as_deref(), Some("db"));
 }

@@ -34,11 +34,12 @@ impl SimulatedWorld {
             }
             return;
         };
+        let is_ours = project == plan.project;
         let ours = plan.volumes.iter().filter(|volume| volume.used && !volume.external);
         for name in ours.map(|volume| volume.name(project)).collect::<Vec<_>>() {
             if self.record(&name).is_some() {
                 self.remove_volume(&name, "`-v` deletes it");
-            } else {
+            } else if is_ours {
                 // Another service's: not looked at, and deleted all the same.
                 self.swept.push(format!("volume {name}"));
             }
@@ -205,6 +206,7 @@ impl SimulatedWorld {
             project: Some(project.to_owned()),
             service: Some(plan.service.clone()),
             running: true,
+            auto_remove: false,
             mounts,
             settings: plan.settings.clone(),
         })

@@ -104,10 +104,30 @@ pub(super) fn judge(stake: &Stake, data: &DataParts, after: &SimulatedWorld) -> 
         return Prediction::unknown(&reason);
     }
     let instance = instance.filter(|_| after.trouble.is_none());
+    if let (CredentialsFile::Damaged(why), Some(instance)) = (&data.credentials, instance)
+        && reads_the_file(stake, after, instance)
+    {
+        let reason = format!("the secret in the credentials file is not valid ({why})");
+        let mut stuck = after.clone();
+        stuck.trouble = Some(StartFailure::Fails(reason));
+        let keys = ExplainedFate {
+            fate: Fate::Lost,
+            why: "the secret in use is only in the running process".to_owned(),
+        };
+        return Prediction { keys, data: data_fate(stake, data, &stuck, None) };
+    }
     Prediction {
         keys: keys(stake, &data.credentials, after, instance),
         data: data_fate(stake, data, after, instance),
     }
+}
+
+/// Whether that container's entrypoint has read the credentials file that there was at first.
+fn reads_the_file(stake: &Stake, after: &SimulatedWorld, instance: &BackendInstance) -> bool {
+    instance.settings.pin == Pin::No
+        && after.started.contains(&instance.name)
+        && after.state(stake.keys) == PlaceState::There
+        && after.behind(instance, &instance.settings.credentials_dir) == stake.keys
 }
 
 fn keys(
@@ -170,6 +190,15 @@ fn by_file(credentials: &CredentialsFile, verdict: ExplainedFate) -> ExplainedFa
             fate: Fate::Lost,
             why: "there is no credentials file, so the next start generates a new secret"
                 .to_owned(),
+        },
+        CredentialsFile::Differs => ExplainedFate {
+            fate: Fate::Lost,
+            why: "the credentials file has another secret than the one the backend is running with"
+                .to_owned(),
+        },
+        CredentialsFile::Damaged(why) => ExplainedFate {
+            fate: Fate::Lost,
+            why: format!("the secret in the credentials file is not valid ({why})"),
         },
         CredentialsFile::NotSeen(reason) => {
             ExplainedFate { fate: Fate::Unknown, why: reason.clone() }

@@ -17,7 +17,7 @@ mod setup;
 mod shell;
 mod world;
 
-pub use before::{before, flags};
+pub use before::{before, flags, other_project};
 pub use command::UNDERSTOOD;
 pub use operations::is_everyday;
 pub use play::operations;

@@ -146,6 +146,8 @@ pub(super) struct BackendInstance {
     pub(super) project: Option<String>,
     pub(super) service: Option<String>,
     pub(super) running: bool,
+    /// Its stop deletes it (`--rm`).
+    pub(super) auto_remove: bool,
     pub(super) mounts: Vec<Attached>,
     pub(super) layer: Id,
     pub(super) settings: BackendSettings,
@@ -216,8 +218,14 @@ impl PlannedVolume {
 #[derive(Clone, Debug)]
 pub(super) struct ComposePlan {
     pub(super) project: String,
+    /// The name of the same files without `-p`.
+    pub(super) own_name: String,
+    /// The project that `docker compose` without `-f` means here, where other files are this one's.
+    pub(super) plain: Option<String>,
     pub(super) name_from_directory: bool,
     pub(super) directory: String,
+    /// Where commands are typed.
+    pub(super) here: String,
     pub(super) files: Vec<String>,
     pub(super) flags: ComposeFlags,
     pub(super) service: String,

@@ -2,6 +2,7 @@
 
 use super::model::Up;
 use super::world::SimulatedWorld;
+use crate::report::Operation;
 
 /// An operation of the table.
 pub(super) struct TableEntry {
@@ -9,6 +10,8 @@ pub(super) struct TableEntry {
     pub(super) id: &'static str,
     /// What is typed; `{compose}` and `{container}` are this deployment's.
     pub(super) command: &'static str,
+    /// What is typed where no compose file runs the backend; `None` if there is no such thing.
+    pub(super) by_hand: Option<&'static str>,
     /// What it does.
     pub(super) act: fn(&mut SimulatedWorld),
     /// It changes only the backend's container, and no volume.
@@ -17,18 +20,29 @@ pub(super) struct TableEntry {
     everyday: bool,
 }
 
-/// Whether the operation with that id belongs into the short table.
-pub fn is_everyday(id: &str) -> bool {
-    OPERATIONS.iter().any(|entry| entry.id == id && entry.everyday)
+/// Of a container that Compose does not run, the short table has these as well: there is no `down`.
+const EVERYDAY_BY_HAND: [&str; 4] = ["stop_start", "rm_f_up", "rm_fv_up", "stop_volprune_start"];
+
+/// Whether the operation belongs into the short table.
+pub fn is_everyday(operation: &Operation) -> bool {
+    let entry = OPERATIONS.iter().find(|entry| entry.id == operation.id);
+    entry.is_some_and(|entry| entry.everyday)
+        || EVERYDAY_BY_HAND.contains(&operation.id.as_str())
+            && !operation.command.contains("docker compose ")
 }
 
 impl TableEntry {
     const fn new(id: &'static str, command: &'static str, act: fn(&mut SimulatedWorld)) -> Self {
-        Self { id, command, act, backend_only: false, everyday: false }
+        Self { id, command, by_hand: None, act, backend_only: false, everyday: false }
     }
 
     const fn everyday(mut self) -> Self {
         self.everyday = true;
+        self
+    }
+
+    const fn by_hand(mut self, command: &'static str) -> Self {
+        self.by_hand = Some(command);
         self
     }
 
@@ -40,9 +54,13 @@ impl TableEntry {
 
 /// All of them, in the order of the table.
 pub(super) static OPERATIONS: &[TableEntry] = &[
-    TableEntry::new("restart", "{compose} restart", restart).everyday(),
-    TableEntry::new("stop_start", "{compose} stop && {compose} start", restart),
-    TableEntry::new("docker_kill_start", "docker kill {container} && {compose} start", restart)
+    TableEntry::new("restart", "{compose} restart", restart)
+        .by_hand("docker restart {container}")
+        .everyday(),
+    TableEntry::new("stop_start", "{compose} stop && {compose} start", stop_start)
+        .by_hand("docker stop {container} && docker start {container}"),
+    TableEntry::new("docker_kill_start", "docker kill {container} && {compose} start", stop_start)
+        .by_hand("docker kill {container} && docker start {container}")
         .backend_only(),
     TableEntry::new("up_unchanged", "{compose} up -d", up).everyday(),
     TableEntry::new("up_image_change", "{compose} pull && {compose} up -d", up_changed).everyday(),
@@ -57,7 +75,8 @@ pub(super) static OPERATIONS: &[TableEntry] = &[
         "up_V_env_edit",
         "{compose} up -d -V # after an edit of environment:",
         up_renew,
-    ),
+    )
+    .by_hand("docker stop {container} && docker system prune -f"),
     TableEntry::new("down_up", "{compose} down && {compose} up -d", |world| {
         down(world, false);
         up(world);
@@ -68,24 +87,29 @@ pub(super) static OPERATIONS: &[TableEntry] = &[
         up(world);
     })
     .everyday(),
-    TableEntry::new("rm_f_up", "docker rm -f {container} && {compose} up -d", rm_up).backend_only(),
+    TableEntry::new("rm_f_up", "docker rm -f {container} && {compose} up -d", rm_up)
+        .by_hand("docker rm -f {container}")
+        .backend_only(),
     TableEntry::new("rm_fv_up", "docker rm -fv {container} && {compose} up -d", rm_v_up)
+        .by_hand("docker rm -fv {container}")
         .backend_only(),
     TableEntry::new("compose_rm_sf_up", "{compose} rm -sf && {compose} up -d", rm_up),
     TableEntry::new("compose_rm_sfv_up", "{compose} rm -sfv && {compose} up -d", rm_v_up),
     TableEntry::new("volprune_running", "docker volume prune -f && {compose} restart", |world| {
         world.prune_volumes(false);
         restart(world);
-    }),
+    })
+    .by_hand("docker volume prune -f && docker restart {container}"),
     TableEntry::new(
         "stop_volprune_start",
         "{compose} stop && docker volume prune -f && {compose} start",
         |world| {
             world.stop(|_| true);
             world.prune_volumes(false);
-            world.start(|_| true);
+            start(world);
         },
-    ),
+    )
+    .by_hand("docker stop {container} && docker volume prune -f && docker start {container}"),
     TableEntry::new(
         "down_volprune_up",
         "{compose} down && docker volume prune -f && {compose} up -d",
@@ -113,7 +137,8 @@ pub(super) static OPERATIONS: &[TableEntry] = &[
             world.prune_system(true);
             restart(world);
         },
-    ),
+    )
+    .by_hand("docker system prune --volumes -f && docker restart {container}"),
     TableEntry::new(
         "stop_sysprune_novol_up",
         "{compose} stop && docker system prune -f && {compose} up -d",
@@ -131,7 +156,8 @@ pub(super) static OPERATIONS: &[TableEntry] = &[
             world.prune_system(true);
             up(world);
         },
-    ),
+    )
+    .by_hand("docker stop {container} && docker system prune --volumes -f"),
     TableEntry::new(
         "down_sysprune_up",
         "{compose} down && docker system prune --volumes -f && {compose} up -d",
@@ -188,8 +214,20 @@ pub(super) static OPERATIONS: &[TableEntry] = &[
 ];
 
 fn restart(world: &mut SimulatedWorld) {
+    world.restart(|_| true);
+}
+
+fn stop_start(world: &mut SimulatedWorld) {
     world.stop(|_| true);
-    world.start(|_| true);
+    start(world);
+}
+
+/// What has gone with its stop has to be created again.
+fn start(world: &mut SimulatedWorld) {
+    match world.current() {
+        Some(_) => world.start(|_| true),
+        None => up(world),
+    }
 }
 
 fn up(world: &mut SimulatedWorld) {

@@ -15,18 +15,7 @@ pub(super) fn pinned_now(container: &Container) -> Pin {
         Ok(Some(SecretState::Invalid(fault))) => {
             Pin::Unknown(format!("INSTANCE_SECRET is not a valid secret ({fault})"))
         }
-        Ok(None) => match (container.secret.process.seen(), container.secret.file.seen()) {
-            // The file was changed since the start.
-            (Ok(Some(SecretState::Valid(now))), Ok(Some(SecretState::Valid(file))))
-                if now != file =>
-            {
-                Pin::Different(
-                    "the credentials file has another secret than the one the backend is running with"
-                        .to_owned(),
-                )
-            }
-            _ => Pin::No,
-        },
+        Ok(None) => Pin::No,
         Err(unseen) => Pin::Unknown(format!("its environment was not checked ({})", unseen.reason)),
     }
 }

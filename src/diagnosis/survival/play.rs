@@ -2,7 +2,7 @@
 
 use super::fate::{DataParts, ExplainedFate, Prediction, judge, stake};
 use super::model::{Assumed, Question};
-use super::operations::OPERATIONS;
+use super::operations::{OPERATIONS, TableEntry};
 use super::setup::Deployment;
 use super::world::SimulatedWorld;
 use crate::evidence::Evidence;
@@ -16,20 +16,24 @@ pub fn operations(evidence: &Evidence) -> Vec<Operation> {
     let flags: String =
         flags(evidence).words().iter().map(|word| format!(" {}", shell_word(word))).collect();
     let (compose, container) = (format!("docker compose{flags}"), deployment.container_name());
+    let by_compose = deployment.is_run_by_compose();
+    let typed = |entry: &TableEntry| {
+        if by_compose { Some(entry.command) } else { entry.by_hand }
+    };
     OPERATIONS
         .iter()
-        .map(|entry| {
+        .filter_map(|entry| {
+            let command = typed(entry)?;
             let outcome = worlds.play(&deployment, entry.backend_only, entry.act);
-            Operation {
+            Some(Operation {
                 id: entry.id.to_owned(),
-                command: entry
-                    .command
+                command: command
                     .replace("{compose}", &compose)
                     .replace("{container}", &shell_word(&container)),
                 keys: outcome.keys.fate,
                 data: outcome.data.fate,
                 why: outcome.why(),
-            }
+            })
         })
         .collect()
 }

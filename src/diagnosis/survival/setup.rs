@@ -47,6 +47,11 @@ impl<'a> Deployment<'a> {
         self.docker()?.volumes.seen().ok()?.iter().find(|volume| volume.name == name)
     }
 
+    /// Whether Compose runs it, as far as its file or its labels tell.
+    pub(super) fn is_run_by_compose(&self) -> bool {
+        self.compose.is_some() || self.container.is_some_and(|one| one.labels.project.is_some())
+    }
+
     /// The name of the container that is, or would be.
     pub(super) fn container_name(&self) -> String {
         match (self.container, self.compose) {
@@ -242,6 +247,7 @@ impl<'a> Deployment<'a> {
             records: Vec::new(),
             instances: Vec::new(),
             plan: self.plan(),
+            unseen: self.evidence.docker.seen().err().map(|unseen| unseen.reason),
             no_plan: self.no_plan(),
             changed: false,
             current: None,
@@ -363,6 +369,12 @@ impl<'a> Deployment<'a> {
         });
         Some(ComposePlan {
             project: compose.project.clone(),
+            own_name: compose.own_name.clone().unwrap_or_else(|| compose.project.clone()),
+            plain: compose.plain_project.clone(),
+            here: match self.evidence.surroundings.directory.as_str() {
+                "" => compose.directory.clone(),
+                here => here.to_owned(),
+            },
             name_from_directory: compose.name_from_directory,
             directory: compose.directory.clone(),
             files: compose.files.clone(),
@@ -416,6 +428,7 @@ fn instance(container: &Container, world: &mut SimulatedWorld) -> BackendInstanc
         project: container.labels.project.clone(),
         service: container.labels.service.clone(),
         running,
+        auto_remove: container.life.auto_remove,
         mounts,
         layer: world.place(PlaceKind::Layer(container.name.clone())),
         settings: BackendSettings {

@@ -541,3 +541,25 @@ fn what_the_credentials_file_carries() {
     build::backend(&mut evidence).secret.environment = Seen(Some(valid("ours")));
     assert_eq!(fates(&evidence, "restart"), (Kept, Kept), "pinned");
 }
+
+/// No compose file, no command of Compose.
+#[test]
+fn a_container_of_docker_run_has_docker_commands() {
+    let mut evidence = build::healthy();
+    engine(&mut evidence, "26.1.5", "1.45");
+    let all = operations(&evidence);
+    assert!(all.iter().any(|one| one.command == "docker compose restart"));
+    evidence.compose = Seen(None);
+    let container = build::backend(&mut evidence);
+    (container.labels.project, container.labels.service) = (None, None);
+    let all = operations(&evidence);
+    assert!(all.iter().all(|one| !one.command.contains("docker compose")), "{all:?}");
+    assert_eq!(operation(&evidence, "restart").command, "docker restart app-backend-1");
+    assert!(all.iter().filter(|one| is_everyday(one)).count() > 2);
+    // The prediction of a table is that of the same command.
+    for one in all {
+        let line = before(&evidence, &one.command, &crate::report::ComposeFlags::default());
+        let line = line.unwrap();
+        assert_eq!((line.keys, line.data), (one.keys, one.data), "{}", one.command);
+    }
+}

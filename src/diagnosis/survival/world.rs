@@ -17,6 +17,8 @@ pub(super) struct SimulatedWorld {
     pub(super) records: Vec<Record>,
     pub(super) instances: Vec<BackendInstance>,
     pub(super) plan: Option<ComposePlan>,
+    /// Why the engine was not asked, if so.
+    pub(super) unseen: Option<String>,
     /// Why there is no plan.
     pub(super) no_plan: String,
     /// The file or the image has changed since the container was made.
@@ -130,8 +132,31 @@ impl SimulatedWorld {
         }
     }
 
-    /// `stop` or `kill` of the containers that `which` picks.
+    /// `stop` or `kill` of the containers that `which` picks. The engine removes one of `--rm` then,
+    /// with the volumes that it made for it (moby `daemon/monitor.go`, `autoRemove`).
     pub(super) fn stop(&mut self, which: impl Fn(&BackendInstance) -> bool) {
+        let ends: Vec<String> = self
+            .instances
+            .iter()
+            .filter(|one| one.auto_remove && one.running && which(one))
+            .map(|one| one.name.clone())
+            .collect();
+        self.halt(which);
+        if !ends.is_empty() {
+            self.take_away("`--rm` deletes it when the container stops", true, |one| {
+                ends.contains(&one.name)
+            });
+        }
+    }
+
+    /// `restart`, which keeps even a container of `--rm`.
+    pub(super) fn restart(&mut self, which: impl Fn(&BackendInstance) -> bool) {
+        self.halt(&which);
+        self.start(which);
+    }
+
+    /// Ends the processes of the containers that `which` picks.
+    fn halt(&mut self, which: impl Fn(&BackendInstance) -> bool) {
         for index in 0..self.instances.len() {
             if !which(&self.instances[index]) || !self.instances[index].running {
                 continue;
@@ -167,7 +192,17 @@ impl SimulatedWorld {
     /// Removes the containers that `which` picks, with `volumes` also the volumes that the engine
     /// made for them.
     pub(super) fn remove(&mut self, volumes: bool, which: impl Fn(&BackendInstance) -> bool) {
-        self.stop(&which);
+        self.halt(&which);
+        self.take_away("`-v` deletes it with its container", volumes, which);
+    }
+
+    /// Deletes containers that have stopped, with `volumes` also their volumes, which go `by` that.
+    fn take_away(
+        &mut self,
+        by: &'static str,
+        volumes: bool,
+        which: impl Fn(&BackendInstance) -> bool,
+    ) {
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.instances).into_iter().partition(|one| which(one));
         self.instances = kept;
@@ -179,7 +214,7 @@ impl SimulatedWorld {
                     Source::Volume { name, by_name: false }
                         if volumes && self.record(&name).is_some_and(|one| one.anonymous) =>
                     {
-                        self.remove_volume(&name, "`-v` deletes it with its container");
+                        self.remove_volume(&name, by);
                     }
                     _ => {}
                 }

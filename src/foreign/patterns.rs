@@ -1,0 +1,388 @@
+//! What a secret looks like in a text that nobody took apart: by the name before it, by the place
+//! where it stands, by its own form.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use crate::secret::Secret;
+
+/// Words that say of a value that it is secret, as the whole or as the end of a word of a name.
+const ENDS: &[&str] = &[
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "PASSPHRAS",
+    "PASSCODE",
+    "TOKEN",
+    "CREDENTIAL",
+    "CRED",
+    "PASSWORT",
+    "KENNWORT",
+    "WACHTWOORD",
+    "CONTRASENA",
+    "CONTRASEÑA",
+    "SENHA",
+    "PAROLA",
+    "MOTDEPASSE",
+    "HASLO",
+];
+
+/// The same, as the whole of a word only: parts of other words end with them.
+const WHOLE: &[&str] = &[
+    "KEY",
+    "PASS",
+    "PGPASS",
+    "PRIVATE",
+    "PW",
+    "PWD",
+    "PSW",
+    "AUTH",
+    "JWT",
+    "OTP",
+    "TOTP",
+    "SALT",
+    "PEPPER",
+    "DSN",
+    "PIN",
+    "NONCE",
+    "SEED",
+    "MNEMONIC",
+    "BEARER",
+    "SIGNATURE",
+    "SIG",
+    "CERT",
+    "COOKIE",
+    "SESSION",
+    "CSRF",
+    "LICENSE",
+    "WEBHOOK",
+    "HMAC",
+    "SAS",
+];
+
+/// Words that end with `KEY`, `PASS` or `PWD` and are none.
+const HARMLESS: &[&str] = &[
+    "MONKEY",
+    "TURKEY",
+    "DONKEY",
+    "HOCKEY",
+    "JOCKEY",
+    "WHISKEY",
+    "BYPASS",
+    "COMPASS",
+    "ENCOMPASS",
+];
+
+/// Names with such a word whose values are public: what lies beside a key, not the key.
+const PUBLIC: &[&str] = &[
+    "KEYCLOAK_URL",
+    "SESSION_TIMEOUT",
+    "AUTH_URL",
+    "AUTH_DOMAIN",
+    "NEXTAUTH_URL",
+    "AUTH_TRUST_HOST",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// Whether a variable's name says that its value may be secret: one of its words, not a part of one
+/// (`TOKENIZERS_…`).
+pub fn names_a_secret(name: &str) -> bool {
+    if PUBLIC.iter().any(|public| public.eq_ignore_ascii_case(name)) {
+        return false;
+    }
+    words_of(name).iter().any(|word| {
+        let bare = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        [bare, bare.strip_suffix('S').unwrap_or(bare)].iter().any(|one| {
+            WHOLE.contains(one)
+                || ENDS.iter().any(|end| one.ends_with(end))
+                || (["KEY", "PASS", "PWD"].iter().any(|end| one.ends_with(end))
+                    && !HARMLESS.contains(one))
+        })
+    })
+}
+
+/// The words of a name in capitals: at `_`, `-`, `.`, and where a capital follows a small letter.
+fn words_of(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in name.chars() {
+        let is_new = matches!(c, '_' | '-' | '.' | ' ') || (was_small && c.is_uppercase());
+        if is_new {
+            words.push(String::new());
+        }
+        if !matches!(c, '_' | '-' | '.' | ' ')
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_uppercase());
+        }
+        was_small = c.is_lowercase();
+    }
+    words
+}
+
+/// Whether a whole text is an admin key or an instance secret.
+pub fn is_key_or_secret(text: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    (digits.len() == 64 && is_hex(digits))
+        || text.split_once("|01").is_some_and(|(_, rest)| rest.len() >= 40 && is_hex(rest))
+}
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a pattern of this file is valid")
+}
+
+/// The forms that are secret wherever they stand.
+static FORMS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        // A private key, as a whole where it is on one line.
+        r"(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*-----|$))",
+        // An admin key after its name.
+        r"|(?P<bar>\||%7[cC]|\\u007[cC]|&#124;|&#x7[cC];)(?P<key>\s?01[0-9a-fA-F]{14,})",
+        // A JSON web token, and tokens of well-known services.
+        r"|(?P<token>\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
+        r"|\b(?:AKIA|ASIA)[0-9A-Z]{12,}|\bgh[pousr]_[0-9A-Za-z]{16,}|\bgithub_pat_\w{16,}",
+        r"|\bglpat-[\w-]{12,}|\bnpm_[0-9A-Za-z]{16,}|\bxox[a-z]-[\w-]{10,}|\bAIza[\w-]{20,}",
+        r"|\b(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[0-9A-Za-z]{12,}|\bdop_v1_\w{16,}|\bhf_\w{16,})",
+        // Hex digits that are no digest and no commit.
+        r"|(?P<digest>\b(?:sha256|sha512|sha1|md5):[0-9a-fA-F]{32,})",
+        r"|(?P<hex>\b0[xX][0-9a-fA-F]{32,}|\b01[0-9a-fA-F]{38,}|[0-9a-fA-F]{41,})",
+        // Base64 of a key or more.
+        r"|(?P<base64>[0-9A-Za-z+/_-]{40,}={0,2})",
+    ))
+});
+
+/// A password or a token before the host of a URL: up to the last `@` of the word, for a password
+/// may hold `/` and `@`.
+static USER_INFO: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)(\b(?:https?|wss?|postgres(?:ql)?|mysql|redis|mongodb(?:\+srv)?|amqps?|smtps?|ftp|s3):[/\\]{1,3}|://)([^\s"'<>`]*)@"#,
+    )
+});
+
+/// A value after `?name=` or `&name=`.
+static QUERY: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"([?&][\w.\[\]~-]{1,64}=)([^&\s"'<>`#]+)"#));
+
+/// `name = value`, `"name": "value"`.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"([\p{L}_][\p{L}\w.-]{1,63})(\\?["']?\s{0,4}(?:=>|:=|[=:])\s{0,4}(?:\\?["'])?)("?)([^\s,;&)}\]"'\\`]+)"#,
+    )
+});
+
+/// `--name value`, `Bearer value`.
+static SAID: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)((?:--?([a-z][\w-]{1,63})|\b(?:bearer|basic|convex))(?:[ \t]{1,4}|=))["']?([^\s"',;)}\]]+)"#,
+    )
+});
+
+/// What stands for it.
+pub(super) const HIDDEN: &str = "***";
+
+/// Masks what a text holds of secrets: passwords in URLs, admin keys, values after a name that says
+/// that they are secret, tokens, and long runs of hex digits that are no digest. A `||` of a shell or
+/// a router rule, and a commit's 40 digits, stay as they are. What is masked becomes known to the
+/// scrubber.
+pub fn mask(text: &str) -> String {
+    let hide = |secret: &str| drop(Secret::new(secret));
+    let text = USER_INFO.replace_all(text, |found: &Captures<'_>| {
+        let (before, info) = (&found[1], &found[2]);
+        let (user, secret) = match info.split_once(':') {
+            Some((user, password)) if is_word(user) && !password.is_empty() => (user, password),
+            _ if info.is_empty() => return found[0].to_owned(),
+            _ => ("", info),
+        };
+        hide(secret);
+        let colon = if user.is_empty() && !info.starts_with(':') { "" } else { ":" };
+        format!("{before}{user}{colon}{HIDDEN}@")
+    });
+    let text = FORMS.replace_all(&text, |found: &Captures<'_>| {
+        let part = |name: &str| found.name(name).map(|part| part.as_str());
+        if part("digest").is_some() {
+            return found[0].to_owned();
+        }
+        if let (Some(bar), Some(key)) = (part("bar"), part("key")) {
+            hide(key.trim());
+            return format!("{bar}{HIDDEN}");
+        }
+        if part("base64").is_some_and(|text| !is_encoded(text)) {
+            return found[0].to_owned();
+        }
+        hide(&found[0]);
+        HIDDEN.to_owned()
+    });
+    let text = QUERY.replace_all(&text, |found: &Captures<'_>| {
+        let (before, value) = (&found[1], &found[2]);
+        if is_harmless(value) {
+            return found[0].to_owned();
+        }
+        hide(value);
+        format!("{before}{HIDDEN}")
+    });
+    let text = SAID.replace_all(&text, |found: &Captures<'_>| {
+        let value = &found[3];
+        let says = found.get(2).is_none_or(|name| names_a_secret(name.as_str()));
+        let is_flag = found.get(2).is_some();
+        // `basic authentication`, `--password-file x`
+        let is_prose = !is_flag && is_word(value);
+        if !says || is_prose || value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN) {
+            return found[0].to_owned();
+        }
+        hide(value);
+        format!("{}{HIDDEN}", &found[1])
+    });
+    let text = NAMED.replace_all(&text, |found: &Captures<'_>| {
+        let (name, between, value) = (&found[1], &found[2], &found[4]);
+        let is_prose = between.trim() == ":" && between.len() > 1 && is_word(value);
+        if !names_a_secret(name)
+            || is_prose
+            || value.starts_with(['<', '$', '/'])
+            || value.starts_with(HIDDEN)
+        {
+            return found[0].to_owned();
+        }
+        hide(value);
+        format!("{name}{between}{}{HIDDEN}", &found[3])
+    });
+    text.into_owned()
+}
+
+/// Small letters alone.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 24 && text.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+/// A word, a number, a truth value: what a query of a URL says openly.
+fn is_harmless(text: &str) -> bool {
+    is_word(text) || (text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a long run of base64's digits is an encoded text, and not a path or a long name: those
+/// have words.
+fn is_encoded(text: &str) -> bool {
+    let has = |test: fn(&u8) -> bool| text.as_bytes().iter().any(test);
+    let mixed =
+        has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    let longest = text.split(['/', '_', '-']).map(str::len).max().unwrap_or_default();
+    mixed && longest >= 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff1";
+    const PASSWORD: &str = "zq7HunterVeryLong42";
+
+    #[test]
+    fn what_is_no_secret_stays_as_docker_compose_has_it() {
+        for text in [
+            "curl -f http://localhost:3210/version || exit 1",
+            "PathPrefix(`/a`) || Host(`b`)",
+            "8d1b3e0aa8d1b3e0aa8d1b3e0aa8d1b3e0aa8d1b",
+            "info|warn",
+            &format!("image@sha256:{SECRET}"),
+            "postgres://db:5432/app?sslmode=require",
+            "basic authentication is not used",
+            "the key: value pairs",
+            "Couldn't hexdecode key: odd number of digits",
+            "traefik.http.routers.convex.rule=Host(`a.example`)",
+            "/convex/data/storage/modules/exports/snapshot-imports/files/x",
+        ] {
+            assert_eq!(mask(text), text);
+        }
+        for name in [
+            "TOKENIZERS_PARALLELISM",
+            "MY_KEYBOARD",
+            "COMPASS",
+            "INSTANCE_NAME",
+            "CONVEX_CLOUD_ORIGIN",
+            "PASSENGER_COUNT",
+            "MONKEYS",
+            "RUST_LOG",
+            "DISABLE_BEACON",
+            "POSTGRES_DB",
+        ] {
+            assert!(!names_a_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_that_its_value_is_secret() {
+        for name in [
+            "INSTANCE_SECRET",
+            "POSTGRES_PASSWORD",
+            "MY_API_KEY",
+            "PGPASS",
+            "SECRETS",
+            "DBPASS",
+            "MYSQL_PWD",
+            "PASSWORD1",
+            "SECRET1",
+            "KEY1",
+            "TOKEN2",
+            "SECRETKEY",
+            "PRIVATEKEY",
+            "ENCRYPTIONKEY",
+            "ACCESSKEY",
+            "secretKeyBase",
+            "REDIS_AUTH",
+            "BASIC_AUTH",
+            "CREDS",
+            "JWT",
+            "OTP",
+            "SALT",
+            "DSN",
+            "Password2",
+            "PW",
+            "adminKey",
+            "db.password",
+            "passwort",
+            "requirepass",
+            "AWS_SECRET_ACCESS_KEY",
+        ] {
+            assert!(names_a_secret(name), "{name}");
+        }
+        assert!(is_key_or_secret(SECRET) && is_key_or_secret(&format!("0x{SECRET}")));
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_they_stand() {
+        let key = format!("01{}", "ab".repeat(36));
+        for (text, masked) in [
+            ("postgres://u:hunter22@h/db".to_owned(), "postgres://u:***@h/db"),
+            (format!("postgres://u:ab/{PASSWORD}@h"), "postgres://u:***@h"),
+            (format!("postgres://u:ab@{PASSWORD}@h"), "postgres://u:***@h"),
+            (format!("https://{PASSWORD}@h/x"), "https://***@h/x"),
+            (format!("http:/u:{PASSWORD}@h"), "http:/u:***@h"),
+            (format!("http://h/?password={PASSWORD}&a=b"), "http://h/?password=***&a=b"),
+            (format!("http://h/?p={PASSWORD}"), "http://h/?p=***"),
+            (format!("host=h password={PASSWORD} user=u"), "host=h password=*** user=u"),
+            (format!("--instance-secret {SECRET} x"), "--instance-secret *** x"),
+            (format!("--password {PASSWORD} x"), "--password *** x"),
+            (format!("--admin-key={PASSWORD}"), "--admin-key=***"),
+            (format!("sh -c \"DB_PASSWORD={PASSWORD} x\""), "sh -c \"DB_PASSWORD=*** x\""),
+            (format!("a|{key}"), "a|***"),
+            (format!("name%7C{key}"), "name%7C***"),
+            (format!("{{\"adminKey\":\"name\\u007c{key}\"}}"), "{\"adminKey\":\"***\\u007c***\"}"),
+            (format!("0x{SECRET}"), "***"),
+            (format!("{SECRET}{SECRET}"), "***"),
+            (key.clone(), "***"),
+            (format!("password: {PASSWORD}"), "password: ***"),
+            (format!("\"password\":\"{PASSWORD}\""), "\"password\":\"***\""),
+            (format!("Authorization: Bearer {PASSWORD}"), "Authorization: Bearer ***"),
+            (format!("Basic {PASSWORD}"), "Basic ***"),
+            ("AKIAIOSFODNN7EXAMPLE1".to_owned(), "***"),
+            (format!("ghp_{}", "aB3".repeat(12)), "***"),
+            ("x -----BEGIN PRIVATE KEY-----MIIEvQ".to_owned(), "x ***"),
+        ] {
+            assert_eq!(mask(&text), masked, "{text}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Free text of another program: a sentence of a parser, a line of a log, an error of an engine. Of
+//! it only what is known to be harmless is shown: words, numbers, names and paths made of them.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::patterns::{HIDDEN, mask};
+use crate::secret::{Secret, sanitize};
+
+/// The text as far as plain words go, on one line. What is hidden becomes known to the scrubber.
+pub fn words(text: &str) -> String {
+    let text = sanitize(&mask(text));
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(' ') {
+        let (word, blank) = word.strip_suffix(' ').map_or((word, ""), |word| (word, " "));
+        out.push_str(&shown(word));
+        out.push_str(blank);
+    }
+    out
+}
+
+/// One word with the signs around it.
+fn shown(word: &str) -> String {
+    let is_frame = |c: char| "\"'`()[]{}<>,.;:!?…*".contains(c);
+    let core = word.trim_matches(is_frame);
+    if core.is_empty() || is_plain(core) {
+        return word.to_owned();
+    }
+    let start = word.len() - word.trim_start_matches(is_frame).len();
+    drop(Secret::new(core));
+    format!("{}{HIDDEN}{}", &word[..start], &word[start + core.len()..])
+}
+
+/// Whether a word is known to be harmless.
+pub fn is_plain(word: &str) -> bool {
+    static TIME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"^\d{4}-\d\d-\d\d(?:[T_ ]\d\d:?\d\d:?\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)?$",
+        )
+        .expect("a pattern of this file is valid")
+    });
+    // A variable as a shell or Compose writes it: its name alone is plain.
+    static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)$)")
+            .expect("a pattern of this file is valid")
+    });
+    // An escape that `sanitize` wrote is none of the text's own words.
+    static ESCAPE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\\u[0-9a-f]{4}").expect("a pattern of this file is valid"));
+    if TIME.is_match(word) {
+        return true;
+    }
+    let word = ESCAPE.replace_all(word, " ");
+    // A bare `$name` that is glued to other text is part of a value.
+    let word = VARIABLE.replace_all(&word, |found: &regex::Captures<'_>| {
+        let whole = found.get(0).map_or(0, |part| part.start()) == 0;
+        match (found.get(1), found.get(2)) {
+            (Some(name), _) => name.as_str().to_owned(),
+            (_, Some(name)) if whole => name.as_str().to_owned(),
+            _ => "$".to_owned(),
+        }
+    });
+    let is_between = |c: char| "/:.-_=,+()[]{}\"'<>|;&@ →←✖✓*".contains(c);
+    word.split(is_between).all(is_plain_part)
+}
+
+/// Whether a part of a word between two signs is a word of a language, a number, or both in the way
+/// of `utf8`, `v2` and `512MB`. Digits between letters are what passwords are made of.
+fn is_plain_part(part: &str) -> bool {
+    const LONGEST_WORD: usize = 26;
+    let length = part.chars().count();
+    if part.chars().all(char::is_alphabetic) {
+        return length <= LONGEST_WORD;
+    }
+    if part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return length <= 19;
+    }
+    if !part.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        // `100%`, `#12`
+        let bare = part.strip_suffix('%').or_else(|| part.strip_prefix('#'));
+        return bare.is_some_and(|bare| bare.bytes().all(|byte| byte.is_ascii_digit()));
+    }
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if length <= 12 && part.bytes().all(is_hex) {
+        return true;
+    }
+    let digits = part.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let letters = part.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_ordinal = letters.len() < part.len()
+        && letters.len() <= 4
+        && letters.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_numbered = digits.len() <= 4
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && length - digits.len() <= LONGEST_WORD;
+    is_ordinal || is_numbered || length <= 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_stay() {
+        for text in [
+            "2026-11-30T11:37:01.727571Z  INFO common::http: backend listening on 0.0.0.0:3210",
+            "error connecting to server: Connection refused (os error 111)",
+            "service \"backend\" depends on undefined service \"db\": invalid compose project",
+            "thread main panicked at crates/local_backend/src/main.rs:123: could not open",
+            "mkdir: cannot create directory '/convex/data/tmp': Permission denied",
+            "exec: \"ps\": executable file not found in $PATH: unknown",
+            "Bind for 0.0.0.0:3210 failed: port is already allocated",
+            "required variable API_PORT is missing a value: set it",
+            "GET https://api.convex.dev/api/self_host_beacon took 12ms, 100% of 512MB",
+            "✖ CONVEX_DEPLOYMENT must not be set when CONVEX_SELF_HOSTED_URL is set",
+            "größer als 3 日本語",
+            "image ghcr.io/get-convex/convex-backend:latest, commit 3f2a9c1d07be",
+        ] {
+            assert_eq!(words(text), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_harmless_is_hidden() {
+        for (text, shown) in [
+            ("unknown anchor 'zq7HunterVeryLong42' referenced", "unknown anchor '***' referenced"),
+            (
+                "additional properties 'root:$6$salt$hash:1:0:9:7:::' not allowed",
+                "additional properties '***:::' not allowed",
+            ),
+            ("value Abc$ecretPart9 is bad", "value *** is bad"),
+            ("got aB3$xY9! here", "got ***! here"),
+            ("Tr0ub4dor and p4ssw0rd", "*** and ***"),
+            ("\u{1b}[31mred", "\\u001b[31mred"),
+        ] {
+            assert_eq!(words(text), shown, "{text}");
+        }
+    }
+}
