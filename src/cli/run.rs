@@ -78,7 +78,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
 
 /// Adds what the command printed of the deployment that its CLI will use.
 fn hear(seen: &mut invocation::Seen, heard: &Mutex<Transcript>) {
-    seen.hear(heard.lock().unwrap_or_else(PoisonError::into_inner).echoes());
+    let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.hear(heard.echoes(), &collect::process_environment());
 }
 
 /// What the command printed so far.
@@ -120,6 +121,7 @@ fn report(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> an
         request.cli.url = Some(url.clone());
         request.cli.admin_key = Some(crate::secret::Secret::new(key.expose()));
     }
+    request.cli.unknown.clone_from(&seen.unknown);
     request.overrides.clone_from(&seen.environment);
     request.read_log = facts.got_internal_error();
     let mut evidence = collect::run_apart(request)?;

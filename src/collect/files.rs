@@ -60,6 +60,15 @@ pub fn read_as_node(path: &Path) -> FileText {
     })
 }
 
+/// The bytes of a file that is there, or why they cannot be read.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    match content(path) {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::Missing => Err("no such file or directory".to_owned()),
+        Content::Unreadable(reason) => Err(reason),
+    }
+}
+
 /// Whether the bytes are UTF-16: by the mark at the start, or by a zero in each of the first pairs,
 /// always on the same side.
 fn is_utf16(bytes: &[u8]) -> bool {

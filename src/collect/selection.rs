@@ -62,6 +62,7 @@ pub(super) fn select(
             url: request.cli.url.clone(),
             admin_key: request.cli.admin_key.as_ref().map(|key| Secret::new(key.expose())),
         },
+        unknown: request.cli.unknown.clone(),
         package_json: package_json(directory, texts),
         ignores_token: cli.and_then(|cli| is_at_least(cli, TOKEN_SINCE)) == Some(false),
     };

@@ -58,6 +58,13 @@ pub(crate) fn has_pair(selection: &SelectionFacts) -> bool {
     selection.is_set(URL) && selection.is_set(ADMIN_KEY)
 }
 
+/// Whether the command that was run had URL and key, as its output shows, and they are not set in
+/// what is read here: its script got them from elsewhere.
+pub(crate) fn command_had_pair(evidence: &Evidence) -> bool {
+    !has_pair(&evidence.selection)
+        && evidence.command.as_ref().is_some_and(|command| command.had_pair())
+}
+
 /// Whether at least one of the two is.
 pub(crate) fn has_half(selection: &SelectionFacts) -> bool {
     selection.is_set(URL) || selection.is_set(ADMIN_KEY)

@@ -120,6 +120,10 @@ fn unknown(evidence: &Evidence) -> String {
         _ if evidence.asked.no_network && selection.kind == SelectionKind::SelfHosted => {
             "The admin key was not tested: --no-network was given.".to_owned()
         }
+        SelectionKind::SelfHosted if selection.admin_key.is_none() => {
+            "The admin key was not tested: the command sets it to a value that is not known here."
+                .to_owned()
+        }
         _ if selection.url.is_none() => {
             "The admin key was not tested: the self-hosted URL and admin key are not set here."
                 .to_owned()

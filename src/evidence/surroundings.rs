@@ -93,6 +93,16 @@ pub struct CliScript {
     pub flags: bool,
     /// The variables of the Convex CLI that it sets.
     pub variables: Vec<String>,
+    /// Whether it sets variables in a way that does not show which.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub opaque: bool,
+    /// The variables that it sets and by which Node trusts other certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The git work tree around the project.

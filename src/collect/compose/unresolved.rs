@@ -28,7 +28,7 @@ pub(super) fn names_backend(
     } else {
         files.extend(asked.compose_files.iter().map(|file| directory.join(file)));
     }
-    files.iter().any(|file| texts.read(file).text().is_some_and(is_named))
+    files.iter().any(|file| texts.read_as_node(file).text().is_some_and(is_named))
 }
 
 /// Whether a line that is not a comment names a Convex backend as a whole word.
