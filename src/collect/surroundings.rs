@@ -9,8 +9,12 @@ use zeroize::Zeroizing;
 
 use super::files::{self, FileText};
 use super::texts::FileTexts;
+use crate::deployment::selection::is_cloud_url;
 use crate::evidence::Observation;
-use crate::evidence::surroundings::{CliScript, EnvFileElsewhere, NameInFile, PackageJson};
+use crate::evidence::selection::ValueSource;
+use crate::evidence::surroundings::{
+    CliScript, CloudUrl, EnvFileElsewhere, NameInFile, PackageJson,
+};
 use crate::names::{ADMIN_KEY, NODE_TRUST, URL};
 use crate::secret::sanitize;
 use crate::selection::names::SELECTING;
@@ -184,6 +188,25 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
         .collect()
 }
 
+/// The app's URLs of Convex Cloud in the directory's env files that the CLI does not read.
+pub(super) fn cloud_urls_elsewhere(directory: &Path, read: &[&str]) -> Vec<CloudUrl> {
+    let names = files::names(directory, ENTRIES).into_iter();
+    let names = names.filter(|name| is_env_name(name) && !read.contains(&name.as_str()));
+    let mut found = Vec::new();
+    for file in names.take(ELSEWHERE) {
+        let text = files::read_as_node(&directory.join(&file));
+        let assignments = node_dotenv::parse(text.text().unwrap_or_default());
+        let is_cloud = |one: &&node_dotenv::Assignment| {
+            one.name.ends_with("CONVEX_URL") && is_cloud_url(one.value.expose())
+        };
+        found.extend(assignments.iter().find(is_cloud).map(|one| CloudUrl {
+            variable: one.name.clone(),
+            source: ValueSource::File { file: file.clone(), line: one.line },
+        }));
+    }
+    found
+}
+
 /// The compose files in the directory and below it that use one of `names`, also those that Compose
 /// would read only when it is told to.
 pub(super) fn names_in_compose_files(
@@ -294,6 +317,22 @@ mod tests {
             ["docker-compose.prod.yml", "infra/convex/compose.yaml"]
         );
         assert!(found(&["CONVEX_HOSTED_URL"]).is_empty() && found(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_url_of_the_cloud_is_found_in_the_other_env_files() {
+        let directory = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            (".env.production", "A=1\nVITE_CONVEX_URL=https://a-b-1.convex.cloud\n"),
+            (".env.staging", "VITE_CONVEX_URL=http://127.0.0.1:3210\n"),
+            (".env.example", "VITE_CONVEX_URL=https://a-b-1.convex.cloud\n"),
+            (".env.local", "VITE_CONVEX_URL=https://a-b-1.convex.cloud\n"),
+        ] {
+            std::fs::write(directory.path().join(file), text).unwrap();
+        }
+        let found = cloud_urls_elsewhere(directory.path(), &[".env.local", ".env"]);
+        let places: Vec<String> = found.iter().map(|one| one.source.to_string()).collect();
+        assert_eq!(places, [".env.production:2"]);
     }
 
     #[test]

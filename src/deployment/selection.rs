@@ -153,12 +153,14 @@ pub(crate) fn cloud_app_url(evidence: &Evidence) -> Option<(&str, &ValueSource)>
     if meant || selected {
         return None;
     }
-    selection.variables.iter().find_map(|variable| {
+    let elsewhere = evidence.surroundings.cloud_urls_elsewhere.first();
+    let read = selection.variables.iter().find_map(|variable| {
         let winner = variable.definitions.iter().find(|definition| definition.wins)?;
         let is_app_url = variable.name.ends_with("CONVEX_URL");
         let text = winner.text.as_deref().filter(|text| is_app_url && is_cloud_url(text));
         text.map(|_| (variable.name.as_str(), &winner.source))
-    })
+    });
+    read.or_else(|| elsewhere.map(|one| (one.variable.as_str(), &one.source)))
 }
 
 /// Whether this is a cloud project without anything self-hosted.

@@ -213,6 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn a_url_of_the_cloud_in_another_env_file_makes_a_cloud_project() {
+        for (backend, expected) in [(false, 0), (true, 1)] {
+            let mut evidence = build::evidence(&[], "", "");
+            evidence.surroundings.cloud_urls_elsewhere =
+                vec![crate::evidence::surroundings::CloudUrl {
+                    variable: "VITE_CONVEX_URL".to_owned(),
+                    source: ValueSource::File { file: ".env.production".to_owned(), line: 1 },
+                }];
+            if backend {
+                build::add_backend(&mut evidence);
+            }
+            assert_eq!(missing(&evidence).unwrap().len(), expected, "{backend}");
+        }
+    }
+
+    #[test]
     fn a_cloud_project_without_a_look_at_the_backends_is_unknown() {
         let mut evidence = build::evidence(&[], "CONVEX_DEPLOYMENT=dev:a-b-1", "");
         evidence.compose = Observation::unavailable("not readable");

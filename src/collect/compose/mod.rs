@@ -69,7 +69,11 @@ pub(super) fn read_as(
         Ok(project) => {
             let service = asked.service.as_deref();
             let facts = reduce::reduce(project, directory, service, &mut secrets);
-            Some(ComposeFacts { flags: flags::of(asked, &facts.files, directory), ..facts })
+            // A service may be behind a profile that is not asked for.
+            let names_backend =
+                facts.backends.is_empty() && unresolved::are_named(&project.files, texts);
+            let flags = flags::of(asked, &facts.files, directory);
+            Some(ComposeFacts { flags, names_backend, ..facts })
         }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
