@@ -75,3 +75,8 @@ pub fn is_set_by_coolify(name: &str) -> bool {
 pub fn is_anonymous_volume(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
+
+/// The variables by which Node trusts other certificates than its own list. Node reads them when it
+/// starts, so not from an env file of the CLI.
+pub const NODE_TRUST: [&str; 4] =
+    ["NODE_EXTRA_CA_CERTS", "NODE_USE_SYSTEM_CA", "NODE_OPTIONS", "SSL_CERT_FILE"];

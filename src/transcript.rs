@@ -53,6 +53,10 @@ impl KnownLine {
     }
 }
 
+/// What Node says of a URL that is not one; which URL, a later line shows.
+const NOT_A_URL: &str = "TypeError: Invalid URL";
+const PROXY_INVALID: &str = "the proxy in HTTP_PROXY or HTTPS_PROXY is not a URL";
+
 /// What a WebSocket that fails to connect always prints, after the line with its reason.
 const CLOSED: &str = "WebSocket closed with code 1006";
 
@@ -101,7 +105,8 @@ pub static KNOWN: &[KnownLine] = &[
     ),
     fails("Failed to parse URL from", "the URL is not valid", CliFailure::UrlInvalid),
     fails("Invalid deployment address", "the URL is not valid", CliFailure::UrlInvalid),
-    fails("TypeError: Invalid URL", "the URL is not valid", CliFailure::UrlInvalid),
+    fails("Invalid URL protocol: the URL must start with", PROXY_INVALID, CliFailure::ProxyInvalid),
+    fails(NOT_A_URL, "the URL is not valid", CliFailure::UrlInvalid),
     fails(
         "CONVEX_DEPLOYMENT must not be set when",
         "CONVEX_DEPLOYMENT conflicts with the self-hosted settings",
@@ -407,6 +412,8 @@ pub struct Transcript {
     websocket: Option<&'static KnownLine>,
     echoes: Vec<Zeroizing<String>>,
     failed: bool,
+    /// The values of the proxy variables.
+    proxies: Vec<String>,
 }
 
 /// Which of a command's outputs.
@@ -419,6 +426,23 @@ pub enum Stream {
 }
 
 impl Transcript {
+    /// Of a command whose proxy variables have these values.
+    pub fn with_proxies(proxies: Vec<String>) -> Self {
+        Self { proxies, ..Self::default() }
+    }
+
+    /// Node names the text that is not a URL some lines below its error.
+    fn hear_input(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let input = text.split_once("input: '").and_then(|(_, rest)| rest.rsplit_once('\''));
+        let Some((input, _)) = input else { return };
+        let last = self.lines.iter_mut().rfind(|line| line.text.contains(NOT_A_URL));
+        if let Some(last) = last.filter(|_| self.proxies.iter().any(|proxy| proxy == input)) {
+            last.failure = Some(CliFailure::ProxyInvalid);
+            last.means = PROXY_INVALID.to_owned();
+        }
+    }
+
     /// Takes the next bytes of a stream.
     pub fn feed(&mut self, stream: Stream, mut bytes: &[u8]) {
         let index = usize::from(stream == Stream::Err);
@@ -479,6 +503,9 @@ impl Transcript {
         let may_echo = matches!(line.first(), Some(b'>' | b'$' | 0x1b));
         if may_echo && self.echoes.len() < MOST_LINES {
             self.hear_echo(line);
+        }
+        if !self.proxies.is_empty() && self.failed {
+            self.hear_input(line);
         }
         // A build prints millions of lines; colours may be inside the pattern.
         if !line.contains(&0x1b) && !ANY.is_match(line) {
@@ -595,6 +622,21 @@ mod tests {
             assert_eq!(last.text, "WebSocket closed with code 1006");
             assert_eq!(last.failure, Some(expected), "{before}");
             assert!(transcript.failed());
+        }
+    }
+
+    #[test]
+    fn an_invalid_url_may_be_the_proxy_s() {
+        let text = "TypeError: Invalid URL\n    at new URL (x)\n  input: '127.0.0.1:9'\n}\n";
+        for (proxy, expected) in [
+            (Some("127.0.0.1:9"), CliFailure::ProxyInvalid),
+            (Some("http://h:1"), CliFailure::UrlInvalid),
+            (None, CliFailure::UrlInvalid),
+        ] {
+            let proxies = proxy.map(str::to_owned).into_iter().collect();
+            let mut transcript = Transcript::with_proxies(proxies);
+            transcript.feed(Stream::Err, text.as_bytes());
+            assert_eq!(transcript.lines()[0].failure, Some(expected), "{proxy:?}");
         }
     }
 

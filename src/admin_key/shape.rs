@@ -58,6 +58,8 @@ pub enum ShapeFault {
     TrailingBlank,
     /// A carriage return after it: a file with CRLF.
     TrailingCarriageReturn,
+    /// A character after it that a header cannot carry, such as a zero byte: nothing is sent.
+    TrailingUnsendable,
     /// A space before it.
     LeadingBlank,
     /// `%7C` instead of `|`.
@@ -148,7 +150,14 @@ fn shape_of(text: &str) -> Shape {
     let broken = core.contains(['\n', '\r']) || core.contains("\\n") || core.contains("\\r");
     note(broken, ShapeFault::LineBreakInside);
     note(core.contains(|c| is_blank(c) && c != '\n' && c != '\r'), ShapeFault::BlankInside);
-    note(!core.is_empty() && tail.contains(|c| c != '\r'), ShapeFault::TrailingBlank);
+    // What `fetch` cuts behind the value, what it takes in a header, and what it refuses.
+    let is_cut = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
+    let is_refused = |c: char| !is_cut(c) && !matches!(c, '\u{80}'..='\u{ff}');
+    let is_kept = |c: char| !is_cut(c) && !is_refused(c);
+    note(!core.is_empty() && tail.contains(is_kept), ShapeFault::BlankInside);
+    note(!core.is_empty() && tail.contains(is_refused), ShapeFault::TrailingUnsendable);
+    let cut = tail.trim_start_matches(|c| !is_cut(c));
+    note(!core.is_empty() && cut.contains(|c| c != '\r'), ShapeFault::TrailingBlank);
     note(!core.is_empty() && tail.contains('\r'), ShapeFault::TrailingCarriageReturn);
     note(!core.is_empty() && text.starts_with(is_blank), ShapeFault::LeadingBlank);
     note(lower.contains("%7c"), ShapeFault::UrlEncodedPipe);
@@ -467,6 +476,9 @@ mod tests {
         use ShapeFault as F;
         for (text, faults) in [
             (format!("app|{HEX} "), vec![F::TrailingBlank]),
+            (format!("app|{HEX}\0"), vec![F::TrailingUnsendable]),
+            (format!("app|{HEX}\u{200b}"), vec![F::TrailingUnsendable]),
+            (format!("app|{HEX}\u{a0}"), vec![F::BlankInside]),
             (format!("app|{HEX}\r\n"), vec![F::TrailingBlank, F::TrailingCarriageReturn]),
             (format!(" app|{HEX}"), vec![F::LeadingBlank]),
             (format!("'app|{HEX}'"), vec![F::QuotesInside]),

@@ -324,6 +324,7 @@ impl Options {
                 env_file: self.cli.env_file.clone(),
                 url: self.cli.url.clone(),
                 admin_key,
+                ..collect::CliRequest::default()
             },
             docker: collect::DockerRequest {
                 host: reach.host.clone(),

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let outputs = diagnose::outputs(options);
     diagnose::check_outputs(&outputs)?;
     let mut seen = invocation::read(&arguments.command);
-    let heard = Arc::new(Mutex::new(Transcript::default()));
+    let heard = Arc::new(Mutex::new(Transcript::with_proxies(proxies(&seen))));
     let mut is_reported = false;
     let mut report_live = || {
         is_reported = true;
@@ -76,9 +76,19 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     Ok(Exit::Child(if hidden { 1 } else { code }))
 }
 
+/// The values that the command's proxy variables have.
+fn proxies(seen: &invocation::Seen) -> Vec<String> {
+    let own = collect::process_environment();
+    let set = seen.environment.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let is_proxy = |name: &String| name.to_ascii_lowercase().ends_with("_proxy");
+    let all = own.iter().chain(set).filter(|(name, _)| is_proxy(name));
+    all.map(|(_, value)| value.clone()).collect()
+}
+
 /// Adds what the command printed of the deployment that its CLI will use.
 fn hear(seen: &mut invocation::Seen, heard: &Mutex<Transcript>) {
-    seen.hear(heard.lock().unwrap_or_else(PoisonError::into_inner).echoes());
+    let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.hear(heard.echoes(), &collect::process_environment());
 }
 
 /// What the command printed so far.
@@ -120,6 +130,7 @@ fn report(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> an
         request.cli.url = Some(url.clone());
         request.cli.admin_key = Some(crate::secret::Secret::new(key.expose()));
     }
+    request.cli.unknown.clone_from(&seen.unknown);
     request.overrides.clone_from(&seen.environment);
     request.read_log = facts.got_internal_error();
     let mut evidence = collect::run_apart(request)?;

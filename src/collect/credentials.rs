@@ -27,7 +27,7 @@ pub(super) fn keys(
         .filter(|variable| variable.name == ADMIN_KEY)
         .flat_map(|variable| &variable.definitions)
         .zip(facts.definitions(ADMIN_KEY))
-        .filter(|(definition, _)| !definition.value.is_empty());
+        .filter(|(definition, _)| !definition.value.expose().is_empty());
     let mut keys: Vec<KeyFacts> = definitions
         .map(|(definition, known)| {
             let key = Secret::new(definition.value.expose());

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// No file is read further than this (docs/architecture.md, Limits).
 pub const LIMIT: u64 = 8 * 1024 * 1024;
 
+/// Why a file that is UTF-16 is not read as Node reads it.
+pub const UTF16: &str = "it is UTF-16, which the CLI does not read";
+
 /// What became of reading a file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FileText {
@@ -53,11 +56,20 @@ pub fn read(path: &Path) -> FileText {
 pub fn read_as_node(path: &Path) -> FileText {
     decode(path, |bytes| {
         if is_utf16(&bytes) {
-            return Err("it is UTF-16, which the CLI does not read".to_owned());
+            return Err(UTF16.to_owned());
         }
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     })
+}
+
+/// The bytes of a file that is there, or why they cannot be read.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    match content(path) {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::Missing => Err("no such file or directory".to_owned()),
+        Content::Unreadable(reason) => Err(reason),
+    }
 }
 
 /// Whether the bytes are UTF-16: by the mark at the start, or by a zero in each of the first pairs,

@@ -30,7 +30,9 @@ mod texts;
 mod toolchain;
 mod versions;
 
-pub use request::{CliRequest, DockerRequest, ProjectRequest, Request, RunningCommand};
+pub use request::{
+    CliRequest, DockerRequest, ProjectRequest, Request, RunningCommand, process_environment,
+};
 pub use versions::versions;
 
 pub use suppressions::{SettingsFile, settings_file};

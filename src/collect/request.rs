@@ -73,6 +73,8 @@ pub struct CliRequest {
     pub url: Option<String>,
     /// The key from the standard input.
     pub admin_key: Option<Secret>,
+    /// The variables to which the command that is looked into gives a value that is not known.
+    pub unknown: Vec<String>,
 }
 
 /// Which engine is asked, and how far.
@@ -90,14 +92,7 @@ pub struct DockerRequest {
 
 impl Request {
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
-        let own = || {
-            std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-                })
-                .collect()
-        };
-        let mut environment = self.environment.clone().unwrap_or_else(own);
+        let mut environment = self.environment.clone().unwrap_or_else(process_environment);
         for (name, value) in &self.overrides {
             match value {
                 Some(value) => environment.insert(name.clone(), value.clone()),
@@ -122,4 +117,13 @@ impl Request {
     pub(super) fn timeout(&self) -> Duration {
         if self.timeout.is_zero() { Duration::from_secs(5) } else { self.timeout }
     }
+}
+
+/// The environment of this process, which every program that it starts gets.
+pub fn process_environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        })
+        .collect()
 }

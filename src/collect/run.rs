@@ -14,11 +14,12 @@ use super::{
     suppressions, surroundings, toolchain,
 };
 use crate::evidence::docker::{DockerFacts, FailedEngine};
-use crate::evidence::endpoint::Answer;
+use crate::evidence::endpoint::{Answer, VariableInFile};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::{AppUrl, Git};
 use crate::evidence::{Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings};
+use crate::names::NODE_TRUST;
 use crate::secret::{Secret, sanitize};
 use crate::selection::choose::Selection;
 
@@ -169,6 +170,7 @@ impl<'a> Run<'a> {
             self.ask_node()
         );
         self.evidence.surroundings.node_version = node;
+        let endpoint = self.with_trust(endpoint);
         self.evidence.surroundings.app_urls = app_urls;
         self.evidence.endpoint = endpoint;
         self.evidence.docker = engine.facts;
@@ -182,6 +184,28 @@ impl<'a> Run<'a> {
             self.compose = compose;
         }
         self.secrets.extend(engine.secrets);
+    }
+
+    /// Adds what the version of Node and the env files make of the certificates that Node trusts.
+    fn with_trust(
+        &self,
+        mut endpoint: Observation<Option<EndpointFacts>>,
+    ) -> Observation<Option<EndpointFacts>> {
+        if let Observation::Seen(Some(facts)) = &mut endpoint {
+            let version = self.evidence.surroundings.node_version.as_deref();
+            let trust = &mut facts.route.trust;
+            trust.reads_variable = version.and_then(toolchain::reads_system_ca);
+            for file in &self.selected.files {
+                let set = crate::selection::node_dotenv::parse(&file.text).into_iter();
+                let set = set.filter(|one| NODE_TRUST.contains(&one.name.as_str()));
+                trust.in_files.extend(set.map(|one| VariableInFile {
+                    name: one.name,
+                    file: file.name.clone(),
+                    line: one.line,
+                }));
+            }
+        }
+        endpoint
     }
 
     /// The engine's first two waves, one after the other: they do not wait for the URL's answers.
@@ -497,6 +521,10 @@ fn around(
         cli_scripts: surroundings::cli_scripts(directory, texts),
         git: Observation::unavailable("not checked"),
         env_files_elsewhere: surroundings::env_files_elsewhere(directory, &[".env.local", ".env"]),
+        cloud_urls_elsewhere: surroundings::cloud_urls_elsewhere(
+            directory,
+            &[".env.local", ".env"],
+        ),
         unreadable: selected.unreadable.clone(),
         app_urls: app_urls(&selected.selection),
         other_places: None,

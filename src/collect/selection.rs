@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Request;
-use super::files::FileText;
+use super::files::{self, FileText};
 use super::repository::CheckedFile;
 use super::texts::FileTexts;
 use crate::deployment::endpoint::is_at_least;
@@ -44,7 +44,8 @@ pub(super) fn select(
         FileText::Missing => None,
         FileText::Unreadable(reason) => {
             let reason = reason.clone();
-            unreadable.push(UnreadableFile { file: name.to_owned(), reason });
+            let utf16 = reason == files::UTF16;
+            unreadable.push(UnreadableFile { file: name.to_owned(), reason, utf16 });
             None
         }
     };
@@ -62,6 +63,7 @@ pub(super) fn select(
             url: request.cli.url.clone(),
             admin_key: request.cli.admin_key.as_ref().map(|key| Secret::new(key.expose())),
         },
+        unknown: request.cli.unknown.clone(),
         package_json: package_json(directory, texts),
         ignores_token: cli.and_then(|cli| is_at_least(cli, TOKEN_SINCE)) == Some(false),
     };

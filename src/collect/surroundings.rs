@@ -5,11 +5,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::files::{self, FileText};
 use super::texts::FileTexts;
+use crate::deployment::selection::is_cloud_url;
 use crate::evidence::Observation;
-use crate::evidence::surroundings::{CliScript, EnvFileElsewhere, NameInFile, PackageJson};
-use crate::names::{ADMIN_KEY, URL};
+use crate::evidence::selection::ValueSource;
+use crate::evidence::surroundings::{
+    CliScript, CloudUrl, EnvFileElsewhere, NameInFile, PackageJson,
+};
+use crate::names::{ADMIN_KEY, NODE_TRUST, URL};
 use crate::secret::sanitize;
 use crate::selection::names::SELECTING;
 use crate::selection::{node_dotenv, script};
@@ -54,7 +60,13 @@ pub(super) fn cli_scripts(directory: &Path, texts: &FileTexts) -> Vec<CliScript>
         return vec![];
     };
     let calls = scripts.iter().take(ENTRIES).flat_map(|(name, script)| {
-        let calls = script::calls(script.as_str().unwrap_or_default());
+        let script = script.as_str().unwrap_or_default();
+        // A shell script that is run is read as if it were there.
+        let below = script::shell_scripts(script).into_iter().flat_map(|file| {
+            let text = texts.read_as_node(&directory.join(file));
+            script::calls(text.text().unwrap_or_default())
+        });
+        let calls: Vec<_> = script::calls(script).into_iter().chain(below).collect();
         calls.into_iter().map(move |call| (name, call))
     });
     // A file that is not there is no place for settings; one that a variable names is not known.
@@ -64,16 +76,22 @@ pub(super) fn cli_scripts(directory: &Path, texts: &FileTexts) -> Vec<CliScript>
             name: sanitize(name),
             env_file: call.env_file.filter(is_there).map(|file| sanitize(&file)),
             flags: call.url.is_some() && call.admin_key.is_some(),
-            variables: call
-                .variables
-                .into_iter()
-                .map(|(name, _)| name)
-                .filter(|name| SELECTING.contains(&name.as_str()))
-                .collect(),
+            opaque: call.opaque,
+            trust: among(&call.variables, &NODE_TRUST),
+            variables: among(&call.variables, &SELECTING),
         })
-        .filter(|script| script.env_file.is_some() || script.flags || !script.variables.is_empty())
+        .filter(|script| {
+            let says = script.env_file.is_some() || script.flags || script.opaque;
+            says || !script.variables.is_empty() || !script.trust.is_empty()
+        })
         .take(ELSEWHERE)
         .collect()
+}
+
+/// The names of the variables that are among `wanted`.
+fn among(variables: &[(String, Zeroizing<String>)], wanted: &[&str]) -> Vec<String> {
+    let names = variables.iter().map(|(name, _)| name);
+    names.filter(|name| wanted.contains(&name.as_str())).cloned().collect()
 }
 
 /// Parents first: a person who is lost is usually in a subdirectory.
@@ -168,6 +186,25 @@ pub(super) fn env_files_elsewhere(directory: &Path, read: &[&str]) -> Vec<EnvFil
             Some(EnvFileElsewhere { file, line, has_url: url.is_some(), has_key: key.is_some() })
         })
         .collect()
+}
+
+/// The app's URLs of Convex Cloud in the directory's env files that the CLI does not read.
+pub(super) fn cloud_urls_elsewhere(directory: &Path, read: &[&str]) -> Vec<CloudUrl> {
+    let names = files::names(directory, ENTRIES).into_iter();
+    let names = names.filter(|name| is_env_name(name) && !read.contains(&name.as_str()));
+    let mut found = Vec::new();
+    for file in names.take(ELSEWHERE) {
+        let text = files::read_as_node(&directory.join(&file));
+        let assignments = node_dotenv::parse(text.text().unwrap_or_default());
+        let is_cloud = |one: &&node_dotenv::Assignment| {
+            one.name.ends_with("CONVEX_URL") && is_cloud_url(one.value.expose())
+        };
+        found.extend(assignments.iter().find(is_cloud).map(|one| CloudUrl {
+            variable: one.name.clone(),
+            source: ValueSource::File { file: file.clone(), line: one.line },
+        }));
+    }
+    found
 }
 
 /// The compose files in the directory and below it that use one of `names`, also those that Compose
@@ -283,6 +320,22 @@ mod tests {
     }
 
     #[test]
+    fn a_url_of_the_cloud_is_found_in_the_other_env_files() {
+        let directory = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            (".env.production", "A=1\nVITE_CONVEX_URL=https://a-b-1.convex.cloud\n"),
+            (".env.staging", "VITE_CONVEX_URL=http://127.0.0.1:3210\n"),
+            (".env.example", "VITE_CONVEX_URL=https://a-b-1.convex.cloud\n"),
+            (".env.local", "VITE_CONVEX_URL=https://a-b-1.convex.cloud\n"),
+        ] {
+            std::fs::write(directory.path().join(file), text).unwrap();
+        }
+        let found = cloud_urls_elsewhere(directory.path(), &[".env.local", ".env"]);
+        let places: Vec<String> = found.iter().map(|one| one.source.to_string()).collect();
+        assert_eq!(places, [".env.production:2"]);
+    }
+
+    #[test]
     fn only_scripts_that_pass_settings_are_kept() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(".env.docker"), "").unwrap();
@@ -296,12 +349,23 @@ mod tests {
             "other": "next dev --env-file .env.docker",
             "app": "NODE_ENV=production convex deploy",
             "number": 1,
+            "sourced": "set -a && . ./.env.docker && set +a && convex dev",
+            "shell": "bash dev.sh",
+            "missing": "bash gone.sh",
+            "secret": "eval $(vault env) && convex dev",
+            "trust": "NODE_EXTRA_CA_CERTS=/ca.crt convex dev",
         }});
+        let dev = "#!/bin/sh\nset -a\n. ./.env.docker\nset +a\nnpx convex dev\n";
+        std::fs::write(directory.path().join("dev.sh"), dev).unwrap();
         std::fs::write(directory.path().join("package.json"), scripts.to_string()).unwrap();
         let found = cli_scripts(directory.path(), &FileTexts::default());
         let names: Vec<&str> = found.iter().map(|script| script.name.as_str()).collect();
-        assert_eq!(names, ["file", "flags", "variables"]);
+        let expected = ["file", "flags", "secret", "shell", "sourced", "trust", "variables"];
+        assert_eq!(names, expected);
         assert_eq!(found[0].env_file.as_deref(), Some(".env.docker"));
-        assert!(found[1].flags && found[2].variables == [URL]);
+        assert!(found[1].flags && found[6].variables == [URL] && found[2].opaque);
+        assert_eq!(found[3].env_file.as_deref(), Some("./.env.docker"));
+        assert_eq!(found[4].env_file.as_deref(), Some("./.env.docker"));
+        assert_eq!(found[5].trust, ["NODE_EXTRA_CA_CERTS"]);
     }
 }

@@ -57,6 +57,14 @@ impl Files for FileTexts {
         }
     }
 
+    fn read_bytes(&self, path: &Path) -> Result<Vec<u8>, FileError> {
+        match &*self.read(path) {
+            FileText::Text(text) => Ok(text.clone().into_bytes()),
+            FileText::Missing => Err(FileError::NotFound),
+            FileText::Unreadable(_) => files::read_bytes(path).map_err(FileError::Unreadable),
+        }
+    }
+
     fn exists(&self, path: &Path) -> bool {
         files::exists(path)
     }

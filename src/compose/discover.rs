@@ -12,7 +12,7 @@ use super::dotenv::{self, Sets};
 use super::environment::ServiceEnvironment;
 use super::error::{Error, ErrorKind, Errors, Warning, WarningKind};
 use super::interpolate::{Variables, Whole};
-use super::source::{At, FileError, Files, Pos, SourceFiles, clean, join};
+use super::source::{At, FileError, Files, Pos, SourceFiles, clean, env_text, join, yaml_text};
 
 /// The names Compose looks for, in its order.
 const NAMES: [&str; 4] =
@@ -115,8 +115,17 @@ impl ProjectReader<'_> {
             let message = format!("read {}: is a directory", shown.display());
             return Err(Errors::one(ErrorKind::Unreadable, None, message));
         }
-        match self.files.read(path) {
-            Ok(text) => Ok((text, self.sources.number(path))),
+        match self.files.read_bytes(path) {
+            Ok(bytes) => {
+                let file = self.sources.number(path);
+                let text = yaml_text(bytes).map_err(|refused| {
+                    let at = self.sources.at(Pos { file, line: refused.line, column: 1 });
+                    let message =
+                        format!("failed to parse {}: yaml: {}", path.display(), refused.message);
+                    Errors::one(ErrorKind::Syntax, Some(at), message)
+                })?;
+                Ok((text, file))
+            }
             Err(error) => {
                 let kind = match error {
                     FileError::TooLarge => ErrorKind::Limit,
@@ -148,7 +157,7 @@ impl ProjectReader<'_> {
                 let message = format!("{} is a directory", path.display());
                 return Err(Errors::one(ErrorKind::Unreadable, None, message));
             }
-            let text = self.files.read(path).map_err(|error| match error {
+            let bytes = self.files.read_bytes(path).map_err(|error| match error {
                 FileError::NotFound => {
                     let message = format!("couldn't find env file: {}", path.display());
                     Errors::one(ErrorKind::Unreadable, None, message)
@@ -158,6 +167,7 @@ impl ProjectReader<'_> {
                     Errors::one(ErrorKind::Unreadable, Some(self.start(path)), message)
                 }
             })?;
+            let text = env_text(bytes);
             let file = self.sources.number(path);
             let unset = dotenv::parse(&text, file, environment, &mut sets)
                 .map_err(|fault| self.env_fault(path, file, &fault))?;
@@ -213,7 +223,14 @@ pub(super) fn find(request: &Request, reader: &mut ProjectReader<'_>) -> Result<
             files.first().and_then(|file| file.parent()).unwrap_or(cwd).to_path_buf()
         })
     };
-    load(&working(&directory, &files), &mut environment, reader)?;
+    let start = working(&directory, &files);
+    if let Err(fault) = load(&start, &mut environment, reader) {
+        // Where there is no compose file, the `.env` is none of Compose's.
+        let is_named = explicit.is_some()
+            || !files.is_empty()
+            || environment.get("COMPOSE_FILE").is_some_and(|list| !list.is_empty());
+        return Err(search(&start, reader).err().filter(|_| !is_named).unwrap_or(fault));
+    }
     // Compose asks for the files of a list before it opens them.
     let mut listed: Option<Option<Pos>> = None;
     if files.is_empty()

@@ -12,7 +12,7 @@ use super::error::{Error, ErrorKind};
 use super::model::{Service, Variable, VariableSource};
 use super::read::{field, flag, items};
 use super::resolve::Resolver;
-use super::source::{At, FileError, Spanned};
+use super::source::{At, FileError, Pos, Spanned, env_text};
 use super::tree::Node;
 
 /// A file that a service names.
@@ -49,8 +49,20 @@ impl Resolver<'_, '_> {
             let verb =
                 if format.is_empty() { "failed to read" } else { "failed to parse env_file" };
             let wanted = WantedFile { path: &file, what: "env", verb, needed };
-            let Some(text) = self.named_file(&wanted, &at) else { continue };
+            let Some(bytes) = self.named_file(&wanted, &at) else { continue };
             let number = self.reader.sources.number(&file);
+            if !format.is_empty()
+                && let Err(error) = std::str::from_utf8(&bytes)
+            {
+                let ends = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n');
+                let line = ends.count() + 1;
+                let pos = Pos { file: number, line: u32::try_from(line).unwrap_or(1), column: 1 };
+                let path = file.display();
+                let message = format!("{verb} {path}: invalid utf8 bytes at line {line}");
+                self.say(self.at(pos), message);
+                continue;
+            }
+            let text = env_text(bytes);
             let outer = Overlay { first: self.environment, second: &own };
             let read = if format.is_empty() {
                 dotenv::parse(&text, number, &outer, &mut sets)
@@ -84,15 +96,15 @@ impl Resolver<'_, '_> {
         }
     }
 
-    /// The text of a file that a service names; a missing one is a fault when it is needed.
-    fn named_file(&mut self, wanted: &WantedFile<'_>, at: &At) -> Option<String> {
+    /// What is in a file that a service names; a missing one is a fault when it is needed.
+    fn named_file(&mut self, wanted: &WantedFile<'_>, at: &At) -> Option<Vec<u8>> {
         let WantedFile { path: file, what, verb, needed } = wanted;
         let path = file.display();
-        let message = match self.reader.files.read(file) {
+        let message = match self.reader.files.read_bytes(file) {
             _ if self.reader.files.is_dir(file) => {
                 format!("{verb} {path}: read {path}: is a directory")
             }
-            Ok(text) => return Some(text),
+            Ok(bytes) => return Some(bytes),
             Err(FileError::NotFound) if !needed => return None,
             Err(FileError::NotFound) => {
                 format!("{what} file {path} not found: stat {path}: no such file or directory")
@@ -113,7 +125,8 @@ impl Resolver<'_, '_> {
             let at = self.at(item.pos);
             let wanted =
                 WantedFile { path: &file, what: "label", verb: "failed to read", needed: true };
-            let Some(text) = self.named_file(&wanted, &at) else { continue };
+            let Some(bytes) = self.named_file(&wanted, &at) else { continue };
+            let text = env_text(bytes);
             let number = self.reader.sources.number(&file);
             // What the files before set comes before what this one sets.
             let mut outer = ServiceEnvironment::default();

@@ -33,10 +33,66 @@ impl fmt::Display for FileError {
 pub trait Files {
     /// The text of a file, at most 8 MiB.
     fn read(&self, path: &Path) -> Result<String, FileError>;
+    /// The bytes of a file, for what need not be UTF-8; where they are not asked for, those of its
+    /// text.
+    fn read_bytes(&self, path: &Path) -> Result<Vec<u8>, FileError> {
+        self.read(path).map(String::into_bytes)
+    }
     /// Whether anything is at this path.
     fn exists(&self, path: &Path) -> bool;
     /// Whether a directory is at this path.
     fn is_dir(&self, path: &Path) -> bool;
+}
+
+/// The text of a `.env` file or an `env_file` as Compose reads it: any byte may be in a comment or a
+/// value, and one that is not UTF-8 is no part of a name.
+pub(super) fn env_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Why the bytes of a file are not YAML for Compose, in its words, and the line of the first of
+/// them.
+pub(super) struct NotYaml {
+    pub(super) message: &'static str,
+    pub(super) line: u32,
+}
+
+/// The text of a YAML file: UTF-8, or UTF-16 with its mark. Control characters are refused, also
+/// those in comments (go-yaml `readerc.go`, as Compose v2.40 carries it).
+pub(super) fn yaml_text(bytes: Vec<u8>) -> Result<String, NotYaml> {
+    let units = |read: fn([u8; 2]) -> u16| -> Vec<u16> {
+        bytes.get(2..).unwrap_or_default().chunks_exact(2).map(|it| read([it[0], it[1]])).collect()
+    };
+    let utf16 = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => Some(units(u16::from_le_bytes)),
+        Some([0xfe, 0xff]) => Some(units(u16::from_be_bytes)),
+        _ => None,
+    };
+    let line_of = |before: &[u8]| {
+        let ends = before.iter().filter(|byte| **byte == b'\n').count();
+        u32::try_from(ends + 1).unwrap_or(u32::MAX)
+    };
+    let text = match utf16 {
+        Some(units) => String::from_utf16(&units)
+            .map_err(|_| NotYaml { message: "unexpected low surrogate area", line: 1 })?,
+        None => String::from_utf8(bytes).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            NotYaml { message: "incomplete UTF-8 octet sequence", line: line_of(before) }
+        })?,
+    };
+    let is_refused = |char: char| match char {
+        '\t' | '\n' | '\r' | '\u{85}' => false,
+        '\u{fffe}' | '\u{ffff}' => true,
+        char => char.is_control(),
+    };
+    match text.char_indices().find(|(_, char)| is_refused(*char)) {
+        Some((at, _)) => {
+            let line = line_of(&text.as_bytes()[..at]);
+            Err(NotYaml { message: "control characters are not allowed", line })
+        }
+        None => Ok(text),
+    }
 }
 
 /// A place in a file, both numbers counted from 1.

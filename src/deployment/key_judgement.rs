@@ -1,7 +1,7 @@
 //! Which of the five ids about a rejected key is it? One judgement for all, because exactly one of
 //! them is reported.
 
-use crate::admin_key::Claims;
+use crate::admin_key::{Claims, ShapeFault};
 use crate::deployment::container::{KeySubject, key_subject, running_secret, stopped_holder};
 use crate::deployment::data::declared_volume;
 use crate::deployment::key::{KeyAnswer, is_not_a_key, key_answer, selected_key, trial_of};
@@ -65,6 +65,9 @@ pub(crate) fn key_fault(evidence: &Evidence) -> Result<Option<KeyFault<'_>>, Uns
         .as_ref()
         .map_or(Certainty::Likely, |subject| subject.certainty)
         .min(if rejected { Certainty::Proven } else { Certainty::Likely });
+    // A key of a length that no key has is damaged, which a secret cannot tell from a foreign one.
+    let is_damaged = key.shape.faults.contains(&ShapeFault::UnusualLength);
+    let ceiling = if is_damaged { ceiling.min(Certainty::Likely) } else { ceiling };
 
     let of_subject = subject.as_ref().and_then(|subject| running_secret(subject.container));
     let tried = of_subject.and_then(|(secret, how)| Some((trial_of(key, secret)?, how)));

@@ -58,6 +58,13 @@ pub(crate) fn has_pair(selection: &SelectionFacts) -> bool {
     selection.is_set(URL) && selection.is_set(ADMIN_KEY)
 }
 
+/// Whether the command that was run had URL and key, as its output shows, and they are not set in
+/// what is read here: its script got them from elsewhere.
+pub(crate) fn command_had_pair(evidence: &Evidence) -> bool {
+    !has_pair(&evidence.selection)
+        && evidence.command.as_ref().is_some_and(|command| command.had_pair())
+}
+
 /// Whether at least one of the two is.
 pub(crate) fn has_half(selection: &SelectionFacts) -> bool {
     selection.is_set(URL) || selection.is_set(ADMIN_KEY)
@@ -146,12 +153,14 @@ pub(crate) fn cloud_app_url(evidence: &Evidence) -> Option<(&str, &ValueSource)>
     if meant || selected {
         return None;
     }
-    selection.variables.iter().find_map(|variable| {
+    let elsewhere = evidence.surroundings.cloud_urls_elsewhere.first();
+    let read = selection.variables.iter().find_map(|variable| {
         let winner = variable.definitions.iter().find(|definition| definition.wins)?;
         let is_app_url = variable.name.ends_with("CONVEX_URL");
         let text = winner.text.as_deref().filter(|text| is_app_url && is_cloud_url(text));
         text.map(|_| (variable.name.as_str(), &winner.source))
-    })
+    });
+    read.or_else(|| elsewhere.map(|one| (one.variable.as_str(), &one.source)))
 }
 
 /// Whether this is a cloud project without anything self-hosted.

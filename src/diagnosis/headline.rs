@@ -6,6 +6,7 @@ use crate::deployment::selection::cloud_app_url;
 use crate::evidence::Evidence;
 use crate::evidence::endpoint::EndpointFacts;
 use crate::evidence::selection::SelectionKind;
+use crate::names;
 use crate::report::{Certainty, CliFailure, Fate, Finding, Operation, Verdict};
 
 /// The effect in one sentence; never the title of a finding, which follows below.
@@ -122,6 +123,12 @@ fn unknown(evidence: &Evidence) -> String {
         }
         _ if evidence.asked.no_network && selection.kind == SelectionKind::SelfHosted => {
             "The admin key was not tested: --no-network was given.".to_owned()
+        }
+        SelectionKind::SelfHosted
+            if selection.admin_key.is_none() && selection.is_set(names::ADMIN_KEY) =>
+        {
+            "The admin key was not tested: the command sets it to a value that is not known here."
+                .to_owned()
         }
         _ if selection.url.is_none() => {
             "The admin key was not tested: the self-hosted URL and admin key are not set here."

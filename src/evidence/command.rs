@@ -17,6 +17,20 @@ pub struct CommandFacts {
 }
 
 impl CommandFacts {
+    /// Whether the CLI got an answer about its key from a server that is not Convex Cloud's: it had
+    /// a URL and a key, wherever they came from.
+    pub fn had_pair(&self) -> bool {
+        use CliFailure::{
+            KeyLost, KeyMissingInHeader, KeyReadOnly, KeyRejected, KeyUnsendable, WrongServer,
+        };
+        let kinds =
+            [KeyLost, KeyMissingInHeader, KeyReadOnly, KeyRejected, KeyUnsendable, WrongServer];
+        self.said.iter().filter(|line| line.fails).any(|line| {
+            let is_cloud = line.text.contains(".convex.cloud") || line.text.contains("convex.dev/");
+            line.failure.is_some_and(|failure| kinds.contains(&failure)) && !is_cloud
+        })
+    }
+
     /// Whether it failed with an internal error of the backend.
     pub fn got_internal_error(&self) -> bool {
         let kinds = [CliFailure::Backend, CliFailure::FileStorage];

@@ -61,7 +61,8 @@ pub struct ComposeFacts {
     pub files: Vec<String>,
     /// Errors that Compose would stop at; then the rest is empty.
     pub errors: Vec<ComposeIssue>,
-    /// Whether the text of a file that Compose cannot read names a Convex backend.
+    /// Whether the text of a file names a Convex backend, where Compose cannot read it or leaves the
+    /// service out (a profile).
     #[serde(default)]
     pub names_backend: bool,
     /// What Compose only warns of.

@@ -52,6 +52,15 @@ pub struct Route {
     pub reach: Reach,
     /// The proxy that HTTP_PROXY, HTTPS_PROXY put in between for this URL, its password masked.
     pub proxy: Option<String>,
+    /// The variable that names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_variable: Option<String>,
+    /// A proxy variable at which the CLI stops, for any URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_invalid: Option<InvalidProxy>,
+    /// What the environment says of the certificates that Node trusts.
+    #[serde(default)]
+    pub trust: TrustFacts,
     /// With a proxy in between: the variable that takes hosts out of it, `no_proxy` or `NO_PROXY`.
     #[serde(default)]
     pub exceptions: Option<String>,
@@ -71,6 +80,45 @@ pub struct Route {
     /// How long TCP took to connect directly, in milliseconds; `None` where it did not.
     #[serde(default)]
     pub connect_ms: Option<u64>,
+}
+
+/// A proxy variable whose value is not the URL of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InvalidProxy {
+    /// Its name.
+    pub variable: String,
+    /// Its value, unless there may be a password in it.
+    pub value: Option<String>,
+    /// Whether every CLI that reads proxies stops at it.
+    pub certain: bool,
+}
+
+/// What the environment says of the certificates that Node trusts, besides its own list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrustFacts {
+    /// The file of NODE_EXTRA_CA_CERTS.
+    pub extra: Option<String>,
+    /// Why Node gets no certificate from it.
+    pub extra_fault: Option<String>,
+    /// Whether Node reads the system's list already.
+    pub system: bool,
+    /// Whether an option in NODE_OPTIONS keeps it from that.
+    pub system_off: bool,
+    /// Whether this version of Node reads NODE_USE_SYSTEM_CA; `None` where it is not known.
+    pub reads_variable: Option<bool>,
+    /// Where such a variable is set in an env file, which Node does not read.
+    pub in_files: Vec<VariableInFile>,
+}
+
+/// A line of an env file that sets a variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VariableInFile {
+    /// Its name.
+    pub name: String,
+    /// The file, relative to the project's directory.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
 }
 
 /// What is answered to the key.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Observation;
 use super::places::OtherPlaces;
+use super::selection::ValueSource;
 
 /// What is around the project.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,10 @@ pub struct Surroundings {
     /// Env files with the pair or half of it that the CLI does not read from here: parents, child
     /// packages, other names.
     pub env_files_elsewhere: Vec<EnvFileElsewhere>,
+    /// The app's URLs of Convex Cloud in env files that the CLI does not read, such as
+    /// `.env.production`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cloud_urls_elsewhere: Vec<CloudUrl>,
     /// Env files that exist and could not be read as text.
     pub unreadable: Vec<UnreadableFile>,
     /// The URLs the app is configured with (CONVEX_URL, NEXT_PUBLIC_CONVEX_URL, VITE_CONVEX_URL, …)
@@ -93,6 +98,16 @@ pub struct CliScript {
     pub flags: bool,
     /// The variables of the Convex CLI that it sets.
     pub variables: Vec<String>,
+    /// Whether it sets variables in a way that does not show which.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub opaque: bool,
+    /// The variables that it sets and by which Node trusts other certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The git work tree around the project.
@@ -150,6 +165,15 @@ pub struct EnvFileElsewhere {
     pub has_key: bool,
 }
 
+/// A variable of the app that leads to Convex Cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CloudUrl {
+    /// The variable.
+    pub variable: String,
+    /// Where it is set.
+    pub source: ValueSource,
+}
+
 /// A file that exists and could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadableFile {
@@ -157,6 +181,9 @@ pub struct UnreadableFile {
     pub file: String,
     /// Why.
     pub reason: String,
+    /// Whether it is text in UTF-16.
+    #[serde(default)]
+    pub utf16: bool,
 }
 
 /// A URL that the app is configured with.

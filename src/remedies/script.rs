@@ -19,18 +19,28 @@ pub(crate) fn unless_by_script(evidence: &Evidence, mut finding: Finding) -> Fin
     }
     finding.certainty = finding.certainty.min(Certainty::Likely);
     for (at, script) in scripts.into_iter().take(SHOWN).enumerate() {
-        let said = said(script);
-        let remedy = Remedy::safe(format!("Use the script `{}`: it passes {said}", script.name))
-            .run(format!("npm run {}", shell_word(&script.name)));
+        let (name, said) = (&script.name, said(script));
+        let (title, proof) = if shows(script) {
+            let title = format!("Use the script `{name}`: it passes {said}");
+            (title, format!("The script `{name}` passes {said} to the CLI"))
+        } else {
+            let proof = format!("The script `{name}` sets variables, and it does not show which");
+            (format!("Use the script `{name}`, if it passes {said}"), proof)
+        };
+        let remedy = Remedy::safe(title).run(format!("npm run {}", shell_word(name)));
         finding.remedies.insert(at, remedy);
-        let proof = format!("The script `{}` passes {said} to the CLI", script.name);
         finding = finding.because(proof, "package.json");
     }
     finding
 }
 
-/// Whether the script passes both the URL and the key, as far as it shows.
+/// Whether the script passes the URL and the key, or may.
 fn passes(script: &CliScript) -> bool {
+    script.opaque || shows(script)
+}
+
+/// Whether the script passes both the URL and the key, as far as it shows.
+fn shows(script: &CliScript) -> bool {
     let sets = |name: &str| script.variables.iter().any(|one| one == name);
     script.flags || script.env_file.is_some() || sets(URL) || sets(ADMIN_KEY)
 }

@@ -111,6 +111,8 @@ pub enum CliFailure {
     KeyMissingInHeader,
     /// The key cannot be sent in a header.
     KeyUnsendable,
+    /// A proxy variable is not a URL.
+    ProxyInvalid,
     /// The URL is not valid.
     UrlInvalid,
     /// A cloud deployment is set next to the self-hosted settings.

@@ -66,6 +66,9 @@ pub struct Sources {
     pub env_file: Option<(String, Option<FileText>)>,
     /// `--url` and `--admin-key`.
     pub flags: Flags,
+    /// The variables to which the command gives a value that is not known, by an option or in its
+    /// environment; any text stands for it there.
+    pub unknown: Vec<String>,
     /// What is known of package.json.
     pub package_json: PackageJson,
     /// Whether the installed CLI does not read CONVEX_DEPLOYMENT_TOKEN yet.
@@ -78,6 +81,8 @@ pub enum FoundText {
     Plain(String),
     /// Known to the scrubber as a whole.
     Key(Secret),
+    /// A command sets it, to a value that does not show there.
+    Unknown,
 }
 
 impl FoundText {
@@ -96,12 +101,18 @@ impl FoundText {
         match self {
             Self::Plain(text) => text,
             Self::Key(key) => key.expose(),
+            Self::Unknown => "",
         }
     }
 
     /// Whether there is nothing in it, which the CLI takes for unset.
     pub fn is_empty(&self) -> bool {
-        self.expose().is_empty()
+        !self.is_unknown() && self.expose().is_empty()
+    }
+
+    /// Whether there is a value that is not known.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
     }
 }
 
@@ -202,11 +213,12 @@ pub fn select(sources: &Sources) -> Selection {
         Flags { url: None, admin_key: Some(_) } => Some("--admin-key"),
         _ => None,
     };
-    let variables = world.variables(by_flags.then_some(&sources.flags));
+    let variables = world.variables(by_flags.then_some(&sources.flags), &sources.unknown);
     let counts = outcome.kind == SelectionKind::SelfHosted || outcome.pair_despite_error;
     let winner = |name: &str| {
         let variable = variables.iter().find(|variable| variable.name == name)?;
-        variable.definitions.iter().find(|definition| definition.wins)
+        let winner = variable.definitions.iter().find(|definition| definition.wins)?;
+        (!winner.value.is_unknown()).then_some(winner)
     };
     let url = winner(URL)
         .filter(|_| counts)
@@ -487,13 +499,19 @@ impl<'a> LayeredSources<'a> {
 
     /// Every definition of every variable that matters, whether the CLI takes its source into
     /// account or not.
-    fn variables(&self, flags: Option<&Flags>) -> Vec<FoundVariable> {
+    fn variables(&self, flags: Option<&Flags>, unknown: &[String]) -> Vec<FoundVariable> {
         let mut found: BTreeMap<(usize, &str), Vec<Definition>> = BTreeMap::new();
         let mut add = |name, text: &str, source, counts: bool, lines| {
             let rank = SELECTING.iter().position(|known| *known == name);
             let definitions = found.entry((rank.unwrap_or(SELECTING.len()), name)).or_default();
             let wins = counts && !definitions.iter().any(|definition| definition.wins);
-            definitions.push(Definition { source, value: FoundText::new(name, text), wins, lines });
+            let of_command = !matches!(source, ValueSource::File { .. });
+            let value = if of_command && unknown.iter().any(|one| one == name) {
+                FoundText::Unknown
+            } else {
+                FoundText::new(name, text)
+            };
+            definitions.push(Definition { source, value, wins, lines });
         };
         if let Some(flags) = flags {
             let flag = |flag: &str| ValueSource::Flag { flag: flag.to_owned() };

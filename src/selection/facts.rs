@@ -99,10 +99,11 @@ fn variable_facts(variable: &FoundVariable, key_facts: &dyn Fn(&str) -> KeyText)
         let (text, key) = match &definition.value {
             FoundText::Plain(text) => (Some(masked(text)), None),
             FoundText::Key(key) => (None, Some(key_facts(key.expose()))),
+            FoundText::Unknown => (None, None),
         };
         DefinitionFacts {
             source: definition.source.clone(),
-            empty: value.is_empty(),
+            empty: definition.value.is_empty(),
             wins: definition.wins,
             same_as_winner: winner.is_some_and(|winner| winner.value.expose() == value),
             text,

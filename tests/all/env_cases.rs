@@ -57,6 +57,7 @@ fn sources(case: &Value) -> Sources {
             url: option("--url").map(str::to_owned),
             admin_key: option("--admin-key").map(Secret::new),
         },
+        unknown: Vec::new(),
         package_json: if has_package { PackageJson::WithConvex } else { PackageJson::Missing },
         ignores_token: false,
     }

@@ -122,7 +122,7 @@ fn false_means_true(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 
 fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(project) = project(evidence)? else { return Ok(vec![]) };
-    let mut found = of_dashboards(project);
+    let mut found = of_dashboards(evidence, project);
     let Some(service) = project.backend() else { return Ok(found) };
     let Some(certainty) = runs_official_image(service) else { return Ok(found) };
     let entries = service.environment.iter().filter(|it| it.value != EntryValue::Unset);
@@ -133,6 +133,7 @@ fn never_read(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             "CONVEX_INSTANCE_SECRET" | "CONVEX_INSTANCE_NAME" => Remedy::safe(format!(
                 "Delete {place} (do not rename it: that changes which keys work)"
             )),
+            name if is_only_copy(evidence, name) => keep_key(name, &place),
             // It has no effect there, but it may be the only copy of a key.
             name => {
                 let title = format!("Delete {name} in {place}");
@@ -170,20 +171,34 @@ fn instead_of(
     (!is_of_the_cli).then_some(own)
 }
 
+/// Whether the variable may hold the only copy of a key: the CLI has none.
+fn is_only_copy(evidence: &Evidence, name: &str) -> bool {
+    name.ends_with("ADMIN_KEY") && !evidence.selection.is_set(ADMIN_KEY)
+}
+
+/// The key is to be kept, under the name that the CLI reads.
+fn keep_key(name: &str, place: &Location) -> Remedy {
+    Remedy::safe(format!("Keep the key of {place}: save it as {ADMIN_KEY}, not as {name}"))
+}
+
 /// What the dashboards are given in vain.
-fn of_dashboards(project: &ComposeFacts) -> Vec<Finding> {
+fn of_dashboards(evidence: &Evidence, project: &ComposeFacts) -> Vec<Finding> {
     let official = |image: &str| image.contains("get-convex/convex-dashboard");
     let dashboards = project.dashboards.iter().filter(|dashboard| official(&dashboard.image));
     let found = dashboards.flat_map(|dashboard| {
         let entries = dashboard.environment.iter().filter(|entry| {
             entry.value != EntryValue::Unset && is_in_a_file_of(project, &entry.at)
         });
-        entries.filter_map(|entry| unread_by_dashboard(dashboard, entry))
+        entries.filter_map(|entry| unread_by_dashboard(evidence, dashboard, entry))
     });
     found.collect()
 }
 
-fn unread_by_dashboard(dashboard: &DashboardService, entry: &EnvironmentEntry) -> Option<Finding> {
+fn unread_by_dashboard(
+    evidence: &Evidence,
+    dashboard: &DashboardService,
+    entry: &EnvironmentEntry,
+) -> Option<Finding> {
     const READ: &str = "NEXT_PUBLIC_DEPLOYMENT_URL";
     let (name, place) = (&entry.name, entry.at.location());
     let useless = USELESS_FOR_THE_DASHBOARD.iter().find(|(useless, _)| useless == name);
@@ -200,7 +215,9 @@ fn unread_by_dashboard(dashboard: &DashboardService, entry: &EnvironmentEntry) -
         format!("Delete {name} in {place}")
     };
     let finding = unread(Certainty::Proven, &dashboard.name, entry, &instead);
-    Some(finding.remedy(Remedy::careful(remedy)))
+    let remedy =
+        if is_only_copy(evidence, name) { keep_key(name, &place) } else { Remedy::careful(remedy) };
+    Some(finding.remedy(remedy))
 }
 
 fn unread(certainty: Certainty, service: &str, entry: &EnvironmentEntry, instead: &str) -> Finding {
@@ -356,7 +373,8 @@ mod tests {
             assert_eq!(done(false_means_true(&evidence)), expected, "{name}, stopped");
         }
         for (name, expected) in [
-            ("CONVEX_ADMIN_KEY", &["remove"][..]),
+            // The only copy of the key, as the CLI has none.
+            ("CONVEX_ADMIN_KEY", &[][..]),
             ("CONVEX_DASHBOARD_BACKEND_URL", &["remove"]),
             ("CONVEX_INSTANCE_SECRET", &[]),
             ("CONVEX_INSTANCE_NAME", &[]),
@@ -443,7 +461,9 @@ mod tests {
         );
         assert_eq!(
             told(official, &["CONVEX_ADMIN_KEY"]),
-            ["Delete CONVEX_ADMIN_KEY in docker-compose.yml:9"]
+            [
+                "Keep the key of docker-compose.yml:9: save it as CONVEX_SELF_HOSTED_ADMIN_KEY, not as CONVEX_ADMIN_KEY"
+            ]
         );
         let none: [&str; 0] = [];
         assert_eq!(told(official, &["NEXT_PUBLIC_DEPLOYMENT_URL", "NODE_ENV"]), none);

@@ -5,11 +5,13 @@ use crate::checks::Check;
 use crate::deployment::answers::{is_gateway_error, is_login_wall, needed, seen};
 use crate::deployment::endpoint::{convex_answers, selected_endpoint, url_location};
 use crate::deployment::weight::cap_if_cli_works;
-use crate::evidence::endpoint::{Answer, Body, Reach};
+use crate::evidence::endpoint::{Answer, Body, InvalidProxy, Reach};
 use crate::evidence::{Evidence, Unseen};
 use crate::names::API_PORT;
 use crate::remedies::command::compose;
-use crate::report::{Certainty, ComposeVerb, Finding, Remedy, Rule, Waiting, shell_word};
+use crate::report::{
+    Certainty, CliFailure, ComposeVerb, Finding, Location, Remedy, Rule, Waiting, shell_word,
+};
 
 static HTTP_PROXY_INTERCEPTS: Rule =
     rule!("http-proxy-intercepts", Error, "the proxy in HTTP_PROXY cannot reach the backend")
@@ -23,7 +25,8 @@ static HTTP_PROXY_INTERCEPTS: Rule =
             "url-is-not-convex",
             "url-redirects",
             "proxy-login-wall",
-        ]);
+        ])
+        .explains(&[CliFailure::ProxyInvalid]);
 
 static PROXY_ERROR: Rule = rule!("proxy-error", Error, "a proxy cannot reach the backend")
     .cause(&[])
@@ -38,6 +41,9 @@ pub(super) static LOGIN: Check = Check { rules: &[&PROXY_LOGIN_WALL], run: login
 
 fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let Some(endpoint) = selected_endpoint(evidence)? else { return Ok(vec![]) };
+    if let Some(proxy) = &endpoint.route.proxy_invalid {
+        return Ok(vec![invalid(proxy)]);
+    }
     let Some(proxy) = &endpoint.route.proxy else { return Ok(vec![]) };
     if convex_answers(endpoint)? {
         return Ok(vec![]);
@@ -63,6 +69,7 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let host = &endpoint.target.host;
     // Where the lower-case one is set, the other does not count.
     let exceptions = endpoint.route.exceptions.as_deref().unwrap_or("NO_PROXY");
+    let variable = endpoint.route.proxy_variable.as_deref().unwrap_or("HTTP_PROXY or HTTPS_PROXY");
     let detail = format!(
         "The CLI sends its requests for {host} to the proxy {proxy}. Without the proxy, {direct}."
     );
@@ -70,7 +77,7 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         HTTP_PROXY_INTERCEPTS
             .finding(certainty, detail)
             .because(
-                format!("Set in HTTP_PROXY or HTTPS_PROXY; {exceptions} does not exclude the host"),
+                format!("Set in {variable}; {exceptions} does not exclude the host"),
                 proxy.clone(),
             )
             .at(url_location(evidence))
@@ -81,6 +88,35 @@ fn intercepts(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
                 ),
             )),
     ])
+}
+
+/// The CLI does not start with this proxy.
+fn invalid(proxy: &InvalidProxy) -> Finding {
+    let InvalidProxy { variable, value, certain } = proxy;
+    let (certainty, stops) =
+        if *certain { (Certainty::Proven, "stops") } else { (Certainty::Likely, "probably stops") };
+    let text = value.as_deref().map_or_else(String::new, |value| format!(" (`{value}`)"));
+    let detail = format!(
+        "{variable}{text} is not a URL with http:// or https://. The CLI {stops} at it, before it \
+         sends anything: `Invalid URL`."
+    );
+    let finding = HTTP_PROXY_INTERCEPTS
+        .finding(certainty, detail)
+        .because(
+            format!("{variable} is not the URL of a proxy"),
+            format!("${variable} of the shell"),
+        )
+        .at(Location::Environment { env: variable.clone() });
+    let is_host =
+        |value: &&String| !value.contains("//") && value.contains(|c: char| c.is_alphanumeric());
+    match value.as_ref().filter(is_host) {
+        Some(value) => finding.remedy(
+            Remedy::safe("Set it with the scheme of the proxy, usually http")
+                .run(format!("export {variable}={}", shell_word(&format!("http://{value}")))),
+        ),
+        None => finding.remedy(Remedy::safe(format!("Set {variable} to http://HOST:PORT"))),
+    }
+    .remedy(Remedy::safe("Unset it if you do not need the proxy").run(format!("unset {variable}")))
 }
 
 fn gateway(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
@@ -198,6 +234,21 @@ mod tests {
                 let start = format!("export {name}=\"${{{name}:+${name},}}\"");
                 assert!(command.is_none_or(|command| command.starts_with(&start)), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_proxy_variable_that_is_not_a_url_needs_no_look() {
+        for (certain, expected) in [(true, Certainty::Proven), (false, Certainty::Likely)] {
+            let mut evidence = build::healthy();
+            build::endpoint(&mut evidence).route.proxy_invalid = Some(InvalidProxy {
+                variable: "http_proxy".to_owned(),
+                value: Some("127.0.0.1:9".to_owned()),
+                certain,
+            });
+            let found = intercepts(&evidence).unwrap();
+            assert_eq!(found[0].certainty, expected);
+            assert_eq!(found[0].remedies[0].commands, ["export http_proxy=http://127.0.0.1:9"]);
         }
     }
 

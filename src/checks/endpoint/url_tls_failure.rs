@@ -1,8 +1,8 @@
 //! The TLS handshake fails: what the certificate shows, and how to fix it.
 
-use crate::evidence::endpoint::TlsFault;
+use crate::evidence::endpoint::{TlsFault, TrustFacts};
 use crate::evidence::{EndpointFacts, Evidence};
-use crate::report::{Certainty, Finding, Level, Remedy, Rule};
+use crate::report::{Certainty, Finding, Level, Remedy, Rule, shell_word};
 
 pub(super) static URL_TLS_FAILURE: Rule =
     rule!("url-tls-failure", Error, "the TLS connection to the server fails").cause(&[]);
@@ -18,6 +18,65 @@ fn weight(fault: &TlsFault) -> (Level, Certainty) {
         TlsFault::Alert(_) => (Level::Error, Certainty::Likely),
         _ => (Level::Error, Certainty::Proven),
     }
+}
+
+/// Whether another list of trusted certificates could help.
+fn is_about_trust(fault: &TlsFault) -> bool {
+    use TlsFault::{NoRoots, OnlySystem, SelfSigned, UnknownIssuer};
+    matches!(fault, SelfSigned | UnknownIssuer(_) | OnlySystem(_) | NoRoots)
+}
+
+/// How Node comes to read the system's list, where it can.
+fn system_list(trust: &TrustFacts) -> Option<Remedy> {
+    if trust.system_off {
+        return Some(Remedy::safe("Remove --no-use-system-ca from NODE_OPTIONS"));
+    }
+    let title = match trust.reads_variable {
+        _ if trust.system => return None,
+        Some(false) => return None,
+        Some(true) => "Let Node trust what this machine trusts",
+        None => "Let Node trust what this machine trusts (Node 22.19 and later)",
+    };
+    Some(Remedy::safe(title).run("export NODE_USE_SYSTEM_CA=1"))
+}
+
+/// How Node gets one more certificate.
+fn extra(trust: &TrustFacts, what: &str) -> Remedy {
+    Remedy::safe(match (&trust.extra, &trust.extra_fault) {
+        (Some(file), None) => format!("Add the {what} to {file} (NODE_EXTRA_CA_CERTS)"),
+        _ => format!("Set NODE_EXTRA_CA_CERTS in the shell to the file with the {what}"),
+    })
+}
+
+/// Says which variable is set and has no effect, and why.
+fn ineffective(mut finding: Finding, trust: &TrustFacts) -> Finding {
+    if let (Some(file), Some(fault)) = (&trust.extra, &trust.extra_fault) {
+        let proof = format!("NODE_EXTRA_CA_CERTS has no effect: {file}: {fault}");
+        finding = finding.because(proof, "$NODE_EXTRA_CA_CERTS of the shell");
+    }
+    for one in &trust.in_files {
+        let place = format!("{}:{}", one.file, one.line);
+        let proof = format!("{} has no effect there: Node does not read it from a file", one.name);
+        finding = finding.because(proof, place.clone());
+        let title =
+            format!("Set {} in the shell, not in {place}: Node does not read it there", one.name);
+        finding.remedies.insert(0, Remedy::safe(title));
+    }
+    finding
+}
+
+/// A script may make Node trust the certificate; not the one that was run, which was heard.
+fn unless_by_script(evidence: &Evidence, mut finding: Finding) -> Finding {
+    let scripts = &evidence.surroundings.cli_scripts;
+    let script = scripts.iter().find(|script| !script.trust.is_empty());
+    let Some(script) = script.filter(|_| evidence.command.is_none()) else { return finding };
+    let (name, variables) = (&script.name, script.trust.join(" and "));
+    finding.certainty = finding.certainty.min(Certainty::Likely);
+    finding = finding.because(format!("The script `{name}` sets {variables}"), "package.json");
+    let remedy = Remedy::safe(format!("Use the script `{name}`: it sets {variables}"))
+        .run(format!("npm run {}", shell_word(name)));
+    finding.remedies.insert(0, remedy);
+    finding
 }
 
 /// Whether Node may be one of a distribution that is built to use the system's list.
@@ -66,6 +125,7 @@ fn quoted(text: &str) -> String {
 /// The finding for a failed handshake.
 pub(super) fn finding(evidence: &Evidence, endpoint: &EndpointFacts, fault: &TlsFault) -> Finding {
     let host = &endpoint.target.host;
+    let trust = &endpoint.route.trust;
     let (detail, remedies) = match fault {
         TlsFault::Expired(when) => (
             format!("The certificate of {host} expired at {when}."),
@@ -84,12 +144,12 @@ pub(super) fn finding(evidence: &Evidence, endpoint: &EndpointFacts, fault: &Tls
         ),
         TlsFault::SelfSigned => (
             format!("The certificate of {host} is self-signed, and Node does not trust it."),
-            vec![Remedy::safe("Set NODE_EXTRA_CA_CERTS to the file with the certificate")],
+            vec![extra(trust, "certificate")],
         ),
         TlsFault::UnknownIssuer(issuer) => (
             format!("The certificate of {host} is signed by {issuer}, which Node does not trust."),
             vec![
-                Remedy::safe("Set NODE_EXTRA_CA_CERTS to the file with the issuer's certificate"),
+                extra(trust, "issuer's certificate"),
                 Remedy::safe("Let the proxy send the missing intermediate certificates"),
             ],
         ),
@@ -103,11 +163,7 @@ pub(super) fn finding(evidence: &Evidence, endpoint: &EndpointFacts, fault: &Tls
                  {} does not: it has its own list.",
                 if may_use_system(evidence) { "probably" } else { "itself" }
             ),
-            vec![
-                Remedy::safe("Let Node trust what this machine trusts (Node 22.19 and later)")
-                    .run("export NODE_USE_SYSTEM_CA=1"),
-                Remedy::safe("Set NODE_EXTRA_CA_CERTS to the file with the issuer's certificate"),
-            ],
+            system_list(trust).into_iter().chain([extra(trust, "issuer's certificate")]).collect(),
         ),
         TlsFault::Unverified(why) => (
             format!(
@@ -149,6 +205,10 @@ pub(super) fn finding(evidence: &Evidence, endpoint: &EndpointFacts, fault: &Tls
     };
     let mut finding = URL_TLS_FAILURE.finding(certainty, detail).level(level);
     finding.remedies = remedies;
+    if is_about_trust(fault) {
+        finding = ineffective(finding, trust);
+        finding = unless_by_script(evidence, finding);
+    }
     if let Some(certificate) = &endpoint.route.certificate {
         finding = finding.because(
             format!(
@@ -188,6 +248,68 @@ mod tests {
             build::endpoint(&mut evidence).route.unverified = off;
             let finding = of(&evidence, &fault);
             assert_eq!((finding.level, finding.certainty), expected, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_helps_with_this_node_is_offered() {
+        let system = "export NODE_USE_SYSTEM_CA=1";
+        let known = |reads_variable| TrustFacts { reads_variable, ..TrustFacts::default() };
+        let off = TrustFacts { system_off: true, ..known(Some(true)) };
+        let on = TrustFacts { system: true, ..known(Some(true)) };
+        for (trust, expected) in [
+            (known(Some(true)), true),
+            (known(None), true),
+            (known(Some(false)), false),
+            (off, false),
+            (on, false),
+        ] {
+            let mut evidence = build::healthy();
+            build::endpoint(&mut evidence).route.trust = trust.clone();
+            let finding = of(&evidence, &TlsFault::OnlySystem("A".to_owned()));
+            let mut commands = finding.remedies.iter().flat_map(|it| &it.commands);
+            assert_eq!(commands.any(|it| it.to_string() == system), expected, "{trust:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_without_effect_is_named() {
+        use crate::evidence::endpoint::VariableInFile;
+        let mut evidence = build::healthy();
+        build::endpoint(&mut evidence).route.trust = TrustFacts {
+            extra: Some("/gone.crt".to_owned()),
+            extra_fault: Some("it does not exist".to_owned()),
+            in_files: vec![VariableInFile {
+                name: "NODE_USE_SYSTEM_CA".to_owned(),
+                file: ".env.local".to_owned(),
+                line: 3,
+            }],
+            ..TrustFacts::default()
+        };
+        let count = |fault: &TlsFault| of(&evidence, fault).evidence.len();
+        assert_eq!(count(&TlsFault::SelfSigned), count(&TlsFault::Expired("x".to_owned())) + 2);
+    }
+
+    #[test]
+    fn a_script_may_bring_its_own_authority() {
+        use crate::evidence::surroundings::CliScript;
+        let script = |trust: &[&str]| CliScript {
+            name: "dev".to_owned(),
+            trust: trust.iter().map(|it| (*it).to_owned()).collect(),
+            ..CliScript::default()
+        };
+        for (trust, fault, expected) in [
+            (&["NODE_EXTRA_CA_CERTS"][..], TlsFault::SelfSigned, Certainty::Likely),
+            (&[], TlsFault::SelfSigned, Certainty::Proven),
+            (&["NODE_EXTRA_CA_CERTS"], TlsFault::Expired("x".to_owned()), Certainty::Proven),
+        ] {
+            let mut evidence = build::healthy();
+            evidence.surroundings.cli_scripts = vec![script(trust)];
+            let finding = of(&evidence, &fault);
+            assert_eq!(finding.certainty, expected, "{fault:?}");
+            let first = finding.remedies[0].commands.first().map(ToString::to_string);
+            let is_named = first.as_deref() == Some("npm run dev");
+            assert_eq!(is_named, expected == Certainty::Likely);
         }
     }
 

@@ -96,6 +96,16 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
 }
 
 fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
+    // The proxy refuses, and not the backend.
+    if let (Some(proxy), Some(Reach::Answered)) = (&endpoint.route.proxy, &endpoint.route.direct) {
+        let detail = format!(
+            "The proxy {proxy} refuses the connection, so {} is not asked.",
+            endpoint.target.url
+        );
+        return URL_REFUSED
+            .finding(Certainty::Likely, detail)
+            .remedy(Remedy::safe("Bypass the proxy, or start it"));
+    }
     let certainty =
         if unexplained(evidence, endpoint) { Certainty::Proven } else { Certainty::Likely };
     let engine = stopped_docker(evidence);
@@ -110,6 +120,19 @@ fn refused(evidence: &Evidence, endpoint: &EndpointFacts) -> Finding {
     let holder = stopped_holder(evidence).filter(|_| evidence.compose.seen() == Ok(&None));
     if let Some(container) = holder {
         return finding.remedy(start_container(container));
+    }
+    let invalid = evidence.compose.seen().ok().and_then(Option::as_ref);
+    if let Some(project) = invalid.filter(|project| !project.errors.is_empty()) {
+        // No `docker compose` command works before that.
+        let at = project.errors.iter().find_map(|issue| Some(issue.at.as_ref()?.file.as_str()));
+        let file = at.unwrap_or("the compose file");
+        let variable = project.errors.first().and_then(|issue| issue.variable.as_ref());
+        return finding.remedy(Remedy::safe(match variable {
+            Some(name) => {
+                format!("Set {name} first: without it, no `docker compose` command works")
+            }
+            None => format!("Correct {file} first: Docker Compose cannot read it"),
+        }));
     }
     let start = if is_loopback(host) {
         let directory = compose_file(evidence).unwrap_or("its compose file");
@@ -261,6 +284,39 @@ mod tests {
             break_it(&mut evidence);
             assert!(build::told(run(&evidence))[0].starts_with("url-refused error likely"));
         }
+    }
+
+    #[test]
+    fn a_compose_file_in_error_is_corrected_first() {
+        let mut evidence = build::healthy();
+        build::unreachable(&mut evidence, Reach::Refused);
+        let commands = |evidence: &Evidence| {
+            run(evidence).unwrap()[0].remedies.iter().map(|it| it.commands.len()).sum::<usize>()
+        };
+        assert!(commands(&evidence) > 0);
+        let issue = crate::evidence::compose::ComposeIssue {
+            message: "services must be a mapping".to_owned(),
+            at: None,
+            variable: None,
+            of_backend: false,
+            line: None,
+        };
+        if let crate::evidence::Observation::Seen(Some(compose)) = &mut evidence.compose {
+            compose.errors.push(issue);
+        }
+        assert_eq!(commands(&evidence), 0);
+    }
+
+    #[test]
+    fn a_proxy_that_refuses_says_nothing_of_the_backend() {
+        let mut evidence = build::healthy();
+        build::unreachable(&mut evidence, Reach::Refused);
+        let route = &mut build::endpoint(&mut evidence).route;
+        route.proxy = Some("http://proxy:1".to_owned());
+        route.direct = Some(Reach::Answered);
+        let found = run(&evidence).unwrap().remove(0);
+        assert_eq!(found.certainty, Certainty::Likely);
+        assert!(found.remedies.iter().all(|it| it.commands.is_empty()));
     }
 
     #[test]

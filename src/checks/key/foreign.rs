@@ -16,7 +16,7 @@ use crate::report::{Finding, FixPolicy, Location, Rule, Text, capitalized};
 
 /// The key of an instance that was not found.
 pub static KEY_FOREIGN: Rule =
-    rule!("key-foreign", Error, "the key was made with a different instance secret")
+    rule!("key-foreign", Error, "the key does not match the backend's instance secret")
         .cause(&[])
         .caution(
             "Is data missing too? Do not generate a key yet: look for the old volume with \
@@ -40,8 +40,8 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         "{} does not match {} of {backend}. {}",
         capitalized(&key_in_words(key)),
         secret.as_deref().unwrap_or("the secret"),
-        next_start(key).unwrap_or_else(|| "The instance got a new secret after the key was \
-             generated, or the key is for another backend."
+        next_start(key).unwrap_or_else(|| "It was made with a different secret (of another \
+             backend, or of this one before), or it is damaged."
             .to_owned())
     );
     let proof = match &secret {
@@ -112,7 +112,12 @@ mod tests {
 
     #[test]
     fn it_does_not_match_the_running_secret() {
-        let cases: [(&str, Change, Option<Certainty>); 8] = [
+        let cases: [(&str, Change, Option<Certainty>); 9] = [
+            (
+                "of a length that no key has",
+                |e| e.keys[0].shape.faults.push(crate::admin_key::ShapeFault::UnusualLength),
+                Some(Likely),
+            ),
             ("rejected, and no secret matches", |_| {}, Some(Proven)),
             ("the URL was not asked", |e| e.endpoint = unseen(), Some(Likely)),
             ("who answers is not known", |e| build::docker(e).answering = None, Some(Likely)),

@@ -118,6 +118,9 @@ fn text_of(fault: Fault) -> &'static str {
         Fault::BlankInside => "contains a space or an invisible character",
         Fault::TrailingBlank => "ends with a space or a line feed",
         Fault::TrailingCarriageReturn => "ends with a carriage return (`\\r`)",
+        Fault::TrailingUnsendable => {
+            "ends with an invisible character that no header can carry, so no request is sent"
+        }
         Fault::LeadingBlank => "starts with a space",
         Fault::UrlEncodedPipe => "contains `%7C` instead of `|`",
         Fault::SeveralPipes => "contains more than one `|`",

@@ -1,7 +1,9 @@
 //! The self-hosted settings are not set here, but in a file that the CLI does not read from here.
 
 use crate::checks::Check;
-use crate::deployment::selection::{has_backend, is_server_only, names_cloud_deployment};
+use crate::deployment::selection::{
+    command_had_pair, has_backend, is_server_only, names_cloud_deployment,
+};
 use crate::evidence::surroundings::EnvFileElsewhere;
 use crate::evidence::{Evidence, Unseen};
 use crate::names::{ADMIN_KEY, URL};
@@ -29,7 +31,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         .iter()
         .filter(|file| no_url && file.has_url || no_key && file.has_key)
         .collect();
-    if files.is_empty() {
+    if files.is_empty() || command_had_pair(evidence) {
         return Ok(vec![]);
     }
     files.sort_by_key(|file| !(file.has_url && file.has_key));

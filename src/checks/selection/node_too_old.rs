@@ -105,10 +105,17 @@ fn said(evidence: &Evidence) -> Option<Finding> {
     let version = around.cli_version.as_deref();
     let needed = needed(version, around.cli_needs_node.as_deref(), (0, 0));
     let program = around.node_found.seen().ok().and_then(Option::as_deref).unwrap_or_default();
-    let node = around.node_version.as_deref().and_then(number).unwrap_or_default();
+    let node = said_version(&line.text).or_else(|| around.node_version.as_deref().and_then(number));
+    let node = node.unwrap_or_default();
     // Before 1.45 the CLI stops at 16.15; what is not known is the newest.
     let least = needed.map_or(HARD_MINIMUM[0].1, |needed| needed.node);
     Some(with_remedies(finding, least, node, program))
+}
+
+/// The Node that the CLI names: `Your Node version 20.20.2 is too old.`
+fn said_version(line: &str) -> Option<Node> {
+    let (_, rest) = line.split_once("Node version ")?;
+    number(rest.split_whitespace().next()?.trim_start_matches('v'))
 }
 
 fn with_remedies(finding: Finding, needed: Node, node: Node, program: &str) -> Finding {
@@ -277,7 +284,8 @@ mod tests {
         });
         let found = run(&evidence).unwrap();
         assert_eq!((found[0].certainty, found[0].level), (Certainty::Proven, Level::Error));
-        assert_eq!(found[0].remedies.len(), 1);
+        let command = found[0].remedies[1].commands[0].to_string();
+        assert_eq!(command, "npm install convex@1.48");
     }
 
     #[test]

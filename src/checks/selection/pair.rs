@@ -5,7 +5,7 @@ use crate::checks::Check;
 use crate::deployment::endpoint::backend_url;
 use crate::deployment::key::trial_of;
 use crate::deployment::selection::{
-    at_source, depends_on_convex, has_half, is_cloud_project, is_server_only,
+    at_source, command_had_pair, depends_on_convex, has_half, is_cloud_project, is_server_only,
     names_cloud_deployment, source_in_words, winner, with_cli_words,
 };
 use crate::evidence::docker::{Port, SecretState};
@@ -38,6 +38,9 @@ fn missing(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     if has_half(selection) || is_cloud_project(evidence)? {
         return Ok(vec![]);
     }
+    if command_had_pair(evidence) {
+        return Err(Unseen::new(HAD_BOTH));
+    }
     let needed = depends_on_convex(evidence)? == Some(true);
     let instead = if names_cloud_deployment(selection) {
         "npx convex uses the cloud variables instead, although this project has a backend."
@@ -66,6 +69,9 @@ fn incomplete(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
         (false, true) => (ADMIN_KEY, URL),
         _ => return Ok(vec![]),
     };
+    if command_had_pair(evidence) {
+        return Err(Unseen::new(HAD_BOTH));
+    }
     let empty = winner(selection, unset);
     let what = match empty {
         Some(source) => format!("{unset} is empty in {}", source_in_words(source)),
@@ -133,6 +139,9 @@ fn is_for_own_backend(evidence: &Evidence) -> bool {
     let opened = key.zip(secret).and_then(|(key, secret)| trial_of(key, secret)?.opened.as_ref());
     docker.local && container.net.ports.iter().any(published) && opened.is_some()
 }
+
+/// Why the settings that are missing here are not missed.
+const HAD_BOTH: &str = "the command had a URL and a key, which its script sets";
 
 /// What to do when the CLI, without the settings, leaves self-hosted mode.
 const PRESS_CTRL_C: &str = "If npx convex offers a login or a new local backend, press Ctrl-C.";
@@ -204,6 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn a_url_of_the_cloud_in_another_env_file_makes_a_cloud_project() {
+        for (backend, expected) in [(false, 0), (true, 1)] {
+            let mut evidence = build::evidence(&[], "", "");
+            evidence.surroundings.cloud_urls_elsewhere =
+                vec![crate::evidence::surroundings::CloudUrl {
+                    variable: "VITE_CONVEX_URL".to_owned(),
+                    source: ValueSource::File { file: ".env.production".to_owned(), line: 1 },
+                }];
+            if backend {
+                build::add_backend(&mut evidence);
+            }
+            assert_eq!(missing(&evidence).unwrap().len(), expected, "{backend}");
+        }
+    }
+
+    #[test]
     fn a_cloud_project_without_a_look_at_the_backends_is_unknown() {
         let mut evidence = build::evidence(&[], "CONVEX_DEPLOYMENT=dev:a-b-1", "");
         evidence.compose = Observation::unavailable("not readable");
@@ -261,11 +286,15 @@ mod tests {
         let flags = CliScript { flags: true, ..named("dev") };
         let variables = CliScript { variables: vec![URL.to_owned()], ..named("dev") };
         let other = CliScript { variables: vec!["CONVEX_DEPLOYMENT".to_owned()], ..named("dev") };
+        let opaque = CliScript { opaque: true, ..named("dev") };
+        let trust = CliScript { trust: vec!["NODE_OPTIONS".to_owned()], ..named("dev") };
         for (script, certainty, command) in [
             (file, Certainty::Likely, Some("npm run convex:dev")),
             (flags, Certainty::Likely, Some("npm run dev")),
             (variables, Certainty::Likely, Some("npm run dev")),
             (other, Certainty::Proven, None),
+            (opaque, Certainty::Likely, Some("npm run dev")),
+            (trust, Certainty::Proven, None),
         ] {
             for (local, run) in [("", MISSING_CHECK.run), (URL_LINE, INCOMPLETE_CHECK.run)] {
                 let mut evidence = build::evidence(&[], local, "");
@@ -275,6 +304,37 @@ mod tests {
                 let first = found[0].remedies[0].commands.first().map(ToString::to_string);
                 let first = first.filter(|command| command.starts_with("npm run"));
                 assert_eq!(first.as_deref(), command, "{script:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_whose_key_was_rejected_had_both() {
+        for (text, cloud) in [
+            (
+                "✖ Error fetching POST http://127.0.0.1:3210/api/x 401 Unauthorized: BadAdminKey",
+                false,
+            ),
+            ("✖ Error fetching POST https://a-b-1.convex.cloud/api/x 401: BadAdminKey", true),
+            ("✖ No CONVEX_DEPLOYMENT set", true),
+        ] {
+            for (local, run) in [("", MISSING_CHECK.run), (URL_LINE, INCOMPLETE_CHECK.run)] {
+                let mut evidence = build::evidence(&[], local, "");
+                let mut transcript = crate::transcript::Transcript::default();
+                transcript.feed(crate::transcript::Stream::Err, format!("{text}\n").as_bytes());
+                let said = transcript.lines().to_vec();
+                evidence.command =
+                    Some(crate::evidence::command::CommandFacts { said, ..Default::default() });
+                assert_eq!(run(&evidence).is_ok(), cloud, "{text} {local}");
+                evidence.surroundings.env_files_elsewhere =
+                    vec![crate::evidence::surroundings::EnvFileElsewhere {
+                        file: ".env.stage".to_owned(),
+                        line: 1,
+                        has_url: true,
+                        has_key: true,
+                    }];
+                let elsewhere = (super::super::env_file_elsewhere::CHECK.run)(&evidence);
+                assert_eq!(!elsewhere.unwrap().is_empty(), cloud, "{text} {local}");
             }
         }
     }

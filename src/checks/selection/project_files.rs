@@ -32,14 +32,17 @@ fn package_json(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     let selection = &evidence.selection;
     // The server's own directory: the CLI is not used there.
-    if !has_pair(selection) && compose_has_backend(evidence)? {
+    let is_server = compose_has_backend(evidence)
+        .or_else(|unseen| if has_pair(selection) { Ok(false) } else { Err(unseen) })?;
+    if is_server && !has_pair(selection) {
         return Ok(vec![]);
     }
+    let certainty = if is_server { Certainty::Likely } else { Certainty::Proven };
     let is_cloud = names_cloud_deployment(selection);
     let detail = "npx convex stops with `Unable to read your package.json`, before it reads any \
          key. It only runs in the directory of the app's package.json.";
     let finding = PACKAGE_JSON_MISSING
-        .finding(Certainty::Proven, detail)
+        .finding(certainty, detail)
         .level(if is_cloud { Level::Info } else { Level::Error })
         .at(Location::line("package.json", 0));
     let finding = match nearest {
@@ -65,12 +68,26 @@ fn unreadable(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             .level(level)
             .because(file.reason.clone(), file.file.clone())
             .at(Location::line(&file.file, 0))
-            .remedy(
-                Remedy::safe("Check its owner and mode: it must be UTF-8 text that you can read")
-                    .run(format!("ls -l {}", shell_word(&file.file))),
-            )
+            .remedy(if file.utf16 { convert(&file.file) } else { look_at(&file.file) })
     };
     Ok(files.iter().map(finding).collect())
+}
+
+fn look_at(file: &str) -> Remedy {
+    Remedy::safe("Check its owner and mode: it must be UTF-8 text that you can read")
+        .run(format!("ls -l {}", shell_word(file)))
+}
+
+/// Converts the file. The copy gets a name that git ignores where it ignores the file: `*.local`.
+fn convert(file: &str) -> Remedy {
+    let copy = match file.strip_suffix(".local") {
+        Some(stem) => format!("{stem}.utf16.local"),
+        None => format!("{file}.utf16"),
+    };
+    let (from, copy) = (shell_word(file), shell_word(&copy));
+    Remedy::safe("Convert it to UTF-8; a copy is kept until you delete it")
+        .run(format!("cp -p {from} {copy}"))
+        .run(format!("iconv -f UTF-16 -t UTF-8 {copy} > {from}"))
 }
 
 #[cfg(test)]
@@ -84,6 +101,7 @@ mod tests {
     #[test]
     fn package_json_is_missing_where_the_cli_is_used() {
         let error = "package-json-missing error proven package.json";
+        let likely = "package-json-missing error likely package.json";
         let info = "package-json-missing info proven package.json";
         let cloud = "CONVEX_DEPLOYMENT=dev:a-b-1";
         for (case, local, package, backend, expected) in [
@@ -91,7 +109,7 @@ mod tests {
             ("there, without convex", PAIR, WithoutConvex, false, None),
             ("subdirectory", "", Missing, false, Some(error)),
             ("pair, no app", PAIR, Missing, false, Some(error)),
-            ("pair and server", PAIR, Missing, true, Some(error)),
+            ("pair and server", PAIR, Missing, true, Some(likely)),
             ("server directory", "", Missing, true, None),
             ("server directory, its URL", "CONVEX_SELF_HOSTED_URL=http://h", Missing, true, None),
             ("cloud project", cloud, Missing, false, Some(info)),
@@ -132,7 +150,14 @@ mod tests {
         let mut evidence = build::evidence(&[], PAIR, "");
         assert!(told(unreadable(&evidence)).is_empty());
         let (file, reason) = (".env".to_owned(), "permission denied".to_owned());
-        evidence.surroundings.unreadable = vec![UnreadableFile { file, reason }];
+        let utf16 = false;
+        evidence.surroundings.unreadable = vec![UnreadableFile { file, reason, utf16 }];
+        let command = |evidence: &Evidence| {
+            unreadable(evidence).unwrap()[0].remedies[0].commands.last().unwrap().to_string()
+        };
+        assert_eq!(command(&evidence), "ls -l .env");
+        evidence.surroundings.unreadable[0].utf16 = true;
+        assert_eq!(command(&evidence), "iconv -f UTF-16 -t UTF-8 .env.utf16 > .env");
         assert_eq!(told(unreadable(&evidence)), ["env-file-unreadable error proven .env"]);
         build::accept(&mut evidence);
         assert_eq!(told(unreadable(&evidence)), ["env-file-unreadable warning proven .env"]);

@@ -2,12 +2,15 @@
 //! --url … --admin-key …`, `env A=b npx convex dev`, `npm --prefix app run dev`. What a
 //! shell script contains is not read.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::names::{ADMIN_KEY, URL};
 use crate::secret::Secret;
+use crate::selection::names::SELECTING;
 use crate::selection::script::{self, is_convex, value};
 
 /// What is said there.
@@ -25,6 +28,8 @@ pub(super) struct Seen {
     pub(super) directory: Option<PathBuf>,
     /// Variables that `env` sets; `None` unsets one.
     pub(super) environment: Vec<(String, Option<String>)>,
+    /// The variables of the CLI whose value is set there, and does not show.
+    pub(super) unknown: Vec<String>,
 }
 
 /// Reads a command line; [`Seen::hear`] adds what is printed by it.
@@ -88,7 +93,12 @@ impl Seen {
     /// Adds what the commands say that a package manager printed before it ran them, where the
     /// command line itself says nothing of the deployment. The first call of the CLI that says
     /// something counts.
-    pub(super) fn hear(&mut self, echoes: &[Zeroizing<String>]) {
+    /// The package manager prints them as they are written: variables are those of `environment`.
+    pub(super) fn hear(
+        &mut self,
+        echoes: &[Zeroizing<String>],
+        environment: &BTreeMap<String, String>,
+    ) {
         if self.url.is_some() || self.admin_key.is_some() || self.env_file.is_some() {
             return;
         }
@@ -96,13 +106,28 @@ impl Seen {
             let flags = call.url.is_some() && call.admin_key.is_some();
             flags || call.env_file.is_some() || !call.variables.is_empty()
         };
-        let Some(call) = echoes.iter().flat_map(|echo| script::calls(echo)).find(says) else {
-            return;
+        let changed = self.environment.clone();
+        let lookup = |name: &str| match changed.iter().rfind(|(changed, _)| changed == name) {
+            Some((_, value)) => value.clone(),
+            None => environment.get(name).cloned(),
         };
-        self.url = call.url;
-        self.admin_key = call.admin_key;
-        self.env_file = call.env_file.map(PathBuf::from);
-        let variables = call.variables.into_iter();
+        let calls = echoes.iter().flat_map(|echo| script::calls_with(echo, &lookup));
+        let Some(call) = calls.into_iter().find(says) else { return };
+        self.unknown = call.unknown;
+        if call.unknown_file {
+            // It may set both; any text stands for them.
+            self.unknown = vec![URL.to_owned(), ADMIN_KEY.to_owned()];
+            self.url = call.env_file.clone();
+            self.admin_key = call.env_file.as_deref().map(Secret::new);
+        } else {
+            self.url = call.url;
+            self.admin_key = call.admin_key;
+            self.env_file = call.env_file.map(PathBuf::from);
+        }
+        // A variable of the CLI counts as set also where its value does not show; another does not.
+        let is_known =
+            |name: &String| SELECTING.contains(&name.as_str()) || !self.unknown.contains(name);
+        let variables = call.variables.into_iter().filter(|(name, _)| is_known(name));
         self.environment
             .extend(variables.map(|(name, value)| (name, Some(value.as_str().to_owned()))));
     }
@@ -161,7 +186,8 @@ mod tests {
     fn the_command_that_npm_printed_says_what_the_script_says() {
         let heard = |line: &str, echo: &str| {
             let mut it = seen(line);
-            it.hear(&[Zeroizing::new(echo.to_owned())]);
+            let environment = [("KEY".to_owned(), "a|01".to_owned())].into();
+            it.hear(&[Zeroizing::new(echo.to_owned())], &environment);
             it
         };
         let it = heard("npm run convex:dev", "convex dev --env-file .env.docker");
@@ -171,6 +197,17 @@ mod tests {
         assert_eq!(it.admin_key.as_ref().map(Secret::expose), Some("a|01"));
         let it = heard("yarn dev", "CONVEX_SELF_HOSTED_URL=http://x:1 convex dev");
         assert_eq!(it.environment.len(), 1);
+        // What npm prints is not expanded.
+        let it = heard("npm run dev", "convex dev --url http://x:1 --admin-key $KEY");
+        assert_eq!(it.admin_key.as_ref().map(Secret::expose), Some("a|01"));
+        assert!(it.unknown.is_empty());
+        let it = heard("env KEY=b npm run dev", "convex dev --url http://x:1 --admin-key $KEY");
+        assert_eq!(it.admin_key.as_ref().map(Secret::expose), Some("b"));
+        let it = heard("npm run dev", "CONVEX_SELF_HOSTED_ADMIN_KEY=$NONE OTHER=$NONE convex dev");
+        assert!(it.unknown.iter().any(|name| name == ADMIN_KEY));
+        assert_eq!(it.environment.len(), 1);
+        let it = heard("npm run dev", "convex dev --env-file $NONE");
+        assert_eq!((it.env_file, it.unknown.len()), (None, 2));
         // What the command line says counts; another program's options do not.
         let it = heard("npm run dev -- --env-file mine", "convex dev --env-file other");
         assert_eq!(it.env_file, Some(PathBuf::from("mine")));

@@ -80,8 +80,11 @@ pub(super) fn read_as(
                 let own = load(&unnamed, directory, environment, texts).ok()?.name.value;
                 (own != *typed).then_some(own)
             });
+            // A service may be behind a profile that is not asked for.
+            let names_backend =
+                facts.backends.is_empty() && unresolved::are_named(&project.files, texts);
             let flags = flags::of(asked, &facts.files, directory);
-            Some(ComposeFacts { own_name, flags, ..facts })
+            Some(ComposeFacts { own_name, flags, names_backend, ..facts })
         }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {

@@ -223,3 +223,73 @@ fn the_project_of_a_plain_command_is_known() {
     assert!(found.found.is_some());
     assert_eq!(found.plain_project.as_deref(), Some("db"));
 }
+
+/// What Compose v2.40.3 was seen to do with each of these.
+#[test]
+fn bytes_that_are_not_text_are_read_as_compose_reads_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let read = || {
+        let (request, texts) = (Request::default(), FileTexts::default());
+        let read = super::read(&request, directory.path(), &BTreeMap::new(), &texts, None);
+        let facts = read.facts.seen().unwrap().clone();
+        facts.map(|facts| facts.errors.iter().map(|it| it.message.clone()).collect::<Vec<_>>())
+    };
+    let env: [(&[u8], Option<&str>); 13] = [
+        (b"# caf\xe9\nNAME=foo\n", None),
+        (b"A=\xf0\x9f\n", None),
+        (b"A=\"\xe9\"\n", None),
+        (b"A=\0b\n", None),
+        (b"NAME=foo\xe9", None),
+        (b"# \0\nB=2\n", None),
+        (b"A='caf\xe9\0x'\n", None),
+        (b"\xe9A=1\n", Some("unexpected character")),
+        (b"A\xe9=1\n", Some("unexpected character")),
+        (b"A\0=1\n", Some("unexpected character")),
+        (b"A=${B\xe9}\n", Some("Invalid template")),
+        (b"\xff\xfeA\0=\x001\0", Some("unexpected character")),
+        (b"A\0=\x001\0\n\0", Some("unexpected character")),
+    ];
+    for (bytes, _) in env {
+        std::fs::write(path(".env"), bytes).unwrap();
+        assert_eq!(read(), None, "no compose file, {bytes:?}");
+    }
+    let yaml = project("    environment:\n      A: ${NAME:-x}\n    env_file: .env\n");
+    std::fs::write(path("compose.yaml"), &yaml).unwrap();
+    for (bytes, refused) in env {
+        std::fs::write(path(".env"), bytes).unwrap();
+        let errors = read().unwrap();
+        let first = errors.first().map_or("", String::as_str);
+        let expected = refused.unwrap_or("");
+        assert!(first.contains(expected), "{bytes:?}: {first}");
+        assert_eq!(errors.is_empty(), refused.is_none(), "{bytes:?}: {first}");
+    }
+    std::fs::remove_file(path(".env")).unwrap();
+    let raw = project("    env_file: [{path: e, format: raw}]\n");
+    std::fs::write(path("compose.yaml"), raw).unwrap();
+    for (bytes, count) in [(&b"A=caf\xe9\n"[..], 1), (b"A=\0b\n", 0)] {
+        std::fs::write(path("e"), bytes).unwrap();
+        assert_eq!(read().unwrap().len(), count, "{bytes:?}");
+    }
+    let own = project("");
+    let behind = |bytes: &[u8]| [own.as_bytes(), bytes].concat();
+    let utf16: Vec<u8> =
+        format!("\u{feff}{own}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, refused) in [
+        (behind(b"    # caf\xe9\n"), Some("incomplete UTF-8 octet sequence")),
+        (behind(b"    # \0\n"), Some("control characters are not allowed")),
+        (behind(b"    # \x07\n"), Some("control characters are not allowed")),
+        (behind(b"    # \x7f\n"), Some("control characters are not allowed")),
+        (behind(b"    # \xc2\x80\n"), Some("control characters are not allowed")),
+        (behind(b"    # \xef\xbf\xbe\n"), Some("control characters are not allowed")),
+        (behind(b"    # \xc2\x85\n"), None),
+        (behind(b"    # caf\xc3\xa9\t\n"), None),
+        (utf16.clone(), None),
+        (utf16[2..].to_vec(), Some("control characters are not allowed")),
+    ] {
+        std::fs::write(path("compose.yaml"), &bytes).unwrap();
+        let errors = read().unwrap();
+        assert_eq!(errors.is_empty(), refused.is_none(), "{bytes:?}: {errors:?}");
+        assert!(errors.iter().all(|it| it.contains(refused.unwrap_or(""))), "{errors:?}");
+    }
+}

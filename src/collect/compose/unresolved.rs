@@ -28,7 +28,12 @@ pub(super) fn names_backend(
     } else {
         files.extend(asked.compose_files.iter().map(|file| directory.join(file)));
     }
-    files.iter().any(|file| texts.read(file).text().is_some_and(is_named))
+    are_named(&files, texts)
+}
+
+/// Whether one of the files names a Convex backend.
+pub(super) fn are_named(files: &[PathBuf], texts: &FileTexts) -> bool {
+    files.iter().any(|file| texts.read_as_node(file).text().is_some_and(is_named))
 }
 
 /// Whether a line that is not a comment names a Convex backend as a whole word.

@@ -29,16 +29,11 @@ pub async fn retry_key(request: &ProbeRequest<'_>) -> Observation<Answer> {
         Some(Err(reason)) => return Observation::unavailable(reason),
         Some(Ok(headers)) => headers,
     };
-    let proxy = proxy::for_url(&typed, request.env);
+    let proxy = proxy::for_url(&typed, request.env).map(|(_, value)| value);
     let agent = request.agent();
-    let plan = ProbePlan {
-        proxy: proxy.as_deref(),
-        host: None,
-        connects: false,
-        timeout: request.timeout,
-        agent: &agent,
-    };
-    let got = match ProbeRoute::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
+    let plan =
+        ProbePlan { proxy, host: None, connects: false, timeout: request.timeout, agent: &agent };
+    let got = match ProbeRoute::new(&recorder(&typed, proxy, request.env), &plan) {
         Ok(route) => route.get(typed.at(CHECK), CHECK, headers).await,
         Err(reach) => Err(reach),
     };
@@ -69,17 +64,12 @@ pub async fn push(request: &ProbeRequest<'_>, facts: &EndpointFacts) -> Observat
     let Some(typed) = url::read(request.url).ok().filter(|_| facts.is_convex_api()) else {
         return Observation::unavailable("no Convex backend answers at the URL");
     };
-    let proxy = proxy::for_url(&typed, request.env);
+    let proxy = proxy::for_url(&typed, request.env).map(|(_, value)| value);
     let agent = request.agent();
-    let plan = ProbePlan {
-        proxy: proxy.as_deref(),
-        host: None,
-        connects: false,
-        timeout: request.timeout,
-        agent: &agent,
-    };
+    let plan =
+        ProbePlan { proxy, host: None, connects: false, timeout: request.timeout, agent: &agent };
     let limit = request.timeout * 4;
-    let got = match ProbeRoute::new(&recorder(&typed, proxy.as_deref(), request.env), &plan) {
+    let got = match ProbeRoute::new(&recorder(&typed, proxy, request.env), &plan) {
         Ok(route) => route.post(typed.at(ECHO), ECHO, vec![b' '; BIG_BODY], limit).await,
         Err(reach) => Err(reach),
     };

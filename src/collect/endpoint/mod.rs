@@ -91,20 +91,33 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     facts.target.port = typed.port;
     facts.target.path.clone_from(&typed.path);
     let proxy = proxy::for_url(&typed, request.env);
-    facts.route.proxy = proxy.as_deref().map(url::masked);
+    facts.route.proxy_variable = proxy.map(|(variable, _)| variable.to_owned());
+    let proxy = proxy.map(|(_, value)| value);
+    facts.route.proxy = proxy.map(url::masked);
+    facts.route.proxy_invalid = proxy::invalid(request.env);
+    facts.route.trust = trust::facts(request.env);
+    let is_invalid = facts.route.proxy_invalid.as_ref().is_some_and(|proxy| proxy.certain);
     let exceptions = || proxy::exceptions_variable(request.env).to_owned();
     facts.route.exceptions = proxy.is_some().then(exceptions);
 
-    let recorder = recorder(&typed, proxy.as_deref(), request.env);
+    let recorder = recorder(&typed, proxy, request.env);
     let agent = request.agent();
-    let proxied = ProbePlan {
-        proxy: proxy.as_deref(),
-        host: None,
-        connects: false,
-        timeout: request.timeout,
-        agent: &agent,
-    };
-    let way = if proxy.is_some() {
+    let proxied =
+        ProbePlan { proxy, host: None, connects: false, timeout: request.timeout, agent: &agent };
+    let way = if is_invalid {
+        // The CLI does not come to ask anything.
+        let error = "a proxy variable is not a URL".to_owned();
+        failed(&mut facts, &Reach::Other { error });
+        let way = DirectWay::find(&typed, request.timeout).await;
+        facts.route.direct = Some(match direct(&typed, request, &way, &agent).await {
+            Ok(answer) => {
+                facts.route.direct_answer = Some(answer);
+                Reach::Answered
+            }
+            Err(reach) => reach,
+        });
+        way
+    } else if proxy.is_some() {
         let (way, ()) = tokio::join!(DirectWay::find(&typed, request.timeout), async {
             match ProbeRoute::new(&recorder, &proxied) {
                 Ok(route) => ask(&route, &typed, request, &mut facts).await,
@@ -141,7 +154,7 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     facts.route.certificate = recorder.certificate();
     facts.route.unverified = trust::is_off(request.env);
     let straight = way.plan(&typed, request.timeout, &agent);
-    if proxy.is_none() {
+    if proxy.is_none() && !is_invalid {
         other_scheme(&mut facts, &typed, &straight).await;
     }
     neighbours(&mut facts, &typed, &straight).await;

@@ -9,19 +9,59 @@
 use std::collections::BTreeMap;
 
 use super::url::Typed;
+use crate::evidence::endpoint::InvalidProxy;
 
-/// The proxy for `url`, as its variable has it; `None` where the CLI connects directly.
-pub fn for_url(url: &Typed, env: &BTreeMap<String, String>) -> Option<String> {
+/// A variable and its value.
+type Set<'e> = (&'static str, &'e str);
+
+/// The proxy for `url` with its variable; `None` where the CLI connects directly.
+pub fn for_url<'e>(url: &Typed, env: &'e BTreeMap<String, String>) -> Option<Set<'e>> {
+    let [http, https] = agents(env);
+    let proxy = if url.scheme == "https" { https.or(http) } else { http }?;
+    let exceptions = of(env, "no_proxy", "NO_PROXY").map_or("", |(_, value)| value);
+    (!excepted(url, exceptions)).then_some(proxy)
+}
+
+/// The proxies that the agent is made with, for http and for https.
+fn agents(env: &BTreeMap<String, String>) -> [Option<Set<'_>>; 2] {
     let is_set = |name: &str| env.get(name).is_some_and(|value| !value.is_empty());
     if !is_set("HTTPS_PROXY") && !is_set("HTTP_PROXY") {
-        return None;
+        return [None, None];
     }
-    let of = |lower: &str, upper: &str| env.get(lower).or_else(|| env.get(upper));
-    let http = of("http_proxy", "HTTP_PROXY").filter(|proxy| !proxy.is_empty());
-    let https = of("https_proxy", "HTTPS_PROXY").filter(|proxy| !proxy.is_empty()).or(http);
-    let proxy = if url.scheme == "https" { https } else { http }?;
-    let exceptions = of("no_proxy", "NO_PROXY").map_or("", String::as_str);
-    (!excepted(url, exceptions)).then(|| proxy.clone())
+    let pairs = [("http_proxy", "HTTP_PROXY"), ("https_proxy", "HTTPS_PROXY")];
+    pairs.map(|(lower, upper)| of(env, lower, upper).filter(|(_, proxy)| !proxy.is_empty()))
+}
+
+fn of<'e>(
+    env: &'e BTreeMap<String, String>,
+    lower: &'static str,
+    upper: &'static str,
+) -> Option<Set<'e>> {
+    let one = |name: &'static str| env.get(name).map(|value| (name, value.as_str()));
+    one(lower).or_else(|| one(upper))
+}
+
+/// The variable at which the CLI stops before it asks anything, whatever the URL and the
+/// exceptions are: undici makes an agent of each. Its error reports (Sentry) read the names in lower
+/// case alone, since a release that is not known.
+pub fn invalid(env: &BTreeMap<String, String>) -> Option<InvalidProxy> {
+    let is_usable = |value: &str| {
+        let url = url::Url::parse(value);
+        url.is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "socks" | "socks5"))
+    };
+    let by_agent = agents(env).into_iter().flatten().find(|(_, value)| !is_usable(value));
+    let lower = |name: &'static str| {
+        let value = env.get(name).map(String::as_str).filter(|value| !value.is_empty())?;
+        Some((name, value))
+    };
+    let by_reports = || {
+        let reads = lower("https_proxy").or_else(|| lower("http_proxy"));
+        reads.filter(|(_, value)| url::Url::parse(value).is_err())
+    };
+    let certain = by_agent.is_some();
+    let (variable, value) = by_agent.or_else(by_reports)?;
+    let value = (!value.contains('@')).then(|| crate::secret::sanitize(value));
+    Some(InvalidProxy { variable: variable.to_owned(), value, certain })
 }
 
 /// The variable whose exceptions count: the lower-case one where it is set, also to nothing.
@@ -100,7 +140,40 @@ mod tests {
         for (url, env, expected) in cases {
             let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             let url = super::super::url::read(url).unwrap();
-            assert_eq!(for_url(&url, &env).as_deref(), *expected, "{url:?} {env:?}");
+            let proxy = for_url(&url, &env);
+            assert_eq!(proxy.map(|(_, value)| value), *expected, "{url:?} {env:?}");
+            let named = |(name, value): (&str, &str)| env.get(name).is_some_and(|it| it == value);
+            assert!(proxy.is_none_or(named), "{url:?} {env:?}");
+        }
+    }
+
+    /// What convex 1.48.0 was seen to stop at.
+    #[test]
+    fn a_proxy_without_a_scheme_stops_the_cli() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<(&'a str, bool)>);
+        let cases: &[Case<'_>] = &[
+            (&[("HTTP_PROXY", "127.0.0.1:9")], Some(("HTTP_PROXY", true))),
+            (&[("HTTPS_PROXY", "127.0.0.1:9")], Some(("HTTPS_PROXY", true))),
+            (&[("HTTP_PROXY", "localhost:9")], Some(("HTTP_PROXY", true))),
+            (&[("HTTPS_PROXY", "ftp://h")], Some(("HTTPS_PROXY", true))),
+            (&[("HTTP_PROXY", "127.0.0.1:9"), ("NO_PROXY", "*")], Some(("HTTP_PROXY", true))),
+            (
+                &[("HTTPS_PROXY", "http://h"), ("http_proxy", "127.0.0.1:9")],
+                Some(("http_proxy", true)),
+            ),
+            (&[("http_proxy", "127.0.0.1:9")], Some(("http_proxy", false))),
+            (&[("http_proxy", "localhost:9")], None),
+            (&[("HTTP_PROXY", "127.0.0.1:9"), ("http_proxy", "http://h")], None),
+            (&[("HTTP_PROXY", "http://h:1"), ("HTTPS_PROXY", "")], None),
+            (&[("HTTP_PROXY", "socks5://h:1")], None),
+            (&[("ALL_PROXY", "h:1")], None),
+            (&[], None),
+        ];
+        for (env, expected) in cases {
+            let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let found = invalid(&env);
+            let found = found.as_ref().map(|one| (one.variable.as_str(), one.certain));
+            assert_eq!(found, *expected, "{env:?}");
         }
     }
 }

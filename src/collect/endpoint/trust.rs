@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
+use crate::evidence::endpoint::TrustFacts;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
@@ -205,6 +206,34 @@ impl Stores {
         let by_variable = env.get("NODE_USE_SYSTEM_CA").is_some_and(|value| value == "1");
         let system = openssl || last("use-system-ca").unwrap_or(by_variable);
         Self { bundled: !openssl, system }
+    }
+}
+
+/// What the environment says of it; which Node there is and what env files say is added later.
+pub(super) fn facts(env: &BTreeMap<String, String>) -> TrustFacts {
+    let extra = env.get("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty());
+    let options = env.get("NODE_OPTIONS").map(|options| options.replace('_', "-"));
+    TrustFacts {
+        extra: extra.map(|path| crate::secret::sanitize(path)),
+        extra_fault: extra.and_then(|path| no_certificate(path)),
+        system: Stores::of(env).system,
+        system_off: options.is_some_and(|options| options.contains("--no-use-system-ca")),
+        ..TrustFacts::default()
+    }
+}
+
+/// Why a file gives no certificate.
+fn no_certificate(path: &str) -> Option<String> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Some("it does not exist".to_owned())
+        }
+        Err(_) => Some("it cannot be read".to_owned()),
+        Ok(data) if !data.is_file() => Some("it is not a file".to_owned()),
+        Ok(_) if std::fs::File::open(path).is_err() => Some("it cannot be read".to_owned()),
+        Ok(_) => {
+            certificates(path).is_empty().then(|| "there is no certificate in PEM in it".to_owned())
+        }
     }
 }
 

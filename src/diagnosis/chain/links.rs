@@ -10,7 +10,7 @@ use crate::deployment::key::is_not_a_key;
 use crate::deployment::key::key_answer;
 use crate::deployment::key::key_in_words;
 use crate::deployment::key::trial_of;
-use crate::deployment::selection::source_in_words;
+use crate::deployment::selection::{command_had_pair, source_in_words};
 use crate::evidence::docker::{Container, ContainerHealth, SecretState};
 use crate::evidence::endpoint::Reach;
 use crate::evidence::selection::SelectionKind;
@@ -49,6 +49,12 @@ fn has_backend(compose: &ComposeFacts) -> bool {
 fn nowhere(scene: &Scene<'_>, variable: &str) -> Judged {
     if let Some(file) = scene.evidence.surroundings.unreadable.first() {
         return unknown(format!("{variable} may be set in {}, which could not be read", file.file));
+    }
+    if scene.evidence.selection.is_set(variable) {
+        return unknown(format!("the command sets {variable} to a value that is not known here"));
+    }
+    if command_had_pair(scene.evidence) {
+        return unknown(format!("the script sets {variable}, and its value is not known here"));
     }
     let why = format!("{variable} is not set in what npx convex reads here");
     if scene.is_app() { broken(why) } else { unknown(why) }
