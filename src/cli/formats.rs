@@ -1,7 +1,5 @@
 //! The formats that each command can write, and what clap cannot see to be wrong with them.
 
-use clap::ValueEnum as _;
-
 use super::key::Command as KeyCommand;
 use super::{Command, Format, Options, inspect};
 
@@ -94,7 +92,7 @@ pub(super) fn check(command: Option<&Command>, options: &Options) -> Result<(), 
 fn listed(formats: &[Format]) -> String {
     let names: Vec<String> = formats
         .iter()
-        .filter_map(|format| format.to_possible_value())
+        .filter_map(clap::ValueEnum::to_possible_value)
         .map(|value| value.get_name().to_owned())
         .collect();
     match names.split_last() {

@@ -62,7 +62,10 @@ pub(crate) fn has_pair(selection: &SelectionFacts) -> bool {
 /// what is read here: its script got them from elsewhere.
 pub(crate) fn command_had_pair(evidence: &Evidence) -> bool {
     !has_pair(&evidence.selection)
-        && evidence.command.as_ref().is_some_and(|command| command.had_pair())
+        && evidence
+            .command
+            .as_ref()
+            .is_some_and(super::super::evidence::command::CommandFacts::had_pair)
 }
 
 /// Whether at least one of the two is.

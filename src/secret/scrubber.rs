@@ -99,7 +99,7 @@ impl Tier {
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::LeftmostLongest)
                 .kind(Some(AhoCorasickKind::NoncontiguousNFA))
-                .build(self.texts.iter().map(|text| text.as_bytes()))
+                .build(self.texts.iter().map(std::string::String::as_bytes))
                 .ok()?;
             self.built = Some(Arc::new(built));
         }

@@ -240,7 +240,7 @@ impl Word {
         let mut name = String::new();
         if braced {
             raw.extend(characters.next());
-            while let Some(c) = characters.next() {
+            for c in characters.by_ref() {
                 raw.push(c);
                 if c == '}' {
                     break;

@@ -268,7 +268,7 @@ mod tests {
             build::endpoint(&mut evidence).route.trust = trust.clone();
             let finding = of(&evidence, &TlsFault::OnlySystem("A".to_owned()));
             let mut commands = finding.remedies.iter().flat_map(|it| &it.commands);
-            assert_eq!(commands.any(|it| it.to_string() == system), expected, "{trust:?}");
+            assert_eq!(commands.any(|it| *it == system), expected, "{trust:?}");
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) fn read_as(
             let names_backend =
                 facts.backends.is_empty() && unresolved::are_named(&project.files, texts);
             let flags = flags::of(asked, &facts.files, directory);
-            Some(ComposeFacts { own_name, flags, names_backend, ..facts })
+            Some(ComposeFacts { own_name, names_backend, flags, ..facts })
         }
         Err(errors) if errors.is_not_found() => None,
         Err(errors) => Some(ComposeFacts {
