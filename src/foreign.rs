@@ -3,6 +3,7 @@
 //! a value that is shown; [`words`] shows of free text only the plain words; [`excerpt`] shows a line
 //! of a file. What is hidden becomes known to the scrubber.
 
+mod gate;
 mod patterns;
 mod plain;
 
@@ -13,6 +14,7 @@ use regex::Regex;
 
 use crate::secret::{Secret, sanitize};
 
+pub use gate::{Admitted, name};
 pub use patterns::{is_key_or_secret, mask, names_a_secret};
 pub use plain::{is_plain, words};
 

@@ -8,6 +8,7 @@ use super::{Exit, Format, Options};
 use crate::collect;
 use crate::diagnosis::{self, Choices, Outlook};
 use crate::evidence::Evidence;
+use crate::foreign::Admitted;
 use crate::output;
 use crate::render::{Detail, Screen, github, gitlab, json, junit, markdown, sarif, text};
 use crate::report::{Report, shell_word};
@@ -67,12 +68,11 @@ fn with_network(typed: &[String]) -> String {
 
 /// Looks again and again until the key goes through, waiting cannot help, or `longest` is over.
 /// Says what is waited for.
-fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Evidence> {
+fn wait(request: &collect::Request, longest: Duration) -> anyhow::Result<Admitted<Evidence>> {
     let mut said = None;
     collect::until(request, longest, &mut |evidence, waited| {
         // The caller's choices do not count: what is ignored still has to come up.
-        let mut evidence = evidence.clone();
-        evidence.asked.suppressions.clear();
+        let evidence = evidence.with(|evidence| evidence.asked.suppressions.clear());
         let report = diagnosis::diagnose(&evidence, &Choices::default());
         let outlook = diagnosis::outlook(&evidence, &report);
         if let Outlook::Passing(what) = &outlook

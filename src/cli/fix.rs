@@ -20,6 +20,7 @@ use crate::diagnosis::{self, Choices, Outlook};
 use crate::docker::interrupt::Interrupt;
 use crate::evidence::Evidence;
 use crate::fix::plan::{self, Fix, FixPlan, Goal, Manual, PlanStep, SecretSource};
+use crate::foreign::Admitted;
 use crate::output;
 use crate::render::fix::{self as render, DeploymentState, FixOutcome, FixReport, ManualEntry};
 use crate::report::{Finding, FixPolicy, Level, Report, Verdict, shell_word};
@@ -146,7 +147,7 @@ struct FixSession<'a> {
 }
 
 impl FixSession<'_> {
-    fn judge(&self, evidence: &Evidence) -> Report {
+    fn judge(&self, evidence: &Admitted<Evidence>) -> Report {
         let choices = Choices {
             ignore: self.options.report.ignore.clone(),
             only: self.options.report.only.clone(),
@@ -350,7 +351,7 @@ impl FixSession<'_> {
     }
 
     /// Whether it is still starting.
-    fn comes_up(&self, evidence: &Evidence) -> bool {
+    fn comes_up(&self, evidence: &Admitted<Evidence>) -> bool {
         let report = self.judge(evidence);
         match diagnosis::outlook(evidence, &report) {
             Outlook::Ready => false,

@@ -133,8 +133,8 @@ fn report(options: &Options, seen: &invocation::Seen, facts: CommandFacts) -> an
     request.cli.unknown.clone_from(&seen.unknown);
     request.overrides.clone_from(&seen.environment);
     request.read_log = facts.got_internal_error();
-    let mut evidence = collect::run_apart(request)?;
-    evidence.command = Some(facts);
+    let collected = collect::run_apart(request)?;
+    let evidence = collected.with(|evidence| evidence.command = Some(facts));
     if let Err(fault) = super::settings::check_comments(&evidence.asked.suppressions) {
         output::note(&format!("note: {}", fault.0));
     }

@@ -48,6 +48,7 @@ use texts::FileTexts;
 
 use crate::admin_key::Inspection;
 use crate::evidence::Evidence;
+use crate::foreign::Admitted;
 use crate::secret::Secret;
 
 /// The project's directory, absolute and without links; the current one by default.
@@ -81,7 +82,7 @@ pub fn network_was_asked(evidence: &Evidence) -> bool {
 }
 
 /// Looks at everything.
-pub fn run(request: &Request) -> anyhow::Result<Evidence> {
+pub fn run(request: &Request) -> anyhow::Result<Admitted<Evidence>> {
     let runtime = runtime()?;
     let evidence = runtime.block_on(run::collect(request, RunScope::All));
     // A name look-up that hangs is in a thread of its own, which is not waited for.
@@ -94,8 +95,8 @@ pub fn run(request: &Request) -> anyhow::Result<Evidence> {
 pub fn until(
     request: &Request,
     longest: Duration,
-    goes_on: &mut dyn FnMut(&Evidence, Duration) -> bool,
-) -> anyhow::Result<Evidence> {
+    goes_on: &mut dyn FnMut(&Admitted<Evidence>, Duration) -> bool,
+) -> anyhow::Result<Admitted<Evidence>> {
     /// Short against a backend's start, long against a look.
     const PAUSE: Duration = Duration::from_millis(500);
     let start = Instant::now();
@@ -110,19 +111,19 @@ pub fn until(
 }
 
 /// As [`run()`], on a thread of its own: for a caller that is inside an event loop.
-pub fn run_apart(request: Request) -> anyhow::Result<Evidence> {
+pub fn run_apart(request: Request) -> anyhow::Result<Admitted<Evidence>> {
     std::thread::spawn(move || run(&request))
         .join()
         .unwrap_or_else(|_| anyhow::bail!("internal error while collecting"))
 }
 
 /// Looks at the files alone.
-pub fn run_files_only(request: &Request) -> anyhow::Result<Evidence> {
+pub fn run_files_only(request: &Request) -> anyhow::Result<Admitted<Evidence>> {
     runtime()?.block_on(run::collect(request, RunScope::Files))
 }
 
 /// As [`run()`], inside an event loop that is there already.
-pub async fn look_at_all(request: &Request) -> anyhow::Result<Evidence> {
+pub async fn look_at_all(request: &Request) -> anyhow::Result<Admitted<Evidence>> {
     run::collect(request, RunScope::All).await
 }
 

@@ -19,6 +19,7 @@ use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::{AppUrl, Git};
 use crate::evidence::{Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings};
+use crate::foreign::Admitted;
 use crate::names::NODE_TRUST;
 use crate::secret::{Secret, sanitize};
 use crate::selection::choose::Selection;
@@ -33,7 +34,10 @@ pub(super) enum RunScope {
 }
 
 /// Collects the evidence, wave by wave.
-pub(super) async fn collect(request: &Request, scope: RunScope) -> anyhow::Result<Evidence> {
+pub(super) async fn collect(
+    request: &Request,
+    scope: RunScope,
+) -> anyhow::Result<Admitted<Evidence>> {
     let mut run = Run::read_files(request, scope)?;
     run.heed_node().await;
     run.first_wave().await;
@@ -461,8 +465,9 @@ impl<'a> Run<'a> {
         self.evidence.surroundings.other_places = Some(found);
     }
 
-    fn finish(self) -> Evidence {
-        Evidence { compose: self.compose.facts, timings: self.clock.finish(), ..self.evidence }
+    fn finish(self) -> Admitted<Evidence> {
+        let (compose, timings) = (self.compose.facts, self.clock.finish());
+        Admitted::of(&Evidence { compose, timings, ..self.evidence })
     }
 }
 

@@ -19,6 +19,7 @@ use crate::deployment::key::{is_unauthorized, key_goes_through};
 use crate::evidence::Evidence;
 use crate::evidence::command::SaidLine;
 use crate::evidence::selection::ValueSource;
+use crate::foreign::Admitted;
 use crate::remedies::command::flags;
 use crate::remedies::platform::adapt;
 use crate::report::{
@@ -37,7 +38,7 @@ pub struct Choices {
 }
 
 /// Judges the evidence.
-pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
+pub fn diagnose(evidence: &Admitted<Evidence>, choices: &Choices) -> Report {
     let mut outcome = checks::run_all(evidence);
     adapt_to_platform(evidence, &mut outcome);
     if awaits_a_copy(evidence) {
@@ -99,7 +100,7 @@ pub fn diagnose(evidence: &Evidence, choices: &Choices) -> Report {
         tree: tree(evidence),
         persistence,
         story,
-        evidence: serde_json::to_value(evidence).unwrap_or(serde_json::Value::Null),
+        evidence: serde_json::to_value(&**evidence).unwrap_or(serde_json::Value::Null),
         findings,
     }
 }
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn no_finding_recreates_what_another_one_saves_first() {
         let says_up = |evidence: &Evidence| {
-            let found = diagnose(evidence, &Choices::default()).findings;
+            let found = diagnose(&Admitted::of(evidence), &Choices::default()).findings;
             let sql = found.into_iter().find(|one| one.id == "sql-url-loopback").unwrap();
             sql.remedies
                 .iter()

@@ -48,7 +48,12 @@ pub fn is_plain(word: &str) -> bool {
     // An escape that `sanitize` wrote is none of the text's own words.
     static ESCAPE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\\u[0-9a-f]{4}").expect("a pattern of this file is valid"));
-    if TIME.is_match(word) {
+    // A path is public by nature; a secret in it was masked by its form.
+    static PATH: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^(?:unix://|npipe://|file://)?(?:~|\.{1,2})?/[\w./@+~=-]*(?::\d+)*$")
+            .expect("a pattern of this file is valid")
+    });
+    if TIME.is_match(word) || PATH.is_match(word) {
         return true;
     }
     let word = ESCAPE.replace_all(word, " ");
@@ -61,7 +66,7 @@ pub fn is_plain(word: &str) -> bool {
             _ => "$".to_owned(),
         }
     });
-    let is_between = |c: char| "/:.-_=,+()[]{}\"'<>|;&@ →←✖✓*".contains(c);
+    let is_between = |c: char| "/:.-_=,+()[]{}\"'`<>|;&@ →←✖✓*…".contains(c);
     word.split(is_between).all(is_plain_part)
 }
 

@@ -60,7 +60,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "deployment",
         ],
     ),
-    ("diagnosis", &["secret", "names", "report", "evidence", "deployment", "remedies", "checks"]),
+    (
+        "diagnosis",
+        &["secret", "foreign", "names", "report", "evidence", "deployment", "remedies", "checks"],
+    ),
     ("act", &["secret", "names", "docker", "transcript"]),
     ("demo", &["secret", "names", "admin_key"]),
     // 7

@@ -10,6 +10,7 @@ use crate::evidence::build::key::unseen;
 use crate::evidence::docker::{Answering, MountKind, SecretState};
 use crate::evidence::endpoint::{Body, Reach};
 use crate::evidence::selection::{SelectionKind, UrlFacts};
+use crate::foreign::Admitted;
 
 /// The healthy deployment with a selection, and every answer that a run gets.
 fn healthy() -> Evidence {
@@ -30,7 +31,7 @@ fn refused(evidence: &mut Evidence) {
 
 /// One letter a link, in the order of the picture: `h`, `b`, `u`.
 fn states(evidence: &Evidence) -> String {
-    let links = diagnose(evidence, &Choices::default()).chain;
+    let links = diagnose(&Admitted::of(evidence), &Choices::default()).chain;
     let letter = |link: &Link| match link.state {
         LinkState::Holds => 'h',
         LinkState::Broken => 'b',
@@ -219,14 +220,14 @@ fn another_backend_on_the_port_breaks_the_way_to_ours() {
 fn what_is_not_shown_is_drawn_all_the_same() {
     let mut evidence = healthy();
     refused(&mut evidence);
-    let all = diagnose(&evidence, &Choices::default());
+    let all = diagnose(&Admitted::of(&evidence), &Choices::default());
     let found: Vec<String> = all.findings.iter().map(|one| one.id.clone()).collect();
     assert!(!found.is_empty());
     let only = vec!["persistence".to_owned()];
     for choices in
         [Choices { ignore: found, ..Choices::default() }, Choices { only, ..Choices::default() }]
     {
-        let some = diagnose(&evidence, &choices);
+        let some = diagnose(&Admitted::of(&evidence), &choices);
         assert_ne!(some.findings, all.findings);
         assert_eq!(some.chain, all.chain);
         assert_eq!(some.summary.chain, all.summary.chain);

@@ -1,0 +1,125 @@
+//! The gate itself: what was collected becomes evidence only by passing it, a bundle as well as a
+//! live run.
+
+use std::ops::Deref;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::patterns::mask;
+use super::plain::words;
+use crate::secret::sanitize;
+
+/// The fields that hold free text of another program: sentences, lines of a log, titles of pages.
+/// All others hold names, paths, addresses and words of ours.
+const FREE_TEXT: &[&str] = &[
+    "alert",
+    "code",
+    "content_type",
+    "error",
+    "extra_fault",
+    "health_output",
+    "line",
+    "message",
+    "notes",
+    "other",
+    "problem",
+    "reason",
+    "server",
+    "start_error",
+    "tail",
+    "title",
+    "unanswered",
+    "unavailable",
+    "unparsable",
+    "unverified",
+];
+
+/// What has passed the gate: no control character, nothing that looks like a secret, and of free text
+/// only plain words. Made in no other way, so that what takes it needs no gate of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted<T>(T);
+
+impl<T: Default + Serialize + DeserializeOwned> Admitted<T> {
+    /// Lets `collected` through. What cannot be read back is not let through at all.
+    pub fn of(collected: &T) -> Self {
+        let mut value = serde_json::to_value(collected).unwrap_or_default();
+        admit(&mut value, "");
+        Self(serde_json::from_value(value).unwrap_or_default())
+    }
+
+    /// The same with a change, which passes the gate as well.
+    pub fn with(&self, change: impl FnOnce(&mut T)) -> Self
+    where
+        T: Clone,
+    {
+        let mut changed = self.0.clone();
+        change(&mut changed);
+        Self::of(&changed)
+    }
+}
+
+impl<T> Deref for Admitted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+fn admit(value: &mut Value, field: &str) {
+    match value {
+        Value::String(text) if FREE_TEXT.contains(&field) => *text = words(text),
+        Value::String(text) => *text = name(text),
+        Value::Array(list) => list.iter_mut().for_each(|one| admit(one, field)),
+        Value::Object(map) => {
+            let entries = std::mem::take(map).into_iter().map(|(key, mut value)| {
+                admit(&mut value, &key);
+                (name(&key), value)
+            });
+            *map = entries.collect::<Map<String, Value>>();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A name, a path, an address: shown as it is but for what looks like a secret in it. Docker itself
+/// names a volume with 64 hex digits; one that is a secret is known to the scrubber.
+pub fn name(text: &str) -> String {
+    let is_id = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { text.to_owned() } else { sanitize(&mask(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Facts {
+        name: String,
+        message: Option<String>,
+        tail: Vec<String>,
+        labels: std::collections::BTreeMap<String, String>,
+        port: Option<u16>,
+    }
+
+    #[test]
+    fn every_field_passes_by_its_kind() {
+        const PASSWORD: &str = "zq7HunterVeryLong42";
+        let collected = Facts {
+            name: "app\u{202e}-backend".to_owned(),
+            message: Some(format!("no such thing: {PASSWORD}")),
+            tail: vec![format!("INFO x {PASSWORD}"), "INFO up".to_owned()],
+            labels: [("a\u{7}".to_owned(), format!("postgres://u:{PASSWORD}@db"))].into(),
+            port: Some(3210),
+        };
+        let admitted = Admitted::of(&collected);
+        assert_eq!(admitted.name, "app\\u202e-backend");
+        assert_eq!(admitted.message.as_deref(), Some("no such thing: ***"));
+        assert_eq!(admitted.tail, ["INFO x ***", "INFO up"]);
+        assert_eq!(admitted.labels["a\\u0007"], "postgres://u:***@db");
+        assert_eq!(admitted.port, Some(3210));
+        assert_eq!(Admitted::of(&*admitted), admitted, "twice is as once");
+    }
+}
