@@ -16,7 +16,7 @@ use crate::secret::{Secret, sanitize};
 
 pub use gate::{Admitted, name};
 pub use patterns::{is_key_or_secret, mask, names_a_secret};
-pub use plain::{is_plain, words};
+pub use plain::{is_plain, learn, learn_file, url, value, words};
 
 /// Longer lines are cut: an excerpt needs no more of them.
 const LONGEST_LINE: usize = 160;

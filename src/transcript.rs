@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 use crate::evidence::command::SaidLine;
 use crate::foreign;
 use crate::report::CliFailure;
-use crate::secret::sanitize;
 
 /// Longer lines are cut: a build's output may have no line ends at all.
 const LONGEST_LINE: usize = 4096;
@@ -527,7 +526,7 @@ impl Transcript {
         }
         let cut: String = bare.trim().chars().take(LONGEST_SHOWN).collect();
         let line = SaidLine {
-            text: sanitize(&foreign::mask(&cut)),
+            text: foreign::words(&cut),
             means: known.means.to_owned(),
             failure: Some(known.failure),
             explained_by: Vec::new(),

@@ -3,9 +3,9 @@
 
 use super::Exit;
 use crate::checks::{self, Family};
+use crate::foreign;
 use crate::output;
 use crate::render::explain::{self, Section};
-use crate::secret::sanitize;
 use crate::topics::{self, TOPICS, Topic};
 
 /// What to explain.
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     output::note(&format!(
         "error: unknown finding or topic `{}`. {}",
-        sanitize(&question),
+        foreign::words(&question),
         did_you_mean(&nearest_of_all(&name, &question, &asked))
     ));
     Ok(Exit::Usage)
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 /// What to say of a name that is not a finding's.
 pub(super) fn unknown(name: &str) -> String {
-    format!("unknown finding `{}`. {}", sanitize(name), did_you_mean(&nearest(name)))
+    format!("unknown finding `{}`. {}", foreign::words(name), did_you_mean(&nearest(name)))
 }
 
 /// `Did you mean `a`, `b` or `c`?`

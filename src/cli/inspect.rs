@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Exit, Options};
 use crate::collect;
 use crate::evidence::selection::SelectionKind;
-use crate::foreign::{is_key_or_secret, mask, names_a_secret};
+use crate::foreign::{is_key_or_secret, is_plain, mask, names_a_secret, value, words};
 use crate::output;
 use crate::render::inspect as text;
 use crate::render::instances;
@@ -54,7 +54,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
         Command::Compose => match collect::compose(&request)? {
             Ok(project) => {
                 for warning in &project.warnings {
-                    output::note(&format!("warning: {}", warning.message));
+                    output::note(&format!("warning: {}", words(&warning.message)));
                 }
                 let mut value = crate::compose::to_json(&project, &hide);
                 mask_words(&mut value);
@@ -65,7 +65,7 @@ pub(super) fn run(command: &Command, options: &Options) -> anyhow::Result<Exit> 
                 let first = refused.errors.first();
                 let at = first.at.as_ref();
                 let value = json!({"error": {
-                    "message": first.message,
+                    "message": words(&first.message),
                     "file": at.map(|at| at.file.display().to_string()),
                     "line": at.map(|at| at.line),
                     "column": at.map(|at| at.column),
@@ -105,11 +105,39 @@ fn show(options: &Options, value: &Value, text: &str) -> anyhow::Result<()> {
 /// Masks what may be secret outside of environments: a password or a key that a command, a label or
 /// a driver's option was given.
 fn mask_words(project: &mut Value) {
-    fn each(value: &mut Value) {
-        match value {
-            Value::String(text) => *text = mask(text),
-            Value::Array(list) => list.iter_mut().for_each(each),
-            Value::Object(map) => map.values_mut().for_each(each),
+    fn each(one: &mut Value) {
+        match one {
+            Value::String(text) => *text = value(text),
+            Value::Array(list) => {
+                // `["--password", "x"]`
+                let mut is_secret = false;
+                for one in list {
+                    let flag = one.as_str().is_some_and(|text| text.starts_with('-'));
+                    let names = flag && one.as_str().is_some_and(names_a_secret);
+                    if is_secret
+                        && !flag
+                        && let Some(text) = one.as_str()
+                    {
+                        drop(Secret::new(text));
+                        *one = Value::String("***".to_owned());
+                    } else {
+                        each(one);
+                    }
+                    is_secret = names;
+                }
+            }
+            Value::Object(map) => {
+                for (name, one) in map.iter_mut() {
+                    match one.as_str() {
+                        Some(text) if names_a_secret(name) && !text.is_empty() => {
+                            drop(Secret::new(text));
+                            *one = Value::String("***".to_owned());
+                        }
+                        _ => each(one),
+                    }
+                }
+                hide_names(map);
+            }
             _ => {}
         }
     }
@@ -125,19 +153,37 @@ fn mask_words(project: &mut Value) {
                     each(value);
                 }
             }
+            if let Some(names) = one.get_mut("environment").and_then(Value::as_object_mut) {
+                hide_names(names);
+            }
         }
     }
 }
 
+/// A name that is none, where a value was put in its place, is hidden.
+fn hide_names(map: &mut serde_json::Map<String, Value>) {
+    if map.keys().all(|name| is_plain(name) && mask(name) == *name) {
+        return;
+    }
+    let hidden = std::mem::take(map).into_iter().enumerate().map(|(index, (name, value))| {
+        if is_plain(&name) && mask(&name) == name {
+            return (name, value);
+        }
+        drop(Secret::new(name.as_str()));
+        (format!("*** ({})", index + 1), value)
+    });
+    *map = hidden.collect();
+}
+
 /// A value of a container's environment as it may be shown: a secret as its fingerprint, a password
 /// in a URL masked.
-fn hide(name: &str, value: &str) -> Value {
-    let is_switch = matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1");
-    let is_named_so = names_a_secret(name) && !value.is_empty() && !is_switch;
-    if !is_named_so && !is_key_or_secret(value) {
-        return Value::String(mask(value));
+fn hide(name: &str, text: &str) -> Value {
+    let is_switch = matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1");
+    let is_named_so = names_a_secret(name) && !text.is_empty() && !is_switch;
+    if !is_named_so && !is_key_or_secret(text) {
+        return Value::String(value(text));
     }
-    json!({ "fingerprint": fingerprint(&Secret::new(value)) })
+    json!({ "fingerprint": fingerprint(&Secret::new(text)) })
 }
 
 fn fingerprint(secret: &Secret) -> Option<Fingerprint> {

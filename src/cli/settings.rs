@@ -27,7 +27,7 @@ use super::{Arguments, explain};
 use crate::collect::SettingsFile;
 use crate::evidence::compose::{At, SourceLine};
 use crate::evidence::suppression::{Suppression, is_day};
-use crate::foreign::{excerpt, mask};
+use crate::foreign::{excerpt, words};
 use crate::render;
 use crate::report::Columns;
 use crate::secret::sanitize;
@@ -122,7 +122,7 @@ fn show(file: &SettingsFile, (span, message): Problem) -> SettingsFault {
 
 /// Text of the file's or of a library's, fit to be shown.
 fn plain(text: &str) -> String {
-    sanitize(&mask(text))
+    words(text)
 }
 
 /// Line and column of a byte, both from 1.

@@ -19,7 +19,7 @@ use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::{AppUrl, Git};
 use crate::evidence::{Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings};
-use crate::foreign::Admitted;
+use crate::foreign::{Admitted, learn};
 use crate::names::NODE_TRUST;
 use crate::secret::{Secret, sanitize};
 use crate::selection::choose::Selection;
@@ -82,6 +82,7 @@ impl<'a> Run<'a> {
         let clock = Clock::start(&request.running);
         let directory = request.directory()?;
         let environment = request.environment();
+        environment.iter().for_each(|(name, value)| learn(name, value));
         let texts = FileTexts::default();
         let cli = toolchain::cli(&directory, &environment);
         let version = cli.version.as_deref();

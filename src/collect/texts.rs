@@ -43,6 +43,9 @@ fn read(known: &Known, path: &Path, read: fn(&Path) -> FileText) -> Rc<FileText>
         return Rc::clone(text);
     }
     let text = Rc::new(read(path));
+    if let FileText::Text(text) = &*text {
+        crate::foreign::learn_file(text);
+    }
     known.insert(path.to_owned(), Rc::clone(&text));
     text
 }

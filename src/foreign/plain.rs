@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::patterns::{HIDDEN, mask};
+use super::patterns::{HIDDEN, mask, names_a_secret};
 use crate::secret::{Secret, sanitize};
 
 /// The text as far as plain words go, on one line. What is hidden becomes known to the scrubber.
@@ -18,6 +18,84 @@ pub fn words(text: &str) -> String {
         out.push_str(blank);
     }
     out
+}
+
+/// A URL as it was typed, without what may be secret: the user and the password, and of the path, the
+/// query and the fragment what is not plain. A host is shown: it is what the report is about.
+pub fn url(typed: &str) -> String {
+    static HOST: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^(?i:https?://(?:\*\*\*@)?(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)")
+            .expect("a pattern of this file is valid")
+    });
+    // Without a scheme it is no URL yet, and what is before the `@` no less secret.
+    let masked = match typed.rsplit_once('@') {
+        Some((info, host)) if !typed.contains(":/") && !typed.contains(":\\") => {
+            let (user, password) = info.split_once(':').unwrap_or(("", info));
+            drop(Secret::new(password));
+            let colon = if user.is_empty() { "" } else { ":" };
+            sanitize(&format!("{user}{colon}{HIDDEN}@{}", mask(host)))
+        }
+        _ => sanitize(&mask(typed)),
+    };
+    let host = HOST.find(&masked).map_or(0, |found| found.end());
+    let rest = &masked[host..];
+    let ends = rest.is_empty() || rest.starts_with(['/', '?', '#', ' ', '\\']);
+    let (before, rest) = if ends { (&masked[..host], rest) } else { ("", masked.as_str()) };
+    format!("{before}{}", parts(rest))
+}
+
+/// A value that is shown because its name says nothing of a secret: what looks like one, and runs of
+/// letters and digits that are no words, are hidden.
+pub fn value(text: &str) -> String {
+    const SHORTEST: usize = 10;
+    runs(&mask(text), |run| run.len() >= SHORTEST && !is_plain_part(run))
+}
+
+/// Every part that is not plain is hidden.
+fn parts(text: &str) -> String {
+    runs(text, |run| !is_plain_part(run))
+}
+
+/// The text with `***` for the runs of letters and digits that are to be hidden.
+fn runs(text: &str, is_hidden: impl Fn(&str) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        if !run.is_empty() && is_hidden(run) {
+            drop(Secret::new(run));
+            out.push_str(HIDDEN);
+        } else {
+            out.push_str(run);
+        }
+        let sign = after.chars().next().map_or(0, char::len_utf8);
+        out.push_str(&after[..sign]);
+        rest = &after[sign..];
+    }
+    out
+}
+
+/// Makes a variable's value known to the scrubber where its name says that it is secret, and what
+/// looks like a secret in any other. Paths are none.
+pub fn learn(name: &str, value: &str) {
+    let is_path = value.starts_with(['/', '~', '.']);
+    if names_a_secret(name) && !is_path {
+        drop(Secret::new(value));
+    } else {
+        drop(mask(value));
+    }
+}
+
+/// Makes known what the lines of a file say of secrets: before anything of it is shown, and also
+/// where it cannot be understood.
+pub fn learn_file(text: &str) {
+    for line in text.lines() {
+        // A line without a sign between a name and a value holds none that can be told.
+        if line.contains([':', '=', '|']) {
+            drop(mask(line));
+        }
+    }
 }
 
 /// One word with the signs around it.
@@ -122,6 +200,41 @@ mod tests {
             "image ghcr.io/get-convex/convex-backend:latest, commit 3f2a9c1d07be",
         ] {
             assert_eq!(words(text), text);
+        }
+    }
+
+    #[test]
+    fn of_a_url_the_host_is_shown() {
+        for (typed, shown) in [
+            ("http://127.0.0.1:3210", "http://127.0.0.1:3210"),
+            ("https://k3s9dk2jd8skq7.example.com/api/", "https://k3s9dk2jd8skq7.example.com/api/"),
+            ("http://zq7HunterVeryLong42@h", "http://***@h"),
+            ("http://u:p/zq7HunterVeryLong42@h", "http://u:***@h"),
+            ("http://h:3210/zq7HunterVeryLong42/x", "http://h:3210/***/x"),
+            ("http://h?p=zq7HunterVeryLong42", "http://h?p=***"),
+            ("http://h#zq7HunterVeryLong42", "http://h#***"),
+            ("http://h:zq7HunterVeryLong42", "http://h:***"),
+            ("zq7HunterVeryLong42", "***"),
+            ("http://[::1]:3210", "http://[::1]:3210"),
+            ("me:hunter22@h:3210", "me:***@h:3210"),
+            ("http://me:p@ss@h/x", "http://me:***@h/x"),
+            ("http://h\u{1b}[2J", "http://h\\u001b[2J"),
+            ("http://${HOST}:3210", "http://${HOST}:3210"),
+        ] {
+            assert_eq!(url(typed), shown, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_shown_as_far_as_it_is_no_secret() {
+        for (text, shown) in [
+            ("info,common::errors=debug", "info,common::errors=debug"),
+            ("Host(`a.example`) && PathPrefix(`/x`)", "Host(`a.example`) && PathPrefix(`/x`)"),
+            ("-Xmx512m -Dx=1", "-Xmx512m -Dx=1"),
+            ("x zq7HunterVeryLong42 y", "x *** y"),
+            ("postgres://u:hunter22@db/x", "postgres://u:***@db/x"),
+        ] {
+            assert_eq!(value(text), shown, "{text}");
         }
     }
 

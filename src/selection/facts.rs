@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::choose::{Definition, FoundText, FoundVariable, Selection};
-use super::names::{ADMIN_KEY, secret_parts};
+use super::names::ADMIN_KEY;
 use crate::evidence::selection::{
     DefinitionFacts, DuplicateFacts, KeyText, MisreadingFacts, NearMissFacts, SelectionFacts,
     SelectionKind, UrlFacts, ValueSource, VariableFacts,
@@ -136,21 +136,9 @@ fn duplicates(variable: &FoundVariable) -> impl Iterator<Item = DuplicateFacts> 
     })
 }
 
-/// The text with `***` for a password, or a key, in it.
+/// The text with `***` for a password, a key and what else may be secret in it.
 pub fn masked(text: &str) -> String {
-    let mut parts = secret_parts(text);
-    parts.sort_by_key(|part| part.start);
-    let mut out = String::with_capacity(text.len());
-    let mut copied = 0;
-    for part in parts {
-        if part.start >= copied {
-            out.push_str(&text[copied..part.start]);
-            out.push_str("***");
-        }
-        copied = copied.max(part.end);
-    }
-    out.push_str(&text[copied..]);
-    out
+    crate::foreign::url(text)
 }
 
 #[cfg(test)]

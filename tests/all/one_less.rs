@@ -86,7 +86,7 @@ fn all_less(evidence: &Value) -> Vec<(String, Value)> {
 
 fn judged(evidence: &Value) -> Report {
     let evidence: Evidence = serde_json::from_value(evidence.clone()).unwrap();
-    diagnose(&evidence, &Choices::default())
+    diagnose(&convex_doctor::foreign::Admitted::of(&evidence), &Choices::default())
 }
 
 /// The highest certainty of each id.

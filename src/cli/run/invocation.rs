@@ -144,16 +144,16 @@ fn shown(words: &[&str]) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut hide = false;
     for word in words {
-        let masked = if hide {
+        let masked = if hide && !word.starts_with('-') {
             "***".to_owned()
         } else if let Some((name, _)) = word.split_once('=')
-            && (name == "--admin-key" || crate::foreign::names_a_secret(name))
+            && crate::foreign::names_a_secret(name)
         {
             format!("{name}=***")
         } else {
-            crate::foreign::mask(word)
+            crate::foreign::words(word)
         };
-        hide = *word == "--admin-key";
+        hide = word.starts_with('-') && crate::foreign::names_a_secret(word);
         out.push(masked);
     }
     out.join(" ")

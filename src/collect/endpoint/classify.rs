@@ -73,7 +73,7 @@ pub fn line(text: &str) -> String {
 /// A foreign URL, otherwise as it is: a carriage return or a slash at its end is what the checks
 /// look for.
 fn url(text: &str) -> String {
-    super::url::masked(&scrub(text).chars().take(URL).collect::<String>())
+    crate::foreign::url(&scrub(text).chars().take(URL).collect::<String>())
 }
 
 fn json(status: u16, value: &Value) -> Body {

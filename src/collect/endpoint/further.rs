@@ -121,7 +121,7 @@ pub async fn named(
         _ => Err(Reach::Other { error: "the URL cannot be used".to_owned() }),
     };
     let reach = got.as_ref().map_or_else(Clone::clone, |_| Reach::Answered);
-    AskedOrigin { url: url::masked(url), reach, answer: observed(got).0 }
+    AskedOrigin { url: crate::foreign::url(url), reach, answer: observed(got).0 }
 }
 
 /// `url`, where it is one of another origin that may be a self-hosted backend's.

@@ -76,7 +76,10 @@ fn agent(nonce: &str) -> String {
 /// failure makes worth asking.
 pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     let mut facts = EndpointFacts {
-        target: EndpointTarget { url: url::masked(request.url), ..EndpointTarget::default() },
+        target: EndpointTarget {
+            url: crate::foreign::url(request.url),
+            ..EndpointTarget::default()
+        },
         ..EndpointFacts::default()
     };
     let typed = match url::read(request.url) {
@@ -93,7 +96,7 @@ pub async fn look(request: &ProbeRequest<'_>) -> EndpointFacts {
     let proxy = proxy::for_url(&typed, request.env);
     facts.route.proxy_variable = proxy.map(|(variable, _)| variable.to_owned());
     let proxy = proxy.map(|(_, value)| value);
-    facts.route.proxy = proxy.map(url::masked);
+    facts.route.proxy = proxy.map(crate::foreign::url);
     facts.route.proxy_invalid = proxy::invalid(request.env);
     facts.route.trust = trust::facts(request.env);
     let is_invalid = facts.route.proxy_invalid.as_ref().is_some_and(|proxy| proxy.certain);

@@ -7,7 +7,6 @@
 use url::Url;
 
 use crate::evidence::endpoint::UrlFault;
-use crate::secret::Secret;
 
 /// Ports that fetch refuses to speak to (<https://fetch.spec.whatwg.org/#port-blocking>): `fetch
 /// failed`, cause `bad port`.
@@ -144,41 +143,6 @@ fn path_as_typed(text: &str) -> &str {
     rest[..end].find(['/', '\\']).map_or("", |start| &rest[start..end])
 }
 
-/// `typed` fit to be shown: what is before an `@` in the authority is masked, and so is a long
-/// run of hex digits, which is part of a key that was put in the URL's place. Both become known to
-/// the scrubber.
-pub fn masked(typed: &str) -> String {
-    let start = typed.find("://").map_or(0, |at| at + 3);
-    let end = typed[start..].find(['/', '?', '#']).map_or(typed.len(), |at| start + at);
-    let mut text = typed.to_owned();
-    if let Some(at) = typed[start..end].rfind('@') {
-        let (from, secret) = match typed[start..start + at].split_once(':') {
-            Some((user, password)) => (start + user.len() + 1, password),
-            None => (start, &typed[start..start + at]),
-        };
-        let _known = Secret::new(secret);
-        text.replace_range(from..start + at, "***");
-    }
-    crate::secret::sanitize(&without_hex_runs(&text))
-}
-
-/// `text` with every run of at least 40 hex digits cut: an admin key has some 70, an instance
-/// secret 64.
-fn without_hex_runs(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for part in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
-        let digits = part.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
-        if digits.len() >= 40 {
-            let _known = Secret::new(digits);
-            out.push_str("***");
-            out.push_str(&part[digits.len()..]);
-        } else {
-            out.push_str(part);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,22 +219,6 @@ mod tests {
         ] {
             assert_eq!(read(typed).unwrap().concatenated(CALL).unwrap().as_str(), expected);
             assert_eq!(read(typed).unwrap().at("/version").as_str(), "http://h:3210/version");
-        }
-    }
-
-    #[test]
-    fn what_is_secret_in_a_url_is_masked() {
-        let digits = "01aaaabbbbccccddddeeeeffff000011112222333344445555666677";
-        for (typed, expected) in [
-            ("http://h:3210/", "http://h:3210/".to_owned()),
-            ("http://me:hunter22@h:3210", "http://me:***@h:3210".to_owned()),
-            ("http://token-token@h", "http://***@h".to_owned()),
-            ("me:hunter22@h:3210", "me:***@h:3210".to_owned()),
-            ("http://me:p@ss@h/x@y", "http://me:***@h/x@y".to_owned()),
-            (&format!("name|{digits}"), "name|***".to_owned()),
-            ("http://h\u{1b}[2J", "http://h\\u001b[2J".to_owned()),
-        ] {
-            assert_eq!(masked(typed), expected);
         }
     }
 
