@@ -229,8 +229,8 @@ pub fn mask(text: &str) -> String {
         let value = &found[3];
         let says = found.get(2).is_none_or(|name| names_a_secret(name.as_str()));
         let is_flag = found.get(2).is_some();
-        // `basic authentication`, `--password-file x`
-        let is_prose = !is_flag && is_word(value);
+        // `basic authentication`, `--password is required`
+        let is_prose = is_word(value) && (!is_flag || value.len() <= 3);
         if !says || is_prose || value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN) {
             return found[0].to_owned();
         }

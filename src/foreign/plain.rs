@@ -63,7 +63,9 @@ fn runs(text: &str, is_hidden: impl Fn(&str) -> bool) -> String {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         let (run, after) = rest.split_at(end);
-        if !run.is_empty() && is_hidden(run) {
+        // An escape that `sanitize` wrote.
+        let is_escape = out.ends_with('\\') && run.len() == 5 && run.starts_with('u');
+        if !run.is_empty() && !is_escape && is_hidden(run) {
             drop(Secret::new(run));
             out.push_str(HIDDEN);
         } else {
