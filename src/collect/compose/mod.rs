@@ -72,6 +72,14 @@ pub(super) fn read_as(
     let project = load(asked, directory, environment, texts);
     let mut secrets = Vec::new();
     let facts = match &project {
+        // That convex-doctor does not read all of it says nothing of what Compose does.
+        Err(errors) if errors.is_limit() => {
+            let first = errors.first();
+            let at = first.at.as_ref().map(|at| place(at, directory));
+            let at = at.map(|at| format!("{}:{}: ", at.file, at.line)).unwrap_or_default();
+            let reason = crate::secret::sanitize(&format!("{at}{}", first.message));
+            return ComposeRead { project, facts: Observation::unavailable(reason), secrets };
+        }
         Ok(project) => {
             let service = asked.service.as_deref();
             let facts = reduce::reduce(project, directory, service, &mut secrets);
@@ -105,6 +113,7 @@ pub(super) fn load(
         profiles: asked.profiles.clone(),
         environment: environment.clone(),
         home: environment.get("HOME").map(PathBuf::from),
+        deadline: texts.deadline(),
     };
     compose::load(&request, texts)
 }
