@@ -81,7 +81,7 @@ pub const COMPOSE_TEXT: usize = 16 * 1024 * 1024;
 pub const COMPOSE_BYTES: usize = 48 * 1024 * 1024;
 
 /// How many nodes the reader may walk while it lays files and documents over each other.
-pub const COMPOSE_WALK: usize = 20_000_000;
+pub const COMPOSE_WALK: usize = 1_000_000;
 
 /// Of one text with its variables filled in.
 pub const FILLED_BYTES: usize = 8 * 1024 * 1024;
@@ -94,6 +94,9 @@ pub const REMOVALS: usize = 4000;
 
 /// How many pairs of entries of an `ipam.config` are compared.
 pub const SUBNET_PAIRS: usize = 10_000;
+
+/// How many assignments of a file are read as Node's dotenv reads them.
+pub const VARIABLES: usize = 100_000;
 
 /// How many warnings of a project are kept.
 pub const WARNINGS: usize = 1000;

@@ -165,11 +165,17 @@ fn closing(body: &str) -> Option<usize> {
     if rest.starts_with('}') {
         return Some(name.len());
     }
-    // No further than needed: a text has as many of these as it likes.
-    let mut last = body.starts_with('}').then_some(0);
+    last_brace(body.bytes().enumerate())
+}
+
+/// The same for the bytes behind a `${` with an operator. It looks no further than it has to: a
+/// text has as many of these as it likes.
+fn last_brace(bytes: impl Iterator<Item = (usize, u8)>) -> Option<usize> {
+    let mut last = None;
     let mut open = 1;
-    let mut is_skipped = false;
-    for (at, byte) in body.bytes().enumerate().skip(1) {
+    // The first byte is one of a name, or else what is in the braces is refused.
+    let mut is_skipped = true;
+    for (at, byte) in bytes {
         match byte {
             b'\n' => break,
             b'}' => {
@@ -322,6 +328,16 @@ mod tests {
         ] {
             let filled = filled(text).map(|filled| filled.text);
             assert_eq!(filled, Ok(expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_closing_brace_is_found_without_reading_on() {
+        for (text, steps) in [("A:-x}", 5), ("A:-{}}", 7), ("A:-x}{", 5), ("A:-x\n}", 5)] {
+            let mut read = 0;
+            let long = format!("{text}{}", "}".repeat(1000));
+            last_brace(long.bytes().enumerate().inspect(|_| read += 1));
+            assert_eq!(read, steps, "{text}");
         }
     }
 

@@ -56,6 +56,9 @@ mod validate;
 mod words;
 mod yaml;
 
+#[cfg(test)]
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
