@@ -98,6 +98,12 @@ pub const SUBNET_PAIRS: usize = 10_000;
 /// How many assignments of a file are read as Node's dotenv reads them.
 pub const VARIABLES: usize = 100_000;
 
+/// How many variables, ports and mounts the backends of a project may have together.
+pub const BACKEND_PARTS: usize = 20_000;
+
+/// How many errors of a project are shown with their lines.
+pub const EXCERPTS: usize = 10;
+
 /// How many warnings of a project are kept.
 pub const WARNINGS: usize = 1000;
 

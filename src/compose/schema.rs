@@ -158,7 +158,7 @@ impl SchemaCheck {
         let missing: Vec<String> = mapping
             .required
             .iter()
-            .filter(|name| !map.contains_key(**name))
+            .filter(|name| !map.contains_key(name))
             .map(|name| format!("'{name}'"))
             .collect();
         match missing.as_slice() {

@@ -96,6 +96,7 @@ impl PartialEq for Node {
 pub(super) enum Map {
     /// Sorted by key.
     Small(Vec<(String, MapEntry)>),
+    #[allow(clippy::box_collection, reason = "in place it would make each node larger")]
     Large(Box<BTreeMap<String, MapEntry>>),
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::repository::CheckedFile;
 use super::texts::FileTexts;
 use super::{ProjectRequest, Request, docker, shown};
+use crate::budget::{BACKEND_PARTS, EXCERPTS};
 use crate::compose::{self, ErrorKind, Errors, Project};
 use crate::deployment::compose::publishes;
 use crate::deployment::endpoint::is_loopback;
@@ -80,6 +81,12 @@ pub(super) fn read_as(
             let reason = crate::secret::sanitize(&format!("{at}{}", first.message));
             return ComposeRead { project, facts: Observation::unavailable(reason), secrets };
         }
+        Ok(found) if reduce::parts_of_backends(found) > BACKEND_PARTS => {
+            let reason = format!(
+                "too large: its backends have more than {BACKEND_PARTS} variables, ports and mounts"
+            );
+            return ComposeRead { facts: Observation::unavailable(reason), project, secrets };
+        }
         Ok(project) => {
             let service = asked.service.as_deref();
             let facts = reduce::reduce(project, directory, service, &mut secrets);
@@ -131,9 +138,10 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
             _ => crate::foreign::excerpt(text, at.line, at.column),
         }
     };
-    errors
-        .iter()
-        .map(|error| ComposeIssue {
+    let issue = |(index, error): (usize, &compose::Error)| {
+        // Each line is looked for from the beginning of its file.
+        let line = if index < EXCERPTS { line(error) } else { None };
+        ComposeIssue {
             // Some of Compose's sentences go over several lines.
             message: crate::secret::sanitize(
                 &error.message.lines().map(str::trim).collect::<Vec<_>>().join(" "),
@@ -144,12 +152,13 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
                 _ => None,
             },
             of_backend: false,
-            line: line(error).map(|excerpt| SourceLine {
+            line: line.map(|excerpt| SourceLine {
                 text: excerpt.text,
                 mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
             }),
-        })
-        .collect()
+        }
+    };
+    errors.iter().enumerate().map(issue).collect()
 }
 
 impl ComposeRead {

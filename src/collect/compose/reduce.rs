@@ -92,6 +92,15 @@ pub(super) fn reduce(
     }
 }
 
+/// How many variables, ports and mounts the backends have: each becomes evidence, and a part of the
+/// report.
+pub(super) fn parts_of_backends(project: &Project) -> usize {
+    /// What a service counts for itself.
+    const SERVICE: usize = 10;
+    let backends = project.services.values().filter(|service| recognise(service).is_some());
+    backends.map(|one| SERVICE + one.environment.len() + one.ports.len() + one.volumes.len()).sum()
+}
+
 /// The names of all variables that the project reads from the shell or a file.
 fn reads(project: &Project) -> Vec<String> {
     let variables = project.services.values().flat_map(|service| &service.environment);
