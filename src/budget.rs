@@ -1,6 +1,8 @@
 //! Every limit of a run, in one place: time, bytes, and how much of what others wrote is read. The
 //! help text and `docs/architecture.md` state the main ones; each has its test where it is kept.
 
+use std::cell::Cell;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// A whole run, whatever it meets. One probe has its own, shorter limit (`--timeout`).
@@ -53,5 +55,247 @@ impl Deadline {
     /// Whether there is none left.
     pub fn is_over(self) -> bool {
         self.left() == Duration::ZERO
+    }
+}
+
+/// How deep a YAML document may nest, as in `serde_yaml`; an alias brings the depth of what it
+/// stands for. (Compose's own reader stops at 10,000; the files of people are not 20 deep.)
+pub const DEPTH: usize = 128;
+
+/// Of a key of a mapping, in bytes: YAML itself has 1024 characters for one that is not marked
+/// with `?`.
+pub const KEY_BYTES: usize = 4096;
+
+/// How many files `include` and how many services `extends` may go through one after the other.
+pub const CHAIN: usize = 100;
+
+/// The compose files of a project: each time that one is included or extended from counts.
+pub const COMPOSE_FILES: usize = 2000;
+
+/// The text of all files of a project, `.env` files and those of services among them, each as
+/// often as it is read.
+pub const COMPOSE_TEXT: usize = 16 * 1024 * 1024;
+
+/// What the reader of compose files may make of it in memory: nodes, keys, what aliases, `extends`
+/// and variables multiply.
+pub const COMPOSE_BYTES: usize = 48 * 1024 * 1024;
+
+/// How many nodes the reader may walk while it lays files and documents over each other.
+pub const COMPOSE_WALK: usize = 1_000_000;
+
+/// Of one text with its variables filled in.
+pub const FILLED_BYTES: usize = 8 * 1024 * 1024;
+
+/// How deep a default of a variable may hold others.
+pub const DEFAULTS: usize = 64;
+
+/// How many `!reset` and `!override` a project may have.
+pub const REMOVALS: usize = 4000;
+
+/// How many pairs of entries of an `ipam.config` are compared.
+pub const SUBNET_PAIRS: usize = 10_000;
+
+/// How many assignments of a file are read as Node's dotenv reads them.
+pub const VARIABLES: usize = 100_000;
+
+/// How many variables, ports and mounts the backends of a project may have together.
+pub const BACKEND_PARTS: usize = 20_000;
+
+/// How many errors of a project are shown with their lines.
+pub const EXCERPTS: usize = 10;
+
+/// How many warnings of a project are kept.
+pub const WARNINGS: usize = 1000;
+
+/// What reading one compose project may still take. All parts of the reader spend from it. What is
+/// exceeded stays so: nothing can be spent after it.
+#[derive(Debug)]
+pub struct Spending {
+    deadline: Deadline,
+    files: Cell<usize>,
+    text: Cell<usize>,
+    bytes: Cell<usize>,
+    walk: Cell<usize>,
+    removals: Cell<usize>,
+    /// Counts to the next look at the clock.
+    ticks: Cell<u32>,
+    exceeded: Cell<Option<Exceeded>>,
+}
+
+/// A limit that was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exceeded {
+    /// [`RUN`].
+    Time,
+    /// [`COMPOSE_FILES`].
+    Files,
+    /// [`COMPOSE_TEXT`].
+    Text,
+    /// [`COMPOSE_BYTES`].
+    Bytes,
+    /// [`COMPOSE_WALK`].
+    Walk,
+    /// [`REMOVALS`].
+    Removals,
+    /// [`DEPTH`].
+    Depth,
+    /// [`KEY_BYTES`].
+    Key,
+    /// [`CHAIN`], of includes.
+    Includes,
+    /// [`CHAIN`], of services that extend each other.
+    Extends,
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: usize = 1024 * 1024;
+        match self {
+            Self::Time => {
+                write!(out, "took too long: it was not read within {} seconds", RUN.as_secs())
+            }
+            Self::Files => write!(out, "too large: it reads more than {COMPOSE_FILES} files"),
+            Self::Text => {
+                write!(
+                    out,
+                    "too large: its files are more than {} MiB together",
+                    COMPOSE_TEXT / MIB
+                )
+            }
+            Self::Bytes => write!(
+                out,
+                "too large: with its aliases and variables it takes more than {} MiB",
+                COMPOSE_BYTES / MIB
+            ),
+            Self::Walk => out.write_str("too large: too many documents over each other"),
+            Self::Removals => {
+                write!(out, "too large: more than {REMOVALS} times !reset and !override")
+            }
+            Self::Depth => write!(out, "too large: nested deeper than {DEPTH} levels"),
+            Self::Key => write!(out, "too large: a key is longer than {KEY_BYTES} bytes"),
+            Self::Includes => {
+                write!(out, "too large: more than {CHAIN} files include one after the other")
+            }
+            Self::Extends => {
+                write!(out, "too large: more than {CHAIN} services extend one after the other")
+            }
+        }
+    }
+}
+
+impl Default for Spending {
+    fn default() -> Self {
+        Self::until(Deadline::never())
+    }
+}
+
+impl Spending {
+    /// All of it, up to that moment.
+    pub fn until(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            files: Cell::new(COMPOSE_FILES),
+            text: Cell::new(COMPOSE_TEXT),
+            bytes: Cell::new(COMPOSE_BYTES),
+            walk: Cell::new(COMPOSE_WALK),
+            removals: Cell::new(REMOVALS),
+            ticks: Cell::new(0),
+            exceeded: Cell::new(None),
+        }
+    }
+
+    /// Whether nothing was exceeded so far.
+    pub fn check(&self) -> Result<(), Exceeded> {
+        self.exceeded.get().map_or(Ok(()), Err)
+    }
+
+    /// What is left of the memory.
+    pub fn bytes_left(&self) -> usize {
+        if self.exceeded.get().is_some() { 0 } else { self.bytes.get() }
+    }
+
+    /// Takes so many bytes of memory.
+    pub fn bytes(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.take(&self.bytes, bytes, Exceeded::Bytes)?;
+        // A look at the clock costs as much as filling some KiB.
+        let ticks = self.ticks.get().saturating_add(u32::try_from(bytes >> 10).unwrap_or(u32::MAX));
+        if ticks < 256 {
+            self.ticks.set(ticks + 1);
+            return Ok(());
+        }
+        self.time()
+    }
+
+    /// One more compose file, with its text.
+    pub fn file(&self, text: usize) -> Result<(), Exceeded> {
+        self.take(&self.files, 1, Exceeded::Files)?;
+        self.text(text)
+    }
+
+    /// The text of one more file of any kind.
+    pub fn text(&self, text: usize) -> Result<(), Exceeded> {
+        self.take(&self.text, text, Exceeded::Text)?;
+        self.time()
+    }
+
+    /// A walk over so many nodes.
+    pub fn walk(&self, nodes: usize) -> Result<(), Exceeded> {
+        self.take(&self.walk, nodes, Exceeded::Walk)?;
+        self.time()
+    }
+
+    /// One more `!reset` or `!override`.
+    pub fn removal(&self) -> Result<(), Exceeded> {
+        self.take(&self.removals, 1, Exceeded::Removals)
+    }
+
+    /// Says that a limit was met which is none of an amount.
+    pub fn exceed(&self, what: Exceeded) -> Exceeded {
+        let first = self.exceeded.get().unwrap_or(what);
+        self.exceeded.set(Some(first));
+        first
+    }
+
+    /// Looks at the clock.
+    pub fn time(&self) -> Result<(), Exceeded> {
+        self.ticks.set(0);
+        self.check()?;
+        if self.deadline.is_over() { Err(self.exceed(Exceeded::Time)) } else { Ok(()) }
+    }
+
+    fn take(&self, from: &Cell<usize>, amount: usize, what: Exceeded) -> Result<(), Exceeded> {
+        self.check()?;
+        match from.get().checked_sub(amount) {
+            Some(left) => {
+                from.set(left);
+                Ok(())
+            }
+            None => Err(self.exceed(what)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_exceeded_stays_so() {
+        let budget = Spending::default();
+        assert_eq!(budget.bytes(COMPOSE_BYTES), Ok(()));
+        assert_eq!(budget.bytes(1), Err(Exceeded::Bytes));
+        assert_eq!(budget.bytes(0), Err(Exceeded::Bytes));
+        assert_eq!(budget.file(0), Err(Exceeded::Bytes));
+        assert_eq!(budget.bytes_left(), 0);
+    }
+
+    #[test]
+    fn the_deadline_is_seen_by_all_that_spends() {
+        let over = || Spending::until(Deadline::after(Duration::ZERO));
+        assert_eq!(over().file(1), Err(Exceeded::Time));
+        assert_eq!(over().walk(1), Err(Exceeded::Time));
+        let budget = over();
+        let spent = (0..1000).find(|_| budget.bytes(1).is_err());
+        assert_eq!((spent.is_some(), budget.check()), (true, Err(Exceeded::Time)));
     }
 }

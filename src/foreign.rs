@@ -14,12 +14,18 @@ use regex::Regex;
 
 use crate::secret::{Secret, sanitize};
 
+use patterns::HIDDEN;
+
 pub use gate::{Admitted, name};
 pub use patterns::{is_key_or_secret, mask, names_a_secret};
 pub use plain::{is_plain, learn, learn_file, url, value, words};
 
 /// Longer lines are cut: an excerpt needs no more of them.
 const LONGEST_LINE: usize = 160;
+
+/// How far from the beginning of a line a column may be, in characters, and how long a line that is
+/// looked at as a whole, in bytes.
+const WINDOW: usize = 16 * 1024;
 
 /// One line of a file as a report may show it, and the columns to mark in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,23 +72,29 @@ fn shown(
     let lines: Vec<&str> = text.lines().take(line).collect();
     let whole = *lines.get(line.checked_sub(1)?)?;
     let whole = whole.strip_prefix('\u{feff}').unwrap_or(whole);
+    let whole = match window(whole, column) {
+        Window::Line(part) => part,
+        Window::Far => return Some(Excerpt { text: HIDDEN.to_owned(), mark: 0..HIDDEN.len() }),
+    };
     let guarded = is_guarded(&lines);
     let pieces = pieces(whole, guarded);
     let mut out = String::new();
     let mut mark = None;
     let mut columns = 0;
+    // How many characters `out` has: counted anew for each piece, a line would cost its square.
+    let mut start = 0;
     for (piece, hidden) in pieces {
         let width = piece.chars().count();
-        let start = out.chars().count();
         let wanted = column.checked_sub(columns + 1).filter(|offset| *offset < width);
         if hidden && !is_file_name(piece, message) {
             if remember {
                 drop(Secret::new(piece));
             }
-            out.push_str("***");
+            out.push_str(HIDDEN);
             if wanted.is_some() {
                 mark = Some(start);
             }
+            start += HIDDEN.len();
         } else {
             let clean = mask(piece);
             let moved = clean != piece;
@@ -90,13 +102,38 @@ fn shown(
                 mark = Some(if moved { start } else { start + offset });
             }
             out.push_str(&clean);
+            start += clean.chars().count();
         }
         columns += width;
     }
-    let width = out.chars().count();
+    let width = start;
     let mark = mark.map_or(width..width + 1, |start| start..start + token(&out, start));
     let (text, mark) = cut(&out, mark);
     Some(Excerpt { text, mark })
+}
+
+/// What is looked at of a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Window<'t> {
+    /// It from its beginning: what is a key, and what is in quotes, is known from there alone.
+    Line(&'t str),
+    /// Nothing: the column is too far from the beginning.
+    Far,
+}
+
+/// The part of a line that is looked at for this column.
+fn window(line: &str, column: usize) -> Window<'_> {
+    if line.len() <= WINDOW {
+        return Window::Line(line);
+    }
+    let end = |count: usize| line.char_indices().nth(count).map_or(line.len(), |(at, _)| at);
+    let at = end(column.min(WINDOW));
+    if column > WINDOW && at < line.len() {
+        return Window::Far;
+    }
+    let rest = &line[at..];
+    let more = rest.char_indices().nth(4 * LONGEST_LINE).map_or(rest.len(), |(at, _)| at);
+    Window::Line(&line[..at + more])
 }
 
 /// Whether a value is the name of a file: of one that the error message names, or by its ending.
@@ -331,6 +368,29 @@ mod tests {
         }
         let other = "{services: {a: {env_file: ./secrets/prod}}}";
         assert_eq!(excerpt(other, 1, 1).unwrap().text, "{services: {a: {env_file: ***}}}");
+    }
+
+    #[test]
+    fn of_a_long_line_only_what_is_near_its_column_is_looked_at() {
+        let line = format!("image: {}", "x".repeat(WINDOW));
+        assert_eq!(window(&line, 8), Window::Line(&line[..8 + 4 * LONGEST_LINE]));
+        assert_eq!(window(&line, WINDOW + 1), Window::Far);
+        assert_eq!(window(&line[..WINDOW], WINDOW), Window::Line(&line[..WINDOW]));
+        // Not a byte of a secret that begins before the window.
+        let line = format!("password: '{}", "hunter2 ".repeat(WINDOW));
+        let far = excerpt(&line, 1, 2 * WINDOW).unwrap();
+        assert_eq!((far.text.as_str(), far.mark), ("***", 0..3));
+        assert_eq!(excerpt(&line, 1, 1).unwrap().text, "password: ***");
+    }
+
+    #[test]
+    fn marks_of_a_line_of_many_pieces_stay_where_they_were() {
+        let line = format!("environment: [{}'b', c]", "'é', ".repeat(30));
+        let at = line.chars().position(|c| c == 'b').unwrap();
+        let excerpt = excerpt(&line, 1, at + 1).unwrap();
+        let marked: String =
+            excerpt.text.chars().skip(excerpt.mark.start).take(excerpt.mark.len()).collect();
+        assert_eq!(marked, "***");
     }
 
     /// The line as shown, and what is marked of it.

@@ -3,8 +3,16 @@
 
 use std::process::ExitCode;
 
+use convex_doctor::budget::STACK_BYTES;
+
 fn main() -> ExitCode {
     convex_doctor::output::install_panic_hook();
-    let exit = std::panic::catch_unwind(|| convex_doctor::cli::run(std::env::args_os()));
+    let run = || convex_doctor::cli::run(std::env::args_os());
+    // The stack of the first thread is as large as the caller's limit, which may be small.
+    let apart = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run);
+    let exit = match apart {
+        Ok(apart) => apart.join(),
+        Err(_) => std::panic::catch_unwind(run),
+    };
     ExitCode::from(exit.map_or(3, convex_doctor::cli::Exit::code))
 }

@@ -112,7 +112,9 @@ pub fn until(
 
 /// As [`run()`], on a thread of its own: for a caller that is inside an event loop.
 pub fn run_apart(request: Request) -> anyhow::Result<Admitted<Evidence>> {
-    std::thread::spawn(move || run(&request))
+    std::thread::Builder::new()
+        .stack_size(crate::budget::STACK_BYTES)
+        .spawn(move || run(&request))?
         .join()
         .unwrap_or_else(|_| anyhow::bail!("internal error while collecting"))
 }

@@ -7,11 +7,13 @@ use super::Request;
 use super::files::{self, FileText};
 use super::repository::CheckedFile;
 use super::texts::FileTexts;
+use crate::budget::VARIABLES;
 use crate::deployment::endpoint::is_at_least;
 use crate::evidence::selection::PackageJsonState;
 use crate::evidence::surroundings::UnreadableFile;
 use crate::secret::Secret;
 use crate::selection::choose::{self, Flags, Selection, Sources};
+use crate::selection::node_dotenv;
 
 /// The selection with what was read for it.
 pub(super) struct Selected {
@@ -36,6 +38,11 @@ pub(super) fn select(
     let mut unreadable = Vec::new();
     let mut read_files = Vec::new();
     let mut read = |name: &str| match &*texts.read_as_node(&directory.join(name)) {
+        FileText::Text(text) if node_dotenv::is_too_long(text) => {
+            let reason = format!("it has more than {VARIABLES} variables");
+            unreadable.push(UnreadableFile { file: name.to_owned(), reason, utf16: false });
+            None
+        }
         FileText::Text(text) => {
             let file = CheckedFile { name: name.to_owned(), text: text.clone(), is_env: true };
             read_files.push(file);

@@ -7,21 +7,34 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::files::{self, FileText};
+use crate::budget::{Deadline, RUN};
 use crate::compose::{FileError, Files};
 
 /// Files with what became of reading them.
 type Known = RefCell<BTreeMap<PathBuf, Rc<FileText>>>;
 
 /// The files read so far.
-#[derive(Default)]
 pub(super) struct FileTexts {
+    /// When reading them has to be over.
+    deadline: Deadline,
     /// As UTF-8.
     strict: Known,
     /// As Node decodes them; only those that are not UTF-8 text.
     as_node: Known,
 }
 
+impl Default for FileTexts {
+    fn default() -> Self {
+        Self { deadline: Deadline::after(RUN), strict: Known::default(), as_node: Known::default() }
+    }
+}
+
 impl FileTexts {
+    /// When reading the files has to be over.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     /// What became of reading a file, now or before.
     pub(super) fn read(&self, path: &Path) -> Rc<FileText> {
         read(&self.strict, path, files::read)

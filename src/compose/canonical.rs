@@ -2,11 +2,13 @@
 //!
 //! This happens in the tree, after each file: the next file is laid over the long forms.
 
+use super::error::MOST_ERRORS;
 use super::merge::{MergeConflict, context, dependencies, go_type, named, section};
 use super::mount;
 use super::port;
 use super::source::{Pos, clean};
-use super::tree::{Map, MapEntry, Node, Value};
+use super::tree::{Map, MapEntry, NODE, Node, Value};
+use crate::budget::Spending;
 
 fn entry(pos: Pos, value: Value) -> MapEntry {
     MapEntry { key: pos, node: Node::new(pos, value) }
@@ -18,14 +20,18 @@ fn text(pos: Pos, text: impl Into<String>) -> MapEntry {
 
 /// Brings a tree into the long forms; gives what Compose warns about, with its place, and all that
 /// has no long form.
-pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<MergeConflict>) {
+pub(super) fn canonical(
+    root: &mut Node,
+    budget: &Spending,
+) -> (Vec<(Pos, String)>, Vec<MergeConflict>) {
     let (mut warnings, mut found) = (Vec::new(), Vec::new());
     for (name, service) in section(root, "services").into_iter().flatten() {
         for (key, entry) in service.node.as_map_mut().into_iter().flatten() {
             let place = format!("services.{name}.{key}");
-            found.extend(field(key, &mut entry.node, &place).err());
+            found.extend(field(key, &mut entry.node, &place, budget).err());
         }
     }
+    found.truncate(MOST_ERRORS);
     for key in ["volumes", "networks", "secrets", "configs"] {
         for (name, entry) in section(root, key).into_iter().flatten() {
             found.extend(external(&mut entry.node, &format!("{key}.{name}"), &mut warnings).err());
@@ -34,8 +40,11 @@ pub(super) fn canonical(root: &mut Node) -> (Vec<(Pos, String)>, Vec<MergeConfli
     (warnings, found)
 }
 
+/// What a port takes in memory, with what is made of it.
+const PORT: usize = 10 * NODE;
+
 /// A field of a service.
-fn field(key: &str, node: &mut Node, place: &str) -> Result<(), MergeConflict> {
+fn field(key: &str, node: &mut Node, place: &str, budget: &Spending) -> Result<(), MergeConflict> {
     let is_list = matches!(node.value, Value::List(_));
     let is_map = matches!(node.value, Value::Map(_));
     let is_text = matches!(node.value, Value::Text(_));
@@ -45,7 +54,7 @@ fn field(key: &str, node: &mut Node, place: &str) -> Result<(), MergeConflict> {
         "depends_on" => return wrong_type(node, place, "depend_on"),
         "env_file" if is_list || is_text => replace(node, env_files),
         "gpus" if is_list || is_text => replace(node, gpus),
-        "ports" if is_list => each(node, |item| ports(item, place))?,
+        "ports" if is_list => each(node, |item| ports(item, place, budget))?,
         "env_file" | "gpus" => return wrong_type(node, place, key),
         "extends" if !is_map && !is_text => return wrong_type(node, place, key),
         "ports" => return wrong_type(node, place, "port"),
@@ -312,7 +321,7 @@ fn volume(node: Node, place: &str) -> Result<Node, MergeConflict> {
     Ok(Node::new(pos, Value::Map(map)))
 }
 
-fn ports(node: Node, place: &str) -> Result<Vec<Node>, MergeConflict> {
+fn ports(node: Node, place: &str, budget: &Spending) -> Result<Vec<Node>, MergeConflict> {
     let pos = node.pos;
     if let Value::Map(_) = node.value {
         if node.get("target").is_none() {
@@ -327,6 +336,9 @@ fn ports(node: Node, place: &str) -> Result<Vec<Node>, MergeConflict> {
         _ => return wrong_type(&node, place, "port"),
     };
     let ports = port::parse_short(&spec).map_err(|message| MergeConflict { message, pos })?;
+    // A range is as many as it has.
+    let spent = budget.bytes(ports.len() * PORT);
+    spent.map_err(|what| MergeConflict { message: what.to_string(), pos })?;
     let long = |port: port::ShortPort| {
         let mut map = Map::new();
         map.insert("mode".to_owned(), text(pos, "ingress"));
@@ -350,7 +362,7 @@ pub(super) fn defaults(root: &mut Node) {
         if let Some(entry) = build {
             let pos = entry.node.pos;
             if let Some(build) = entry.node.as_map_mut() {
-                build.entry("context".to_owned()).or_insert_with(|| text(pos, "."));
+                build.get_or_insert_with("context", || text(pos, "."));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::model::{MountKind, Service};
 use super::read::{entries, field, flag, items, list};
 use super::source::{At, Pos, SourceFiles};
@@ -34,7 +34,9 @@ pub(super) fn container_names(services: &BTreeMap<String, Service>) -> Vec<Error
     let mut found = Vec::new();
     for (name, service) in services {
         let Some(own) = &service.container_name else { continue };
-        if let Some(other) = seen.insert(&own.value, name) {
+        if let Some(other) = seen.insert(&own.value, name)
+            && found.len() < MOST_ERRORS
+        {
             let message = format!(
                 "services.{name}: container name {:?} is already in use by service {other}",
                 own.value
@@ -54,6 +56,9 @@ struct ConsistencyCheck<'a> {
 
 impl ConsistencyCheck<'_> {
     fn say(&mut self, at: At, message: String) {
+        if self.found.len() >= MOST_ERRORS {
+            return;
+        }
         self.found.push(Error { message, at: Some(at), kind: ErrorKind::Invalid });
     }
 
@@ -301,6 +306,7 @@ impl ConsistencyCheck<'_> {
     fn cycles(&mut self) {
         let services = self.services;
         let mut done: BTreeSet<&str> = BTreeSet::new();
+        let mut open: BTreeSet<&str> = BTreeSet::new();
         for start in services.keys() {
             // A stack of services and of the dependencies of each that are still to be walked.
             let mut path: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -312,14 +318,18 @@ impl ConsistencyCheck<'_> {
             };
             if !done.contains(start.as_str()) {
                 path.push((start, waits(start)));
+                open.insert(start);
             }
             while let Some((name, rest)) = path.last_mut() {
                 let Some(next) = rest.pop() else {
                     done.insert(name);
+                    open.remove(name);
                     path.pop();
                     continue;
                 };
-                if let Some(from) = path.iter().position(|(name, _)| *name == next) {
+                if open.contains(next)
+                    && let Some(from) = path.iter().position(|(name, _)| *name == next)
+                {
                     let mut round: Vec<&str> =
                         path.iter().skip(from).map(|(name, _)| *name).collect();
                     round.push(next);
@@ -330,6 +340,7 @@ impl ConsistencyCheck<'_> {
                     return;
                 }
                 if !done.contains(next) {
+                    open.insert(next);
                     path.push((next, waits(next)));
                 }
             }

@@ -130,7 +130,7 @@ impl Decoding<'_, '_> {
                 }
             }
             Value::Map(map) => {
-                if let Some(entry) = map.get_mut(*step) {
+                if let Some(entry) = map.get_mut(step) {
                     let dot = if place.is_empty() { "" } else { "." };
                     self.walk(&mut entry.node, rest, &format!("{place}{dot}{step}"), kind);
                 }

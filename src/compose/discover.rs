@@ -13,6 +13,7 @@ use super::environment::ServiceEnvironment;
 use super::error::{Error, ErrorKind, Errors, Warning, WarningKind};
 use super::interpolate::{Variables, Whole};
 use super::source::{At, FileError, Files, Pos, SourceFiles, clean, env_text, join, yaml_text};
+use crate::budget::{self, Exceeded, Spending};
 
 /// The names Compose looks for, in its order.
 const NAMES: [&str; 4] =
@@ -24,6 +25,9 @@ const OVERRIDES: [&str; 4] = [
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 ];
+
+/// What a profile takes in memory.
+const PROFILE: usize = 96;
 
 /// What was found.
 pub(super) struct Found {
@@ -40,7 +44,12 @@ pub(super) struct Found {
 pub(super) struct ProjectReader<'f> {
     pub(super) files: &'f dyn Files,
     pub(super) sources: SourceFiles,
+    /// What reading the project may still take.
+    pub(super) budget: Spending,
+    /// No more than [`budget::WARNINGS`].
     pub(super) warnings: Vec<Warning>,
+    /// What was warned of.
+    warned: BTreeSet<String>,
     /// The places of texts with a variable that is set nowhere, also one with a default.
     pub(super) undecided: BTreeSet<Pos>,
     /// The variables that became nothing, by the place of each text in which they did.
@@ -68,11 +77,13 @@ pub(super) struct Template {
 pub const PROJECT: &str = "{project}";
 
 impl<'f> ProjectReader<'f> {
-    pub(super) fn new(files: &'f dyn Files) -> Self {
+    pub(super) fn new(files: &'f dyn Files, budget: Spending) -> Self {
         Self {
             files,
             sources: SourceFiles::default(),
+            budget,
             warnings: Vec::new(),
+            warned: BTreeSet::new(),
             undecided: BTreeSet::new(),
             unset: BTreeMap::new(),
             names: BTreeSet::new(),
@@ -89,15 +100,19 @@ impl ProjectReader<'_> {
     }
 
     pub(super) fn warn(&mut self, kind: WarningKind, pos: Option<Pos>, message: String) {
+        if self.warnings.len() >= budget::WARNINGS {
+            return;
+        }
         let at = pos.map(|pos| self.sources.at(pos));
         // Each unset variable is said once: Compose repeats itself.
-        let known = self.warnings.iter().any(|warning| match kind {
-            WarningKind::MultipleFiles => false,
-            _ => warning.message == message,
-        });
-        if !known {
+        if kind == WarningKind::MultipleFiles || self.warned.insert(message.clone()) {
             self.warnings.push(Warning { message, at, kind });
         }
+    }
+
+    /// Says where a limit of this reader was met.
+    pub(super) fn exceeded(&self, what: Exceeded, pos: Option<Pos>) -> Errors {
+        Errors::exceeded(what, pos.map(|pos| self.sources.at(pos)))
     }
 
     pub(super) fn warn_unset(&mut self, unset: impl IntoIterator<Item = (String, Pos)>) {
@@ -118,6 +133,9 @@ impl ProjectReader<'_> {
         match self.files.read_bytes(path) {
             Ok(bytes) => {
                 let file = self.sources.number(path);
+                let start = Pos { file, line: 1, column: 1 };
+                let spent = self.budget.file(bytes.len());
+                spent.map_err(|what| self.exceeded(what, Some(start)))?;
                 let text = yaml_text(bytes).map_err(|refused| {
                     let at = self.sources.at(Pos { file, line: refused.line, column: 1 });
                     let message =
@@ -169,7 +187,10 @@ impl ProjectReader<'_> {
             })?;
             let text = env_text(bytes);
             let file = self.sources.number(path);
-            let unset = dotenv::parse(&text, file, environment, &mut sets)
+            let start = Pos { file, line: 1, column: 1 };
+            let spent = self.budget.text(text.len());
+            spent.map_err(|what| self.exceeded(what, Some(start)))?;
+            let unset = dotenv::parse(&text, file, environment, &mut sets, &self.budget)
                 .map_err(|fault| self.env_fault(path, file, &fault))?;
             self.note_unset(unset);
         }
@@ -177,11 +198,14 @@ impl ProjectReader<'_> {
     }
 
     pub(super) fn env_fault(&self, path: &Path, file: u32, fault: &dotenv::DotenvFault) -> Errors {
+        let pos = Pos { file, line: fault.line, column: fault.column };
+        if let Some(what) = fault.exceeded {
+            return self.exceeded(what, Some(pos));
+        }
         let kind = match &fault.required {
             Some(name) => ErrorKind::RequiredVariable { name: name.clone() },
             None => ErrorKind::Syntax,
         };
-        let pos = Pos { file, line: fault.line, column: fault.column };
         let message = format!("{} {}: {}", fault.verb, path.display(), fault.message);
         Errors::one(kind, Some(self.sources.at(pos)), message)
     }
@@ -239,7 +263,13 @@ pub(super) fn find(request: &Request, reader: &mut ProjectReader<'_>) -> Result<
         let separator = environment.get("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
         let separator = if separator.is_empty() { ":" } else { separator };
         listed = Some(environment.lookup("COMPOSE_FILE").and_then(|(_, pos)| pos));
-        files = list.split(separator).map(|path| absolute(cwd, Path::new(path))).collect();
+        let all = list.split(separator);
+        files =
+            all.take(budget::COMPOSE_FILES + 1).map(|it| absolute(cwd, Path::new(it))).collect();
+        if files.len() > budget::COMPOSE_FILES {
+            let what = reader.budget.exceed(Exceeded::Files);
+            return Err(reader.exceeded(what, listed.flatten()));
+        }
     }
     // `-p` is looked at once the `.env` files are read, and before a file is missed that is not of
     // a list.
@@ -273,6 +303,9 @@ pub(super) fn find(request: &Request, reader: &mut ProjectReader<'_>) -> Result<
     let profiles = if request.profiles.is_empty() {
         // Without a list that is the profile "", which a service may have.
         let list = environment.get("COMPOSE_PROFILES").unwrap_or("");
+        let pos = environment.lookup("COMPOSE_PROFILES").and_then(|(_, pos)| pos);
+        let spent = reader.budget.bytes(PROFILE * list.split(',').count());
+        spent.map_err(|what| reader.exceeded(what, pos))?;
         list.split(',').map(|profile| profile.trim().to_owned()).collect()
     } else {
         request.profiles.clone()

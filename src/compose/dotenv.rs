@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::interpolate::{self, InterpolationRefusal, Variables};
 use super::source::Pos;
+use crate::budget::{Exceeded, Spending};
 
 /// A variable set by a file, and where its value begins.
 #[derive(Clone)]
@@ -19,6 +20,15 @@ pub(super) struct Set {
 
 /// What files set, by name.
 pub(super) type Sets = BTreeMap<String, Set>;
+
+/// What a variable takes in memory, with what is noted of it.
+const VARIABLE: usize = 160;
+
+impl Variables for Sets {
+    fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)> {
+        self.get(name).map(|set| (set.value.as_str(), Some(set.pos)))
+    }
+}
 
 /// What the templates of files asked for and no one sets.
 #[derive(Default)]
@@ -38,6 +48,8 @@ pub(super) struct DotenvFault {
     pub(super) column: u32,
     /// The required variable that is missing, when that is the fault.
     pub(super) required: Option<String>,
+    /// The limit of this reader that was met, when that is the fault.
+    pub(super) exceeded: Option<Exceeded>,
 }
 
 const READ: &str = "failed to read";
@@ -50,9 +62,7 @@ struct Layered<'a> {
 
 impl Variables for Layered<'_> {
     fn lookup(&self, name: &str) -> Option<(&str, Option<Pos>)> {
-        self.outer
-            .lookup(name)
-            .or_else(|| self.inner.get(name).map(|set| (set.value.as_str(), Some(set.pos))))
+        self.outer.lookup(name).or_else(|| self.inner.lookup(name))
     }
 }
 
@@ -63,9 +73,10 @@ pub(super) fn parse(
     file: u32,
     outer: &dyn Variables,
     sets: &mut Sets,
+    budget: &Spending,
 ) -> Result<Unset, DotenvFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = DotenvReader { text, at: 0, line: 1, column: 1, file };
+    let mut reader = DotenvReader { text, at: 0, line: 1, column: 1, file, budget };
     let mut unset = Unset::default();
     while reader.next_statement() {
         reader.statement(outer, sets, &mut unset)?;
@@ -79,6 +90,7 @@ pub(super) fn parse_raw(
     file: u32,
     outer: &dyn Variables,
     sets: &mut Sets,
+    budget: &Spending,
 ) -> Result<(), DotenvFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
@@ -99,24 +111,41 @@ pub(super) fn parse_raw(
                 _ => "variable contains whitespaces",
             };
             let (verb, message) = ("failed to parse env_file", message.to_owned());
-            return Err(DotenvFault { verb, message, line: number, column, required: None });
+            let (required, exceeded) = (None, None);
+            return Err(DotenvFault { verb, message, line: number, column, required, exceeded });
         }
         let pos = Pos { file, line: number, column };
-        match value {
+        let spent = match value {
             Some(value) => {
                 sets.insert(key.to_owned(), Set { value: value.to_owned(), pos });
+                budget.bytes(VARIABLE + key.len() + value.len())
             }
-            None => inherit(key, pos, outer, sets),
-        }
+            None => inherit(key, pos, outer, sets, budget),
+        };
+        spent.map_err(|what| too_much(what, pos))?;
     }
     Ok(())
 }
 
-fn inherit(key: &str, pos: Pos, outer: &dyn Variables, sets: &mut Sets) {
-    if let Some((value, origin)) = outer.lookup(key) {
-        let set = Set { value: value.to_owned(), pos: origin.unwrap_or(pos) };
-        sets.insert(key.to_owned(), set);
-    }
+/// A bare name takes its value from the surroundings.
+fn inherit(
+    key: &str,
+    pos: Pos,
+    outer: &dyn Variables,
+    sets: &mut Sets,
+    budget: &Spending,
+) -> Result<(), Exceeded> {
+    let Some((value, origin)) = outer.lookup(key) else { return budget.check() };
+    budget.bytes(VARIABLE + key.len() + value.len())?;
+    let set = Set { value: value.to_owned(), pos: origin.unwrap_or(pos) };
+    sets.insert(key.to_owned(), set);
+    Ok(())
+}
+
+fn too_much(what: Exceeded, pos: Pos) -> DotenvFault {
+    let (line, column) = (pos.line, pos.column);
+    let (message, exceeded) = (what.to_string(), Some(what));
+    DotenvFault { verb: READ, message, line, column, required: None, exceeded }
 }
 
 fn column_of(line: &str, byte: usize) -> u32 {
@@ -131,6 +160,7 @@ struct DotenvReader<'t> {
     /// Kept as the reader goes: counting from the line's start each time would be quadratic.
     column: u32,
     file: u32,
+    budget: &'t Spending,
 }
 
 /// A blank that ends no line.
@@ -163,7 +193,14 @@ impl<'t> DotenvReader<'t> {
     fn fault(&self, what: &str) -> DotenvFault {
         let pos = self.pos();
         let message = format!("line {}: {what}", pos.line);
-        DotenvFault { verb: READ, message, line: pos.line, column: pos.column, required: None }
+        DotenvFault {
+            verb: READ,
+            message,
+            line: pos.line,
+            column: pos.column,
+            required: None,
+            exceeded: None,
+        }
     }
 
     /// Goes to the next thing that is neither blank nor comment; `false` at the end.
@@ -199,15 +236,18 @@ impl<'t> DotenvReader<'t> {
             return Err(self.fault("key cannot contain a space"));
         }
         if inherited {
-            inherit(key, key_pos, outer, sets);
-            return Ok(());
+            let inherited = inherit(key, key_pos, outer, sets, self.budget);
+            return inherited.map_err(|what| too_much(what, key_pos));
         }
         let pos = self.pos();
         let raw = self.value()?;
         let value = match raw {
-            Raw::Literal(value) => value,
+            Raw::Literal(value) => {
+                self.budget.bytes(value.len()).map_err(|what| too_much(what, pos))?;
+                value
+            }
             Raw::Template(template) => {
-                match interpolate::fill(&template, &Layered { outer, inner: sets }) {
+                match interpolate::fill(&template, &Layered { outer, inner: sets }, self.budget) {
                     Ok(filled) => {
                         unset.names.extend(filled.unset.into_iter().map(|name| (name, pos)));
                         unset.undecided.extend(filled.undecided.then_some(pos));
@@ -219,6 +259,9 @@ impl<'t> DotenvReader<'t> {
                                 ("Invalid template".to_owned(), None)
                             }
                             InterpolationRefusal::TooLong => ("value is too long".to_owned(), None),
+                            InterpolationRefusal::Exceeded(what) => {
+                                return Err(too_much(what, pos));
+                            }
                             InterpolationRefusal::Missing { name, sentence } => {
                                 (sentence, Some(name))
                             }
@@ -229,11 +272,13 @@ impl<'t> DotenvReader<'t> {
                             line: pos.line,
                             column: pos.column,
                             required,
+                            exceeded: None,
                         });
                     }
                 }
             }
         };
+        self.budget.bytes(VARIABLE + key.len()).map_err(|what| too_much(what, pos))?;
         sets.insert(key.to_owned(), Set { value, pos });
         Ok(())
     }
@@ -372,7 +417,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Sets, DotenvFault> {
         let mut sets = Sets::new();
-        parse(text, 0, &Shell, &mut sets)?;
+        parse(text, 0, &Shell, &mut sets, &Spending::default())?;
         Ok(sets)
     }
 
@@ -437,7 +482,8 @@ mod tests {
     #[test]
     fn raw_keeps_quotes_and_dollars() {
         let mut sets = Sets::new();
-        parse_raw("A='x' $y # z\nSHELL\n# c\n", 0, &Shell, &mut sets).ok().unwrap();
+        let budget = Spending::default();
+        parse_raw("A='x' $y # z\nSHELL\n# c\n", 0, &Shell, &mut sets, &budget).ok().unwrap();
         assert_eq!(sets["A"].value, "'x' $y # z");
         assert_eq!(sets["SHELL"].value, "sh");
     }

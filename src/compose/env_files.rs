@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::dotenv::{self, Sets};
-use super::environment::{Overlay, ServiceEnvironment};
+use super::environment::Overlay;
 use super::error::{Error, ErrorKind};
 use super::model::{Service, Variable, VariableSource};
 use super::read::{field, flag, items};
 use super::resolve::Resolver;
+use super::service::VARIABLE;
 use super::source::{At, FileError, Pos, Spanned, env_text};
 use super::tree::Node;
 
@@ -64,10 +65,11 @@ impl Resolver<'_, '_> {
             }
             let text = env_text(bytes);
             let outer = Overlay { first: self.environment, second: &own };
+            let budget = &self.reader.budget;
             let read = if format.is_empty() {
-                dotenv::parse(&text, number, &outer, &mut sets)
+                dotenv::parse(&text, number, &outer, &mut sets, budget)
             } else {
-                dotenv::parse_raw(&text, number, &outer, &mut sets)
+                dotenv::parse_raw(&text, number, &outer, &mut sets, budget)
                     .map(|()| dotenv::Unset::default())
             };
             match read {
@@ -83,6 +85,9 @@ impl Resolver<'_, '_> {
             }
         }
         for (name, set) in sets {
+            if self.reader.budget.bytes(VARIABLE).is_err() {
+                return;
+            }
             let at = self.at(set.pos);
             // What `environment` names wins, also when it names it without a value.
             service.environment.entry(name).or_insert_with(|| Variable {
@@ -104,7 +109,13 @@ impl Resolver<'_, '_> {
             _ if self.reader.files.is_dir(file) => {
                 format!("{verb} {path}: read {path}: is a directory")
             }
-            Ok(bytes) => return Some(bytes),
+            Ok(bytes) => match self.reader.budget.text(bytes.len()) {
+                Ok(()) => return Some(bytes),
+                Err(what) => {
+                    self.found.push(Error::exceeded(what, Some(at.clone())));
+                    return None;
+                }
+            },
             Err(FileError::NotFound) if !needed => return None,
             Err(FileError::NotFound) => {
                 format!("{what} file {path} not found: stat {path}: no such file or directory")
@@ -129,9 +140,10 @@ impl Resolver<'_, '_> {
             let text = env_text(bytes);
             let number = self.reader.sources.number(&file);
             // What the files before set comes before what this one sets.
-            let mut outer = ServiceEnvironment::default();
-            outer.add(sets.clone());
-            match dotenv::parse(&text, number, &outer, &mut sets) {
+            let mut own = Sets::new();
+            let read = dotenv::parse(&text, number, &sets, &mut own, &self.reader.budget);
+            sets.extend(own);
+            match read {
                 Ok(unset) => self.reader.note_unset(unset),
                 Err(fault) => {
                     let errors = self.reader.env_fault(&file, number, &fault);

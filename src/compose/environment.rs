@@ -1,34 +1,35 @@
 //! The variables of a project: the process environment, and below it what `.env` files set.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::dotenv::Sets;
 use super::interpolate::Variables;
 use super::source::Pos;
 
 /// What `${…}` and bare names are looked up in. What is set first wins: shell, then each `.env` in
-/// turn.
+/// turn. An included file has that of the file which includes it, and its own below: it shares what
+/// is there.
 #[derive(Clone, Default)]
 pub(super) struct ServiceEnvironment {
-    process: BTreeMap<String, String>,
-    files: Sets,
+    process: Rc<BTreeMap<String, String>>,
+    files: Vec<Rc<Sets>>,
 }
 
 impl ServiceEnvironment {
     pub(super) fn new(process: BTreeMap<String, String>) -> Self {
-        Self { process, files: Sets::new() }
+        Self { process: Rc::new(process), files: Vec::new() }
     }
 
     /// Puts a value above all others.
     pub(super) fn set(&mut self, name: &str, value: String) {
-        self.files.remove(name);
-        self.process.insert(name.to_owned(), value);
+        Rc::make_mut(&mut self.process).insert(name.to_owned(), value);
     }
 
     /// Adds below what is there.
     pub(super) fn add(&mut self, sets: Sets) {
-        for (name, set) in sets {
-            self.files.entry(name).or_insert(set);
+        if !sets.is_empty() {
+            self.files.push(Rc::new(sets));
         }
     }
 
@@ -42,7 +43,8 @@ impl Variables for ServiceEnvironment {
         if let Some(value) = self.process.get(name) {
             return Some((value, None));
         }
-        self.files.get(name).map(|set| (set.value.as_str(), Some(set.pos)))
+        let set = self.files.iter().find_map(|sets| sets.get(name));
+        set.map(|set| (set.value.as_str(), Some(set.pos)))
     }
 }
 

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::source::At;
+use crate::budget::Exceeded;
 
 /// How many faults of one step are collected: more would not be read, and a hostile file has
 /// millions.
@@ -28,8 +29,10 @@ pub enum ErrorKind {
         /// Its name.
         name: String,
     },
-    /// A bound was exceeded (nesting, alias expansion, size).
+    /// It is too large for this reader, which Compose need not mind: the message says in which way.
     Limit,
+    /// Reading it took too long.
+    Time,
 }
 
 /// One fault, and where it is.
@@ -49,6 +52,13 @@ impl fmt::Display for Error {
             Some(at) => write!(out, "{at}: {}", self.message),
             None => out.write_str(&self.message),
         }
+    }
+}
+
+impl Error {
+    pub(super) fn exceeded(what: Exceeded, at: Option<At>) -> Self {
+        let kind = if what == Exceeded::Time { ErrorKind::Time } else { ErrorKind::Limit };
+        Self { message: what.to_string(), at, kind }
     }
 }
 
@@ -78,8 +88,17 @@ impl Errors {
         self.first().kind == ErrorKind::NotFound
     }
 
+    /// Whether a limit of this reader was met: what Compose would say is not known.
+    pub fn is_limit(&self) -> bool {
+        matches!(self.first().kind, ErrorKind::Limit | ErrorKind::Time)
+    }
+
     pub(super) fn one(kind: ErrorKind, at: Option<At>, message: impl Into<String>) -> Self {
         Self(vec![Error { message: message.into(), at, kind }])
+    }
+
+    pub(super) fn exceeded(what: Exceeded, at: Option<At>) -> Self {
+        Self(vec![Error::exceeded(what, at)])
     }
 
     /// `Err` when there is any.

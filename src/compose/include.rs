@@ -9,11 +9,12 @@ use super::discover::{ProjectReader, Template};
 use super::environment::ServiceEnvironment;
 use super::error::{ErrorKind, Errors};
 use super::interpolate::{Variables, Whole};
-use super::layers::{DEEPEST_CHAIN, ExtendsLevel, check_conflicts, model, parse, placed};
+use super::layers::{ExtendsLevel, TEMPLATE, check_conflicts, model, parse, placed};
 use super::merge::{self, MergeConflict};
 use super::source::{join, join_written, relative};
 use super::tree::{Map, MapEntry, Node, Used, Value};
 use super::unify::is_unified;
+use crate::budget::{self, Exceeded};
 
 /// Obeys the top-level `include`.
 pub(super) fn obey(
@@ -111,7 +112,11 @@ fn include_one(
     let paths: Vec<PathBuf> =
         paths.iter().map(|path| join_written(level.directory, path)).collect();
     let Some(first) = paths.first() else { return Ok(Node::new(item.pos, Value::Null)) };
-    if stack.contains(first) || stack.len() > DEEPEST_CHAIN {
+    if stack.len() > budget::CHAIN && !stack.contains(first) {
+        let what = reader.budget.exceed(Exceeded::Includes);
+        return Err(reader.exceeded(what, Some(item.pos)));
+    }
+    if stack.contains(first) {
         let mut files = stack.iter().chain([first]).map(|path| path.display().to_string());
         let head = files.next().unwrap_or_default();
         let rest: Vec<String> = files.collect();
@@ -187,13 +192,18 @@ fn include_one(
         extended: BTreeMap::new(),
     };
     let mut tree = model(parsed, &mut inner, reader)?;
-    pass_through(&mut tree, &environment, reader);
+    pass_through(&mut tree, &environment, reader)
+        .map_err(|what| reader.exceeded(what, Some(item.pos)))?;
     Ok(tree)
 }
 
 /// Bare names in the lists of an included file take their value from that file's environment.
-fn pass_through(tree: &mut Node, environment: &ServiceEnvironment, reader: &mut ProjectReader<'_>) {
-    let Some(services) = merge::section(tree, "services") else { return };
+fn pass_through(
+    tree: &mut Node,
+    environment: &ServiceEnvironment,
+    reader: &mut ProjectReader<'_>,
+) -> Result<(), Exceeded> {
+    let Some(services) = merge::section(tree, "services") else { return Ok(()) };
     for service in services.values_mut() {
         let Some(entry) = service.node.as_map_mut().and_then(|map| map.get_mut("environment"))
         else {
@@ -206,6 +216,7 @@ fn pass_through(tree: &mut Node, environment: &ServiceEnvironment, reader: &mut 
                 && !text.contains('=')
                 && let Some((value, origin)) = environment.lookup(text)
             {
+                reader.budget.bytes(TEMPLATE + 4 * text.len() + value.len())?;
                 let used = Used { name: text.clone(), origin };
                 let whole = Whole { variable: text.clone(), value_of: Some(text.clone()) };
                 let template = Template { whole_entry: Some(whole), ..Template::default() };
@@ -215,6 +226,7 @@ fn pass_through(tree: &mut Node, environment: &ServiceEnvironment, reader: &mut 
             }
         }
     }
+    Ok(())
 }
 
 /// Whether there is an empty list that Compose finds different from an empty list: in what is
@@ -242,9 +254,11 @@ fn import(imported: Node, root: &mut Node) -> Vec<MergeConflict> {
     for key in ["services", "volumes", "networks", "secrets", "configs", "models"] {
         let Some(MapEntry { key: pos, node }) = from.remove(key) else { continue };
         let Value::Map(resources) = node.value else { continue };
-        let target = to
-            .entry(key.to_owned())
-            .or_insert_with(|| MapEntry { key: pos, node: Node::new(pos, Value::Map(Map::new())) });
+        let target = to.get_or_insert_with(key, || MapEntry {
+            key: pos,
+            node: Node::new(pos, Value::Map(Map::new())),
+        });
+        let Some(target) = target else { continue };
         if target.node.is_null() {
             target.node.value = Value::Map(Map::new());
         }

@@ -7,9 +7,10 @@
 
 use super::source::Pos;
 use super::tree::Used;
+use crate::budget::{self, Exceeded, Spending};
 
-/// How long a text may become.
-const LONGEST: usize = 8 << 20;
+/// What a variable in a text takes in memory, with what is noted of it.
+const REFERENCE: usize = 160;
 
 /// The variables a text may use: shell first, then `.env`.
 pub(super) trait Variables {
@@ -22,8 +23,11 @@ pub(super) trait Variables {
 pub(super) enum InterpolationRefusal {
     /// A `${` that begins nothing.
     Malformed,
-    /// The text grew past [`LONGEST`]: variables made of variables double with each line.
+    /// The text grew past [`budget::FILLED_BYTES`]: variables made of variables double with each
+    /// line.
     TooLong,
+    /// The project as a whole met a limit.
+    Exceeded(Exceeded),
     /// A required variable is missing: its name, and Compose's sentence about it.
     Missing { name: String, sentence: String },
 }
@@ -83,50 +87,74 @@ pub(super) fn whole(text: &str, variables: &dyn Variables) -> Option<Whole> {
     Some(Whole { variable: name.to_owned(), value_of })
 }
 
-/// Fills in a text.
-pub(super) fn fill(text: &str, variables: &dyn Variables) -> Result<Filled, InterpolationRefusal> {
+impl From<Exceeded> for InterpolationRefusal {
+    fn from(what: Exceeded) -> Self {
+        Self::Exceeded(what)
+    }
+}
+
+impl Filled {
+    fn push(&mut self, text: &str, budget: &Spending) -> Result<(), InterpolationRefusal> {
+        if self.text.len() + text.len() > budget::FILLED_BYTES {
+            return Err(InterpolationRefusal::TooLong);
+        }
+        budget.bytes(text.len())?;
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
+/// Fills in a text. All that it writes is spent, also what is looked at and not used.
+pub(super) fn fill(
+    text: &str,
+    variables: &dyn Variables,
+    budget: &Spending,
+) -> Result<Filled, InterpolationRefusal> {
     let mut filled = Filled::default();
-    walk(text, variables, &mut filled, 0)?;
+    walk(text, &Filling { variables, budget }, &mut filled, 0)?;
     Ok(filled)
+}
+
+/// What a text is filled in with.
+struct Filling<'a> {
+    variables: &'a dyn Variables,
+    budget: &'a Spending,
 }
 
 fn walk(
     text: &str,
-    variables: &dyn Variables,
+    filling: &Filling<'_>,
     out: &mut Filled,
     depth: usize,
 ) -> Result<(), InterpolationRefusal> {
     // Each level needs three bytes of text, but not each a stack frame without end.
-    if depth > 64 {
+    if depth > budget::DEFAULTS {
         return Err(InterpolationRefusal::Malformed);
     }
+    let budget = filling.budget;
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
-        if out.text.len() > LONGEST {
-            return Err(InterpolationRefusal::TooLong);
-        }
-        out.text.push_str(&rest[..dollar]);
+        out.push(&rest[..dollar], budget)?;
         rest = &rest[dollar + 1..];
         if let Some(after) = rest.strip_prefix('$') {
-            out.text.push('$');
+            out.push("$", budget)?;
             rest = after;
         } else if let Some(body) = rest.strip_prefix('{') {
             let end = closing(body).ok_or(InterpolationRefusal::Malformed)?;
-            braced(&body[..end], variables, out, depth)?;
+            braced(&body[..end], filling, out, depth)?;
             rest = &body[end + 1..];
         } else {
             let (name, after) = split_name(rest);
             if name.is_empty() {
                 // `$1`, `$(…)`, a `$` at the end: Compose leaves them alone.
-                out.text.push('$');
+                out.push("$", budget)?;
             } else {
-                put(name, variables, out);
+                put(name, filling, out)?;
             }
             rest = after;
         }
     }
-    out.text.push_str(rest);
-    if out.text.len() > LONGEST { Err(InterpolationRefusal::TooLong) } else { Ok(()) }
+    out.push(rest, budget)
 }
 
 /// The brace that ends a `${` whose body begins here. After a bare name it is the next; after an
@@ -137,28 +165,37 @@ fn closing(body: &str) -> Option<usize> {
     if rest.starts_with('}') {
         return Some(name.len());
     }
-    let line = body.split('\n').next().unwrap_or_default();
-    let last = line.rfind('}')?;
-    let bytes = line.as_bytes();
+    last_brace(body.bytes().enumerate())
+}
+
+/// The same for the bytes behind a `${` with an operator. It looks no further than it has to: a
+/// text has as many of these as it likes.
+fn last_brace(bytes: impl Iterator<Item = (usize, u8)>) -> Option<usize> {
+    let mut last = None;
     let mut open = 1;
-    let mut at = 1;
-    while at <= last {
-        match bytes[at] {
+    // The first byte is one of a name, or else what is in the braces is refused.
+    let mut is_skipped = true;
+    for (at, byte) in bytes {
+        match byte {
+            b'\n' => break,
             b'}' => {
-                open -= 1;
-                if open == 0 {
-                    return Some(at);
+                last = Some(at);
+                if !is_skipped {
+                    open -= 1;
+                    if open == 0 {
+                        return last;
+                    }
                 }
+                is_skipped = false;
             }
-            b'{' => {
+            b'{' if !is_skipped => {
                 open += 1;
-                at += 1;
+                is_skipped = true;
             }
-            _ => {}
+            _ => is_skipped = false,
         }
-        at += 1;
     }
-    Some(last)
+    last
 }
 
 fn split_name(text: &str) -> (&str, &str) {
@@ -171,11 +208,12 @@ fn split_name(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-fn put(name: &str, variables: &dyn Variables, out: &mut Filled) {
+fn put(name: &str, filling: &Filling<'_>, out: &mut Filled) -> Result<(), InterpolationRefusal> {
+    filling.budget.bytes(REFERENCE + 3 * name.len())?;
     out.names.push(name.to_owned());
-    match variables.lookup(name) {
+    match filling.variables.lookup(name) {
         Some((value, origin)) => {
-            out.text.push_str(value);
+            out.push(value, filling.budget)?;
             out.used.push(Used { name: name.to_owned(), origin });
         }
         None => {
@@ -183,11 +221,12 @@ fn put(name: &str, variables: &dyn Variables, out: &mut Filled) {
             out.undecided = true;
         }
     }
+    Ok(())
 }
 
 fn braced(
     body: &str,
-    variables: &dyn Variables,
+    filling: &Filling<'_>,
     out: &mut Filled,
     depth: usize,
 ) -> Result<(), InterpolationRefusal> {
@@ -196,8 +235,7 @@ fn braced(
         return Err(InterpolationRefusal::Malformed);
     }
     if operation.is_empty() {
-        put(name, variables, out);
-        return Ok(());
+        return put(name, filling, out);
     }
     let (empty_is_missing, operation) = match operation.strip_prefix(':') {
         Some(rest) => (true, rest),
@@ -211,17 +249,18 @@ fn braced(
         return Err(InterpolationRefusal::Malformed);
     }
     let mut argument = Filled::default();
-    walk(word, variables, &mut argument, depth + 1)?;
+    walk(word, filling, &mut argument, depth + 1)?;
+    filling.budget.bytes(REFERENCE + name.len())?;
     out.unset.append(&mut argument.unset);
     out.names.append(&mut argument.names);
     out.names.push(name.to_owned());
-    let found = variables.lookup(name);
+    let found = filling.variables.lookup(name);
     out.undecided |= argument.undecided || found.is_none();
     let found = found.filter(|(value, _)| !(empty_is_missing && value.is_empty()));
     match (operator, found) {
-        (Some('-' | '?'), Some(_)) => put(name, variables, out),
+        (Some('-' | '?'), Some(_)) => put(name, filling, out)?,
         (Some('-'), None) | (Some('+'), Some(_)) => {
-            out.text.push_str(&argument.text);
+            out.push(&argument.text, filling.budget)?;
             out.used.append(&mut argument.used);
         }
         (Some('+'), None) => {}
@@ -254,6 +293,10 @@ mod tests {
         }
     }
 
+    fn filled(text: &str) -> Result<Filled, InterpolationRefusal> {
+        fill(text, &Given, &Spending::default())
+    }
+
     #[test]
     fn every_form_is_filled_in() {
         for (text, expected) in [
@@ -283,18 +326,28 @@ mod tests {
             ("a$ b$1$(c)$", "a$ b$1$(c)$"),
             ("$v1", ""),
         ] {
-            let filled = fill(text, &Given).map(|filled| filled.text);
+            let filled = filled(text).map(|filled| filled.text);
             assert_eq!(filled, Ok(expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_closing_brace_is_found_without_reading_on() {
+        for (text, steps) in [("A:-x}", 5), ("A:-{}}", 7), ("A:-x}{", 5), ("A:-x\n}", 5)] {
+            let mut read = 0;
+            let long = format!("{text}{}", "}".repeat(1000));
+            last_brace(long.bytes().enumerate().inspect(|_| read += 1));
+            assert_eq!(read, steps, "{text}");
         }
     }
 
     #[test]
     fn what_begins_nothing_is_refused() {
         for text in ["${", "${}", "${V", "${V!x}", "${V-\n}", "${1}"] {
-            assert_eq!(fill(text, &Given).err(), Some(InterpolationRefusal::Malformed), "{text}");
+            assert_eq!(filled(text).err(), Some(InterpolationRefusal::Malformed), "{text}");
         }
         let deep = "${U:-".repeat(10_000) + &"}".repeat(10_000);
-        assert!(fill(&deep, &Given).is_err());
+        assert!(filled(&deep).is_err());
     }
 
     #[test]
@@ -304,7 +357,7 @@ mod tests {
             ("${U?}", "U", "required variable U is missing a value"),
             ("${EMPTY:?need $V}", "EMPTY", "required variable EMPTY is missing a value: need val"),
         ] {
-            let refusal = fill(text, &Given).err();
+            let refusal = filled(text).err();
             let (name, sentence) = (name.to_owned(), expected.to_owned());
             assert_eq!(refusal, Some(InterpolationRefusal::Missing { name, sentence }), "{text}");
         }
@@ -351,14 +404,14 @@ mod tests {
             ("${U+x}", true),
             ("${V:-${U}}", true),
         ] {
-            let filled = fill(text, &Given).ok().unwrap();
+            let filled = filled(text).ok().unwrap();
             assert_eq!(filled.undecided, undecided, "{text}");
         }
     }
 
     #[test]
     fn an_unused_default_is_looked_at() {
-        let filled = fill("${V:-${UNSET}}${N}", &Given).ok().unwrap();
+        let filled = filled("${V:-${UNSET}}${N}").ok().unwrap();
         assert_eq!(filled.unset, ["UNSET", "N"]);
         assert_eq!(filled.used.len(), 1);
     }

@@ -23,15 +23,13 @@ use super::tree::{Map, Node, Removal, Used, Value, YamlDocument};
 use super::unify::unify;
 use super::validate;
 use super::yaml::{self, YamlStream};
-
-/// How deep includes and extensions may go before it can only be a cycle.
-pub(super) const DEEPEST_CHAIN: usize = 100;
+use crate::budget::{self, Exceeded, Spending};
 
 /// The variable that Compose sets to the project's name.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
-/// How many bytes the variables may make of one file's texts.
-const MOST_FILLED: usize = 64 << 20;
+/// What is noted of a text with variables, in bytes.
+pub(super) const TEMPLATE: usize = 256;
 
 /// One model: the files of the project, or of one include.
 pub(super) struct ExtendsLevel<'e> {
@@ -84,7 +82,7 @@ pub(super) fn parse(
     reader: &mut ProjectReader<'_>,
 ) -> Result<Parsed, Errors> {
     let (text, file) = reader.read(path, shown)?;
-    let stream = yaml::parse(&text, file, &reader.sources);
+    let stream = yaml::parse(&text, file, &reader.sources, &reader.budget);
     Ok(Parsed { path: path.to_path_buf(), file, stream })
 }
 
@@ -127,6 +125,10 @@ fn layer(
         let at = Some(reader.sources.at(root.pos));
         return Err(Errors::one(ErrorKind::Invalid, at, "top-level object must be a mapping"));
     }
+    // Each step below walks over all that is there so far.
+    let nodes = root.size() + base.as_ref().map_or(0, Node::size);
+    let spent = reader.budget.walk(nodes);
+    spent.map_err(|what| reader.exceeded(what, Some(root.pos)))?;
     fill(&mut root, level.environment, reader)?;
     extend_all(&mut root, path, &removals, level, reader)?;
     let mut tree = base.unwrap_or_else(|| Node::new(root.pos, Value::Map(Map::new())));
@@ -155,6 +157,10 @@ pub(super) fn check_conflicts(
     conflicts: Vec<MergeConflict>,
     reader: &ProjectReader<'_>,
 ) -> Result<(), Errors> {
+    if !conflicts.is_empty() {
+        let pos = conflicts.first().map(|it| it.pos);
+        reader.budget.check().map_err(|what| reader.exceeded(what, pos))?;
+    }
     let errors = conflicts.into_iter().take(MOST_ERRORS);
     Errors::check(errors.flat_map(|it| conflict_errors(it, reader).into_iter()).collect())
 }
@@ -173,7 +179,7 @@ fn merged(
 
 /// The long forms, with what Compose warns about.
 fn canonical(tree: &mut Node, reader: &mut ProjectReader<'_>) -> Result<(), Errors> {
-    let (warnings, conflicts) = canonical::canonical(tree);
+    let (warnings, conflicts) = canonical::canonical(tree, &reader.budget);
     for (pos, warning) in warnings {
         reader.warn(WarningKind::Deprecated, Some(pos), warning);
     }
@@ -196,18 +202,23 @@ pub(super) fn fill_at(
     environment: &dyn Variables,
     reader: &mut ProjectReader<'_>,
 ) -> Result<(), Errors> {
-    let mut filling = Filling { environment, reader, path, found: Vec::new(), length: 0 };
+    let mut filling = Filling { environment, reader, path, found: Vec::new() };
     filling.node(root);
     Errors::check(filling.found)
 }
 
 /// What the value of a text is made of; `filled` is what it came to.
-fn template(text: &str, filled: &Filled, environment: &dyn Variables) -> Template {
+fn template(
+    text: &str,
+    filled: &Filled,
+    environment: &dyn Variables,
+    budget: &Spending,
+) -> Template {
     let entry = text.split_once('=').filter(|(name, _)| !name.contains('$'));
     let is_project = |used: &Used| used.name == PROJECT_NAME;
     let by_project = filled.used.iter().any(is_project).then(|| {
         let environment = AnyProject(environment);
-        interpolate::fill(text, &environment).ok().map(|filled| filled.text)
+        interpolate::fill(text, &environment, budget).ok().map(|filled| filled.text)
     });
     Template {
         whole: interpolate::whole(text, environment),
@@ -230,8 +241,6 @@ struct Filling<'a, 'f> {
     reader: &'a mut ProjectReader<'f>,
     path: Vec<String>,
     found: Vec<Error>,
-    /// The bytes filled in so far.
-    length: usize,
 }
 
 impl Filling<'_, '_> {
@@ -287,21 +296,19 @@ impl Filling<'_, '_> {
     /// Fills in a text; whether it could be.
     fn text(&mut self, node: &mut Node) -> bool {
         let Value::Text(text) = &mut node.value else { return false };
-        let filled = match interpolate::fill(text, self.environment) {
-            Ok(filled) if self.length + filled.text.len() > MOST_FILLED => {
-                Err(InterpolationRefusal::TooLong)
-            }
-            filled => filled,
-        };
+        let budget = &self.reader.budget;
+        let filled = interpolate::fill(text, self.environment, budget).and_then(|filled| {
+            budget.bytes(TEMPLATE)?;
+            Ok(filled)
+        });
         match filled {
             Ok(filled) => {
-                self.length += filled.text.len();
                 let pos = node.pos;
                 self.reader.names.extend(filled.names.iter().cloned());
                 if filled.undecided {
                     self.reader.undecided.insert(pos);
                 }
-                let template = template(text, &filled, self.environment);
+                let template = template(text, &filled, self.environment, &self.reader.budget);
                 self.reader.templates.insert(pos, template);
                 self.reader.warn_unset(filled.unset.iter().map(|name| (name.clone(), pos)));
                 let unset = filled.unset.into_iter().map(|name| Used { name, origin: None });
@@ -322,6 +329,11 @@ impl Filling<'_, '_> {
                              You may need to escape any $ with another $."
                         ),
                     ),
+                    InterpolationRefusal::Exceeded(what) => {
+                        let at = Some(self.reader.sources.at(node.pos));
+                        self.found = vec![Error::exceeded(what, at)];
+                        return false;
+                    }
                     InterpolationRefusal::TooLong => {
                         (ErrorKind::Limit, format!("{path} becomes too long with its variables"))
                     }
@@ -366,14 +378,49 @@ fn extend_all(
         if node.is_some_and(|node| node.get("extends").is_some()) {
             let mut extending =
                 Extending { main: path, removals, level: &mut *level, reader: &mut *reader };
-            if let Err(errors) = extending.service(&name, services, &mut Vec::new()) {
-                found.extend(
-                    errors.iter().take(MOST_ERRORS - found.len().min(MOST_ERRORS)).cloned(),
-                );
+            let mut here = ExtendableServices::Own(services);
+            if let Err(errors) = extending.service(&name, &mut here, &mut Vec::new()) {
+                extending.reader.budget.check().or(Err(errors.clone()))?;
+                found.extend(errors.into_iter().take(MOST_ERRORS - found.len()));
+                if found.len() >= MOST_ERRORS {
+                    break;
+                }
             }
         }
     }
     Errors::check(found)
+}
+
+/// The services of a file, and what has become of those that were extended.
+enum ExtendableServices<'s> {
+    /// Of the file itself.
+    Own(&'s mut Map),
+    /// Of another, which others extend from too: what becomes of them here is kept apart.
+    Other(Rc<Map>, BTreeMap<String, Node>),
+}
+
+impl ExtendableServices<'_> {
+    fn get(&self, name: &str) -> Option<&Node> {
+        match self {
+            Self::Own(services) => services.get(name).map(|entry| &entry.node),
+            Self::Other(services, done) => {
+                done.get(name).or_else(|| services.get(name).map(|entry| &entry.node))
+            }
+        }
+    }
+
+    fn set(&mut self, name: &str, node: Node) {
+        match self {
+            Self::Own(services) => {
+                if let Some(entry) = services.get_mut(name) {
+                    entry.node = node;
+                }
+            }
+            Self::Other(_, done) => {
+                done.insert(name.to_owned(), node);
+            }
+        }
+    }
 }
 
 struct Extending<'a, 'e, 'f> {
@@ -394,13 +441,16 @@ impl Extending<'_, '_, '_> {
     fn service(
         &mut self,
         name: &str,
-        services: &mut Map,
+        services: &mut ExtendableServices<'_>,
         chain: &mut Vec<(PathBuf, String)>,
     ) -> Result<Node, Errors> {
-        let Some(entry) = services.get(name) else {
+        let Some(node) = services.get(name) else {
             return Ok(Node::new(Pos { file: 0, line: 1, column: 1 }, Value::Null));
         };
-        let mut node = entry.node.clone();
+        // All that a service extends becomes a part of it.
+        let spent = self.reader.budget.bytes(node.weight());
+        spent.map_err(|what| self.reader.exceeded(what, Some(node.pos)))?;
+        let mut node = node.clone();
         let Some(extends) = node.as_map_mut().and_then(|map| map.remove("extends")) else {
             return Ok(node);
         };
@@ -416,8 +466,9 @@ impl Extending<'_, '_, '_> {
         let file = extends.node.get("file").and_then(Node::as_text).map(str::to_owned);
         let mut base = if let Some(file) = file {
             let other = join_written(self.level.directory, &file);
-            let mut others = Map::clone(&*self.file(&other, name, pos)?);
-            if !others.contains_key(&reference) {
+            let others = self.file(&other, name, pos)?;
+            let mut others = ExtendableServices::Other(others, BTreeMap::new());
+            if others.get(&reference).is_none() {
                 let message = format!(
                     "cannot extend service {name:?} in {}: service {reference:?} not found in {file}",
                     self.main.display()
@@ -427,7 +478,7 @@ impl Extending<'_, '_, '_> {
             self.link(PathBuf::from(file), name, pos, chain)?;
             self.service(&reference, &mut others, chain)?
         } else {
-            if !services.contains_key(&reference) {
+            if services.get(&reference).is_none() {
                 let message = format!(
                     "cannot extend service {name:?} in {}: service {reference:?} not found",
                     self.main.display()
@@ -456,9 +507,7 @@ impl Extending<'_, '_, '_> {
             node = merged(base, node, &mut place, self.reader)?;
             node.pos = at;
         }
-        if let Some(entry) = services.get_mut(name) {
-            entry.node = node.clone();
-        }
+        services.set(name, node.clone());
         Ok(node)
     }
 
@@ -472,7 +521,11 @@ impl Extending<'_, '_, '_> {
         chain: &mut Vec<(PathBuf, String)>,
     ) -> Result<(), Errors> {
         let link = (file, name.to_owned());
-        let round = chain.contains(&link) || chain.len() > DEEPEST_CHAIN;
+        let round = chain.contains(&link);
+        if !round && chain.len() >= budget::CHAIN {
+            let what = self.reader.budget.exceed(Exceeded::Extends);
+            return Err(self.reader.exceeded(what, Some(pos)));
+        }
         chain.push(link);
         if !round {
             return Ok(());

@@ -2,8 +2,13 @@
 //!
 //! Source: compose-go `override/merge.go` as Compose v2.40 carries it.
 
+use std::collections::BTreeSet;
+
+use super::error::MOST_ERRORS;
+use super::schema::same;
 use super::source::Pos;
 use super::tree::{Map, MapEntry, Node, Removal, Value};
+use crate::budget;
 
 /// Something that cannot be laid over something else.
 pub(super) struct MergeConflict {
@@ -71,8 +76,9 @@ pub(super) fn merge(
         }
         MergeRule::Hosts => {
             let mut list = sequence(base);
+            let mut known: BTreeSet<String> = list.iter().map(same).collect();
             for host in sequence(over) {
-                if !list.contains(&host) {
+                if known.insert(same(&host)) {
                     list.push(host);
                 }
             }
@@ -102,6 +108,10 @@ fn subnets(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Vec<M
     let (Value::List(configs), Value::List(others)) = (base.value, over.value) else {
         return Err(vec![MergeConflict { message, pos }]);
     };
+    if configs.len().saturating_mul(others.len()) > budget::SUBNET_PAIRS {
+        let message = format!("{}: too large: too many entries to compare", path.join("."));
+        return Err(vec![MergeConflict { message, pos }]);
+    }
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
     let mapping = |node: Node| match node.value {
         Value::Map(_) => node,
@@ -158,7 +168,8 @@ fn merge_maps(mut map: Map, other: Map, path: &mut Vec<String>) -> Result<Map, V
                 let key = path.pop().unwrap_or_default();
                 match merged {
                     Ok(node) => drop(map.insert(key, MapEntry { key: entry.key, node })),
-                    Err(conflicts) => found.extend(conflicts),
+                    Err(conflicts) if found.len() < MOST_ERRORS => found.extend(conflicts),
+                    Err(_) => {}
                 }
             }
             None => {

@@ -17,7 +17,8 @@
 //! documents: its values have no positions, it drops the place of a duplicate key, and 100,000 open
 //! brackets keep it busy for ten seconds.
 //!
-//! Bounds: 8 MiB per file (by [`Files`]), 128 levels of nesting, 500,000 nodes from aliases.
+//! All of them spend from one budget (`crate::budget`): what is read, what is made of it in memory,
+//! how deep it goes, and the time. A file that exceeds it is refused, with the limit that it met.
 
 mod canonical;
 mod cast;
@@ -55,6 +56,9 @@ mod validate;
 mod words;
 mod yaml;
 
+#[cfg(test)]
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +75,9 @@ use discover::ProjectReader;
 use environment::ServiceEnvironment;
 use interpolate::Variables;
 use layers::Parsed;
-use tree::{Node, Value};
+use tree::{Map, Node, Value};
+
+use crate::budget::{Deadline, Spending};
 
 /// What to load: the options of `docker compose`, and its surroundings.
 #[derive(Clone, Default)]
@@ -90,6 +96,8 @@ pub struct Request {
     pub profiles: Vec<String>,
     /// The process environment.
     pub environment: BTreeMap<String, String>,
+    /// When reading has to be over; without one it may take as long as the other limits let it.
+    pub deadline: Deadline,
     /// The home directory, for `~`; `HOME` of [`Request::environment`] when `None`.
     pub home: Option<PathBuf>,
 }
@@ -100,7 +108,7 @@ pub struct Request {
 /// Everything Compose would refuse, with its place; [`Errors::is_not_found`] when there is no
 /// compose file at all.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
-    let mut reader = ProjectReader::new(files);
+    let mut reader = ProjectReader::new(files, Spending::until(request.deadline));
     let mut found = discover::find(request, &mut reader)?;
     let mut parsed = Vec::new();
     for path in &found.files {
@@ -123,7 +131,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project, Errors> {
         extended: BTreeMap::new(),
     };
     let mut tree = layers::model(parsed, &mut level, &mut reader)?;
-    if tree.as_map().is_none_or(BTreeMap::is_empty) {
+    if tree.as_map().is_none_or(Map::is_empty) {
         let at = found.files.first().map(|path| reader.start(path));
         return Err(Errors::one(ErrorKind::Invalid, at, "empty compose file"));
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::consistent;
 use super::discover::ProjectReader;
 use super::environment::ServiceEnvironment;
-use super::error::{Error, ErrorKind, Errors};
+use super::error::{Error, ErrorKind, Errors, MOST_ERRORS};
 use super::model::{MountKind, Service, Volume};
 use super::read::{entries, field, flag, list, pairs};
 use super::source::{At, Pos, Spanned};
@@ -38,15 +38,18 @@ pub(super) fn resolve(
     resolver.stop()?;
     let mut resolved = Resolved::default();
     let mut env_files = Vec::new();
+    let profiles: BTreeSet<&str> = profiles.iter().map(String::as_str).collect();
     for (name, key, node) in entries(tree.get("services")) {
         let wanted = list(node.get("profiles"));
         let enabled = wanted.is_empty()
-            || profiles.iter().any(|profile| profile == "*" || wanted.contains(profile));
+            || profiles.contains("*")
+            || wanted.iter().any(|one| profiles.contains(one.as_str()));
         if !enabled {
             resolved.disabled.insert(name.clone());
             continue;
         }
         let service = resolver.service(key, node);
+        resolver.within(key)?;
         env_files.push((name.clone(), node));
         resolved.services.insert(name.clone(), service);
     }
@@ -55,12 +58,14 @@ pub(super) fn resolve(
     for (name, node) in &env_files {
         if let Some(service) = resolved.services.get_mut(name) {
             resolver.env_files(node, service);
+            resolver.within(node.pos)?;
         }
     }
     resolver.stop()?;
     for (name, node) in &env_files {
         if let Some(service) = resolved.services.get_mut(name) {
             resolver.label_files(node, service);
+            resolver.within(node.pos)?;
         }
     }
     resolver.stop()?;
@@ -91,11 +96,19 @@ impl Resolver<'_, '_> {
         Errors::check(std::mem::take(&mut self.found))
     }
 
+    /// Whether no limit of this reader is met. What a service took is spent as it is made.
+    fn within(&self, pos: Pos) -> Result<(), Errors> {
+        self.reader.budget.check().map_err(|what| self.reader.exceeded(what, Some(pos)))
+    }
+
     pub(super) fn at(&self, pos: Pos) -> At {
         self.reader.sources.at(pos)
     }
 
     pub(super) fn say(&mut self, at: At, message: String) {
+        if self.found.len() >= MOST_ERRORS {
+            return;
+        }
         self.found.push(Error { message, at: Some(at), kind: ErrorKind::Invalid });
     }
 

@@ -158,7 +158,7 @@ impl SchemaCheck {
         let missing: Vec<String> = mapping
             .required
             .iter()
-            .filter(|name| !map.contains_key(**name))
+            .filter(|name| !map.contains_key(name))
             .map(|name| format!("'{name}'"))
             .collect();
         match missing.as_slice() {
@@ -232,7 +232,7 @@ fn equal(later: &Node, earlier: &Node) -> bool {
 }
 
 /// A text that two nodes have in common when they are equal.
-fn same(node: &Node) -> String {
+pub(super) fn same(node: &Node) -> String {
     match &node.value {
         Value::Text(text) | Value::Timestamp(text) => format!("{text:?}"),
         Value::List(list) => {

@@ -18,6 +18,9 @@ use super::resolve::Resolver;
 use super::source::{At, Pos, Spanned, clean};
 use super::tree::{Map, Node, Used, Value};
 
+/// What a variable of a service takes in memory.
+pub(super) const VARIABLE: usize = 256;
+
 /// A build section without its arguments.
 type Build = Spanned<JsonMap<String, Json>>;
 
@@ -147,10 +150,16 @@ impl Resolver<'_, '_> {
         used: Option<(&[Used], Option<&Whole>)>,
     ) -> Variable {
         let at = self.at(pos);
+        let value = value.map(|value| {
+            let spent = self.reader.budget.bytes(VARIABLE + value.len());
+            spent.map_or_else(|_| String::new(), |()| value)
+        });
         let Some(value) = value else {
             let found = self.environment.lookup(name);
             let origin = found.and_then(|(_, pos)| pos).map(|pos| self.at(pos));
             let value = found.map(|(value, _)| value.to_owned());
+            let spent = VARIABLE + value.as_ref().map_or(0, String::len);
+            let value = value.filter(|_| self.reader.budget.bytes(spent).is_ok());
             let (variable, source) = (Some(name.to_owned()), VariableSource::Passthrough);
             return Variable { value, at, origin, variable, composed: false, source };
         };

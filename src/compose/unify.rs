@@ -76,7 +76,7 @@ fn field(key: &str, node: &mut Node, place: &str) -> Result<(), MergeConflict> {
 
 fn inside(node: &mut Node, keys: &[&str], place: &str) -> Result<(), MergeConflict> {
     for key in keys {
-        if let Some(entry) = node.as_map_mut().and_then(|map| map.get_mut(*key)) {
+        if let Some(entry) = node.as_map_mut().and_then(|map| map.get_mut(key)) {
             list(&mut entry.node, &format!("{place}.{key}"), pair)?;
         }
     }

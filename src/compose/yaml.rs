@@ -1,7 +1,8 @@
 //! The YAML tree as Compose's reader makes it: every node knows its place, aliases are expanded,
 //! merge keys applied, `!reset` and `!override` noted, duplicates reported.
 //!
-//! It is bounded: nesting, and the nodes that aliases may add.
+//! It is bounded: nesting, and the memory that nodes, keys and paths take, those that aliases add
+//! among them.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,8 @@ use super::error::{Error, ErrorKind, MOST_ERRORS};
 use super::scalar::{scalar, short};
 use super::source::{Pos, SourceFiles};
 use super::tabs;
-use super::tree::{Map, MapEntry, Node, Removal, Value, YamlDocument};
-
-/// How deep collections may nest, as in `serde_yaml`.
-const DEEPEST: usize = 128;
-/// How many nodes aliases may add to one file.
-const MOST_ALIASED: usize = 500_000;
+use super::tree::{Map, MapEntry, NODE, Node, Removal, Value, YamlDocument};
+use crate::budget::{self, Exceeded, Spending};
 
 /// What was read of a text; an empty one has no document.
 #[derive(Default)]
@@ -30,7 +27,7 @@ pub(super) struct YamlStream {
 }
 
 /// Reads the documents of a text.
-pub(super) fn parse(text: &str, file: u32, sources: &SourceFiles) -> YamlStream {
+pub(super) fn parse(text: &str, file: u32, sources: &SourceFiles, budget: &Spending) -> YamlStream {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let settled = match tabs::settle(text) {
         Ok(settled) => settled,
@@ -38,7 +35,8 @@ pub(super) fn parse(text: &str, file: u32, sources: &SourceFiles) -> YamlStream 
             let at = Some(sources.at(place(file, tab.line, tab.column)));
             let message = format!("yaml: line {}: {}", tab.line, tab.message);
             // What Compose finds wrong with a document before, it says before it comes to this one.
-            let mut stream = parse(text.get(..tab.document).unwrap_or_default(), file, sources);
+            let before = text.get(..tab.document).unwrap_or_default();
+            let mut stream = parse(before, file, sources, budget);
             if stream.problems.is_empty() {
                 stream.problems.push(Error { message, at, kind: ErrorKind::Syntax });
             }
@@ -54,7 +52,7 @@ pub(super) fn parse(text: &str, file: u32, sources: &SourceFiles) -> YamlStream 
         sources,
         anchors: BTreeMap::new(),
         open: Vec::new(),
-        aliased: 0,
+        budget,
         path: Vec::new(),
         removals: Vec::new(),
         overrides: Vec::new(),
@@ -84,7 +82,7 @@ struct YamlBuilder<'t> {
     anchors: BTreeMap<usize, Anchored>,
     /// Anchors whose node is not complete yet: an alias to one is a cycle.
     open: Vec<usize>,
-    aliased: usize,
+    budget: &'t Spending,
     path: Vec<String>,
     removals: Vec<Removal>,
     /// Where of those an `!override` is.
@@ -103,6 +101,15 @@ struct Anchored {
     order: Option<KeyOrder>,
     /// Where in the node an `!override` is.
     overrides: Vec<Vec<String>>,
+    /// What all of this takes in memory.
+    weight: usize,
+    /// How many collections are open in the node where most are.
+    depth: usize,
+}
+
+/// What a path takes in memory.
+fn weight_of(path: &[String]) -> usize {
+    path.iter().map(|step| NODE / 2 + step.len()).sum()
 }
 
 /// What replaces a node once its tag is applied.
@@ -201,10 +208,11 @@ impl<'t> YamlBuilder<'t> {
     }
 
     fn node(&mut self, event: Event<'t>, pos: Pos) -> Result<Built, Error> {
-        if self.open.len() > DEEPEST {
-            let message = format!("nested deeper than {DEEPEST} levels");
-            return Err(self.error(ErrorKind::Limit, pos, message));
+        if self.open.len() > budget::DEPTH {
+            return Err(self.exceeded(self.budget.exceed(Exceeded::Depth), pos));
         }
+        let text = if let Event::Scalar(text, ..) = &event { text.len() } else { 0 };
+        self.spend(NODE + text, pos)?;
         let closed = self.closed > 0;
         let obeyed = |tag: Option<&Tag>| order(tag).filter(|_| !closed);
         if self.path.len() <= 1
@@ -243,25 +251,46 @@ impl<'t> YamlBuilder<'t> {
         if anchor != 0 {
             let depth = self.path.len();
             let inside = self.overrides.iter().skip(known);
-            let overrides = inside.map(|path| path.iter().skip(depth).cloned().collect()).collect();
-            self.anchors.insert(anchor, Anchored { node: node.clone(), order, overrides });
+            let overrides: Vec<Vec<String>> =
+                inside.map(|path| path.iter().skip(depth).cloned().collect()).collect();
+            let weight =
+                node.weight() + overrides.iter().map(|path| weight_of(path)).sum::<usize>();
+            self.spend(weight, pos)?;
+            let (node, depth) = (node.clone(), node.depth());
+            self.anchors.insert(anchor, Anchored { node, order, overrides, weight, depth });
         }
-        Ok(self.obey(order, node))
+        self.obey(order, node, pos)
+    }
+
+    fn exceeded(&self, what: Exceeded, pos: Pos) -> Error {
+        Error::exceeded(what, Some(self.sources.at(pos)))
+    }
+
+    fn spend(&self, bytes: usize, pos: Pos) -> Result<(), Error> {
+        self.budget.bytes(bytes).map_err(|what| self.exceeded(what, pos))
+    }
+
+    /// Notes a path that a tag is about.
+    fn remove(&mut self, path: Vec<String>, pos: Pos) -> Result<(), Error> {
+        let spent = self.budget.removal().and_then(|()| self.budget.bytes(weight_of(&path)));
+        spent.map_err(|what| self.exceeded(what, pos))?;
+        self.removals.push(Removal(path));
+        Ok(())
     }
 
     /// Notes what a tag wants, and leaves what it leaves.
-    fn obey(&mut self, order: Option<KeyOrder>, node: Node) -> Built {
+    fn obey(&mut self, order: Option<KeyOrder>, node: Node, pos: Pos) -> Result<Built, Error> {
         match order {
             Some(KeyOrder::Reset) => {
-                self.removals.push(Removal(self.path.clone()));
-                Built::Gone
+                self.remove(self.path.clone(), pos)?;
+                Ok(Built::Gone)
             }
             Some(KeyOrder::Override) => {
+                self.remove(self.path.clone(), pos)?;
                 self.overrides.push(self.path.clone());
-                self.removals.push(Removal(self.path.clone()));
-                Built::Node(node)
+                Ok(Built::Node(node))
             }
-            None => Built::Node(node),
+            None => Ok(Built::Node(node)),
         }
     }
 
@@ -286,7 +315,7 @@ impl<'t> YamlBuilder<'t> {
     }
 
     fn alias(&mut self, id: usize, pos: Pos) -> Result<Built, Error> {
-        let Some(Anchored { node, order, overrides }) = self.anchors.get(&id) else {
+        let Some(Anchored { node, order, overrides, weight, depth }) = self.anchors.get(&id) else {
             let message = format!(
                 "failed to parse {}: cycle detected: node at path {} references itself",
                 self.sources.path(self.file).display(),
@@ -294,21 +323,20 @@ impl<'t> YamlBuilder<'t> {
             );
             return Err(self.error(ErrorKind::Invalid, pos, message));
         };
-        self.aliased += node.size();
-        if self.aliased > MOST_ALIASED {
-            let message = "document contains excessive aliasing".to_owned();
-            return Err(self.error(ErrorKind::Limit, pos, message));
+        if self.open.len() + depth > budget::DEPTH {
+            return Err(self.exceeded(self.budget.exceed(Exceeded::Depth), pos));
         }
+        self.spend(*weight, pos)?;
         let (node, order) = (node.clone(), *order);
         if self.closed > 0 {
             return Ok(Built::Node(node));
         }
-        for inside in overrides {
-            let path: Vec<String> = self.path.iter().chain(inside).cloned().collect();
-            self.overrides.push(path.clone());
-            self.removals.push(Removal(path));
+        for inside in overrides.clone() {
+            let path: Vec<String> = self.path.iter().cloned().chain(inside).collect();
+            self.remove(path.clone(), pos)?;
+            self.overrides.push(path);
         }
-        Ok(self.obey(order, node))
+        self.obey(order, node, pos)
     }
 
     fn list(&mut self) -> Result<Vec<Node>, Error> {
@@ -368,7 +396,9 @@ impl<'t> YamlBuilder<'t> {
                 return Err(self.error(ErrorKind::Invalid, start, message));
             };
             for (key, entry) in other {
-                map.entry(key).or_insert(entry);
+                if !map.contains_key(&key) {
+                    map.insert(key, entry);
+                }
             }
         }
         Ok(map)
@@ -382,6 +412,9 @@ impl<'t> YamlBuilder<'t> {
             Built::Gone => return Ok(None),
         };
         if let Value::Text(text) = node.value {
+            if text.len() > budget::KEY_BYTES {
+                return Err(self.exceeded(self.budget.exceed(Exceeded::Key), pos));
+            }
             let merge = plain && text == "<<";
             return Ok(Some((text, merge)));
         }
@@ -447,7 +480,7 @@ mod tests {
     fn read(text: &str) -> Result<Vec<YamlDocument>, Vec<Error>> {
         let mut sources = SourceFiles::default();
         let file = sources.number(Path::new("/p/compose.yaml"));
-        let stream = parse(text, file, &sources);
+        let stream = parse(text, file, &sources, &Spending::default());
         if stream.problems.is_empty() { Ok(stream.documents) } else { Err(stream.problems) }
     }
 
@@ -500,7 +533,7 @@ mod tests {
             let refs = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb = format!("{bomb}a{level}: &a{level} [{refs}]\n");
         }
-        assert!(error(&bomb).0.contains("excessive aliasing"));
+        assert!(error(&bomb).0.contains("with its aliases"));
         assert!(read(&"[".repeat(100_000)).is_err());
         assert!(read(&"- ".repeat(100_000)).is_err());
         assert!(error(&format!("{}{}", "[".repeat(200), "]".repeat(200))).0.contains("deeper"));

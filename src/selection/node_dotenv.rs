@@ -20,6 +20,8 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use crate::budget::VARIABLES;
+
 /// A value read from a file. It may be a secret, so it has no `Debug`, `Display`, `Serialize` or
 /// `Clone`; it is not known to the scrubber either, because most values are none: callers turn
 /// those that are into a [`crate::secret::Secret`].
@@ -75,14 +77,35 @@ pub struct Assignment {
     pub comment: Comment,
 }
 
-/// Every assignment of `text`, in order; of several for one name the last one counts.
+/// Whether a text has more assignments than [`parse`] gives.
+pub fn is_too_long(text: &str) -> bool {
+    // Each has a line of its own.
+    if text.chars().filter(|c| ends_line(*c)).nth(VARIABLES - 1).is_none() {
+        return false;
+    }
+    let lines = normalized(text);
+    let mut reader = DotenvReader { text: &lines, quotes: Default::default() };
+    let mut from = 0;
+    for _ in 0..=VARIABLES {
+        match reader.next(from) {
+            Some(matched) => from = matched.end,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Every assignment of `text`, in order; of several for one name the last one counts. No more than
+/// [`VARIABLES`] of them: ask [`is_too_long`] before.
 pub fn parse(text: &str) -> Vec<Assignment> {
     let lines = normalized(text);
     let mut reader = DotenvReader { text: &lines, quotes: Default::default() };
     let mut walk = Walk { text: text.as_bytes(), original: 0, normalized: 0, line: 1 };
     let mut found = Vec::new();
     let mut from = 0;
-    while let Some(matched) = reader.next(from) {
+    while found.len() < VARIABLES
+        && let Some(matched) = reader.next(from)
+    {
         from = matched.end;
         walk.to(matched.start);
         let start = walk.original;
@@ -474,6 +497,16 @@ mod tests {
         let read = parse(text);
         assert_eq!((read[0].line, read[0].end_line, &text[read[0].span.clone()]), (1, 1, "K="));
         assert_eq!(read[1].line, 4);
+    }
+
+    #[test]
+    fn so_many_assignments_are_read() {
+        let text = "K=v\n".repeat(VARIABLES);
+        assert!(!is_too_long(&text) && parse(&text).len() == VARIABLES);
+        let text = text + "L=w";
+        assert!(is_too_long(&text) && parse(&text).len() == VARIABLES);
+        assert!(!is_too_long(&format!("K=v{}", "\n".repeat(2 * VARIABLES))));
+        assert!(!is_too_long(""));
     }
 
     /// A backtracking engine needs minutes for some of these.

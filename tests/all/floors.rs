@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 4: fixes as typed data
     ("remedies", &["secret", "names", "report", "evidence", "deployment"]),
     // 4: pure
-    ("selection", &["secret", "foreign", "names", "report", "admin_key", "evidence"]),
+    ("selection", &["secret", "budget", "foreign", "names", "report", "admin_key", "evidence"]),
     ("render", &["secret", "report", "admin_key", "evidence"]),
     (
         "fix",

@@ -236,7 +236,16 @@ fn a_compose_file_that_cannot_be_read_is_said() {
         let message = answer["error"]["message"].as_str().unwrap_or_default();
         assert!(!message.is_empty() && message.len() < 1000, "{case}: {answer}");
         let found = place.report();
-        assert!(ids(&found).contains(&"compose-invalid"), "{case}: {:?}", ids(&found));
+        // What is too large for convex-doctor may be a file that Compose reads.
+        let is_unknown = found["unknown"].as_array().unwrap().iter().any(|unknown| {
+            unknown["id"] == "compose-invalid"
+                && unknown["reason"].as_str().unwrap().contains("too large")
+        });
+        assert!(
+            is_unknown || ids(&found).contains(&"compose-invalid"),
+            "{case}: {:?}",
+            ids(&found)
+        );
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::repository::CheckedFile;
 use super::texts::FileTexts;
 use super::{ProjectRequest, Request, docker, shown};
+use crate::budget::{BACKEND_PARTS, EXCERPTS};
 use crate::compose::{self, ErrorKind, Errors, Project};
 use crate::deployment::compose::publishes;
 use crate::deployment::endpoint::is_loopback;
@@ -72,6 +73,20 @@ pub(super) fn read_as(
     let project = load(asked, directory, environment, texts);
     let mut secrets = Vec::new();
     let facts = match &project {
+        // That convex-doctor does not read all of it says nothing of what Compose does.
+        Err(errors) if errors.is_limit() => {
+            let first = errors.first();
+            let at = first.at.as_ref().map(|at| place(at, directory));
+            let at = at.map(|at| format!("{}:{}: ", at.file, at.line)).unwrap_or_default();
+            let reason = crate::secret::sanitize(&format!("{at}{}", first.message));
+            return ComposeRead { project, facts: Observation::unavailable(reason), secrets };
+        }
+        Ok(found) if reduce::parts_of_backends(found) > BACKEND_PARTS => {
+            let reason = format!(
+                "too large: its backends have more than {BACKEND_PARTS} variables, ports and mounts"
+            );
+            return ComposeRead { facts: Observation::unavailable(reason), project, secrets };
+        }
         Ok(project) => {
             let service = asked.service.as_deref();
             let facts = reduce::reduce(project, directory, service, &mut secrets);
@@ -114,6 +129,7 @@ pub(super) fn load(
         profiles: asked.profiles.clone(),
         environment: environment.clone(),
         home: environment.get("HOME").map(PathBuf::from),
+        deadline: texts.deadline(),
     };
     compose::load(&request, texts)
 }
@@ -131,9 +147,10 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
             _ => crate::foreign::excerpt(text, at.line, at.column),
         }
     };
-    errors
-        .iter()
-        .map(|error| ComposeIssue {
+    let issue = |(index, error): (usize, &compose::Error)| {
+        // Each line is looked for from the beginning of its file.
+        let line = if index < EXCERPTS { line(error) } else { None };
+        ComposeIssue {
             // Some of Compose's sentences go over several lines.
             message: crate::secret::sanitize(
                 &error.message.lines().map(str::trim).collect::<Vec<_>>().join(" "),
@@ -144,12 +161,13 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
                 _ => None,
             },
             of_backend: false,
-            line: line(error).map(|excerpt| SourceLine {
+            line: line.map(|excerpt| SourceLine {
                 text: excerpt.text,
                 mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
             }),
-        })
-        .collect()
+        }
+    };
+    errors.iter().enumerate().map(issue).collect()
 }
 
 impl ComposeRead {

@@ -94,6 +94,15 @@ pub(super) fn reduce(
     }
 }
 
+/// How many variables, ports and mounts the backends have: each becomes evidence, and a part of the
+/// report.
+pub(super) fn parts_of_backends(project: &Project) -> usize {
+    /// What a service counts for itself.
+    const SERVICE: usize = 10;
+    let backends = project.services.values().filter(|service| recognise(service).is_some());
+    backends.map(|one| SERVICE + one.environment.len() + one.ports.len() + one.volumes.len()).sum()
+}
+
 /// The names of all variables that the project reads from the shell or a file.
 fn reads(project: &Project) -> Vec<String> {
     let variables = project.services.values().flat_map(|service| &service.environment);
@@ -107,13 +116,16 @@ fn reads(project: &Project) -> Vec<String> {
 /// What Compose warns of; of a variable that is set nowhere the places in all files, because
 /// Compose names it once.
 fn warnings(project: &Project, backends: &[&str], directory: &Path) -> Vec<ComposeIssue> {
-    let of_backend = |at: &compose::At| {
-        let services = backends.iter().filter_map(|name| project.services.get(*name));
-        let volumes = services.clone().flat_map(|service| &service.volumes);
-        let volumes = volumes.filter_map(|mount| project.volumes.get(mount.source.as_ref()?));
-        services.flat_map(|service| &service.unset).any(|one| one == at)
-            || volumes.filter_map(|volume| volume.name.at.as_ref()).any(|one| one == at)
-    };
+    let services = backends.iter().filter_map(|name| project.services.get(*name));
+    let volumes = services.clone().flat_map(|service| &service.volumes);
+    let volumes = volumes.filter_map(|mount| project.volumes.get(mount.source.as_ref()?));
+    let mut places: BTreeSet<&compose::At> = services.flat_map(|service| &service.unset).collect();
+    places.extend(volumes.filter_map(|volume| volume.name.at.as_ref()));
+    let of_backend = |at: &compose::At| places.contains(at);
+    let mut unset: BTreeMap<&str, Vec<&compose::At>> = BTreeMap::new();
+    for (name, at) in &project.unset {
+        unset.entry(name).or_default().push(at);
+    }
     let issue = |message: &str, at: Option<&compose::At>, variable: Option<&String>| ComposeIssue {
         message: crate::secret::sanitize(message),
         at: at.map(|at| place(at, directory)),
@@ -128,9 +140,9 @@ fn warnings(project: &Project, backends: &[&str], directory: &Path) -> Vec<Compo
             continue;
         };
         // Of each file the backend's place, else the first.
-        let places = project.unset.iter().filter(|(unset, _)| unset == name);
+        let places = unset.get(name.as_str()).into_iter().flatten();
         let mut files: BTreeMap<&Path, ComposeIssue> = BTreeMap::new();
-        for (_, at) in places {
+        for at in places {
             let new = issue(&warning.message, Some(at), Some(name));
             let known = files.entry(&at.file).or_insert_with(|| new.clone());
             if new.of_backend && !known.of_backend {

@@ -57,22 +57,31 @@ pub(super) fn elsewhere(
     if !asked.compose_files.is_empty() || asked.project_directory.is_some() || !is_readable {
         return None;
     }
-    let mut found = Vec::new();
+    let is_meant = |read: &ComposeRead| port.is_some_and(|port| read.publishes(port));
+    // The one that the URL leads to, else the nearest; of the others only their names are kept.
+    let mut nearest: Option<(String, ComposeRead)> = None;
+    let mut others = Vec::new();
     for file in candidates(directory, texts) {
         let files = with_overrides(directory, &file);
         let as_file = ProjectRequest { compose_files: files, ..asked.clone() };
-        let read_so = read(&as_file);
-        if read_so.has_backend() {
-            found.push((file, read_so));
-        } else if let Some(read_so) = behind_profile(&read_so, &as_file, read) {
-            found.push((file, read_so));
+        let mut read_so = read(&as_file);
+        if !read_so.has_backend() {
+            let Some(behind) = behind_profile(&read_so, &as_file, read) else { continue };
+            read_so = behind;
+        }
+        match &nearest {
+            Some((_, known)) if is_meant(known) || !is_meant(&read_so) => {
+                others.push((is_meant(&read_so), file));
+            }
+            _ => {
+                let before = nearest.replace((file, read_so));
+                others.splice(0..0, before.map(|(file, _)| (false, file)));
+            }
         }
     }
-    // The one that the URL leads to, else the nearest.
-    found.sort_by_key(|(_, read_so)| !port.is_some_and(|port| read_so.publishes(port)));
-    let mut found = found.into_iter();
-    let (_, mut nearest) = found.next()?;
-    let others = found.map(|(file, _)| file).collect();
+    others.sort_by_key(|(is_meant, _)| !is_meant);
+    let others = others.into_iter().map(|(_, file)| file).collect();
+    let (_, mut nearest) = nearest?;
     nearest.found_instead(ComposeFound::Search { others, instead: first.files_read() }, first);
     Some(nearest)
 }

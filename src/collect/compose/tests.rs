@@ -293,3 +293,37 @@ fn bytes_that_are_not_text_are_read_as_compose_reads_them() {
         assert!(errors.iter().all(|it| it.contains(refused.unwrap_or(""))), "{errors:?}");
     }
 }
+
+#[test]
+fn what_is_too_large_is_unknown_and_no_fault_of_the_file() {
+    let variables: String = (0..20_001).map(|number| format!("      V{number}: x\n")).collect();
+    let deep = format!("x-a: {}{}\nservices: {{}}\n", "[".repeat(200), "]".repeat(200));
+    for (text, reason) in [
+        (deep, "docker-compose.yml:1: too large: nested deeper than 128 levels"),
+        (
+            format!(
+                "services:\n  backend:\n    image: ghcr.io/get-convex/convex-backend\n    \
+                 environment:\n{variables}"
+            ),
+            "too large: its backends have more than 20000 variables, ports and mounts",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("docker-compose.yml"), text).unwrap();
+        let (request, texts) = (Request::default(), FileTexts::default());
+        let read = super::read(&request, directory.path(), &BTreeMap::new(), &texts, None);
+        assert_eq!(read.facts.seen().err().unwrap().reason, reason);
+    }
+}
+
+#[test]
+fn of_many_errors_the_first_are_shown_with_their_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys: String = (0..50).map(|number| format!("wrong{number}: x\n")).collect();
+    std::fs::write(directory.path().join("docker-compose.yml"), keys).unwrap();
+    let (request, texts) = (Request::default(), FileTexts::default());
+    let read = super::read(&request, directory.path(), &BTreeMap::new(), &texts, None);
+    let facts = read.facts.seen().unwrap().clone().unwrap();
+    let shown = facts.errors.iter().filter(|issue| issue.line.is_some()).count();
+    assert_eq!((facts.errors.len(), shown), (50, 10));
+}

@@ -204,7 +204,8 @@ fn lines(file: &str, text: &str, old: &OldSecrets<'_>, trials: &mut usize) -> Ve
             continue;
         }
         let Some((what, at)) = old.held(line, trials) else { continue };
-        let assignment = assignments.iter().find(|one| one.line == index + 1);
+        let first = assignments.partition_point(|one| one.line <= index);
+        let assignment = assignments.get(first).filter(|one| one.line == index + 1);
         let variable = match assignment {
             Some(assignment) => Some(assignment.name.clone()),
             None => {
