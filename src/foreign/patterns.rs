@@ -239,7 +239,11 @@ pub fn mask(text: &str) -> String {
     });
     let text = NAMED.replace_all(&text, |found: &Captures<'_>| {
         let (name, between, value) = (&found[1], &found[2], &found[4]);
-        let is_prose = between.trim() == ":" && between.len() > 1 && is_word(value);
+        // `secret: Permission denied`
+        let says = value.len() < 12
+            && value.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && value.bytes().skip(1).all(|byte| byte.is_ascii_lowercase());
+        let is_prose = between.trim() == ":" && between.len() > 1 && (says || is_word(value));
         if !names_a_secret(name)
             || is_prose
             || value.starts_with(['<', '$', '/'])

@@ -208,6 +208,11 @@ impl Known {
 
     fn insert(&mut self, mut form: String) {
         form.make_ascii_lowercase();
+        // One sign again and again is filler: cutting it out would protect nothing.
+        let first = form.chars().next();
+        if form.chars().all(|c| Some(c) == first) {
+            return;
+        }
         if self.bytes() + form.len() > MOST_BYTES {
             let hash = self.hasher.hash_one(form.as_str());
             Arc::make_mut(&mut self.words).insert(hash);
