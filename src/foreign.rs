@@ -96,7 +96,7 @@ fn shown(
             }
             start += HIDDEN.len();
         } else {
-            let clean = mask(piece);
+            let clean = plain::visible(piece, guarded);
             let moved = clean != piece;
             if let Some(offset) = wanted {
                 mark = Some(if moved { start } else { start + offset });
@@ -237,6 +237,11 @@ fn is_guarded(lines: &[&str]) -> bool {
     });
     let indent = |line: &str| line.chars().take_while(|c| c.is_whitespace()).count();
     let Some(last) = lines.last() else { return true };
+    // YAML indents with blanks alone: under what a line with a tab stands is not known.
+    let margin = last.len() - last.trim_start().len();
+    if last[..margin].bytes().any(|byte| byte != b' ') {
+        return true;
+    }
     let own = key_pattern().captures(last).map(|found| found[1].to_owned());
     let mut depth = indent(last);
     let mut parents = Vec::new();

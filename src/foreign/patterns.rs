@@ -1,6 +1,7 @@
 //! What a secret looks like in a text that nobody took apart: by the name before it, by the place
 //! where it stands, by its own form.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -136,21 +137,23 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a pattern of this file is valid")
 }
 
-/// The forms that are secret wherever they stand.
+/// The forms that are secret wherever they stand. ASCII classes alone: Unicode's are large, and take
+/// longer to compile than a whole run may take.
 static FORMS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         // A private key, as a whole where it is on one line.
         r"(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*-----|$))",
         // An admin key after its name.
-        r"|(?P<bar>\||%7[cC]|\\u007[cC]|&#124;|&#x7[cC];)(?P<key>\s?01[0-9a-fA-F]{14,})",
+        r"|(?P<bar>\||%7[cC]|\\u007[cC]|&#124;|&#x7[cC];)(?P<key> ?01[0-9a-fA-F]{14,})",
         // A JSON web token, and tokens of well-known services.
-        r"|(?P<token>\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
-        r"|\b(?:AKIA|ASIA)[0-9A-Z]{12,}|\bgh[pousr]_[0-9A-Za-z]{16,}|\bgithub_pat_\w{16,}",
-        r"|\bglpat-[\w-]{12,}|\bnpm_[0-9A-Za-z]{16,}|\bxox[a-z]-[\w-]{10,}|\bAIza[\w-]{20,}",
-        r"|\b(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[0-9A-Za-z]{12,}|\bdop_v1_\w{16,}|\bhf_\w{16,})",
+        r"|(?P<token>eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?",
+        r"|(?:AKIA|ASIA)[0-9A-Z]{12,}|gh[pousr]_[0-9A-Za-z]{16,}|github_pat_[0-9A-Za-z_]{16,}",
+        r"|glpat-[0-9A-Za-z_-]{12,}|npm_[0-9A-Za-z]{16,}|xox[a-z]-[0-9A-Za-z-]{10,}",
+        r"|AIza[0-9A-Za-z_-]{20,}|(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[0-9A-Za-z]{12,}",
+        r"|dop_v1_[0-9A-Za-z]{16,}|hf_[0-9A-Za-z]{16,})",
         // Hex digits that are no digest and no commit.
-        r"|(?P<digest>\b(?:sha256|sha512|sha1|md5):[0-9a-fA-F]{32,})",
-        r"|(?P<hex>\b0[xX][0-9a-fA-F]{32,}|\b01[0-9a-fA-F]{38,}|[0-9a-fA-F]{41,})",
+        r"|(?P<digest>(?:sha256|sha512|sha1|md5):[0-9a-fA-F]{32,})",
+        r"|(?P<hex>0[xX][0-9a-fA-F]{32,}|(?-u:\b)01[0-9a-fA-F]{38,}|[0-9a-fA-F]{41,})",
         // Base64 of a key or more.
         r"|(?P<base64>[0-9A-Za-z+/_-]{40,}={0,2})",
     ))
@@ -160,25 +163,25 @@ static FORMS: LazyLock<Regex> = LazyLock::new(|| {
 /// may hold `/` and `@`.
 static USER_INFO: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)(\b(?:https?|wss?|postgres(?:ql)?|mysql|redis|mongodb(?:\+srv)?|amqps?|smtps?|ftp|s3):[/\\]{1,3}|://)([^\s"'<>`]*)@"#,
+        r#"((?i-u:https?|wss?|postgres(?:ql)?|mysql|redis|mongodb(?:\+srv)?|amqps?|smtps?|ftp|s3):[/\\]{1,3}|://)([^ \t\r\n"'<>`]*)@"#,
     )
 });
 
 /// A value after `?name=` or `&name=`.
 static QUERY: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"([?&][\w.\[\]~-]{1,64}=)([^&\s"'<>`#]+)"#));
+    LazyLock::new(|| pattern(r#"([?&][0-9A-Za-z_.\[\]~-]{1,64}=)([^& \t\r\n"'<>`#]+)"#));
 
-/// `name = value`, `"name": "value"`.
+/// `name = value`, `"name": "value"`. A name in other letters than ASCII's ends with a word of one.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"([\p{L}_][\p{L}\w.-]{1,63})(\\?["']?\s{0,4}(?:=>|:=|[=:])\s{0,4}(?:\\?["'])?)("?)([^\s,;&)}\]"'\\`]+)"#,
+        r#"([A-Za-z_ñÑ][0-9A-Za-z_.ñÑ-]{1,63})(\\?["']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}(?:\\?["'])?)("?)([^ \t\r\n,;&)}\]"'\\`]+)"#,
     )
 });
 
 /// `--name value`, `Bearer value`.
 static SAID: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)((?:--?([a-z][\w-]{1,63})|\b(?:bearer|basic|convex))(?:[ \t]{1,4}|=))["']?([^\s"',;)}\]]+)"#,
+        r#"((?:--?([A-Za-z][0-9A-Za-z_-]{1,63})|(?i-u:\b(?:bearer|basic|convex)))(?:[ \t]{1,4}|=))["']?([^ \t\r\n"',;)}\]]+)"#,
     )
 });
 
@@ -190,71 +193,103 @@ pub(super) const HIDDEN: &str = "***";
 /// a router rule, and a commit's 40 digits, stay as they are. What is masked becomes known to the
 /// scrubber.
 pub fn mask(text: &str) -> String {
-    let hide = |secret: &str| drop(Secret::new(secret));
-    let text = USER_INFO.replace_all(text, |found: &Captures<'_>| {
-        let (before, info) = (&found[1], &found[2]);
-        let (user, secret) = match info.split_once(':') {
-            Some((user, password)) if is_word(user) && !password.is_empty() => (user, password),
-            _ if info.is_empty() => return found[0].to_owned(),
-            _ => ("", info),
-        };
-        hide(secret);
-        let colon = if user.is_empty() && !info.starts_with(':') { "" } else { ":" };
-        format!("{before}{user}{colon}{HIDDEN}@")
-    });
-    let text = FORMS.replace_all(&text, |found: &Captures<'_>| {
-        let part = |name: &str| found.name(name).map(|part| part.as_str());
-        if part("digest").is_some() {
-            return found[0].to_owned();
-        }
-        if let (Some(bar), Some(key)) = (part("bar"), part("key")) {
-            hide(key.trim());
-            return format!("{bar}{HIDDEN}");
-        }
-        if part("base64").is_some_and(|text| !is_encoded(text)) {
-            return found[0].to_owned();
-        }
-        hide(&found[0]);
-        HIDDEN.to_owned()
-    });
-    let text = QUERY.replace_all(&text, |found: &Captures<'_>| {
-        let (before, value) = (&found[1], &found[2]);
-        if is_harmless(value) {
-            return found[0].to_owned();
-        }
-        hide(value);
-        format!("{before}{HIDDEN}")
-    });
-    let text = SAID.replace_all(&text, |found: &Captures<'_>| {
-        let value = &found[3];
-        let says = found.get(2).is_none_or(|name| names_a_secret(name.as_str()));
-        let is_flag = found.get(2).is_some();
-        // `basic authentication`, `--password is required`
-        let is_prose = is_word(value) && (!is_flag || value.len() <= 3);
-        if !says || is_prose || value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN) {
-            return found[0].to_owned();
-        }
-        hide(value);
-        format!("{}{HIDDEN}", &found[1])
-    });
-    let text = NAMED.replace_all(&text, |found: &Captures<'_>| {
-        let (name, between, value) = (&found[1], &found[2], &found[4]);
-        // `secret: Permission denied`
-        let says = value.len() < 12
-            && value.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && value.bytes().skip(1).all(|byte| byte.is_ascii_lowercase());
-        let is_prose = between.trim() == ":" && between.len() > 1 && (says || is_word(value));
-        if !names_a_secret(name)
-            || is_prose
-            || value.starts_with(['<', '$', '/'])
-            || value.starts_with(HIDDEN)
-        {
-            return found[0].to_owned();
-        }
-        hide(value);
-        format!("{name}{between}{}{HIDDEN}", &found[3])
-    });
-    text.into_owned()
+    let has = |text: &str, signs: &[char]| text.contains(signs);
+    let mut out = text.to_owned();
+    if has(&out, &['@']) {
+        out = replaced(out, &USER_INFO, user_info);
+    }
+    if out.len() >= SHORTEST_FORM {
+        out = replaced(out, &FORMS, form);
+    }
+    if has(&out, &['?', '&']) {
+        out = replaced(out, &QUERY, query);
+    }
+    if has(&out, &[' ', '\t', '-']) {
+        out = replaced(out, &SAID, said);
+    }
+    if has(&out, &['=', ':']) {
+        out = replaced(out, &NAMED, named);
+    }
+    out
+}
+
+/// No form of [`FORMS`] is shorter, but for a key after its `|`.
+const SHORTEST_FORM: usize = 16;
+
+fn replaced(text: String, pattern: &Regex, by: fn(&Captures<'_>) -> String) -> String {
+    match pattern.replace_all(&text, by) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(new) => new,
+    }
+}
+
+fn hide(secret: &str) {
+    drop(Secret::new(secret));
+}
+
+fn user_info(found: &Captures<'_>) -> String {
+    let (before, info) = (&found[1], &found[2]);
+    let (user, secret) = match info.split_once(':') {
+        Some((user, password)) if is_word(user) && !password.is_empty() => (user, password),
+        _ if info.is_empty() => return found[0].to_owned(),
+        _ => ("", info),
+    };
+    hide(secret);
+    let colon = if user.is_empty() && !info.starts_with(':') { "" } else { ":" };
+    format!("{before}{user}{colon}{HIDDEN}@")
+}
+
+fn form(found: &Captures<'_>) -> String {
+    let part = |name: &str| found.name(name).map(|part| part.as_str());
+    if part("digest").is_some() {
+        return found[0].to_owned();
+    }
+    if let (Some(bar), Some(key)) = (part("bar"), part("key")) {
+        hide(key.trim());
+        return format!("{bar}{HIDDEN}");
+    }
+    if part("base64").is_some_and(|text| !is_encoded(text)) {
+        return found[0].to_owned();
+    }
+    hide(&found[0]);
+    HIDDEN.to_owned()
+}
+
+fn query(found: &Captures<'_>) -> String {
+    let (before, value) = (&found[1], &found[2]);
+    if is_harmless(value) {
+        return found[0].to_owned();
+    }
+    hide(value);
+    format!("{before}{HIDDEN}")
+}
+
+fn said(found: &Captures<'_>) -> String {
+    let value = &found[3];
+    let says = found.get(2).is_none_or(|name| names_a_secret(name.as_str()));
+    let is_flag = found.get(2).is_some();
+    // `basic authentication`, `--password is required`
+    let is_prose = is_word(value) && (!is_flag || value.len() <= 3);
+    if !says || is_prose || value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN) {
+        return found[0].to_owned();
+    }
+    hide(value);
+    format!("{}{HIDDEN}", &found[1])
+}
+
+fn named(found: &Captures<'_>) -> String {
+    let (name, between, value) = (&found[1], &found[2], &found[4]);
+    // `secret: Permission denied`
+    let says = value.len() < 12
+        && value.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && value.bytes().skip(1).all(|byte| byte.is_ascii_lowercase());
+    let is_prose = between.trim() == ":" && between.len() > 1 && (says || is_word(value));
+    let is_open = value.starts_with(['<', '$', '/']) || value.starts_with(HIDDEN);
+    if !names_a_secret(name) || is_prose || is_open {
+        return found[0].to_owned();
+    }
+    hide(value);
+    format!("{name}{between}{}{HIDDEN}", &found[3])
 }
 
 /// Small letters alone.

@@ -24,8 +24,10 @@ pub fn words(text: &str) -> String {
 /// query and the fragment what is not plain. A host is shown: it is what the report is about.
 pub fn url(typed: &str) -> String {
     static HOST: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(?i:https?://(?:\*\*\*@)?(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)")
-            .expect("a pattern of this file is valid")
+        Regex::new(
+            r"^(?i-u:https?)://(?:\*\*\*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?",
+        )
+        .expect("a pattern of this file is valid")
     });
     // Without a scheme it is no URL yet, and what is before the `@` no less secret.
     let masked = match typed.rsplit_once('@') {
@@ -49,6 +51,12 @@ pub fn url(typed: &str) -> String {
 pub fn value(text: &str) -> String {
     const SHORTEST: usize = 10;
     runs(&mask(text), |run| run.len() >= SHORTEST && !is_plain_part(run))
+}
+
+/// What is shown of a line of a file, beside the values that are hidden anyway; where any value may
+/// be secret, plain parts alone.
+pub(super) fn visible(piece: &str, guarded: bool) -> String {
+    if guarded { parts(&mask(piece)) } else { value(piece) }
 }
 
 /// Every part that is not plain is hidden.
@@ -116,7 +124,7 @@ fn shown(word: &str) -> String {
 pub fn is_plain(word: &str) -> bool {
     static TIME: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"^\d{4}-\d\d-\d\d(?:[T_ ]\d\d:?\d\d:?\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)?$",
+            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T_ ][0-9]{2}:?[0-9]{2}:?[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?$",
         )
         .expect("a pattern of this file is valid")
     });
@@ -130,8 +138,10 @@ pub fn is_plain(word: &str) -> bool {
         LazyLock::new(|| Regex::new(r"\\u[0-9a-f]{4}").expect("a pattern of this file is valid"));
     // A path is public by nature; a secret in it was masked by its form.
     static PATH: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(?:unix://|npipe://|file://)?(?:~|\.{1,2})?/[\w./@+~=-]*(?::\d+)*$")
-            .expect("a pattern of this file is valid")
+        Regex::new(
+            r"^(?:unix://|npipe://|file://)?(?:~|\.{1,2})?/[0-9A-Za-z_./@+~=-]*(?::[0-9]+)*$",
+        )
+        .expect("a pattern of this file is valid")
     });
     if TIME.is_match(word) || PATH.is_match(word) {
         return true;

@@ -82,7 +82,9 @@ fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let mut files: Vec<UnsetIn<'_>> = Vec::new();
     for (issues, required) in [(&compose.errors, true), (&compose.warnings, false)] {
         for issue in issues {
-            let Some(variable) = &issue.variable else { continue };
+            let Some(variable) = issue.variable.as_ref().filter(|_| !issue.in_value) else {
+                continue;
+            };
             // Compose refuses a required one, also where a panel sets it.
             if !required && is_set_by_coolify(variable) {
                 continue;
@@ -94,11 +96,28 @@ fn variables(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
             }
         }
     }
-    if files.is_empty() {
+    let values: Vec<_> = compose.warnings.iter().filter(|issue| issue.in_value).collect();
+    if files.is_empty() && values.is_empty() {
         // A file that cannot be read may use more variables.
         project(evidence)?;
     }
-    Ok(files.iter().map(|it| it.finding(evidence)).collect())
+    let of_values = values.iter().map(|issue| in_value(issue, &file));
+    Ok(files.iter().map(|it| it.finding(evidence)).chain(of_values).collect())
+}
+
+/// A `$` that was meant as it is written. The part after it is not shown: it may be of a password.
+fn in_value(issue: &ComposeIssue, file: &str) -> Finding {
+    let location = location(issue, file);
+    let detail = format!(
+        "A value at {location} contains a `$`. Compose reads what follows as a variable, which is \
+         not set, and leaves it out."
+    );
+    let level = if issue.of_backend { Level::Warning } else { Level::Info };
+    COMPOSE_VARIABLE_UNSET
+        .finding(Certainty::Proven, detail)
+        .level(level)
+        .remedy(Remedy::safe(format!("Write `$$` for the `$` in {location}")))
+        .at(location)
 }
 
 /// The variables of one file that are not set.
@@ -242,6 +261,7 @@ mod tests {
             at: Some(build::at(7)),
             variable: variable.map(str::to_owned),
             of_backend: true,
+            in_value: false,
             line: None,
         }
     }

@@ -178,6 +178,7 @@ const BROKEN: &[Change] = &[
             at: None,
             variable: None,
             of_backend: false,
+            in_value: false,
             line: None,
         };
         build::compose(it).errors.push(issue);

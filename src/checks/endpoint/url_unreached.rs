@@ -299,6 +299,7 @@ mod tests {
             at: None,
             variable: None,
             of_backend: false,
+            in_value: false,
             line: None,
         };
         if let crate::evidence::Observation::Seen(Some(compose)) = &mut evidence.compose {

@@ -171,6 +171,7 @@ mod tests {
                 at: None,
                 variable: None,
                 of_backend: false,
+                in_value: false,
                 line: None,
             }];
         };

@@ -90,6 +90,7 @@ pub(super) fn read_as(
         Ok(project) => {
             let service = asked.service.as_deref();
             let facts = reduce::reduce(project, directory, service, &mut secrets);
+            let facts = in_values(facts, directory, texts);
             let own_name = asked.project_name.as_ref().and_then(|typed| {
                 let unnamed = ProjectRequest { project_name: None, ..asked.clone() };
                 let own = load(&unnamed, directory, environment, texts).ok()?.name.value;
@@ -161,6 +162,7 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
                 _ => None,
             },
             of_backend: false,
+            in_value: false,
             line: line.map(|excerpt| SourceLine {
                 text: excerpt.text,
                 mark: Columns { start: excerpt.mark.start + 1, end: excerpt.mark.end + 1 },
@@ -168,6 +170,38 @@ pub(super) fn issues(errors: &Errors, directory: &Path, texts: &FileTexts) -> Ve
         }
     };
     errors.iter().enumerate().map(issue).collect()
+}
+
+/// Marks the variables that are parts of values, and makes their names known to the scrubber: what
+/// follows a `$` in a password is a part of the password.
+fn in_values(mut facts: ComposeFacts, directory: &Path, texts: &FileTexts) -> ComposeFacts {
+    for issue in &mut facts.warnings {
+        let (Some(name), Some(at)) = (&issue.variable, &issue.at) else { continue };
+        let text = texts.read(&directory.join(&at.file));
+        let line = text.text().and_then(|text| text.lines().nth(at.line.saturating_sub(1)));
+        if line.is_some_and(|line| is_part_of_value(line, name)) {
+            drop(Secret::new(name.as_str()));
+            issue.in_value = true;
+            issue.variable = Some("***".to_owned());
+            issue.message = "a `$` in a value starts a variable that is not set".to_owned();
+        }
+    }
+    facts
+}
+
+/// Whether `$name` stands in that line without braces right after a letter, a digit or a sign of a
+/// password, or in the value of a variable whose name says that it is secret. A name in capitals
+/// after other text is meant as a variable: `v$VERSION`.
+fn is_part_of_value(line: &str, name: &str) -> bool {
+    let is_capitals = !name.contains(|c: char| c.is_ascii_lowercase());
+    let assigned = line.split(['=', ':']).next().unwrap_or_default();
+    let assigned = assigned.trim_matches(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let is_secret = crate::foreign::names_a_secret(assigned);
+    line.match_indices(&format!("${name}")).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let is_glued = before.is_some_and(|c| c.is_alphanumeric() || "!@#%^&*.,+~?;<>".contains(c));
+        is_glued && (is_secret || !is_capitals)
+    })
 }
 
 impl ComposeRead {

@@ -131,6 +131,7 @@ fn warnings(project: &Project, backends: &[&str], directory: &Path) -> Vec<Compo
         at: at.map(|at| place(at, directory)),
         variable: variable.cloned(),
         of_backend: at.is_some_and(of_backend),
+        in_value: false,
         line: None,
     };
     let mut issues: Vec<ComposeIssue> = Vec::new();
