@@ -22,6 +22,29 @@ pub const LOG_BYTES: usize = 256 * 1024;
 /// Linux, for the parsers are called on either.
 pub const STACK_BYTES: usize = 8 * 1024 * 1024;
 
+/// How long a command under `run` goes on after its first failure before it is taken for one that
+/// goes on: most say why and end.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long `run` listens after the command's end to what it left behind, which may hold the pipe
+/// for ever.
+pub const QUIET: Duration = Duration::from_millis(500);
+
+/// Of a line that a command prints, as far as it is looked at: a build's output may have no line
+/// ends at all.
+pub const LINE_BYTES: usize = 4096;
+
+/// Of the known lines that a command prints, how many are kept; a watching CLI repeats itself for
+/// days.
+pub const KNOWN_LINES: usize = 16;
+
+/// How many different known lines are looked at before no more are kept: they may differ only in
+/// what is masked.
+pub const KNOWN_LINES_READ: usize = 256;
+
+/// What is kept of a known line.
+pub const KNOWN_LINE_CHARS: usize = 300;
+
 /// The moment at which a run has to be over.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Option<Instant>);
