@@ -99,7 +99,7 @@ impl Signals {
 
 /// Whether whoever started the doctor had it ignore the end of the terminal.
 fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = crate::collect::files::of_the_kernel("/proc/self/status");
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
     ignored & (1 << (Signal::HUP.as_raw() - 1)) != 0
