@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::{Exit, Format, Options};
 use crate::act::edit::{self, LockError, Locks, SECOND_NAME};
 use crate::act::engine::Replaced;
+use crate::budget::Deadline;
 use crate::checks;
 use crate::checks::selection::repository::SECRET_IN_GIT;
 use crate::collect::old_key::OldKey;
@@ -64,6 +65,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let mut request = options.request()?;
     // `--apply` may change volumes, so it may also look into them.
     request.deep |= arguments.apply;
+    // It looks again after each change, and waits for the backend; each look has its own limit.
+    request.deadline = Deadline::never();
     // A secret that is in no file may still be in git's history; only a new secret helps then.
     request.history |= arguments.ids.iter().any(|id| id == SECRET_IN_GIT.id);
     let deep =
