@@ -43,6 +43,9 @@ pub const LOG_READ_BYTES: usize = 8 * 1024 * 1024;
 /// Of the archive of one file in a container: a credentials file is 65 bytes, its archive 2 KiB.
 pub const ARCHIVE_BYTES: usize = 64 * 1024;
 
+/// How long a pipe to which a report is written may have no reader, or one that does not read.
+pub const READER_WAIT: Duration = Duration::from_secs(4);
+
 /// The stack of a thread that parses what others wrote: as large as that of the main thread on
 /// Linux, for the parsers are called on either.
 pub const STACK_BYTES: usize = 8 * 1024 * 1024;

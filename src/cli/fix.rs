@@ -190,9 +190,21 @@ impl FixSession<'_> {
         command
     }
 
+    /// Says before an edit what of the file it cannot keep.
+    fn tell_what_is_lost(&self, fix: &Fix) {
+        let mut files: Vec<&str> = fix.steps.iter().filter_map(PlanStep::file).collect();
+        files.dedup();
+        for file in files {
+            for lost in edit::lost(&self.directory.join(file)) {
+                output::note(&format!("note: {} {lost}", sanitize(file)));
+            }
+        }
+    }
+
     /// What would be done.
     fn propose(&self, report: &Report) -> FixReport {
         let plan = self.plan(report);
+        plan.fixes.iter().for_each(|fix| self.tell_what_is_lost(fix));
         let planned = |fix| words::entry(fix, FixOutcome::Planned);
         FixReport {
             fixes: plan.fixes.iter().map(planned).collect(),
@@ -242,6 +254,7 @@ impl FixSession<'_> {
             let number = done.fixes.len() + 1;
             let planned = words::entry(&fix, FixOutcome::Planned);
             show(&render::fix(number, &planned, output::width()))?;
+            self.tell_what_is_lost(&fix);
             // Ctrl-C waits until the change is rolled back and reported.
             let hold = if self.is_wanted() { interrupt.hold() } else { None };
             let outcome = match &hold {

@@ -79,7 +79,7 @@ pub fn stdin_line() -> anyhow::Result<Secret> {
 
 /// Whether an HTTP question was put to the selected URL at all.
 pub fn network_was_asked(evidence: &Evidence) -> bool {
-    matches!(evidence.endpoint.seen(), Ok(Some(_)))
+    !evidence.asked.no_network && matches!(evidence.endpoint.seen(), Ok(Some(_)))
 }
 
 /// Looks at everything.

@@ -265,7 +265,10 @@ impl<'a> Run<'a> {
 
     /// All probes of the selected URL.
     async fn ask_url(&self) -> Observation<Option<EndpointFacts>> {
-        if let Some(reason) = self.unasked(self.request.no_network, "--no-network") {
+        // Of one that cannot be used nothing is asked: that shows without the network.
+        let is_usable = self.url().is_none_or(|url| endpoint::url::read(url).is_ok());
+        let forbidden = self.request.no_network && is_usable;
+        if let Some(reason) = self.unasked(forbidden, "--no-network") {
             return Observation::unavailable(reason);
         }
         if self.url().is_none() {

@@ -564,3 +564,42 @@ fn a_password_in_the_url_is_masked_everywhere() {
         assert!(!run.stderr.contains("hunter2"), "{arguments:?}: {}", run.stderr);
     }
 }
+
+#[test]
+fn an_answer_of_the_engine_has_a_limit_and_so_have_its_parts() {
+    // More than 16 MiB, and less in too many parts: each list, without an end of its own.
+    for (item, words) in [
+        (format!("{{\"Id\":\"{}\"}},", "a".repeat(60_000)), "larger than 16 MiB"),
+        ("{},".to_owned(), "too many things"),
+    ] {
+        let place = Place::app().with_pair("http://127.0.0.1:9");
+        let many = if words.contains("many") { 200_000 } else { 400 };
+        let body = format!("[{}{{}}]", item.repeat(many)).into_bytes();
+        let body: &'static [u8] = body.leak();
+        engine(&place, move |mut stream| {
+            let mut head = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut head) {
+                let is_list = head[..read].windows(16).any(|part| part == b"/containers/json");
+                let body = if is_list { body } else { b"{}" };
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let report = place.report_with(&["--no-network"]);
+        assert!(unknown(&report).contains(words), "{report}");
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_used_shows_without_the_network() {
+    let place = Place::app().with_pair("localhost:3210");
+    let report = place.report_with(&["--no-network", "--no-docker"]);
+    assert!(ids(&report).contains(&"url-invalid"), "{report}");
+    assert_eq!(place.run(&["--no-network", "--require-network", "--no-docker"]).code, 3);
+    let place = Place::app().with_pair("http://localhost:3210");
+    let report = place.report_with(&["--no-network", "--no-docker"]);
+    assert!(unknown(&report).contains("--no-network"), "{report}");
+}
