@@ -440,7 +440,7 @@ impl Transcript {
         let last = self.lines.iter_mut().rfind(|line| line.text.contains(NOT_A_URL));
         if let Some(last) = last.filter(|_| self.proxies.iter().any(|proxy| proxy == input)) {
             last.failure = Some(CliFailure::ProxyInvalid);
-            last.means = PROXY_INVALID.to_owned();
+            PROXY_INVALID.clone_into(&mut last.means);
         }
     }
 

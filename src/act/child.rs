@@ -108,7 +108,7 @@ fn ignores_hangup() -> bool {
 /// Whether keys of a terminal reach the doctor's whole process group, the command in it as well: it
 /// has a terminal, if only for its input, and is in the foreground there.
 fn shares_a_terminal() -> bool {
-    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
+    let Ok(terminal) = crate::collect::files::terminal() else { return false };
     rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 

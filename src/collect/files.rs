@@ -194,6 +194,12 @@ pub(crate) fn of_the_kernel(path: &'static str) -> String {
     read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
 }
 
+/// The terminal that this process was started from, where it has one.
+#[cfg(unix)]
+pub(crate) fn terminal() -> std::io::Result<File> {
+    File::open("/dev/tty")
+}
+
 /// The first bytes of a regular file, however large it is.
 pub(crate) fn starts_with(path: &Path, start: &[u8]) -> bool {
     let mut bytes = vec![0; start.len()];

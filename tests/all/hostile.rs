@@ -254,6 +254,35 @@ fn a_compose_file_without_permission_is_said() {
     assert!(run.stdout.contains("permission denied"), "{}", run.stdout);
 }
 
+/// Whatever else reads a file by its name would wait for a pipe, or read a device to its end.
+#[test]
+fn every_file_is_opened_in_one_place() {
+    fn look(directory: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                look(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let code = code.split("#[cfg(all(test").next().unwrap();
+            let opens = ["fs::read(", "fs::read_to_string(", "File::open(", "fs::File::open"];
+            if opens.iter().any(|one| code.contains(one)) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    look(&source, &mut found);
+    let allowed = ["collect/files.rs", "output.rs", "act/edit.rs", "act/edit/lock.rs"];
+    found.retain(|path| {
+        !path.ends_with("tests.rs") && !allowed.iter().any(|file| path.ends_with(file))
+    });
+    assert_eq!(found, Vec::<String>::new());
+}
+
 // Docker engines
 // ------------------------------------------------------------------------------------------------------
 
