@@ -10,7 +10,9 @@ use std::fs::{File, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use crate::budget::{Deadline, READER_WAIT};
 use crate::secret;
 
 /// When to colour.
@@ -165,7 +167,8 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {
     let write = || -> io::Result<()> {
         let clean = without_colour(text);
         let Target::File { path, parent, mode } = target(path)? else {
-            return File::options().write(true).open(path)?.write_all(clean.as_bytes());
+            let stream = open_for_a_reader(File::options().write(true), path)?;
+            return write_to_a_reader(&stream, clean.as_bytes());
         };
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
@@ -197,13 +200,66 @@ pub fn add_to_step_summary(text: &str) -> Result<(), WriteError> {
     let path = PathBuf::from(path);
     let add = || -> io::Result<()> {
         let clean = without_colour(text);
-        let mut file = File::options().append(true).create(true).open(&path)?;
+        let file = open_for_a_reader(File::options().append(true).create(true), &path)?;
         if file.metadata()?.len() + clean.len() as u64 > LONGEST_SUMMARY {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a summary has at most 1 MiB"));
         }
-        file.write_all(clean.as_bytes())
+        write_to_a_reader(&file, clean.as_bytes())
     };
     add().map_err(|error| WriteError::File { path: path.clone(), error })
+}
+
+/// Opens what may be a pipe, whose reader may come a moment later, or never.
+#[cfg(unix)]
+fn open_for_a_reader(options: &mut std::fs::OpenOptions, path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let end = Deadline::after(READER_WAIT);
+    loop {
+        let opened = options.custom_flags(flags).open(path);
+        let is_alone = |error: &io::Error| {
+            error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+        };
+        match opened {
+            Err(error) if is_alone(&error) && end.is_over() => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+            }
+            Err(error) if is_alone(&error) => std::thread::sleep(Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn open_for_a_reader(options: &mut std::fs::OpenOptions, path: &Path) -> io::Result<File> {
+    options.open(path)
+}
+
+/// Writes all of it, but does not wait for ever for a reader that does not read.
+fn write_to_a_reader(mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
+    let mut end = Deadline::after(READER_WAIT);
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                end = Deadline::after(READER_WAIT);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if end.is_over() {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "whoever has it open does not read it",
+                    ));
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn without_colour(text: &str) -> String {
@@ -251,6 +307,28 @@ pub fn install_panic_hook() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_pipe_is_written_to_while_somebody_reads_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let text = "line\n".repeat(40_000);
+        let from = pipe.clone();
+        // Its reader comes late.
+        let reader = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            std::fs::read_to_string(from).unwrap()
+        });
+        write_file(&pipe, &text).unwrap();
+        assert_eq!(reader.join().unwrap(), text);
+        let alone = write_file(&pipe, &text).unwrap_err().to_string();
+        assert!(alone.contains("nobody reads it"), "{alone}");
+        let _deaf = File::options().read(true).write(true).open(&pipe).unwrap();
+        let unread = write_file(&pipe, &text).unwrap_err().to_string();
+        assert!(unread.contains("does not read it"), "{unread}");
+    }
 
     #[test]
     fn the_first_locale_that_is_set_counts() {

@@ -5,20 +5,17 @@
 //! (`logAndHandleFetchError`), `src/cli/lib/deploymentSelection.ts`, `src/cli/lib/dev.ts`, as their
 //! releases printed them.
 
+use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+use std::hash::RandomState;
 use std::sync::LazyLock;
 
 use zeroize::Zeroizing;
 
+use crate::budget::{KNOWN_LINE_CHARS, KNOWN_LINES, KNOWN_LINES_READ, LINE_BYTES};
 use crate::evidence::command::SaidLine;
 use crate::foreign;
 use crate::report::CliFailure;
-
-/// Longer lines are cut: a build's output may have no line ends at all.
-const LONGEST_LINE: usize = 4096;
-/// How many known lines are kept; a watching CLI repeats itself for days.
-const MOST_LINES: usize = 16;
-/// What is kept of a line.
-const LONGEST_SHOWN: usize = 300;
 
 /// A line that the CLI is known to print.
 pub struct KnownLine {
@@ -401,7 +398,7 @@ pub fn known(line: &str) -> Option<&'static KnownLine> {
 }
 
 /// Reads a command's output while it is printed and keeps the known lines. It costs one search per
-/// line, and never keeps more than one line in memory.
+/// line, also where every line is a known one, and never keeps more than one line in memory.
 #[derive(Default)]
 pub struct Transcript {
     /// The unfinished line of each stream.
@@ -411,6 +408,10 @@ pub struct Transcript {
     websocket: Option<&'static KnownLine>,
     echoes: Vec<Zeroizing<String>>,
     failed: bool,
+    /// The known lines that were looked at, by a hash of their bytes, each with the reason for a
+    /// closed WebSocket if it is one.
+    read: HashMap<u64, Option<&'static KnownLine>>,
+    hasher: RandomState,
     /// The values of the proxy variables.
     proxies: Vec<String>,
 }
@@ -438,7 +439,7 @@ impl Transcript {
         let last = self.lines.iter_mut().rfind(|line| line.text.contains(NOT_A_URL));
         if let Some(last) = last.filter(|_| self.proxies.iter().any(|proxy| proxy == input)) {
             last.failure = Some(CliFailure::ProxyInvalid);
-            last.means = PROXY_INVALID.to_owned();
+            PROXY_INVALID.clone_into(&mut last.means);
         }
     }
 
@@ -483,7 +484,7 @@ impl Transcript {
 
     fn push(&mut self, index: usize, bytes: &[u8]) {
         let open = &mut self.open[index];
-        let room = LONGEST_LINE.saturating_sub(open.len());
+        let room = LINE_BYTES.saturating_sub(open.len());
         open.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
@@ -500,31 +501,47 @@ impl Transcript {
 
     fn judge(&mut self, line: &[u8]) {
         let may_echo = matches!(line.first(), Some(b'>' | b'$' | 0x1b));
-        if may_echo && self.echoes.len() < MOST_LINES {
+        if may_echo && self.echoes.len() < KNOWN_LINES {
             self.hear_echo(line);
         }
         if !self.proxies.is_empty() && self.failed {
             self.hear_input(line);
         }
-        // A build prints millions of lines; colours may be inside the pattern.
-        if !line.contains(&0x1b) && !ANY.is_match(line) {
+        // Nothing that it says can add anything: a build prints millions of lines.
+        let is_full = self.lines.len() >= KNOWN_LINES || self.read.len() >= KNOWN_LINES_READ;
+        if is_full && self.failed {
+            return;
+        }
+        // Colours may be inside the pattern.
+        let is_coloured = line.contains(&0x1b);
+        if !is_coloured && !ANY.is_match(line) {
+            return;
+        }
+        let hash = self.hasher.hash_one(line);
+        if let Some(reason) = self.read.get(&hash) {
+            self.websocket = reason.or(self.websocket);
             return;
         }
         let text = String::from_utf8_lossy(line);
         let bare = anstream::adapter::strip_str(&text).to_string();
-        let Some(known) = known(&bare) else { return };
-        let known = match known.pattern {
-            CLOSED => self.websocket.take().unwrap_or(known),
-            pattern if pattern.starts_with("WebSocket error message") => {
-                self.websocket.insert(known)
-            }
-            _ => known,
-        };
-        self.failed |= known.fails;
-        if self.lines.len() >= MOST_LINES {
+        if is_coloured && !ANY.is_match(bare.as_bytes()) {
             return;
         }
-        let cut: String = bare.trim().chars().take(LONGEST_SHOWN).collect();
+        let Some(known) = known(&bare) else { return };
+        let reason = known.pattern.starts_with("WebSocket error message").then_some(known);
+        if !is_full {
+            self.read.insert(hash, reason);
+        }
+        let known = match known.pattern {
+            CLOSED => self.websocket.take().unwrap_or(known),
+            _ => known,
+        };
+        self.websocket = reason.or(self.websocket);
+        self.failed |= known.fails;
+        if is_full {
+            return;
+        }
+        let cut: String = bare.trim().chars().take(KNOWN_LINE_CHARS).collect();
         let line = SaidLine {
             text: foreign::words(&cut),
             means: known.means.to_owned(),
@@ -651,7 +668,7 @@ mod tests {
             let heard = transcript.echoes().first().map(|text| text.as_str());
             assert_eq!(heard, expected, "{text}");
         }
-        assert_eq!(read(&["> convex dev\n".repeat(100).as_str()]).echoes().len(), MOST_LINES);
+        assert_eq!(read(&["> convex dev\n".repeat(100).as_str()]).echoes().len(), KNOWN_LINES);
     }
 
     #[test]
@@ -661,10 +678,10 @@ mod tests {
             text.push_str(&format!("✖ Error fetching http://x/{number} 404 Not Found\n"));
         }
         let transcript = read(&[&text]);
-        assert_eq!(transcript.lines().len(), MOST_LINES);
+        assert_eq!(transcript.lines().len(), KNOWN_LINES);
         let endless = read(&[&"x".repeat(1 << 20), "BadAdminKey\n"]);
         assert!(!endless.failed());
-        assert!(endless.open[1].capacity() <= 2 * LONGEST_LINE);
+        assert!(endless.open[1].capacity() <= 2 * LINE_BYTES);
     }
 
     #[test]

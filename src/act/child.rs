@@ -7,27 +7,20 @@
 mod terminal;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::budget::{PATIENCE, QUIET};
 use crate::transcript::{Stream, Transcript};
 use terminal::Terminal;
-
-/// How long a command goes on after its first failure before it is taken for one that goes on: most
-/// say why and end.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait for output after the command's end: whatever it started may hold the pipe for
-/// ever.
-const QUIET: Duration = Duration::from_millis(200);
 
 /// What to run.
 pub struct Invocation {
@@ -64,10 +57,59 @@ pub fn run(invocation: &Invocation, heard: &Heard, live: &mut dyn FnMut()) -> io
 struct RunningChild {
     child: std::process::Child,
     /// The outputs that are passed on.
-    pumps: Vec<std::thread::JoinHandle<()>>,
-    /// Counts the pieces of output.
-    moved: Arc<AtomicU64>,
+    pumps: Vec<Pump>,
     terminal: Option<Terminal>,
+}
+
+/// What ends the doctor while it passes the last output on.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    /// `None` where the doctor was started to ignore it (`nohup`), as the command then does.
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.quit.recv() => Signal::QUIT,
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = hangup => Signal::HUP,
+        }
+    }
+}
+
+/// Whether whoever started the doctor had it ignore the end of the terminal.
+fn ignores_hangup() -> bool {
+    let status = crate::collect::files::of_the_kernel("/proc/self/status");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    ignored & (1 << (Signal::HUP.as_raw() - 1)) != 0
+}
+
+/// Whether keys of a terminal reach the doctor's whole process group, the command in it as well: it
+/// has a terminal, if only for its input, and is in the foreground there.
+fn shares_a_terminal() -> bool {
+    let Ok(terminal) = crate::collect::files::terminal() else { return false };
+    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 async fn conduct(
@@ -77,10 +119,7 @@ async fn conduct(
 ) -> io::Result<Ended> {
     // Before the command starts: a signal that comes in between must not end the doctor alone.
     let mut ended = signal(SignalKind::child())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut signals = Signals::listen()?;
     let mut resized = signal(SignalKind::window_change())?;
     let mut woken = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
     let mut running = start(invocation, heard)?;
@@ -94,20 +133,16 @@ async fn conduct(
         }
         let tick =
             tokio::time::sleep(Duration::from_millis(if is_reported { 3_600_000 } else { 500 }));
-        let own_session = running.terminal.is_some();
         tokio::select! {
             _ = ended.recv() => {}
-            _ = interrupt.recv() => {
+            signal = signals.next() => {
                 stopped = true;
-                // On the doctor's own terminal the command got it already.
-                if own_session { running.send(Signal::INT) }
+                // A key of a terminal that both have reached the command already.
+                let is_key = matches!(signal, Signal::INT | Signal::QUIT);
+                if !is_key || running.terminal.is_some() || !shares_a_terminal() {
+                    running.send(signal);
+                }
             }
-            _ = quit.recv() => {
-                stopped = true;
-                if own_session { running.send(Signal::QUIT) }
-            }
-            _ = terminate.recv() => { stopped = true; running.send(Signal::TERM) }
-            _ = hangup.recv() => { stopped = true; running.send(Signal::HUP) }
             _ = resized.recv() => {
                 if let Some(terminal) = &running.terminal { terminal.resize() }
             }
@@ -125,13 +160,21 @@ async fn conduct(
             }
         }
     };
-    running.drain();
+    // What it wrote has still to arrive: only then is the command over for its reader.
+    let mut code = code(status);
+    tokio::select! {
+        () = running.drain() => {}
+        signal = signals.next() => {
+            stopped = true;
+            code = 128 + signal.as_raw();
+        }
+    }
     if let Some(terminal) = &running.terminal {
         stopped |= terminal.was_interrupted();
     }
     drop(running);
     heard.lock().unwrap_or_else(PoisonError::into_inner).finish();
-    Ok(Ended { code: code(status), stopped: stopped || status.signal().is_some() })
+    Ok(Ended { code, stopped: stopped || status.signal().is_some() })
 }
 
 /// The exit code as a shell has it.
@@ -147,18 +190,46 @@ impl RunningChild {
         }
     }
 
-    /// Waits for what the command wrote before it ended.
-    fn drain(&mut self) {
-        let mut last = (self.moved.load(Ordering::Relaxed), Instant::now());
-        while self.pumps.iter().any(|pump| !pump.is_finished()) {
-            std::thread::sleep(Duration::from_millis(2));
-            let moved = self.moved.load(Ordering::Relaxed);
-            if moved != last.0 {
-                last = (moved, Instant::now());
-            } else if last.1.elapsed() > QUIET {
-                return;
-            }
+    /// Waits until all that the command wrote before it ended has reached its reader, however slow
+    /// that one is. A process that it left behind may hold the pipe for ever: it is listened to for
+    /// a while only.
+    async fn drain(&self) {
+        let end = Instant::now();
+        while !self.pumps.iter().all(|pump| pump.is_over(end)) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+}
+
+/// A thread that passes one output on.
+struct Pump {
+    thread: std::thread::JoinHandle<()>,
+    /// Where it reads. The thread alone keeps it open: with its end the command gets its SIGPIPE.
+    from: Weak<OwnedFd>,
+    /// Since when it waits for output; `None` while it has some to pass on.
+    idle: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Pump {
+    fn start(from: OwnedFd, to: OwnedFd, stream: Stream, heard: &Heard) -> Self {
+        let (from, idle) = (Arc::new(from), Arc::new(Mutex::new(None)));
+        let (reads, heard, state) = (Arc::downgrade(&from), Arc::clone(heard), Arc::clone(&idle));
+        let thread = std::thread::spawn(move || pass_on(&from, to, stream, &heard, &state));
+        Self { thread, from: reads, idle }
+    }
+
+    /// Whether nothing more is to be expected of it after the command's `end`.
+    fn is_over(&self, end: Instant) -> bool {
+        if self.thread.is_finished() {
+            return true;
+        }
+        let idle = *self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let quiet = |since: Instant| since.max(end).elapsed() > QUIET;
+        // On a busy machine the thread may not have got round to what is there.
+        idle.is_some_and(quiet)
+            && !self.from.upgrade().is_some_and(|from| {
+                rustix::io::ioctl_fionread(&from).is_ok_and(|waiting| waiting > 0)
+            })
     }
 }
 
@@ -167,11 +238,9 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<RunningChild> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command was given"));
     };
     let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-    let moved = Arc::new(AtomicU64::new(0));
     let mut pumps = Vec::new();
     let mut pump = |from: OwnedFd, to: OwnedFd, stream: Stream| {
-        let (heard, moved) = (Arc::clone(heard), Arc::clone(&moved));
-        pumps.push(std::thread::spawn(move || pass_on(from, to, stream, &heard, &moved)));
+        pumps.push(Pump::start(from, to, stream, heard));
     };
     if !(out || err) {
         let mut command = std::process::Command::new(program);
@@ -186,7 +255,7 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<RunningChild> {
         if let Some(from) = child.stderr.take() {
             pump(from.into(), io::stderr().as_fd().try_clone_to_owned()?, Stream::Err);
         }
-        return Ok(RunningChild { child, pumps, moved, terminal: None });
+        return Ok(RunningChild { child, pumps, terminal: None });
     }
     let (pty, pts) = pty_process::blocking::open().map_err(io::Error::other)?;
     let mut command = pty_process::blocking::Command::new(program).args(arguments);
@@ -221,25 +290,34 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<RunningChild> {
     let (from, to) = terminal.output()?;
     pump(from, to, Stream::Err);
     terminal.listen(child.id())?;
-    Ok(RunningChild { child, pumps, moved, terminal: Some(terminal) })
+    Ok(RunningChild { child, pumps, terminal: Some(terminal) })
 }
 
 /// Passes bytes on until there are no more, and lets the transcript hear them. A reader that went
 /// away ends it, as it would end the command itself: with the next write the command gets its
 /// SIGPIPE.
-fn pass_on(from: OwnedFd, to: OwnedFd, stream: Stream, heard: &Heard, moved: &AtomicU64) {
-    let (mut from, mut to) = (std::fs::File::from(from), std::fs::File::from(to));
+fn pass_on(
+    from: &OwnedFd,
+    to: OwnedFd,
+    stream: Stream,
+    heard: &Heard,
+    idle: &Mutex<Option<Instant>>,
+) {
+    let mut to = std::fs::File::from(to);
     let mut buffer = vec![0; 64 * 1024];
+    let waits = |since| *idle.lock().unwrap_or_else(PoisonError::into_inner) = since;
     loop {
-        let read = match from.read(&mut buffer) {
+        waits(Some(Instant::now()));
+        let read = match rustix::io::read(from, &mut buffer) {
+            Err(rustix::io::Errno::INTR) => continue,
             // A pseudo-terminal whose last user is gone answers EIO.
             Ok(0) | Err(_) => return,
             Ok(read) => read,
         };
+        waits(None);
         if to.write_all(&buffer[..read]).is_err() {
             return;
         }
         heard.lock().unwrap_or_else(PoisonError::into_inner).feed(stream, &buffer[..read]);
-        moved.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -14,6 +14,8 @@ use std::rc::Rc;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+use crate::secret::sanitize;
+
 pub use lock::{LockError, Locks, is_busy};
 
 /// Why a file was not changed: it is as it was.
@@ -253,7 +255,8 @@ fn second_name(target: &Path) -> PathBuf {
     std::iter::once(format!("{name}{SECOND_NAME}"))
         .chain(numbered)
         .map(|name| target.with_file_name(name))
-        .find(|path| !path.exists())
+        // A link that leads nowhere takes the name as well.
+        .find(|path| !path.exists() && !path.is_symlink())
         .unwrap_or_else(|| target.to_owned())
 }
 
@@ -294,7 +297,7 @@ fn is_still(path: &Path, text: Option<&str>) -> io::Result<bool> {
     }
     let Some(text) = text else { return Ok(false) };
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-    File::open(path)?.take(text.len() as u64 + 1).read_to_end(&mut bytes)?;
+    crate::collect::files::open(path)?.take(text.len() as u64 + 1).read_to_end(&mut bytes)?;
     Ok(*bytes == text.as_bytes())
 }
 
@@ -334,6 +337,49 @@ fn give_to_the_owner(file: &NamedTempFile, like: &Path, is_new: bool) -> io::Res
         return Ok(());
     }
     file.as_file().set_permissions(std::fs::metadata(like)?.permissions())
+}
+
+/// What an edit of the file cannot keep, in words that follow the file's name: a new file takes its
+/// place.
+#[cfg(unix)]
+pub fn lost(path: &Path) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(found) = std::fs::metadata(path) else { return vec![] };
+    let mut lost = Vec::new();
+    if found.nlink() > 1 {
+        lost.push("has a hard link: under its other name, the file stays as it is".to_owned());
+    }
+    let attributes = attributes(path);
+    if !attributes.is_empty() {
+        lost.push(format!("loses its extended attributes: {}", attributes.join(", ")));
+    }
+    lost
+}
+
+#[cfg(not(unix))]
+pub fn lost(_: &Path) -> Vec<String> {
+    vec![]
+}
+
+/// The names of the extended attributes that somebody gave to the file; a security module gives its
+/// own to every new one.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
+fn attributes(path: &Path) -> Vec<String> {
+    let mut list = vec![0; 64 * 1024];
+    let Ok(length) = rustix::fs::listxattr(path, &mut list[..]) else { return vec![] };
+    let names = list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let names = names.map(|name| sanitize(&String::from_utf8_lossy(name)));
+    let given = |name: &String| {
+        name.starts_with("user.") || name.starts_with("system.") || name == "security.capability"
+    };
+    let mut names: Vec<String> = names.filter(|name| given(name)).collect();
+    names.truncate(8);
+    names
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android", target_os = "macos"))))]
+fn attributes(_: &Path) -> Vec<String> {
+    vec![]
 }
 
 /// Makes a rename persistent, where the file system supports that.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::{Exit, Format, Options};
 use crate::act::edit::{self, LockError, Locks, SECOND_NAME};
 use crate::act::engine::Replaced;
+use crate::budget::Deadline;
 use crate::checks;
 use crate::checks::selection::repository::SECRET_IN_GIT;
 use crate::collect::old_key::OldKey;
@@ -65,6 +66,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> anyhow::Result<Ex
     let mut request = options.request()?;
     // `--apply` may change volumes, so it may also look into them.
     request.deep |= arguments.apply;
+    // It looks again after each change, and waits for the backend; each look has its own limit.
+    request.deadline = Deadline::never();
     // A secret that is in no file may still be in git's history; only a new secret helps then.
     request.history |= arguments.ids.iter().any(|id| id == SECRET_IN_GIT.id);
     let deep =
@@ -188,9 +191,21 @@ impl FixSession<'_> {
         command
     }
 
+    /// Says before an edit what of the file it cannot keep.
+    fn tell_what_is_lost(&self, fix: &Fix) {
+        let mut files: Vec<&str> = fix.steps.iter().filter_map(PlanStep::file).collect();
+        files.dedup();
+        for file in files {
+            for lost in edit::lost(&self.directory.join(file)) {
+                output::note(&format!("note: {} {lost}", sanitize(file)));
+            }
+        }
+    }
+
     /// What would be done.
     fn propose(&self, report: &Report) -> FixReport {
         let plan = self.plan(report);
+        plan.fixes.iter().for_each(|fix| self.tell_what_is_lost(fix));
         let planned = |fix| words::entry(fix, FixOutcome::Planned);
         FixReport {
             fixes: plan.fixes.iter().map(planned).collect(),
@@ -240,6 +255,7 @@ impl FixSession<'_> {
             let number = done.fixes.len() + 1;
             let planned = words::entry(&fix, FixOutcome::Planned);
             show(&render::fix(number, &planned, output::width()))?;
+            self.tell_what_is_lost(&fix);
             // Ctrl-C waits until the change is rolled back and reported.
             let hold = if self.is_wanted() { interrupt.hold() } else { None };
             let outcome = match &hold {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::budget::{Deadline, RUN};
 use crate::collect;
 use crate::evidence::suppression::Suppression;
 use crate::output::{self, Color};
@@ -337,6 +338,7 @@ impl Options {
             deep: reach.deep,
             history: reach.deep,
             timeout: reach.timeout,
+            deadline: Deadline::after(RUN),
             suppressions: self.suppressions.clone(),
             ..collect::Request::default()
         })

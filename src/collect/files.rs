@@ -1,12 +1,13 @@
-//! Reading files: bounded, as text, and with the reason when it does not work.
+//! Reading files: bounded, as text, and with the reason when it does not work. The one `open` of
+//! every file that is read: regular files only, and none that the kernel makes up while it is read
+//! (`/proc`, `/sys`), both judged on what was opened, for a name may lead elsewhere a moment later.
 #![allow(clippy::disallowed_methods, reason = "the collector's own reading of files")]
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// No file is read further than this (docs/architecture.md, Limits).
-pub const LIMIT: u64 = 8 * 1024 * 1024;
+use crate::budget::FILE_BYTES;
 
 /// Why a file that is UTF-16 is not read as Node reads it.
 pub const UTF16: &str = "it is UTF-16, which the CLI does not read";
@@ -39,8 +40,7 @@ enum Content {
     Unreadable(String),
 }
 
-/// Reads a text file. A named pipe or a device is refused without opening it: reading it could wait
-/// for ever.
+/// Reads a text file. A named pipe or a device is refused: reading it could wait for ever.
 pub fn read(path: &Path) -> FileText {
     decode(path, |bytes| match String::from_utf8(bytes) {
         Ok(text) if text.contains('\0') => {
@@ -65,7 +65,12 @@ pub fn read_as_node(path: &Path) -> FileText {
 
 /// The bytes of a file that is there, or why they cannot be read.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    match content(path) {
+    read_bytes_within(path, FILE_BYTES)
+}
+
+/// The same of a file that may have so many bytes.
+pub fn read_bytes_within(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    match content(path, limit) {
         Content::Bytes(bytes) => Ok(bytes),
         Content::Missing => Err("no such file or directory".to_owned()),
         Content::Unreadable(reason) => Err(reason),
@@ -81,39 +86,124 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 fn decode(path: &Path, text: impl FnOnce(Vec<u8>) -> Result<String, String>) -> FileText {
-    match content(path) {
+    match content(path, FILE_BYTES) {
         Content::Bytes(bytes) => text(bytes).map_or_else(FileText::Unreadable, FileText::Text),
         Content::Missing => FileText::Missing,
         Content::Unreadable(reason) => FileText::Unreadable(reason),
     }
 }
 
-fn content(path: &Path) -> Content {
-    match std::fs::metadata(path) {
+fn content(path: &Path, limit: u64) -> Content {
+    let too_large = || {
+        let mib = limit / (1024 * 1024);
+        Content::Unreadable(format!("it is larger than {mib} MiB"))
+    };
+    let file = match open(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Content::Missing;
         }
         Err(error) => return Content::Unreadable(reason(&error)),
-        Ok(metadata) if metadata.is_dir() => {
-            return Content::Unreadable("it is a directory".to_owned());
-        }
-        Ok(metadata) if !metadata.is_file() => {
-            return Content::Unreadable("it is not a regular file".to_owned());
-        }
-        Ok(metadata) if metadata.len() > LIMIT => {
-            return Content::Unreadable("it is larger than 8 MiB".to_owned());
-        }
-        Ok(_) => {}
+        Ok(file) => file,
+    };
+    if file.metadata().is_ok_and(|metadata| metadata.len() > limit) {
+        return too_large();
     }
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
-    match read {
+    match file.take(limit + 1).read_to_end(&mut bytes) {
         Err(error) => Content::Unreadable(reason(&error)),
-        Ok(_) if bytes.len() as u64 > LIMIT => {
-            Content::Unreadable("it is larger than 8 MiB".to_owned())
-        }
+        Ok(_) if bytes.len() as u64 > limit => too_large(),
         Ok(_) => Content::Bytes(bytes),
     }
+}
+
+/// Opens a regular file for reading, and nothing else. It never waits.
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    // Looked at before it is opened: to open a device or a pipe can do something.
+    regular(&std::fs::metadata(path)?)?;
+    let file = open_without_waiting(path)?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn regular(metadata: &std::fs::Metadata) -> std::io::Result<()> {
+    if metadata.is_dir() {
+        return Err(std::io::Error::other("it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn open_without_waiting(path: &Path) -> std::io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if is_made_up(&file) {
+        return Err(std::io::Error::other("it is no file on a disk but one of the kernel's"));
+    }
+    Ok(File::from(file))
+}
+
+#[cfg(not(unix))]
+fn open_without_waiting(path: &Path) -> std::io::Result<File> {
+    File::open(path)
+}
+
+/// Whether the kernel makes the file's text while it is read: it may wait for ever then, never end,
+/// or be used up by it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_made_up(file: &impl std::os::fd::AsFd) -> bool {
+    /// `linux/magic.h`: proc, sysfs, debugfs, tracefs, securityfs, cgroup, cgroup2, selinuxfs,
+    /// smackfs, pstore, bpf, efivarfs, configfs, fusectl, devpts, mqueue, binfmt_misc, nsfs,
+    /// resctrl, usbdevfs, xenfs.
+    const MAGIC: [u32; 21] = [
+        0x0000_9fa0,
+        0x6265_6572,
+        0x6462_6720,
+        0x7472_6163,
+        0x7363_6673,
+        0x0027_e0eb,
+        0x6367_7270,
+        0xf97c_ff8c,
+        0x4341_5d53,
+        0x6165_676c,
+        0xcafe_4a11,
+        0xde5e_81e4,
+        0x6265_6570,
+        0x6573_5543,
+        0x0000_1cd1,
+        0x1980_0202,
+        0x4249_4e4d,
+        0x6e73_6673,
+        0x0765_5821,
+        0x0000_9fa2,
+        0xabba_1974,
+    ];
+    // The field's type differs between machines; the numbers have 32 bits.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::allow_attributes)]
+    rustix::fs::fstatfs(file).is_ok_and(|found| MAGIC.contains(&(found.f_type as u32)))
+}
+
+/// What the kernel says under a name that is written in this program; empty where it does not.
+pub(crate) fn of_the_kernel(path: &'static str) -> String {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(FILE_BYTES).read_to_end(&mut text));
+    read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+}
+
+/// The terminal that this process was started from, where it has one.
+#[cfg(unix)]
+pub(crate) fn terminal() -> std::io::Result<File> {
+    File::open("/dev/tty")
+}
+
+/// The first bytes of a regular file, however large it is.
+pub(crate) fn starts_with(path: &Path, start: &[u8]) -> bool {
+    let mut bytes = vec![0; start.len()];
+    open(path).is_ok_and(|mut file| file.read_exact(&mut bytes).is_ok()) && bytes == start
 }
 
 fn reason(error: &std::io::Error) -> String {
@@ -194,6 +284,45 @@ mod tests {
         assert_eq!(read_as_node(&directory.path().join("gone")), FileText::Missing);
         assert_eq!(read(&file.join("below")), FileText::Missing);
         assert!(matches!(read(directory.path()), FileText::Unreadable(_)));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_no_file_on_a_disk_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        let reason = |found: FileText| match found {
+            FileText::Unreadable(reason) => reason,
+            other => panic!("{other:?}"),
+        };
+        for (target, expected) in [
+            ("/proc/self/status", "one of the kernel's"),
+            ("/proc/kmsg", ""),
+            ("/sys/kernel/notes", "one of the kernel's"),
+            ("/dev/zero", "not a regular file"),
+            ("/proc", "a directory"),
+        ] {
+            let _first = std::fs::remove_file(&file);
+            std::os::unix::fs::symlink(target, &file).unwrap();
+            assert!(reason(read(&file)).contains(expected), "{target}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        assert!(reason(read(&file)).contains("not a regular file"));
+        // Also where it became one after it was looked at.
+        assert!(regular(&open_without_waiting(&file).unwrap().metadata().unwrap()).is_err());
+        assert!(of_the_kernel("/proc/self/mountinfo").contains(" / "));
+    }
+
+    #[test]
+    fn a_file_may_be_as_large_as_its_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, vec![b'a'; 1 << 20]).unwrap();
+        assert_eq!(read_bytes_within(&file, 1 << 20).map(|bytes| bytes.len()), Ok(1 << 20));
+        std::fs::write(&file, vec![b'a'; (1 << 20) + 1]).unwrap();
+        assert_eq!(read_bytes_within(&file, 1 << 20), Err("it is larger than 1 MiB".to_owned()));
+        assert!(starts_with(&file, b"aa") && !starts_with(&file, b"#!"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn with_docker(request: &Request, wish: MintOptions) -> anyhow::Result<Minte
     }
     let runtime = runtime()?;
     let minted = runtime.block_on(async {
-        let evidence = run::collect(request, RunScope::All).await?;
+        let evidence = run::collect(request, RunScope::All, request.look_deadline()).await?;
         let facts = match evidence.docker.seen() {
             Ok(facts) => facts,
             Err(unseen) => bail!(

@@ -21,6 +21,7 @@ pub mod old_key;
 mod places;
 mod repository;
 mod request;
+mod roots;
 mod run;
 mod selection;
 mod sql_url;
@@ -47,6 +48,7 @@ use run::RunScope;
 use texts::FileTexts;
 
 use crate::admin_key::Inspection;
+use crate::budget::{Deadline, RUN};
 use crate::evidence::Evidence;
 use crate::foreign::Admitted;
 use crate::secret::Secret;
@@ -78,20 +80,25 @@ pub fn stdin_line() -> anyhow::Result<Secret> {
 
 /// Whether an HTTP question was put to the selected URL at all.
 pub fn network_was_asked(evidence: &Evidence) -> bool {
-    matches!(evidence.endpoint.seen(), Ok(Some(_)))
+    !evidence.asked.no_network && matches!(evidence.endpoint.seen(), Ok(Some(_)))
 }
 
 /// Looks at everything.
 pub fn run(request: &Request) -> anyhow::Result<Admitted<Evidence>> {
+    look(request, request.look_deadline())
+}
+
+fn look(request: &Request, deadline: Deadline) -> anyhow::Result<Admitted<Evidence>> {
     let runtime = runtime()?;
-    let evidence = runtime.block_on(run::collect(request, RunScope::All));
+    let evidence = runtime.block_on(run::collect(request, RunScope::All, deadline));
     // A name look-up that hangs is in a thread of its own, which is not waited for.
     runtime.shutdown_background();
     evidence
 }
 
 /// Looks as [`run()`] does, again and again while `goes_on` says so of what was seen and of the time
-/// since the first look, but no longer than `longest`. What was seen last counts.
+/// since the first look, but no longer than `longest`. Each look has its own 30 s. What was seen
+/// last counts.
 pub fn until(
     request: &Request,
     longest: Duration,
@@ -101,7 +108,7 @@ pub fn until(
     const PAUSE: Duration = Duration::from_millis(500);
     let start = Instant::now();
     loop {
-        let evidence = run(request)?;
+        let evidence = look(request, Deadline::after(RUN))?;
         let waited = start.elapsed();
         if waited >= longest || !goes_on(&evidence, waited) {
             return Ok(evidence);
@@ -121,12 +128,12 @@ pub fn run_apart(request: Request) -> anyhow::Result<Admitted<Evidence>> {
 
 /// Looks at the files alone.
 pub fn run_files_only(request: &Request) -> anyhow::Result<Admitted<Evidence>> {
-    runtime()?.block_on(run::collect(request, RunScope::Files))
+    runtime()?.block_on(run::collect(request, RunScope::Files, request.look_deadline()))
 }
 
 /// As [`run()`], inside an event loop that is there already.
 pub async fn look_at_all(request: &Request) -> anyhow::Result<Admitted<Evidence>> {
-    run::collect(request, RunScope::All).await
+    run::collect(request, RunScope::All, request.look_deadline()).await
 }
 
 /// What can be said of `key` with what Docker shows: the secret and the name of the backend that is

@@ -234,7 +234,7 @@ fn brought_at(answers: &[u8], key: &str) -> Option<i64> {
     let mut rest = answers;
     let mut brought = None;
     while let Some((commit, after)) = next_object(rest) {
-        let Some((version, after)) = next_object(after) else { return None };
+        let (version, after) = next_object(after)?;
         rest = after;
         // Before the first commit there is no commit.
         let Some(commit) = commit else { return brought };

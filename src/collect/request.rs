@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{docker, real_directory};
+use crate::budget::{Deadline, RUN};
 use crate::evidence::suppression::Suppression;
 use crate::secret::Secret;
 
@@ -37,6 +38,9 @@ pub struct Request {
     pub read_log: bool,
     /// The longest wait for one probe.
     pub timeout: Duration,
+    /// When the command has to be over, where it looks several times; each look has its own limit
+    /// besides.
+    pub deadline: Deadline,
     /// Told of every probe that begins and ends.
     pub running: RunningCommand,
     /// Stands for the process environment when set: the demo and the tests look at another world.
@@ -111,7 +115,13 @@ impl Request {
             host: self.docker.host.clone(),
             context: self.docker.context.clone(),
             timeout: self.timeout(),
+            deadline: self.look_deadline(),
         }
+    }
+
+    /// When a look that begins now has to be over.
+    pub(super) fn look_deadline(&self) -> Deadline {
+        Deadline::after(RUN).or_earlier(self.deadline)
     }
 
     pub(super) fn timeout(&self) -> Duration {

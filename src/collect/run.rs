@@ -13,6 +13,7 @@ use super::{
     Request, compose, credentials, endpoint, files, next_to_it, nonce, places, repository,
     suppressions, surroundings, toolchain,
 };
+use crate::budget::{Deadline, OVER};
 use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::endpoint::{Answer, VariableInFile};
 use crate::evidence::key::SecretPlace;
@@ -37,8 +38,9 @@ pub(super) enum RunScope {
 pub(super) async fn collect(
     request: &Request,
     scope: RunScope,
+    deadline: Deadline,
 ) -> anyhow::Result<Admitted<Evidence>> {
-    let mut run = Run::read_files(request, scope)?;
+    let mut run = Run::read_files(request, scope, deadline)?;
     run.heed_node().await;
     run.first_wave().await;
     run.try_keys();
@@ -78,8 +80,12 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// The files: what the CLI reads, the compose project, and what is around them.
-    fn read_files(request: &'a Request, scope: RunScope) -> anyhow::Result<Self> {
-        let clock = Clock::start(&request.running);
+    fn read_files(
+        request: &'a Request,
+        scope: RunScope,
+        deadline: Deadline,
+    ) -> anyhow::Result<Self> {
+        let clock = Clock::start(&request.running, deadline);
         let directory = request.directory()?;
         let environment = request.environment();
         environment.iter().for_each(|(name, value)| learn(name, value));
@@ -120,6 +126,10 @@ impl<'a> Run<'a> {
 
     fn url(&self) -> Option<&str> {
         self.selected.selection.url.as_ref().map(|(url, _)| url.as_str())
+    }
+
+    fn docker_options(&self) -> docker::DockerOptions {
+        docker::DockerOptions { deadline: self.clock.deadline, ..self.request.docker_options() }
     }
 
     /// The request that the first probes of the selected URL share.
@@ -218,7 +228,7 @@ impl<'a> Run<'a> {
         if let Some(reason) = self.unasked(self.request.docker.no_docker, "--no-docker") {
             return EngineAnswer::unavailable(&reason, None);
         }
-        let options = self.request.docker_options();
+        let options = self.docker_options();
         let list = docker::list(&options, &self.environment);
         let listing = match self.clock.timed("docker: list", list).await {
             Ok(listing) => listing,
@@ -257,17 +267,22 @@ impl<'a> Run<'a> {
 
     /// All probes of the selected URL.
     async fn ask_url(&self) -> Observation<Option<EndpointFacts>> {
-        if let Some(reason) = self.unasked(self.request.no_network, "--no-network") {
+        // Of one that cannot be used nothing is asked: that shows without the network.
+        let is_usable = self.url().is_none_or(|url| endpoint::url::read(url).is_ok());
+        let forbidden = self.request.no_network && is_usable;
+        if let Some(reason) = self.unasked(forbidden, "--no-network") {
             return Observation::unavailable(reason);
         }
         if self.url().is_none() {
             return Observation::Seen(None);
         }
         let first = self.probe();
-        let mut facts = self.clock.timed("url: all probes", endpoint::look(&first)).await;
+        let asked = self.clock.within("url: all probes", endpoint::look(&first)).await;
+        let Some(mut facts) = asked else { return Observation::unavailable(OVER) };
         if self.request.deep {
             let push = endpoint::push(&first, &facts);
-            facts.server.big_body = Some(self.clock.timed("url: 4 MiB", push).await);
+            let pushed = self.clock.within("url: 4 MiB", push).await;
+            facts.server.big_body = Some(pushed.unwrap_or_else(over));
         }
         Observation::Seen(Some(facts))
     }
@@ -281,7 +296,11 @@ impl<'a> Run<'a> {
         let allowed = self.unasked(self.request.no_network, "--no-network").is_none();
         let timeout = self.request.timeout();
         let asked = next_to_it::app_urls(urls, selected, allowed, &self.environment, timeout);
-        self.clock.timed("url: the app's", asked).await;
+        if self.clock.within("url: the app's", asked).await.is_none() {
+            for url in urls.iter_mut().filter(|url| url.instance_name.is_none()) {
+                url.unanswered.get_or_insert_with(|| OVER.to_owned());
+            }
+        }
     }
 
     /// Tries every key against every secret found so far.
@@ -297,11 +316,14 @@ impl<'a> Run<'a> {
             Some(reason) => Err(reason),
             None => Ok((urls, self.environment.clone(), self.request.timeout())),
         };
+        let left = self.clock.deadline.left();
         let ask = async move {
             match origins {
                 Ok((urls, ..)) if urls.is_empty() => Observation::Seen(Vec::new()),
                 Ok((urls, environment, timeout)) => {
-                    Observation::Seen(next_to_it::ask_named(urls, environment, timeout).await)
+                    let asked = next_to_it::ask_named(urls, environment, timeout);
+                    let asked = tokio::time::timeout(left, asked).await;
+                    asked.map_or_else(|_| over(), Observation::Seen)
                 }
                 Err(reason) => Observation::unavailable(reason),
             }
@@ -330,11 +352,14 @@ impl<'a> Run<'a> {
     async fn retry_key_into(&self, facts: &mut EndpointFacts) {
         let first = self.probe();
         let again = endpoint::ProbeRequest { nonce: &self.nonces[1], ..first };
-        facts.key.check_again =
-            self.clock.timed("url: key again", endpoint::retry_key(&again)).await;
+        facts.key.check_again = self
+            .clock
+            .within("url: key again", endpoint::retry_key(&again))
+            .await
+            .unwrap_or_else(over);
         // No log is searched for the nonces from here on: there, two adjacent lines are the proof.
         let more = endpoint::ProbeRequest { nonce: &nonce(), ..first };
-        self.clock.timed("url: key once more", endpoint::try_more(&more, facts)).await;
+        self.clock.within("url: key once more", endpoint::try_more(&more, facts)).await;
         let rejections = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
         facts.key.refusals = u32::try_from(rejections).unwrap_or(0);
         let lost = endpoint::straight::is_called_for(facts);
@@ -350,7 +375,8 @@ impl<'a> Run<'a> {
                 in_container: self.evidence.surroundings.in_container,
             };
             let asked = endpoint::straight::look(docker, &straight);
-            facts.key.straight = self.clock.timed("url: past the proxy", asked).await;
+            let asked = self.clock.within("url: past the proxy", asked).await;
+            facts.key.straight = asked.unwrap_or_default();
         }
     }
 
@@ -360,7 +386,7 @@ impl<'a> Run<'a> {
         if self.scope == RunScope::Files || !is_unknown {
             return self.node.version.clone();
         }
-        self.clock.timed("node", self.node.version(&self.environment)).await
+        self.clock.within("node", self.node.version(&self.environment)).await.flatten()
     }
 
     /// The volumes that no running backend mounts, where one of them may hold the key's secret.
@@ -405,7 +431,7 @@ impl<'a> Run<'a> {
     /// The engines of the other contexts, where this one has no container of the project.
     async fn other_contexts(&mut self) {
         let Some(listing) = &self.listing else { return };
-        let options = self.request.docker_options();
+        let options = self.docker_options();
         let wanted = self.compose.wanted();
         let asked = docker::other_contexts(listing, &wanted, &options, &self.environment);
         let found = self.clock.timed("docker: other contexts", asked).await;
@@ -435,7 +461,7 @@ impl<'a> Run<'a> {
             .retain(|file| self.compose.project.is_ok() && !Path::new(&file.name).is_absolute());
         let files: Vec<_> = read.into_iter().chain(composed).collect();
         let asked = git(self.request, &self.directory, &files, &self.selected, &self.secrets);
-        self.evidence.surroundings.git = self.clock.timed("git", asked).await;
+        self.evidence.surroundings.git = self.clock.within("git", asked).await.unwrap_or_else(over);
         self.date_key().await;
     }
 
@@ -448,7 +474,7 @@ impl<'a> Run<'a> {
         if rejected(&self.evidence.endpoint) {
             let (directory, timeout) = (&self.directory, self.request.timeout());
             let asked = repository::key_committed_at(directory, file, &key.as_sent, timeout);
-            git.key_committed_at = self.clock.timed("git: key", asked).await;
+            git.key_committed_at = self.clock.within("git: key", asked).await.flatten();
         }
     }
 
@@ -462,14 +488,19 @@ impl<'a> Run<'a> {
         let root = files::repository_root(&self.directory);
         let home = self.environment.get("HOME").map(String::as_str);
         let look = places::look(&self.directory, root, home, &old, self.request.timeout());
-        let found = self.clock.timed("files: other places", look).await;
-        self.evidence.surroundings.other_places = Some(found);
+        self.evidence.surroundings.other_places =
+            self.clock.within("files: other places", look).await;
     }
 
     fn finish(self) -> Admitted<Evidence> {
         let (compose, timings) = (self.compose.facts, self.clock.finish());
         Admitted::of(&Evidence { compose, timings, ..self.evidence })
     }
+}
+
+/// What there was no time for.
+fn over<T>() -> Observation<T> {
+    Observation::unavailable(OVER)
 }
 
 /// What the engine answered in its first two waves.

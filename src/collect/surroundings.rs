@@ -267,8 +267,8 @@ pub(super) fn is_env_file(name: &str) -> bool {
 pub(super) fn in_container(environment: &BTreeMap<String, String>) -> bool {
     let marked =
         files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"));
-    let name = files::read(Path::new("/proc/sys/kernel/hostname"));
-    let name = name.text().unwrap_or_default().trim();
+    let name = files::of_the_kernel("/proc/sys/kernel/hostname");
+    let name = name.trim();
     let is_id = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let says_so = ["REMOTE_CONTAINERS", "CODESPACES", "DEVCONTAINER"]
         .iter()

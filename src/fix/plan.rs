@@ -77,6 +77,17 @@ pub enum PlanStep {
     Engine(Action),
 }
 
+impl PlanStep {
+    /// The file that it changes.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Write(change) => Some(&change.file),
+            Self::Secret(step) => Some(&step.file),
+            Self::Engine(_) => None,
+        }
+    }
+}
+
 /// A file and its texts.
 pub struct FileChange {
     /// The file, relative to the project's directory.

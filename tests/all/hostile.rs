@@ -263,6 +263,35 @@ fn a_compose_file_without_permission_is_said() {
     assert!(run.stdout.contains("permission denied"), "{}", run.stdout);
 }
 
+/// Whatever else reads a file by its name would wait for a pipe, or read a device to its end.
+#[test]
+fn every_file_is_opened_in_one_place() {
+    fn look(directory: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                look(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let code = code.split("#[cfg(all(test").next().unwrap();
+            let opens = ["fs::read(", "fs::read_to_string(", "File::open(", "fs::File::open"];
+            if opens.iter().any(|one| code.contains(one)) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    look(&source, &mut found);
+    let allowed = ["collect/files.rs", "output.rs", "act/edit.rs", "act/edit/lock.rs"];
+    found.retain(|path| {
+        !path.ends_with("tests.rs") && !allowed.iter().any(|file| path.ends_with(file))
+    });
+    assert_eq!(found, Vec::<String>::new());
+}
+
 // Docker engines
 // ------------------------------------------------------------------------------------------------------
 
@@ -572,4 +601,43 @@ fn a_password_in_the_url_is_masked_everywhere() {
         assert!(!run.stdout.contains("hunter2"), "{arguments:?}: {}", run.stdout);
         assert!(!run.stderr.contains("hunter2"), "{arguments:?}: {}", run.stderr);
     }
+}
+
+#[test]
+fn an_answer_of_the_engine_has_a_limit_and_so_have_its_parts() {
+    // More than 16 MiB, and less in too many parts: each list, without an end of its own.
+    for (item, words) in [
+        (format!("{{\"Id\":\"{}\"}},", "a".repeat(60_000)), "larger than 16 MiB"),
+        ("{},".to_owned(), "too many things"),
+    ] {
+        let place = Place::app().with_pair("http://127.0.0.1:9");
+        let many = if words.contains("many") { 200_000 } else { 400 };
+        let body = format!("[{}{{}}]", item.repeat(many)).into_bytes();
+        let body: &'static [u8] = body.leak();
+        engine(&place, move |mut stream| {
+            let mut head = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut head) {
+                let is_list = head[..read].windows(16).any(|part| part == b"/containers/json");
+                let body = if is_list { body } else { b"{}" };
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let report = place.report_with(&["--no-network"]);
+        assert!(unknown(&report).contains(words), "{report}");
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_used_shows_without_the_network() {
+    let place = Place::app().with_pair("localhost:3210");
+    let report = place.report_with(&["--no-network", "--no-docker"]);
+    assert!(ids(&report).contains(&"url-invalid"), "{report}");
+    assert_eq!(place.run(&["--no-network", "--require-network", "--no-docker"]).code, 3);
+    let place = Place::app().with_pair("http://localhost:3210");
+    let report = place.report_with(&["--no-network", "--no-docker"]);
+    assert!(unknown(&report).contains("--no-network"), "{report}");
 }

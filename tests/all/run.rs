@@ -470,3 +470,159 @@ fn the_real_clis_failures_are_known() {
     assert!(failures > 25, "{failures}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What a reader gets that takes so many bytes at a time, waits so long after each, and begins so
+/// late; and the exit code.
+fn read_slowly(
+    directory: &Path,
+    script: &str,
+    (late, block, pause): (u64, usize, u64),
+) -> (Vec<u8>, Option<i32>) {
+    let mut doctor = Command::new(DOCTOR)
+        .args(["run", "--no-docker", "--no-network", "--", "sh", "-c", script])
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pipe = doctor.stdout.take().unwrap();
+    std::thread::sleep(Duration::from_millis(late));
+    let (mut all, mut buffer) = (Vec::new(), vec![0; block]);
+    while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+        all.extend_from_slice(&buffer[..read]);
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+    (all, doctor.wait().unwrap().code())
+}
+
+#[test]
+fn every_byte_arrives_whatever_the_readers_pace() {
+    let app = app();
+    for (lines, pace) in [
+        (20_000, (1500, 1 << 16, 0)),
+        (60_000, (0, 1 << 14, 10)),
+        (60_000, (0, 1 << 16, 700)),
+        (12_000, (3000, 1 << 16, 0)),
+    ] {
+        let script = format!("seq 1 {lines}; exit 3");
+        let expected: String = (1..=lines).map(|number| format!("{number}\n")).collect();
+        let (all, code) = read_slowly(app.path(), &script, pace);
+        assert!(all == expected.as_bytes(), "{} of {} at {pace:?}", all.len(), expected.len());
+        assert_eq!(code, Some(3), "{pace:?}");
+    }
+}
+
+#[test]
+fn a_grandchild_that_writes_late_is_still_heard() {
+    let app = app();
+    let script = "head -c 1000 /dev/zero; (sleep 0.25; echo end) & exit 0";
+    let (all, code) = read_slowly(app.path(), script, (0, 4096, 0));
+    assert_eq!((all.len(), code), (1004, Some(0)));
+    // Also one that writes while the reader has not begun yet.
+    let script = "head -c 150000 /dev/zero; (sleep 0.25; echo end) & exit 0";
+    assert_eq!(read_slowly(app.path(), script, (1500, 4096, 0)).0.len(), 150_004);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command() {
+    let app = app();
+    let mut doctor = Command::new(DOCTOR)
+        .args(["run", "--no-docker", "--no-network", "--", "sh", "-c", "exec yes"])
+        .current_dir(app.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut some = [0; 1000];
+    doctor.stdout.as_mut().unwrap().read_exact(&mut some).unwrap();
+    drop(doctor.stdout.take());
+    let mut status = None;
+    wait_until(
+        || {
+            status = doctor.try_wait().unwrap();
+            status.is_some()
+        },
+        || "yes still writes".to_owned(),
+    );
+    assert_eq!(status.unwrap().code(), Some(141), "as a shell has a SIGPIPE");
+}
+
+#[test]
+fn codes_and_signals_are_the_bare_commands() {
+    let app = app();
+    let mut scripts: Vec<String> = [0, 1, 2, 3, 7, 42, 100, 126, 127, 128, 130, 255]
+        .map(|code| format!("echo out; echo err >&2; exit {code}"))
+        .into();
+    scripts.extend(
+        ["HUP", "INT", "QUIT", "KILL", "TERM", "USR1"].map(|name| format!("kill -{name} $$")),
+    );
+    for script in scripts {
+        let bare = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let ours = run(app.path(), &[], &script);
+        let code = |status: std::process::ExitStatus| {
+            status.code().or(status.signal().map(|signal| 128 + signal))
+        };
+        assert_eq!(code(ours.status), code(bare.status), "{script}");
+        assert_eq!(ours.stdout, bare.stdout, "{script}");
+        assert!(ours.stderr.starts_with(&bare.stderr), "{script}");
+    }
+}
+
+/// The doctor in a session without a terminal, with this script under it, once the script has said
+/// that it is ready.
+fn without_a_terminal(directory: &Path, before: &[&str], script: &str) -> Child {
+    let mut doctor = Command::new("setsid")
+        .args(before)
+        .args([DOCTOR, "run", "--no-docker", "--no-network", "--", "sh", "-c", script])
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    doctor.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"ready\n");
+    doctor
+}
+
+#[test]
+fn without_a_terminal_signals_to_the_doctor_alone_reach_the_command() {
+    let app = app();
+    for name in ["INT", "QUIT", "TERM", "HUP"] {
+        let script = format!(
+            "trap 'echo got {name}; exit 9' {name}; echo ready; i=0; \
+             while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done"
+        );
+        let mut doctor = without_a_terminal(app.path(), &[], &script);
+        kill(doctor.id(), name);
+        let mut rest = String::new();
+        doctor.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, format!("got {name}\n"));
+        assert_eq!(doctor.wait().unwrap().code(), Some(9), "{name}");
+    }
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let app = app();
+    let script = "echo ready; sleep 0.5; echo on; exit 4";
+    let mut doctor = without_a_terminal(app.path(), &["nohup"], script);
+    kill(doctor.id(), "HUP");
+    let mut rest = String::new();
+    doctor.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), doctor.wait().unwrap().code()), ("on\n", Some(4)));
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_reader_that_does_not_read() {
+    let app = app();
+    let script = "echo ready; (head -c 140000 /dev/zero; echo gone > over) & wait; exit 0";
+    let mut doctor = without_a_terminal(app.path(), &[], script);
+    wait_until(|| app.path().join("over").exists(), || "it cannot write".to_owned());
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(doctor.try_wait().unwrap(), None, "it waits for its reader");
+    kill(doctor.id(), "TERM");
+    assert_eq!(doctor.wait().unwrap().code(), Some(143));
+}

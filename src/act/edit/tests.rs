@@ -303,3 +303,30 @@ fn a_directory_that_takes_no_file_changes_nothing() {
     directory(0o755);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
 }
+
+#[test]
+fn a_name_that_a_link_to_nowhere_takes_is_not_used() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("file");
+    std::fs::write(&path, "1").unwrap();
+    let stale = root.path().join("file.before-convex-doctor");
+    symlink("gone", &stale).unwrap();
+    replace(&path, root.path(), Some("1"), "2").unwrap().keep();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "2");
+    assert!(stale.is_symlink() && !stale.exists());
+    assert_eq!(names(root.path()), ["file", "file.before-convex-doctor"]);
+}
+
+#[test]
+fn what_an_edit_cannot_keep_is_known_before() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("file");
+    std::fs::write(&path, "1").unwrap();
+    assert_eq!(lost(&path), Vec::<String>::new());
+    std::fs::hard_link(&path, root.path().join("other")).unwrap();
+    assert!(lost(&path)[0].contains("hard link"));
+    let flags = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(&path, "user.note", b"x", flags).is_ok() {
+        assert!(lost(&path)[1].contains("user.note"));
+    }
+}

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Options};
-use crate::act::edit::Changes;
+use crate::act::edit::{self, Changes};
 use crate::admin_key;
 use crate::collect::minting::{self, MintOptions, Minted};
 use crate::collect::{self, Request};
@@ -141,6 +141,9 @@ fn write(file: &Path, minted: &Minted, request: &Request) -> anyhow::Result<Exit
     let interrupt = Interrupt::watch();
     let Some(hold) = interrupt.hold() else { return Ok(Exit::Child(130)) };
     crate::cli::fix::report_leftovers(&[&root], false);
+    for lost in edit::lost(&path) {
+        output::note(&format!("note: {shown} {lost}"));
+    }
     let mut edit = Changes::of(&root);
     if let Err(error) = edit.replace(&path, old.as_deref(), &text) {
         output::note(&format!(

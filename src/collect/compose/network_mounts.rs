@@ -1,6 +1,5 @@
 //! Which mounts of a compose project are on another machine: a volume by its driver's options, a
 //! directory by the file system that this machine has mounted there.
-#![allow(clippy::disallowed_methods, reason = "the collector looks at the machine")]
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +18,7 @@ pub(super) fn find(project: &Project) -> Vec<NetworkMount> {
             .contains(&kind.as_str())
             .then(|| NetworkMount { source: key.clone(), filesystem: kind })
     });
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let table = crate::collect::files::of_the_kernel("/proc/self/mountinfo");
     let mounted = read_table(&table);
     let directories = project.services.values().flat_map(|service: &Service| &service.volumes);
     let by_place = directories.filter_map(|mount| {

@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bollard::models::ContainerSummary;
-use bollard::query_parameters::TopOptions;
+use bollard::models::{ContainerInspectResponse, ContainerSummary};
 
+use super::answer::segment;
 use super::engine::ReadEngine;
 use super::summary::{config_files, label, name_of, state};
 use super::{archive, container, failure};
@@ -29,7 +29,8 @@ impl ReadEngine {
     ) -> (Container, container::Secrets, Option<String>) {
         let id = summary.id.clone().unwrap_or_default();
         let mut secrets = container::Secrets::new();
-        let inspected = match self.call(self.client.inspect_container(&id, None)).await {
+        let path = format!("/containers/{}/json", segment(&id));
+        let inspected = match self.get::<ContainerInspectResponse>(&path).await {
             Ok(inspected) => inspected,
             Err(error) => {
                 let name = name_of(summary);
@@ -140,7 +141,7 @@ impl ReadEngine {
         if !found.is_running() {
             return Err(format!("the container is not running ({})", found.life.state));
         }
-        match self.call(self.client.top_processes(id, None::<TopOptions>)).await {
+        match self.get(&format!("/containers/{}/top", segment(id))).await {
             Ok(top) => container::in_force(&top),
             Err(error) => Err(format!("its processes: {}", failure::words(&error))),
         }

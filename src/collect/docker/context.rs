@@ -17,9 +17,6 @@ use crate::evidence::docker::EngineFailure;
 /// The socket that docker itself uses by default.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// Larger configuration files are not read.
-const LARGEST_CONFIG: u64 = 1024 * 1024;
-
 /// The engine to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineTarget {
@@ -346,11 +343,14 @@ fn mask(host: &str) -> String {
 
 /// The text of a configuration file of sensible size.
 fn read(path: &Path) -> std::io::Result<String> {
-    let size = std::fs::metadata(path)?;
-    if !size.is_file() || size.len() > LARGEST_CONFIG {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let file = crate::collect::files::open(path)?;
+    file.take(crate::budget::PEM_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > crate::budget::PEM_BYTES {
         return Err(std::io::Error::other("no configuration file"));
     }
-    std::fs::read_to_string(path)
+    Ok(text)
 }
 
 #[cfg(test)]

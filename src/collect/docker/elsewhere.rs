@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::ListContainersOptions;
 
 use super::super::files;
 use super::summary::{in_project, is_running, label, name_of, one_off};
 use super::{DockerOptions, Listing, ReadEngine, WantedObjects, context, failure};
+use crate::budget::Deadline;
 use crate::evidence::Observation;
 use crate::evidence::docker::OtherContext;
 use crate::names::WORKING_DIR_LABEL;
@@ -36,7 +36,7 @@ pub async fn other_contexts(
             Err(unasked) => (unasked.address, Observation::unavailable(unasked.reason)),
             Ok(target) => {
                 let timeout = PATIENCE.min(options.timeout);
-                (target.address.clone(), ask(target, wanted, timeout).await)
+                (target.address.clone(), ask(target, wanted, timeout, options.deadline).await)
             }
         };
         OtherContext { name, address, containers }
@@ -67,12 +67,12 @@ async fn ask(
     target: context::EngineTarget,
     wanted: &WantedObjects<'_>,
     timeout: Duration,
+    deadline: Deadline,
 ) -> Observation<Vec<String>> {
-    let listed = match ReadEngine::connect(target, timeout) {
+    let listed = match ReadEngine::connect(target, timeout, deadline) {
         Err(unasked) => Err(unasked),
         Ok(engine) => {
-            let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-            let listed = engine.call(engine.client.list_containers(Some(all))).await;
+            let listed = engine.containers().await;
             listed.map_err(|error| failure::unasked(&error, &engine.target, timeout))
         }
     };

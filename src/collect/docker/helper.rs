@@ -8,16 +8,21 @@
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerSummary};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ImageInspect, ImageSummary,
+    Volume,
+};
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptions, CreateContainerOptions, ListImagesOptions, RemoveContainerOptions,
+    ContainerArchiveInfoOptions, CreateContainerOptions, RemoveContainerOptions,
     RemoveVolumeOptions,
 };
 
+use super::answer::segment;
 use super::engine::ReadEngine;
 use super::mountpoint::{DATABASE, LARGEST_FILE, VolumeFiles};
 use super::summary::{label, name_of, sight, state};
 use super::{EngineTarget, archive, failure, recognise};
+use crate::budget::{Deadline, OVER};
 use crate::docker::helper;
 use crate::docker::interrupt::{Hold, Interrupt};
 use crate::evidence::docker::ContainerState;
@@ -116,13 +121,15 @@ async fn image(
     ids.dedup();
     ids.truncate(3);
     if ids.is_empty() {
-        let listed = engine.call(engine.client.list_images(None::<ListImagesOptions>)).await;
+        let listed = engine.get::<Vec<ImageSummary>>("/images/json").await;
         let listed = listed.map_err(|error| format!("its images: {}", failure::words(&error)))?;
         let is_backend = |tags: &[String]| tags.iter().any(|tag| recognise::is_backend_image(tag));
         ids.extend(listed.into_iter().find(|it| is_backend(&it.repo_tags)).map(|image| image.id));
     }
     for id in ids {
-        if let Ok(image) = engine.call(engine.client.inspect_image(&id)).await {
+        if let Ok(image) =
+            engine.get::<ImageInspect>(&format!("/images/{}/json", segment(&id))).await
+        {
             let volumes = image.config.and_then(|config| config.volumes).unwrap_or_default();
             return Ok(HelperImage { id, volumes });
         }
@@ -142,9 +149,9 @@ async fn through_one(
         volumes.iter().map(|_| Err(HelperFailure::Other(reason.clone()))).collect()
     };
     // The engine would make a volume that is gone by now.
-    let exist = futures_util::future::join_all(
-        volumes.iter().map(|volume| engine.call(engine.client.inspect_volume(volume))),
-    )
+    let exist = futures_util::future::join_all(volumes.iter().map(|volume| async move {
+        engine.get::<Volume>(&format!("/volumes/{}", segment(volume))).await
+    }))
     .await;
     let there: Vec<(usize, &String)> = volumes
         .iter()
@@ -154,6 +161,11 @@ async fn through_one(
     let Some((_, first)) = there.first() else {
         return all("the engine does not have it any more".to_owned());
     };
+    // Time for removing it has to be left: that is never cut short.
+    let engine = &engine.until(engine.deadline.minus(2 * engine.timeout));
+    if engine.deadline.is_over() {
+        return all(OVER.to_owned());
+    }
     let Some(mut helper) = Helper::announce(engine, interrupt) else {
         return all("interrupted".to_owned());
     };
@@ -319,7 +331,9 @@ impl Helper {
         let made = engine.call(engine.client.create_container(Some(options), body)).await;
         self.settled = matches!(made, Ok(_) | Err(Error::DockerResponseServerError { .. }));
         made?;
-        let inspected = engine.call(engine.client.inspect_container(&self.name, None)).await?;
+        let inspected = engine
+            .get::<ContainerInspectResponse>(&format!("/containers/{}/json", self.name))
+            .await?;
         let mounted = inspected.mounts.into_iter().flatten().filter_map(|mount| mount.name);
         self.extra = mounted
             .filter(|name| is_anonymous_volume(name) && !wanted.iter().any(|wanted| wanted == name))
@@ -328,7 +342,8 @@ impl Helper {
     }
 
     async fn remove(&mut self, engine: &ReadEngine) -> Result<(), String> {
-        let result = remove(engine, &self.name, self.settled, &self.extra).await;
+        let engine = engine.until(Deadline::never());
+        let result = remove(&engine, &self.name, self.settled, &self.extra).await;
         self.removed = result.is_ok();
         result
     }
@@ -345,7 +360,9 @@ impl Drop for Helper {
         let (settled, extra) = (self.settled, std::mem::take(&mut self.extra));
         let removing = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let (Ok(runtime), Ok(engine)) = (runtime, ReadEngine::connect(target, timeout)) else {
+            let (Ok(runtime), Ok(engine)) =
+                (runtime, ReadEngine::connect(target, timeout, Deadline::never()))
+            else {
                 return;
             };
             let _tried = runtime.block_on(remove(&engine, &name, settled, &extra));

@@ -6,6 +6,7 @@
 //! itself would make a directory on the host (docs/facts.md, docker-archive).
 #![allow(clippy::disallowed_methods, reason = "collect/ is where the outside is looked at")]
 
+mod answer;
 mod answering;
 mod archive;
 mod backend;
@@ -33,8 +34,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::models::{ContainerSummary, SystemVersion, Volume as ListedVolume};
-use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, LogsOptions};
+use bollard::models::{
+    ContainerSummary, SystemVersion, Volume as ListedVolume, VolumeListResponse,
+};
+use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt;
 
 pub use answering::answering;
@@ -47,6 +50,7 @@ pub use events::{EventFilter, events};
 pub use ssh::SshTarget;
 pub use versions::{EngineListing, versions};
 
+use crate::budget::{Deadline, LOG_BYTES, LOG_READ_BYTES};
 use crate::docker::helper::LABEL;
 use crate::docker::{NEW, SET_ASIDE};
 use crate::evidence::Observation;
@@ -59,12 +63,6 @@ use summary::{candidates, companions, published};
 /// More backends than this on one engine are not inspected one by one.
 const MOST_INSPECTED: usize = 64;
 
-/// How much of the end of a log is judged.
-const LOG_KEPT: usize = 256 * 1024;
-
-/// How much of a log is let through at all.
-const LOG_READ: usize = 8 * 1024 * 1024;
-
 /// Which engine to ask, and how patiently.
 #[derive(Clone, Debug)]
 pub struct DockerOptions {
@@ -74,11 +72,18 @@ pub struct DockerOptions {
     pub context: Option<String>,
     /// The time for one call.
     pub timeout: Duration,
+    /// When all of them have to be over.
+    pub deadline: Deadline,
 }
 
 impl Default for DockerOptions {
     fn default() -> Self {
-        Self { host: None, context: None, timeout: Duration::from_secs(5) }
+        Self {
+            host: None,
+            context: None,
+            timeout: Duration::from_secs(5),
+            deadline: Deadline::never(),
+        }
     }
 }
 
@@ -101,7 +106,7 @@ pub fn client(
     options: &DockerOptions,
     env: &BTreeMap<String, String>,
 ) -> Result<(bollard::Docker, Duration), Unasked> {
-    let engine = ReadEngine::connect(resolve(options, env)?, options.timeout)?;
+    let engine = ReadEngine::connect(resolve(options, env)?, options.timeout, Deadline::never())?;
     Ok((engine.client, engine.timeout))
 }
 
@@ -184,12 +189,11 @@ pub async fn list(
     options: &DockerOptions,
     env: &BTreeMap<String, String>,
 ) -> Result<Listing, Unasked> {
-    let engine = ReadEngine::connect(resolve(options, env)?, options.timeout)?;
-    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+    let engine = ReadEngine::connect(resolve(options, env)?, options.timeout, options.deadline)?;
     let (containers, volumes, version) = tokio::join!(
-        engine.call(engine.client.list_containers(Some(all))),
-        engine.call(engine.client.list_volumes(None::<ListVolumesOptions>)),
-        engine.call(engine.client.version()),
+        engine.containers(),
+        engine.get::<VolumeListResponse>("/volumes"),
+        engine.get("/version"),
     );
     let containers =
         containers.map_err(|error| failure::unasked(&error, &engine.target, engine.timeout))?;
@@ -308,14 +312,14 @@ pub async fn logs(listing: &Listing, container: &str, nonces: &[String]) -> Obse
             };
             total += message.len();
             text.extend_from_slice(&message);
-            if text.len() > 2 * LOG_KEPT {
-                text.drain(..text.len() - LOG_KEPT);
+            if text.len() > 2 * LOG_BYTES {
+                text.drain(..text.len() - LOG_BYTES);
             }
-            if total > LOG_READ {
+            if total > LOG_READ_BYTES {
                 break;
             }
         }
-        let start = text.len().saturating_sub(LOG_KEPT);
+        let start = text.len().saturating_sub(LOG_BYTES);
         Ok(String::from_utf8_lossy(&text[start..]).into_owned())
     };
     match listing.engine.call(read).await {

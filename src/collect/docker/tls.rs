@@ -13,10 +13,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::budget::PEM_BYTES;
+use crate::collect::{files, roots};
 use crate::secret::sanitize;
-
-/// Larger files hold no certificates.
-const LARGEST: u64 = 1024 * 1024;
 
 /// One engine behind TLS.
 pub(super) struct Tls {
@@ -45,13 +44,9 @@ impl Tls {
             }
             builder.with_root_certificates(roots)
         } else {
-            let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(|_| {
-                format!(
-                    "{} does not exist, and this machine has no root certificates",
-                    ca.display()
-                )
-            })?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+            let verifier = roots::verifier(provider)
+                .map_err(|reason| format!("{} does not exist, and {reason}", ca.display()))?;
+            builder.dangerous().with_custom_certificate_verifier(verifier)
         };
         let (cert, key) = (certificates.join("cert.pem"), certificates.join("key.pem"));
         let config = if cert.exists() || key.exists() {
@@ -86,11 +81,7 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String
 
 fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
     let cannot = |why: String| format!("{} cannot be read: {why}", path.display());
-    let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
-    if size > LARGEST {
-        return Err(cannot("far too large".to_owned()));
-    }
-    let bytes = std::fs::read(path).map_err(|error| cannot(error.to_string()))?;
+    let bytes = files::read_bytes_within(path, PEM_BYTES).map_err(cannot)?;
     Ok(zeroize::Zeroizing::new(bytes))
 }
 

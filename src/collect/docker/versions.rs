@@ -1,6 +1,8 @@
 //! The versions of the engine, of Compose and of the backends: the list of containers tells all but
 //! the first.
 
+use bollard::models::SystemVersion;
+
 use super::summary::{candidates, label, name_of, state};
 use super::{Listing, WantedObjects, failure};
 use crate::evidence::versions::{BackendImage, EngineVersion};
@@ -21,7 +23,7 @@ pub struct EngineListing {
 
 /// Asks the engine for its version, and reads the rest off the list.
 pub async fn versions(listing: &Listing, wanted: &WantedObjects<'_>) -> EngineListing {
-    let engine = match listing.engine.call(listing.engine.client.version()).await {
+    let engine = match listing.engine.get::<SystemVersion>("/version").await {
         Ok(version) => Ok(EngineVersion {
             version: version.version.as_deref().map(scrub),
             api: version.api_version.as_deref().map(scrub),

@@ -9,9 +9,11 @@
 #![allow(clippy::disallowed_methods, reason = "reads the files with certificates")]
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::budget::PEM_BYTES;
+use crate::collect::{files, roots};
 use crate::evidence::endpoint::TrustFacts;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -20,12 +22,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
-use rustls_platform_verifier::Verifier;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
-
-/// The most that is read of a file with certificates.
-const LARGEST_PEM: u64 = 1024 * 1024;
 
 /// What Node trusts in an environment.
 #[derive(Debug)]
@@ -36,7 +34,7 @@ pub(super) struct Trust {
     /// Those that NODE_EXTRA_CA_CERTS adds.
     extra: Vec<CertificateDer<'static>>,
     /// The system's store, where Node reads it.
-    system: Option<Verifier>,
+    system: Option<Arc<dyn ServerCertVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -53,7 +51,7 @@ impl Trust {
             // OpenSSL reads this file instead of its own.
             match env.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
                 Some(path) => drop(roots.add_parsable_certificates(certificates(path))),
-                None => system = Verifier::new(Arc::clone(provider)).ok(),
+                None => system = roots::verifier(Arc::clone(provider)).ok(),
             }
         }
         let extra = env.get("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty());
@@ -177,7 +175,7 @@ pub(super) fn system_trusts(
     now: UnixTime,
     provider: &Arc<CryptoProvider>,
 ) -> bool {
-    let Ok(system) = Verifier::new(Arc::clone(provider)) else { return false };
+    let Ok(system) = roots::verifier(Arc::clone(provider)) else { return false };
     let outcome = system.verify_server_cert(leaf, intermediates, name, &[], now);
     outcome.map(drop).or_else(|error| name_or(error, leaf, name)).is_ok()
 }
@@ -226,14 +224,16 @@ pub(super) fn facts(env: &BTreeMap<String, String>) -> TrustFacts {
 fn no_certificate(path: &str) -> Option<String> {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Some("it does not exist".to_owned())
+            return Some("it does not exist".to_owned());
         }
-        Err(_) => Some("it cannot be read".to_owned()),
-        Ok(data) if !data.is_file() => Some("it is not a file".to_owned()),
-        Ok(_) if std::fs::File::open(path).is_err() => Some("it cannot be read".to_owned()),
-        Ok(_) => {
-            certificates(path).is_empty().then(|| "there is no certificate in PEM in it".to_owned())
-        }
+        Err(_) => return Some("it cannot be read".to_owned()),
+        Ok(data) if !data.is_file() => return Some("it is not a file".to_owned()),
+        Ok(_) => {}
+    }
+    match read_certificates(path) {
+        Err(reason) if reason == "permission denied" => Some("it cannot be read".to_owned()),
+        Err(reason) => Some(reason),
+        Ok(found) => found.is_empty().then(|| "there is no certificate in PEM in it".to_owned()),
     }
 }
 
@@ -244,17 +244,12 @@ pub(super) fn is_off(env: &BTreeMap<String, String>) -> bool {
 
 /// The certificates of a file in PEM; none where it cannot be read.
 fn certificates(path: &str) -> Vec<CertificateDer<'static>> {
-    // A pipe or a device would hold the run up.
-    if !std::fs::metadata(path).is_ok_and(|data| data.is_file()) {
-        return Vec::new();
-    }
-    let mut pem = Vec::new();
-    let read =
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST_PEM).read_to_end(&mut pem));
-    match read {
-        Ok(_) => CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect(),
-        Err(_) => Vec::new(),
-    }
+    read_certificates(path).unwrap_or_default()
+}
+
+fn read_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = files::read_bytes_within(Path::new(path), PEM_BYTES)?;
+    Ok(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect())
 }
 
 fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {

@@ -103,10 +103,7 @@ fn is_shim(program: &Path) -> bool {
 }
 
 fn is_script(program: &Path) -> bool {
-    use std::io::Read as _;
-    let mut start = [0; 2];
-    std::fs::File::open(program).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
-        && &start == b"#!"
+    files::starts_with(program, b"#!")
 }
 
 /// What the project asks a version manager for, as written; `None` where nothing asks.
