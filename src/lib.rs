@@ -27,6 +27,7 @@ pub mod deployment;
 pub mod diagnosis;
 pub mod docker;
 pub mod evidence;
+pub mod files;
 pub mod fix;
 pub mod foreign;
 pub mod names;

@@ -99,7 +99,7 @@ impl Signals {
 
 /// Whether whoever started the doctor had it ignore the end of the terminal.
 fn ignores_hangup() -> bool {
-    let status = crate::collect::files::of_the_kernel("/proc/self/status");
+    let status = crate::files::of_the_kernel("/proc/self/status");
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
     ignored & (1 << (Signal::HUP.as_raw() - 1)) != 0
@@ -108,7 +108,7 @@ fn ignores_hangup() -> bool {
 /// Whether keys of a terminal reach the doctor's whole process group, the command in it as well: it
 /// has a terminal, if only for its input, and is in the foreground there.
 fn shares_a_terminal() -> bool {
-    let Ok(terminal) = crate::collect::files::terminal() else { return false };
+    let Ok(terminal) = crate::files::terminal() else { return false };
     rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 

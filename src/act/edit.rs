@@ -297,7 +297,7 @@ fn is_still(path: &Path, text: Option<&str>) -> io::Result<bool> {
     }
     let Some(text) = text else { return Ok(false) };
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-    crate::collect::files::open(path)?.take(text.len() as u64 + 1).read_to_end(&mut bytes)?;
+    crate::files::open(path)?.take(text.len() as u64 + 1).read_to_end(&mut bytes)?;
     Ok(*bytes == text.as_bytes())
 }
 

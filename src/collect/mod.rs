@@ -9,7 +9,6 @@
 
 pub mod docker;
 pub mod endpoint;
-pub mod files;
 
 mod clock;
 mod compose;
@@ -50,6 +49,7 @@ use texts::FileTexts;
 use crate::admin_key::Inspection;
 use crate::budget::{Deadline, RUN};
 use crate::evidence::Evidence;
+pub(crate) use crate::files;
 use crate::foreign::Admitted;
 use crate::secret::Secret;
 

@@ -251,6 +251,7 @@ pub(super) fn find(request: &Request, reader: &mut ProjectReader<'_>) -> Result<
     if let Err(fault) = load(&start, &mut environment, reader) {
         // Where there is no compose file, the `.env` is none of Compose's.
         let is_named = explicit.is_some()
+            || request.project_name.is_some()
             || !files.is_empty()
             || environment.get("COMPOSE_FILE").is_some_and(|list| !list.is_empty());
         return Err(search(&start, reader).err().filter(|_| !is_named).unwrap_or(fault));

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::patterns::mask;
 use super::plain::words;
+use crate::budget::STACK_BYTES;
 use crate::secret::sanitize;
 
 /// The fields that hold free text of another program: sentences, lines of a log, titles of pages.
@@ -41,12 +42,20 @@ const FREE_TEXT: &[&str] = &[
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admitted<T>(T);
 
-impl<T: Default + Serialize + DeserializeOwned> Admitted<T> {
+impl<T: Default + Serialize + DeserializeOwned + Send + Sync> Admitted<T> {
     /// Lets `collected` through. What cannot be read back is not let through at all.
     pub fn of(collected: &T) -> Self {
-        let mut value = serde_json::to_value(collected).unwrap_or_default();
-        admit(&mut value, "");
-        Self(serde_json::from_value(value).unwrap_or_default())
+        let pass = || {
+            let mut value = serde_json::to_value(collected).unwrap_or_default();
+            admit(&mut value, "");
+            Self(serde_json::from_value(value).unwrap_or_default())
+        };
+        // Large structures take a large stack to be read, which the caller's thread may not have.
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let passed = thread.spawn_scoped(scope, pass);
+            passed.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| Self(T::default()))
+        })
     }
 
     /// The same with a change, which passes the gate as well.

@@ -216,6 +216,9 @@ pub fn mask(text: &str) -> String {
 /// No form of [`FORMS`] is shorter, but for a key after its `|`.
 const SHORTEST_FORM: usize = 16;
 
+/// A user's name before the host of a URL is shorter than what is a token there.
+const SHORTEST_TOKEN: usize = 8;
+
 fn replaced(text: String, pattern: &Regex, by: fn(&Captures<'_>) -> String) -> String {
     match pattern.replace_all(&text, by) {
         Cow::Borrowed(_) => text,
@@ -232,6 +235,8 @@ fn user_info(found: &Captures<'_>) -> String {
     let (user, secret) = match info.split_once(':') {
         Some((user, password)) if is_word(user) && !password.is_empty() => (user, password),
         _ if info.is_empty() => return found[0].to_owned(),
+        // The name of a user alone, as ssh has it; a token is longer, or no word.
+        None if is_word(info) && info.len() < SHORTEST_TOKEN => return found[0].to_owned(),
         _ => ("", info),
     };
     hide(secret);
@@ -268,6 +273,11 @@ fn said(found: &Captures<'_>) -> String {
     let value = &found[3];
     let says = found.get(2).is_none_or(|name| names_a_secret(name.as_str()));
     let is_flag = found.get(2).is_some();
+    // `Convex KEY`, and not `npx convex dev`.
+    let is_command = found[1].to_ascii_lowercase().starts_with("convex");
+    if is_command && !value.contains(['|', '%']) {
+        return found[0].to_owned();
+    }
     // `basic authentication`, `--password is required`
     let is_prose = is_word(value) && (!is_flag || value.len() <= 3);
     if !says || is_prose || value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN) {

@@ -656,7 +656,7 @@ fn before_ends_with_1_when_something_is_lost_or_not_seen() {
     for (line, code, says) in [
         ("docker compose down", 0, "Kept: keys and data"),
         ("docker compose up -d && docker compose restart", 0, "Kept: keys and data"),
-        ("docker compose -p other up -d", 0, "Left behind, recoverable: keys and data"),
+        ("docker compose -p other up -d", 1, "Could not tell: keys and data"),
         ("docker compose down -v", 1, "Deleted: keys and data"),
         ("docker-compose -f docker-compose.yml down --volumes", 1, "Deleted: keys and data"),
         ("docker compose down; docker volume prune -f", 1, "Could not tell: keys and data"),

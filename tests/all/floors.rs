@@ -20,8 +20,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("names", &[]),
     ("report", &[]),
-    ("foreign", &["secret"]),
+    ("foreign", &["secret", "budget"]),
     ("budget", &[]),
+    ("files", &["budget"]),
     ("docker", &["secret", "names", "budget"]),
     // 1: libraries that could be crates of their own
     ("admin_key", &["secret"]),
@@ -40,7 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "fix",
         &["secret", "foreign", "names", "report", "admin_key", "compose", "evidence", "selection"],
     ),
-    ("transcript", &["secret", "foreign", "report", "evidence"]),
+    ("transcript", &["secret", "budget", "foreign", "report", "evidence"]),
     // 5: one file per check
     ("checks", &["secret", "names", "report", "admin_key", "evidence", "deployment", "remedies"]),
     // 6: looking, and judging together; neither knows the other
@@ -49,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "secret",
             "budget",
+            "files",
             "foreign",
             "names",
             "docker",
@@ -64,15 +66,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "diagnosis",
         &["secret", "foreign", "names", "report", "evidence", "deployment", "remedies", "checks"],
     ),
-    ("act", &["secret", "names", "docker", "transcript"]),
+    ("act", &["secret", "budget", "files", "names", "docker", "transcript"]),
     ("demo", &["secret", "names", "admin_key"]),
     // 7
-    ("output", &["secret"]),
+    ("output", &["secret", "budget"]),
     (
         "cli",
         &[
             "secret",
             "budget",
+            "files",
             "foreign",
             "names",
             "report",
@@ -98,7 +101,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Where the outside is touched: files, the environment, processes, clocks, sockets, the terminal.
-const MAY_DO_IO: &[&str] = &["budget", "docker", "collect", "act", "demo", "output", "main"];
+const MAY_DO_IO: &[&str] =
+    &["budget", "files", "docker", "collect", "act", "demo", "output", "main"];
 
 /// What touches the outside, as it stands in a source.
 const OUTSIDE: &[&str] = &[

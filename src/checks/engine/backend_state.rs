@@ -2,6 +2,7 @@
 //! starting, or unhealthy.
 
 use crate::checks::Check;
+use crate::deployment::answers;
 use crate::deployment::compose::project;
 use crate::deployment::container::container_location;
 use crate::deployment::container::run_subject;
@@ -103,10 +104,13 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     Ok(vec![finding])
 }
 
-/// Whether nothing answers at the selected URL.
+/// Whether nothing answers at the selected URL, or only a proxy that cannot reach what is behind it.
 fn is_silent(evidence: &Evidence) -> bool {
     let endpoint = selected_endpoint(evidence).ok().flatten();
-    endpoint.is_some_and(|endpoint| endpoint.route.reach != Reach::Answered)
+    endpoint.is_some_and(|endpoint| {
+        endpoint.route.reach != Reach::Answered
+            || answers::seen(endpoint).iter().any(|(_, answer)| answer.status == 502)
+    })
 }
 
 /// The health check fails: its own output, and who waits for it.

@@ -18,7 +18,7 @@ pub(super) fn find(project: &Project) -> Vec<NetworkMount> {
             .contains(&kind.as_str())
             .then(|| NetworkMount { source: key.clone(), filesystem: kind })
     });
-    let table = crate::collect::files::of_the_kernel("/proc/self/mountinfo");
+    let table = crate::files::of_the_kernel("/proc/self/mountinfo");
     let mounted = read_table(&table);
     let directories = project.services.values().flat_map(|service: &Service| &service.volumes);
     let by_place = directories.filter_map(|mount| {

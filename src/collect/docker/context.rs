@@ -345,7 +345,7 @@ fn mask(host: &str) -> String {
 fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    let file = crate::collect::files::open(path)?;
+    let file = crate::files::open(path)?;
     file.take(crate::budget::PEM_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > crate::budget::PEM_BYTES {
         return Err(std::io::Error::other("no configuration file"));

@@ -215,7 +215,7 @@ const VARIANTS: &[Variant] = &[
     (
         "key-mangled",
         "cut",
-        "key-foreign",
+        "key-mangled",
         &[(
             ".env.local",
             "Admin key: {{key:app:convex-self-hosted}}",
@@ -310,7 +310,6 @@ const VARIANTS: &[Variant] = &[
             ),
         ],
     ),
-    ("url-port-not-published", "somebody closes", "url-port-not-published", &[CLOSES]),
     (
         "http-proxy-intercepts",
         "none",
