@@ -112,7 +112,7 @@ pub fn learn_file(text: &str) {
 fn shown(word: &str) -> String {
     let is_frame = |c: char| "\"'`()[]{}<>,.;:!?…*".contains(c);
     let core = word.trim_matches(is_frame);
-    if core.is_empty() || is_plain(core) {
+    if !core.contains(char::is_alphanumeric) || is_plain(core) {
         return word.to_owned();
     }
     let start = word.len() - word.trim_start_matches(is_frame).len();
@@ -157,7 +157,7 @@ pub fn is_plain(word: &str) -> bool {
         }
     });
     let is_between = |c: char| "/:.-_=,+()[]{}\"'`<>|;&@ →←✖✓*…".contains(c);
-    word.split(is_between).all(is_plain_part)
+    word.split(is_between).all(|part| part == "$" || is_plain_part(part))
 }
 
 /// Whether a part of a word between two signs is a word of a language, a number, or both in the way
