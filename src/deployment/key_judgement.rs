@@ -195,9 +195,10 @@ fn elsewhere<'a>(
     // port when it runs.
     let own_container = expected.or_else(|| {
         let stopped = evidence.compose.seen().ok().filter(|project| project.is_none());
-        stopped.and(stopped_holder(evidence)).map(|container| container.name.as_str())
+        let holder = stopped.and(stopped_holder(evidence)).filter(|_| subject.is_none());
+        holder.map(|container| container.name.as_str())
     });
-    let own_volume = declared_volume(evidence);
+    let own_volume = declared_volume(evidence).filter(|_| subject.is_none());
     let is_own_key = key.trials.iter().filter(|trial| trial.opened.is_some()).any(|trial| {
         trial.places.iter().any(|place| match place {
             SecretPlace::Process { container }

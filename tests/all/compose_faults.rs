@@ -55,7 +55,7 @@ const FAULTS: &[Fault] = &[
         files: &[("compose.yaml", "services:\n  b:\n\timage: x\n")],
         says: "found character that cannot start any token: a tab",
         place: "compose.yaml:3:1",
-        line: "3 | →image: x",
+        line: "3 | →image: ***",
         marks: "  | ^",
     },
     Fault {

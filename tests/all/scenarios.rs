@@ -37,6 +37,8 @@ const WAITING: &[(&str, &str)] = &[];
 /// Ids that are surer without the compose file, against the rule: with it, another container or
 /// finding is in the way of being sure.
 const SURER_WITHOUT_COMPOSE: &[(&str, &str)] = &[
+    // Without the file nothing says that it is the directory of a server.
+    ("package-json-missing", "package-json-missing"),
     ("backend-not-created", "url-refused"),
     ("compose-file-elsewhere--below", "url-refused"),
     ("compose-file-elsewhere--beside", "url-refused"),

@@ -15,7 +15,7 @@ use crate::report::{Certainty, ChainLink, Finding, Location, Remedy, Rule, RuleL
 
 static URL_PORT_NOT_PUBLISHED: Rule =
     rule!("url-port-not-published", Error, "the backend does not publish the URL's port")
-        .cause(&["url-refused", "url-no-answer"])
+        .cause(&["url-refused"])
         .link(RuleLink::UnlessUnpublished(ChainLink::Url, ChainLink::Port))
         .waiting(Waiting::Passes);
 
