@@ -70,7 +70,7 @@ pub(super) fn yaml_text(bytes: Vec<u8>) -> Result<String, NotYaml> {
         _ => None,
     };
     let line_of = |before: &[u8]| {
-        let ends = before.iter().filter(|byte| **byte == b'\n').count();
+        let ends = before.split(|byte| *byte == b'\n').count() - 1;
         u32::try_from(ends + 1).unwrap_or(u32::MAX)
     };
     let text = match utf16 {

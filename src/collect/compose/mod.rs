@@ -183,7 +183,7 @@ fn in_values(mut facts: ComposeFacts, directory: &Path, texts: &FileTexts) -> Co
             drop(Secret::new(name.as_str()));
             issue.in_value = true;
             issue.variable = Some("***".to_owned());
-            issue.message = "a `$` in a value starts a variable that is not set".to_owned();
+            "a `$` in a value starts a variable that is not set".clone_into(&mut issue.message);
         }
     }
     facts
