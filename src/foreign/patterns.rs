@@ -148,9 +148,9 @@ static FORMS: LazyLock<Regex> = LazyLock::new(|| {
         // A JSON web token, and tokens of well-known services.
         r"|(?P<token>eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?",
         r"|(?:AKIA|ASIA)[0-9A-Z]{12,}|gh[pousr]_[0-9A-Za-z]{16,}|github_pat_[0-9A-Za-z_]{16,}",
-        r"|glpat-[0-9A-Za-z_-]{12,}|npm_[0-9A-Za-z]{16,}|xox[a-z]-[0-9A-Za-z-]{10,}",
-        r"|AIza[0-9A-Za-z_-]{20,}|(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[0-9A-Za-z]{12,}",
-        r"|dop_v1_[0-9A-Za-z]{16,}|hf_[0-9A-Za-z]{16,})",
+        r"|(?-u:\b)glpat-[0-9A-Za-z_-]{12,}|(?-u:\b)npm_[0-9A-Za-z]{16,}|xox[a-z]-[0-9A-Za-z-]{10,}",
+        r"|AIza[0-9A-Za-z_-]{20,}|(?-u:\b)(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[0-9A-Za-z]{12,}",
+        r"|dop_v1_[0-9A-Za-z]{16,}|(?-u:\b)hf_[0-9A-Za-z]{16,})",
         // Hex digits that are no digest and no commit.
         r"|(?P<digest>(?:sha256|sha512|sha1|md5):[0-9a-fA-F]{32,})",
         r"|(?P<hex>0[xX][0-9a-fA-F]{32,}|(?-u:\b)01[0-9a-fA-F]{38,}|[0-9a-fA-F]{41,})",
