@@ -256,7 +256,10 @@ fn form(found: &Captures<'_>) -> String {
     if part("base64").is_some_and(|text| !is_encoded(text)) {
         return found[0].to_owned();
     }
-    hide(&found[0]);
+    // Docker names a nameless volume with as many digits: hidden here, it stays readable elsewhere.
+    if part("hex").is_none_or(|digits| digits.len() != 64) {
+        hide(&found[0]);
+    }
     HIDDEN.to_owned()
 }
 
