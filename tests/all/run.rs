@@ -618,7 +618,9 @@ fn a_hangup_that_is_ignored_stays_ignored() {
 #[test]
 fn a_signal_ends_the_wait_for_a_reader_that_does_not_read() {
     let app = app();
-    let script = "echo ready; (head -c 140000 /dev/zero; echo gone > over) & wait; exit 0";
+    // More than one pipe holds, so that the doctor must wait; less than its own two pipes hold
+    // together, so that the command can end.
+    let script = "echo ready; (head -c 100000 /dev/zero; echo gone > over) & wait; exit 0";
     let mut doctor = without_a_terminal(app.path(), &[], script);
     wait_until(|| app.path().join("over").exists(), || "it cannot write".to_owned());
     std::thread::sleep(Duration::from_millis(700));
