@@ -49,6 +49,27 @@ impl Secret {
     }
 }
 
+/// Makes a text that is hidden, because nothing is known of it, known to the scrubber: a name is
+/// shown nevertheless where it is told ([`add_name`]).
+pub fn suspect(text: &str) {
+    scrubber::suspect(text);
+}
+
+/// Makes the name of a container, a volume, a project or a service known: it may be shown, whatever
+/// it looks like, unless it is known to be a secret.
+pub fn add_name(name: &str) {
+    let is_name_of_docker = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    if is_name_of_docker {
+        scrubber::add_name(name);
+    }
+}
+
+/// Whether a text was told to be such a name.
+pub fn is_name(text: &str) -> bool {
+    scrubber::is_name(text)
+}
+
 /// A short, comparable name of a secret: the first 8 hex digits of HMAC-SHA256(key = the secret's
 /// text, message = `convex-doctor fingerprint v1`). Useless to an attacker for 256-bit secrets, and
 /// never made for anything weaker.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::patterns::mask;
 use super::plain::words;
 use crate::budget::STACK_BYTES;
-use crate::secret::sanitize;
+use crate::secret::{add_name, sanitize};
 
 /// The fields that hold free text of another program: sentences, lines of a log, titles of pages.
 /// All others hold names, paths, addresses and words of ours.
@@ -37,6 +37,10 @@ const FREE_TEXT: &[&str] = &[
     "unverified",
 ];
 
+/// The fields that hold the name of something that the report is about: of a container, a volume, a
+/// project, a service.
+const NAMES: &[&str] = &["container", "name", "project", "service", "volume"];
+
 /// What has passed the gate: no control character, nothing that looks like a secret, and of free text
 /// only plain words. Made in no other way, so that what takes it needs no gate of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,7 @@ impl<T: Default + Serialize + DeserializeOwned + Send + Sync> Admitted<T> {
     pub fn of(collected: &T) -> Self {
         let pass = || {
             let mut value = serde_json::to_value(collected).unwrap_or_default();
+            learn_names(&value, "");
             admit(&mut value, "");
             Self(serde_json::from_value(value).unwrap_or_default())
         };
@@ -74,6 +79,16 @@ impl<T> Deref for Admitted<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+/// Makes the names known, so that free text may say them too.
+fn learn_names(value: &Value, field: &str) {
+    match value {
+        Value::String(text) if NAMES.contains(&field) && mask(text) == *text => add_name(text),
+        Value::Array(list) => list.iter().for_each(|one| learn_names(one, field)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| learn_names(value, key)),
+        _ => {}
     }
 }
 
@@ -111,6 +126,19 @@ mod tests {
         tail: Vec<String>,
         labels: std::collections::BTreeMap<String, String>,
         port: Option<u16>,
+    }
+
+    #[test]
+    fn free_text_may_say_a_name_of_the_deployment() {
+        let collected = Facts {
+            name: "s3cond4shop_data".to_owned(),
+            message: Some("volume s3cond4shop_data: not s3cond5shop_data".to_owned()),
+            ..Facts::default()
+        };
+        let admitted = Admitted::of(&collected);
+        let message = "volume s3cond4shop_data: not ***";
+        assert_eq!(admitted.message.as_deref(), Some(message));
+        assert_eq!(crate::secret::scrub(message), message);
     }
 
     #[test]

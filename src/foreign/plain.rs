@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::patterns::{HIDDEN, mask, names_a_secret};
-use crate::secret::{Secret, sanitize};
+use crate::secret::{Secret, is_name, sanitize, suspect};
 
 /// The text as far as plain words go, on one line. What is hidden becomes known to the scrubber.
 pub fn words(text: &str) -> String {
@@ -74,7 +74,7 @@ fn runs(text: &str, is_hidden: impl Fn(&str) -> bool) -> String {
         // An escape that `sanitize` wrote.
         let is_escape = out.ends_with('\\') && run.len() == 5 && run.starts_with('u');
         if !run.is_empty() && !is_escape && is_hidden(run) {
-            drop(Secret::new(run));
+            suspect(run);
             out.push_str(HIDDEN);
         } else {
             out.push_str(run);
@@ -112,11 +112,11 @@ pub fn learn_file(text: &str) {
 fn shown(word: &str) -> String {
     let is_frame = |c: char| "\"'`()[]{}<>,.;:!?…*".contains(c);
     let core = word.trim_matches(is_frame);
-    if !core.contains(char::is_alphanumeric) || is_plain(core) {
+    if !core.contains(char::is_alphanumeric) || is_plain(core) || is_name(core) {
         return word.to_owned();
     }
     let start = word.len() - word.trim_start_matches(is_frame).len();
-    drop(Secret::new(core));
+    suspect(core);
     format!("{}{HIDDEN}{}", &word[..start], &word[start + core.len()..])
 }
 

@@ -68,7 +68,16 @@ struct Known {
     /// Hashes of whole words that are too many for an automaton.
     words: Arc<HashSet<u64>>,
     hasher: RandomState,
+    /// Names of containers, volumes and the like, in lower case: nothing that is only suspected to
+    /// be a secret hides one.
+    names: HashSet<String>,
+    /// What is in `forms` for a suspicion alone, in lower case.
+    suspects: HashSet<String>,
 }
+
+/// So many names, of so many bytes, are known at most.
+const MOST_NAMES: usize = 10_000;
+const LONGEST_NAME: usize = 255;
 
 /// Texts, and the automatons that find them.
 #[derive(Default)]
@@ -112,11 +121,24 @@ impl Forms {
         self.settled.bytes + self.recent.bytes
     }
 
+    fn contains(&self, text: &str) -> bool {
+        self.settled.texts.contains(text) || self.recent.texts.contains(text)
+    }
+
     fn insert(&mut self, text: String) {
         let length = text.len();
         if !self.settled.texts.contains(&text) && self.recent.texts.insert(text) {
             self.recent.bytes += length;
             self.recent.built = None;
+        }
+    }
+
+    fn remove(&mut self, text: &str) {
+        for tier in [&mut self.settled, &mut self.recent] {
+            if tier.texts.remove(text) {
+                tier.bytes -= text.len();
+                tier.built = None;
+            }
         }
     }
 
@@ -147,6 +169,9 @@ pub(super) fn remember(text: &str) {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     let trimmed = text.trim();
+    let folded = Zeroizing::new(trimmed.to_ascii_lowercase());
+    known.suspects.remove(folded.as_str());
+    known.names.remove(folded.as_str());
     known.add(trimmed);
     for line in trimmed.lines().take(MOST_LINES).map(str::trim) {
         known.add(line);
@@ -156,6 +181,42 @@ pub(super) fn remember(text: &str) {
         }
         known.add_digits(line);
     }
+}
+
+/// The same for a text that is hidden because nothing is known of it: it is cut out elsewhere too,
+/// unless it is a name.
+pub(super) fn suspect(text: &str) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    let folded = text.trim().to_ascii_lowercase();
+    if known.names.contains(&folded) || known.forms.contains(&folded) {
+        return;
+    }
+    known.add(text.trim());
+    known.suspects.insert(folded);
+}
+
+/// Makes the name of something that the report is about known. What is known to be a secret stays
+/// hidden.
+pub(super) fn add_name(name: &str) {
+    if name.len() < SHORTEST || name.len() > LONGEST_NAME {
+        return;
+    }
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    let folded = name.to_ascii_lowercase();
+    if known.suspects.remove(&folded) {
+        known.forms.remove(&folded);
+    }
+    if known.names.len() < MOST_NAMES && !known.forms.contains(&folded) {
+        known.names.insert(folded);
+    }
+}
+
+/// Whether it is such a name.
+pub(super) fn is_name(text: &str) -> bool {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref().is_some_and(|known| known.names.contains(&text.to_ascii_lowercase()))
 }
 
 impl Known {
@@ -460,6 +521,20 @@ mod tests {
         assert!(known.bytes() < 20_000);
         let shown = known.search().clean(&format!("x {} x", &long[100..200]));
         assert!(shown.contains("***") && !shown.contains(&long[110..170]), "{shown}");
+    }
+
+    #[test]
+    fn a_name_is_hidden_only_where_it_is_a_secret() {
+        suspect("k8s1shop2web_data");
+        assert_eq!(scrub("volume k8s1shop2web_data"), "volume ***");
+        add_name("k8s1shop2web_data");
+        suspect("k8s1shop2web_data");
+        assert_eq!(scrub("volume k8s1shop2web_data"), "volume k8s1shop2web_data");
+        assert!(is_name("K8s1shop2web_data"));
+        let _secret = Secret::new("k8s1shop2web_data");
+        add_name("k8s1shop2web_data");
+        assert_eq!(scrub("volume k8s1shop2web_data"), "volume ***");
+        assert!(!is_name("k8s1shop2web_data"));
     }
 
     #[test]
