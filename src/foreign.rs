@@ -16,7 +16,7 @@ use crate::secret::{Secret, sanitize};
 
 use patterns::HIDDEN;
 
-pub use gate::{Admitted, name};
+pub use gate::{Admitted, name, variable};
 pub use patterns::{is_key_or_secret, mask, names_a_secret};
 pub use plain::{is_plain, learn, learn_file, url, value, words};
 

@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::budget::{PATIENCE, QUIET};
+use crate::output::is_ignored;
 use crate::transcript::{Stream, Transcript};
 use terminal::Terminal;
 
@@ -72,7 +73,11 @@ struct Signals {
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hangup = if is_ignored(Signal::HUP.as_raw()) {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
+        };
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
@@ -95,14 +100,6 @@ impl Signals {
             _ = hangup => Signal::HUP,
         }
     }
-}
-
-/// Whether whoever started the doctor had it ignore the end of the terminal.
-fn ignores_hangup() -> bool {
-    let status = crate::files::of_the_kernel("/proc/self/status");
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    ignored & (1 << (Signal::HUP.as_raw() - 1)) != 0
 }
 
 /// Whether keys of a terminal reach the doctor's whole process group, the command in it as well: it

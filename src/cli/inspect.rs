@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::{Exit, Options};
 use crate::collect;
 use crate::evidence::selection::SelectionKind;
-use crate::foreign::{is_key_or_secret, is_plain, mask, names_a_secret, value, words};
+use crate::foreign::{is_key_or_secret, mask, names_a_secret, value, variable, words};
 use crate::output;
 use crate::render::inspect as text;
 use crate::render::instances;
 use crate::render::json;
-use crate::secret::{Fingerprint, Secret};
+use crate::secret::{Fingerprint, Secret, scrub};
 use crate::selection::facts;
 
 /// What to show.
@@ -141,6 +141,7 @@ fn mask_words(project: &mut Value) {
             _ => {}
         }
     }
+    mask_all(project);
     let sections = [
         ("services", &["command", "entrypoint", "labels", "healthcheck"][..]),
         ("volumes", &["driver_opts"][..]),
@@ -160,19 +161,24 @@ fn mask_words(project: &mut Value) {
     }
 }
 
-/// A name that is none, where a value was put in its place, is hidden.
-fn hide_names(map: &mut serde_json::Map<String, Value>) {
-    if map.keys().all(|name| is_plain(name) && mask(name) == *name) {
-        return;
+/// Cuts out what is known as a secret, and masks what looks like one, wherever it stands. In this
+/// order: of a secret that is masked in part, the scrubber does not know the rest.
+fn mask_all(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = mask(&scrub(text)),
+        Value::Array(list) => list.iter_mut().for_each(mask_all),
+        Value::Object(map) => map.values_mut().for_each(mask_all),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-    let hidden = std::mem::take(map).into_iter().enumerate().map(|(index, (name, value))| {
-        if is_plain(&name) && mask(&name) == name {
-            return (name, value);
-        }
-        drop(Secret::new(name.as_str()));
-        (format!("*** ({})", index + 1), value)
+}
+
+/// A value that was put in a name's place is hidden.
+fn hide_names(map: &mut serde_json::Map<String, Value>) {
+    let shown = std::mem::take(map).into_iter().enumerate().map(|(index, (name, value))| {
+        let shown = variable(&name);
+        (if shown == name { name } else { format!("{shown} ({})", index + 1) }, value)
     });
-    *map = hidden.collect();
+    *map = shown.collect();
 }
 
 /// A value of a container's environment as it may be shown: a secret as its fingerprint, a password

@@ -50,7 +50,7 @@ use crate::admin_key::Inspection;
 use crate::budget::{Deadline, RUN};
 use crate::evidence::Evidence;
 pub(crate) use crate::files;
-use crate::foreign::Admitted;
+use crate::foreign::{Admitted, learn};
 use crate::secret::Secret;
 
 /// The project's directory, absolute and without links; the current one by default.
@@ -182,7 +182,7 @@ pub struct ComposeRefused {
     /// Compose's own errors.
     pub errors: crate::compose::Errors,
     /// The same as reports show them, each with its line.
-    pub issues: Vec<crate::evidence::compose::ComposeIssue>,
+    pub issues: Admitted<Vec<crate::evidence::compose::ComposeIssue>>,
 }
 
 /// The compose project, whole.
@@ -190,9 +190,11 @@ pub fn compose(
     request: &Request,
 ) -> anyhow::Result<Result<crate::compose::Project, ComposeRefused>> {
     let (directory, texts) = (request.directory()?, FileTexts::default());
-    let project = compose::load(&request.project, &directory, &request.environment(), &texts);
+    let environment = request.environment();
+    environment.iter().for_each(|(name, value)| learn(name, value));
+    let project = compose::load(&request.project, &directory, &environment, &texts);
     Ok(project.map_err(|errors| {
-        let issues = compose::issues(&errors, &directory, &texts);
+        let issues = Admitted::of(&compose::issues(&errors, &directory, &texts));
         ComposeRefused { errors, issues }
     }))
 }

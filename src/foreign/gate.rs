@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::patterns::mask;
-use super::plain::words;
+use super::patterns::{HIDDEN, mask};
+use super::plain::{is_plain, words};
 use crate::budget::STACK_BYTES;
-use crate::secret::{add_name, sanitize};
+use crate::secret::{Secret, add_name, sanitize};
 
 /// The fields that hold free text of another program: sentences, lines of a log, titles of pages.
 /// All others hold names, paths, addresses and words of ours.
@@ -40,6 +40,9 @@ const FREE_TEXT: &[&str] = &[
 /// The fields that hold the name of something that the report is about: of a container, a volume, a
 /// project, a service.
 const NAMES: &[&str] = &["container", "name", "project", "service", "volume"];
+
+/// The fields that hold variables: their names, or entries with a `name`.
+const VARIABLES: &[&str] = &["environment", "storage_variables", "variables"];
 
 /// What has passed the gate: no control character, nothing that looks like a secret, and of free text
 /// only plain words. Made in no other way, so that what takes it needs no gate of its own.
@@ -95,8 +98,18 @@ fn learn_names(value: &Value, field: &str) {
 fn admit(value: &mut Value, field: &str) {
     match value {
         Value::String(text) if FREE_TEXT.contains(&field) => *text = words(text),
+        Value::String(text) if VARIABLES.contains(&field) => *text = variable(text),
         Value::String(text) => *text = name(text),
-        Value::Array(list) => list.iter_mut().for_each(|one| admit(one, field)),
+        Value::Array(list) => {
+            for one in list {
+                admit(one, field);
+                if VARIABLES.contains(&field)
+                    && let Some(Value::String(name)) = one.get_mut("name")
+                {
+                    *name = variable(name);
+                }
+            }
+        }
         Value::Object(map) => {
             let entries = std::mem::take(map).into_iter().map(|(key, mut value)| {
                 admit(&mut value, &key);
@@ -115,6 +128,17 @@ pub fn name(text: &str) -> String {
     if is_id { text.to_owned() } else { sanitize(&mask(text)) }
 }
 
+/// The name of a variable, or `***` where a value was put in its place.
+pub fn variable(name: &str) -> String {
+    let is_usual =
+        name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    if mask(name) == name && (is_usual || is_plain(name)) {
+        return sanitize(name);
+    }
+    drop(Secret::new(name));
+    HIDDEN.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +150,23 @@ mod tests {
         tail: Vec<String>,
         labels: std::collections::BTreeMap<String, String>,
         port: Option<u16>,
+    }
+
+    #[test]
+    fn a_value_in_the_place_of_a_name_is_hidden() {
+        let secret = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff1";
+        for (name, shown) in [
+            ("INSTANCE_SECRET", "INSTANCE_SECRET"),
+            ("X509CERT", "X509CERT"),
+            ("com.example.Label", "com.example.Label"),
+            ("zq7HunterVeryLong42", "***"),
+            (secret, "***"),
+        ] {
+            assert_eq!(variable(name), shown);
+            let mut entries = serde_json::json!({"environment": [{"name": name, "line": 3}]});
+            admit(&mut entries, "");
+            assert_eq!(entries["environment"][0]["name"], shown);
+        }
     }
 
     #[test]

@@ -154,10 +154,12 @@ static FORMS: LazyLock<Regex> = LazyLock::new(|| {
         // Hex digits that are no digest and no commit.
         r"|(?P<digest>(?:sha256|sha512|sha1|md5):[0-9a-fA-F]{32,})",
         r"|(?P<hex>0[xX][0-9a-fA-F]{32,}|(?-u:\b)01[0-9a-fA-F]{38,}|[0-9a-fA-F]{41,})",
-        // Base64 of a key or more.
-        r"|(?P<base64>[0-9A-Za-z+/_-]{40,}={0,2})",
     ))
 });
+
+/// Base64 of a key or more. Looked for after the forms: a path is made of the same signs, and one of
+/// them may stand in it.
+static BASE64: LazyLock<Regex> = LazyLock::new(|| pattern(r"[0-9A-Za-z+/_-]{40,}={0,2}"));
 
 /// A password or a token before the host of a URL: up to the last `@` of the word, for a password
 /// may hold `/` and `@`.
@@ -200,6 +202,7 @@ pub fn mask(text: &str) -> String {
     }
     if out.len() >= SHORTEST_FORM {
         out = replaced(out, &FORMS, form);
+        out = replaced(out, &BASE64, encoded);
     }
     if has(&out, &['?', '&']) {
         out = replaced(out, &QUERY, query);
@@ -253,13 +256,18 @@ fn form(found: &Captures<'_>) -> String {
         hide(key.trim());
         return format!("{bar}{HIDDEN}");
     }
-    if part("base64").is_some_and(|text| !is_encoded(text)) {
-        return found[0].to_owned();
-    }
     // Docker names a nameless volume with as many digits: hidden here, it stays readable elsewhere.
     if part("hex").is_none_or(|digits| digits.len() != 64) {
         hide(&found[0]);
     }
+    HIDDEN.to_owned()
+}
+
+fn encoded(found: &Captures<'_>) -> String {
+    if !is_encoded(&found[0]) {
+        return found[0].to_owned();
+    }
+    hide(&found[0]);
     HIDDEN.to_owned()
 }
 
@@ -425,6 +433,10 @@ mod tests {
             (format!("{{\"adminKey\":\"name\\u007c{key}\"}}"), "{\"adminKey\":\"***\\u007c***\"}"),
             (format!("0x{SECRET}"), "***"),
             (format!("{SECRET}{SECRET}"), "***"),
+            (
+                format!("/srv/deep/directory/of/an/app/{SECRET}/x"),
+                "/srv/deep/directory/of/an/app/***/x",
+            ),
             (key.clone(), "***"),
             (format!("password: {PASSWORD}"), "password: ***"),
             (format!("\"password\":\"{PASSWORD}\""), "\"password\":\"***\""),

@@ -311,3 +311,22 @@ fn junit_agrees_with_the_exit_code() {
     let text = junit::render(&report, Some(Level::Error));
     assert!(!text.contains('\u{fffe}'), "no character of XML");
 }
+
+/// A file that may not grow fails the write; without a handler its signal would end the program.
+#[test]
+#[cfg(unix)]
+fn a_file_that_may_not_grow_is_an_error_and_no_signal() {
+    let place = tempfile::tempdir().unwrap();
+    let script = "ulimit -f 0; exec \"$0\" --no-docker --no-network \"$@\"";
+    for arguments in [&["--format", "json", "-o", "out"][..], &[]] {
+        let stdout = std::fs::File::create(place.path().join("stdout")).unwrap();
+        let ended = std::process::Command::new("sh")
+            .args(["-c", script, env!("CARGO_BIN_EXE_convex-doctor")])
+            .args(arguments)
+            .current_dir(place.path())
+            .stdout(stdout)
+            .output()
+            .unwrap();
+        assert_eq!(ended.status.code(), Some(3), "{arguments:?}: {ended:?}");
+    }
+}

@@ -29,6 +29,7 @@ use self::url::Typed;
 use self::way::{DirectWay, texts};
 use crate::evidence::Observation;
 use crate::evidence::endpoint::{Answer, Body, EndpointFacts, EndpointTarget, Reach, TlsFault};
+use crate::foreign::mask;
 use crate::secret::Secret;
 
 pub use self::further::{elsewhere, instance_elsewhere, named, page, push, retry_key, try_more};
@@ -195,6 +196,10 @@ async fn ask(
         };
         headers.insert(CLIENT, HeaderValue::from_static(CLI));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // The CLI would send it as a part of the address, where every proxy writes it into its log.
+        if mask(&typed.text) != typed.text {
+            return Err("the URL holds what looks like a key or a password".to_owned());
+        }
         // Appending to a text with a fragment or a user in it must not lead anywhere else.
         match typed.concatenated(FIRST_CALL) {
             Some(url) if url.origin() == typed.origin.origin() => {
