@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
         let directory = request.directory()?;
         let environment = request.environment();
         environment.iter().for_each(|(name, value)| learn(name, value));
-        let texts = FileTexts::default();
+        let texts = FileTexts::until(deadline);
         let cli = toolchain::cli(&directory, &environment);
         let version = cli.version.as_deref();
         let node = toolchain::Node::find(&directory, &environment);

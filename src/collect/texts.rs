@@ -25,11 +25,16 @@ pub(super) struct FileTexts {
 
 impl Default for FileTexts {
     fn default() -> Self {
-        Self { deadline: Deadline::after(RUN), strict: Known::default(), as_node: Known::default() }
+        Self::until(Deadline::after(RUN))
     }
 }
 
 impl FileTexts {
+    /// Files whose reading has to be over by then.
+    pub(super) fn until(deadline: Deadline) -> Self {
+        Self { deadline, strict: Known::default(), as_node: Known::default() }
+    }
+
     /// When reading the files has to be over.
     pub(super) fn deadline(&self) -> Deadline {
         self.deadline
