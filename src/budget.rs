@@ -11,6 +11,13 @@ pub const RUN: Duration = Duration::from_secs(30);
 /// Of a file.
 pub const FILE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// A bundle, or a report in JSON, that is read back.
+pub const BUNDLE_BYTES: u64 = FILE_BYTES;
+
+/// So many values are in it at most: an array of empty texts takes twenty times the memory of its
+/// bytes.
+pub const BUNDLE_VALUES: usize = 200_000;
+
 /// Of a file with certificates or a private key, or of docker's own configuration.
 pub const PEM_BYTES: u64 = 1024 * 1024;
 

@@ -6,6 +6,7 @@
 mod gate;
 mod patterns;
 mod plain;
+mod redact;
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -19,6 +20,7 @@ use patterns::HIDDEN;
 pub use gate::{Admitted, name, variable};
 pub use patterns::{is_key_or_secret, mask, names_a_secret};
 pub use plain::{is_plain, learn, learn_file, url, value, words};
+pub use redact::{Hidden, Redacted, redact};
 
 /// Longer lines are cut: an excerpt needs no more of them.
 const LONGEST_LINE: usize = 160;

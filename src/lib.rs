@@ -9,7 +9,7 @@
 //! - [`collect`], [`diagnosis`], [`act`], [`demo`]: all reading; all judging together; all changing;
 //!   the recorded world
 //! - [`checks`]: one file per check; no family imports another
-//! - [`remedies`], [`selection`], [`fix`], [`render`], [`transcript`]: pure
+//! - [`remedies`], [`selection`], [`fix`], [`render`], [`transcript`], [`bundle`]: pure
 //! - [`deployment`]: what the evidence means, each question answered once
 //! - [`evidence`]: plain data without secrets
 //! - [`report`], [`names`], [`secret`], [`foreign`], [`budget`], [`docker`], [`topics`]: what all of them use;
@@ -18,6 +18,7 @@
 pub mod act;
 pub mod admin_key;
 pub mod budget;
+pub mod bundle;
 pub mod checks;
 pub mod cli;
 pub mod collect;

@@ -27,13 +27,20 @@ fn formats(command: Option<&Command>) -> Option<(&'static str, &'static [Format]
         Command::Demo(_) => ("demo", REPORT),
         Command::Run(_) => ("run", REPORT),
         Command::Persistence(_) => ("persistence", &[Text, Json, Markdown]),
+        Command::Bundle(_) => ("bundle", &[Json]),
+        Command::Replay(_) => ("replay", REPORT),
+        Command::Diff(_) => ("diff", &[Text, Json, Markdown]),
         Command::Fix(_) => ("fix", &[Text, Json]),
         Command::Key(KeyCommand::Inspect { .. }) => ("key inspect", &[Text, Json]),
         Command::Key(KeyCommand::Mint(_)) => ("key mint", &[Text, Env]),
         Command::Inspect(Inspect::Selection { .. }) => ("inspect selection", &[Text, Json, Env]),
         Command::Inspect(Inspect::Compose) => ("inspect compose", &[Text, Json]),
         Command::Inspect(Inspect::Instances) => ("inspect instances", &[Text, Json]),
-        Command::Explain(_) | Command::Schema | Command::Completions { .. } | Command::Man => {
+        Command::Explain(_)
+        | Command::Redact(_)
+        | Command::Schema
+        | Command::Completions { .. }
+        | Command::Man => {
             return None;
         }
     })

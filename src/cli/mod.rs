@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and one short story per command.
 
+mod bundle;
 mod demo;
 mod diagnose;
 mod env;
@@ -12,6 +13,7 @@ mod options;
 mod packaging;
 mod persistence;
 mod progress;
+mod redact;
 mod run;
 mod settings;
 mod version;
@@ -78,6 +80,14 @@ enum Command {
     /// Show the changes that would fix it; --apply makes them
     #[command(after_help = fix::HELP)]
     Fix(fix::Arguments),
+    /// Write all that was seen to a file, without secrets
+    Bundle(bundle::BundleArguments),
+    /// Diagnose from a bundle or a JSON report
+    Replay(bundle::ReplayArguments),
+    /// Show what changed between two bundles
+    Diff(bundle::DiffArguments),
+    /// Hide the secrets in a log or file, to paste it
+    Redact(redact::Arguments),
     /// Inspect or generate admin keys
     #[command(subcommand)]
     Key(key::Command),
@@ -120,6 +130,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Run(arguments)) => run::run(&arguments, &options),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Fix(command)) => fix::run(&command, &options),
+        Some(Command::Bundle(command)) => bundle::write(&command, &options),
+        Some(Command::Replay(command)) => bundle::replay(&command, &options),
+        Some(Command::Diff(command)) => bundle::diff(&command, &options),
+        Some(Command::Redact(command)) => redact::run(&command),
         Some(Command::Persistence(command)) => persistence::run(&command, &options),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
@@ -146,6 +160,7 @@ fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
             Command::Diagnose
                 | Command::Fix(_)
                 | Command::Persistence(_)
+                | Command::Bundle(_)
                 | Command::Run(_)
                 | Command::Key(_)
                 | Command::Inspect(_)

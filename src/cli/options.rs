@@ -168,6 +168,10 @@ const SHOWN: &[(&str, &[&[&str]])] = &[
             &["deep", "format", "output", "color", "verbose"],
         ],
     ),
+    ("bundle", &[PROJECT, CONVEX_CLI, ENGINE, NETWORK, &["deep", "output", "color"]]),
+    ("replay", &[&["ignore", "only", "fail_on", "format", "output", "color", "verbose", "quiet"]]),
+    ("diff", &[&["format", "output", "color"]]),
+    ("redact", &[&["color"]]),
     ("explain", &[&["color"]]),
     (
         "persistence",

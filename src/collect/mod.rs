@@ -47,7 +47,7 @@ use run::RunScope;
 use texts::FileTexts;
 
 use crate::admin_key::Inspection;
-use crate::budget::{Deadline, RUN};
+use crate::budget::{BUNDLE_BYTES, Deadline, FILE_BYTES, RUN};
 use crate::evidence::Evidence;
 pub(crate) use crate::files;
 use crate::foreign::{Admitted, learn};
@@ -206,6 +206,37 @@ pub fn selected(request: &Request) -> anyhow::Result<crate::selection::Selection
     let cli = toolchain::cli(&directory, &environment).version;
     let selected = selection::select(request, &directory, &environment, &texts, cli.as_deref());
     Ok(selected.selection)
+}
+
+/// The text of a bundle: of a file, or of the standard input for `-`.
+pub fn bundle_text(path: &Path) -> anyhow::Result<String> {
+    text_of(path, BUNDLE_BYTES)
+}
+
+/// The text that is to be made safe: of a file, or of the standard input for `-`. What is no UTF-8 is
+/// replaced.
+pub fn text_to_redact(path: &Path) -> anyhow::Result<String> {
+    text_of(path, FILE_BYTES)
+}
+
+fn text_of(path: &Path, limit: u64) -> anyhow::Result<String> {
+    let bytes = if path == Path::new("-") {
+        use std::io::Read as _;
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .take(limit + 1)
+            .read_to_end(&mut bytes)
+            .context("cannot read the standard input")?;
+        let most = limit / 1024 / 1024;
+        anyhow::ensure!(bytes.len() as u64 <= limit, "the input is larger than {most} MiB");
+        bytes
+    } else {
+        let shown = crate::foreign::name(&path.display().to_string());
+        files::read_bytes_within(path, limit)
+            .map_err(|reason| anyhow::anyhow!("cannot read {shown}: {reason}"))?
+    };
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// The selected key, if there is one.

@@ -1,6 +1,7 @@
 //! Renderers: `fn(&Report, …) -> String`. None decides anything, none writes.
 
 mod chain;
+pub mod difference;
 pub mod excerpt;
 pub mod explain;
 pub mod fix;

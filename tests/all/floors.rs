@@ -36,7 +36,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("remedies", &["secret", "names", "report", "evidence", "deployment"]),
     // 4: pure
     ("selection", &["secret", "budget", "foreign", "names", "report", "admin_key", "evidence"]),
-    ("render", &["secret", "report", "admin_key", "evidence"]),
+    ("bundle", &["budget", "foreign", "evidence", "deployment"]),
+    ("render", &["secret", "report", "admin_key", "evidence", "bundle"]),
     (
         "fix",
         &["secret", "foreign", "names", "report", "admin_key", "compose", "evidence", "selection"],
@@ -89,6 +90,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "topics",
             "render",
             "transcript",
+            "bundle",
             "fix",
             "docker",
             "collect",
