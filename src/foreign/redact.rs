@@ -97,6 +97,9 @@ fn one(line: &str, inside: &mut Option<Inside>) -> (String, Vec<Option<String>>)
         let bare = value.trim_end_matches(',');
         if !bare.is_empty() && !is_reference(bare) {
             let bare = bare.trim_matches(['"', '\'']);
+            if bare == HIDDEN {
+                return (sanitize(line), vec![]);
+            }
             drop(Secret::new(bare));
             let (before, after) = value.split_once(bare).unwrap_or(("", ""));
             let shown = format!("{}{}{}{before}{HIDDEN}{after}", &found[1], &found[2], &found[3]);
@@ -109,6 +112,9 @@ fn one(line: &str, inside: &mut Option<Inside>) -> (String, Vec<Option<String>>)
 }
 
 fn all_hidden(line: &str, margin: usize) -> (String, Vec<Option<String>>) {
+    if line.trim() == HIDDEN {
+        return (line.to_owned(), vec![]);
+    }
     drop(Secret::new(line.trim()));
     (format!("{}{HIDDEN}", &line[..margin]), vec![None])
 }

@@ -4,6 +4,7 @@
 //! needs a Docker engine and stays apart.
 
 mod backend_transcripts;
+mod bundles;
 mod causes;
 mod ci_docs;
 mod citations;

@@ -1,0 +1,240 @@
+//! Bundles: what a live run says, its bundle says elsewhere; and what older versions wrote is still
+//! read.
+#![cfg(unix)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests read files and start the binary"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use convex_doctor::bundle::{self, Bundle};
+use convex_doctor::diagnosis::{Choices, diagnose};
+use convex_doctor::render::{Detail, Screen, json, text};
+use convex_doctor::report::Report;
+use serde_json::{Value, json};
+
+use crate::scenarios::ALL;
+
+fn judged(bundle: &Bundle) -> Report {
+    diagnose(&bundle.evidence, &Choices::default())
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Every fixture's live report, read back and judged again, is that report to the last byte.
+#[test]
+fn a_live_run_is_the_replay_of_its_bundle() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = &played.fixture.name;
+        let live = bundle::read(&played.main.stdout).unwrap();
+        let again = json::render(&judged(&live));
+        if again != played.main.stdout {
+            complaints.push(format!("{name}: the report of the report is another"));
+        }
+        let written = bundle::read(&bundle::write(&live.evidence, false)).unwrap();
+        if written.evidence != live.evidence {
+            complaints.push(format!("{name}: the bundle holds something else"));
+        }
+        let secret = |text: &str| played.secrets.iter().any(|secret| text.contains(secret.as_str()));
+        if secret(&bundle::write(&live.evidence, false)) {
+            complaints.push(format!("{name}: a secret is in the bundle"));
+        }
+        if !bundle::difference(&live.evidence, &written.evidence).is_empty() {
+            complaints.push(format!("{name}: differs from itself"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Without the names of its owner a deployment is judged the same.
+#[test]
+fn what_is_anonymous_is_judged_the_same() {
+    let screen = Screen { width: 80, detail: Detail::Normal, ascii: false };
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = &played.fixture.name;
+        let live = bundle::read(&played.main.stdout).unwrap();
+        let (anonymous, names) = bundle::anonymize(&live.evidence);
+        let text = bundle::write(&anonymous, true);
+        let read = bundle::read(&text).unwrap();
+        let (was, is) = (judged(&live), judged(&read));
+        let ids = |report: &Report| {
+            let found = report.findings.iter();
+            found.map(|it| format!("{} {} {}", it.id, it.level, it.certainty)).collect::<Vec<_>>()
+        };
+        let (mut was_found, mut is_found) = (ids(&was), ids(&is));
+        was_found.sort();
+        is_found.sort();
+        if was.verdict != is.verdict || was_found != is_found {
+            complaints.push(format!("{name}: {was_found:?} became {is_found:?}"));
+        }
+        let page = text::render(&is, screen);
+        let table = serde_json::to_value(&names).unwrap();
+        let Value::Object(table) = table else { panic!("a table") };
+        let words = |text: &str, name: &str| {
+            let is_part = |c: char| c.is_ascii_alphanumeric();
+            text.match_indices(name).any(|(at, _)| {
+                !text[..at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part)
+            })
+        };
+        for hidden in table.keys() {
+            if words(&text, hidden) || words(&page, hidden) {
+                complaints.push(format!("{name}: {hidden} is still there"));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+fn places() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bundles");
+    let mut all: Vec<PathBuf> =
+        std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+fn doctor(arguments: &[&str], input: Option<&str>) -> Output {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(arguments)
+        .env_clear()
+        .current_dir(std::env::temp_dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that does not read its input ends before all of it is written.
+    let _ended = stdin.write_all(input.unwrap_or_default().as_bytes());
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+/// What each version wrote is judged by this one as by that: its causes stand in it.
+#[test]
+fn bundles_of_older_versions_are_read() {
+    assert!(!places().is_empty());
+    for path in places() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let known = parsed(&text);
+        let bundle = bundle::read(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        assert!(!bundle.is_newer, "{path:?}");
+        let report = judged(&bundle);
+        let causes: Vec<&str> = report.causes.iter().map(|cause| cause.id.as_str()).collect();
+        assert_eq!(json!(causes), known["causes"], "{path:?}");
+    }
+}
+
+#[test]
+fn replay_reads_a_file_the_input_and_a_thread() {
+    let path = &places()[0];
+    let text = std::fs::read_to_string(path).unwrap();
+    let by_file = doctor(&["replay", path.to_str().unwrap()], None);
+    let by_input = doctor(&["replay", "-"], Some(&text));
+    let thread = format!("> it fails since yesterday\n```json\n{text}\n```\nany idea?");
+    let by_thread = doctor(&["replay", "-"], Some(&thread));
+    assert_eq!(by_file.status.code(), Some(1), "{by_file:?}");
+    assert!(String::from_utf8_lossy(&by_file.stdout).starts_with("BROKEN"), "{by_file:?}");
+    assert_eq!(by_file.stdout, by_input.stdout);
+    assert_eq!(by_file.stdout, by_thread.stdout);
+
+    let refused = doctor(&["replay", "-"], Some("what is wrong?"));
+    assert_eq!(refused.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("there is no bundle in it"), "{said}");
+    let missing = doctor(&["replay", "/nowhere/bundle.json"], None);
+    assert_eq!(missing.status.code(), Some(3));
+}
+
+#[test]
+fn a_newer_bundle_is_read_with_a_note() {
+    let text = std::fs::read_to_string(&places()[0]).unwrap();
+    let mut newer = parsed(&text);
+    newer["bundle_version"] = json!(2);
+    newer["tool"]["version"] = json!("9.9.9");
+    newer["evidence"]["moon"] = json!("full");
+    let read = doctor(&["replay", "-", "--format", "json"], Some(&newer.to_string()));
+    let said = String::from_utf8_lossy(&read.stderr).into_owned();
+    assert!(said.contains("was written by convex-doctor 9.9.9"), "{said}");
+    let report = parsed(&String::from_utf8(read.stdout).unwrap());
+    assert_eq!(report["evidence"]["moon"], "full");
+    assert_eq!(report["causes"][0]["id"], newer["causes"][0]);
+}
+
+#[test]
+fn diff_names_what_changed_first() {
+    let place = tempfile::tempdir().unwrap();
+    let healthy = ALL.iter().find(|one| one.fixture.name == "healthy").unwrap();
+    let old = place.path().join("old.json");
+    std::fs::write(&old, &healthy.main.stdout).unwrap();
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut report = parsed(&healthy.main.stdout);
+        change(&mut report["evidence"]);
+        let new = place.path().join("new.json");
+        std::fs::write(&new, report.to_string()).unwrap();
+        let ended = doctor(&["diff", old.to_str().unwrap(), new.to_str().unwrap()], None);
+        let page = String::from_utf8(ended.stdout).unwrap();
+        (ended.status.code(), page.lines().next().unwrap_or_default().to_owned())
+    };
+    let (code, first) = changed(&|_| {});
+    assert_eq!(code, Some(0));
+    assert!(first.starts_with("Nothing changed"), "{first}");
+    let backend = |evidence: &mut Value, path: &str, value: Value| {
+        *evidence.pointer_mut(&format!("/docker/seen/backends/0/{path}")).unwrap() = value;
+    };
+    type Expected = (&'static str, Box<dyn Fn(&mut Value)>);
+    let cases: Vec<Expected> = vec![
+        ("compose project: app → shop", Box::new(move |it| {
+            it["compose"]["seen"]["project"] = json!("shop");
+            backend(it, "id", json!("0123456789ab"));
+        })),
+        ("volume of the data: app_data → shop_data", Box::new(move |it| {
+            backend(it, "mounts/0/source", json!("shop_data"));
+            backend(it, "id", json!("0123456789ab"));
+        })),
+        ("instance secret: secret ", Box::new(move |it| {
+            // `down -v` and up: the same names, another secret.
+            backend(it, "secret/process/seen", json!({"valid": "0f0f0f0f"}));
+            backend(it, "secret/file/seen", json!({"valid": "0f0f0f0f"}));
+            backend(it, "id", json!("0123456789ab"));
+        })),
+        ("image: ", Box::new(move |it| {
+            backend(it, "image", json!("ghcr.io/get-convex/convex-backend:other"));
+            backend(it, "id", json!("0123456789ab"));
+        })),
+        ("URL: http://127.0.0.1:", Box::new(|it| {
+            it["selection"]["url"]["text"] = json!("http://127.0.0.1:4321");
+        })),
+        ("admin key: key ", Box::new(|it| {
+            it["selection"]["admin_key"]["fingerprint"] = json!("0f0f0f0f");
+        })),
+    ];
+    for (expected, change) in cases {
+        let (code, first) = changed(&*change);
+        assert_eq!(code, Some(1), "{expected}");
+        assert!(first.starts_with(expected), "{first:?} for {expected:?}");
+    }
+}
+
+#[test]
+fn redact_says_what_it_hid() {
+    let text = "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: zq7HunterVeryLong42\n";
+    let ended = doctor(&["redact"], Some(text));
+    assert_eq!(ended.status.code(), Some(0));
+    let shown = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(shown, text.replace("zq7HunterVeryLong42", "***"));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(said, "convex-doctor: hid 1 value: POSTGRES_PASSWORD (line 4)\n");
+    let checked = doctor(&["redact", "--check", "-"], Some(text));
+    assert_eq!((checked.status.code(), checked.stdout.as_slice()), (Some(1), &b""[..]));
+    assert_eq!(doctor(&["redact", "--check"], Some(&shown)).status.code(), Some(0));
+}
