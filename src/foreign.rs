@@ -378,6 +378,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_variable_says_of_itself_is_free_text() {
+        let line = "    hostname: \"${NOPE:?set v4Vn_e2Aj here}-${TAG:-latest}\"";
+        let text = format!("services:\n  backend:\n{line}\n");
+        let shown = "    hostname: \"${NOPE:?set *** here}-${TAG:-latest}\"";
+        assert_eq!(excerpt(&text, 3, 5).unwrap().text, shown);
+    }
+
+    #[test]
     fn of_a_long_line_only_what_is_near_its_column_is_looked_at() {
         let line = format!("image: {}", "x".repeat(WINDOW));
         assert_eq!(window(&line, 8), Window::Line(&line[..8 + 4 * LONGEST_LINE]));

@@ -204,6 +204,8 @@ fn hide_keys(arguments: &[OsString], suspicious: fn(&str) -> bool) {
                 drop(crate::secret::Secret::new(text));
             }
         }
+        // Clap's sentences quote it.
+        drop(crate::foreign::mask(argument));
     }
 }
 

@@ -41,6 +41,19 @@ const FREE_TEXT: &[&str] = &[
 /// project, a service.
 const NAMES: &[&str] = &["container", "name", "project", "service", "volume"];
 
+/// The fields that hold an id, or the name of a volume in other words: Docker names a nameless volume
+/// with 64 hex digits, as many as an instance secret has.
+const IDS: &[&str] = &[
+    "absent_volumes",
+    "attached_to",
+    "copy_of",
+    "id",
+    "key",
+    "source",
+    "volumes",
+    "volumes_by_name",
+];
+
 /// The fields that hold variables: their names, or entries with a `name`.
 const VARIABLES: &[&str] = &["environment", "storage_variables", "variables"];
 
@@ -99,7 +112,8 @@ fn admit(value: &mut Value, field: &str) {
     match value {
         Value::String(text) if FREE_TEXT.contains(&field) => *text = words(text),
         Value::String(text) if VARIABLES.contains(&field) => *text = variable(text),
-        Value::String(text) => *text = name(text),
+        Value::String(text) if NAMES.contains(&field) || IDS.contains(&field) => *text = name(text),
+        Value::String(text) => *text = sanitize(&mask(text)),
         Value::Array(list) => {
             for one in list {
                 admit(one, field);

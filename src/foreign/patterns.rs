@@ -148,9 +148,10 @@ static FORMS: LazyLock<Regex> = LazyLock::new(|| {
         // A JSON web token, and tokens of well-known services.
         r"|(?P<token>eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?",
         r"|(?:AKIA|ASIA)[0-9A-Z]{12,}|gh[pousr]_[0-9A-Za-z]{16,}|github_pat_[0-9A-Za-z_]{16,}",
-        r"|(?-u:\b)glpat-[0-9A-Za-z_-]{12,}|(?-u:\b)npm_[0-9A-Za-z]{16,}|xox[a-z]-[0-9A-Za-z-]{10,}",
-        r"|AIza[0-9A-Za-z_-]{20,}|(?-u:\b)(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[0-9A-Za-z]{12,}",
-        r"|dop_v1_[0-9A-Za-z]{16,}|(?-u:\b)hf_[0-9A-Za-z]{16,})",
+        r"|(?-u:\b|_)glpat-[0-9A-Za-z_-]{12,}|(?-u:\b|_)npm_[0-9A-Za-z]{16,}",
+        r"|xox[a-z]-[0-9A-Za-z-]{10,}|AIza[0-9A-Za-z_-]{20,}",
+        r"|(?-u:\b|_)(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[0-9A-Za-z]{12,}",
+        r"|dop_v1_[0-9A-Za-z]{16,}|(?-u:\b|_)hf_[0-9A-Za-z]{16,})",
         // Hex digits that are no digest and no commit.
         r"|(?P<digest>(?:sha256|sha512|sha1|md5):[0-9a-fA-F]{32,})",
         r"|(?P<hex>0[xX][0-9a-fA-F]{32,}|(?-u:\b)01[0-9a-fA-F]{38,}|[0-9a-fA-F]{41,})",
@@ -173,18 +174,23 @@ static USER_INFO: LazyLock<Regex> = LazyLock::new(|| {
 static QUERY: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"([?&][0-9A-Za-z_.\[\]~-]{1,64}=)([^& \t\r\n"'<>`#]+)"#));
 
-/// `name = value`, `"name": "value"`. A name in other letters than ASCII's ends with a word of one.
+/// `name = value`, `"name": "value"`. A bracket ends a value, unless the value goes on after it. A name in other letters than ASCII's ends with a word of one.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"([A-Za-z_ñÑ][0-9A-Za-z_.ñÑ-]{1,63})(\\?["']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}(?:\\?["'])?)("?)([^ \t\r\n,;&)}\]"'\\`]+)"#,
+        r#"([A-Za-z_ñÑ][0-9A-Za-z_.ñÑ-]{1,63})(\\?["']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}(?:\\?["'])?)("?)([^ \t\r\n,;&)}\]"'\\`]+(?:[)}\]]+[0-9A-Za-z][^ \t\r\n,;&)}\]"'\\`]*)*)"#,
     )
 });
 
-/// `--name value`, `Bearer value`.
-static SAID: LazyLock<Regex> = LazyLock::new(|| {
+/// `--name value`. A `-` in a word begins none.
+static FLAG: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"((?:--?([A-Za-z][0-9A-Za-z_-]{1,63})|(?i-u:\b(?:bearer|basic|convex)))(?:[ \t]{1,4}|=))["']?([^ \t\r\n"',;)}\]]+)"#,
+        r#"((?-u:\B)--?([A-Za-z][0-9A-Za-z_-]{1,63})(?:[ \t]{1,4}|=))["']?([^ \t\r\n"',;)}\]]+(?:[)}\]]+[0-9A-Za-z][^ \t\r\n"',;)}\]]*)*)"#,
     )
+});
+
+/// `Bearer value`. Looked for by itself: it may be the value of a flag.
+static SCHEME: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r#"((?i-u:\b(?:bearer|basic|convex))(?:[ \t]{1,4}|=))["']?([^ \t\r\n"',;)}\]]+)"#)
 });
 
 /// What stands for it.
@@ -208,7 +214,8 @@ pub fn mask(text: &str) -> String {
         out = replaced(out, &QUERY, query);
     }
     if has(&out, &[' ', '\t', '-']) {
-        out = replaced(out, &SAID, said);
+        out = replaced(out, &SCHEME, after_scheme);
+        out = replaced(out, &FLAG, after_flag);
     }
     if has(&out, &['=', ':']) {
         out = replaced(out, &NAMED, named);
@@ -256,11 +263,16 @@ fn form(found: &Captures<'_>) -> String {
         hide(key.trim());
         return format!("{bar}{HIDDEN}");
     }
+    // What is before a token is no part of it: alone, it is the same.
+    let (before, secret) = match found[0].strip_prefix('_') {
+        Some(secret) => ("_", secret),
+        None => ("", &found[0]),
+    };
     // Docker names a nameless volume with as many digits: hidden here, it stays readable elsewhere.
     if part("hex").is_none_or(|digits| digits.len() != 64) {
-        hide(&found[0]);
+        hide(secret);
     }
-    HIDDEN.to_owned()
+    format!("{before}{HIDDEN}")
 }
 
 fn encoded(found: &Captures<'_>) -> String {
@@ -280,22 +292,35 @@ fn query(found: &Captures<'_>) -> String {
     format!("{before}{HIDDEN}")
 }
 
-fn said(found: &Captures<'_>) -> String {
-    let value = &found[3];
-    let says = found.get(2).is_none_or(|name| names_a_secret(name.as_str()));
-    let is_flag = found.get(2).is_some();
-    // `Convex KEY`, and not `npx convex dev`.
-    let is_command = found[1].to_ascii_lowercase().starts_with("convex");
-    if is_command && !value.contains(['|', '%']) {
-        return found[0].to_owned();
-    }
-    // `basic authentication`, `--password is required`
-    let is_prose = is_word(value) && (!is_flag || value.len() <= 3);
-    if !says || is_prose || value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN) {
+fn after_flag(found: &Captures<'_>) -> String {
+    let (before, name, value) = (&found[1], &found[2], &found[3]);
+    // `--password is required`
+    let is_prose = is_word(value) && value.len() <= 3;
+    if !names_a_secret(name) || is_prose || is_open(value) {
         return found[0].to_owned();
     }
     hide(value);
-    format!("{}{HIDDEN}", &found[1])
+    format!("{before}{HIDDEN}")
+}
+
+fn after_scheme(found: &Captures<'_>) -> String {
+    let (before, value) = (&found[1], &found[2]);
+    // `Convex KEY`, and not `npx convex dev`.
+    let is_command = before.to_ascii_lowercase().starts_with("convex");
+    if is_command && !value.contains(['|', '%']) {
+        return found[0].to_owned();
+    }
+    // `basic authentication`
+    if is_word(value) || is_open(value) {
+        return found[0].to_owned();
+    }
+    hide(value);
+    format!("{before}{HIDDEN}")
+}
+
+/// Another flag, a place for a value, a variable, or what was hidden already.
+fn is_open(value: &str) -> bool {
+    value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN)
 }
 
 fn named(found: &Captures<'_>) -> String {
@@ -324,13 +349,25 @@ fn is_harmless(text: &str) -> bool {
 }
 
 /// Whether a long run of base64's digits is an encoded text, and not a path or a long name: those
-/// have words.
+/// have words, or are numbers. Encoded letters may come without any digit.
 fn is_encoded(text: &str) -> bool {
-    let has = |test: fn(&u8) -> bool| text.as_bytes().iter().any(test);
-    let mixed =
-        has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    const SHORTEST: usize = 16;
+    let count = |test: fn(&u8) -> bool| text.as_bytes().iter().filter(|byte| test(byte)).count();
+    let (small, capital) = (count(u8::is_ascii_lowercase), count(u8::is_ascii_uppercase));
+    let digits = count(u8::is_ascii_digit);
+    if small == 0 || capital == 0 {
+        return false;
+    }
     let longest = text.split(['/', '_', '-']).map(str::len).max().unwrap_or_default();
-    mixed && longest >= 16
+    // `Name` has three small letters in a row, and one more that is its own.
+    let names = text.split(|c: char| !c.is_ascii_lowercase()).map(str::len);
+    let in_names: usize = names.filter(|length| *length >= 3).map(|length| length + 1).sum();
+    // A word in capitals has no other letters beside it.
+    let words = text.split(|c: char| !c.is_ascii_alphabetic());
+    let capitals = words.filter(|word| word.bytes().all(|byte| byte.is_ascii_uppercase()));
+    let in_capitals: usize = capitals.map(str::len).filter(|length| *length >= 4).sum();
+    let has_no_words = (in_names + in_capitals) * 2 < small + capital && digits * 2 < text.len();
+    has_no_words || (digits > 0 && longest >= SHORTEST)
 }
 
 #[cfg(test)]
@@ -354,6 +391,10 @@ mod tests {
             "Couldn't hexdecode key: odd number of digits",
             "traefik.http.routers.convex.rule=Host(`a.example`)",
             "/convex/data/storage/modules/exports/snapshot-imports/files/x",
+            "app/backup-2026-11-30T11-37-01-000Z-a1b2c3-x1.tar",
+            "/Volumes/Data/CI1/550e8400-E29B-41d4-a716-446655440000",
+            "CONVEX_SELF_HOSTED_ADMIN_KEY_OF_PRODUCTION_x1",
+            "aNameOfManyWordsThatSomebodyGaveToAVolumeOfHisOwn",
         ] {
             assert_eq!(mask(text), text);
         }
@@ -444,6 +485,13 @@ mod tests {
             (format!("Basic {PASSWORD}"), "Basic ***"),
             ("AKIAIOSFODNN7EXAMPLE1".to_owned(), "***"),
             (format!("ghp_{}", "aB3".repeat(12)), "***"),
+            (format!("app_glpat-{PASSWORD}"), "app_***"),
+            ("cDZXcjRZeTlNazdYcjNBYzVCdzRKdTVBaDdXYjhaZzlZ".to_owned(), "***"),
+            ("ajJSYTNHaTJaYTVBczhCYTNLcjNHdjNNYjdBdTRVdzdI".to_owned(), "***"),
+            ("x KcN/q5JG4mNqG6Qjepa/19hkrbdXb/Ea+fEgFIMlYJ+D".to_owned(), "x ***"),
+            (format!("convex-self-hosted Bearer {PASSWORD}"), "convex-self-hosted Bearer ***"),
+            (format!("--auth Bearer {PASSWORD}"), "--auth *** ***"),
+            (format!("(PGPASSWORD=ab]{PASSWORD}) x"), "(PGPASSWORD=***) x"),
             ("x -----BEGIN PRIVATE KEY-----MIIEvQ".to_owned(), "x ***"),
         ] {
             assert_eq!(mask(&text), masked, "{text}");

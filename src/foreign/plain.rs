@@ -47,16 +47,35 @@ pub fn url(typed: &str) -> String {
 }
 
 /// A value that is shown because its name says nothing of a secret: what looks like one, and runs of
-/// letters and digits that are no words, are hidden.
+/// letters and digits that are no words, are hidden; so are short ones where one word has several.
 pub fn value(text: &str) -> String {
     const SHORTEST: usize = 10;
-    runs(&mask(text), |run| run.len() >= SHORTEST && !is_plain_part(run))
+    let masked = mask(text);
+    let words = masked.split_inclusive(char::is_whitespace).map(|word| {
+        let is_sign = |c: char| !c.is_alphanumeric();
+        let has_several = word.split(is_sign).filter(|run| is_odd(run)).nth(1).is_some();
+        runs(word, |run| {
+            (run.len() >= SHORTEST && !is_plain_part(run)) || (has_several && is_odd(run))
+        })
+    });
+    words.collect()
 }
 
 /// What is shown of a line of a file, beside the values that are hidden anyway; where any value may
-/// be secret, plain parts alone.
+/// be secret, plain parts alone. What a variable says to be its default, or of its being needed, is
+/// free text.
 pub(super) fn visible(piece: &str, guarded: bool) -> String {
-    if guarded { parts(&mask(piece)) } else { value(piece) }
+    static SAID: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(\$\{[A-Za-z_][A-Za-z0-9_]*:?[?+-])([^{}]+)")
+            .expect("a pattern of this file is valid")
+    });
+    if guarded {
+        return parts(&mask(piece));
+    }
+    let piece = SAID.replace_all(piece, |found: &regex::Captures<'_>| {
+        format!("{}{}", &found[1], words(&found[2]))
+    });
+    value(&piece)
 }
 
 /// Every part that is not plain is hidden.
@@ -157,7 +176,18 @@ pub fn is_plain(word: &str) -> bool {
         }
     });
     let is_between = |c: char| "/:.-_=,+()[]{}\"'`<>|;&@ →←✖✓*…".contains(c);
-    word.split(is_between).all(|part| part == "$" || is_plain_part(part))
+    let is_plain = word.split(is_between).all(|part| part == "$" || is_plain_part(part));
+    is_plain && word.split(is_between).filter(|part| is_odd(part)).nth(1).is_none()
+}
+
+/// Whether so short a part may be anything: alone it tells nothing, and several of them with a sign
+/// between them are a password.
+fn is_odd(part: &str) -> bool {
+    let inner = part.trim_matches(|c: char| c.is_ascii_alphabetic());
+    let is_between = !inner.is_empty() && inner.len() < part.len();
+    is_between
+        && part.bytes().any(|byte| byte.is_ascii_uppercase())
+        && part.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
 /// Whether a part of a word between two signs is a word of a language, a number, or both in the way
@@ -244,6 +274,7 @@ mod tests {
             ("Host(`a.example`) && PathPrefix(`/x`)", "Host(`a.example`) && PathPrefix(`/x`)"),
             ("-Xmx512m -Dx=1", "-Xmx512m -Dx=1"),
             ("x zq7HunterVeryLong42 y", "x *** y"),
+            ("s6Tk_u4Hq K8s x86_64", "***_*** K8s x86_64"),
             ("postgres://u:hunter22@db/x", "postgres://u:***@db/x"),
         ] {
             assert_eq!(value(text), shown, "{text}");
@@ -261,6 +292,7 @@ mod tests {
             ("value Abc$ecretPart9 is bad", "value *** is bad"),
             ("got aB3$xY9! here", "got ***! here"),
             ("Tr0ub4dor and p4ssw0rd", "*** and ***"),
+            ("r4Uh+b2Si K8s", "*** K8s"),
             ("\u{1b}[31mred", "\\u001b[31mred"),
         ] {
             assert_eq!(words(text), shown, "{text}");

@@ -29,6 +29,7 @@ mod help;
 mod hostile;
 mod key_mint;
 mod key_vectors;
+mod leaks;
 mod one_less;
 mod places;
 mod run;

@@ -83,6 +83,15 @@ impl Fixture {
         Self { name, path, world, files }
     }
 
+    /// The fixture with something else in its world.
+    pub(crate) fn in_world(&self, name: &str, change: impl FnOnce(&mut Value)) -> Self {
+        let mut world = serde_json::to_value(&self.world).unwrap();
+        change(&mut world);
+        let name = format!("{}, {name}", self.name);
+        let world = serde_json::from_value(world).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { name, path: self.path.clone(), world, files: self.files.clone() }
+    }
+
     /// The fixture's world, raised.
     pub(crate) async fn raise(&self) -> Stage {
         Stage::raise(&self.world, &self.files)
@@ -289,7 +298,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
 const TO_FILES: [&str; 4] = ["sarif", "junit", "github", "gitlab"];
 
 /// One run that writes JSON, and every other machine format to a file.
-async fn all_machine_formats(stage: &Stage) -> (Run, Vec<Run>) {
+pub(crate) async fn all_machine_formats(stage: &Stage) -> (Run, Vec<Run>) {
     let place = tempfile::tempdir().unwrap();
     let path = |format: &str| place.path().join(format).to_str().unwrap().to_owned();
     let paths = TO_FILES.map(path);
