@@ -85,6 +85,9 @@ const COMMON: &[&str] = &[
     "desktop",
 ];
 
+/// Domains by which a host is judged: a platform's.
+const KNOWN_DOMAINS: &[&str] = &["convex.cloud", "convex.site", "fly.dev", "localhost", "ts.net"];
+
 /// The kinds of names, in the order in which one that is several things is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
@@ -101,10 +104,15 @@ enum Kind {
 }
 
 impl Kind {
-    fn token(self, number: usize) -> String {
+    fn token(self, number: usize, name: &str) -> String {
         match self {
             Self::Project => format!("project-{number}"),
-            Self::Host => format!("host-{number}.example"),
+            Self::Host => {
+                let known = KNOWN_DOMAINS.iter().find(|domain| {
+                    name.strip_suffix(**domain).is_some_and(|rest| rest.ends_with('.'))
+                });
+                format!("host-{number}.{}", known.unwrap_or(&"example"))
+            }
             // Of the block that is kept for documentation.
             Self::Address => format!("203.0.113.{number}"),
             Self::User => format!("user-{number}"),
@@ -183,6 +191,8 @@ fn add(found: &mut BTreeSet<(Kind, String)>, kind: Kind, name: &str) {
     // Docker names nameless volumes itself.
     let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    // A host without a dot is a service.
+    let is_name = is_name && (kind != Kind::Host || name.contains('.'));
     if is_name && !is_common && !is_id && !is_address {
         found.insert((kind, name.to_owned()));
     } else if is_address && !is_private(name) {
@@ -223,15 +233,8 @@ fn hosts(text: &str, found: &mut BTreeSet<(Kind, String)>) {
 
 /// Hosts that everybody uses.
 fn is_public_host(host: &str) -> bool {
-    const PUBLIC: &[&str] = &[
-        "localhost",
-        "convex.cloud",
-        "convex.site",
-        "convex.dev",
-        "docker.internal",
-        "github.com",
-        "ghcr.io",
-    ];
+    const PUBLIC: &[&str] =
+        &["localhost", "convex.dev", "docker.internal", "github.com", "ghcr.io"];
     PUBLIC.iter().any(|public| {
         host.strip_suffix(public)
             .is_some_and(|rest| rest.is_empty() || rest == "host." || rest == "api.")
@@ -291,7 +294,7 @@ fn name_all(found: BTreeSet<(Kind, String)>) -> Names {
             _ => {
                 let number = numbers.entry(kind).or_default();
                 *number += 1;
-                kind.token(*number)
+                kind.token(*number, &name)
             }
         };
         names.insert(name, token);

@@ -36,13 +36,16 @@ fn a_live_run_is_the_replay_of_its_bundle() {
         let live = bundle::read(&played.main.stdout).unwrap();
         let again = json::render(&judged(&live));
         if again != played.main.stdout {
-            complaints.push(format!("{name}: the report of the report is another"));
+            let pairs = again.lines().zip(played.main.stdout.lines());
+            let first = pairs.clone().find(|(one, other)| one != other);
+            complaints.push(format!("{name}: the report of the report is another: {first:?}"));
         }
         let written = bundle::read(&bundle::write(&live.evidence, false)).unwrap();
         if written.evidence != live.evidence {
             complaints.push(format!("{name}: the bundle holds something else"));
         }
-        let secret = |text: &str| played.secrets.iter().any(|secret| text.contains(secret.as_str()));
+        let secret =
+            |text: &str| played.secrets.iter().any(|secret| text.contains(secret.as_str()));
         if secret(&bundle::write(&live.evidence, false)) {
             complaints.push(format!("{name}: a secret is in the bundle"));
         }
@@ -79,12 +82,14 @@ fn what_is_anonymous_is_judged_the_same() {
         let table = serde_json::to_value(&names).unwrap();
         let Value::Object(table) = table else { panic!("a table") };
         let words = |text: &str, name: &str| {
-            let is_part = |c: char| c.is_ascii_alphanumeric();
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
             text.match_indices(name).any(|(at, _)| {
                 !text[..at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part)
             })
         };
-        for hidden in table.keys() {
+        // Names of the fixtures that are words of the report, too.
+        let is_word = |name: &str| ["old", "other", "gone", "stack", "convex-data"].contains(&name);
+        for hidden in table.keys().filter(|name| !is_word(name)) {
             if words(&text, hidden) || words(&page, hidden) {
                 complaints.push(format!("{name}: {hidden} is still there"));
             }
@@ -93,12 +98,18 @@ fn what_is_anonymous_is_judged_the_same() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
+/// The kept bundles.
 fn places() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bundles");
     let mut all: Vec<PathBuf> =
         std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.sort();
     all
+}
+
+/// One of them, of a broken deployment.
+fn broken() -> PathBuf {
+    places().into_iter().find(|path| path.ends_with("0.1.0-key-foreign.json")).unwrap()
 }
 
 fn doctor(arguments: &[&str], input: Option<&str>) -> Output {
@@ -119,9 +130,38 @@ fn doctor(arguments: &[&str], input: Option<&str>) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Writes what this version says of some fixtures, where that is not kept yet: what an older version
+/// wrote stays.
+fn write_missing() {
+    let kept = [
+        "healthy-no-docker",
+        "key-foreign",
+        "key-name-mismatch",
+        "data-volume-anonymous",
+        "url-port-not-published",
+        "several-renamed-and-detached",
+    ];
+    for played in ALL.iter().filter(|played| kept.contains(&played.fixture.name.as_str())) {
+        let name = format!("{}-{}.json", env!("CARGO_PKG_VERSION"), played.fixture.name);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bundles");
+        if root.join(&name).exists() {
+            continue;
+        }
+        let live = bundle::read(&played.main.stdout).unwrap();
+        let mut written = parsed(&bundle::write(&live.evidence, false));
+        let causes = judged(&live).causes.into_iter().map(|cause| json!(cause.id)).collect();
+        written["causes"] = Value::Array(causes);
+        std::fs::write(root.join(name), serde_json::to_string_pretty(&written).unwrap() + "\n")
+            .unwrap();
+    }
+}
+
 /// What each version wrote is judged by this one as by that: its causes stand in it.
 #[test]
 fn bundles_of_older_versions_are_read() {
+    if std::env::var_os("UPDATE").is_some() {
+        write_missing();
+    }
     assert!(!places().is_empty());
     for path in places() {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -136,7 +176,7 @@ fn bundles_of_older_versions_are_read() {
 
 #[test]
 fn replay_reads_a_file_the_input_and_a_thread() {
-    let path = &places()[0];
+    let path = &broken();
     let text = std::fs::read_to_string(path).unwrap();
     let by_file = doctor(&["replay", path.to_str().unwrap()], None);
     let by_input = doctor(&["replay", "-"], Some(&text));
@@ -157,7 +197,7 @@ fn replay_reads_a_file_the_input_and_a_thread() {
 
 #[test]
 fn a_newer_bundle_is_read_with_a_note() {
-    let text = std::fs::read_to_string(&places()[0]).unwrap();
+    let text = std::fs::read_to_string(broken()).unwrap();
     let mut newer = parsed(&text);
     newer["bundle_version"] = json!(2);
     newer["tool"]["version"] = json!("9.9.9");
@@ -193,30 +233,48 @@ fn diff_names_what_changed_first() {
     };
     type Expected = (&'static str, Box<dyn Fn(&mut Value)>);
     let cases: Vec<Expected> = vec![
-        ("compose project: app → shop", Box::new(move |it| {
-            it["compose"]["seen"]["project"] = json!("shop");
-            backend(it, "id", json!("0123456789ab"));
-        })),
-        ("volume of the data: app_data → shop_data", Box::new(move |it| {
-            backend(it, "mounts/0/source", json!("shop_data"));
-            backend(it, "id", json!("0123456789ab"));
-        })),
-        ("instance secret: secret ", Box::new(move |it| {
-            // `down -v` and up: the same names, another secret.
-            backend(it, "secret/process/seen", json!({"valid": "0f0f0f0f"}));
-            backend(it, "secret/file/seen", json!({"valid": "0f0f0f0f"}));
-            backend(it, "id", json!("0123456789ab"));
-        })),
-        ("image: ", Box::new(move |it| {
-            backend(it, "image", json!("ghcr.io/get-convex/convex-backend:other"));
-            backend(it, "id", json!("0123456789ab"));
-        })),
-        ("URL: http://127.0.0.1:", Box::new(|it| {
-            it["selection"]["url"]["text"] = json!("http://127.0.0.1:4321");
-        })),
-        ("admin key: key ", Box::new(|it| {
-            it["selection"]["admin_key"]["fingerprint"] = json!("0f0f0f0f");
-        })),
+        (
+            "compose project: app → shop",
+            Box::new(move |it| {
+                it["compose"]["seen"]["project"] = json!("shop");
+                backend(it, "id", json!("0123456789ab"));
+            }),
+        ),
+        (
+            "volume of the data: app_data → shop_data",
+            Box::new(move |it| {
+                backend(it, "mounts/0/source", json!("shop_data"));
+                backend(it, "id", json!("0123456789ab"));
+            }),
+        ),
+        (
+            "instance secret: secret ",
+            Box::new(move |it| {
+                // `down -v` and up: the same names, another secret.
+                backend(it, "secret/process/seen", json!({"valid": "0f0f0f0f"}));
+                backend(it, "secret/file/seen", json!({"valid": "0f0f0f0f"}));
+                backend(it, "id", json!("0123456789ab"));
+            }),
+        ),
+        (
+            "image: ",
+            Box::new(move |it| {
+                backend(it, "image", json!("ghcr.io/get-convex/convex-backend:other"));
+                backend(it, "id", json!("0123456789ab"));
+            }),
+        ),
+        (
+            "URL: http://127.0.0.1:",
+            Box::new(|it| {
+                it["selection"]["url"]["text"] = json!("http://127.0.0.1:4321");
+            }),
+        ),
+        (
+            "admin key: key ",
+            Box::new(|it| {
+                it["selection"]["admin_key"]["fingerprint"] = json!("0f0f0f0f");
+            }),
+        ),
     ];
     for (expected, change) in cases {
         let (code, first) = changed(&*change);
