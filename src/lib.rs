@@ -12,7 +12,7 @@
 //! - [`remedies`], [`selection`], [`fix`], [`render`], [`transcript`], [`bundle`]: pure
 //! - [`deployment`]: what the evidence means, each question answered once
 //! - [`evidence`]: plain data without secrets
-//! - [`report`], [`names`], [`secret`], [`foreign`], [`budget`], [`docker`], [`topics`]: what all of them use;
+//! - [`report`], [`names`], [`secret`], [`foreign`], [`budget`], [`docker`], [`signals`], [`topics`]: what all of them use;
 //!   [`admin_key`], [`compose`]: libraries that know nothing of the rest
 
 pub mod act;
@@ -38,5 +38,7 @@ pub mod render;
 pub mod report;
 pub mod secret;
 pub mod selection;
+#[cfg(unix)]
+pub mod signals;
 pub mod topics;
 pub mod transcript;

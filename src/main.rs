@@ -8,7 +8,7 @@ use convex_doctor::budget::STACK_BYTES;
 fn main() -> ExitCode {
     convex_doctor::output::install_panic_hook();
     #[cfg(unix)]
-    convex_doctor::output::outlive_full_files();
+    convex_doctor::signals::outlive_full_files();
     let run = || convex_doctor::cli::run(std::env::args_os());
     // The stack of the first thread is as large as the caller's limit, which may be small.
     let apart = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run);

@@ -295,32 +295,6 @@ fn target(path: &Path) -> io::Result<Target> {
     Ok(Target::File { path, parent, mode: Some(found.permissions()) })
 }
 
-/// Makes a file that may not grow (`ulimit -f`) an error of the write, as a full disk is: by itself the
-/// signal SIGXFSZ would end the process without a word. A program that is started has it as it was.
-#[cfg(unix)]
-pub fn outlive_full_files() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let number = rustix::process::Signal::XFSZ.as_raw();
-    if is_ignored(number) {
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    if let Ok(runtime) = runtime {
-        // The handler stays when the listener is gone.
-        let _inside = runtime.enter();
-        drop(signal(SignalKind::from_raw(number)));
-    }
-}
-
-/// Whether the process ignores a signal: nohup has HUP so for all under it.
-#[cfg(unix)]
-pub(crate) fn is_ignored(signal: i32) -> bool {
-    let status = crate::files::of_the_kernel("/proc/self/status");
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    ignored & (1 << (signal - 1)) != 0
-}
-
 /// Makes a panic pass the scrubber as well: its message may quote what it choked on.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {

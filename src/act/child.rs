@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::budget::{PATIENCE, QUIET};
-use crate::output::is_ignored;
+use crate::signals::is_ignored;
 use crate::transcript::{Stream, Transcript};
 use terminal::Terminal;
 
@@ -73,11 +73,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        let hangup = if is_ignored(Signal::HUP.as_raw()) {
-            None
-        } else {
-            Some(signal(SignalKind::hangup())?)
-        };
+        let hangup =
+            if is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,

@@ -60,7 +60,7 @@ impl Claims {
     }
 
     /// Reads the protobuf. `None` if prost would refuse it.
-    pub(super) fn decode(bytes: &[u8], legacy: bool) -> Option<Self> {
+    pub fn decode(bytes: &[u8], legacy: bool) -> Option<Self> {
         let mut reader = ClaimsReader(bytes);
         let (mut issued_s, mut read_only) = (0, false);
         let (mut inner_name, mut identity) = (None, None);
@@ -97,7 +97,7 @@ impl Claims {
 
     /// Writes the protobuf as prost would: fields in order, defaults left out, the oneof always
     /// written.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24);
         if let Some(name) = &self.inner_name {
             out.push(0x0a);

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_no_bundle_is_refused() {
         let many = format!("[{}0]", "0,".repeat(BUNDLE_VALUES));
-        let large = " ".repeat(BUNDLE_BYTES as usize + 1);
+        let large = " ".repeat(usize::try_from(BUNDLE_BYTES).unwrap() + 1);
         for (text, refused) in [
             ("", Refused::Missing),
             ("{}", Refused::Missing),

@@ -15,7 +15,7 @@ mod persistence;
 mod progress;
 mod redact;
 mod run;
-mod settings;
+pub mod settings;
 mod version;
 
 use std::ffi::OsString;

@@ -52,7 +52,7 @@ const ALLOWED: &[&str] = &[
 
 /// What the file says.
 #[derive(Debug, Default)]
-pub(super) struct Settings {
+pub struct Settings {
     /// Each option's long name, and its arguments as they would be typed.
     defaults: Vec<(String, Vec<OsString>)>,
     /// What is not to be shown.
@@ -68,7 +68,7 @@ impl Settings {
 
 /// What is wrong with the file, as it is to be shown.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SettingsFault(pub(super) String);
+pub struct SettingsFault(pub(super) String);
 
 /// A fault on its way to a place: the bytes it is about.
 type Problem = (Range<usize>, String);
@@ -76,7 +76,7 @@ type Problem = (Range<usize>, String);
 type Entry<'a> = toml::Spanned<DeValue<'a>>;
 
 /// Understands the file.
-pub(super) fn parse(file: &SettingsFile) -> Result<Settings, SettingsFault> {
+pub fn parse(file: &SettingsFile) -> Result<Settings, SettingsFault> {
     let parsed = match DeTable::parse(&file.text) {
         Ok(table) => Ok(table),
         // What the other tool's file looks like is its own affair.

@@ -210,6 +210,9 @@ fn a_newer_bundle_is_read_with_a_note() {
     assert_eq!(report["causes"][0]["id"], newer["causes"][0]);
 }
 
+/// The first line of the page, and the change that it is to name.
+type Expected = (&'static str, Box<dyn Fn(&mut Value)>);
+
 #[test]
 fn diff_names_what_changed_first() {
     let place = tempfile::tempdir().unwrap();
@@ -231,7 +234,6 @@ fn diff_names_what_changed_first() {
     let backend = |evidence: &mut Value, path: &str, value: Value| {
         *evidence.pointer_mut(&format!("/docker/seen/backends/0/{path}")).unwrap() = value;
     };
-    type Expected = (&'static str, Box<dyn Fn(&mut Value)>);
     let cases: Vec<Expected> = vec![
         (
             "compose project: app → shop",

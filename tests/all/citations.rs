@@ -59,8 +59,9 @@ static TEXTS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
 
 fn walk(path: &Path, paths: &mut Vec<PathBuf>) {
     if path.is_dir() {
-        // `.ci` keeps downloads.
-        if path.file_name().is_some_and(|name| name == "cache") {
+        // `.ci` keeps downloads, and the fuzz crate what git ignores.
+        let ignored = ["cache", "target", "corpus", "artifacts"];
+        if path.file_name().is_some_and(|name| ignored.iter().any(|one| name == *one)) {
             return;
         }
         for entry in std::fs::read_dir(path).unwrap() {

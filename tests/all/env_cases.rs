@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use convex_doctor::fix::{env_file, lines};
 use convex_doctor::secret::Secret;
 use convex_doctor::selection::node_dotenv::parse;
 use convex_doctor::selection::{
@@ -152,5 +153,81 @@ proptest! {
         let facts = facts(&select(&sources), &|_| None);
         let bundle = serde_json::to_string(&facts).unwrap();
         prop_assert!(!bundle.contains("deadbeef"), "{}", bundle);
+    }
+}
+
+/// Texts with lines as people write them and as nobody does, of a few names.
+fn env_text() -> impl Strategy<Value = String> {
+    const LINES: &[&str] = &[
+        "A=1",
+        "B='two words'",
+        "C=\"x\\ny\"",
+        "export A=x",
+        "A = y # why",
+        "B=`t`",
+        "C=a#b",
+        "A=",
+        "# A=old",
+        "",
+        "  B=1  ",
+        "C='a",
+        "b'",
+        "A=it's",
+        "B=\"",
+        "no line of ours",
+        "C: yaml",
+        "\u{feff}A=1",
+    ];
+    let line =
+        (proptest::sample::select(LINES), proptest::sample::select(vec!["\n", "\r\n", "\r"]));
+    (proptest::collection::vec(line, 0..10), any::<bool>()).prop_map(|(lines, has_end)| {
+        let text: String = lines.iter().flat_map(|(line, end)| [*line, *end]).collect();
+        if has_end { text } else { text.trim_end_matches(['\r', '\n']).to_owned() }
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_again(
+        pairs in proptest::collection::vec(("[A-Za-z_][A-Za-z0-9_.-]{0,6}", "\\PC{0,12}|[a\n\t '\"`$#\\\\é|=]{0,8}"), 0..8),
+    ) {
+        let quotable = |value: &String| env_file::quoted(value).is_some();
+        let pairs: Vec<_> = pairs.into_iter().filter(|(_, value)| quotable(value)).collect();
+        let line = |(name, value): &(String, String)| {
+            format!("{name}={}\n", env_file::quoted(value).unwrap())
+        };
+        let printed: String = pairs.iter().map(line).collect();
+        let read = parse(&printed).into_iter();
+        let read: Vec<_> = read.map(|one| (one.name, one.value.expose().to_owned())).collect();
+        prop_assert_eq!(read, pairs);
+    }
+
+    #[test]
+    fn an_edit_of_an_env_file_changes_the_lines_of_its_variable(
+        text in env_text(),
+        name in proptest::sample::select(vec!["A", "B", "NEW"]),
+    ) {
+        let new = env_file::set(&text, name, "'a new value'");
+        let all = parse(&text);
+        let edits = lines::edits(".env.local", &text, &new);
+        let keep = |_: &_, _: &str| Some(String::new());
+        prop_assert_eq!(lines::apply(&text, &edits, &keep), Ok(new.clone()));
+        // A lone carriage return ends no line of an edit.
+        let line_of = |at: usize| text[..at].matches('\n').count() + 1;
+        match all.iter().rfind(|one| one.name == name) {
+            Some(one) => {
+                let own = line_of(one.span.start)..=line_of(one.span.end);
+                for edit in &edits {
+                    prop_assert!(own.contains(&edit.line), "{:?} in {:?}", edit, own);
+                }
+            }
+            None => {
+                let begins = text.trim_end_matches(['\r', '\n']);
+                prop_assert!(new.starts_with(begins), "{:?}", new);
+                prop_assert_eq!(parse(&new).len().max(all.len()), all.len() + 1);
+            }
+        }
+        // A second time changes nothing.
+        prop_assert_eq!(env_file::set(&new, name, "'a new value'"), new);
     }
 }

@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("foreign", &["secret", "budget"]),
     ("budget", &[]),
     ("files", &["budget"]),
+    ("signals", &["files"]),
     ("docker", &["secret", "names", "budget"]),
     // 1: libraries that could be crates of their own
     ("admin_key", &["secret"]),
@@ -67,7 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "diagnosis",
         &["secret", "foreign", "names", "report", "evidence", "deployment", "remedies", "checks"],
     ),
-    ("act", &["secret", "budget", "files", "names", "docker", "transcript"]),
+    ("act", &["secret", "budget", "files", "signals", "names", "docker", "transcript"]),
     ("demo", &["secret", "names", "admin_key"]),
     // 7
     ("output", &["secret", "budget"]),

@@ -24,6 +24,7 @@ mod fix_killed;
 mod fix_obstacles;
 mod floors;
 mod formats;
+mod fuzzing;
 mod generated;
 mod help;
 mod hostile;

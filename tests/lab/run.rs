@@ -157,9 +157,10 @@ fn complaints(project: &Project, world: &World) -> Vec<String> {
     let (before, after) = (masked(&alone.stderr, &here), masked(&together.stderr, &there));
     let told = told(&before, &after).unwrap_or_default();
     // A busy machine may keep the CLI for seconds after it has said its error.
-    let ended: &[&str] = match world.hidden {
-        true => &["exited with #"],
-        false => &["failed", "reported an error and keeps running"],
+    let ended: &[&str] = if world.hidden {
+        &["exited with #"]
+    } else {
+        &["failed", "reported an error and keeps running"]
     };
     let tells = |how| told.contains(&format!("convex-doctor: `npx convex dev --once` {how}"));
     if alone.stderr.is_empty() || !ended.iter().any(tells) {

@@ -24,10 +24,10 @@ const AWS_VARIABLES: [&str; 4] =
     ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// Secrets, and where each was met.
-pub(super) type Secrets = Vec<(Secret, SecretPlace)>;
+pub type Secrets = Vec<(Secret, SecretPlace)>;
 
 /// Everything `GET /containers/{id}/json` tells, without the places that need further calls.
-pub(super) fn reduce(
+pub fn reduce(
     inspect: &ContainerInspectResponse,
     recognised_by: &str,
     secrets: &mut Secrets,

@@ -32,7 +32,7 @@ static ANSI: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Judges a log by its text. The nonces are those of this run's probes of the key.
-pub(super) fn read(text: &str, nonces: &[String]) -> LogFacts {
+pub fn read(text: &str, nonces: &[String]) -> LogFacts {
     let plain = ANSI.replace_all(text, "");
     let lines: Vec<&str> =
         plain.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();

@@ -1,0 +1,6 @@
+//! See `bodies::key`.
+#![no_main]
+
+use convex_doctor_fuzz as bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::key(data));
