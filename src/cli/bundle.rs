@@ -13,15 +13,20 @@ use crate::render::difference::{self, Differences};
 use crate::render::json;
 use crate::report::Report;
 
+/// Refusal of a bundle where something is to be changed.
+pub(super) const NO_FIX: &str = "`fix` changes the deployment that it looks at, and takes no file: \
+                                 `convex-doctor replay FILE` reads a bundle";
+
 /// How to write it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   convex-doctor bundle -o bundle.json
   convex-doctor bundle --anonymize --keep-table names.json -o bundle.json
-It holds no secret. Attach it to a report; `convex-doctor replay` reads it.")]
+  convex-doctor replay bundle.json       what others see of it
+The file holds no secret.")]
 pub(super) struct BundleArguments {
-    /// Replace the names of hosts, directories, projects, containers and volumes
+    /// Replace names: hosts, directories, projects, volumes
     #[arg(long)]
     anonymize: bool,
     /// Write which name became what; keep this file
@@ -63,7 +68,7 @@ pub(super) fn write(arguments: &BundleArguments, options: &Options) -> anyhow::R
 Examples:
   convex-doctor replay bundle.json
   convex-doctor replay report.json --format markdown
-  convex-doctor replay - < thread.txt    a text with a bundle in it
+  convex-doctor replay thread.txt    a text that a bundle was pasted into
 It looks at nothing but the file.")]
 pub(super) struct ReplayArguments {
     /// Bundle, or report with --format json; - is standard input

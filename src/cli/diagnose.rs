@@ -10,7 +10,7 @@ use crate::diagnosis::{self, Choices, Outlook};
 use crate::evidence::Evidence;
 use crate::foreign::Admitted;
 use crate::output;
-use crate::render::{Detail, Screen, github, gitlab, json, junit, markdown, sarif, text};
+use crate::render::{Detail, Screen, brief, github, gitlab, json, junit, markdown, sarif, text};
 use crate::report::{Report, shell_word};
 
 /// The end of its help.
@@ -109,6 +109,7 @@ pub(super) fn write(
         let page = match format {
             Format::Text => text::render(report, screen),
             Format::Json => json::render(report),
+            Format::Markdown if options.report.brief => brief::render(report),
             Format::Markdown => markdown::render(report),
             Format::Sarif => sarif::render(report),
             Format::Junit => junit::render(report, options.report.fail_on.level()),
@@ -147,7 +148,8 @@ pub(super) fn outputs(options: &Options) -> Vec<(Format, Option<PathBuf>)> {
     let count = options.report.format.len().max(options.report.output.len()).max(1);
     (0..count)
         .map(|index| {
-            let format = options.report.format.get(index).copied().unwrap_or_default();
+            let usual = if options.report.brief { Format::Markdown } else { Format::Text };
+            let format = options.report.format.get(index).copied().unwrap_or(usual);
             let path =
                 options.report.output.get(index).filter(|path| path.as_path() != Path::new("-"));
             (format, path.cloned())

@@ -128,6 +128,9 @@ pub(super) fn report_leftovers(directories: &[&Path], is_ours: bool) {
 fn check(arguments: &Arguments, options: &Options) -> Result<(), String> {
     for id in &arguments.ids {
         if checks::rule(id).is_none() {
+            if id.contains(['.', '/']) {
+                return Err(super::bundle::NO_FIX.to_owned());
+            }
             return Err(super::explain::unknown(id));
         }
     }

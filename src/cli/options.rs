@@ -116,6 +116,9 @@ pub(super) struct ReportOptions {
     /// File of the n-th --format; - is standard output
     #[arg(short = 'o', long, global = true, value_name = "FILE")]
     pub(super) output: Vec<PathBuf>,
+    /// Markdown for one chat message, at most 2,000 characters
+    #[arg(long, global = true)]
+    pub(super) brief: bool,
     /// Lowest level that makes the exit code 1
     #[arg(long, global = true, value_enum, default_value_t = FailOn::Error)]
     pub(super) fail_on: FailOn,
@@ -169,7 +172,10 @@ const SHOWN: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("bundle", &[PROJECT, CONVEX_CLI, ENGINE, NETWORK, &["deep", "output", "color"]]),
-    ("replay", &[&["ignore", "only", "fail_on", "format", "output", "color", "verbose", "quiet"]]),
+    (
+        "replay",
+        &[&["ignore", "only", "fail_on", "format", "brief", "output", "color", "verbose", "quiet"]],
+    ),
     ("diff", &[&["format", "output", "color"]]),
     ("redact", &[&["color"]]),
     ("explain", &[&["color"]]),

@@ -190,8 +190,12 @@ static FLAG: LazyLock<Regex> = LazyLock::new(|| {
 
 /// `Bearer value`. Looked for by itself: it may be the value of a flag.
 static SCHEME: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"((?i-u:\b(?:bearer|basic|convex))(?:[ \t]{1,4}|=))["']?([^ \t\r\n"',;)}\]]+)"#)
+    pattern(r#"((?i-u:\b(?:bearer|basic))(?:[ \t]{1,4}|=))["']?([^ \t\r\n"',;)}\]]+)"#)
 });
+
+/// `Convex KEY`, as the header has it; by itself, for a `Bearer` may follow.
+static CONVEX: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"((?i-u:\bconvex)(?:[ \t]{1,4}|=))["']?([^ \t\r\n"',;)}\]]+)"#));
 
 /// What stands for it.
 pub(super) const HIDDEN: &str = "***";
@@ -215,6 +219,7 @@ pub fn mask(text: &str) -> String {
     }
     if has(&out, &[' ', '\t', '-']) {
         out = replaced(out, &SCHEME, after_scheme);
+        out = replaced(out, &CONVEX, after_scheme);
         out = replaced(out, &FLAG, after_flag);
     }
     if has(&out, &['=', ':']) {
@@ -366,7 +371,7 @@ fn is_encoded(text: &str) -> bool {
     let words = text.split(|c: char| !c.is_ascii_alphabetic());
     let capitals = words.filter(|word| word.bytes().all(|byte| byte.is_ascii_uppercase()));
     let in_capitals: usize = capitals.map(str::len).filter(|length| *length >= 4).sum();
-    let has_no_words = (in_names + in_capitals) * 2 < small + capital && digits * 2 < text.len();
+    let has_no_words = (in_names + in_capitals) * 2 <= small + capital && digits * 2 < text.len();
     has_no_words || (digits > 0 && longest >= SHORTEST)
 }
 
@@ -491,6 +496,8 @@ mod tests {
             ("x KcN/q5JG4mNqG6Qjepa/19hkrbdXb/Ea+fEgFIMlYJ+D".to_owned(), "x ***"),
             (format!("convex-self-hosted Bearer {PASSWORD}"), "convex-self-hosted Bearer ***"),
             (format!("--auth Bearer {PASSWORD}"), "--auth *** ***"),
+            (format!("/srv/convex Bearer {PASSWORD}"), "/srv/convex Bearer ***"),
+            ("kRqgaM/Xe99z88m54C74/z/IZHBIWU/pXFR6kLxhq7wt".to_owned(), "***"),
             (format!("(PGPASSWORD=ab]{PASSWORD}) x"), "(PGPASSWORD=***) x"),
             ("x -----BEGIN PRIVATE KEY-----MIIEvQ".to_owned(), "x ***"),
         ] {

@@ -80,7 +80,8 @@ pub(super) fn visible(piece: &str, guarded: bool) -> String {
 
 /// Every part that is not plain is hidden.
 fn parts(text: &str) -> String {
-    runs(text, |run| !is_plain_part(run))
+    let has_several = text.split(|c: char| !c.is_alphanumeric()).filter(|run| is_odd(run)).nth(1);
+    runs(text, |run| !is_plain_part(run) || (has_several.is_some() && is_odd(run)))
 }
 
 /// The text with `***` for the runs of letters and digits that are to be hidden.
@@ -255,6 +256,7 @@ mod tests {
             ("http://h:3210/zq7HunterVeryLong42/x", "http://h:3210/***/x"),
             ("http://h?p=zq7HunterVeryLong42", "http://h?p=***"),
             ("http://h#zq7HunterVeryLong42", "http://h#***"),
+            ("http://127.0.0.1:9/#a3Xn*a5By", "http://127.0.0.1:9/#***\u{2a}***"),
             ("http://h:zq7HunterVeryLong42", "http://h:***"),
             ("zq7HunterVeryLong42", "***"),
             ("http://[::1]:3210", "http://[::1]:3210"),

@@ -1,5 +1,6 @@
 //! Renderers: `fn(&Report, …) -> String`. None decides anything, none writes.
 
+pub mod brief;
 mod chain;
 pub mod difference;
 pub mod excerpt;

@@ -34,10 +34,16 @@ fn a_live_run_is_the_replay_of_its_bundle() {
     for played in ALL.iter() {
         let name = &played.fixture.name;
         let live = bundle::read(&played.main.stdout).unwrap();
-        let again = json::render(&judged(&live));
-        if again != played.main.stdout {
-            let pairs = again.lines().zip(played.main.stdout.lines());
-            let first = pairs.clone().find(|(one, other)| one != other);
+        // A key that is a word of our own texts is cut out of them at the door.
+        let without_texts = |report: &str| {
+            let mut report = parsed(report);
+            report["rules"].take();
+            serde_json::to_string_pretty(&report).unwrap()
+        };
+        let again = without_texts(&json::render(&judged(&live)));
+        let said = without_texts(&played.main.stdout);
+        if again != said {
+            let first = again.lines().zip(said.lines()).find(|(one, other)| one != other);
             complaints.push(format!("{name}: the report of the report is another: {first:?}"));
         }
         let written = bundle::read(&bundle::write(&live.evidence, false)).unwrap();
@@ -259,7 +265,7 @@ fn diff_names_what_changed_first() {
             }),
         ),
         (
-            "image: ",
+            "image:",
             Box::new(move |it| {
                 backend(it, "image", json!("ghcr.io/get-convex/convex-backend:other"));
                 backend(it, "id", json!("0123456789ab"));
@@ -283,6 +289,15 @@ fn diff_names_what_changed_first() {
         assert_eq!(code, Some(1), "{expected}");
         assert!(first.starts_with(expected), "{first:?} for {expected:?}");
     }
+}
+
+#[test]
+fn a_bundle_is_not_fixed() {
+    let path = broken();
+    let refused = doctor(&["fix", path.to_str().unwrap(), "--apply"], None);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("`convex-doctor replay FILE` reads a bundle"), "{said}");
 }
 
 #[test]

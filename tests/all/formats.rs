@@ -330,3 +330,47 @@ fn a_file_that_may_not_grow_is_an_error_and_no_signal() {
         assert_eq!(ended.status.code(), Some(3), "{arguments:?}: {ended:?}");
     }
 }
+
+/// One message of a chat takes 2,000 characters, whatever the report is about.
+#[test]
+#[cfg(unix)]
+fn the_brief_report_fits_one_message() {
+    use convex_doctor::bundle;
+    use convex_doctor::diagnosis::{Choices, diagnose};
+    use convex_doctor::render::brief;
+    for played in crate::scenarios::ALL.iter() {
+        let name = &played.fixture.name;
+        let mut report: serde_json::Value = serde_json::from_str(&played.main.stdout).unwrap();
+        for long in [false, true] {
+            if long {
+                stretch(&mut report["evidence"], "");
+            }
+            let bundle = bundle::read(&report.to_string()).unwrap();
+            let report = diagnose(&bundle.evidence, &Choices::default());
+            let message = brief::render(&report);
+            assert!(message.chars().count() <= 2_000, "{name}: {message}");
+            assert!(message.starts_with("**"), "{name}: {message}");
+            assert_eq!(message.matches("```").count() % 2, 0, "{name}: {message}");
+            let cause = report.causes.first().map(|cause| format!("(`{}`, ", cause.id));
+            assert!(cause.is_none_or(|cause| message.contains(&cause)), "{name}: {message}");
+            assert!(message.contains("convex-doctor 0."), "{name}: {message}");
+        }
+    }
+}
+
+/// Makes each path and image as long as it may be.
+#[cfg(unix)]
+fn stretch(value: &mut serde_json::Value, field: &str) {
+    match value {
+        serde_json::Value::String(text)
+            if ["directory", "file", "image", "detail"].contains(&field) =>
+        {
+            text.push_str(&"/long`er*".repeat(400));
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(|one| stretch(one, field)),
+        serde_json::Value::Object(map) => {
+            map.iter_mut().for_each(|(key, value)| stretch(value, key));
+        }
+        _ => {}
+    }
+}
