@@ -10,7 +10,9 @@ use crate::diagnosis::{self, Choices, Outlook};
 use crate::evidence::Evidence;
 use crate::foreign::Admitted;
 use crate::output;
-use crate::render::{Detail, Screen, brief, github, gitlab, json, junit, markdown, sarif, text};
+use crate::render::{
+    Detail, Screen, brief, github, gitlab, html, json, junit, markdown, sarif, text,
+};
 use crate::report::{Report, shell_word};
 
 /// The end of its help.
@@ -111,6 +113,7 @@ pub(super) fn write(
             Format::Json => json::render(report),
             Format::Markdown if options.report.brief => brief::render(report),
             Format::Markdown => markdown::render(report),
+            Format::Html => html::render(report),
             Format::Sarif => sarif::render(report),
             Format::Junit => junit::render(report, options.report.fail_on.level()),
             Format::Github => github::render(report),

@@ -7,6 +7,7 @@ const REPORT: &[Format] = &[
     Format::Text,
     Format::Json,
     Format::Markdown,
+    Format::Html,
     Format::Sarif,
     Format::Junit,
     Format::Github,

@@ -238,6 +238,8 @@ pub(super) enum Format {
     Json,
     /// For a support thread
     Markdown,
+    /// One page for a browser, which loads nothing
+    Html,
     /// SARIF 2.1.0, for code scanning
     Sarif,
     /// JUnit XML, one test case per id

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod fix;
 pub mod github;
 pub mod gitlab;
+pub mod html;
 pub mod inspect;
 pub mod instances;
 pub mod json;

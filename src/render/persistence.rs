@@ -47,7 +47,7 @@ pub fn table(operations: &[Operation], width: usize) -> String {
 }
 
 /// By outcome, the worst first; within a group, those with the same reason next to each other.
-fn groups(operations: &[Operation]) -> Vec<Vec<&Operation>> {
+pub(super) fn groups(operations: &[Operation]) -> Vec<Vec<&Operation>> {
     let mut groups: Vec<Vec<&Operation>> = Vec::new();
     for one in operations {
         match groups.iter_mut().find(|group| (group[0].keys, group[0].data) == (one.keys, one.data))

@@ -1,7 +1,7 @@
 //! The report for a terminal: what is broken, why, and what to type on one screen; the rest counted,
 //! or listed with `-v`.
 
-mod fixes;
+pub(super) mod fixes;
 
 use std::fmt::Write as _;
 
@@ -39,7 +39,7 @@ pub fn render(report: &Report, screen: Screen) -> String {
 
 /// The findings with a block of their own: the causes; where there is none, what is worst; with
 /// `-v`, all.
-fn shown(report: &Report, detail: Detail) -> Vec<&Finding> {
+pub(super) fn shown(report: &Report, detail: Detail) -> Vec<&Finding> {
     if detail == Detail::Verbose {
         return report.findings.iter().collect();
     }
@@ -361,14 +361,7 @@ impl ScreenPage {
         if !report.unknown.is_empty() {
             self.gap();
             self.line(&format!("could not run ({})", report.unknown.len()));
-            let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-            for one in &report.unknown {
-                match reasons.iter_mut().find(|(reason, _)| *reason == one.reason) {
-                    Some((_, ids)) => ids.push(&one.id),
-                    None => reasons.push((&one.reason, vec![&one.id])),
-                }
-            }
-            for (reason, ids) in reasons {
+            for (reason, ids) in words::by_reason(&report.unknown) {
                 self.hanging("  ", &format!("{reason}: {}", ids.join(", ")));
             }
         }
@@ -444,7 +437,7 @@ impl ScreenPage {
             self.line(&line.dimmed().to_string());
         }
         if report.verdict == Verdict::Healthy && shown.is_empty() {
-            self.line("npx convex still fails? Run: convex-doctor run -- npx convex dev");
+            self.line(words::STILL_FAILS);
         }
     }
 

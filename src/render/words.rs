@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
-use crate::report::{Certainty, Level, LinkState, Verdict};
+use crate::report::{Certainty, Level, LinkState, UnknownCheck, Verdict};
 
 /// The verdict as a reader sees it.
 pub(super) fn verdict(verdict: Verdict) -> &'static str {
@@ -41,6 +41,22 @@ pub(super) fn count(number: usize, level: Level) -> String {
         _ => format!("{number} {level}s"),
     }
 }
+
+/// The checks that could not run, by their reason.
+pub(super) fn by_reason(unknown: &[UnknownCheck]) -> Vec<(&str, Vec<&str>)> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for one in unknown {
+        match reasons.iter_mut().find(|(reason, _)| *reason == one.reason) {
+            Some((_, ids)) => ids.push(&one.id),
+            None => reasons.push((&one.reason, vec![&one.id])),
+        }
+    }
+    reasons
+}
+
+/// What is left to try where everything is in order.
+pub(super) const STILL_FAILS: &str =
+    "npx convex still fails? Run: convex-doctor run -- npx convex dev";
 
 /// Commands as they are typed.
 pub(super) fn written(commands: &[impl ToString]) -> Vec<String> {

@@ -8,7 +8,7 @@
 )]
 
 use convex_doctor::checks;
-use convex_doctor::render::{github, gitlab, junit, markdown, sarif};
+use convex_doctor::render::{github, gitlab, html, junit, markdown, sarif};
 use convex_doctor::report::{
     Certainty, Finding, Level, Location, Remedy, Report, Summary, Suppressed, Tree, UnknownCheck,
     Verdict,
@@ -21,7 +21,7 @@ use serde_json::Value;
 const HOSTILE: &str = "x\n::error title=forged::\r\n##[error]forged\n]]></failure><b>&\u{1b}[31m \
                        %0A, [a](http://evil) \u{202e}\u{fffe}\0";
 
-fn report() -> Report {
+pub(crate) fn report() -> Report {
     let finding = |id: &str, level, certainty| {
         let detail = format!("what is the case with {HOSTILE}");
         checks::rule(id).unwrap().finding(certainty, detail).level(level)
@@ -105,6 +105,7 @@ fn no_format_hands_on_control_characters() {
         ("github", github::render(&report)),
         ("gitlab", strings(&json(&gitlab::render(&report)))),
         ("markdown", markdown::render(&report)),
+        ("html", html::render(&report)),
     ] {
         let raw = text.chars().find(|c| c.is_control() && *c != '\n' || *c == '\u{202e}');
         assert_eq!(raw, None, "{format}");
@@ -123,6 +124,7 @@ fn a_secret_is_cut_out_before_it_is_escaped() {
         ("github", github::render(&report)),
         ("gitlab", gitlab::render(&report)),
         ("markdown", markdown::render(&report)),
+        ("html", html::render(&report)),
     ] {
         assert!(text.contains("the server said"), "{format}");
         assert!(!text.contains("rd<1") && !text.contains("rd&lt;1"), "{format}: {text}");

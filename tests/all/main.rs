@@ -28,6 +28,7 @@ mod fuzzing;
 mod generated;
 mod help;
 mod hostile;
+mod html;
 mod key_mint;
 mod key_vectors;
 mod leaks;

@@ -621,6 +621,23 @@ fn each_format_lists_the_findings_of_the_report() {
     none(&complaints);
 }
 
+#[test]
+fn each_page_is_whole_and_loads_nothing() {
+    let mut complaints = Vec::new();
+    for played in ALL.iter() {
+        let name = &played.fixture.name;
+        let page = played.file("html");
+        complaints.extend(crate::html::faults(page).iter().map(|fault| format!("{name}: {fault}")));
+        let report = played.main.report();
+        for list in ["findings", "suppressed"] {
+            let ids = ids_of(report, list).into_iter();
+            let missing = ids.filter(|id| !page.contains(&format!("<code>{id}</code>")));
+            complaints.extend(missing.map(|id| format!("{name}: {id} of {list} is not there")));
+        }
+    }
+    none(&complaints);
+}
+
 fn ids_of(report: &Value, list: &str) -> BTreeSet<String> {
     let list = report[list].as_array().unwrap();
     list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()

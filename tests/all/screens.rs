@@ -111,6 +111,16 @@ async fn look(shot: &Shot) -> (Stage, Report) {
     (stage, report)
 }
 
+/// One report per sketch of the design.
+pub(crate) async fn sketched() -> Vec<(&'static str, Report)> {
+    let mut reports = Vec::new();
+    for shot in &SHOTS[..8] {
+        // On the heap: in this future, its own would take more than a thread's stack.
+        reports.push((shot.name, Box::pin(look(shot)).await.1));
+    }
+    reports
+}
+
 /// The text without what differs from run to run: ports, durations, times and directories.
 fn settled(stage: &Stage, text: &str) -> String {
     let text = anstream::adapter::strip_str(text).to_string();

@@ -145,7 +145,7 @@ fn a_fault_shows_no_secret() {
     }
     // In a reason nobody looks for one.
     let text = format!("ignore = [{{ id = \"url-refused\", reason = \"was name|01{hex}\" }}]\n");
-    for format in ["text", "json", "sarif", "junit", "github", "gitlab", "markdown"] {
+    for format in ["text", "json", "sarif", "junit", "github", "gitlab", "markdown", "html"] {
         let ran = run(&[("convex-doctor.toml", &ours(&text))], &["-v", "--format", format]);
         assert!(ran.stdout.contains("url-refused"), "{format}: {}{}", ran.stdout, ran.stderr);
         assert!(!ran.stdout.contains(hex), "{format}");

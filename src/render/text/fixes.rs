@@ -132,21 +132,7 @@ impl ScreenPage {
 
     /// What to know before the doctor's own command is typed.
     fn cost(&mut self, remedy: &Remedy, caution: Option<&str>) {
-        let mut text = String::new();
-        let copies = |action: &Action| matches!(action, Action::CopyVolume { .. });
-        let stops =
-            |action: &Action| matches!(action, Action::Stop { .. } | Action::Replace { .. });
-        if remedy.actions.iter().any(copies) {
-            text.push_str(
-                "It asks before each change and keeps the old volume. The backend stops while the data is copied.",
-            );
-        } else if remedy.actions.iter().any(stops) {
-            text.push_str(
-                "It asks before each change. The backend stops while its container is recreated.",
-            );
-        } else if is_offered(remedy) {
-            text.push_str("It asks before each change.");
-        }
+        let mut text = effect(remedy).to_owned();
         if let Some(caution) = caution {
             if !text.is_empty() {
                 text.push(' ');
@@ -217,7 +203,7 @@ fn leaves(finding: &Finding, remedy: &Remedy) -> String {
 }
 
 /// A remedy's title without a stop of its own, and what it deletes.
-pub(super) fn title(remedy: &Remedy) -> String {
+pub(in crate::render) fn title(remedy: &Remedy) -> String {
     let title = remedy.title.trim_end_matches([':', '.']);
     let ends_keys = |action: &Action| matches!(action, Action::NewSecret { .. });
     match remedy.safety {
@@ -229,13 +215,28 @@ pub(super) fn title(remedy: &Remedy) -> String {
     }
 }
 
+/// What the doctor's own command does besides the change itself; empty where the command is another.
+pub(in crate::render) fn effect(remedy: &Remedy) -> &'static str {
+    let copies = |action: &Action| matches!(action, Action::CopyVolume { .. });
+    let stops = |action: &Action| matches!(action, Action::Stop { .. } | Action::Replace { .. });
+    if remedy.actions.iter().any(copies) {
+        "It asks before each change and keeps the old volume. The backend stops while the data is copied."
+    } else if remedy.actions.iter().any(stops) {
+        "It asks before each change. The backend stops while its container is recreated."
+    } else if is_offered(remedy) {
+        "It asks before each change."
+    } else {
+        ""
+    }
+}
+
 /// Whether the command of a remedy is the doctor's own.
 fn is_offered(remedy: &Remedy) -> bool {
     remedy.is_for_the_doctor() && remedy.commands.is_empty()
 }
 
 /// What to type for a remedy.
-fn commands(finding: &Finding, remedy: &Remedy) -> Vec<String> {
+pub(in crate::render) fn commands(finding: &Finding, remedy: &Remedy) -> Vec<String> {
     if is_offered(remedy) {
         return vec![finding.fix_command().to_string()];
     }

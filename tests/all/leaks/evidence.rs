@@ -13,8 +13,8 @@ use convex_doctor::diagnosis::{Choices, diagnose};
 use convex_doctor::evidence::Evidence;
 use convex_doctor::foreign::Admitted;
 use convex_doctor::render::{
-    Detail, Screen, github, gitlab, inspect, instances, json, junit, markdown, persistence, sarif,
-    text,
+    Detail, Screen, github, gitlab, html, inspect, instances, json, junit, markdown, persistence,
+    sarif, text,
 };
 use convex_doctor::report::{Level, Report};
 use convex_doctor::secret::scrub;
@@ -168,6 +168,7 @@ fn pages(evidence: &Admitted<Evidence>, report: &Report) -> Vec<(&'static str, S
         ("junit", junit::render(report, Some(Level::Error))),
         ("github", github::render(report)),
         ("gitlab", gitlab::render(report)),
+        ("html", html::render(report)),
         ("persistence", persistence::table(&report.persistence, 80)),
         ("persistence, markdown", persistence::markdown(&report.persistence)),
         ("inspect selection", inspect::selection(&evidence.selection)),

@@ -547,7 +547,8 @@ const COMMANDS: &[&[&str]] = &[
     &["--version", "-v"],
 ];
 
-const FORMATS: &[&str] = &["text", "json", "markdown", "sarif", "junit", "github", "gitlab"];
+const FORMATS: &[&str] =
+    &["text", "json", "markdown", "sarif", "junit", "github", "gitlab", "html"];
 
 /// Runs the program; everything that it wrote to standard output and standard error.
 fn run(

@@ -294,8 +294,8 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
     }
 }
 
-/// Every format that a program reads, beside JSON.
-const TO_FILES: [&str; 4] = ["sarif", "junit", "github", "gitlab"];
+/// Every format that is written to a file, beside JSON.
+const TO_FILES: [&str; 5] = ["sarif", "junit", "github", "gitlab", "html"];
 
 /// One run that writes JSON, and every other machine format to a file.
 pub(crate) async fn all_machine_formats(stage: &Stage) -> (Run, Vec<Run>) {
