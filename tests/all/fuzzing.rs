@@ -84,7 +84,7 @@ fn seeds() -> Seeds {
         if ["compose.yaml", "compose.yml", "docker-compose.yml"].contains(&name.as_str()) {
             entry.insert(0, text);
         } else {
-            entry.push(format!("{}{name}\n{text}", NEXT_FILE));
+            entry.push(format!("{NEXT_FILE}{name}\n{text}"));
         }
     }
     let mut projects: Vec<String> = projects.into_values().map(|files| files.concat()).collect();
@@ -118,8 +118,8 @@ fn seeds() -> Seeds {
     let inspected: Value = serde_json::from_str(&fixture("containers-inspected.json")).unwrap();
     let inspected = inspected.as_object().unwrap().values();
     let answers = list("http-transcripts.json").into_iter().map(|case| {
-        let kinds = case["response"]["headers"].as_array().unwrap().iter();
-        let kind = kinds.filter(|header| header[0] == "content-type").next_back();
+        let mut kinds = case["response"]["headers"].as_array().unwrap().iter();
+        let kind = kinds.rfind(|header| header[0] == "content-type");
         let kind = kind.and_then(|header| header[1].as_str()).unwrap_or_default();
         let path = field(&case["request"], "path");
         let head = format!("{path} {} {kind}\n\u{3}\u{70}", case["response"]["status"]);

@@ -767,7 +767,7 @@ fn changed(value: &mut Value, random: &mut dyn FnMut() -> usize) {
                 text.insert_str(at, strange);
             }
         },
-        Value::Array(list) if random() % 2 == 0 && !list.is_empty() => {
+        Value::Array(list) if random().is_multiple_of(2) && !list.is_empty() => {
             let at = random() % list.len();
             let one = list[at].clone();
             if random().is_multiple_of(2) { list.push(one) } else { drop(list.remove(at)) }
