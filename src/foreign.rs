@@ -83,7 +83,7 @@ fn shown(
     let mut out = String::new();
     let mut mark = None;
     let mut columns = 0;
-    // How many characters `out` has: counted anew for each piece, a line would cost its square.
+    // How many characters `out` has: counted again for each piece, a line would cost its square.
     let mut start = 0;
     for (piece, hidden) in pieces {
         let width = piece.chars().count();

@@ -223,7 +223,7 @@ fn open_for_a_reader(options: &mut std::fs::OpenOptions, path: &Path) -> io::Res
         };
         match opened {
             Err(error) if is_alone(&error) && end.is_over() => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "no program reads it"));
             }
             Err(error) if is_alone(&error) => std::thread::sleep(Duration::from_millis(10)),
             other => return other,
@@ -251,7 +251,7 @@ fn write_to_a_reader(mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
                 if end.is_over() {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
-                        "whoever has it open does not read it",
+                        "the program that has it open does not read it",
                     ));
                 }
                 std::thread::sleep(Duration::from_millis(10));
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_pipe_is_written_to_while_somebody_reads_it() {
+    fn a_pipe_is_written_to_while_a_program_reads_it() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -324,7 +324,7 @@ mod tests {
         write_file(&pipe, &text).unwrap();
         assert_eq!(reader.join().unwrap(), text);
         let alone = write_file(&pipe, &text).unwrap_err().to_string();
-        assert!(alone.contains("nobody reads it"), "{alone}");
+        assert!(alone.contains("no program reads it"), "{alone}");
         let _deaf = File::options().read(true).write(true).open(&pipe).unwrap();
         let unread = write_file(&pipe, &text).unwrap_err().to_string();
         assert!(unread.contains("does not read it"), "{unread}");

@@ -361,7 +361,7 @@ pub fn lost(_: &Path) -> Vec<String> {
     vec![]
 }
 
-/// The names of the extended attributes that somebody gave to the file; a security module gives its
+/// The names of the extended attributes that the file was given; a security module gives its
 /// own to every new one.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
 fn attributes(path: &Path) -> Vec<String> {

@@ -66,7 +66,7 @@ enum Is {
     This(String),
     /// It is known not to be there.
     Nothing,
-    /// Nobody could look.
+    /// It could not be seen.
     Unseen,
 }
 

@@ -73,7 +73,7 @@ fn in_file(file: &CheckedFile) -> Vec<Suppression> {
     let mut found = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         let Some(text) = comment(line) else { continue };
-        // A comment on a line of its own speaks of the next line that is none.
+        // A comment on a line of its own speaks of the next line that is not one.
         let about = if is_comment(line) {
             lines[index..].iter().position(|line| !is_comment(line)).map_or(index, |n| index + n)
         } else {

@@ -384,7 +384,7 @@ pub(super) fn normalize(name: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
-/// Compose's sentence about a name that is none.
+/// Compose's sentence about a name that is not one.
 pub(super) fn bad_name(name: &str) -> String {
     if name.is_empty() {
         return "project name must not be empty".to_owned();

@@ -48,7 +48,7 @@ pub(crate) fn may_have_data(evidence: &Evidence) -> bool {
     docker.expected().is_some() || others.into_iter().any(has_some)
 }
 
-/// Whether a recreate may leave data behind that nobody has copied: the compose file mounts nothing
+/// Whether a recreate may leave data behind that was not copied: the compose file mounts nothing
 /// that keeps the data, and the container that may have some was not checked.
 pub(crate) fn awaits_a_copy(evidence: &Evidence) -> bool {
     let Ok(Some((_, service))) = declared_backend(evidence) else { return false };

@@ -219,7 +219,7 @@ pub struct ComposeIssue {
     /// Whether a backend gets the text with that variable.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_backend: bool,
-    /// Whether the variable is a part of a value that somebody meant as it is written: `Abc$ecret`.
+    /// Whether the variable is a part of a value that was meant as it is written: `Abc$ecret`.
     /// Its name is not shown then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_value: bool,

@@ -146,7 +146,7 @@ pub fn name(text: &str) -> String {
 fn masked(text: &str) -> String {
     let masked = mask(text);
     let clean = sanitize(&masked);
-    // A line end is an end for the mask, and is none once it is written out: what is admitted again,
+    // A line end is an end for the mask, and is not one once it is written out: what is admitted again,
     // from a bundle, would lose more.
     if clean == masked { clean } else { mask(&clean) }
 }

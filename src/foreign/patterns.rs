@@ -1,4 +1,4 @@
-//! What a secret looks like in a text that nobody took apart: by the name before it, by the place
+//! What a secret looks like in a text that was not taken apart: by the name before it, by the place
 //! where it stands, by its own form.
 
 use std::borrow::Cow;
@@ -63,7 +63,7 @@ const WHOLE: &[&str] = &[
     "SAS",
 ];
 
-/// Words that end with `KEY`, `PASS` or `PWD` and are none.
+/// Words that end with `KEY`, `PASS` or `PWD` and are not.
 const HARMLESS: &[&str] = &[
     "MONKEY",
     "TURKEY",

@@ -107,7 +107,7 @@ fn runs(text: &str, is_hidden: impl Fn(&str) -> bool) -> String {
 }
 
 /// Makes a variable's value known to the scrubber where its name says that it is secret, and what
-/// looks like a secret in any other. Paths are none.
+/// looks like a secret in any other. A path is not secret.
 pub fn learn(name: &str, value: &str) {
     let is_path = value.starts_with(['/', '~', '.']);
     if names_a_secret(name) && !is_path {
@@ -153,7 +153,7 @@ pub fn is_plain(word: &str) -> bool {
         Regex::new(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)$)")
             .expect("a pattern of this file is valid")
     });
-    // An escape that `sanitize` wrote is none of the text's own words.
+    // An escape that `sanitize` wrote is not one of the text's own words.
     static ESCAPE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\\u[0-9a-f]{4}").expect("a pattern of this file is valid"));
     // A path is public by nature; a secret in it was masked by its form.

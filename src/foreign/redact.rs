@@ -1,4 +1,4 @@
-//! A text of somebody else's making it safe to paste: line for line, so that numbers of lines stay what
+//! A log or a file, made safe to paste: line for line, so that numbers of lines stay what
 //! they were.
 
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ enum Inside {
 }
 
 /// The text with `***` for what may be secret: values after a name that says so, what has the form of
-/// a key or a password, and words that are none.
+/// a key or a password, and words that are not.
 pub fn redact(text: &str) -> Redacted {
     learn_file(text);
     let mut redacted = Redacted::default();

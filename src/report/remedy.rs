@@ -225,7 +225,7 @@ pub enum Action {
     /// Writes a variable that is no secret into an env file, where its assignment that counts
     /// stands, else at the end.
     SetVariable {
-        /// The env file; it is made where there is none.
+        /// The env file; it is created where there is none.
         file: String,
         /// The variable.
         name: String,

@@ -393,7 +393,7 @@ impl Search {
 }
 
 /// Where so many hex digits of a secret stand one after the other, whatever is between them: a key
-/// that somebody wrote in groups is the key.
+/// that was written in groups is the key.
 fn runs_of_digits(digits: &[Arc<AhoCorasick>], text: &str) -> Vec<Range<usize>> {
     let places: Vec<u32> = text
         .bytes()

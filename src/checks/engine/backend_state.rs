@@ -93,7 +93,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     };
     // A health check that is behind the answer is a warning, even if the key is accepted.
     let level = if container.is_running() { level.max(Level::Warning) } else { level };
-    // Between two health checks a backend can answer long since: without a URL nobody asked it.
+    // Between two health checks a backend can answer long since: without a URL it was not asked.
     let is_unasked = finding.id == BACKEND_STARTING.id
         && selected_endpoint(evidence).is_ok_and(|endpoint| endpoint.is_none());
     let level = if is_unasked { level.min(Level::Warning) } else { level };

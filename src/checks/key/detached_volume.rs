@@ -74,7 +74,7 @@ fn run(evidence: &Evidence) -> Result<Vec<Finding>, Unseen> {
     let of_stopped =
         user.is_some_and(|user| docker.and_then(|d| d.expected.as_deref()) == Some(user));
     if is_of_another_directory(evidence, volume) {
-        // Started from here, that container would be made anew from this project's files.
+        // Started from here, that container would be recreated from this project's files.
         return Ok(vec![finding.remedy(keep_new_database(evidence, volume))]);
     }
     if back.is_none() && of_stopped {

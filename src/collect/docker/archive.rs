@@ -7,7 +7,7 @@ use std::io::Read;
 /// where there is none; or why it could not be read.
 pub(super) type Credential = Result<Option<String>, String>;
 
-/// A credentials file is 65 bytes; more than this is none.
+/// A credentials file is 65 bytes; more than this is not one.
 const LARGEST_FILE: u64 = 16 * 1024;
 
 /// `instance_secret` and `instance_name` out of the archive of their directory. `None` when the

@@ -227,7 +227,7 @@ fn take_custody(env: &HashMap<&str, &str>) {
         let telling = ["SECRET", "KEY", "TOKEN", "PASSWORD", "PASSWD"]
             .into_iter()
             .any(|part| name.contains(part));
-        // A path to a secret is none, and cutting it out would only hide where to look.
+        // A path to a secret is not one, and cutting it out would only hide where to look.
         if telling && !value.starts_with('/') {
             drop(Secret::new(*value));
         }

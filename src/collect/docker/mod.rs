@@ -203,7 +203,7 @@ pub async fn list(
     };
     let is_helper = |summary: &ContainerSummary| summary::label(summary, LABEL).is_some();
     let (helpers, containers): (Vec<_>, Vec<_>) = containers.into_iter().partition(is_helper);
-    // What a fix sets aside bears the labels of the one that takes its place, and is none of the
+    // What a fix sets aside bears the labels of the one that takes its place, and is not one of the
     // project's meanwhile.
     let of_a_fix = |summary: &ContainerSummary| {
         let name = summary::name_of(summary);

@@ -21,7 +21,7 @@ pub(super) struct VolumeFiles {
 /// Where a backend keeps its database, below the volume.
 pub(super) const DATABASE: &str = "db.sqlite3";
 
-/// A credentials file is 65 bytes; more than this is none.
+/// A credentials file is 65 bytes; more than this is not one.
 pub(super) const LARGEST_FILE: u64 = 4096;
 
 /// A moment is the engine's if it differs by no more than this many seconds.

@@ -159,7 +159,7 @@ where
         // Of the address only the path goes out; the engine does not care for the host, and
         // HTTP/1.1 wants one.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let path = path.parse::<Uri>().map_err(|_| unusable("an address that is none"))?;
+        let path = path.parse::<Uri>().map_err(|_| unusable("an address that is not one"))?;
         *request.uri_mut() = path;
         request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("docker"));
         // An archive is a stream of any size; who reads it knows how far.

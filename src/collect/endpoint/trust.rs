@@ -29,7 +29,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 #[derive(Debug)]
 pub(super) struct Trust {
     roots: RootCertStore,
-    /// Certificates that lead to a root and are none.
+    /// Certificates that lead to a root and are not.
     between: Vec<CertificateDer<'static>>,
     /// Those that NODE_EXTRA_CA_CERTS adds.
     extra: Vec<CertificateDer<'static>>,

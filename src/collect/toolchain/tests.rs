@@ -99,7 +99,7 @@ fn what_is_not_the_cli_is_passed_over() {
         .with("node_modules/convex/package.json", r#"{"name":"convex-geometry","version":"9.0.0"}"#)
         .linked("a/node_modules/.bin/convex", "../gone/main.js");
     tree.expect("a", None, None);
-    // A version that is none.
+    // A version that is not one.
     let tree = Tree::new().with("node_modules/convex/package.json", r#"{"name":"convex"}"#);
     tree.expect(".", None, Some("node_modules/convex/package.json"));
 }
@@ -195,7 +195,7 @@ fn at_last_path_is_looked_through() {
     let place = std::fs::canonicalize(tree.path("lib/node_modules/convex/package.json")).unwrap();
     assert_eq!(found.found, Observation::Seen(Some(place.display().to_string())));
     assert_eq!(on_path("node", &environment), Some(tree.path("other/node")));
-    // A file that may not be run is none.
+    // A file that may not be run is not a program.
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(tree.path("other/node"), mode).unwrap();
     assert_eq!(on_path("node", &environment), None);

@@ -12,7 +12,7 @@ use super::log::LogLevel;
 
 /// Upstream's one sentence about every bad key.
 pub(super) const BAD_ADMIN_KEY: &str = "The provided admin key was invalid for this instance";
-/// Upstream's sentence about a Bearer token that is none.
+/// Upstream's sentence about a Bearer token that is not one.
 pub(super) const BAD_JWT: &str = "Could not parse JWT payload. Check that the token is a valid JWT \
                                   format with three base64-encoded parts separated by dots.";
 const BAD_DEPLOY_KEY: &str = "The provided deploy key was invalid for this deployment. Double check \

@@ -67,7 +67,7 @@ pub(super) struct KnownOptions {
     pub(super) values: &'static [&'static str],
 }
 
-/// What was found of them: name and value, in the order of the line, and the words that are none.
+/// What was found of them: name and value, in the order of the line, and the words that are not.
 pub(super) struct GivenOptions {
     options: Vec<(String, String)>,
     pub(super) words: Vec<String>,
