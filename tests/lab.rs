@@ -58,6 +58,26 @@ struct Project {
     home: tempfile::TempDir,
 }
 
+/// What the program says of a report that is read back.
+fn replayed(report: &str) -> Value {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_convex-doctor"))
+        .args(["replay", "-", "--format", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(report.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    without_rules(&serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// The report without our own texts: what is secret in a run is cut out of them too.
+fn without_rules(report: &Value) -> Value {
+    let mut report = report.clone();
+    report["rules"].take();
+    report
+}
+
 impl Project {
     /// A running backend with a volume, and a directory that has its key.
     fn healthy(name: &str) -> Self {
@@ -147,10 +167,13 @@ impl Project {
         let json = [&[program, "--format", "json"], arguments].concat();
         let output = run(&self.directory, &json);
         let stdout = text(&output.stdout);
-        let json = serde_json::from_str(&stdout)
+        let json: Value = serde_json::from_str(&stdout)
             .unwrap_or_else(|error| panic!("{error}\n{stdout}\n{}", text(&output.stderr)));
         for secret in self.secrets() {
             assert!(!stdout.contains(&secret), "a secret is in the report");
+        }
+        if !arguments.iter().any(|argument| ["--only", "--ignore"].contains(argument)) {
+            assert_eq!(replayed(&stdout), without_rules(&json), "a replay says something else");
         }
         Report { json, code: output.status.code().unwrap() }
     }
