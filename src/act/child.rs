@@ -62,39 +62,43 @@ struct RunningChild {
     terminal: Option<Terminal>,
 }
 
-/// What ends the doctor while it passes the last output on.
+/// What ends the doctor while it passes the last output on. `None` for a signal that the doctor was
+/// started to ignore (`nohup`, a job in the background of a script), as the command then does.
 struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    quit: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    /// `None` where the doctor was started to ignore it (`nohup`), as the command then does.
+    interrupt: Option<tokio::signal::unix::Signal>,
+    quit: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
     hangup: Option<tokio::signal::unix::Signal>,
 }
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        let hangup =
-            if is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
+        let unless_ignored = |number: Signal| {
+            if is_ignored(number) {
+                return Ok(None);
+            }
+            signal(SignalKind::from_raw(number.as_raw())).map(Some)
+        };
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup,
+            interrupt: unless_ignored(Signal::INT)?,
+            quit: unless_ignored(Signal::QUIT)?,
+            terminate: unless_ignored(Signal::TERM)?,
+            hangup: unless_ignored(Signal::HUP)?,
         })
     }
 
     async fn next(&mut self) -> Signal {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
+        async fn of(signal: &mut Option<tokio::signal::unix::Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
                 None => std::future::pending().await,
             }
-        };
+        }
         tokio::select! {
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.quit.recv() => Signal::QUIT,
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = hangup => Signal::HUP,
+            () = of(&mut self.interrupt) => Signal::INT,
+            () = of(&mut self.quit) => Signal::QUIT,
+            () = of(&mut self.terminate) => Signal::TERM,
+            () = of(&mut self.hangup) => Signal::HUP,
         }
     }
 }

@@ -569,6 +569,22 @@ fn codes_and_signals_are_the_bare_commands() {
     }
 }
 
+/// A script runs what it puts into the background with INT and QUIT ignored.
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    let app = app();
+    for name in ["INT", "QUIT", "TERM"] {
+        let script = format!("kill -{name} $$; echo on; exit 4");
+        let ours = Command::new("sh")
+            .args(["-c", &format!("trap '' {name}; exec \"$@\""), "sh"])
+            .args([DOCTOR, "run", "--no-docker", "--no-network", "--", "sh", "-c", &script])
+            .current_dir(app.path())
+            .output()
+            .unwrap();
+        assert_eq!((ours.status.code(), ours.stdout.as_slice()), (Some(4), &b"on\n"[..]), "{name}");
+    }
+}
+
 /// The doctor in a session without a terminal, with this script under it, once the script has said
 /// that it is ready.
 fn without_a_terminal(directory: &Path, before: &[&str], script: &str) -> Child {
