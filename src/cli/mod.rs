@@ -23,6 +23,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches as _, Parser, Subcommand};
 
 use crate::collect;
+use crate::foreign::is_plain;
 use crate::output;
 use crate::render;
 use options::Format;
@@ -148,8 +149,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 /// project.
 fn understand(typed: &[OsString]) -> Result<Arguments, Exit> {
     let refuse = |error: clap::Error| {
-        // What clap did not take may be any secret; what it took may be a long path.
-        hide_keys(typed, |value| value.len() >= 64);
+        // What clap did not take may be any secret, and its sentence quotes it.
+        hide_keys(typed, |value| value.len() >= 64 || !is_plain(value));
         usage(&error.format(&mut Arguments::command()))
     };
     let matches = Arguments::command().try_get_matches_from(typed).map_err(refuse)?;

@@ -39,18 +39,27 @@ enum Inside {
 /// a key or a password, and words that are not.
 pub fn redact(text: &str) -> Redacted {
     learn_file(text);
-    let mut redacted = Redacted::default();
     let mut inside = None;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let (line, end) = match line.strip_suffix('\n') {
-            Some(line) => (line.strip_suffix('\r').unwrap_or(line), "\n"),
-            None => (line, ""),
-        };
-        let (shown, names) = one(line, &mut inside);
-        redacted.text.push_str(&shown);
-        redacted.text.push_str(end);
+    let masked: Vec<_> = text
+        .split_inclusive('\n')
+        .map(|line| {
+            let (line, end) = match line.strip_suffix('\n') {
+                Some(line) => (line.strip_suffix('\r').unwrap_or(line), "\n"),
+                None => (line, ""),
+            };
+            (one(line, &mut inside), end)
+        })
+        .collect();
+    // Once every secret is known: what one line says by its name, another may say without.
+    let mut redacted = Redacted::default();
+    for (index, ((shown, names), end)) in masked.into_iter().enumerate() {
         let line = index + 1;
-        redacted.hidden.extend(names.into_iter().map(|name| Hidden { line, name }));
+        let clean = scrub(&shown);
+        let more = clean.matches(HIDDEN).count().saturating_sub(shown.matches(HIDDEN).count());
+        redacted.text.push_str(&clean);
+        redacted.text.push_str(end);
+        let names = names.into_iter().chain(std::iter::repeat_n(None, more));
+        redacted.hidden.extend(names.map(|name| Hidden { line, name }));
     }
     redacted
 }
@@ -106,7 +115,7 @@ fn one(line: &str, inside: &mut Option<Inside>) -> (String, Vec<Option<String>>)
             return (shown, vec![Some(found[2].to_owned())]);
         }
     }
-    let shown = words(&scrub(line)).replace("\\u0009", "\t");
+    let shown = words(line).replace("\\u0009", "\t");
     let count = shown.matches(HIDDEN).count().saturating_sub(line.matches(HIDDEN).count());
     (shown, vec![None; count])
 }
@@ -151,6 +160,8 @@ mod tests {
         let lines: Vec<usize> = redacted.hidden.iter().map(|hidden| hidden.line).collect();
         assert_eq!(lines, [2, 3, 4, 6, 8, 9, 11, 12, 13, 14]);
         assert_eq!(redacted.hidden[0].name.as_deref(), Some("POSTGRES_PASSWORD"));
+        let above = redact("x tr7Ub4dor&9\nDB_PASSWORD=tr7Ub4dor&9\n");
+        assert_eq!(above.text, "x ***\nDB_PASSWORD=***\n");
         assert_eq!(redact(expected).text, expected, "twice is as once");
         assert_eq!(redact(expected).hidden, []);
     }
