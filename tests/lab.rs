@@ -267,8 +267,17 @@ fn wait_for(mut holds: impl FnMut() -> bool) {
 
 /// Three ports that nobody listens on.
 fn free_ports() -> [u16; 3] {
-    let listeners = [0; 3].map(|port| TcpListener::bind(("0.0.0.0", port)).unwrap());
-    listeners.each_ref().map(|listener| listener.local_addr().unwrap().port())
+    // Below what the kernel gives to connections: such a port may be taken again at any time.
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static TAKEN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let start = std::process::id() % 400 * 30;
+    let next = || TAKEN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let mut free = std::iter::repeat_with(next).take(COUNT as usize).filter_map(|taken| {
+        let port = u16::try_from(FIRST + (start + taken) % COUNT).unwrap();
+        TcpListener::bind(("0.0.0.0", port)).is_ok().then_some(port)
+    });
+    [(); 3].map(|()| free.next().unwrap())
 }
 
 /// The compose file without the line that mounts the volume, and without its declaration.
