@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::patterns::{HIDDEN, mask};
-use super::plain::{is_plain, words};
+use super::plain::{is_plain, masked, words};
 use crate::budget::STACK_BYTES;
 use crate::secret::{Secret, add_name, sanitize};
 
@@ -140,15 +140,6 @@ fn admit(value: &mut Value, field: &str) {
 pub fn name(text: &str) -> String {
     let is_id = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_id { text.to_owned() } else { masked(text) }
-}
-
-/// Without what looks like a secret, and without control characters.
-fn masked(text: &str) -> String {
-    let masked = mask(text);
-    let clean = sanitize(&masked);
-    // A line end is an end for the mask, and is not one once it is written out: what is admitted again,
-    // from a bundle, would lose more.
-    if clean == masked { clean } else { mask(&clean) }
 }
 
 /// The name of a variable, or `***` where a value was put in its place.

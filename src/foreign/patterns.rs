@@ -1,7 +1,6 @@
 //! What a secret looks like in a text that was not taken apart: by the name before it, by the place
 //! where it stands, by its own form.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -234,39 +233,63 @@ const SHORTEST_FORM: usize = 16;
 /// A user's name before the host of a URL is shorter than what is a token there.
 const SHORTEST_TOKEN: usize = 8;
 
-fn replaced(text: String, pattern: &Regex, by: fn(&Captures<'_>) -> String) -> String {
-    match pattern.replace_all(&text, by) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(new) => new,
+/// So many times what is after a name is looked at again for another name in it.
+const NESTED: usize = 16;
+
+/// The text with what `by` makes of each place; where it makes nothing, the search goes on after the
+/// place's first group, for what follows a harmless name may be another (`https: DB_PASSWORD=…`).
+fn replaced(text: String, pattern: &Regex, by: fn(&Captures<'_>) -> Option<String>) -> String {
+    let mut out = String::new();
+    let (mut done, mut at) = (0, 0);
+    let (mut last_end, mut again) = (0, 0);
+    while let Some(found) = pattern.captures_at(&text, at) {
+        let Some(whole) = found.get(0) else { break };
+        if let Some(new) = by(&found) {
+            out.push_str(&text[done..whole.start()]);
+            out.push_str(&new);
+            (done, at) = (whole.end(), whole.end());
+            continue;
+        }
+        again = if whole.end() == last_end { again + 1 } else { 0 };
+        last_end = whole.end();
+        at = match found.get(1) {
+            Some(first) if again < NESTED => first.end(),
+            _ => whole.end(),
+        };
     }
+    if done == 0 {
+        return text;
+    }
+    out.push_str(&text[done..]);
+    out
 }
 
 fn hide(secret: &str) {
     drop(Secret::new(secret));
 }
 
-fn user_info(found: &Captures<'_>) -> String {
+fn user_info(found: &Captures<'_>) -> Option<String> {
     let (before, info) = (&found[1], &found[2]);
     let (user, secret) = match info.split_once(':') {
         Some((user, password)) if is_word(user) && !password.is_empty() => (user, password),
-        _ if info.is_empty() => return found[0].to_owned(),
+        _ if info.is_empty() => return None,
         // The name of a user alone, as ssh has it; a token is longer, or no word.
-        None if is_word(info) && info.len() < SHORTEST_TOKEN => return found[0].to_owned(),
+        None if is_word(info) && info.len() < SHORTEST_TOKEN => return None,
         _ => ("", info),
     };
     hide(secret);
     let colon = if user.is_empty() && !info.starts_with(':') { "" } else { ":" };
-    format!("{before}{user}{colon}{HIDDEN}@")
+    Some(format!("{before}{user}{colon}{HIDDEN}@"))
 }
 
-fn form(found: &Captures<'_>) -> String {
+fn form(found: &Captures<'_>) -> Option<String> {
     let part = |name: &str| found.name(name).map(|part| part.as_str());
     if part("digest").is_some() {
-        return found[0].to_owned();
+        return None;
     }
     if let (Some(bar), Some(key)) = (part("bar"), part("key")) {
         hide(key.trim());
-        return format!("{bar}{HIDDEN}");
+        return Some(format!("{bar}{HIDDEN}"));
     }
     // What is before a token is no part of it: alone, it is the same.
     let (before, secret) = match found[0].strip_prefix('_') {
@@ -277,50 +300,50 @@ fn form(found: &Captures<'_>) -> String {
     if part("hex").is_none_or(|digits| digits.len() != 64) {
         hide(secret);
     }
-    format!("{before}{HIDDEN}")
+    Some(format!("{before}{HIDDEN}"))
 }
 
-fn encoded(found: &Captures<'_>) -> String {
+fn encoded(found: &Captures<'_>) -> Option<String> {
     if !is_encoded(&found[0]) {
-        return found[0].to_owned();
+        return None;
     }
     hide(&found[0]);
-    HIDDEN.to_owned()
+    Some(HIDDEN.to_owned())
 }
 
-fn query(found: &Captures<'_>) -> String {
+fn query(found: &Captures<'_>) -> Option<String> {
     let (before, value) = (&found[1], &found[2]);
     if is_harmless(value) {
-        return found[0].to_owned();
+        return None;
     }
     hide(value);
-    format!("{before}{HIDDEN}")
+    Some(format!("{before}{HIDDEN}"))
 }
 
-fn after_flag(found: &Captures<'_>) -> String {
+fn after_flag(found: &Captures<'_>) -> Option<String> {
     let (before, name, value) = (&found[1], &found[2], &found[3]);
     // `--password is required`
     let is_prose = is_word(value) && value.len() <= 3;
     if !names_a_secret(name) || is_prose || is_open(value) {
-        return found[0].to_owned();
+        return None;
     }
     hide(value);
-    format!("{before}{HIDDEN}")
+    Some(format!("{before}{HIDDEN}"))
 }
 
-fn after_scheme(found: &Captures<'_>) -> String {
+fn after_scheme(found: &Captures<'_>) -> Option<String> {
     let (before, value) = (&found[1], &found[2]);
     // `Convex KEY`, and not `npx convex dev`.
     let is_command = before.to_ascii_lowercase().starts_with("convex");
     if is_command && !value.contains(['|', '%']) {
-        return found[0].to_owned();
+        return None;
     }
     // `basic authentication`
     if is_word(value) || is_open(value) {
-        return found[0].to_owned();
+        return None;
     }
     hide(value);
-    format!("{before}{HIDDEN}")
+    Some(format!("{before}{HIDDEN}"))
 }
 
 /// Another flag, a place for a value, a variable, or what was hidden already.
@@ -328,7 +351,7 @@ fn is_open(value: &str) -> bool {
     value.starts_with(['-', '<', '$']) || value.starts_with(HIDDEN)
 }
 
-fn named(found: &Captures<'_>) -> String {
+fn named(found: &Captures<'_>) -> Option<String> {
     let (name, between, value) = (&found[1], &found[2], &found[4]);
     // `secret: Permission denied`
     let says = value.len() < 12
@@ -337,10 +360,10 @@ fn named(found: &Captures<'_>) -> String {
     let is_prose = between.trim() == ":" && between.len() > 1 && (says || is_word(value));
     let is_open = value.starts_with(['<', '$', '/']) || value.starts_with(HIDDEN);
     if !names_a_secret(name) || is_prose || is_open {
-        return found[0].to_owned();
+        return None;
     }
     hide(value);
-    format!("{name}{between}{}{HIDDEN}", &found[3])
+    Some(format!("{name}{between}{}{HIDDEN}", &found[3]))
 }
 
 /// Small letters alone.
@@ -496,6 +519,9 @@ mod tests {
             ("x KcN/q5JG4mNqG6Qjepa/19hkrbdXb/Ea+fEgFIMlYJ+D".to_owned(), "x ***"),
             (format!("convex-self-hosted Bearer {PASSWORD}"), "convex-self-hosted Bearer ***"),
             (format!("--auth Bearer {PASSWORD}"), "--auth *** ***"),
+            (format!("https: DB_PASSWORD={PASSWORD} //x"), "https: DB_PASSWORD=*** //x"),
+            (format!("Error:\t\"secret\": \"{PASSWORD}\""), "Error:\t\"secret\": \"***\""),
+            (format!("--env --password {PASSWORD}"), "--env --password ***"),
             (format!("/srv/convex Bearer {PASSWORD}"), "/srv/convex Bearer ***"),
             ("kRqgaM/Xe99z88m54C74/z/IZHBIWU/pXFR6kLxhq7wt".to_owned(), "***"),
             (format!("(PGPASSWORD=ab]{PASSWORD}) x"), "(PGPASSWORD=***) x"),

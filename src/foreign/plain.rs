@@ -10,7 +10,7 @@ use crate::secret::{Secret, is_name, sanitize, suspect};
 
 /// The text as far as plain words go, on one line. What is hidden becomes known to the scrubber.
 pub fn words(text: &str) -> String {
-    let text = sanitize(&mask(text));
+    let text = masked(text);
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(' ') {
         let (word, blank) = word.strip_suffix(' ').map_or((word, ""), |word| (word, " "));
@@ -18,6 +18,15 @@ pub fn words(text: &str) -> String {
         out.push_str(blank);
     }
     out
+}
+
+/// Without what looks like a secret, and without control characters.
+pub(super) fn masked(text: &str) -> String {
+    let masked = mask(text);
+    let clean = sanitize(&masked);
+    // A line end is an end for the mask, and is not one once it is written out: what is admitted again,
+    // from a bundle, would lose more.
+    if clean == masked { clean } else { mask(&clean) }
 }
 
 /// A URL as it was typed, without what may be secret: the user and the password, and of the path, the
