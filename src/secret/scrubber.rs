@@ -187,13 +187,7 @@ pub(super) fn remember(text: &str) {
 /// unless it is a name.
 pub(super) fn suspect(text: &str) {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_default();
-    let folded = text.trim().to_ascii_lowercase();
-    if known.names.contains(&folded) || known.forms.contains(&folded) {
-        return;
-    }
-    known.add(text.trim());
-    known.suspects.insert(folded);
+    known.get_or_insert_default().suspect(text.trim());
 }
 
 /// Makes the name of something that the report is about known. What is known to be a secret stays
@@ -220,6 +214,21 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 impl Known {
+    fn suspect(&mut self, text: &str) {
+        let folded = text.to_ascii_lowercase();
+        if self.names.contains(&folded) || self.forms.contains(&folded) {
+            return;
+        }
+        // Words that are only hidden do not take the place of secrets.
+        if self.bytes() > MOST_BYTES / 2 {
+            let hash = self.hasher.hash_one(folded.as_str());
+            Arc::make_mut(&mut self.words).insert(hash);
+            return;
+        }
+        self.add(text);
+        self.suspects.insert(folded);
+    }
+
     /// The text as it is, JSON-escaped, URL-encoded and in base64.
     fn add(&mut self, text: &str) {
         // `postgres` as the password of postgres: cutting the word out everywhere would protect
@@ -374,9 +383,15 @@ impl Search {
         out
     }
 
-    /// The words that are known whole.
+    /// The words that are known whole: between blanks and quotes, and between the signs of a URL.
     fn known_words(&self, text: &str) -> Vec<Range<usize>> {
-        let is_end = |c: char| c.is_whitespace() || "\"'`=:,;(){}[]<>|&".contains(c);
+        let mut found = self.known_between(text, "\"'`=:,;(){}[]<>|&");
+        found.extend(self.known_between(text, "\"'`=:,;(){}[]<>|&@/#?"));
+        found
+    }
+
+    fn known_between(&self, text: &str, signs: &str) -> Vec<Range<usize>> {
+        let is_end = |c: char| c.is_whitespace() || signs.contains(c);
         let mut found = Vec::new();
         let mut at = 0;
         for word in text.split(is_end) {
@@ -511,6 +526,18 @@ mod tests {
             let text = format!("password: \"pass-{number:06}-word!\" x");
             assert_eq!(search.clean(&text), "password: \"***\" x");
         }
+    }
+
+    #[test]
+    fn many_words_that_are_hidden_leave_room_for_secrets() {
+        let mut known = Known::default();
+        for number in 0..40_000 {
+            known.suspect(&format!("w0rd-{number:06}-x9z"));
+        }
+        known.add("kV7late-secret-9Q");
+        let search = known.search();
+        assert_eq!(search.clean("akV7late-secret-9Qb"), "a***b");
+        assert_eq!(search.clean("x w0rd-039999-x9z y"), "x *** y");
     }
 
     #[test]
