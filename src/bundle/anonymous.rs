@@ -188,7 +188,7 @@ fn add(found: &mut BTreeSet<(Kind, String)>, kind: Kind, name: &str) {
     let is_name = !name.is_empty()
         && name.len() <= 255
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-    // Docker names nameless volumes itself.
+    // Docker names anonymous volumes itself.
     let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_address = name.parse::<std::net::IpAddr>().is_ok();
     // A host without a dot is a service.

@@ -41,7 +41,7 @@ pub struct Bundle {
     pub is_newer: bool,
 }
 
-/// Why a text is no bundle that can be judged.
+/// Why a text cannot be read as a bundle.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Larger than any deployment makes it.

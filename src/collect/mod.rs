@@ -213,7 +213,7 @@ pub fn bundle_text(path: &Path) -> anyhow::Result<String> {
     text_of(path, BUNDLE_BYTES)
 }
 
-/// The text that is to be made safe: of a file, or of the standard input for `-`. What is no UTF-8 is
+/// The text that is to be made safe: of a file, or of the standard input for `-`. What is not UTF-8 is
 /// replaced.
 pub fn text_to_redact(path: &Path) -> anyhow::Result<String> {
     text_of(path, FILE_BYTES)

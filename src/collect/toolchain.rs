@@ -27,7 +27,7 @@ const LEVELS: usize = 32;
 const PATH_ENTRIES: usize = 200;
 /// How far above its program a package's own `package.json` is at most (`convex/bin/main.js`).
 const ABOVE_PROGRAM: usize = 4;
-/// Longer texts are no versions.
+/// A longer text is not a version.
 const LONGEST_VERSION: usize = 40;
 /// What no program that only says its version takes.
 const PATIENCE: Duration = Duration::from_secs(1);
