@@ -12,7 +12,8 @@
 //! - [`remedies`], [`selection`], [`fix`], [`render`], [`transcript`], [`bundle`]: pure
 //! - [`deployment`]: what the evidence means, each question answered once
 //! - [`evidence`]: plain data without secrets
-//! - [`report`], [`names`], [`secret`], [`foreign`], [`budget`], [`docker`], [`signals`], [`topics`]: what all of them use;
+//! - [`report`], [`names`], [`secret`], [`foreign`], [`budget`], [`docker`], [`docs`], [`signals`],
+//!   [`topics`]: what all of them use;
 //!   [`admin_key`], [`compose`]: libraries that know nothing of the rest
 
 pub mod act;
@@ -27,6 +28,7 @@ pub mod demo;
 pub mod deployment;
 pub mod diagnosis;
 pub mod docker;
+pub mod docs;
 pub mod evidence;
 pub mod files;
 pub mod fix;

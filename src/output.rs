@@ -140,6 +140,16 @@ pub fn notes_are_seen() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether standard output is a terminal that shows a text as a link.
+pub fn shows_links() -> bool {
+    supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout)
+}
+
+/// The same of standard error.
+pub fn notes_show_links() -> bool {
+    supports_hyperlinks::on(supports_hyperlinks::Stream::Stderr)
+}
+
 /// The width of the terminal on standard output in columns; 80 where there is none.
 pub fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)).clamp(40, 120)

@@ -38,6 +38,11 @@ const fn hint(pattern: &'static str, means: &'static str, failure: CliFailure) -
 }
 
 impl KnownLine {
+    /// What of the line is the same in every version; `…` stands for what differs.
+    pub fn text(&self) -> &'static str {
+        self.pattern
+    }
+
     /// Whether the parts of the pattern are in the line, in their order.
     fn is_in(&self, line: &str) -> bool {
         let mut rest = line;

@@ -106,7 +106,8 @@ pub(super) fn write(
         (_, true) => Detail::Verbose,
         _ => Detail::Normal,
     };
-    let screen = Screen { width: output::width(), detail, ascii: output::is_ascii() };
+    let links = output::shows_links();
+    let screen = Screen { width: output::width(), detail, ascii: output::is_ascii(), links };
     for (format, path) in outputs {
         let page = match format {
             Format::Text => text::render(report, screen),
@@ -141,7 +142,8 @@ pub(super) fn write_with_command(options: &Options, report: &Report) -> anyhow::
     let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
     write(options, &files, report)?;
     let detail = if options.report.verbose { Detail::Verbose } else { Detail::Normal };
-    let screen = Screen { width: output::width(), detail, ascii: output::is_ascii() };
+    let links = output::notes_show_links();
+    let screen = Screen { width: output::width(), detail, ascii: output::is_ascii(), links };
     output::note(text::render(report, screen).trim_end());
     Ok(())
 }

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::docs;
 use crate::evidence::Evidence;
 use crate::report::{
     Finding, Level, Link, Operation, Report, StoryEntry, Suppressed, UnknownCheck, Verdict,
@@ -67,6 +68,8 @@ struct RuleText {
     level: Level,
     /// Markdown.
     explanation: &'static str,
+    /// The address of its page.
+    docs: String,
 }
 
 /// What survives which operation; empty where no backend was seen.
@@ -103,6 +106,7 @@ impl<'a> From<&'a Report> for JsonDocument<'a> {
                     title: rule.title,
                     level: rule.level,
                     explanation: rule.explain,
+                    docs: docs::page(rule.id),
                 })
                 .collect(),
             chain: &report.chain,

@@ -32,6 +32,8 @@ pub struct Screen {
     pub detail: Detail,
     /// Whether UTF-8 is not to be shown.
     pub ascii: bool,
+    /// Whether it can show a text as a link (OSC 8).
+    pub links: bool,
 }
 
 /// How much a person wants to read.

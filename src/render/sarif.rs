@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 
 use super::json::to_text;
 use super::machine::{self, Fingerprints, MachinePlace};
+use crate::docs;
 use crate::report::{Finding, Level, Location, Report, Rule, Suppressed};
 
-/// Where the published crate is described.
-const HOME: &str = concat!("https://crates.io/crates/", env!("CARGO_PKG_NAME"));
 /// What relative paths start at; the reader of the file knows where that is.
 const ROOT: &str = "%SRCROOT%";
 
@@ -31,7 +30,7 @@ pub fn render(report: &Report) -> String {
                 "name": "convex-doctor",
                 "version": env!("CARGO_PKG_VERSION"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "informationUri": HOME,
+                "informationUri": docs::page("index"),
                 "rules": report.rules.iter().map(|rule| described(rule)).collect::<Vec<_>>(),
             }},
             "automationDetails": { "id": "convex-doctor/" },
@@ -59,6 +58,7 @@ fn described(rule: &Rule) -> Value {
         "id": rule.id,
         "shortDescription": { "text": rule.title },
         "fullDescription": { "text": first_paragraph(rule.explain) },
+        "helpUri": docs::page(rule.id),
         "help": { "text": rule.explain, "markdown": rule.explain },
         "defaultConfiguration": { "level": level(rule.level) },
     })

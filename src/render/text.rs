@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::words::{self, flow};
 pub(super) use super::words::{sentence, wrap};
 use super::{Detail, Screen, chain};
+use crate::docs;
 use crate::evidence::docker::short_volume;
 use crate::report::{Certainty, Fact, Finding, Level, Report, Verdict};
 use crate::secret::{ascii, sanitize as strict, sanitize_lines as sanitize};
@@ -264,12 +265,23 @@ impl ScreenPage {
                 }
             }
         }
-        let mut more = format!("More: convex-doctor explain {}", finding.id);
+        self.more(finding, whole);
+    }
+
+    /// How to read more about a finding. In a terminal that can, the command leads to its page, too.
+    fn more(&mut self, finding: &Finding, whole: bool) {
+        let command = format!("convex-doctor explain {}", finding.id);
+        let mut more = format!("More: {command}");
         if whole && !finding.explains.is_empty() {
             let _infallible = write!(more, " (also explains {})", finding.explains.join(", "));
         }
         for text in wrap(&more, self.width().saturating_sub(2)) {
-            self.line(&format!("  {}", text.dimmed()));
+            let text = text.dimmed().to_string();
+            let text = match self.screen.links {
+                true => text.replacen(&command, &docs::linked(&command, &finding.id), 1),
+                false => text,
+            };
+            self.line(&format!("  {text}"));
         }
     }
 
@@ -282,9 +294,7 @@ impl ScreenPage {
                     let text = format!("{} ({})", words::lower(&title(remedy)), finding.id);
                     self.way("Fix", &text);
                 }
-                None => {
-                    self.line(&format!("  More: convex-doctor explain {}", finding.id));
-                }
+                None => self.more(finding, false),
             }
             for proof in finding.evidence.iter().filter(|proof| proof.essential) {
                 let text = proof.text.with_volumes(short_volume);

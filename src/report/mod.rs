@@ -100,6 +100,9 @@ pub struct Finding {
     pub remedies: Vec<Remedy>,
     /// Ids of findings that follow from this one; set by the ranking.
     pub explains: Vec<String>,
+    /// The address of its page.
+    #[serde(default)]
+    pub docs: String,
     /// What `convex-doctor fix` does about it.
     #[serde(skip)]
     #[schemars(skip)]

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::docs;
+
 use super::{Certainty, Finding, FixPolicy, Level, Text};
 
 /// One id: public and stable.
@@ -264,6 +266,7 @@ impl Rule {
             not_checked: self.not_checked,
             stops_compose: self.stops_compose,
             flags: Vec::new(),
+            docs: docs::page(self.id),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Characters that no report shows as they are: controls, and what turns a line's direction or
 //! hides in it.
 
+use crate::docs::link_sequence;
+
 /// `text` with every control, bidirectional and invisible formatting character written as `\u001b`:
 /// for foreign text on its way into a report, where even a colour sequence has no place.
 pub fn sanitize(text: &str) -> String {
@@ -13,8 +15,8 @@ pub fn sanitize_lines(text: &str) -> String {
     escape(text, false)
 }
 
-/// The text with those characters escaped; the colour sequences that the renderers write stay where
-/// `keep_colour` says so.
+/// The text with those characters escaped; the colours, and the links to our own pages, that the
+/// renderers write stay where `keep_colour` says so.
 pub(super) fn escape(text: &str, keep_colour: bool) -> String {
     let is_odd = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || is_invisible(c);
     let mut out = String::with_capacity(text.len());
@@ -22,7 +24,7 @@ pub(super) fn escape(text: &str, keep_colour: bool) -> String {
     while let Some(at) = rest.find(is_odd) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        if keep_colour && let Some(length) = colour_sequence(rest) {
+        if keep_colour && let Some(length) = colour_sequence(rest).or_else(|| link_sequence(rest)) {
             out.push_str(&rest[..length]);
             rest = &rest[length..];
             continue;

@@ -65,7 +65,7 @@ fn a_live_run_is_the_replay_of_its_bundle() {
 /// Without the names of its owner a deployment is judged the same.
 #[test]
 fn what_is_anonymous_is_judged_the_same() {
-    let screen = Screen { width: 80, detail: Detail::Normal, ascii: false };
+    let screen = Screen { width: 80, detail: Detail::Normal, ascii: false, links: false };
     let mut complaints = Vec::new();
     for played in ALL.iter() {
         let name = &played.fixture.name;

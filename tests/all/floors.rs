@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 /// imported.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 1: know nothing of the rest
-    ("secret", &[]),
+    ("docs", &[]),
+    ("secret", &["docs"]),
     ("names", &[]),
-    ("report", &[]),
+    ("report", &["docs"]),
     ("foreign", &["secret", "budget"]),
     ("budget", &[]),
     ("files", &["budget"]),
@@ -38,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 4: pure
     ("selection", &["secret", "budget", "foreign", "names", "report", "admin_key", "evidence"]),
     ("bundle", &["budget", "foreign", "evidence", "deployment"]),
-    ("render", &["secret", "report", "admin_key", "evidence", "bundle"]),
+    ("render", &["secret", "docs", "report", "admin_key", "evidence", "bundle"]),
     (
         "fix",
         &["secret", "foreign", "names", "report", "admin_key", "compose", "evidence", "selection"],

@@ -38,6 +38,7 @@ mod run;
 mod scenarios;
 mod screens;
 mod settings;
+mod site;
 mod support;
 mod topics;
 mod wait;

@@ -182,7 +182,7 @@ fn compare(name: &str, found: &str, complaints: &mut Vec<String>) {
 }
 
 fn draw(report: &Report, width: usize, detail: Detail, ascii: bool) -> String {
-    text::render(report, Screen { width, detail, ascii })
+    text::render(report, Screen { width, detail, ascii, links: false })
 }
 
 #[tokio::test]

@@ -27,10 +27,6 @@ pub(crate) struct Known {
     /// How to fix it: one of these.
     pub(crate) fixes: &'static [&'static str],
     /// The line as a backend prints it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the tests of both ends take the line from here")
-    )]
     pub(crate) example: &'static str,
 }
 

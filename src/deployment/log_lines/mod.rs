@@ -64,6 +64,11 @@ pub(crate) fn explanation_of(container: &Container) -> Option<LogRemark<'_>> {
     explanation(&log.tail)
 }
 
+/// Each known line as a backend prints it, what it means, and the id of the finding that it proves.
+pub fn examples() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    KNOWN.iter().map(|known| (known.example, known.means, known.id))
+}
+
 /// The entry that a line matches.
 pub(crate) fn recognise(line: &str) -> Option<&'static Known> {
     // A line of the access log quotes what a client sends.

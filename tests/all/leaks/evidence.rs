@@ -157,7 +157,7 @@ fn plant(at: &str, field: &str, was: &str, rng: &mut Rng) -> (Planted, String) {
 
 /// Every page that the commands make of a report, as it leaves the program.
 fn pages(evidence: &Admitted<Evidence>, report: &Report) -> Vec<(&'static str, String)> {
-    let screen = |detail, ascii| Screen { width: 80, detail, ascii };
+    let screen = |detail, ascii| Screen { width: 80, detail, ascii, links: true };
     let mut pages = vec![
         ("text", text::render(report, screen(Detail::Normal, false))),
         ("text, verbose", text::render(report, screen(Detail::Verbose, true))),
