@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 /// How long the signal waits for what is to be taken away; a second signal does not.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Not every program that starts the doctor leaves Ctrl-C to the terminal: one that passes it on
+/// makes it arrive twice. What comes so soon is the same signal.
+const SAME: Duration = Duration::from_millis(300);
+
 /// The one watch of this process; once there, it stays (the signals' old handlers do not come
 /// back).
 static WATCH: OnceLock<Interrupt> = OnceLock::new();
@@ -94,11 +98,12 @@ impl Interrupt {
             let _held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             self.came.send_replace(true);
         }
-        let end = Instant::now() + PATIENCE;
+        let first = Instant::now();
+        let end = first + PATIENCE;
         while *self.held.lock().unwrap_or_else(PoisonError::into_inner) > 0 && Instant::now() < end
         {
             tokio::select! {
-                _ = signals.next() => break,
+                _ = signals.next() => if first.elapsed() > SAME { break },
                 () = tokio::time::sleep(Duration::from_millis(20)) => {}
             }
         }

@@ -388,10 +388,42 @@ fn ctrl_z_stops_both_and_waking_goes_on() {
     let doctor: u32 = children.split_whitespace().next().unwrap().parse().unwrap();
     wait_until(|| state(doctor) == 'T', || format!("not stopped: {}", state(doctor)));
     on.screen.resize(pty_process::Size::new(44, 99)).unwrap();
-    kill(doctor, "CONT");
+    // As a shell's `fg` does: the shell in between is in the doctor's group, and stopped with it.
+    wait_until(|| state(on.child.id()) == 'T', || format!("not stopped: {}", state(on.child.id())));
+    let group = format!("-{}", on.child.id());
+    let woken = Command::new("kill").args(["-CONT", "--", &group]).status();
+    assert!(woken.unwrap().success());
     let (_, text) = on.end();
     assert!(text.contains("44 99"), "{text}");
     assert!(text.contains("code 4"), "{text}");
+}
+
+/// A shell waits for the program that it started: with one in between that is not stopped, the
+/// terminal would be dead.
+#[test]
+fn ctrl_z_gives_the_shell_its_prompt_whatever_started_the_doctor() {
+    let app = app();
+    let wrappers = [
+        "\"$@\"",
+        "sh -c '\"$@\"; exit $?' sh \"$@\"",
+        "sh -c 'trap : TERM; \"$@\"; exit $?' sh \"$@\"",
+    ];
+    for wrapper in wrappers {
+        let shell = format!("{wrapper}; echo stopped $?; fg >/dev/null; echo code $?");
+        let script = "echo ready; read line; echo got $line; exit 4";
+        let words = ["sh", "-mc", &shell, "sh", DOCTOR, "run", "--no-docker", "--no-network"];
+        let on = OnTerminal::start(
+            app.path(),
+            &[&words[..], &["--only", "key", "--", "sh", "-c", script]].concat(),
+        );
+        on.wait_for("ready");
+        on.press("\u{1a}");
+        on.wait_for("stopped ");
+        on.press("on\r");
+        let (_, text) = on.end();
+        assert!(text.contains("got on"), "{wrapper}: {text}");
+        assert!(text.contains("code 4"), "{wrapper}: {text}");
+    }
 }
 
 #[test]

@@ -188,8 +188,9 @@ impl Shared {
         send(Signal::STOP);
         *self.asleep.lock().unwrap_or_else(PoisonError::into_inner) = Some(group);
         self.give_back();
-        // Another thread may take the signal: this one goes on for a moment, and must not wake
-        // anybody.
-        let _alive = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
+        // The whole group, as the terminal does at Ctrl-Z: a program that started the doctor and
+        // waits for it (npx, `sh -c`) is the one that the shell waits for. Another thread may take
+        // the signal: this one goes on for a moment, and must not wake anybody.
+        let _alive = rustix::process::kill_current_process_group(Signal::STOP);
     }
 }
