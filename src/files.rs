@@ -206,6 +206,38 @@ pub(crate) fn starts_with(path: &Path, start: &[u8]) -> bool {
     open(path).is_ok_and(|mut file| file.read_exact(&mut bytes).is_ok()) && bytes == start
 }
 
+/// How many directories of PATH are searched.
+pub(crate) const PATH_ENTRIES: usize = 200;
+
+/// The program of this name that the shell would run. `extensions` is PATHEXT: a program of Windows
+/// is called `node.exe` or `npx.cmd`; empty elsewhere.
+pub(crate) fn program(name: &str, path: &str, extensions: &str) -> Option<PathBuf> {
+    std::env::split_paths(path)
+        .take(PATH_ENTRIES)
+        .filter(|directory| directory.is_absolute())
+        .find_map(|directory| program_in(&directory, name, extensions))
+}
+
+/// The same in one directory.
+pub(crate) fn program_in(directory: &Path, name: &str, extensions: &str) -> Option<PathBuf> {
+    let named = extensions.split(';').filter(|extension| extension.starts_with('.'));
+    let named = named.map(|extension| format!("{name}{}", extension.to_ascii_lowercase()));
+    // What begins a line of text would be run by no shell of Windows; a name with its extension is.
+    let bare = (extensions.is_empty() || name.contains('.')).then(|| name.to_owned());
+    bare.into_iter().chain(named).map(|name| directory.join(name)).find(|file| is_program(file))
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file()
+}
+
 fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),

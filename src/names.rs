@@ -1,6 +1,10 @@
 //! What Convex, its image, Docker and Compose call things: variables, labels, ports and paths, each
 //! written once.
 
+/// The variable with the home directory, as Docker, Compose and Node read it
+/// (<https://pkg.go.dev/os#UserHomeDir>).
+pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// The URL of a self-hosted deployment.
 pub const URL: &str = "CONVEX_SELF_HOSTED_URL";
 /// Its admin key.

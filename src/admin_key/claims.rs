@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 const DEEPEST: u32 = 100;
 
 /// Which rights a key gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyKind {
     /// A member with every right; what `generate_admin_key.sh` makes.
@@ -23,7 +24,8 @@ pub enum KeyKind {
 }
 
 /// What an opened key says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Claims {
     /// Seconds since 1970. Never compared with a clock; 0 is refused.
     pub issued_s: u64,

@@ -8,7 +8,8 @@ use super::{Claims, Form, InstanceSecret, KeyKind, KeyPath, KeyVerdict, Shape, S
 use crate::secret::{Fingerprint, Secret};
 
 /// The verdict in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictWord {
     /// The backend lets it in.
@@ -22,7 +23,8 @@ pub enum VerdictWord {
 }
 
 /// What an opened key says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Opened {
     /// Seconds since 1970.
     pub issued_s: u64,
@@ -41,7 +43,8 @@ pub struct Opened {
 }
 
 /// All that may be shown of one key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Inspection {
     /// Null unless it has the shape of a key.
     pub fingerprint: Option<Fingerprint>,

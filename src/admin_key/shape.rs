@@ -13,7 +13,8 @@ const SHORTEST_KEY: usize = 33;
 const SHORTEST_WITH_NAME: usize = 40;
 
 /// What a text is, as far as it can be told without a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// `[type:][name|]01…`, nothing before or after it.
@@ -35,9 +36,8 @@ pub enum Form {
 }
 
 /// One thing that is wrong with a text.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ShapeFault {
     /// `Admin key:` was captured along with the key.
@@ -85,7 +85,8 @@ pub enum ShapeFault {
 }
 
 /// All that a key's text shows without a secret, and nothing that is secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shape {
     /// What it is.
     pub form: Form,

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// What is before the first `:` of the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TypePrefix {
     /// `prod:`

@@ -138,7 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Persistence(command)) => persistence::run(&command, &options),
         Some(Command::Key(command)) => key::run(&command, &options),
         Some(Command::Inspect(command)) => inspect::run(&command, &options),
-        Some(Command::Schema) => print(&render::json::schema()),
+        Some(Command::Schema) => print(render::json::schema()),
         Some(Command::Completions { shell }) => print(&packaging::completions(shell)),
         Some(Command::Man) => packaging::man().map_err(Into::into).and_then(|page| print(&page)),
     };

@@ -133,7 +133,10 @@ impl Request {
 pub fn process_environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            let name = name.into_string().ok()?;
+            // Windows knows `Path` as PATH, and so do its programs.
+            let name = if cfg!(windows) { name.to_ascii_uppercase() } else { name };
+            Some((name, value.to_string_lossy().into_owned()))
         })
         .collect()
 }

@@ -21,7 +21,7 @@ use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::{AppUrl, Git};
 use crate::evidence::{Asked, EndpointFacts, Evidence, KeyFacts, Observation, Surroundings};
 use crate::foreign::{Admitted, learn};
-use crate::names::NODE_TRUST;
+use crate::names::{self, NODE_TRUST};
 use crate::secret::{Secret, sanitize};
 use crate::selection::choose::Selection;
 
@@ -486,7 +486,7 @@ impl<'a> Run<'a> {
             return;
         }
         let root = files::repository_root(&self.directory);
-        let home = self.environment.get("HOME").map(String::as_str);
+        let home = self.environment.get(names::HOME).map(String::as_str);
         let look = places::look(&self.directory, root, home, &old, self.request.timeout());
         self.evidence.surroundings.other_places =
             self.clock.within("files: other places", look).await;

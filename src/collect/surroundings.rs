@@ -276,11 +276,11 @@ pub(super) fn in_container(environment: &BTreeMap<String, String>) -> bool {
     marked && (is_id || says_so)
 }
 
-/// The user's numeric id, from the owner of the process's own entry in /proc.
+/// The user's numeric id.
 #[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, clippy::allow_attributes, reason = "its twin has none")]
 pub(super) fn uid() -> Option<u32> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+    Some(rustix::process::geteuid().as_raw())
 }
 
 /// Systems without numeric user ids.

@@ -23,8 +23,6 @@ pub(super) use node::{Node, reads_system_ca};
 
 /// How many directories upwards are searched: more than any project is deep.
 const LEVELS: usize = 32;
-/// How many directories of PATH are searched.
-const PATH_ENTRIES: usize = 200;
 /// How far above its program a package's own `package.json` is at most (`convex/bin/main.js`).
 const ABOVE_PROGRAM: usize = 4;
 /// A longer text is not a version.
@@ -220,23 +218,8 @@ fn locked(lock: &str, range: Option<&str>) -> Option<String> {
 
 /// The program of this name that the shell would run.
 pub(super) fn on_path(name: &str, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
-    let path = environment.get("PATH")?;
-    std::env::split_paths(path)
-        .take(PATH_ENTRIES)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .find(|program| is_program(program))
-}
-
-#[cfg(unix)]
-fn is_program(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_program(file: &Path) -> bool {
-    file.is_file()
+    let extensions = environment.get("PATHEXT").map_or("", String::as_str);
+    files::program(name, environment.get("PATH")?, extensions)
 }
 
 /// The version of the Compose plug-in that `docker compose` runs.

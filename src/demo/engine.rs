@@ -13,7 +13,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::net::UnixListener;
 
 use super::backend::log::Log;
 use super::podman::translate;
@@ -36,9 +35,24 @@ pub struct State {
     pub requests: Requests,
 }
 
-/// Serves on `socket` until the task is dropped.
-pub fn serve(socket: &Path, state: State) -> std::io::Result<()> {
-    let listener = UnixListener::bind(socket)?;
+/// The socket, and its address as DOCKER_HOST has it.
+#[cfg(unix)]
+fn listen(socket: &Path) -> std::io::Result<(tokio::net::UnixListener, String)> {
+    Ok((tokio::net::UnixListener::bind(socket)?, format!("unix://{}", socket.display())))
+}
+
+/// Where there are no Unix sockets: a port of this machine.
+#[cfg(not(unix))]
+fn listen(_: &Path) -> std::io::Result<(tokio::net::TcpListener, String)> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    listener.set_nonblocking(true)?;
+    let address = format!("tcp://{}", listener.local_addr()?);
+    Ok((tokio::net::TcpListener::from_std(listener)?, address))
+}
+
+/// Serves on `socket` until the task is dropped; returns its address.
+pub fn serve(socket: &Path, state: State) -> std::io::Result<String> {
+    let (listener, address) = listen(socket)?;
     let state = Arc::new(state);
     tokio::spawn(async move {
         let mut kept = Vec::new();
@@ -62,7 +76,7 @@ pub fn serve(socket: &Path, state: State) -> std::io::Result<()> {
             });
         }
     });
-    Ok(())
+    Ok(address)
 }
 
 impl State {

@@ -25,6 +25,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::admin_key::{self, Claims, InstanceSecret, KeyKind};
+use crate::names;
 use crate::secret::Secret;
 use backend::Backend;
 use backend::log::Log;
@@ -108,26 +109,26 @@ impl Stage {
         }
         let socket = root.join("docker.sock");
         let requests = Requests::default();
+        // Without an engine, nothing is there.
+        let mut address = format!("unix://{}", socket.display());
         if let Some(engine) = world.engine {
             let directory = project.display().to_string();
             let state = engine::State { engine, directory, logs, requests: Arc::clone(&requests) };
-            engine::serve(&socket, state)?;
+            address = engine::serve(&socket, state)?;
         }
         for (context, engine) in world.other_engines {
             let socket = root.join(format!("{context}.sock"));
-            write_context(&root, &context, &socket)?;
             let directory = project.display().to_string();
             let requests = Arc::clone(&requests);
-            engine::serve(&socket, engine::State { engine, directory, logs: vec![], requests })?;
+            let state = engine::State { engine, directory, logs: vec![], requests };
+            write_context(&root, &context, &engine::serve(&socket, state)?)?;
         }
         if let Some(tracked) = &world.git {
             make_work_tree(&project, tracked)?;
         }
         let mut environment = world.environment;
-        environment
-            .entry("DOCKER_HOST".to_owned())
-            .or_insert_with(|| format!("unix://{}", socket.display()));
-        environment.entry("HOME".to_owned()).or_insert_with(|| root.display().to_string());
+        environment.entry("DOCKER_HOST".to_owned()).or_insert(address);
+        environment.entry(names::HOME.to_owned()).or_insert_with(|| root.display().to_string());
         let mut path = std::env::var("PATH").unwrap_or_default();
         if let Some(node) = &world.node {
             path = format!("{}:{path}", install_node(&root, node)?.display());
@@ -177,11 +178,10 @@ fn install_node(root: &Path, version: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// Creates a docker context in `home`.
-fn write_context(home: &Path, name: &str, socket: &Path) -> anyhow::Result<()> {
+fn write_context(home: &Path, name: &str, host: &str) -> anyhow::Result<()> {
     let digest = hex::encode(Sha256::digest(name));
     let directory = home.join(".docker/contexts/meta").join(digest);
     std::fs::create_dir_all(&directory)?;
-    let host = format!("unix://{}", socket.display());
     let meta = serde_json::json!({"Name": name, "Endpoints": {"docker": {"Host": host}}});
     std::fs::write(directory.join("meta.json"), meta.to_string())?;
     Ok(())

@@ -1,12 +1,11 @@
 //! The command that was run, and what it said of its failure.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::CliFailure;
 
 /// A command that `convex-doctor run` ran.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommandFacts {
     /// Its words, keys masked.
     pub command: String,
@@ -40,7 +39,8 @@ impl CommandFacts {
 }
 
 /// A known line of the Convex CLI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SaidLine {
     /// The line, keys masked, without colours.
     pub text: String,

@@ -1,9 +1,7 @@
 //! The compose project, reduced to what checks ask.
 
-use std::fmt;
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 use super::docker::{SecretState, VolumeBacking, deepest_over};
 pub use super::sql::{SqlKind, SqlUrl};
@@ -11,7 +9,8 @@ use super::words::words;
 use crate::report::{Columns, ComposeFlags, Location};
 
 /// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct At {
     /// Relative to the project's directory where it is inside.
     pub file: String,
@@ -41,7 +40,8 @@ impl fmt::Display for At {
 }
 
 /// The project as Compose reads it, or why it does not.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ComposeFacts {
     /// The project's name.
     pub project: String,
@@ -117,7 +117,8 @@ pub struct ComposeFacts {
 }
 
 /// How a compose project was found that Compose would not find by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "how", rename_all = "kebab-case")]
 pub enum ComposeFound {
     /// A container of this directory names its files.
@@ -149,7 +150,8 @@ pub enum ComposeFound {
 }
 
 /// Such a URL in the environment of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeclaredSqlUrl {
     /// The service.
     pub service: String,
@@ -160,14 +162,15 @@ pub struct DeclaredSqlUrl {
 }
 
 /// A service that is a SQL server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DatabaseService {
     /// Its name.
     pub name: String,
     /// Where it begins.
     pub at: At,
     /// `postgres` or `mysql`.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub kind: SqlKind,
     /// The database that it makes at its first start (POSTGRES_DB, MYSQL_DATABASE), and where that
     /// is written.
@@ -177,7 +180,8 @@ pub struct DatabaseService {
 }
 
 /// A service that is a Convex dashboard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DashboardService {
     /// Its name.
     pub name: String,
@@ -191,7 +195,8 @@ pub struct DashboardService {
 }
 
 /// The source of a mount that is on another machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NetworkMount {
     /// As the mount names it.
     pub source: String,
@@ -208,7 +213,8 @@ impl ComposeFacts {
 }
 
 /// An error or a warning about a compose file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ComposeIssue {
     /// As Compose words it, as far as we can.
     pub message: String,
@@ -229,7 +235,8 @@ pub struct ComposeIssue {
 }
 
 /// A line of a file as a report may show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SourceLine {
     /// The line, with `***` for what may be secret.
     pub text: String,
@@ -238,7 +245,8 @@ pub struct SourceLine {
 }
 
 /// A service that looks like a Convex backend.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BackendService {
     /// Its name.
     pub name: String,
@@ -279,7 +287,8 @@ impl BackendService {
 }
 
 /// A port line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeclaredPort {
     /// The port inside.
     pub container: u16,
@@ -304,7 +313,8 @@ words! {
 }
 
 /// A volume line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeclaredMount {
     /// `volume`, `bind`, `tmpfs`, …
     pub kind: DeclaredMountKind,
@@ -346,7 +356,8 @@ impl DeclaredMount {
 }
 
 /// A top-level volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeclaredVolume {
     /// Its key.
     pub key: String,
@@ -372,7 +383,8 @@ pub struct DeclaredVolume {
 }
 
 /// One variable of the backend's environment; its value only where it cannot be a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EnvironmentEntry {
     /// Its name.
     pub name: String,
@@ -390,7 +402,8 @@ pub struct EnvironmentEntry {
 }
 
 /// What a variable is set to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EntryValue {
     /// Passed through, and set nowhere.

@@ -1,10 +1,8 @@
 //! What the Docker engine shows: the Convex backends on it, their mounts, and where the instance
 //! secret is.
 
-use std::collections::BTreeMap;
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use super::Observation;
 use super::sql::SqlUrl;
@@ -15,7 +13,8 @@ use crate::secret::Fingerprint;
 
 /// The engine that could not be asked, next to the reason in `Evidence::docker`, so that the three
 /// `docker-*` ids can tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FailedEngine {
     /// Why.
     pub kind: EngineFailure,
@@ -26,7 +25,8 @@ pub struct FailedEngine {
 }
 
 /// Why the engine could not be asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EngineFailure {
     /// No socket, nothing listening, no such host.
@@ -40,7 +40,8 @@ pub enum EngineFailure {
 }
 
 /// The engine that was asked, and what it has.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DockerFacts {
     /// The address asked, for example `unix:///var/run/docker.sock`; a password masked.
     pub address: String,
@@ -83,7 +84,8 @@ pub struct DockerFacts {
 }
 
 /// Something that happened to a container or a volume, as the engine remembers it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EngineEvent {
     /// When, seconds since 1970.
     pub at: i64,
@@ -100,7 +102,8 @@ pub struct EngineEvent {
 }
 
 /// What an event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventSubject {
     /// A container.
@@ -128,7 +131,8 @@ impl DockerFacts {
 }
 
 /// The engine of another docker context.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OtherContext {
     /// The context's name.
     pub name: String,
@@ -139,7 +143,8 @@ pub struct OtherContext {
 }
 
 /// The container behind the selected URL.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Answering {
     /// Its name.
     pub container: String,
@@ -202,7 +207,8 @@ pub(super) fn deepest_over<'a, M>(
 }
 
 /// A container that looks like a Convex backend.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Container {
     /// Without the leading slash.
     pub name: String,
@@ -238,7 +244,8 @@ pub struct Container {
 }
 
 /// What the labels of a container say of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContainerLabels {
     /// Label `com.docker.compose.project`.
     pub project: Option<String>,
@@ -259,7 +266,8 @@ pub struct ContainerLabels {
 }
 
 /// The image of a backend.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BackendImage {
     /// `.Config.Image`: as the compose file or the command named it.
     pub image: String,
@@ -273,7 +281,8 @@ pub struct BackendImage {
 }
 
 /// The state of a container, and how it came to it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContainerLife {
     /// `running`, `exited`, `created`, `restarting`, `paused`, `dead`.
     pub state: ContainerState,
@@ -303,7 +312,8 @@ pub struct ContainerLife {
 }
 
 /// Where a container can be reached.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContainerNetwork {
     /// `host`, `bridge`, or a network's name.
     pub network_mode: Option<String>,
@@ -317,7 +327,8 @@ pub struct ContainerNetwork {
 }
 
 /// Where a container keeps its data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContainerStorage {
     /// Everything mounted into it, tmpfs included.
     pub mounts: Vec<Mount>,
@@ -380,7 +391,8 @@ impl Container {
 }
 
 /// A port of a container on the host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Port {
     /// The port inside.
     pub container: u16,
@@ -391,7 +403,8 @@ pub struct Port {
 }
 
 /// Something mounted into a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mount {
     /// What kind.
     pub kind: MountKind,
@@ -404,7 +417,8 @@ pub struct Mount {
 }
 
 /// What kind of mount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MountKind {
     /// A volume with a name of its own.
@@ -419,7 +433,8 @@ pub enum MountKind {
 }
 
 /// The instance secret, in each place where it can be.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SecretPlaces {
     /// On the command line of the running backend: the one in use.
     pub process: Observation<Option<SecretState>>,
@@ -430,7 +445,8 @@ pub struct SecretPlaces {
 }
 
 /// What is where an instance secret should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SecretState {
     /// 64 hex digits.
@@ -451,7 +467,8 @@ impl SecretState {
 }
 
 /// The instance name, in each place where it can be. Not a secret.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamePlaces {
     /// On the command line of the running backend.
     pub process: Observation<Option<String>>,
@@ -462,7 +479,8 @@ pub struct NamePlaces {
 }
 
 /// What a backend's log says about the things that checks ask.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogFacts {
     /// What it answered to our own probe of the key, found by the nonce in the access log.
     pub refusal: Option<LoggedRefusal>,
@@ -475,7 +493,8 @@ pub struct LogFacts {
 }
 
 /// How the backend's log words the refusal of a key (docs/facts.md, convex-key-log).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LoggedRefusal {
     /// `: Key is for invalid instance NAME`: the secret is right.
@@ -487,7 +506,8 @@ pub enum LoggedRefusal {
 }
 
 /// A container of the project that is not a backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Companion {
     /// Its name.
     pub name: String,
@@ -506,7 +526,8 @@ pub struct Companion {
 }
 
 /// A host port that a container publishes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Published {
     /// The port on the host.
     pub host_port: u16,
@@ -528,7 +549,8 @@ pub fn short_volume(name: &str) -> String {
 }
 
 /// A volume that may belong to a Convex instance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Volume {
     /// Its name.
     pub name: String,
@@ -571,7 +593,8 @@ impl Volume {
 }
 
 /// What a volume holds of a Convex instance, at the places where the backend keeps it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VolumeContent {
     /// The secret in `credentials/instance_secret`; `None` where there is no such file.
     pub secret: Option<SecretState>,
@@ -593,7 +616,8 @@ impl VolumeContent {
 }
 
 /// Where a volume's content is, and so what removing the volume means.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VolumeBacking {
     /// With the engine: it goes when the volume is removed.
@@ -626,7 +650,8 @@ impl VolumeBacking {
 }
 
 /// The engine's own words on what it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EngineVersion {
     /// For example `26.1.5`.
     pub version: String,

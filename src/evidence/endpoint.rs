@@ -1,12 +1,11 @@
 //! The selected URL: how it reads, whether something answers there, and what.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
 
 /// Everything seen of the selected URL.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndpointFacts {
     /// The URL and its parts.
     #[serde(flatten)]
@@ -23,7 +22,8 @@ pub struct EndpointFacts {
 }
 
 /// A URL and its parts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndpointTarget {
     /// As typed, a password masked.
     pub url: String,
@@ -40,7 +40,8 @@ pub struct EndpointTarget {
 }
 
 /// How the server of a URL is reached.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Route {
     /// The addresses the host resolves to, in the resolver's order.
     pub addresses: Observation<Vec<String>>,
@@ -83,7 +84,8 @@ pub struct Route {
 }
 
 /// A proxy variable whose value is not the URL of a proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InvalidProxy {
     /// Its name.
     pub variable: String,
@@ -94,7 +96,8 @@ pub struct InvalidProxy {
 }
 
 /// What the environment says of the certificates that Node trusts, besides its own list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TrustFacts {
     /// The file of NODE_EXTRA_CA_CERTS.
     pub extra: Option<String>,
@@ -111,7 +114,8 @@ pub struct TrustFacts {
 }
 
 /// A line of an env file that sets a variable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VariableInFile {
     /// Its name.
     pub name: String,
@@ -122,7 +126,8 @@ pub struct VariableInFile {
 }
 
 /// What is answered to the key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KeyProbes {
     /// GET `<origin>/api/check_admin_key` with the key; not asked without a key that can be sent.
     pub check_admin_key: Observation<Answer>,
@@ -148,7 +153,8 @@ pub struct KeyProbes {
 }
 
 /// What a server answers without a key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ServerAnswers {
     /// GET `<origin>/`.
     pub root: Observation<Answer>,
@@ -177,7 +183,8 @@ pub struct ServerAnswers {
 }
 
 /// Whether something listens at an address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Connection {
     /// The address, without the port.
     pub address: String,
@@ -186,7 +193,8 @@ pub struct Connection {
 }
 
 /// The page of a dashboard of this project.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DashboardPage {
     /// The container's name.
     pub container: String,
@@ -198,7 +206,8 @@ pub struct DashboardPage {
 
 /// An address that the deployment names for clients: an origin of the backend, or the URL in the
 /// page of a dashboard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AskedOrigin {
     /// As it is named.
     pub url: String,
@@ -211,7 +220,8 @@ pub struct AskedOrigin {
 }
 
 /// What a container answers past whatever is before the URL.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Straight {
     /// Its name.
     pub container: String,
@@ -268,7 +278,8 @@ impl EndpointFacts {
 }
 
 /// Why a URL cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UrlFault {
     /// `127.0.0.1:3210`, `localhost:3210`, `api.example.com`.
@@ -288,7 +299,8 @@ pub enum UrlFault {
 }
 
 /// How far a connection got.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "reach", rename_all = "snake_case")]
 pub enum Reach {
     /// Not tried.
@@ -328,7 +340,8 @@ pub enum Reach {
 }
 
 /// Why a TLS handshake failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TlsFault {
     /// Out of date; RFC 3339.
@@ -356,7 +369,8 @@ pub enum TlsFault {
 }
 
 /// A certificate's own words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Certificate {
     /// The names it is for.
     pub names: Vec<String>,
@@ -367,7 +381,8 @@ pub struct Certificate {
 }
 
 /// One HTTP answer, reduced to what can be judged and shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Answer {
     /// The status code.
     pub status: u16,
@@ -428,7 +443,8 @@ impl Answer {
 }
 
 /// What a body is, recognised when it was read: nothing else of it is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "body", rename_all = "snake_case")]
 pub enum Body {
     /// Nothing.

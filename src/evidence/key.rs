@@ -1,6 +1,4 @@
 //! The keys: their shape, and which of the secrets found opens them.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::selection::ValueSource;
@@ -8,7 +6,8 @@ use crate::admin_key::{Claims, Shape};
 use crate::secret::Fingerprint;
 
 /// One admin key that a source defines.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KeyFacts {
     /// Where it is.
     pub source: ValueSource,
@@ -29,7 +28,8 @@ pub struct KeyFacts {
 }
 
 /// One secret tried against one key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trial {
     /// The secret.
     pub secret: Fingerprint,
@@ -40,7 +40,8 @@ pub struct Trial {
 }
 
 /// A place where an instance secret was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "place", rename_all = "snake_case")]
 pub enum SecretPlace {
     /// On the command line of a container's backend process: the secret in use.

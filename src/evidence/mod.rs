@@ -19,8 +19,6 @@ pub mod suppression;
 pub mod surroundings;
 pub mod versions;
 mod words;
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use compose::ComposeFacts;
@@ -31,7 +29,8 @@ pub use selection::SelectionFacts;
 pub use surroundings::Surroundings;
 
 /// Something that was checked, or why it could not be.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Observation<T> {
     /// It was seen.
@@ -79,7 +78,8 @@ impl Unseen {
 }
 
 /// Everything one run has seen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// When the run began, in seconds since 1970 (UTC): "now" for every check, also in a replay.
     pub collected_at: i64,
@@ -115,7 +115,8 @@ pub struct Evidence {
 }
 
 /// What the caller asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Asked {
     /// `--ephemeral`: a temporary instance.
     pub ephemeral: bool,
@@ -134,7 +135,8 @@ pub struct Asked {
 }
 
 /// One probe's duration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Timing {
     /// What was done.
     pub probe: String,

@@ -1,11 +1,10 @@
 //! Where else the key and the secret are that a rotation would end. Looked for only where a
 //! rotation is called for.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Files with the key or the secret in them, and stores of variables that hold them out of sight.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OtherPlaces {
     /// Lines that hold one of them literally, those in comments left out. The files that the CLI
     /// and Compose read are among them.
@@ -17,7 +16,8 @@ pub struct OtherPlaces {
 }
 
 /// What a place holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
     /// The selected key.
@@ -29,7 +29,8 @@ pub enum Held {
 }
 
 /// What git does with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InGit {
     /// It is in the index.
@@ -41,7 +42,8 @@ pub enum InGit {
 }
 
 /// A line that literally holds a key or the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeldAt {
     /// The file, relative to the project's directory.
     pub file: String,
@@ -59,7 +61,8 @@ pub struct HeldAt {
 }
 
 /// A variable that is kept where no file shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamedVariable {
     /// What keeps it, like `GitHub Actions secret`.
     pub store: String,

@@ -2,14 +2,13 @@
 //! checks and bundles.
 //!
 //! `selection` reads the texts and makes these; nothing here knows how.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Fingerprint;
 
 /// What `npx convex` would talk to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SelectionKind {
     /// The pair of URL and admin key, from variables or from both flags.
@@ -42,7 +41,8 @@ impl SelectionKind {
 }
 
 /// Why the CLI refuses to start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SelectionError {
     /// The file of `--env-file` is not there.
@@ -66,7 +66,8 @@ pub enum SelectionError {
 }
 
 /// Where a value came from. In JSON: `{"file", "line"}`, `{"env": NAME}` or `{"flag": NAME}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum ValueSource {
     /// A line of a file; the path as typed, relative to the project's directory.
@@ -110,7 +111,8 @@ impl ValueSource {
 }
 
 /// A URL and its source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UrlFacts {
     /// As typed, but for a password or a key in it, which is `***`.
     pub text: String,
@@ -119,7 +121,8 @@ pub struct UrlFacts {
 }
 
 /// What may be said about the text that is written as a key, without trying it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KeyText {
     /// Only for a text that has the shape of a key.
     pub fingerprint: Option<Fingerprint>,
@@ -130,7 +133,8 @@ pub struct KeyText {
 }
 
 /// How an assignment is written in its file: what changing it needs, and nothing of its value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Written {
     /// The hash of each of its lines ([`crate::report::line_hash`]), the one with the name first.
     /// Only of lines that hold a whole key or no secret: the hash of a password can be guessed at.
@@ -142,7 +146,8 @@ pub struct Written {
 }
 
 /// One place that defines a variable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DefinitionFacts {
     /// Where.
     pub source: ValueSource,
@@ -163,7 +168,8 @@ pub struct DefinitionFacts {
 }
 
 /// A variable and all its definitions, the one that counts first, then what it hides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VariableFacts {
     /// The variable's name.
     pub name: String,
@@ -172,7 +178,8 @@ pub struct VariableFacts {
 }
 
 /// A variable defined more than once in one file: the last line counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DuplicateFacts {
     /// The variable's name.
     pub name: String,
@@ -185,7 +192,8 @@ pub struct DuplicateFacts {
 }
 
 /// A name that looks like one of the pair's and is not read by the CLI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NearMissFacts {
     /// The name, as typed.
     pub written: String,
@@ -210,7 +218,8 @@ fn yes() -> bool {
 }
 
 /// In which way a line is read otherwise than it looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MisreadingKind {
     /// A quote that nothing closes stays in the value.
@@ -238,7 +247,8 @@ pub enum MisreadingKind {
 }
 
 /// A line that does not say what it seems to say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MisreadingFacts {
     /// The file, as typed.
     pub file: String,
@@ -256,7 +266,8 @@ pub struct MisreadingFacts {
 }
 
 /// What was seen of package.json.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageJsonState {
     /// It depends on `convex`.
@@ -271,7 +282,8 @@ pub enum PackageJsonState {
 }
 
 /// Everything about the selection that checks read and that goes into a bundle.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SelectionFacts {
     /// What the CLI would use.
     pub kind: SelectionKind,

@@ -1,10 +1,9 @@
 //! SQL servers, as compose files and containers name them.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the URL of a SQL server says, apart from who may come in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SqlUrl {
     /// The variable that holds it.
     pub variable: String,

@@ -1,7 +1,5 @@
 //! The project around the deployment: package.json, git, other env files, the machine the doctor
 //! runs on.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
@@ -9,7 +7,8 @@ use super::places::OtherPlaces;
 use super::selection::ValueSource;
 
 /// What is around the project.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Surroundings {
     /// The project's directory, absolute.
     pub directory: String,
@@ -72,7 +71,8 @@ pub struct Surroundings {
 }
 
 /// The `package.json` of the directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PackageJson {
     /// There is one.
@@ -88,7 +88,8 @@ pub enum PackageJson {
 }
 
 /// A script of package.json that tells the Convex CLI which deployment to use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CliScript {
     /// Its name: `npm run NAME`.
     pub name: String,
@@ -111,7 +112,8 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// The git work tree around the project.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Git {
     /// Files among those read that git tracks, relative to the directory.
     pub tracked: Vec<String>,
@@ -129,7 +131,8 @@ pub struct Git {
 }
 
 /// A secret in a tracked file, or in one that was tracked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TrackedSecret {
     /// The file, relative to the directory.
     pub file: String,
@@ -144,7 +147,8 @@ pub struct TrackedSecret {
 }
 
 /// A name that a file uses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NameInFile {
     /// The name.
     pub name: String,
@@ -153,7 +157,8 @@ pub struct NameInFile {
 }
 
 /// An env file that the CLI does not read from here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EnvFileElsewhere {
     /// Relative to the directory.
     pub file: String,
@@ -166,7 +171,8 @@ pub struct EnvFileElsewhere {
 }
 
 /// A variable of the app that leads to Convex Cloud.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CloudUrl {
     /// The variable.
     pub variable: String,
@@ -175,7 +181,8 @@ pub struct CloudUrl {
 }
 
 /// A file that exists and could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnreadableFile {
     /// Relative to the directory.
     pub file: String,
@@ -187,7 +194,8 @@ pub struct UnreadableFile {
 }
 
 /// A URL that the app is configured with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AppUrl {
     /// The variable.
     pub variable: String,

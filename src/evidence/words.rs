@@ -56,6 +56,7 @@ macro_rules! words {
         }
 
         /// Text, as the words are written.
+        #[cfg(test)]
         impl schemars::JsonSchema for $name {
             fn inline_schema() -> bool {
                 true

@@ -1,18 +1,16 @@
 //! The report as one JSON object, schema version 1: it only grows. The JSON Schema comes from these
-//! types.
-
-use schemars::JsonSchema;
+//! types, when the tests are built: nothing of that is in the program.
 use serde::Serialize;
 
 use crate::docs;
-use crate::evidence::Evidence;
 use crate::report::{
     Finding, Level, Link, Operation, Report, StoryEntry, Suppressed, UnknownCheck, Verdict,
 };
 
 /// The whole document.
-#[derive(Serialize, JsonSchema)]
-#[schemars(title = "convex-doctor report")]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "convex-doctor report"))]
 pub struct JsonDocument<'a> {
     /// 1. Within a version, fields are only added.
     schema_version: u32,
@@ -44,12 +42,13 @@ pub struct JsonDocument<'a> {
     #[serde(default, skip_serializing_if = "<[StoryEntry]>::is_empty")]
     story: &'a [StoryEntry],
     /// What was seen; secret-free.
-    #[schemars(with = "Evidence")]
+    #[cfg_attr(test, schemars(with = "crate::evidence::Evidence"))]
     evidence: &'a serde_json::Value,
 }
 
 /// What made the report.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Tool {
     /// `convex-doctor`.
     name: &'static str,
@@ -58,7 +57,8 @@ struct Tool {
 }
 
 /// A rule as a reader needs it.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RuleText {
     /// The id.
     id: &'static str,
@@ -73,7 +73,8 @@ struct RuleText {
 }
 
 /// What survives which operation; empty where no backend was seen.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Persistence<'a> {
     /// One entry an operation.
     operations: &'a [Operation],
@@ -122,9 +123,9 @@ pub fn render(report: &Report) -> String {
     to_text(&JsonDocument::from(report))
 }
 
-/// The JSON Schema (draft 2020-12) of [`render`]'s output.
-pub fn schema() -> String {
-    to_text(&schemars::schema_for!(JsonDocument<'static>))
+/// The JSON Schema (draft 2020-12) of [`render`]'s output, as the test below makes it of the types.
+pub fn schema() -> &'static str {
+    include_str!("../../docs/report.schema.json")
 }
 
 /// Any of the doctor's JSON answers, indented, with a line end.
@@ -132,4 +133,27 @@ pub fn to_text(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned());
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE=1 cargo test generated` rewrites it.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "it writes a file of the repository")]
+    fn the_generated_schema_is_that_of_the_types() {
+        let made = to_text(&schemars::schema_for!(JsonDocument<'static>));
+        if std::env::var_os("UPDATE").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json");
+            std::fs::write(path, made).unwrap();
+            return;
+        }
+        let line = made.lines().zip(schema().lines()).position(|(one, other)| one != other);
+        assert!(
+            made == schema(),
+            "docs/report.schema.json differs (first at line {:?}); UPDATE=1 cargo test generated",
+            line.map(|line| line + 1)
+        );
+    }
 }

@@ -1,10 +1,8 @@
 //! A command of a remedy, by its parts: it becomes a line only when it is shown, so that a platform
 //! without Compose can be told something else instead.
 
-use std::fmt;
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 use super::shell_word;
 
@@ -24,7 +22,8 @@ pub enum Command {
 
 /// What `docker compose` has to be told to run a project from the directory of this run; empty
 /// where it finds all by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ComposeFlags {
     /// `-f`: the files that Compose would not find by itself.
     pub files: Vec<String>,
@@ -196,6 +195,7 @@ impl fmt::Display for ComposeVerb {
 
 #[cfg(test)]
 mod tests {
+    use super::super::remedy::quoted;
     use super::*;
 
     #[test]
@@ -203,6 +203,14 @@ mod tests {
         assert_eq!(shell_word("backend-1.x"), "backend-1.x");
         assert_eq!(shell_word("a$(id)"), "'a$(id)'");
         assert_eq!(shell_word("a'b"), r"'a'\''b'");
+        for (text, word) in [
+            (r"C:\app\x.yml", r"C:\app\x.yml"),
+            ("a'b c", "'a''b c'"),
+            ("@args", "'@args'"),
+            ("$(id)", "'$(id)'"),
+        ] {
+            assert_eq!(quoted(text, true), word);
+        }
         let stop = Command::docker(["stop", "a; rm -rf /"]);
         assert_eq!(stop, "docker stop 'a; rm -rf /'");
         let up = ComposeVerb::Up(Some("$(id)".to_owned()));

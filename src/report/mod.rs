@@ -9,11 +9,9 @@ mod remedy;
 mod rule;
 mod text;
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 pub use command::{Command, ComposeCommand, ComposeFlags, ComposeVerb};
 pub use fix_policy::FixPolicy;
@@ -30,9 +28,8 @@ pub(crate) fn capitalized(text: &str) -> String {
 }
 
 /// How bad a finding is.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Worth knowing.
@@ -55,9 +52,8 @@ impl fmt::Display for Level {
 }
 
 /// How surely a finding is known. Ordered: `Possible < Likely < Proven`.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Certainty {
     /// The evidence fits, and fits other readings as well.
@@ -79,7 +75,8 @@ impl fmt::Display for Certainty {
 }
 
 /// One fault that was found, with where, how surely, why, and what to do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The id of its rule.
     pub id: String,
@@ -90,7 +87,7 @@ pub struct Finding {
     /// The rule's title.
     pub title: String,
     /// What is the case here.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub detail: Text,
     /// What was seen, and where.
     pub evidence: Vec<Proof>,
@@ -105,19 +102,19 @@ pub struct Finding {
     pub docs: String,
     /// What `convex-doctor fix` does about it.
     #[serde(skip)]
-    #[schemars(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub fix: FixPolicy,
     /// Whether it says that something was not checked.
     #[serde(skip)]
-    #[schemars(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub not_checked: bool,
     /// Whether no `docker compose` command works because of it: a risk, also as a warning.
     #[serde(skip)]
-    #[schemars(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub stops_compose: bool,
     /// The flags without which `convex-doctor` would look at another compose project.
     #[serde(skip)]
-    #[schemars(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub flags: Vec<String>,
 }
 
@@ -163,10 +160,11 @@ impl Finding {
 }
 
 /// One thing that was seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Proof {
     /// What was seen.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub text: Text,
     /// Where: a file and line, a container, a URL.
     pub source: String,
@@ -176,7 +174,8 @@ pub struct Proof {
 }
 
 /// A place that a finding points to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Location {
     /// A line of a file.
@@ -216,7 +215,8 @@ pub enum Location {
 }
 
 /// A stretch of a line, in characters from 1; `end` is the first column after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Columns {
     /// The first column.
     pub start: usize,
@@ -260,7 +260,8 @@ impl fmt::Display for Location {
 }
 
 /// The whole deployment in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Neither broken nor at risk; warnings may stand.
@@ -274,7 +275,8 @@ pub enum Verdict {
 }
 
 /// A check that could not see what it needed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnknownCheck {
     /// The id that could not be judged.
     pub id: String,
@@ -283,7 +285,8 @@ pub struct UnknownCheck {
 }
 
 /// A finding that is suppressed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Suppressed {
     /// Its id.
     pub id: String,
@@ -300,7 +303,8 @@ pub struct Suppressed {
 }
 
 /// What a link of the chain of custody stands at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LinkState {
     /// Seen, and it holds.
@@ -312,7 +316,8 @@ pub enum LinkState {
 }
 
 /// One link of the chain from the key to the backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Link {
     /// Where it starts.
     pub from: String,
@@ -327,7 +332,8 @@ pub struct Link {
 }
 
 /// What becomes of something by an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
     /// The backend goes on with it.
@@ -352,7 +358,8 @@ impl fmt::Display for Fate {
 }
 
 /// What an operation does to the keys and the data of this deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Operation {
     /// Stable, for example `down_v_up`.
     pub id: String,
@@ -367,7 +374,8 @@ pub struct Operation {
 }
 
 /// What a command line would do to this deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Foresight {
     /// As it was understood.
     pub command: String,
@@ -385,7 +393,8 @@ pub struct Foresight {
 
 /// The chain of custody in one line, from the URL that is configured to the key that must match the
 /// backend's secret.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShortChain {
     /// Where the URL is set.
     pub first: String,
@@ -394,7 +403,8 @@ pub struct ShortChain {
 }
 
 /// A line of the first screen about something that is in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fact {
     /// What it is about.
     pub label: String,
@@ -405,7 +415,8 @@ pub struct Fact {
 }
 
 /// A step towards a deployment that works.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NextStep {
     /// What to do.
     pub title: String,
@@ -414,7 +425,8 @@ pub struct NextStep {
 }
 
 /// What the first screen says besides the findings.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The one sentence after the verdict.
     pub headline: String,
@@ -517,7 +529,8 @@ pub struct Report {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StoryEntry {
     /// When; RFC 3339, UTC.
     pub at: String,

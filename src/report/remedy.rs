@@ -2,12 +2,12 @@
 //! fix`.
 
 use super::{Command, Text};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// What carrying out a remedy can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
     /// Loses nothing and can be undone.
@@ -31,7 +31,8 @@ pub enum Scope {
 }
 
 /// How a remedy relates to those before it in the list of its finding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// One of several steps: all of them are needed, in the order of the list.
@@ -42,13 +43,14 @@ pub enum Order {
 }
 
 /// One way to fix a finding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remedy {
     /// What it does, in a few words.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub title: Text,
     /// Commands that may be run as they stand, in order.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub commands: Vec<Command>,
     /// Changes of files.
     pub edits: Vec<Edit>,
@@ -68,7 +70,7 @@ pub struct Remedy {
     pub errands: Vec<Errand>,
     /// What of the deployment it changes.
     #[serde(skip)]
-    #[schemars(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub scope: Scope,
     /// Where to read more.
     pub docs: Option<String>,
@@ -145,7 +147,8 @@ impl Remedy {
 }
 
 /// What a remedy ends, and what it leaves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Price {
     /// What is gone by it.
     pub dies: String,
@@ -154,7 +157,8 @@ pub struct Price {
 }
 
 /// Something that a person has to do, once or at several places.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Errand {
     /// What, in words.
     pub title: String,
@@ -167,7 +171,8 @@ pub struct Errand {
 }
 
 /// The change of one whole line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Edit {
     /// The file, relative to the project's directory.
     pub file: String,
@@ -191,7 +196,8 @@ pub fn line_hash(line: &str) -> String {
 
 /// What `convex-doctor fix` can do beside the change of single lines: intents, from which the plan
 /// makes diffs and calls of the engine. None of them deletes a volume, and each can be undone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
     /// Makes an admin key for this deployment's own instance and writes it into an env file, the
@@ -315,7 +321,8 @@ pub enum Action {
 }
 
 /// A volume at a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MountAt {
     /// The volume's name.
     pub volume: String,
@@ -323,13 +330,21 @@ pub struct MountAt {
     pub target: String,
 }
 
-/// `text` as one word of a shell: names and hosts come from files that anyone may have
-/// written.
+/// `text` as one word of the shell of this system: names and hosts come from files that anyone may
+/// have written.
 pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:/[]@=".contains(c);
+    quoted(text, cfg!(windows))
+}
+
+/// `text` as one word of PowerShell, or of a POSIX shell.
+pub(super) fn quoted(text: &str, powershell: bool) -> String {
+    // For PowerShell `@` begins something else, and `\\` means itself.
+    let (signs, apostrophe) =
+        if powershell { ("._-:/[]=\\", "''") } else { ("._-:/[]@=", "'\\''") };
+    let plain = |c: char| c.is_ascii_alphanumeric() || signs.contains(c);
     // zsh looks up a command for a word that begins with `=`.
     if !text.is_empty() && !text.starts_with('=') && text.chars().all(plain) {
         return text.to_owned();
     }
-    format!("'{}'", text.replace('\'', "'\\''"))
+    format!("'{}'", text.replace('\'', apostrophe))
 }

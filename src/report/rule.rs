@@ -1,6 +1,4 @@
 //! A rule: one id of the catalogue with everything that is true of it wherever it is met.
-
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::docs;
@@ -100,7 +98,8 @@ pub enum Waiting {
 
 /// A kind of failure that lines of the Convex CLI speak of. Which lines: `transcript`; which rules
 /// explain it: `Rule::explains` and the families.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CliFailure {
     /// The backend rejects the key.

@@ -10,7 +10,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use convex_doctor::checks::{self, REGISTRY, RETIRED};
-use convex_doctor::render::json;
 use convex_doctor::topics::TOPICS;
 
 fn compare(name: &str, expected: &str) {
@@ -133,9 +132,4 @@ fn the_readme_shows_what_the_program_shows() {
     let table =
         format!("{total} findings; [docs/findings.md](docs/findings.md) lists them:\n\n{table}");
     compare("README.md", &between(&page, "families", &table));
-}
-
-#[test]
-fn the_schema_is_the_one_of_the_types() {
-    compare("docs/report.schema.json", &json::schema());
 }

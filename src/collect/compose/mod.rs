@@ -16,6 +16,7 @@ use crate::evidence::compose::{
     BackendService, ComposeFacts, ComposeFound, ComposeIssue, SourceLine,
 };
 use crate::evidence::key::SecretPlace;
+use crate::names;
 use crate::report::Columns;
 use crate::secret::Secret;
 
@@ -129,7 +130,7 @@ pub(super) fn load(
         env_files: asked.compose_env_files.clone(),
         profiles: asked.profiles.clone(),
         environment: environment.clone(),
-        home: environment.get("HOME").map(PathBuf::from),
+        home: environment.get(names::HOME).map(PathBuf::from),
         deadline: texts.deadline(),
     };
     compose::load(&request, texts)

@@ -13,9 +13,12 @@ use sha2::{Digest, Sha256};
 
 use super::{DockerOptions, SshTarget, Unasked};
 use crate::evidence::docker::EngineFailure;
+use crate::names;
 
 /// The socket that docker itself uses by default.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// The same on Windows.
+const DEFAULT_PIPE: &str = "npipe:////./pipe/docker_engine";
 
 /// The engine to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct EngineTarget {
 pub enum Transport {
     /// A Unix socket.
     Unix(PathBuf),
+    /// A named pipe of Windows: `\\.\pipe\docker_engine`.
+    Pipe(String),
     /// Plain HTTP to `host:port`.
     Http(String),
     /// TLS to `host:port`, with `ca.pem`, `cert.pem` and `key.pem` in the directory.
@@ -147,7 +152,7 @@ fn config_dir(env: &BTreeMap<String, String>) -> Option<PathBuf> {
     let var = |name: &str| env.get(name).filter(|value| !value.is_empty());
     var("DOCKER_CONFIG")
         .map(PathBuf::from)
-        .or_else(|| var("HOME").map(|home| Path::new(home).join(".docker")))
+        .or_else(|| var(names::HOME).map(|home| Path::new(home).join(".docker")))
 }
 
 /// `currentContext` of `config.json`. Docker goes on with the default when the file is broken, and
@@ -212,11 +217,20 @@ fn named(
 /// The default socket, or, where that is missing, the first socket that another kind of engine puts
 /// elsewhere.
 fn default_target(env: &BTreeMap<String, String>, mut notes: Vec<String>) -> EngineTarget {
+    if cfg!(windows) {
+        return EngineTarget {
+            address: DEFAULT_PIPE.to_owned(),
+            context: None,
+            local: true,
+            transport: Transport::Pipe(pipe(DEFAULT_PIPE)),
+            notes,
+        };
+    }
     let default = PathBuf::from(DEFAULT_SOCKET);
     let mut chosen = default.clone();
     if !default.exists() {
         let runtime = env.get("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let home = env.get("HOME").map(PathBuf::from);
+        let home = env.get(names::HOME).map(PathBuf::from);
         let elsewhere = [
             (&runtime, "docker.sock"),
             (&home, ".docker/run/docker.sock"),
@@ -244,6 +258,11 @@ fn default_target(env: &BTreeMap<String, String>, mut notes: Vec<String>) -> Eng
         transport: Transport::Unix(chosen),
         notes,
     }
+}
+
+/// The name that Windows has for the pipe of an address.
+fn pipe(address: &str) -> String {
+    address.trim_start_matches("npipe://").replace('/', "\\")
 }
 
 /// Reads an address as docker writes it.
@@ -287,6 +306,7 @@ fn target(
                 return Err(refused(format!("{address}: {reason}"), &address, context));
             }
         },
+        "npipe" if cfg!(windows) => (true, Transport::Pipe(pipe(host))),
         other => {
             let reason = format!("{address}: addresses with {other}:// are not supported");
             return Err(refused(reason, &address, context));

@@ -63,6 +63,12 @@ impl ReadEngine {
             },
             #[cfg(not(unix))]
             Transport::Unix(path) => Err(Error::SocketNotFoundError(path.display().to_string())),
+            #[cfg(windows)]
+            Transport::Pipe(name) => {
+                Self::over(Dialer::Pipe(name.clone()), "http", "docker", seconds)
+            }
+            #[cfg(not(windows))]
+            Transport::Pipe(name) => Err(Error::SocketNotFoundError(name.clone())),
             Transport::Http(authority) => {
                 Self::over(Dialer::Tcp(authority.clone()), "http", authority, seconds)
             }

@@ -135,9 +135,7 @@ fn owner(target: &EngineTarget) -> String {
     use std::os::unix::fs::MetadataExt;
     let Transport::Unix(path) = &target.transport else { return String::new() };
     let mut text = String::new();
-    if let Ok(own) = std::fs::metadata("/proc/self") {
-        let _ = write!(text, "; this runs as uid {}", own.uid());
-    }
+    let _ = write!(text, "; this runs as uid {}", rustix::process::geteuid().as_raw());
     if let Ok(socket) = std::fs::metadata(path) {
         let (uid, gid, mode) = (socket.uid(), socket.gid(), socket.mode() & 0o777);
         let _ = write!(text, "; the socket belongs to uid {uid}, gid {gid}, mode {mode:o}");

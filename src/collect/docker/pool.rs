@@ -32,6 +32,9 @@ pub(super) enum Dialer {
     /// To a socket of this machine.
     #[cfg(unix)]
     Unix(PathBuf),
+    /// To a named pipe of this machine.
+    #[cfg(windows)]
+    Pipe(String),
     /// To a port that speaks plain HTTP.
     Tcp(String),
     /// To a port that speaks TLS.
@@ -45,6 +48,11 @@ impl Dialer {
         match self {
             #[cfg(unix)]
             Self::Unix(path) => Ok(Box::new(tokio::net::UnixStream::connect(path).await?)),
+            #[cfg(windows)]
+            Self::Pipe(name) => {
+                let pipe = tokio::net::windows::named_pipe::ClientOptions::new().open(name)?;
+                Ok(Box::new(pipe))
+            }
             Self::Tcp(authority) => {
                 let stream = tokio::net::TcpStream::connect(authority).await?;
                 stream.set_nodelay(true)?;
@@ -60,6 +68,8 @@ impl Dialer {
         match self {
             #[cfg(unix)]
             Self::Unix(_) => ENGINE_CONNECTIONS,
+            #[cfg(windows)]
+            Self::Pipe(_) => ENGINE_CONNECTIONS,
             Self::Tcp(_) => ENGINE_CONNECTIONS,
             Self::Tls(_) | Self::Ssh(_) => FAR_ENGINE_CONNECTIONS,
         }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{LEVELS, LONGEST_VERSION, PATH_ENTRIES, answer_of, is_program};
+use super::{LEVELS, LONGEST_VERSION, answer_of};
 use crate::collect::files;
+use crate::names;
 use crate::secret::sanitize;
 
 /// The Node that would run.
@@ -33,9 +34,11 @@ impl Node {
         let near = directory.ancestors().take(LEVELS).map(|up| up.join("node_modules/.bin"));
         let path = environment.get("PATH").map(String::as_str).unwrap_or_default();
         // A relative entry is the shell's, too, and leads into the project.
-        let far = std::env::split_paths(path).take(PATH_ENTRIES).map(|one| directory.join(one));
-        let Some(program) = near.chain(far).map(|one| one.join("node")).find(|it| is_program(it))
-        else {
+        let far =
+            std::env::split_paths(path).take(files::PATH_ENTRIES).map(|one| directory.join(one));
+        let extensions = environment.get("PATHEXT").map_or("", String::as_str);
+        let find = |place: PathBuf| files::program_in(&place, "node", extensions);
+        let Some(program) = near.chain(far).find_map(find) else {
             return Self::default();
         };
         let own = is_of_project(&program, directory);
@@ -108,7 +111,7 @@ fn is_script(program: &Path) -> bool {
 
 /// What the project asks a version manager for, as written; `None` where nothing asks.
 fn pinned(directory: &Path, environment: &BTreeMap<String, String>) -> Option<String> {
-    let home = environment.get("HOME").map(Path::new);
+    let home = environment.get(names::HOME).map(Path::new);
     directory.ancestors().take(LEVELS).chain(home).find_map(|level| {
         let tools = files::read(&level.join(".tool-versions"));
         let tool = tools.text().and_then(|text| {
