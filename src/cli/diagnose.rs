@@ -136,11 +136,12 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Writes the report of `run` as text to stderr, other formats only to their files.
+/// Writes the report of `run` as text to stderr, other formats only where they are sent to: the
+/// standard output is the command's, unless `-o -` asks for it.
 pub(super) fn write_with_command(options: &Options, report: &Report) -> anyhow::Result<()> {
     let all = outputs(options);
-    let files: Vec<_> = all.into_iter().filter(|(_, path)| path.is_some()).collect();
-    write(options, &files, report)?;
+    let sent = all.into_iter().take(options.report.output.len()).collect::<Vec<_>>();
+    write(options, &sent, report)?;
     let detail = if options.report.verbose { Detail::Verbose } else { Detail::Normal };
     let links = output::notes_show_links();
     let screen = Screen { width: output::width(), detail, ascii: output::is_ascii(), links };

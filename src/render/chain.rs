@@ -56,7 +56,8 @@ pub(super) fn sign(state: LinkState) -> &'static str {
     }
 }
 
-/// The chain as a Mermaid flow chart: a dotted arrow is a link that was not checked, a crossed one a
+/// The chain as a Mermaid flow chart, from top to bottom: side by side, its nodes shrink to the width
+/// of the page until they are illegible. A dotted arrow is a link that was not checked, a crossed one a
 /// link that is broken.
 pub(super) fn mermaid(links: &[Link]) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -86,7 +87,7 @@ pub(super) fn mermaid(links: &[Link]) -> String {
         .enumerate()
         .map(|(index, name)| format!("  n{index}[\"{}\"]\n", label(name)))
         .collect();
-    format!("flowchart LR\n{nodes}{arrows}")
+    format!("flowchart TD\n{nodes}{arrows}")
 }
 
 /// Text inside a Mermaid label: everything that could mean something to Mermaid, HTML or the fence
@@ -163,7 +164,7 @@ mod tests {
         let drawn = mermaid(&[hostile]);
         assert_eq!(
             drawn,
-            "flowchart LR\n  n0[\"a#34;#93; --#62; b#96;#96;#96;#92;u000a#60;img#62;\"]\n  n1[\"end\"]\n  \
+            "flowchart TD\n  n0[\"a#34;#93; --#62; b#96;#96;#96;#92;u000a#60;img#62;\"]\n  n1[\"end\"]\n  \
              n0 --x|\"✗ x#34;#124;y#59;#37;#37;\"| n1\n  linkStyle 0 stroke:#d00,stroke-width:3px\n"
         );
     }

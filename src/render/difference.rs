@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
-use super::markdown::{code, escape};
+use super::markdown::{code, prose};
 use super::words::{verdict, wrap};
 use crate::bundle::Change;
 use crate::report::{Finding, Report, Verdict};
@@ -115,12 +115,12 @@ pub fn markdown(all: &Differences) -> String {
     for change in &all.changes {
         let say = |side: Option<&str>| side.map_or_else(|| "none".to_owned(), code);
         let (was, is) = (say(change.before.as_deref()), say(change.after.as_deref()));
-        let _infallible = writeln!(out, "- {}: {was} → {is}", escape(&change.what));
+        let _infallible = writeln!(out, "- {}: {was} → {is}", prose(&change.what));
     }
     for (title, findings) in [("New", &all.come), ("Gone", &all.gone)] {
         for said in findings {
             let _infallible =
-                writeln!(out, "- {title}: {} ({})", escape(&said.title), code(&said.id));
+                writeln!(out, "- {title}: {} ({})", prose(&said.title), code(&said.id));
         }
     }
     out

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
-use super::markdown::{code, escape};
+use super::markdown::{code, code_cell, prose, prose_cell};
 use super::text::wrap;
 use crate::report::{Fate, Foresight, Operation};
 use crate::secret::sanitize_lines as sanitize;
@@ -114,11 +114,10 @@ pub fn markdown(operations: &[Operation]) -> String {
         let _infallible = writeln!(
             out,
             "| {} | {} | {} | {} |",
-            // A bar ends a cell even inside of a code span.
-            code(&one.command).replace('|', "\\|"),
+            code_cell(&one.command),
             bold(one.keys),
             bold(one.data),
-            escape(&one.why)
+            prose_cell(&one.why)
         );
     }
     out
@@ -131,13 +130,13 @@ pub fn foresight_markdown(foresight: &Foresight) -> String {
         code(&foresight.command),
         bold(foresight.keys),
         bold(foresight.data),
-        escape(&foresight.why)
+        prose(&foresight.why)
     );
     if !foresight.deletes.is_empty() {
-        let _infallible = write!(out, "\nDeletes {}\n", escape(&foresight.deletes.join(", ")));
+        let _infallible = write!(out, "\nDeletes {}\n", prose(&foresight.deletes.join(", ")));
     }
     for note in &foresight.notes {
-        let _infallible = write!(out, "\n{}\n", escape(note));
+        let _infallible = write!(out, "\n{}\n", prose(note));
     }
     out
 }
@@ -201,7 +200,7 @@ mod tests {
         assert_eq!(text.matches("stays").count(), 1, "{text}");
         let page = markdown(&operations);
         assert_eq!(page.lines().count(), 9);
-        assert!(page.contains("another reason \\| \\`with\\` &lt;marks&gt;"), "{page}");
+        assert!(page.contains("another reason \\| `with` &lt;marks&gt;"), "{page}");
         assert!(table(&[], 80).contains("nothing to predict"));
     }
 }

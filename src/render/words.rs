@@ -63,6 +63,14 @@ pub(super) fn written(commands: &[impl ToString]) -> Vec<String> {
     commands.iter().map(ToString::to_string).collect()
 }
 
+/// The parts of a text in which backticks enclose code, and whether each is code. Where a backtick
+/// has no pair, none encloses anything.
+pub(super) fn code_parts(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let is_paired = text.matches('`').count().is_multiple_of(2);
+    let parts = text.splitn(if is_paired { usize::MAX } else { 1 }, '`');
+    parts.enumerate().map(|(index, part)| (!index.is_multiple_of(2), part))
+}
+
 /// With a capital first letter, unless the first word is a name in code's spelling (`npx`,
 /// `CONVEX_…`, a host).
 pub(super) fn sentence(title: &str) -> String {

@@ -443,6 +443,50 @@ fn text_for_the_reader_and_sarif_for_the_machine_in_one_run() {
     assert!(!place.path().join("a").exists());
 }
 
+/// `-o -` is the standard output, for every command and format that takes it, and no file.
+#[test]
+fn a_dash_is_the_standard_output() {
+    let place = Place::new();
+    assert_eq!(place.run(&["bundle", "--no-docker", "--no-network", "-o", "seen.json"]).code, 0);
+    let formats = ["text", "json", "markdown", "html", "sarif", "junit", "github", "gitlab"];
+    let here = ["--no-docker", "--no-network"];
+    for (command, formats) in [
+        (&["diagnose"][..], &formats[..]),
+        (&["demo"], &formats),
+        (&["replay", "seen.json"], &formats),
+        (&["diff", "seen.json", "seen.json"], &["text", "json", "markdown"]),
+        (&["persistence"], &["text", "json", "markdown"]),
+        (&["bundle"], &["json"]),
+    ] {
+        let own = if ["diagnose", "persistence", "bundle"].contains(&command[0]) {
+            &here[..]
+        } else {
+            &[]
+        };
+        for format in formats {
+            let plain = [command, own, &["--format", format]].concat();
+            let plain = place.run(&plain);
+            let dashed = [command, own, &["--format", format, "-o", "-"]].concat();
+            let dashed = place.run(&dashed);
+            assert!(dashed.code < 2, "{command:?} {format}: {}", dashed.stderr);
+            assert!(!dashed.stdout.is_empty(), "{command:?} {format}");
+            assert_eq!(dashed.code, plain.code, "{command:?} {format}");
+            let start = |text: &str| text.chars().take(20).collect::<String>();
+            assert_eq!(start(&dashed.stdout), start(&plain.stdout), "{command:?} {format}");
+            assert!(!place.path().join("-").exists(), "{command:?} {format}");
+        }
+    }
+    // The standard output is the command's, until it is asked for.
+    let quiet =
+        place.run(&["run", "--no-docker", "--no-network", "--format", "json", "--", "false"]);
+    assert_eq!((quiet.code, quiet.stdout.as_str()), (1, ""));
+    let asked =
+        ["run", "--no-docker", "--no-network", "--format", "json", "-o", "-", "--", "false"];
+    let asked = place.run(&asked);
+    assert!(asked.stdout.starts_with('{'), "{} {}", asked.stdout, asked.stderr);
+    assert_eq!(asked.code, 1);
+}
+
 /// A link keeps pointing, an old file keeps its mode, and a device is written to and stays.
 #[cfg(unix)]
 #[test]

@@ -202,6 +202,179 @@ fn a_fingerprint_outlives_an_edit() {
     assert_ne!(prints(&one)[0], prints(&other)[0]);
 }
 
+/// The steps are counted from one, whatever stands before them.
+#[test]
+fn markdown_counts_steps_and_parts_them_from_the_other_way() {
+    let mut report = report();
+    let step = |title: &str| Remedy::safe(title).step();
+    report.causes[0].remedies = vec![Remedy::safe("Let it"), step("One"), step("Two")];
+    let text = markdown::render(&report);
+    let ways = "\nFix: Let it\n\nOr, in this order:\n\nStep 1: One\n\nStep 2: Two\n";
+    assert!(text.contains(ways), "{text}");
+    report.causes[0].remedies.remove(0);
+    let text = markdown::render(&report);
+    assert!(text.contains("\nFix, in this order:\n\nStep 1: One\n\nStep 2: Two\n"), "{text}");
+}
+
+/// What is wrong with a report for GitLab.
+fn gitlab_faults(text: &str) -> Vec<String> {
+    let schema = json(include_str!("../../fixtures/gitlab-code-quality-schema.json"));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let entries = json(text);
+    let errors = validator.iter_errors(&entries);
+    let mut faults: Vec<String> =
+        errors.map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let mut prints = std::collections::BTreeSet::new();
+    for entry in entries.as_array().into_iter().flatten() {
+        if !prints.insert(entry["fingerprint"].as_str()) {
+            faults.push(format!("GitLab drops the second of {}", entry["fingerprint"]));
+        }
+    }
+    faults
+}
+
+#[test]
+fn the_faults_of_a_report_for_gitlab_are_seen() {
+    let text = gitlab::render(&report());
+    assert_eq!(gitlab_faults(&text), [""; 0]);
+    for (from, to) in [
+        ("\"minor\"", "\"warning\""),
+        ("\"check_name\"", "\"name\""),
+        ("\"path\": \"app/", "\"path\": \"/app/"),
+        ("\"path\": \"app/", "\"path\": \"./app/"),
+        ("\"begin\": 3", "\"begin\": 0"),
+        ("\"begin\": 3", "\"begin\": 3, \"column\": 1"),
+        ("\"begin\"", "\"start\""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        assert_ne!(gitlab_faults(&text.replacen(from, to, 1)), [""; 0], "{from}");
+    }
+    let entries = json(&text);
+    let print = entries[0]["fingerprint"].as_str().unwrap();
+    let twice = text.replace(entries[1]["fingerprint"].as_str().unwrap(), print);
+    assert_eq!(gitlab_faults(&twice).len(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn gitlab_takes_the_report_of_every_fixture() {
+    for played in crate::scenarios::ALL.iter() {
+        let file = played.files.iter().find(|file| file.what == "gitlab").unwrap();
+        assert_eq!(gitlab_faults(&file.stdout), [""; 0], "{}", played.fixture.name);
+    }
+}
+
+/// Three comments above what is found move it, and it stays the same finding: in every fixture that
+/// has a finding in a line of a file.
+#[test]
+#[cfg(unix)]
+fn a_finding_that_moves_keeps_its_fingerprint() {
+    let moved = |played: &&crate::support::Played| {
+        let findings = played.main.report()["findings"].as_array().unwrap();
+        let mut places = findings.iter().flat_map(|one| one["locations"].as_array().unwrap());
+        places.any(|place| place["line"].as_u64().is_some_and(|line| line > 0))
+    };
+    let names: Vec<&str> = crate::scenarios::ALL
+        .iter()
+        .filter(moved)
+        .map(|played| played.fixture.name.as_str())
+        .collect();
+    let queue = std::sync::Mutex::new(names.clone());
+    let complaints = std::sync::Mutex::new(Vec::new());
+    let seen = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                loop {
+                    let Some(name) = queue.lock().unwrap().pop() else { break };
+                    let (moved, faults) = runtime.block_on(Box::pin(with_comments(name)));
+                    seen.fetch_add(moved, std::sync::atomic::Ordering::Relaxed);
+                    complaints.lock().unwrap().extend(faults);
+                }
+            });
+        }
+    });
+    let complaints = complaints.into_inner().unwrap();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(seen.into_inner() >= names.len() / 2, "few findings moved in {names:?}");
+}
+
+/// How many findings of a fixture moved with their line, and what is wrong with their fingerprints.
+#[cfg(unix)]
+async fn with_comments(name: &str) -> (usize, Vec<String>) {
+    use convex_doctor::collect::{self, Request};
+    use convex_doctor::diagnosis::{Choices, diagnose};
+    let stage = crate::support::Fixture::variant(name, "moved", &[]).raise().await;
+    if !stage.arguments.is_empty() {
+        return (0, Vec::new());
+    }
+    let mut request = Request {
+        environment: Some(stage.environment.clone()),
+        timeout: std::time::Duration::from_mins(1),
+        ..Request::default()
+    };
+    request.project.directory = Some(stage.directory.clone());
+    let look = async || {
+        let evidence = collect::look_at_all(&request).await.unwrap();
+        diagnose(&evidence, &Choices::default())
+    };
+    let before = look().await;
+    let mut edited = std::collections::BTreeSet::new();
+    for location in before.findings.iter().flat_map(|finding| &finding.locations) {
+        let Location::File { file, line: 1.., .. } = location else { continue };
+        let path = stage.directory.join(file);
+        // These have no comments.
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        if is_json || !path.is_file() || edited.contains(&before.tree.path(file)) {
+            continue;
+        }
+        let text = std::fs::read(&path).unwrap();
+        let (mark, rest) = match text.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) => (&b"\xef\xbb\xbf"[..], rest),
+            None => (&b""[..], &text[..]),
+        };
+        std::fs::write(&path, [mark, b"# one\n# two\n# three\n", rest].concat()).unwrap();
+        edited.insert(before.tree.path(file));
+    }
+    let after = look().await;
+    // Fingerprint, file and line of each result.
+    let places = |report: &Report| {
+        let (sarif, gitlab) = (json(&sarif::render(report)), json(&gitlab::render(report)));
+        let results = sarif["runs"][0]["results"].as_array().unwrap().iter().map(|result| {
+            let place = &result["locations"][0]["physicalLocation"];
+            let line = place["region"]["startLine"].as_u64();
+            let print = &result["partialFingerprints"]["convexDoctor/v1"];
+            (format!("SARIF {print}"), place["artifactLocation"]["uri"].clone(), line)
+        });
+        let entries = gitlab.as_array().unwrap().iter().map(|entry| {
+            let place = &entry["location"];
+            let print = format!("GitLab {}", entry["fingerprint"]);
+            (print, place["path"].clone(), place["lines"]["begin"].as_u64())
+        });
+        results.chain(entries).collect::<Vec<_>>()
+    };
+    let (mut moved, mut faults) = (0, Vec::new());
+    let known = before.findings.iter().map(|finding| finding.id.as_str()).collect::<Vec<_>>();
+    let now = places(&after);
+    let in_a_line = |print: &str, file: &str| print.starts_with("SARIF") && edited.contains(file);
+    for (print, file, line) in places(&before) {
+        match now.iter().find(|(other, ..)| *other == print) {
+            None => faults.push(format!("{name}: {print} is lost, of {known:?}")),
+            Some((_, _, there)) if in_a_line(&print, file.as_str().unwrap()) && line.is_some() => {
+                if *there == line.map(|line| line + 3) {
+                    moved += 1;
+                } else {
+                    faults.push(format!("{name}: {print} at {line:?} is at {there:?}"));
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    (moved, faults)
+}
+
 #[test]
 fn gitlab_entries_have_what_gitlab_requires() {
     let entries = json(&gitlab::render(&report()));
@@ -350,7 +523,7 @@ fn the_brief_report_fits_one_message() {
             let bundle = bundle::read(&report.to_string()).unwrap();
             let report = diagnose(&bundle.evidence, &Choices::default());
             let message = brief::render(&report);
-            assert!(message.chars().count() <= 2_000, "{name}: {message}");
+            assert!(message.encode_utf16().count() <= 2_000, "{name}: {message}");
             assert!(message.starts_with("**"), "{name}: {message}");
             assert_eq!(message.matches("```").count() % 2, 0, "{name}: {message}");
             let cause = report.causes.first().map(|cause| format!("(`{}`, ", cause.id));

@@ -78,7 +78,7 @@ pub(crate) fn faults(page: &str) -> Vec<String> {
 }
 
 /// A report in which every part of the page has `foreign` in it, wherever it can be.
-fn full(foreign: &str) -> Report {
+pub(crate) fn full(foreign: &str) -> Report {
     let mut report = formats::report();
     let text = || foreign.to_owned();
     let summary = &mut report.summary;

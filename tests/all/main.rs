@@ -40,6 +40,7 @@ mod screens;
 mod settings;
 mod site;
 mod support;
+mod threads;
 mod topics;
 mod wait;
 mod words;

@@ -1,6 +1,7 @@
 //! A page that grows. Markup is what this program's own source holds; everything else is escaped.
 
 use super::super::machine::clean_lines;
+use super::super::words::code_parts;
 
 /// The page so far.
 #[derive(Default)]
@@ -21,17 +22,12 @@ impl Page {
     pub(super) fn prose(&mut self, text: &str) {
         // Whole: a secret is not found in pieces.
         let text = clean_lines(text);
-        let parts: Vec<&str> = text.split('`').collect();
-        if parts.len().is_multiple_of(2) {
-            self.0.push_str(&escape(&text));
-            return;
-        }
-        for (index, part) in parts.into_iter().enumerate() {
+        for (is_code, part) in code_parts(&text) {
             let part = escape(part);
-            if index.is_multiple_of(2) {
-                self.0.push_str(&part);
-            } else {
+            if is_code {
                 self.0.push_str(&format!("<code>{part}</code>"));
+            } else {
+                self.0.push_str(&part);
             }
         }
     }
