@@ -180,6 +180,7 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), WriteError> {
             let stream = open_for_a_reader(File::options().write(true), path)?;
             return write_to_a_reader(&stream, clean.as_bytes());
         };
+        #[cfg_attr(not(unix), allow(unused_mut, reason = "only there it has a mode"))]
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         // A report holds no secret: everybody whom the umask lets may read it, as with any other

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+#[cfg(unix)]
 use crate::secret::sanitize;
 
 pub use lock::{LockError, Locks, is_busy};
@@ -356,6 +357,7 @@ pub fn lost(path: &Path) -> Vec<String> {
     lost
 }
 
+/// The same where none of it is known.
 #[cfg(not(unix))]
 pub fn lost(_: &Path) -> Vec<String> {
     vec![]

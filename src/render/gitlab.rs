@@ -1,8 +1,8 @@
 //! GitLab's Code Quality report
 //! (<https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>): one JSON array.
 //!
-//! GitLab takes no entry without a file and line: a finding about a container, a volume or a URL
-//! stands in the compose file, where there is none in the file that selects the deployment, and in
+//! GitLab takes no entry without a file of the repository and line: a finding about a container, a
+//! volume, a URL or a file elsewhere stands in the compose file, where there is none in the file that selects the deployment, and in
 //! `.env.local` as the last resort; at line 1. What is suppressed and what could not be seen have
 //! no form of their own there: both are `info`, and their text begins by saying so.
 
@@ -22,10 +22,9 @@ pub fn render(report: &Report) -> String {
             Level::Warning => "minor",
             Level::Info => "info",
         };
-        let place = machine::first_file(report, finding);
+        let place = machine::file_inside(report, Some(finding));
         let print = prints.of(report, finding);
         entries.push(entry(
-            report,
             &finding.id,
             &format!("{} [{}]", machine::message(finding), finding.certainty),
             &print,
@@ -37,13 +36,14 @@ pub fn render(report: &Report) -> String {
         let print = prints.of(report, &one.finding);
         let text =
             format!("Suppressed, {}: {}", machine::excuse(one), machine::message(&one.finding));
-        let place = machine::first_file(report, &one.finding);
-        entries.push(entry(report, &one.id, &text, &print, "info", place));
+        let place = machine::file_inside(report, Some(&one.finding));
+        entries.push(entry(&one.id, &text, &print, "info", place));
     }
     if let Some(text) = unseen(report) {
         // One entry, named alike in every run: forty of them would hide the findings.
         let print = "0".repeat(32);
-        entries.push(entry(report, "not-seen", &text, &print, "info", None));
+        let place = machine::file_inside(report, None);
+        entries.push(entry("not-seen", &text, &print, "info", place));
     }
     to_text(&entries)
 }
@@ -60,15 +60,8 @@ fn unseen(report: &Report) -> Option<String> {
         .then(|| format!("Not checked: {count} {checks} could not run ({})", reasons.join("; ")))
 }
 
-fn entry(
-    report: &Report,
-    id: &str,
-    text: &str,
-    print: &str,
-    severity: &str,
-    place: Option<MachinePlace>,
-) -> Value {
-    let MachinePlace { path, line } = place.unwrap_or_else(|| machine::main_file(report));
+fn entry(id: &str, text: &str, print: &str, severity: &str, place: MachinePlace) -> Value {
+    let MachinePlace { path, line } = place;
     json!({
         "description": machine::clean(text),
         "check_name": id,

@@ -95,6 +95,20 @@ pub(super) fn main_file(report: &Report) -> MachinePlace {
     MachinePlace { path: report.tree.path(&report.tree.main_file), line: None }
 }
 
+/// The first file of the repository that a finding points to; the file that stands for one that
+/// points to none there, for formats that refuse every other path.
+pub(super) fn file_inside(report: &Report, finding: Option<&Finding>) -> MachinePlace {
+    let tree = &report.tree;
+    let is_inside = |location: &&Location| matches!(location, Location::File { file, .. } if tree.path_inside(file).is_some());
+    let mut locations = finding.into_iter().flat_map(|finding| &finding.locations);
+    let own = locations.find(is_inside).and_then(|location| place(report, location));
+    own.unwrap_or_else(|| {
+        let names = [tree.main_file.as_str(), ".env.local"];
+        let path = names.into_iter().find_map(|name| tree.path_inside(name));
+        MachinePlace { path: path.unwrap_or_default(), line: None }
+    })
+}
+
 /// Names findings so that the same one has the same name in the next run, wherever its line has
 /// moved: 32 hex digits of SHA-256 over the id and the places without their lines. The second of
 /// two that would be named alike gets another name.
@@ -106,7 +120,10 @@ impl Fingerprints {
         let mut text = finding.id.clone();
         for location in &finding.locations {
             let place = match location {
-                Location::File { file, .. } => report.tree.path(file),
+                // Outside of the repository, the absolute path is another on each machine.
+                Location::File { file, .. } => {
+                    report.tree.path_inside(file).unwrap_or_else(|| file.clone())
+                }
                 other => other.to_string(),
             };
             // No path and no name holds a zero byte: nothing runs together.

@@ -277,9 +277,10 @@ impl ScreenPage {
         }
         for text in wrap(&more, self.width().saturating_sub(2)) {
             let text = text.dimmed().to_string();
-            let text = match self.screen.links {
-                true => text.replacen(&command, &docs::linked(&command, &finding.id), 1),
-                false => text,
+            let text = if self.screen.links {
+                text.replacen(&command, &docs::linked(&command, &finding.id), 1)
+            } else {
+                text
             };
             self.line(&format!("  {text}"));
         }

@@ -480,6 +480,18 @@ impl Tree {
     /// outside of the repository keeps its absolute path; without a repository, paths start at the
     /// project's directory.
     pub fn path(&self, file: &str) -> String {
+        let (path, root) = self.whole(file);
+        written(path.strip_prefix(root).unwrap_or(&path))
+    }
+
+    /// The same; `None` for a file outside.
+    pub fn path_inside(&self, file: &str) -> Option<String> {
+        let (path, root) = self.whole(file);
+        path.strip_prefix(root).ok().map(written)
+    }
+
+    /// The absolute path of a file, and where paths start.
+    fn whole(&self, file: &str) -> (PathBuf, &Path) {
         let root = Path::new(self.root.as_ref().unwrap_or(&self.directory));
         let mut path = PathBuf::new();
         for part in Path::new(&self.directory).join(file).components() {
@@ -491,8 +503,14 @@ impl Tree {
                 part => path.push(part),
             }
         }
-        path.strip_prefix(root).unwrap_or(&path).display().to_string()
+        (path, root)
     }
+}
+
+/// A path as programs of every system read it.
+fn written(path: &Path) -> String {
+    let path = path.display().to_string();
+    if cfg!(windows) { path.replace('\\', "/") } else { path }
 }
 
 /// Everything the doctor has to say about one deployment.

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use super::SECOND_NAME;
 
 /// So long another doctor's lock is waited for.
