@@ -29,6 +29,8 @@ use serde_json::Value;
 mod ci;
 #[path = "lab/detached.rs"]
 mod detached;
+#[path = "lab/diff.rs"]
+mod diff;
 #[path = "all/support/docs.rs"]
 #[allow(dead_code, reason = "not every test reads all of a page")]
 mod docs;

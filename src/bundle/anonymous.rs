@@ -312,8 +312,8 @@ fn replace(value: &mut Value, names: &Names) {
 }
 
 impl Names {
-    /// The text with tokens for the names in it: each as a word, or as the part of one before a `_`
-    /// or a `-`.
+    /// The text with tokens for the names in it: each as a word, as the part of one before a `_` or a
+    /// `-`, or between two dots.
     fn in_text(&self, text: &str) -> String {
         let is_inside = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         let mut out = String::with_capacity(text.len());
@@ -340,7 +340,11 @@ impl Names {
                 return format!("{token}{}", self.in_tail(&word[at..]));
             }
         }
-        word.to_owned()
+        // `docker-compose.acme.yml`
+        match word.split_once('.') {
+            Some((first, rest)) => format!("{first}.{}", self.in_word(rest)),
+            None => word.to_owned(),
+        }
     }
 
     /// What follows a name: a name again, or what Compose adds.
@@ -369,7 +373,7 @@ mod tests {
     fn names_become_tokens_and_stay_together() {
         let (value, _) = replaced(&json!({
             "compose": {"project": "acme", "directory": "/home/alice/Projects/acme", "files": [
-                "/home/alice/Projects/acme/docker-compose.prod.yml"]},
+                "/home/alice/Projects/acme/docker-compose.acme.yml"]},
             "docker": {
                 "address": "ssh://alice@build.acme.example",
                 "backends": [{"name": "acme-backend-1", "project": "acme", "image": "ghcr.io/get-convex/convex-backend:latest",
@@ -382,7 +386,7 @@ mod tests {
         }));
         let expected = json!({
             "compose": {"project": "project-1", "directory": "/home/user-1/dir-1/project-1", "files": [
-                "/home/user-1/dir-1/project-1/docker-compose.prod.yml"]},
+                "/home/user-1/dir-1/project-1/docker-compose.project-1.yml"]},
             "docker": {
                 "address": "ssh://user-1@host-2.example",
                 "backends": [{"name": "project-1-backend-1", "project": "project-1", "image": "ghcr.io/get-convex/convex-backend:latest",

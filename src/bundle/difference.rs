@@ -9,7 +9,7 @@ use crate::deployment::data::declared_mount_over;
 use crate::deployment::key::{key_in_words, selected_key, utc_minute};
 use crate::deployment::selection::source_in_words;
 use crate::evidence::compose::EntryValue;
-use crate::evidence::docker::{Container, SecretState};
+use crate::evidence::docker::{Container, EngineEvent, EventSubject, SecretState};
 use crate::evidence::selection::KeyText;
 use crate::evidence::{Evidence, Observation};
 
@@ -28,7 +28,14 @@ pub struct Change {
 /// the volume before the secret in it, the secret before the key. What one of the two did not see is
 /// no difference.
 pub fn difference(old: &Evidence, new: &Evidence) -> Vec<Change> {
-    let (old, new) = (facts(old), facts(new));
+    let again = made_again(old, new);
+    let (mut old, mut new) = (facts(old), facts(new));
+    if let Some((what, said)) = again {
+        let order = new.iter().find(|fact| fact.what == DATA_VOLUME).map_or(0, |fact| fact.order);
+        let fact = |text: &str| Fact { order, what: what.clone(), is: Is::This(text.to_owned()) };
+        old.push(fact("created earlier"));
+        new.push(fact(&said));
+    }
     let mut names: Vec<&str> = Vec::new();
     for fact in new.iter().chain(&old) {
         if !names.contains(&fact.what.as_str()) {
@@ -49,7 +56,13 @@ pub fn difference(old: &Evidence, new: &Evidence) -> Vec<Change> {
         let (before, after) = (before.and_then(Fact::said), after.and_then(Fact::said));
         (before != after).then(|| Change { what: what.to_owned(), before, after })
     });
-    compared.collect()
+    let mut changes: Vec<Change> = compared.collect();
+    // Said once where the container followed the file.
+    changes.dedup_by(|next, one| {
+        (one.what.as_str(), next.what.as_str()) == (PROJECT, CONTAINER_PROJECT)
+            && (&one.before, &one.after) == (&next.before, &next.after)
+    });
+    changes
 }
 
 /// One thing of a deployment.
@@ -110,8 +123,8 @@ impl Facts {
 
 fn facts(evidence: &Evidence) -> Vec<Fact> {
     let mut facts = Facts::default();
-    project(evidence, &mut facts);
     let container = run_container(evidence);
+    project(evidence, container, &mut facts);
     volume(evidence, container, &mut facts);
     secret(container, &mut facts);
     image(container, &mut facts);
@@ -123,19 +136,28 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
     facts.all
 }
 
-fn project(evidence: &Evidence, facts: &mut Facts) {
+/// The project that the files name.
+const PROJECT: &str = "compose project";
+/// The project that the container is of: another where `-p` named it.
+const CONTAINER_PROJECT: &str = "project of the container";
+
+fn project(evidence: &Evidence, container: Option<&Container>, facts: &mut Facts) {
     facts.part();
-    facts.seen("compose project", &evidence.compose, |compose| {
+    facts.seen(PROJECT, &evidence.compose, |compose| {
         compose.as_ref().map(|compose| compose.project.clone())
     });
+    if let Some(container) = container {
+        facts.this(CONTAINER_PROJECT, container.labels.project.clone());
+    }
     facts.seen("compose files", &evidence.compose, |compose| {
         compose.as_ref().map(|compose| compose.files.join(", "))
     });
     facts.seen("Docker engine", &evidence.docker, |docker| Some(docker.address.clone()));
 }
 
-/// Where the data is: the volume, and since when it is there, so that a new one under the same name is
-/// seen as what it is.
+/// Where the data is.
+const DATA_VOLUME: &str = "volume of the data";
+
 fn volume(evidence: &Evidence, container: Option<&Container>, facts: &mut Facts) {
     facts.part();
     if let Ok(Some(service)) = backend_service(evidence) {
@@ -143,21 +165,30 @@ fn volume(evidence: &Evidence, container: Option<&Container>, facts: &mut Facts)
             .map(|mount| mount.source.clone().unwrap_or_else(|| "an anonymous volume".to_owned()));
         facts.this("volume in the compose file", declared);
     }
-    let Some(container) = container else { return };
-    let mount = container.mount_over(&container.storage.data_dir);
-    let Some(name) = mount.and_then(|mount| mount.source.clone()) else {
-        facts.this("volume of the data", None);
-        return;
+    if let Some(container) = container {
+        facts.this(DATA_VOLUME, data_volume(container).map(str::to_owned));
+    }
+}
+
+fn data_volume(container: &Container) -> Option<&str> {
+    container.mount_over(&container.storage.data_dir)?.source.as_deref()
+}
+
+/// The volume of the data where it is a new one under the same name, and since when. The engine is
+/// asked for its events only if something is wrong, and forgets them: that it names none is no
+/// difference, but one since the first look is.
+fn made_again(old: &Evidence, new: &Evidence) -> Option<(String, String)> {
+    let name = data_volume(run_container(new)?)?;
+    if data_volume(run_container(old)?) != Some(name) {
+        return None;
+    }
+    let is_made = |event: &&EngineEvent| {
+        event.subject == EventSubject::Volume && event.name == name && event.action == "create"
     };
-    facts.this("volume of the data", Some(name.clone()));
-    let Ok(docker) = evidence.docker.seen() else { return };
-    let events = docker.events.seen().map(Vec::as_slice).unwrap_or_default();
-    let last = events.iter().rev().find_map(|event| match event.action.as_str() {
-        "create" if event.name == name => Some(format!("created {}", utc_minute(event.at))),
-        "destroy" if event.name == name => Some(format!("deleted {}", utc_minute(event.at))),
-        _ => None,
-    });
-    facts.this(format!("volume {name}"), last);
+    let events = new.docker.seen().ok()?.events.seen().ok()?;
+    let at = events.iter().filter(is_made).map(|event| event.at).max()?;
+    (at > old.collected_at)
+        .then(|| (format!("volume {name}"), format!("created {}", utc_minute(at))))
 }
 
 fn secret(container: Option<&Container>, facts: &mut Facts) {
@@ -202,7 +233,7 @@ fn pair(evidence: &Evidence, facts: &mut Facts) {
         "admin key",
         text.and_then(named)
             .or_else(|| key.map(key_in_words))
-            .or_else(|| text.map(|_| "a text that is no key".to_owned())),
+            .or_else(|| text.map(|_| "a value that is not an admin key".to_owned())),
     );
     facts.this("place of the admin key", selection.admin_key_source.as_ref().map(source_in_words));
     for variable in &selection.variables {

@@ -52,8 +52,8 @@ pub enum Refused {
     Values,
     /// There is none in it.
     #[error(
-        "there is no bundle in it: neither the output of `convex-doctor bundle` nor a report with \
-         --format json"
+        "it does not contain a bundle\nUse the output of `convex-doctor bundle` or a report with \
+         --format json."
     )]
     Missing,
     /// There is one, and it does not hold what is needed.

@@ -13,11 +13,14 @@ use std::process::{Command, Output, Stdio};
 
 use convex_doctor::bundle::{self, Bundle};
 use convex_doctor::diagnosis::{Choices, diagnose};
+use convex_doctor::evidence::Evidence;
+use convex_doctor::foreign::Admitted;
 use convex_doctor::render::{Detail, Screen, json, text};
 use convex_doctor::report::Report;
 use serde_json::{Value, json};
 
-use crate::scenarios::ALL;
+use crate::scenarios::{KEPT, PLAYED};
+use crate::support::Told as _;
 
 fn judged(bundle: &Bundle) -> Report {
     diagnose(&bundle.evidence, &Choices::default())
@@ -31,7 +34,7 @@ fn parsed(text: &str) -> Value {
 #[test]
 fn a_live_run_is_the_replay_of_its_bundle() {
     let mut complaints = Vec::new();
-    for played in ALL.iter() {
+    for played in PLAYED.iter() {
         let name = &played.fixture.name;
         let live = bundle::read(&played.main.stdout).unwrap();
         // A key that is a word of our own texts is cut out of them at the door.
@@ -62,42 +65,74 @@ fn a_live_run_is_the_replay_of_its_bundle() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// Without the names of its owner a deployment is judged the same.
+/// An evidence without its names: what is written of it, what is made of that, and its first screen.
+fn anonymous(evidence: &Admitted<Evidence>) -> (String, Report, String, Vec<String>) {
+    let screen = Screen { width: 80, detail: Detail::Normal, ascii: false, links: false };
+    let (anonymous, names) = bundle::anonymize(evidence);
+    let text = bundle::write(&anonymous, true);
+    let report = judged(&bundle::read(&text).unwrap());
+    let page = text::render(&report, screen);
+    let Value::Object(table) = serde_json::to_value(&names).unwrap() else { panic!("a table") };
+    (text, report, page, table.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The places of a name in a text: as a word, or where Compose adds something to it.
+fn places_of(name: &str, text: &str) -> Vec<usize> {
+    let is_part = |c: char| c.is_ascii_alphanumeric();
+    let places = text.match_indices(name).map(|(at, _)| at);
+    let is_whole = |at: &usize| {
+        !text[..*at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part)
+    };
+    places.filter(is_whole).collect()
+}
+
+/// Another name wherever this one is.
+fn rename(value: &mut Value, name: &str, other: &str) {
+    match value {
+        Value::String(text) => {
+            for at in places_of(name, text).into_iter().rev() {
+                text.replace_range(at..at + name.len(), other);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|one| rename(one, name, other)),
+        Value::Object(map) => map.values_mut().for_each(|one| rename(one, name, other)),
+        _ => {}
+    }
+}
+
+/// Without the names of its owner a deployment is judged the same. A name that is a word of ours as
+/// well, such as `other`, is looked for once more under one that is not.
 #[test]
 fn what_is_anonymous_is_judged_the_same() {
-    let screen = Screen { width: 80, detail: Detail::Normal, ascii: false, links: false };
     let mut complaints = Vec::new();
-    for played in ALL.iter() {
-        let name = &played.fixture.name;
-        let live = bundle::read(&played.main.stdout).unwrap();
-        let (anonymous, names) = bundle::anonymize(&live.evidence);
-        let text = bundle::write(&anonymous, true);
-        let read = bundle::read(&text).unwrap();
-        let (was, is) = (judged(&live), judged(&read));
+    for kept in KEPT.iter() {
+        let name = &kept.fixture.name;
+        let (text, is, page, names) = anonymous(&kept.evidence);
         let ids = |report: &Report| {
             let found = report.findings.iter();
-            found.map(|it| format!("{} {} {}", it.id, it.level, it.certainty)).collect::<Vec<_>>()
+            let mut ids: Vec<_> =
+                found.map(|it| format!("{} {} {}", it.id, it.level, it.certainty)).collect();
+            ids.sort();
+            ids
         };
-        let (mut was_found, mut is_found) = (ids(&was), ids(&is));
-        was_found.sort();
-        is_found.sort();
-        if was.verdict != is.verdict || was_found != is_found {
+        let (was_found, is_found) = (ids(&kept.judged), ids(&is));
+        if kept.judged.verdict != is.verdict || was_found != is_found {
             complaints.push(format!("{name}: {was_found:?} became {is_found:?}"));
         }
-        let page = text::render(&is, screen);
-        let table = serde_json::to_value(&names).unwrap();
-        let Value::Object(table) = table else { panic!("a table") };
-        let words = |text: &str, name: &str| {
-            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            text.match_indices(name).any(|(at, _)| {
-                !text[..at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part)
-            })
+        let is_shown = |hidden: &String| {
+            !places_of(hidden, &text).is_empty() || !places_of(hidden, &page).is_empty()
         };
-        // Names of the fixtures that are words of the report, too.
-        let is_word = |name: &str| ["old", "other", "gone", "stack", "convex-data"].contains(&name);
-        for hidden in table.keys().filter(|name| !is_word(name)) {
-            if words(&text, hidden) || words(&page, hidden) {
-                complaints.push(format!("{name}: {hidden} is still there"));
+        for hidden in names.iter().filter(|hidden| is_shown(hidden)) {
+            let mut renamed = kept.bundle["evidence"].clone();
+            let other = format!("zq{hidden}");
+            rename(&mut renamed, hidden, &other);
+            assert!(renamed.to_string().contains(&other), "{name}: {hidden} is nowhere");
+            let renamed = bundle::read(&json!({ "evidence": renamed }).to_string()).unwrap();
+            let (text, _, page, _) = anonymous(&renamed.evidence);
+            for (what, text) in [("the bundle", text), ("the first screen", page)] {
+                if text.contains(&other) {
+                    complaints.push(format!("{name}: {hidden} is still in {what}"));
+                }
             }
         }
     }
@@ -147,15 +182,14 @@ fn write_missing() {
         "url-port-not-published",
         "several-renamed-and-detached",
     ];
-    for played in ALL.iter().filter(|played| kept.contains(&played.fixture.name.as_str())) {
-        let name = format!("{}-{}.json", env!("CARGO_PKG_VERSION"), played.fixture.name);
+    for one in KEPT.iter().filter(|one| kept.contains(&one.fixture.name.as_str())) {
+        let name = format!("{}-{}.json", env!("CARGO_PKG_VERSION"), one.fixture.name);
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bundles");
         if root.join(&name).exists() {
             continue;
         }
-        let live = bundle::read(&played.main.stdout).unwrap();
-        let mut written = parsed(&bundle::write(&live.evidence, false));
-        let causes = judged(&live).causes.into_iter().map(|cause| json!(cause.id)).collect();
+        let mut written = parsed(&bundle::write(&one.evidence, false));
+        let causes = one.judged.causes.iter().map(|cause| json!(cause.id)).collect();
         written["causes"] = Value::Array(causes);
         std::fs::write(root.join(name), serde_json::to_string_pretty(&written).unwrap() + "\n")
             .unwrap();
@@ -196,7 +230,7 @@ fn replay_reads_a_file_the_input_and_a_thread() {
     let refused = doctor(&["replay", "-"], Some("what is wrong?"));
     assert_eq!(refused.status.code(), Some(3));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("there is no bundle in it"), "{said}");
+    assert!(said.contains("it does not contain a bundle"), "{said}");
     let missing = doctor(&["replay", "/nowhere/bundle.json"], None);
     assert_eq!(missing.status.code(), Some(3));
 }
@@ -222,11 +256,11 @@ type Expected = (&'static str, Box<dyn Fn(&mut Value)>);
 #[test]
 fn diff_names_what_changed_first() {
     let place = tempfile::tempdir().unwrap();
-    let healthy = ALL.iter().find(|one| one.fixture.name == "healthy").unwrap();
+    let healthy = KEPT.iter().find(|one| one.fixture.name == "healthy").unwrap();
     let old = place.path().join("old.json");
-    std::fs::write(&old, &healthy.main.stdout).unwrap();
+    std::fs::write(&old, healthy.page("json").as_bytes()).unwrap();
     let changed = |change: &dyn Fn(&mut Value)| {
-        let mut report = parsed(&healthy.main.stdout);
+        let mut report = healthy.report().clone();
         change(&mut report["evidence"]);
         let new = place.path().join("new.json");
         std::fs::write(&new, report.to_string()).unwrap();
@@ -262,6 +296,31 @@ fn diff_names_what_changed_first() {
                 backend(it, "secret/process/seen", json!({"valid": "0f0f0f0f"}));
                 backend(it, "secret/file/seen", json!({"valid": "0f0f0f0f"}));
                 backend(it, "id", json!("0123456789ab"));
+            }),
+        ),
+        (
+            "volume app_data: created earlier → created 2026-11-30 00:01 UTC",
+            Box::new(move |it| {
+                // The same with an engine that was asked what happened, as only where it is broken.
+                let begun = it["collected_at"].as_i64().unwrap();
+                let event = |at: i64, action: &str| {
+                    json!({"at": at, "subject": "volume", "name": "app_data", "action": action,
+                        "exit_code": null, "signal": null})
+                };
+                it["collected_at"] = json!(begun + 120);
+                it["docker"]["seen"]["events"] = json!({"seen": [
+                    event(begun - 60, "create"), event(begun + 50, "destroy"), event(begun + 60, "create")]});
+                backend(it, "secret/process/seen", json!({"valid": "0f0f0f0f"}));
+            }),
+        ),
+        (
+            "instance secret: secret ",
+            Box::new(move |it| {
+                // What happened before both is no difference.
+                let at = it["collected_at"].as_i64().unwrap() - 60;
+                it["docker"]["seen"]["events"] = json!({"seen": [{"at": at, "subject": "volume",
+                    "name": "app_data", "action": "create", "exit_code": null, "signal": null}]});
+                backend(it, "secret/process/seen", json!({"valid": "0f0f0f0f"}));
             }),
         ),
         (

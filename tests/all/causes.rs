@@ -12,10 +12,10 @@
 mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 
-use crate::scenarios::ALL;
-use crate::support::{self, Fixture};
+use crate::scenarios::KEPT;
+use crate::support::{self, Fixture, Told as _};
 use serde_json::Value;
 
 /// Edges that no fixture shows folded yet, by their cause, and why.
@@ -46,28 +46,19 @@ static RUNS: LazyLock<Vec<(String, &'static str, Value)>> = LazyLock::new(|| {
     let variants =
         variants::all().map(|(base, name, _, changes)| Fixture::variant(base, name, changes));
     let is_whole = std::env::var_os("SCENARIO").is_none();
-    let queue: Mutex<Vec<Fixture>> = Mutex::new(variants.filter(|_| is_whole).collect());
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
-            scope.spawn(|| {
-                let runtime =
-                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                loop {
-                    let Some(fixture) = queue.lock().unwrap().pop() else { break };
-                    for (what, report) in runtime.block_on(support::reports(&fixture)) {
-                        done.lock().unwrap().push((fixture.name.clone(), what, report));
-                    }
-                }
-            });
-        }
+    let variants: Vec<Fixture> = variants.filter(|_| is_whole).collect();
+    let played = support::side_by_side(SIDE_BY_SIDE, variants, |fixture| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let reports = runtime.block_on(support::reports(&fixture)).into_iter();
+        reports.map(|(what, report)| (fixture.name.clone(), what, report)).collect::<Vec<_>>()
     });
-    let mut all = done.into_inner().unwrap();
+    let mut all = played.concat();
     // The fixtures themselves have been played already.
-    for played in ALL.iter() {
-        let without_docker = played.ablated.iter().find(|run| run.what == "without Docker");
-        for (what, run) in [("whole", Some(&played.main)), ("without Docker", without_docker)] {
-            all.push((played.fixture.name.clone(), what, run.unwrap().report().clone()));
+    for kept in KEPT.iter() {
+        let less = kept.less();
+        let without_docker = less.iter().find(|one| one.what == "without Docker").unwrap().report;
+        for (what, report) in [("whole", kept.report()), ("without Docker", without_docker)] {
+            all.push((kept.fixture.name.clone(), what, report.clone()));
         }
     }
     all

@@ -10,16 +10,27 @@
 pub(crate) mod compose;
 pub(crate) mod docs;
 pub(crate) mod gate;
+pub(crate) mod kept;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use convex_doctor::bundle;
 use convex_doctor::demo::Stage;
 use convex_doctor::demo::world::World;
-use serde_json::Value;
+use convex_doctor::diagnosis::{Choices, diagnose};
+use convex_doctor::evidence::Evidence;
+use convex_doctor::foreign::Admitted;
+use convex_doctor::render::{
+    Detail, Screen, github, gitlab, html, json, junit, markdown, persistence, sarif, text,
+};
+use convex_doctor::report::{Level, Report};
+use serde_json::{Map, Value, json as value};
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpSocket;
 
 /// A directory `fixtures/<name>/` with a `world.json`.
@@ -30,6 +41,8 @@ pub(crate) struct Fixture {
     pub(crate) path: PathBuf,
     world: World,
     files: Vec<(String, String)>,
+    /// A digest of its world and files.
+    made_of: String,
 }
 
 /// Every fixture, by name.
@@ -72,15 +85,18 @@ impl Fixture {
         };
         let text = std::fs::read_to_string(path.join("world.json")).unwrap();
         let text = change("world.json", text);
+        let mut digest = Sha256::new_with_prefix(&text);
         let world = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut files = Vec::new();
         for (file, bytes) in snapshot(&path) {
-            if file != "world.json" && !file.starts_with("expected.") {
+            if file != "world.json" && file != "bundle.json" && !file.starts_with("expected.") {
                 let text = change(&file, String::from_utf8(bytes).unwrap());
+                digest.update(format!("\0{file}\0{text}"));
                 files.push((file, text));
             }
         }
-        Self { name, path, world, files }
+        let made_of = hex::encode(&digest.finalize()[..8]);
+        Self { name, path, world, files, made_of }
     }
 
     /// The fixture with something else in its world.
@@ -89,7 +105,8 @@ impl Fixture {
         change(&mut world);
         let name = format!("{}, {name}", self.name);
         let world = serde_json::from_value(world).unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name, path: self.path.clone(), world, files: self.files.clone() }
+        let made_of = String::new();
+        Self { name, path: self.path.clone(), world, files: self.files.clone(), made_of }
     }
 
     /// The fixture's world, raised.
@@ -99,10 +116,19 @@ impl Fixture {
             .unwrap_or_else(|error| panic!("{}: {error:#}", self.name))
     }
 
-    /// What this fixture's run is to come to; `None` before `UPDATE=1` has written it.
+    /// What this fixture's run is to come to on this machine; `None` before `UPDATE=1` has written
+    /// it.
     pub(crate) fn expected(&self) -> Option<Value> {
         let inside = Some(self.in_container()).filter(|path| in_container() && path.exists());
-        let path = inside.unwrap_or_else(|| self.path.join("expected.json"));
+        self.read_expected(&inside.unwrap_or_else(|| self.path.join("expected.json")))
+    }
+
+    /// What it is to come to outside of a container, where its bundle was written.
+    pub(crate) fn expected_of_bundle(&self) -> Option<Value> {
+        self.read_expected(&self.path.join("expected.json"))
+    }
+
+    fn read_expected(&self, path: &Path) -> Option<Value> {
         let text = std::fs::read_to_string(path).ok()?;
         Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", self.name)))
     }
@@ -115,6 +141,17 @@ impl Fixture {
         let path = self.path.join("expected.json");
         let path = if in_container() && path.exists() { self.in_container() } else { path };
         std::fs::write(path, serde_json::to_string_pretty(found).unwrap() + "\n").unwrap();
+    }
+
+    /// What is kept of a run in it.
+    pub(crate) fn bundle(&self) -> Option<Value> {
+        let text = std::fs::read_to_string(self.path.join("bundle.json")).ok()?;
+        Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+    }
+
+    /// Whether its bundle is of the files that it has now.
+    pub(crate) fn is_in_bundle(&self, bundle: &Value) -> bool {
+        bundle["made_of"] == self.made_of.as_str()
     }
 
     fn in_container(&self) -> PathBuf {
@@ -137,7 +174,7 @@ impl Fixture {
 
 /// Whether the tests run in a container, by the marks that the doctor goes by: there the loopback
 /// address is not the engine's, and it judges otherwise.
-fn in_container() -> bool {
+pub(crate) fn in_container() -> bool {
     let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     marked && name.trim().len() == 12 && name.trim().bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -221,6 +258,8 @@ pub(crate) struct Played {
     ports: BTreeMap<u16, String>,
     /// The project's directory while it lasted.
     directory: String,
+    /// What of its evidence is its own.
+    own: kept::Own,
 }
 
 /// The fixtures whose `expected.json` holds the whole table of what survives: each holds its data
@@ -243,6 +282,9 @@ const WITH_TABLE: [&str; 12] = [
 /// The sources that are taken away, each with the option that does it.
 const SOURCES: [(&str, &[&str]); 2] =
     [("without Docker", &["--no-docker"]), ("without the network", &["--no-network"])];
+
+/// The source that is a file, and is taken away by deleting it.
+const WITHOUT_COMPOSE: &str = "without the compose file";
 
 /// Raises the fixture and runs the binary in it, once per format and once per source taken away.
 pub(crate) async fn play(fixture: Fixture) -> Played {
@@ -276,7 +318,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
         for file in compose {
             std::fs::remove_file(file).unwrap();
         }
-        ablated.push(run(&stage, "without the compose file", &["--format", "json"]).await);
+        ablated.push(run(&stage, WITHOUT_COMPOSE, &["--format", "json"]).await);
     }
     let heads = stage.strangers.lock().unwrap();
     Played {
@@ -290,6 +332,7 @@ pub(crate) async fn play(fixture: Fixture) -> Played {
         secrets: stage.secrets.clone(),
         ports: stage.ports.iter().map(|(name, port)| (*port, name.clone())).collect(),
         directory: root.display().to_string(),
+        own: kept::Own::of(&stage),
         fixture,
     }
 }
@@ -374,25 +417,45 @@ pub(crate) async fn run(stage: &Stage, what: &'static str, options: &[&str]) -> 
     }
 }
 
-impl Played {
-    /// All runs.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
-        let formats = self.formats.iter().chain(&self.files);
-        std::iter::once(&self.main).chain(formats).chain(&self.ablated)
-    }
+/// One judgement of a fixture with a source of evidence taken away.
+pub(crate) struct Less<'a> {
+    /// The source.
+    pub(crate) what: &'static str,
+    /// The exit code.
+    pub(crate) code: Option<i32>,
+    /// The report.
+    pub(crate) report: &'a Value,
+}
 
-    /// What the main run wrote in this format.
-    pub(crate) fn file(&self, format: &str) -> &str {
-        if format == self.main.what {
-            return &self.main.stdout;
-        }
-        &self.files.iter().find(|run| run.what == format).unwrap().stdout
+/// What the doctor says of a fixture: of its kept bundle, or live.
+pub(crate) trait Told: Sync {
+    /// The fixture.
+    fn fixture(&self) -> &Fixture;
+    /// Whether its world was raised, and the real binary run in it.
+    fn is_live(&self) -> bool;
+    /// The report.
+    fn report(&self) -> &Value;
+    /// The exit code.
+    fn code(&self) -> Option<i32>;
+    /// The report in this format.
+    fn page(&self, format: &str) -> Cow<'_, str>;
+    /// The same with one source of evidence taken away.
+    fn less(&self) -> Vec<Less<'_>>;
+    /// Port to the server's name.
+    fn ports(&self) -> &BTreeMap<u16, String>;
+    /// The project's directory.
+    fn directory(&self) -> &str;
+
+    /// What complaints call it.
+    fn name(&self) -> String {
+        let how = if self.is_live() { " (live)" } else { "" };
+        format!("{}{how}", self.fixture().name)
     }
 
     /// The report of the main run, reduced to what does not depend on wording, ports and
     /// directories.
-    pub(crate) fn summary(&self) -> Value {
-        let report = self.main.report();
+    fn summary(&self) -> Value {
+        let report = self.report();
         let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
         let ids = |list: &str| -> Vec<String> {
             let mut ids: Vec<String> =
@@ -416,19 +479,19 @@ impl Played {
                     text(one, "id"),
                     text(one, "level"),
                     text(one, "certainty"),
-                    self.place(&one["locations"][0])
+                    place(self.directory(), self.ports(), &one["locations"][0])
                 )
             })
             .collect();
         findings.sort();
         let mut summary = serde_json::json!({
             "verdict": report["verdict"],
-            "exit": self.main.code,
+            "exit": self.code(),
             "causes": causes,
             "findings": findings,
             "unknown": ids("unknown"),
         });
-        if WITH_TABLE.contains(&self.fixture.name.as_str()) {
+        if WITH_TABLE.contains(&self.fixture().name.as_str()) {
             let operations = report["persistence"]["operations"].as_array().unwrap();
             let rows = operations.iter().map(|one| {
                 let fates = format!("{} {}", text(one, "keys"), text(one, "data"));
@@ -438,23 +501,95 @@ impl Played {
         }
         summary
     }
+}
 
-    /// A location in a form that is the same in every run.
-    fn place(&self, location: &Value) -> String {
-        let one = |name: &str| location[name].as_str();
-        let text = match (one("file"), one("container"), one("volume"), one("url"), one("env")) {
-            (Some(file), ..) => format!("{file}:{}", location["line"]),
-            (_, Some(container), ..) => format!("container {container}"),
-            (_, _, Some(volume), ..) => format!("volume {volume}"),
-            (_, _, _, Some(url), _) => url.to_owned(),
-            (.., Some(variable)) => format!("${variable}"),
-            _ => "-".to_owned(),
-        };
-        let root = self.directory.trim_end_matches("/app");
-        let text = text.replace(&self.directory, "{dir}").replace(root, "{root}");
-        self.ports.iter().fold(text, |text, (port, name)| {
-            text.replace(&format!(":{port}"), &format!(":{{{name}}}"))
+/// A location in a form that is the same in every run.
+fn place(directory: &str, ports: &BTreeMap<u16, String>, location: &Value) -> String {
+    let one = |name: &str| location[name].as_str();
+    let text = match (one("file"), one("container"), one("volume"), one("url"), one("env")) {
+        (Some(file), ..) => format!("{file}:{}", location["line"]),
+        (_, Some(container), ..) => format!("container {container}"),
+        (_, _, Some(volume), ..) => format!("volume {volume}"),
+        (_, _, _, Some(url), _) => url.to_owned(),
+        (.., Some(variable)) => format!("${variable}"),
+        _ => "-".to_owned(),
+    };
+    let root = directory.trim_end_matches("/app");
+    let text = text.replace(directory, "{dir}").replace(root, "{root}");
+    ports
+        .iter()
+        .fold(text, |text, (port, name)| text.replace(&format!(":{port}"), &format!(":{{{name}}}")))
+}
+
+impl Told for Played {
+    fn fixture(&self) -> &Fixture {
+        &self.fixture
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn report(&self) -> &Value {
+        self.main.report()
+    }
+
+    fn code(&self) -> Option<i32> {
+        self.main.code
+    }
+
+    fn page(&self, format: &str) -> Cow<'_, str> {
+        let found = self.runs().find(|run| run.what == format);
+        Cow::Borrowed(&found.unwrap_or_else(|| panic!("no {format}")).stdout)
+    }
+
+    fn less(&self) -> Vec<Less<'_>> {
+        let runs = self.ablated.iter();
+        runs.map(|run| Less { what: run.what, code: run.code, report: run.report() }).collect()
+    }
+
+    fn ports(&self) -> &BTreeMap<u16, String> {
+        &self.ports
+    }
+
+    fn directory(&self) -> &str {
+        &self.directory
+    }
+}
+
+impl Played {
+    /// All runs.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        let formats = self.formats.iter().chain(&self.files);
+        std::iter::once(&self.main).chain(formats).chain(&self.ablated)
+    }
+
+    /// What is to be kept of it.
+    pub(crate) fn bundle(&self) -> Value {
+        let evidence = |run: &Run| self.own.replaced(&run.report()["evidence"]);
+        let whole = evidence(&self.main);
+        let less = self.ablated.iter().map(|run| {
+            let difference = kept::difference(&whole, &evidence(run));
+            (run.what.to_owned(), Value::Object(difference))
+        });
+        let less: Map<String, Value> = less.collect();
+        value!({
+            "bundle_version": bundle::VERSION,
+            "evidence": whole,
+            "less": less,
+            "made_of": self.fixture.made_of,
         })
+    }
+
+    /// Writes it, unless it is there already.
+    pub(crate) fn keep(&self) {
+        let bundle = self.bundle();
+        if self.fixture.bundle().as_ref() != Some(&bundle) {
+            let mut bundle = bundle;
+            bundle.sort_all_objects();
+            let text = serde_json::to_string_pretty(&bundle).unwrap() + "\n";
+            std::fs::write(self.fixture.path.join("bundle.json"), text).unwrap();
+        }
     }
 
     /// `host:port` of the URL that this fixture's own configuration selects, as the report has it.
@@ -465,6 +600,134 @@ impl Played {
         let facts = find(&endpoint, "host")?;
         Some(format!("{}:{}", facts["host"].as_str()?, facts["port"]))
     }
+}
+
+/// A fixture judged by its kept bundle, in this process.
+pub(crate) struct Kept {
+    /// The fixture.
+    pub(crate) fixture: Fixture,
+    /// What was seen.
+    pub(crate) evidence: Admitted<Evidence>,
+    /// What is made of it.
+    pub(crate) judged: Report,
+    /// The bundle.
+    pub(crate) bundle: Value,
+    report: OnceLock<Value>,
+    less: OnceLock<Vec<(&'static str, Option<i32>, Value)>>,
+    ports: BTreeMap<u16, String>,
+}
+
+/// What the doctor says as JSON, as a value.
+fn told(report: &Report) -> Value {
+    serde_json::to_value(json::JsonDocument::from(report)).unwrap()
+}
+
+/// The exit code of a report, as without `--fail-on`.
+fn exit(report: &Report) -> Option<i32> {
+    Some(i32::from(report.reaches(Level::Error)))
+}
+
+impl Kept {
+    /// Reads and judges it.
+    pub(crate) fn read(fixture: Fixture) -> Self {
+        let name = &fixture.name;
+        let bundle = fixture.bundle().unwrap_or_else(|| panic!("{name}: no bundle.json: UPDATE=1"));
+        let read = bundle::read(&bundle.to_string()).unwrap_or_else(|no| panic!("{name}: {no}"));
+        let judged = diagnose(&read.evidence, &Choices::default());
+        let ports = kept::ports(fixture.world.servers.keys());
+        let (report, less) = (OnceLock::new(), OnceLock::new());
+        Self { fixture, evidence: read.evidence, judged, bundle, report, less, ports }
+    }
+}
+
+impl Told for Kept {
+    fn fixture(&self) -> &Fixture {
+        &self.fixture
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    fn report(&self) -> &Value {
+        self.report.get_or_init(|| told(&self.judged))
+    }
+
+    fn code(&self) -> Option<i32> {
+        exit(&self.judged)
+    }
+
+    fn page(&self, format: &str) -> Cow<'_, str> {
+        let report = &self.judged;
+        let screen = |detail| Screen { width: 80, detail, ascii: false, links: false };
+        Cow::Owned(match format {
+            "json" => json::render(report),
+            "sarif" => sarif::render(report),
+            "junit" => junit::render(report, Some(Level::Error)),
+            "github" => github::render(report),
+            "gitlab" => gitlab::render(report),
+            "html" => html::render(report),
+            "text" => text::render(report, screen(Detail::Normal)),
+            "the table" => persistence::table(&report.persistence, 80),
+            "all formats, verbose" => {
+                text::render(report, screen(Detail::Verbose)) + &markdown::render(report)
+            }
+            other => panic!("no {other}"),
+        })
+    }
+
+    fn less(&self) -> Vec<Less<'_>> {
+        let all = self.less.get_or_init(|| {
+            let names = SOURCES.map(|(what, _)| what).into_iter().chain([WITHOUT_COMPOSE]);
+            let kept = names.filter_map(|what| Some((what, self.bundle["less"].get(what)?)));
+            let judged = kept.map(|(what, difference)| {
+                let less = kept::applied(&self.bundle["evidence"], difference.as_object().unwrap());
+                let less = bundle::read(&value!({ "evidence": less }).to_string()).unwrap();
+                let report = diagnose(&less.evidence, &Choices::default());
+                (what, exit(&report), told(&report))
+            });
+            judged.collect()
+        });
+        all.iter().map(|(what, code, report)| Less { what, code: *code, report }).collect()
+    }
+
+    fn ports(&self) -> &BTreeMap<u16, String> {
+        &self.ports
+    }
+
+    fn directory(&self) -> &str {
+        kept::DIRECTORY
+    }
+}
+
+/// What becomes of each, by several threads, in order.
+pub(crate) fn side_by_side<T: Send, U: Send>(
+    threads: usize,
+    all: Vec<T>,
+    work: impl Fn(T) -> U + Sync,
+) -> Vec<U> {
+    let queue = Mutex::new(all.into_iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap().next();
+                    let Some((at, one)) = next else { break };
+                    let made = work(one);
+                    done.lock().unwrap().push((at, made));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, made)| made).collect()
+}
+
+/// So many threads as there are processors.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// The object that has this member, wherever an observation wraps it.
