@@ -3,6 +3,7 @@
 //! stays inside it (`acme` in `acme-backend-1`), so that what is judged by them is judged the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -133,7 +134,7 @@ pub fn anonymize(evidence: &Admitted<Evidence>) -> (Admitted<Evidence>, Names) {
     collect(&value, &mut Vec::new(), &mut found);
     let names = name_all(found);
     let mut value = value;
-    replace(&mut value, &names);
+    replace(&mut value, &mut Vec::new(), &names);
     let replaced = serde_json::from_value(value).unwrap_or_default();
     (Admitted::of(&replaced), names)
 }
@@ -302,11 +303,64 @@ fn name_all(found: BTreeSet<(Kind, String)>) -> Names {
     Names(names)
 }
 
-fn replace(value: &mut Value, names: &Names) {
+/// The words of the engine and of Compose that stand in fields of their own: what a container is
+/// doing, how it is, what is mounted.
+const STATES: &[&str] = &[
+    "running",
+    "created",
+    "restarting",
+    "paused",
+    "exited",
+    "dead",
+    "removing",
+    "starting",
+    "healthy",
+    "unhealthy",
+    "npipe",
+    "cluster",
+    "image",
+    "tcp",
+    "udp",
+];
+
+/// Whether an evidence holds this word of its own: a project may be called `running`, and a
+/// container that runs still does.
+fn is_own_word(text: &str) -> bool {
+    static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let schema = serde_json::from_str(include_str!("../../docs/report.schema.json"));
+        let mut words = STATES.iter().map(|word| (*word).to_owned()).collect();
+        own_words(&schema.unwrap_or_default(), &mut words);
+        words
+    });
+    WORDS.contains(text)
+}
+
+/// The words that the schema names.
+fn own_words(schema: &Value, words: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(map) => {
+            let lists = map.get("enum").and_then(Value::as_array).into_iter().flatten();
+            let named = lists.chain(map.get("const")).filter_map(Value::as_str);
+            words.extend(named.map(str::to_owned));
+            map.values().for_each(|value| own_words(value, words));
+        }
+        Value::Array(list) => list.iter().for_each(|one| own_words(one, words)),
+        _ => {}
+    }
+}
+
+fn replace<'v>(value: &'v mut Value, path: &mut Vec<&'v str>, names: &Names) {
     match value {
+        Value::String(text) if kind(path).is_none() && is_own_word(text) => {}
         Value::String(text) => *text = names.in_text(text),
-        Value::Array(list) => list.iter_mut().for_each(|one| replace(one, names)),
-        Value::Object(map) => map.values_mut().for_each(|value| replace(value, names)),
+        Value::Array(list) => list.iter_mut().for_each(|one| replace(one, path, names)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                path.push(key);
+                replace(value, path, names);
+                path.pop();
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -365,7 +419,7 @@ mod tests {
         collect(value, &mut Vec::new(), &mut found);
         let names = name_all(found);
         let mut value = value.clone();
-        replace(&mut value, &names);
+        replace(&mut value, &mut Vec::new(), &names);
         (value, names)
     }
 
@@ -398,5 +452,18 @@ mod tests {
             "selection": {"url": {"text": "http://127.0.0.1:3210"}},
         });
         assert_eq!(value, expected);
+    }
+
+    /// A name can be a word of the evidence: the word stays, the name does not.
+    #[test]
+    fn a_project_may_be_called_like_a_state() {
+        let (value, _) = replaced(&json!({
+            "compose": {"project": "running", "source": {"kind": "file"}},
+            "docker": {"backends": [{"name": "running-backend-1", "project": "running",
+                "state": "running", "volumes": [{"kind": "volume"}]}]},
+        }));
+        assert_eq!(value["docker"]["backends"][0]["state"], "running");
+        assert_eq!(value["docker"]["backends"][0]["name"], "project-1-backend-1");
+        assert_eq!(value["compose"]["project"], "project-1");
     }
 }

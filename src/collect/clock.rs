@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::RunningCommand;
 use crate::budget::Deadline;
@@ -56,8 +56,10 @@ impl Clock {
     }
 
     fn note(&self, probe: &str, begun: Instant) {
-        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.laps.borrow_mut().push(Timing { probe: probe.to_owned(), ms });
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let start_ms = ms(begun.saturating_duration_since(self.start));
+        let timing = Timing { probe: probe.to_owned(), start_ms, ms: ms(begun.elapsed()) };
+        self.laps.borrow_mut().push(timing);
     }
 
     pub(super) fn finish(self) -> Vec<Timing> {

@@ -17,6 +17,7 @@ use crate::evidence::surroundings::{Git, TrackedSecret};
 use crate::secret::Secret;
 
 /// A text file that was read, to be searched for secrets if git tracks it.
+#[derive(Clone)]
 pub(super) struct CheckedFile {
     /// Relative to the directory, or absolute.
     pub name: String,
@@ -29,18 +30,27 @@ pub(super) struct CheckedFile {
 /// Env files that convex-doctor itself may be asked to make.
 const MADE: [&str; 2] = [".env", ".env.local"];
 
+/// The names that git is asked about: those of the files, and of what convex-doctor may be asked to
+/// make.
+pub(super) fn asked_about(files: &[CheckedFile]) -> Vec<String> {
+    let names = files.iter().map(|file| file.name.as_str());
+    let absent = MADE.into_iter().filter(|made| files.iter().all(|file| file.name != *made));
+    names.chain(absent).map(str::to_owned).collect()
+}
+
 /// What git knows of `files`; `None` outside of a work tree, or where git is not installed.
+/// `standing` is its answer to [`asked_about`].
 pub(super) async fn look(
     directory: &Path,
     files: &[CheckedFile],
+    standing: Result<Option<GitStatus>, String>,
     secrets: &[(&Secret, &str)],
     history: bool,
     timeout: Duration,
 ) -> Observation<Option<Git>> {
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    let absent: Vec<&str> = MADE.into_iter().filter(|name| !names.contains(name)).collect();
-    let all = [&names[..], &absent].concat();
-    let GitStatus { tracked, ignored } = match standing(directory, &all, timeout).await {
+    let absent = MADE.into_iter().filter(|name| !names.contains(name));
+    let GitStatus { tracked, ignored } = match standing {
         Ok(Some(standing)) => standing,
         Ok(None) => return Observation::Seen(None),
         Err(reason) => return Observation::unavailable(reason),
@@ -64,7 +74,6 @@ pub(super) async fn look(
         .map(|file| file.name.clone())
         .collect();
     let would_not_ignore = absent
-        .into_iter()
         .filter(|name| !ignored.iter().any(|ignored| ignored == name))
         .map(str::to_owned)
         .collect();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::clock::Clock;
 use super::compose::ComposeRead;
 use super::docker::{self, Listing};
+use super::repository::CheckedFile;
 use super::selection::{self, Selected};
 use super::texts::FileTexts;
 use super::{
@@ -14,8 +15,8 @@ use super::{
     suppressions, surroundings, toolchain,
 };
 use crate::budget::{Deadline, OVER};
-use crate::evidence::docker::{DockerFacts, FailedEngine};
-use crate::evidence::endpoint::{Answer, VariableInFile};
+use crate::evidence::docker::{DockerFacts, EngineEvent, FailedEngine};
+use crate::evidence::endpoint::{Answer, Reach, VariableInFile};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::ValueSource;
 use crate::evidence::surroundings::{AppUrl, Git};
@@ -57,6 +58,9 @@ pub(super) async fn collect(
     Ok(run.finish())
 }
 
+/// What git does with files; `None` outside of a work tree, `Err` where it does not say.
+type GitAnswer = Result<Option<repository::GitStatus>, String>;
+
 /// A run under way: what it was asked, what it read, and the evidence so far.
 struct Run<'a> {
     request: &'a Request,
@@ -75,6 +79,8 @@ struct Run<'a> {
     nonces: [String; 2],
     /// What the engine listed; `None` where it was not asked or did not answer.
     listing: Option<Listing>,
+    /// What git does with the files of those names.
+    standing: Option<(Vec<String>, GitAnswer)>,
     evidence: Evidence,
 }
 
@@ -88,6 +94,7 @@ impl<'a> Run<'a> {
         let clock = Clock::start(&request.running, deadline);
         let directory = request.directory()?;
         let environment = request.environment();
+        endpoint::here::settle(&environment);
         environment.iter().for_each(|(name, value)| learn(name, value));
         let texts = FileTexts::until(deadline);
         let cli = toolchain::cli(&directory, &environment);
@@ -120,6 +127,7 @@ impl<'a> Run<'a> {
             node,
             nonces: [nonce(), nonce()],
             listing: None,
+            standing: None,
             evidence,
         })
     }
@@ -178,12 +186,14 @@ impl<'a> Run<'a> {
     /// The engine, the selected URL and the app's other URLs, at the same time.
     async fn first_wave(&mut self) {
         let mut app_urls = std::mem::take(&mut self.evidence.surroundings.app_urls);
-        let (engine, endpoint, (), node) = tokio::join!(
+        let (engine, endpoint, (), node, standing) = tokio::join!(
             self.ask_engine(),
             self.ask_url(),
             self.ask_app_urls(&mut app_urls),
-            self.ask_node()
+            self.ask_node(),
+            self.ask_standing(repository::asked_about(&self.files_in_git())),
         );
+        self.standing = Some(standing);
         self.evidence.surroundings.node_version = node;
         let endpoint = self.with_trust(endpoint);
         self.evidence.surroundings.app_urls = app_urls;
@@ -279,6 +289,17 @@ impl<'a> Run<'a> {
         let first = self.probe();
         let asked = self.clock.within("url: all probes", endpoint::look(&first)).await;
         let Some(mut facts) = asked else { return Observation::unavailable(OVER) };
+        if endpoint::here::is_elsewhere()
+            && crate::deployment::endpoint::is_loopback(&facts.target.host)
+            && facts.route.reach == Reach::Refused
+        {
+            // What the host publishes on 127.0.0.1 only is refused as well.
+            let port = facts.target.port;
+            return Observation::unavailable(format!(
+                "this container cannot reach port {port} of the host (it may be published on 127.0.0.1 only): \
+                 start it with --network host"
+            ));
+        }
         if self.request.deep {
             let push = endpoint::push(&first, &facts);
             let pushed = self.clock.within("url: 4 MiB", push).await;
@@ -328,27 +349,42 @@ impl<'a> Run<'a> {
                 Err(reason) => Observation::unavailable(reason),
             }
         };
-        let (origins, ()) = tokio::join!(ask, self.retry_key());
+        // Taken out meanwhile: the requests borrow the run, and its answers are added to it.
+        let mut endpoint = std::mem::replace(&mut self.evidence.endpoint, Observation::Seen(None));
+        let is_rejected = rejected(&endpoint);
+        let retry = async {
+            if is_rejected && let Observation::Seen(Some(facts)) = &mut endpoint {
+                self.retry_key_into(facts).await;
+            }
+        };
+        let (origins, (), events) = tokio::join!(ask, retry, self.ask_events(is_rejected));
+        self.evidence.endpoint = endpoint;
         self.evidence.origins = origins;
+        if let (Observation::Seen(docker), Some(events)) = (&mut self.evidence.docker, events) {
+            docker.events = events;
+        }
+    }
+
+    /// Whether the logs and the engine's events say what is wrong: the key was rejected, or the backend
+    /// is not well.
+    fn looks_back(&self, is_rejected: bool) -> bool {
+        let is_unwell = self.evidence.docker.seen().is_ok_and(is_unwell);
+        is_rejected || is_unwell || self.request.read_log
+    }
+
+    /// What the engine remembers of the backend and its volumes.
+    async fn ask_events(&self, is_rejected: bool) -> Option<Observation<Vec<EngineEvent>>> {
+        let (listing, docker) = (self.listing.as_ref()?, self.evidence.docker.seen().ok()?);
+        if !self.looks_back(is_rejected) {
+            return None;
+        }
+        let filter = docker::EventFilter::of(docker, &self.compose.wanted());
+        let remembered = docker::events(listing, &filter, self.evidence.collected_at);
+        Some(self.clock.timed("docker: events", remembered).await)
     }
 
     /// Sends the key again where it was rejected or nothing answered: whether the answer stays the
     /// same, and whether the key arrives at all.
-    async fn retry_key(&mut self) {
-        if !rejected(&self.evidence.endpoint) {
-            return;
-        }
-        // Taken out meanwhile, because the requests borrow the run.
-        let taken = std::mem::replace(&mut self.evidence.endpoint, Observation::Seen(None));
-        self.evidence.endpoint = match taken {
-            Observation::Seen(Some(mut facts)) => {
-                self.retry_key_into(&mut facts).await;
-                Observation::Seen(Some(facts))
-            }
-            other => other,
-        };
-    }
-
     async fn retry_key_into(&self, facts: &mut EndpointFacts) {
         let first = self.probe();
         let again = endpoint::ProbeRequest { nonce: &self.nonces[1], ..first };
@@ -372,7 +408,8 @@ impl<'a> Run<'a> {
                 facts: known,
                 timeout: first.timeout,
                 nonce: &nonce(),
-                in_container: self.evidence.surroundings.in_container,
+                in_container: self.evidence.surroundings.in_container
+                    || endpoint::here::is_elsewhere(),
             };
             let asked = endpoint::straight::look(docker, &straight);
             let asked = self.clock.within("url: past the proxy", asked).await;
@@ -406,25 +443,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The logs and the engine's events, where the key was rejected or the backend is not well.
+    /// The logs, where the key was rejected or the backend is not well: after the key was sent again,
+    /// which they show.
     async fn read_logs(&mut self) {
-        let rejected = rejected(&self.evidence.endpoint);
+        let looks_back = self.looks_back(rejected(&self.evidence.endpoint));
         let facts = self.evidence.endpoint.seen().ok().and_then(Option::as_ref);
         let port = facts.map(|facts| facts.target.port);
-        let wanted = self.compose.wanted();
         let (Some(listing), Observation::Seen(docker)) = (&self.listing, &mut self.evidence.docker)
         else {
             return;
         };
-        if rejected || is_unwell(docker) || self.request.read_log {
-            let filter = docker::EventFilter::of(docker, &wanted);
-            let remembered = docker::events(listing, &filter, self.evidence.collected_at);
+        if looks_back {
             let read = docker::read_logs(listing, docker, port, &self.nonces);
-            let ((), events) = tokio::join!(
-                self.clock.timed("docker: logs", read),
-                self.clock.timed("docker: events", remembered),
-            );
-            docker.events = events;
+            self.clock.timed("docker: logs", read).await;
         }
     }
 
@@ -449,19 +480,39 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What git says of the files that were read, and the suppressions that they hold.
-    async fn ask_git(&mut self) {
-        let read = std::mem::take(&mut self.selected.files);
+    /// The files that were read, as git is asked about them: of what Compose reads, those in the
+    /// directory only, and none of a project in error.
+    fn files_in_git(&self) -> Vec<CheckedFile> {
         let mut composed = self.compose.files(&self.directory, &self.texts);
-        let comments = suppressions::comments(read.iter().chain(&composed));
-        self.evidence.asked.suppressions.extend(comments);
-        // Git is asked about what Compose reads in the directory only, and not about a project in
-        // error.
         composed
             .retain(|file| self.compose.project.is_ok() && !Path::new(&file.name).is_absolute());
-        let files: Vec<_> = read.into_iter().chain(composed).collect();
-        let asked = git(self.request, &self.directory, &files, &self.selected, &self.secrets);
-        self.evidence.surroundings.git = self.clock.within("git", asked).await.unwrap_or_else(over);
+        self.selected.files.iter().cloned().chain(composed).collect()
+    }
+
+    /// What git does with the files of those names.
+    async fn ask_standing(&self, names: Vec<String>) -> (Vec<String>, GitAnswer) {
+        let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+        let asked = repository::standing(&self.directory, &asked, self.request.timeout());
+        let answer = self.clock.within("git", asked).await;
+        (names, answer.unwrap_or_else(|| Err(OVER.to_owned())))
+    }
+
+    /// What git says of the files that were read, and the suppressions that they hold.
+    async fn ask_git(&mut self) {
+        let composed = self.compose.files(&self.directory, &self.texts);
+        let comments = suppressions::comments(self.selected.files.iter().chain(&composed));
+        self.evidence.asked.suppressions.extend(comments);
+        let files = self.files_in_git();
+        let names = repository::asked_about(&files);
+        let standing = match self.standing.take() {
+            Some((asked, answer)) if asked == names => answer,
+            // A container was made from another compose file.
+            _ => self.ask_standing(names).await.1,
+        };
+        let asked =
+            git(self.request, &self.directory, &files, standing, &self.selected, &self.secrets);
+        let found = self.clock.within("git: secrets", asked).await;
+        self.evidence.surroundings.git = found.unwrap_or_else(over);
         self.date_key().await;
     }
 
@@ -611,7 +662,8 @@ fn app_urls(selection: &Selection) -> Vec<AppUrl> {
 async fn git(
     request: &Request,
     directory: &Path,
-    files: &[repository::CheckedFile],
+    files: &[CheckedFile],
+    standing: GitAnswer,
     selected: &Selected,
     secrets: &[(Secret, SecretPlace)],
 ) -> Observation<Option<Git>> {
@@ -622,7 +674,7 @@ async fn git(
     let in_use = secrets.iter().filter(|(_, place)| in_use(place));
     let wanted: Vec<_> =
         key.into_iter().chain(in_use.map(|(secret, _)| (secret, "instance secret"))).collect();
-    repository::look(directory, files, &wanted, request.history, request.timeout()).await
+    repository::look(directory, files, standing, &wanted, request.history, request.timeout()).await
 }
 
 /// Whether the backend was seen to accept the key.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::endpoint;
 use super::files::{self, FileText};
 use super::texts::FileTexts;
 use crate::deployment::selection::is_cloud_url;
@@ -265,6 +266,12 @@ pub(super) fn is_env_file(name: &str) -> bool {
 /// in containers and keep it. The name of the machine is a container's id, too, or a devcontainer
 /// says so itself.
 pub(super) fn in_container(environment: &BTreeMap<String, String>) -> bool {
+    // Its image speaks for the host.
+    !environment.contains_key(endpoint::here::VARIABLE) && is_apart(environment)
+}
+
+/// Whether this process has another loopback than the host.
+pub(super) fn is_apart(environment: &BTreeMap<String, String>) -> bool {
     let marked =
         files::exists(Path::new("/.dockerenv")) || files::exists(Path::new("/run/.containerenv"));
     let name = files::of_the_kernel("/proc/sys/kernel/hostname");

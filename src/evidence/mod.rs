@@ -140,6 +140,9 @@ pub struct Asked {
 pub struct Timing {
     /// What was done.
     pub probe: String,
+    /// When it began, in milliseconds since the run did.
+    #[serde(default)]
+    pub start_ms: u64,
     /// In milliseconds.
     pub ms: u64,
 }

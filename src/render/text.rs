@@ -391,14 +391,37 @@ impl ScreenPage {
             }
         }
         if let Some(timings) = report.evidence.get("timings").and_then(|value| value.as_array()) {
-            self.gap();
-            self.line("timings");
-            for timing in timings {
+            self.waterfall(timings);
+        }
+    }
+
+    /// What was done when: what stands side by side ran at the same time.
+    fn waterfall(&mut self, timings: &[serde_json::Value]) {
+        const COLUMNS: u64 = 24;
+        let number = |timing: &serde_json::Value, name: &str| {
+            timing.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0)
+        };
+        let mut timings: Vec<_> = timings
+            .iter()
+            .map(|timing| {
                 let probe = timing.get("probe").and_then(|value| value.as_str()).unwrap_or("");
-                let ms = timing.get("ms").and_then(serde_json::Value::as_u64).unwrap_or(0);
-                let probe = self.strict(probe);
-                self.line(&format!("{ms:>6} ms  {probe}"));
-            }
+                (number(timing, "start_ms"), number(timing, "ms"), probe)
+            })
+            .collect();
+        timings.sort_by_key(|(start, ms, _)| (*start, std::cmp::Reverse(*ms)));
+        let end = timings.iter().map(|(start, ms, _)| start.saturating_add(*ms)).max();
+        let column = |at: u64| {
+            let column = at.min(end.unwrap_or(0)).saturating_mul(COLUMNS) / end.unwrap_or(0).max(1);
+            usize::try_from(column).unwrap_or(0)
+        };
+        self.gap();
+        self.line("timings (when it began, how long it took)");
+        for (start, ms, probe) in timings {
+            let (from, to) = (column(start), column(start.saturating_add(ms)));
+            let bar = format!("{}{}", " ".repeat(from), "=".repeat(to.saturating_sub(from).max(1)));
+            let probe = self.strict(probe);
+            let width = usize::try_from(COLUMNS).unwrap_or(0) + 1;
+            self.line(&format!("{start:>6} {ms:>6} ms  {bar:<width$}  {probe}"));
         }
     }
 

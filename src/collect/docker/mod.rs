@@ -31,6 +31,7 @@ mod versions;
 mod volumes;
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -119,7 +120,9 @@ pub struct Listing {
     /// Containers that a fix set aside, or did not put in place yet.
     of_a_fix: Vec<String>,
     volumes: Observation<Vec<ListedVolume>>,
-    version: Observation<EngineVersion>,
+    /// The question for the engine's version, which some engines answer late; taken out by who
+    /// waits for it.
+    version: std::sync::Mutex<Option<tokio::task::JoinHandle<Observation<EngineVersion>>>>,
 }
 
 impl Listing {
@@ -139,6 +142,16 @@ impl Listing {
             .into_iter()
             .filter_map(|(summary, _)| summary::made_from(summary))
             .collect()
+    }
+
+    /// The engine's version; asked for once.
+    async fn version(&self) -> Observation<EngineVersion> {
+        let asked = self.version.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let not_said = || Observation::unavailable("its version: not asked");
+        match asked {
+            Some(asked) => asked.await.unwrap_or_else(|_| not_said()),
+            None => not_said(),
+        }
     }
 
     /// How many containers it has, of whatever kind.
@@ -190,11 +203,20 @@ pub async fn list(
     env: &BTreeMap<String, String>,
 ) -> Result<Listing, Unasked> {
     let engine = ReadEngine::connect(resolve(options, env)?, options.timeout, options.deadline)?;
-    let (containers, volumes, version) = tokio::join!(
-        engine.containers(),
-        engine.get::<VolumeListResponse>("/volumes"),
-        engine.get("/version"),
-    );
+    // Nothing that is inspected depends on it.
+    let version = tokio::spawn({
+        let engine = engine.clone();
+        async move {
+            match engine.get("/version").await {
+                Ok(answer) => Observation::Seen(engine_version(answer)),
+                Err(error) => {
+                    Observation::unavailable(format!("its version: {}", failure::words(&error)))
+                }
+            }
+        }
+    });
+    let (containers, volumes) =
+        tokio::join!(engine.containers(), engine.get::<VolumeListResponse>("/volumes"));
     let containers =
         containers.map_err(|error| failure::unasked(&error, &engine.target, engine.timeout))?;
     let volumes = match volumes {
@@ -211,10 +233,7 @@ pub async fn list(
     };
     let (of_a_fix, containers): (Vec<_>, Vec<_>) = containers.into_iter().partition(of_a_fix);
     let of_a_fix = of_a_fix.iter().map(summary::name_of).collect();
-    let version = match version {
-        Ok(answer) => Observation::Seen(engine_version(answer)),
-        Err(error) => Observation::unavailable(format!("its version: {}", failure::words(&error))),
-    };
+    let version = std::sync::Mutex::new(Some(version));
     Ok(Listing { engine, containers, helpers, of_a_fix, volumes, version })
 }
 
@@ -282,7 +301,7 @@ pub async fn inspect(listing: &Listing, wanted: &WantedObjects<'_>) -> Inspected
         other_contexts: None,
         volumes,
         absent_volumes,
-        engine: listing.version.clone(),
+        engine: listing.version().await,
         backends,
         events: Observation::unavailable("not asked"),
         notes,

@@ -7,6 +7,7 @@
 pub mod classify;
 mod curves;
 mod further;
+pub(super) mod here;
 mod probe;
 pub mod proxy;
 pub mod straight;

@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::classify::{self, line};
+use super::here;
 use super::tls::Recorder;
 use crate::evidence::endpoint::{Answer, Reach, TlsFault};
 
@@ -98,7 +99,9 @@ impl ProbeRoute {
         asked: &str,
         headers: HeaderMap,
     ) -> Result<Got, Reach> {
-        self.send(self.client.get(url.clone()).headers(headers), url, asked, self.timeout).await
+        let (there, host) = here::asked(url.clone());
+        let request = hosted(self.client.get(there).headers(headers), host);
+        self.send(request, url, asked, self.timeout).await
     }
 
     /// POSTs `body` to `url`, for at most `limit`.
@@ -109,7 +112,8 @@ impl ProbeRoute {
         body: Vec<u8>,
         limit: Duration,
     ) -> Result<Got, Reach> {
-        self.send(self.client.post(url.clone()).body(body), url, asked, limit).await
+        let (there, host) = here::asked(url.clone());
+        self.send(hosted(self.client.post(there).body(body), host), url, asked, limit).await
     }
 
     async fn send(
@@ -245,4 +249,11 @@ fn chain(error: &reqwest::Error) -> Vec<String> {
 /// The innermost words, which are the reason; the outer ones print the URL.
 fn words(error: &reqwest::Error) -> String {
     line(&chain(error).pop().unwrap_or_else(|| "the request failed".to_owned()))
+}
+/// The request with the host that its server is asked for, where that is not the URL's.
+fn hosted(request: reqwest::RequestBuilder, host: Option<HeaderValue>) -> reqwest::RequestBuilder {
+    match host {
+        Some(host) => request.header(HOST, host),
+        None => request,
+    }
 }

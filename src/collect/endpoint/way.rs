@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::classify;
 use super::probe::ProbePlan;
 use super::url::Typed;
+use super::{classify, here};
 use crate::evidence::endpoint::{Connection, Reach};
 
 /// The way to the host without a proxy.
@@ -38,6 +38,15 @@ impl DirectWay {
             Ok(Ok(addresses)) => Ok(addresses.collect::<Vec<_>>()),
         };
         let resolve_ms = super::millis(start);
+        if let Some(host) = here::in_place_of(typed.is_loopback()) {
+            let there = timeout(limit, tokio::net::lookup_host((host, typed.port))).await;
+            let connected = match there {
+                Ok(Ok(there)) => connect(&there.collect::<Vec<_>>(), limit).await,
+                Ok(Err(error)) => Err(Reach::Other { error: classify::line(&error.to_string()) }),
+                Err(_) => Err(Reach::ConnectTimeout),
+            };
+            return Self { addresses, resolve_ms, connected, connections: Vec::new() };
+        }
         let (connected, connections) = match &addresses {
             Ok(addresses) if typed.is_loopback() && addresses.len() > 1 => {
                 tokio::join!(connect(addresses, limit), connect_each(addresses))
