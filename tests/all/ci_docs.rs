@@ -4,6 +4,7 @@
 
 use crate::support::docs;
 use std::path::Path;
+use std::process::Command;
 
 use clap::Parser as _;
 use convex_doctor::cli::Arguments;
@@ -41,10 +42,35 @@ fn scripts(job: &Value) -> Vec<String> {
     }
 }
 
+/// Our commands in a job, as words: of its scripts, and of each step that uses the Action.
+fn commands(job: &Value) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> =
+        scripts(job).iter().flat_map(|script| docs::own_commands(script)).collect();
+    let jobs = job["jobs"].as_mapping().into_iter().flat_map(|jobs| jobs.values());
+    let steps = jobs.filter_map(|job| job["steps"].as_sequence()).flatten();
+    all.extend(steps.filter_map(docs::action_inputs).map(action_command));
+    all
+}
+
+/// What the Action runs with these inputs.
+fn action_command(inputs: Vec<(String, String)>) -> Vec<String> {
+    let runner = tempfile::tempdir().unwrap();
+    let instead = "convex-doctor() { printf '%s\n' \"$0\" \"$@\"; }; . \"$ACTION\"";
+    let output = Command::new("bash")
+        .args(["-c", instead, "convex-doctor"])
+        .envs(inputs)
+        .env("ACTION", docs::ACTION)
+        .env("RUNNER_TEMP", runner.path())
+        .env("GITHUB_OUTPUT", runner.path().join("output"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
 #[track_caller]
-fn check(script: &str) -> usize {
-    let commands = docs::own_commands(script);
-    for words in &commands {
+fn check(commands: &[Vec<String>]) -> usize {
+    for words in commands {
         let parsed = Arguments::try_parse_from(words);
         assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
     }
@@ -56,14 +82,22 @@ fn every_job_says_what_our_parser_takes() {
     let jobs = jobs();
     assert_eq!(jobs.len(), 4, "three of GitHub, one of GitLab");
     for job in &jobs {
-        let scripts = scripts(job);
-        let checked: usize = scripts.iter().map(|script| check(script)).sum();
-        assert!(checked > 0, "{scripts:?}");
-        let all = scripts.join("\n");
+        let commands = commands(job);
+        assert!(check(&commands) > 0, "{job:?}");
+        let says = |flag: &str| commands.iter().flatten().any(|word| word == flag);
         // A preflight that sees nothing must not be green.
-        assert!(all.contains("--require-network"), "{all}");
-        assert_eq!(all.contains("--no-docker"), !all.contains("--require-docker"), "{all}");
+        assert!(says("--require-network"), "{commands:?}");
+        assert_eq!(says("--no-docker"), !says("--require-docker"), "{commands:?}");
     }
+}
+
+#[test]
+fn the_hook_says_what_our_parser_takes() {
+    let blocks = docs::blocks(&page("docs/ci.md"), "yaml");
+    let block = blocks.iter().find(|block| block.starts_with("repos:")).unwrap();
+    let settings: Value = serde_yaml::from_str(block).unwrap();
+    let entry = settings["repos"][0]["hooks"][0]["entry"].as_str().unwrap();
+    assert_eq!(check(&docs::own_commands(entry)), 1, "{entry}");
 }
 
 /// A second `-o` must have a second `--format`, and what a report of the job names is what is
@@ -73,7 +107,7 @@ fn the_files_of_a_job_are_written_by_it() {
     for job in jobs() {
         let all = scripts(&job).join("\n");
         let text = serde_yaml::to_string(&job).unwrap();
-        for file in ["doctor.sarif", "doctor.json", "doctor.xml"] {
+        for file in ["doctor.json", "doctor.xml"] {
             assert!(!text.contains(file) || all.contains(&format!("-o {file}")), "{file}");
         }
         for words in docs::own_commands(&all) {
@@ -87,7 +121,7 @@ fn the_files_of_a_job_are_written_by_it() {
 fn every_command_of_the_pages_is_taken() {
     for (name, least) in [("README.md", 8), ("docs/ci.md", 1)] {
         let blocks = docs::blocks(&page(name), "sh");
-        let checked: usize = blocks.iter().map(|block| check(block)).sum();
+        let checked: usize = blocks.iter().map(|block| check(&docs::own_commands(block))).sum();
         assert!(checked >= least, "{name}: {checked}");
     }
 }

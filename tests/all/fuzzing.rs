@@ -224,6 +224,9 @@ fn feed(name: &str, body: Body, seeds: &[Vec<u8>], mutations: usize) -> Vec<Stri
 
 #[test]
 fn every_target_holds_for_mutations_of_its_seeds() {
+    if support::apart("fuzzing::every_target_holds_for_mutations_of_its_seeds") {
+        return;
+    }
     let seeds = seeds();
     let wanted = std::env::var("TARGET").ok();
     let mut failed = Vec::new();
@@ -237,6 +240,9 @@ fn every_target_holds_for_mutations_of_its_seeds() {
 
 #[test]
 fn a_bundle_is_taken_whatever_it_says() {
+    if support::apart("fuzzing::a_bundle_is_taken_whatever_it_says") {
+        return;
+    }
     let wanted = ["several-stopped-and-wrong-port", "healthy", "key-from-detached-volume"];
     let fixtures: Vec<_> =
         support::fixtures().into_iter().filter(|one| wanted.contains(&one.name.as_str())).collect();

@@ -140,8 +140,10 @@ fn settled(stage: &Stage, text: &str) -> String {
             return format!("{start} running for 3 days{gap}{rest}\n");
         }
         if let Some((number, probe)) = line.split_once(" ms  ")
-            && number.trim().parse::<u64>().is_ok()
+            && number.split_whitespace().all(|number| number.parse::<u64>().is_ok())
         {
+            // When it began, how long it took, and both as a bar.
+            let probe = probe.trim_start_matches([' ', '=']);
             return format!("     1 ms  {probe}\n");
         }
         let Some(end) = line.strip_suffix(" s") else { return format!("{line}\n") };

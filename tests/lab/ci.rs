@@ -41,11 +41,16 @@ fn play(project: &Project, more: &[(&str, &str)]) -> Vec<Step> {
     let url = format!("http://127.0.0.1:{}", project.port);
     assert_eq!(job["env"]["CONVEX_SELF_HOSTED_URL"], "http://127.0.0.1:3210");
     let (environment, summary) = (project.file("github-env"), project.file("summary.md"));
+    let runner = project.file("runner");
+    fs::create_dir_all(&runner).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_convex-doctor")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut steps: Vec<Step> = Vec::new();
     for step in job["steps"].as_sequence().unwrap() {
-        let Some(script) = step["run"].as_str() else { continue };
+        // The Action, but for the installation and the upload.
+        let inputs = docs::action_inputs(step);
+        let action = inputs.as_ref().map(|_| docs::ACTION);
+        let Some(script) = action.or_else(|| step["run"].as_str()) else { continue };
         if ["npm ", "cargo ", "npx "].iter().any(|program| script.contains(program)) {
             continue;
         }
@@ -64,6 +69,9 @@ fn play(project: &Project, more: &[(&str, &str)]) -> Vec<Step> {
             .envs(lines.lines().filter_map(|line| line.split_once('=')))
             .envs([("PATH", path.as_str()), ("CONVEX_SELF_HOSTED_URL", &url), ("CI", "true")])
             .envs(more.iter().copied())
+            .envs(inputs.unwrap_or_default())
+            .env("RUNNER_TEMP", &runner)
+            .env("GITHUB_OUTPUT", project.file("outputs"))
             .env("GITHUB_ENV", &environment)
             .env("GITHUB_STEP_SUMMARY", &summary)
             .output()
@@ -95,7 +103,13 @@ fn the_job_waits_for_a_backend_that_takes_its_time() {
     assert!(preflight.stderr.contains("waiting, "), "{}", preflight.stderr);
     let key = mint.stdout.trim().strip_prefix("::add-mask::").unwrap();
     let hex = key.split_once('|').unwrap().1;
-    let sarif = fs::read_to_string(project.file("doctor.sarif")).unwrap();
+    let outputs = fs::read_to_string(project.file("outputs")).unwrap();
+    assert!(
+        outputs.contains("exit-code=0\n") && outputs.contains("verdict=healthy\n"),
+        "{outputs}"
+    );
+    let sarif = outputs.lines().find_map(|line| line.strip_prefix("sarif=")).unwrap();
+    let sarif = fs::read_to_string(sarif).unwrap();
     let summary = fs::read_to_string(project.file("summary.md")).unwrap();
     serde_json::from_str::<serde_json::Value>(&sarif).unwrap();
     assert!(summary.contains("HEALTHY"), "{summary}");

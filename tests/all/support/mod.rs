@@ -725,6 +725,24 @@ pub(crate) fn side_by_side<T: Send, U: Send>(
     done.into_iter().map(|(_, made)| made).collect()
 }
 
+/// Runs a test in a process of its own, and says whether this is not that process: what it learns as
+/// a secret would be cut out of the texts of the other tests.
+pub(crate) fn apart(test: &str) -> bool {
+    const TEST: &str = "TEST_APART";
+    if std::env::var(TEST).is_ok_and(|running| running == test) {
+        return false;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(TEST, test)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{words}");
+    true
+}
+
 /// So many threads as there are processors.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
