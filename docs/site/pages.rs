@@ -195,10 +195,7 @@ fn of_rule(rule: &Rule, said: &Said) -> String {
     // The heading of the text is the id.
     let body = rule.explain.trim_start_matches(&format!("# {}", rule.id));
     let mut text = format!("# {title}\n\n`{}` · {} · {heading}\n{body}\n", rule.id, rule.level);
-    let printed = match rule.is_cause {
-        true => said.block(|known, _| checks::explains(rule.id, known.failure)),
-        false => String::new(),
-    };
+    let printed = said.block(|known, _| rule.is_cause && checks::explains(rule.id, known.failure));
     let logged: Vec<&str> = log_lines::examples()
         .filter(|(_, _, id)| *id == rule.id)
         .map(|(line, _, _)| line)
@@ -421,12 +418,10 @@ fn page(name: &str, from: &str, text: &str) -> String {
     let mut navigation = String::new();
     for (page, words) in NAVIGATION {
         let here = if *page == name { " aria-current=\"page\"" } else { "" };
-        let _infallible = write!(navigation, "<a href=\"{page}.html\"{here}>{words}</a>\n");
+        let _infallible = writeln!(navigation, "<a href=\"{page}.html\"{here}>{words}</a>");
     }
-    let title = match title.contains("convex-doctor") {
-        true => title,
-        false => format!("{title} · convex-doctor"),
-    };
+    let title =
+        if title.contains("convex-doctor") { title } else { format!("{title} · convex-doctor") };
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'\">\n\

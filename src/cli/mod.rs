@@ -111,6 +111,9 @@ enum Command {
 /// Parses the arguments and carries out the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let typed: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(exit) = version::alone(&typed) {
+        return exit;
+    }
     hide_keys(&typed, looks_like_key);
     let arguments = match understand(&typed) {
         Ok(arguments) => arguments,
