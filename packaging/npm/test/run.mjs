@@ -497,6 +497,8 @@ for (const node of [20, 24]) {
         { type: CTRL_Z },
         { wait: 'Stopped' },
         { wait: 'prompt> ' },
+        // The shell sets the terminal up after it has printed its prompt.
+        { sleep: 0.3 },
         { type: 'fg\n' },
         // The shell prints what it continues.
         { wait: '\n' },
@@ -542,17 +544,19 @@ if (process.env.MEASURE === '1') {
 
 // ---- All of them
 
-/** Whether a test passes. */
+/** Whether a test passes: at the second try at the latest, because a busy machine lets a typist run into a shell. */
 async function attempt({ name, body }) {
   const start = performance.now();
-  try {
-    await body();
-    console.log(`ok     ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
-    return true;
-  } catch (problem) {
-    console.log(`FAILED ${name}\n${problem.stack}`);
-    return false;
+  for (const last of [false, true]) {
+    try {
+      await body();
+      console.log(`ok     ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+      return true;
+    } catch (problem) {
+      console.log(`${last ? 'FAILED' : 'again '} ${name}\n${problem.stack}`);
+    }
   }
+  return false;
 }
 
 async function main() {
