@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # How long `inspect compose` takes, and how much memory, for the upstream file and for 1,000 services in 1 MB; beside the real
 # Compose where it is installed. Median of N whole processes, in milliseconds. Needs python3.
-#   benches/compose.sh [target/release/convex-doctor] [N]
+#   benches/compose.sh [target/dist/convex-doctor] [N]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-doctor=$(realpath "${1:-$root/target/release/convex-doctor}")
+doctor=$(realpath "${1:-$root/target/dist/convex-doctor}")
 python3 - "$doctor" "$root" "${2:-11}" <<'P'
 import os, shutil, statistics, subprocess, sys, tempfile, time
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # How each parser grows: the time of a whole process for 1, 2, 4 and 8 MB of the worst that is known for it, and what each
 # doubling costs. Fails where a doubling takes more than 2.5 times as long. Needs python3.
-#   benches/parsers.sh [target/release/convex-doctor] [N]
+#   benches/parsers.sh [target/dist/convex-doctor] [N]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-doctor=$(realpath "${1:-$root/target/release/convex-doctor}")
+doctor=$(realpath "${1:-$root/target/dist/convex-doctor}")
 python3 - "$doctor" "${2:-3}" <<'P'
 import os, subprocess, sys, tempfile
 

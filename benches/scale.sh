@@ -3,10 +3,10 @@
 # runs each, with a key that is accepted, and with one that is refused, so that volumes are looked into. Fails when the large engine
 # takes twice the time of the small one. Needs a Docker engine with the images of tests/lab (see .ci/run), best one of its own: what
 # else goes on there is measured, too.
-#   benches/scale.sh [target/release/convex-doctor] [N]
+#   benches/scale.sh [target/dist/convex-doctor] [N]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-doctor=$(realpath "${1:-$root/target/release/convex-doctor}")
+doctor=$(realpath "${1:-$root/target/dist/convex-doctor}")
 runs=${2:-10}
 containers=300
 volumes=1000

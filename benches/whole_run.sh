@@ -3,10 +3,10 @@
 # beside what the engine itself takes to answer the same questions: median of N runs each, in milliseconds; peak memory; the
 # time of `--version`. Needs a Docker engine with the images of tests/lab (see .ci/run). `convex-doctor -v` shows what
 # waited for what.
-#   benches/whole_run.sh [target/release/convex-doctor] [N]
+#   benches/whole_run.sh [target/dist/convex-doctor] [N]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-doctor=$(realpath "${1:-$root/target/release/convex-doctor}")
+doctor=$(realpath "${1:-$root/target/dist/convex-doctor}")
 runs=${2:-10}
 
 project=$(mktemp -d)/benchproject
