@@ -1,7 +1,7 @@
 //! The published pages: where they are, and how a terminal leads to one.
 
-/// Where the pages of `docs/site` are published. It serves the files of npm packages, so whoever
-/// publishes the package publishes its pages, too.
+/// Where the pages of `docs/site` are published. It serves the files of npm packages, so a release of
+/// the package publishes its pages, too.
 const BASE: &str = concat!("https://unpkg.com/", env!("CARGO_PKG_NAME"), "-docs/");
 
 /// What ends an OSC sequence.

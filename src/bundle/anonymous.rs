@@ -303,8 +303,8 @@ fn name_all(found: BTreeSet<(Kind, String)>) -> Names {
     Names(names)
 }
 
-/// The words of the engine and of Compose that stand in fields of their own: what a container is
-/// doing, how it is, what is mounted.
+/// The words that the engine and Compose use in fields of their own: the state and the health of a
+/// container, the type of a mount.
 const STATES: &[&str] = &[
     "running",
     "created",

@@ -41,7 +41,7 @@ fn listen(socket: &Path) -> std::io::Result<(tokio::net::UnixListener, String)> 
     Ok((tokio::net::UnixListener::bind(socket)?, format!("unix://{}", socket.display())))
 }
 
-/// Where there are no Unix sockets: a port of this machine.
+/// Without Unix sockets: a port of this machine.
 #[cfg(not(unix))]
 fn listen(_: &Path) -> std::io::Result<(tokio::net::TcpListener, String)> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;

@@ -165,8 +165,8 @@ fn escape(text: &str) -> String {
     unmentioned(&out)
 }
 
-/// Text that mentions nobody, in code, too: who looks for a mention there does not
-/// look at the Markdown around it. The sign that parts it takes no room.
+/// Text without mentions, in code, too: a program that looks for mentions does not
+/// parse the Markdown around them. The character in between takes no room.
 fn unmentioned(text: &str) -> String {
     const APART: char = '\u{200b}';
     let mut out = String::with_capacity(text.len());

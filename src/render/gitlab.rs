@@ -1,10 +1,10 @@
 //! GitLab's Code Quality report
 //! (<https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>): one JSON array.
 //!
-//! GitLab takes no entry without a file of the repository and line: a finding about a container, a
-//! volume, a URL or a file elsewhere stands in the compose file, where there is none in the file that selects the deployment, and in
-//! `.env.local` as the last resort; at line 1. What is suppressed and what could not be seen have
-//! no form of their own there: both are `info`, and their text begins by saying so.
+//! GitLab takes no entry without a file of the repository and a line. A finding about a container, a
+//! volume, a URL or a file outside is put on the compose file, without one on the file that selects the
+//! deployment, and as the last resort on `.env.local`; at line 1. What is suppressed and what was not
+//! checked have no form of their own there: both are `info`, and their text begins by saying so.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Where there is no pseudo-terminal (Windows): both outputs are pipes, which pass unchanged. The
-//! command shares the console, and gets Ctrl-C from there.
+//! Windows, without a pseudo-terminal: both outputs are pipes, and their bytes pass unchanged. The
+//! command shares the console, which sends it Ctrl-C.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -83,7 +83,7 @@ fn extensions() -> String {
     std::env::var("PATHEXT").unwrap_or_default()
 }
 
-/// Passes bytes on until there are no more, and lets the transcript hear them.
+/// Copies bytes until the end of the pipe, to the output and to the transcript.
 fn pump(
     mut from: impl Read + Send + 'static,
     mut to: impl Write + Send + 'static,

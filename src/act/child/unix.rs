@@ -267,7 +267,7 @@ fn start(invocation: &Invocation, heard: &Heard) -> io::Result<RunningChild> {
     Ok(RunningChild { child, pumps, terminal: Some(terminal) })
 }
 
-/// Passes bytes on until there are no more, and lets the transcript hear them. A reader that went
+/// Copies bytes until the end of the pipe, to the output and to the transcript. A reader that went
 /// away ends it, as it would end the command itself: with the next write the command gets its
 /// SIGPIPE.
 fn pass_on(
