@@ -288,7 +288,9 @@ fn a_prompt_is_answered_and_a_hidden_one_stays_hidden() {
 fn ctrl_c_ends_both_and_nobody_is_left() {
     let app = app();
     let marker = format!("{}", 777_000 + std::process::id());
-    let on = OnTerminal::doctor(app.path(), &format!("echo ready; sleep {marker}"));
+    // In a group of commands, for the reason that `waits` has.
+    let script = format!("(echo ready; exec sleep {marker}); exit 3");
+    let on = OnTerminal::doctor(app.path(), &script);
     on.wait_for("ready");
     on.press("\u{3}");
     let (code, text) = on.end();
@@ -307,9 +309,10 @@ fn ctrl_c_ends_both_and_nobody_is_left() {
 #[test]
 fn a_command_that_takes_ctrl_c_itself_goes_on() {
     let app = app();
-    let script =
-        "trap 'echo caught' INT; echo ready; sleep 30 & wait $!; kill $!; echo over; exit 5";
-    let on = OnTerminal::doctor(app.path(), script);
+    let on = OnTerminal::doctor(
+        app.path(),
+        &(waits("kill $!; echo caught", "INT") + "; echo over; exit 5"),
+    );
     on.wait_for("ready");
     on.press("\u{3}");
     let (code, text) = on.end();
@@ -321,7 +324,7 @@ fn a_command_that_takes_ctrl_c_itself_goes_on() {
 fn a_signal_to_the_doctor_reaches_the_command() {
     let app = app();
     for on_terminal in [true, false] {
-        let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done";
+        let script = &waits("kill $!; exit 9", "TERM");
         if on_terminal {
             let on = OnTerminal::doctor(app.path(), script);
             on.wait_for("ready");
@@ -340,6 +343,13 @@ fn a_signal_to_the_doctor_reaches_the_command() {
             assert_eq!(child.wait().unwrap().code(), Some(9));
         }
     }
+}
+
+/// A script that says that it is ready, waits for a minute, and does this at a signal. It starts
+/// nothing while it waits: Debian's `sh` loses a signal that comes while it starts a program
+/// (`vfork`), with and without the doctor.
+fn waits(at_signal: &str, signal: &str) -> String {
+    format!("trap '{at_signal}' {signal}; sleep 60 & echo ready; wait $!")
 }
 
 fn kill(pid: u32, signal: &str) {
@@ -429,10 +439,7 @@ fn ctrl_z_gives_the_shell_its_prompt_whatever_started_the_doctor() {
 #[test]
 fn the_windows_size_follows() {
     let app = app();
-    let on = OnTerminal::doctor(
-        app.path(),
-        "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.1; done",
-    );
+    let on = OnTerminal::doctor(app.path(), &waits("kill $!; stty size; exit 0", "WINCH"));
     on.wait_for("ready");
     on.screen.resize(pty_process::Size::new(20, 66)).unwrap();
     // The kernel tells the terminal's own foreground group, which is the doctor.
@@ -639,10 +646,7 @@ fn without_a_terminal(directory: &Path, before: &[&str], script: &str) -> Child 
 fn without_a_terminal_signals_to_the_doctor_alone_reach_the_command() {
     let app = app();
     for name in ["INT", "QUIT", "TERM", "HUP"] {
-        let script = format!(
-            "trap 'echo got {name}; exit 9' {name}; echo ready; i=0; \
-             while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done"
-        );
+        let script = waits(&format!("kill $!; echo got {name}; exit 9"), name);
         let mut doctor = without_a_terminal(app.path(), &[], &script);
         kill(doctor.id(), name);
         let mut rest = String::new();
