@@ -105,10 +105,12 @@ fn content(path: &Path, limit: u64) -> Content {
         Err(error) => return Content::Unreadable(reason(&error)),
         Ok(file) => file,
     };
-    if file.metadata().is_ok_and(|metadata| metadata.len() > limit) {
+    let expected = file.metadata().map_or(0, |metadata| metadata.len());
+    if expected > limit {
         return too_large();
     }
-    let mut bytes = Vec::new();
+    // Read in one go: without the size it would be some ten reads.
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
     match file.take(limit + 1).read_to_end(&mut bytes) {
         Err(error) => Content::Unreadable(reason(&error)),
         Ok(_) if bytes.len() as u64 > limit => too_large(),

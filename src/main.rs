@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use convex_doctor::budget::STACK_BYTES;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     convex_doctor::output::install_panic_hook();
     #[cfg(unix)]

@@ -5,7 +5,6 @@
 mod anonymous;
 mod difference;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::budget::{BUNDLE_BYTES, BUNDLE_VALUES};
@@ -99,7 +98,8 @@ pub fn read(text: &str) -> Result<Bundle, Refused> {
         return Err(Refused::Broken("`evidence` is not an object".to_owned()));
     };
     let whole = Admitted::of(&Value::Object(migrated(evidence)));
-    let known = Evidence::deserialize(&*whole).map_err(|error| {
+    // Of a copy: to read it where it lies would compile every reader a second time.
+    let known = serde_json::from_value::<Evidence>((*whole).clone()).map_err(|error| {
         let by = written_by.as_ref().map_or_else(String::new, |by| format!(" (written by {by})"));
         Refused::Broken(format!("{}{by}", words(&error.to_string())))
     })?;

@@ -4,7 +4,8 @@
 //! All forms are one automaton: a print costs what its text is long, whatever the number of secrets.
 //! It is built when something is written after a secret was met; forms that are newer than a large
 //! automaton are in a second, small one, so that a secret met with every line of a log costs no
-//! more. What would not fit is known as whole words only.
+//! more. What would not fit is known as whole words only. Parts of a key are numbers of 16 hex
+//! digits in a set.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -12,7 +13,7 @@ use std::hash::BuildHasher as _;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::controls::escape;
@@ -35,7 +36,7 @@ const BLOCK: usize = 32;
 const BLOCKS: usize = 256;
 
 /// So many hex digits of a key or an instance secret in a row, wherever they stand in it, are as good
-/// as the whole.
+/// as the whole. A `u64` has as many.
 const DIGITS: usize = 16;
 
 /// So many bytes of forms are in the automaton; it takes about forty times as much memory.
@@ -63,8 +64,8 @@ struct Known {
     /// In lower case: tools show hex digits in either, and no password is told from another by its
     /// case alone.
     forms: Forms,
-    /// Runs of [`DIGITS`] hex digits.
-    digits: Forms,
+    /// Runs of [`DIGITS`] hex digits, each as its number.
+    digits: Arc<HashSet<u64>>,
     /// Hashes of whole words that are too many for an automaton.
     words: Arc<HashSet<u64>>,
     hasher: RandomState,
@@ -96,6 +97,10 @@ struct Tier {
 
 /// So many bytes of new forms at least are searched for on their own.
 const FEW_BYTES: usize = 8 * 1024;
+
+/// An automaton is built where forms times bytes of the text are more: to look for one form after the
+/// other in a name costs less.
+const SMALL: usize = 64 * 1024;
 
 impl Tier {
     /// The automaton; `None` where nothing is searched for.
@@ -142,6 +147,20 @@ impl Forms {
         }
     }
 
+    /// Where its forms stand in a text that is in lower case, if that is soon found out.
+    fn places_at_once(&self, folded: &str) -> Option<Vec<Range<usize>>> {
+        let tiers = [&self.settled, &self.recent];
+        let work = tiers.map(|tier| tier.texts.len() * folded.len()).iter().sum::<usize>();
+        if work > SMALL {
+            return None;
+        }
+        let forms = tiers.into_iter().flat_map(|tier| &tier.texts);
+        let places = forms.flat_map(|form| {
+            folded.match_indices(form.as_str()).map(|(at, form)| at..at + form.len())
+        });
+        Some(places.collect())
+    }
+
     fn automatons(&mut self) -> Vec<Arc<AhoCorasick>> {
         if self.recent.bytes > FEW_BYTES.max(self.settled.bytes / 4) {
             let recent = std::mem::take(&mut self.recent);
@@ -153,10 +172,12 @@ impl Forms {
     }
 }
 
-/// The automatons of what is known now.
+/// What is known now, for one text.
 struct Search {
-    forms: Vec<Arc<AhoCorasick>>,
-    digits: Vec<Arc<AhoCorasick>>,
+    /// Where the forms stand in it, or the automatons that find them.
+    forms: Result<Vec<Range<usize>>, Vec<Arc<AhoCorasick>>>,
+    /// Numbers of [`DIGITS`] hex digits.
+    digits: Arc<HashSet<u64>>,
     /// Hashes of words, with what makes them.
     words: Arc<HashSet<u64>>,
     hasher: RandomState,
@@ -292,7 +313,7 @@ impl Known {
     }
 
     fn bytes(&self) -> usize {
-        self.forms.bytes() + self.digits.bytes()
+        self.forms.bytes() + self.digits.len() * DIGITS
     }
 
     /// Every run of digits of the longest hex part, which is a key's or a secret's.
@@ -302,24 +323,32 @@ impl Known {
         else {
             return;
         };
-        let longest = Zeroizing::new(longest.to_ascii_lowercase());
         for run in longest.as_bytes().windows(DIGITS).take(LONGEST) {
             // A run of one digit is filler, not a part that tells anything.
-            let is_filler = run.iter().all(|byte| *byte == run[0]);
+            let is_filler = run.iter().all(|byte| byte.eq_ignore_ascii_case(&run[0]));
             if !is_filler && self.bytes() + DIGITS <= MOST_BYTES {
-                self.digits.insert(String::from_utf8_lossy(run).into_owned());
+                let number = run.iter().fold(0, |number, digit| after(number, *digit));
+                Arc::make_mut(&mut self.digits).insert(number);
             }
         }
     }
 
-    fn search(&mut self) -> Search {
+    fn search(&mut self, text: &str) -> Search {
+        let folded = Zeroizing::new(text.to_ascii_lowercase());
+        let at_once = self.forms.places_at_once(&folded);
         Search {
-            forms: self.forms.automatons(),
-            digits: self.digits.automatons(),
+            forms: at_once.ok_or_else(|| self.forms.automatons()),
+            digits: Arc::clone(&self.digits),
             words: Arc::clone(&self.words),
             hasher: self.hasher.clone(),
         }
     }
+}
+
+/// The last [`DIGITS`] hex digits as a number, with this one more.
+fn after(number: u64, digit: u8) -> u64 {
+    let value = char::from(digit).to_digit(16).unwrap_or_default();
+    number << 4 | u64::from(value)
 }
 
 /// Standard base64 of `offset` other bytes and then the text, without padding, and which part of it
@@ -346,7 +375,10 @@ fn base64_at(text: &[u8], offset: usize) -> (usize, usize, Zeroizing<String>) {
 /// and with control characters escaped, except for line ends, tabs and the colour sequences that
 /// the renderers write.
 pub fn scrub(text: &str) -> String {
-    let search = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Known::search);
+    let search = {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_mut().map(|known| known.search(text))
+    };
     let Some(search) = search else { return escape(text, true) };
     let mut text = search.clean(text);
     let cleaned = escape(&text, true);
@@ -356,10 +388,13 @@ pub fn scrub(text: &str) -> String {
 
 impl Search {
     fn clean(&self, text: &str) -> String {
-        let mut hidden: Vec<Range<usize>> = Vec::new();
-        for forms in &self.forms {
-            hidden.extend(forms.find_iter(text).map(|found| found.range()));
-        }
+        let mut hidden: Vec<Range<usize>> = match &self.forms {
+            Ok(places) => places.clone(),
+            Err(automatons) => {
+                let found = automatons.iter().flat_map(|forms| forms.find_iter(text));
+                found.map(|found| found.range()).collect()
+            }
+        };
         if !self.digits.is_empty() {
             hidden.extend(runs_of_digits(&self.digits, text));
         }
@@ -409,40 +444,29 @@ impl Search {
 
 /// Where so many hex digits of a secret stand one after the other, whatever is between them: a key
 /// that was written in groups is the key.
-fn runs_of_digits(digits: &[Arc<AhoCorasick>], text: &str) -> Vec<Range<usize>> {
-    let places: Vec<u32> = text
-        .bytes()
-        .enumerate()
-        .filter(|(_, byte)| byte.is_ascii_hexdigit())
-        .filter_map(|(at, _)| u32::try_from(at).ok())
-        .collect();
-    if places.len() < DIGITS {
-        return Vec::new();
-    }
+fn runs_of_digits(digits: &HashSet<u64>, text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
-    let squeezed: Zeroizing<Vec<u8>> =
-        Zeroizing::new(places.iter().filter_map(|at| bytes.get(*at as usize)).copied().collect());
+    // Where the last of them stand, each at its number modulo DIGITS.
+    let mut places = [0; DIGITS];
+    let mut number = 0;
     let mut found: Vec<Range<usize>> = Vec::new();
-    for automaton in digits {
-        let mut at = 0;
-        while let Some(run) = automaton.find(Input::new(squeezed.as_slice()).range(at..)) {
-            // As long as one digit more makes another run, it belongs to it.
-            let mut end = run.end();
-            let goes_on = |end: usize| {
-                let window = end + 1 - DIGITS..end + 1;
-                end < squeezed.len()
-                    && automaton.is_match(Input::new(squeezed.as_slice()).range(window))
-            };
-            while goes_on(end) {
-                end += 1;
-            }
-            let (first, last) = (places[run.start()] as usize, places[end - 1] as usize);
-            // The digits right after it may belong to another tool's view of the same secret.
-            let more = bytes[last + 1..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-            found.push(first..last + 1 + more);
-            at = end;
+    let hex = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_hexdigit());
+    for (count, (at, byte)) in hex.enumerate() {
+        number = after(number, *byte);
+        places[count % DIGITS] = at;
+        if count + 1 < DIGITS || !digits.contains(&number) {
+            continue;
+        }
+        let first = places[(count + 1) % DIGITS];
+        // The digits right after it may belong to another tool's view of the same secret.
+        let more = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let end = at + 1 + more;
+        match found.last_mut() {
+            Some(last) if first < last.end => last.end = end,
+            _ => found.push(first..end),
         }
     }
+    number.zeroize();
     found
 }
 
@@ -521,10 +545,9 @@ mod tests {
             known.add(&format!("pass-{number:06}-word!"));
         }
         assert!(known.bytes() <= MOST_BYTES && !known.words.is_empty());
-        let search = known.search();
         for number in [0, 59_999] {
             let text = format!("password: \"pass-{number:06}-word!\" x");
-            assert_eq!(search.clean(&text), "password: \"***\" x");
+            assert_eq!(known.search(&text).clean(&text), "password: \"***\" x");
         }
     }
 
@@ -535,9 +558,27 @@ mod tests {
             known.suspect(&format!("w0rd-{number:06}-x9z"));
         }
         known.add("kV7late-secret-9Q");
-        let search = known.search();
-        assert_eq!(search.clean("akV7late-secret-9Qb"), "a***b");
-        assert_eq!(search.clean("x w0rd-039999-x9z y"), "x *** y");
+        let mut clean = |text: &str| known.search(text).clean(text);
+        assert_eq!(clean("akV7late-secret-9Qb"), "a***b");
+        assert_eq!(clean("x w0rd-039999-x9z y"), "x *** y");
+    }
+
+    #[test]
+    fn a_short_text_and_a_long_one_hide_the_same() {
+        let mut known = Known::default();
+        for word in ["kV7late-secret-9Q", "Wx5other", "Zz9?quoted\"", "9f8e7d6c5b4a3928"] {
+            known.add(word);
+        }
+        let filler = " filler".repeat(20_000);
+        for text in
+            ["akV7LATE-secret-9Qb", "x kV7late-secret-9QWx5other y", "\"Zz9?quoted\\\"\" ü", "none"]
+        {
+            let long = format!("{text}{filler}");
+            assert!(known.forms.places_at_once(&long).is_none());
+            let (short, long) = (known.search(text).clean(text), known.search(&long).clean(&long));
+            assert!(long == format!("{short}{filler}"), "{short}");
+            assert_eq!(short.contains(HIDDEN), text != "none", "{short}");
+        }
     }
 
     #[test]
@@ -546,7 +587,8 @@ mod tests {
         let mut known = Known::default();
         known.add(&long);
         assert!(known.bytes() < 20_000);
-        let shown = known.search().clean(&format!("x {} x", &long[100..200]));
+        let text = format!("x {} x", &long[100..200]);
+        let shown = known.search(&text).clean(&text);
         assert!(shown.contains("***") && !shown.contains(&long[110..170]), "{shown}");
     }
 
