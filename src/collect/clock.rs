@@ -39,7 +39,16 @@ impl Clock {
     }
 
     pub(super) async fn timed<T>(&self, probe: &str, work: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
+        self.timed_since(Instant::now(), probe, work).await
+    }
+
+    /// The same of work that began before it is waited for.
+    pub(super) async fn timed_since<T>(
+        &self,
+        begun: Instant,
+        probe: &str,
+        work: impl Future<Output = T>,
+    ) -> T {
         let running = || self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running().push(probe.to_owned());
         let result = work.await;

@@ -150,9 +150,9 @@ pub fn inspect_with_docker(
     runtime()?.block_on(async {
         let directory = request.directory()?;
         let environment = request.environment();
+        let list = docker::list_ahead(request.docker_options(), environment.clone());
         let compose = compose::read(request, &directory, &environment, &FileTexts::default(), None);
-        let options = request.docker_options();
-        let Ok(listing) = docker::list(&options, &environment).await else {
+        let Ok(listing) = list.await else {
             return Ok(crate::admin_key::inspect(key, None));
         };
         let found = docker::inspect(&listing, &compose.wanted()).await;
@@ -254,8 +254,11 @@ pub fn secret_file(path: &Path) -> anyhow::Result<Secret> {
     }
 }
 
+/// Beside the thread that reads files and asks URLs, one for the engine: its answers are what a run
+/// waits for.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("cannot start the event loop")

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::Instant;
 
 use super::clock::Clock;
 use super::compose::ComposeRead;
-use super::docker::{self, Listing};
+use super::docker::{self, DockerOptions, Listing};
 use super::repository::CheckedFile;
 use super::selection::{self, Selected};
 use super::texts::FileTexts;
@@ -41,9 +43,9 @@ pub(super) async fn collect(
     scope: RunScope,
     deadline: Deadline,
 ) -> anyhow::Result<Admitted<Evidence>> {
-    let mut run = Run::read_files(request, scope, deadline)?;
+    let (mut run, list) = Run::read_files(request, scope, deadline)?;
     run.heed_node().await;
-    run.first_wave().await;
+    run.first_wave(list).await;
     run.try_keys();
     run.clock.lap("keys tried");
 
@@ -56,6 +58,12 @@ pub(super) async fn collect(
     run.ask_git().await;
     run.other_places().await;
     Ok(run.finish())
+}
+
+/// The engine's list, which is asked for while the files are read.
+struct AskedList {
+    since: Instant,
+    answer: Pin<Box<dyn Future<Output = Result<Listing, docker::Unasked>>>>,
 }
 
 /// What git does with files; `None` outside of a work tree, `Err` where it does not say.
@@ -84,18 +92,35 @@ struct Run<'a> {
     evidence: Evidence,
 }
 
+/// Why something is not asked at all: only files are wanted, or an option of this name says so.
+fn unasked(scope: RunScope, forbidden: bool, option: &str) -> Option<String> {
+    match scope {
+        RunScope::Files => Some("only files were read".to_owned()),
+        RunScope::All => forbidden.then(|| format!("{option} was given")),
+    }
+}
+
 impl<'a> Run<'a> {
-    /// The files: what the CLI reads, the compose project, and what is around them.
+    /// The files: what the CLI reads, the compose project, and what is around them. Meanwhile the engine
+    /// is asked for its list, unless it must not be.
     fn read_files(
         request: &'a Request,
         scope: RunScope,
         deadline: Deadline,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Result<AskedList, String>)> {
         let clock = Clock::start(&request.running, deadline);
         let directory = request.directory()?;
         let environment = request.environment();
         endpoint::here::settle(&environment);
         environment.iter().for_each(|(name, value)| learn(name, value));
+        let list = unasked(scope, request.docker.no_docker, "--no-docker").map_or_else(
+            || {
+                let options = DockerOptions { deadline, ..request.docker_options() };
+                let answer = Box::pin(docker::list_ahead(options, environment.clone()));
+                Ok(AskedList { since: Instant::now(), answer })
+            },
+            Err,
+        );
         let texts = FileTexts::until(deadline);
         let cli = toolchain::cli(&directory, &environment);
         let version = cli.version.as_deref();
@@ -114,7 +139,7 @@ impl<'a> Run<'a> {
             surroundings: around(&directory, &environment, &texts, &selected, cli, &node),
             ..Evidence::default()
         };
-        Ok(Self {
+        let run = Self {
             request,
             scope,
             clock,
@@ -129,15 +154,16 @@ impl<'a> Run<'a> {
             listing: None,
             standing: None,
             evidence,
-        })
+        };
+        Ok((run, list))
     }
 
     fn url(&self) -> Option<&str> {
         self.selected.selection.url.as_ref().map(|(url, _)| url.as_str())
     }
 
-    fn docker_options(&self) -> docker::DockerOptions {
-        docker::DockerOptions { deadline: self.clock.deadline, ..self.request.docker_options() }
+    fn docker_options(&self) -> DockerOptions {
+        DockerOptions { deadline: self.clock.deadline, ..self.request.docker_options() }
     }
 
     /// The request that the first probes of the selected URL share.
@@ -151,12 +177,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Why something is not asked at all: only files are wanted, or an option of this name says so.
     fn unasked(&self, forbidden: bool, option: &str) -> Option<String> {
-        match self.scope {
-            RunScope::Files => Some("only files were read".to_owned()),
-            RunScope::All => forbidden.then(|| format!("{option} was given")),
-        }
+        unasked(self.scope, forbidden, option)
     }
 
     /// Makes the environment say what the Node that runs the CLI makes of it: one that is built to
@@ -184,10 +206,10 @@ impl<'a> Run<'a> {
     }
 
     /// The engine, the selected URL and the app's other URLs, at the same time.
-    async fn first_wave(&mut self) {
+    async fn first_wave(&mut self, list: Result<AskedList, String>) {
         let mut app_urls = std::mem::take(&mut self.evidence.surroundings.app_urls);
         let (engine, endpoint, (), node, standing) = tokio::join!(
-            self.ask_engine(),
+            self.ask_engine(list),
             self.ask_url(),
             self.ask_app_urls(&mut app_urls),
             self.ask_node(),
@@ -234,13 +256,12 @@ impl<'a> Run<'a> {
     }
 
     /// The engine's first two waves, one after the other: they do not wait for the URL's answers.
-    async fn ask_engine(&self) -> EngineAnswer {
-        if let Some(reason) = self.unasked(self.request.docker.no_docker, "--no-docker") {
-            return EngineAnswer::unavailable(&reason, None);
-        }
-        let options = self.docker_options();
-        let list = docker::list(&options, &self.environment);
-        let listing = match self.clock.timed("docker: list", list).await {
+    async fn ask_engine(&self, list: Result<AskedList, String>) -> EngineAnswer {
+        let list = match list {
+            Ok(list) => list,
+            Err(reason) => return EngineAnswer::unavailable(&reason, None),
+        };
+        let listing = match self.clock.timed_since(list.since, "docker: list", list.answer).await {
             Ok(listing) => listing,
             Err(unasked) => {
                 let failed = FailedEngine {

@@ -196,6 +196,24 @@ pub struct Inspected {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
+/// Wave 1, begun at once: its answers come while the caller does something else.
+pub fn list_ahead(
+    options: DockerOptions,
+    env: BTreeMap<String, String>,
+) -> impl Future<Output = Result<Listing, Unasked>> {
+    let asked = tokio::spawn(async move { list(&options, &env).await });
+    async move {
+        asked.await.unwrap_or_else(|_| {
+            Err(Unasked {
+                failure: EngineFailure::NotAsked,
+                reason: "internal error while it was asked".to_owned(),
+                address: String::new(),
+                context: None,
+            })
+        })
+    }
+}
+
 /// Wave 1: the containers, the volumes and the engine's version, at the same time. `env` is the
 /// process environment.
 pub async fn list(
@@ -254,17 +272,13 @@ pub async fn inspect(listing: &Listing, wanted: &WantedObjects<'_>) -> Inspected
         candidates.truncate(MOST_INSPECTED);
     }
 
-    let looked: Vec<_> = {
-        let mut all = candidates
-            .iter()
-            .map(|(summary, recognised_by)| listing.engine.backend(summary, recognised_by))
-            .collect::<futures_util::stream::FuturesUnordered<_>>();
-        let mut looked = Vec::new();
-        while let Some(result) = all.next().await {
-            looked.push(result);
-        }
-        looked
-    };
+    let mut all = tokio::task::JoinSet::new();
+    for (summary, recognised_by) in &candidates {
+        let (engine, summary) = (listing.engine.clone(), (*summary).clone());
+        let recognised_by = recognised_by.clone();
+        all.spawn(async move { engine.backend(&summary, &recognised_by).await });
+    }
+    let looked = all.join_all().await;
     let mut backends = Vec::new();
     let mut secrets = Vec::new();
     for (mut container, met, note) in looked {
