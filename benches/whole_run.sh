@@ -2,7 +2,7 @@
 # A whole run on a healthy project of two containers and one with a stale key, beside what a person would type instead and
 # beside what the engine itself takes to answer the same questions: median of N runs each, in milliseconds; peak memory; the
 # time of `--version`. Needs a Docker engine with the images of tests/lab (see .ci/run). `convex-doctor -v` shows what
-# waited for what.
+# waited for what. `cargo bench` measures how many secrets a second are tried on a key.
 #   benches/whole_run.sh [target/dist/convex-doctor] [N]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -89,8 +89,21 @@ cp good .env.local
 show '/bin/true' "$(median /bin/true)"
 show 'convex-doctor --version' "$(median "$doctor" --version)"
 printf '%s\n' "$key" >key
-inspect() { "$doctor" key inspect - <key; }
-show 'convex-doctor key inspect' "$(median inspect)"
+inspect() { "$doctor" key inspect "$@" - <key; }
+alone() { inspect --no-docker; }
+show 'convex-doctor key inspect --no-docker' "$(median alone)"
+show 'convex-doctor key inspect, with the secret from Docker' "$(median inspect)"
+
+# One more running backend on the same engine: another project's.
+mkdir ../second
+sed "s/$PORT/$((PORT + 10))/; s/$SITE_PROXY_PORT/$((SITE_PROXY_PORT + 10))/; s/$DASHBOARD_PORT/$((DASHBOARD_PORT + 10))/" .env >../second/.env
+cp docker-compose.yml ../second
+second() { env -u PORT -u SITE_PROXY_PORT -u DASHBOARD_PORT docker compose --project-directory ../second -f ../second/docker-compose.yml "$@" >/dev/null 2>&1; }
+one=$(median "$doctor")
+second up -d --wait backend
+two=$(median "$doctor")
+second down -v -t 2
+show 'one running backend more' "$((two - one))"
 
 # Peak memory: the kernel's high-water mark, taken by the parent when the child ends.
 python3 - "$doctor" <<'P'

@@ -188,7 +188,11 @@ impl ReadEngine {
 
 /// What the list alone tells of a backend that could not be inspected; the rest is unavailable, not
 /// empty.
-fn from_summary(summary: &ContainerSummary, recognised_by: &str, reason: &str) -> Container {
+pub(super) fn from_summary(
+    summary: &ContainerSummary,
+    recognised_by: &str,
+    reason: &str,
+) -> Container {
     let owned = |name: &str| label(summary, name).map(str::to_owned);
     let mut container = Container {
         name: name_of(summary),

@@ -40,6 +40,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt;
+use tokio::task::JoinHandle;
 
 pub use answering::answering;
 pub use container::directory_inside;
@@ -55,7 +56,7 @@ use crate::budget::{Deadline, LOG_BYTES, LOG_READ_BYTES};
 use crate::docker::helper::LABEL;
 use crate::docker::{NEW, SET_ASIDE};
 use crate::evidence::Observation;
-use crate::evidence::docker::{DockerFacts, EngineFailure, EngineVersion, LogFacts};
+use crate::evidence::docker::{Container, DockerFacts, EngineFailure, EngineVersion, LogFacts};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Secret, sanitize};
 use engine::ReadEngine;
@@ -122,8 +123,13 @@ pub struct Listing {
     volumes: Observation<Vec<ListedVolume>>,
     /// The question for the engine's version, which some engines answer late; taken out by who
     /// waits for it.
-    version: std::sync::Mutex<Option<tokio::task::JoinHandle<Observation<EngineVersion>>>>,
+    version: std::sync::Mutex<Option<JoinHandle<Observation<EngineVersion>>>>,
+    /// The backends that are looked at already, by their ids.
+    ahead: std::sync::Mutex<BTreeMap<String, JoinHandle<LookedAt>>>,
 }
+
+/// What was seen of one backend: its facts, its secrets, a note.
+type LookedAt = (Container, container::Secrets, Option<String>);
 
 impl Listing {
     /// The engine that was asked.
@@ -142,6 +148,33 @@ impl Listing {
             .into_iter()
             .filter_map(|(summary, _)| summary::made_from(summary))
             .collect()
+    }
+
+    /// Looks at the backends that are ones by themselves, if they are not many: a compose file can
+    /// only add some.
+    fn look_ahead(&self) {
+        /// More than a person has.
+        const FEW: usize = 8;
+        let candidates = candidates(&self.containers, &WantedObjects::default());
+        if candidates.len() > FEW {
+            return;
+        }
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        for (summary, recognised_by) in candidates {
+            let id = summary.id.clone().unwrap_or_default();
+            ahead.insert(id, self.look_at(summary, &recognised_by));
+        }
+    }
+
+    fn look_at(&self, summary: &ContainerSummary, recognised_by: &str) -> JoinHandle<LookedAt> {
+        let (engine, summary) = (self.engine.clone(), summary.clone());
+        let recognised_by = recognised_by.to_owned();
+        tokio::spawn(async move { engine.backend(&summary, &recognised_by).await })
+    }
+
+    fn taken_ahead(&self, summary: &ContainerSummary) -> Option<JoinHandle<LookedAt>> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.remove(summary.id.as_deref().unwrap_or_default())
     }
 
     /// The engine's version; asked for once.
@@ -196,12 +229,17 @@ pub struct Inspected {
     pub secrets: Vec<(Secret, SecretPlace)>,
 }
 
-/// Wave 1, begun at once: its answers come while the caller does something else.
+/// Wave 1, begun at once: its answers come while the caller does something else. The backends that
+/// are ones whatever the compose file says are looked at already.
 pub fn list_ahead(
     options: DockerOptions,
     env: BTreeMap<String, String>,
 ) -> impl Future<Output = Result<Listing, Unasked>> {
-    let asked = tokio::spawn(async move { list(&options, &env).await });
+    let asked = tokio::spawn(async move {
+        let listing = list(&options, &env).await?;
+        listing.look_ahead();
+        Ok(listing)
+    });
     async move {
         asked.await.unwrap_or_else(|_| {
             Err(Unasked {
@@ -252,7 +290,8 @@ pub async fn list(
     let (of_a_fix, containers): (Vec<_>, Vec<_>) = containers.into_iter().partition(of_a_fix);
     let of_a_fix = of_a_fix.iter().map(summary::name_of).collect();
     let version = std::sync::Mutex::new(Some(version));
-    Ok(Listing { engine, containers, helpers, of_a_fix, volumes, version })
+    let ahead = std::sync::Mutex::default();
+    Ok(Listing { engine, containers, helpers, of_a_fix, volumes, version, ahead })
 }
 
 /// Wave 2: the backends one by one, all at the same time.
@@ -272,13 +311,18 @@ pub async fn inspect(listing: &Listing, wanted: &WantedObjects<'_>) -> Inspected
         candidates.truncate(MOST_INSPECTED);
     }
 
-    let mut all = tokio::task::JoinSet::new();
-    for (summary, recognised_by) in &candidates {
-        let (engine, summary) = (listing.engine.clone(), (*summary).clone());
-        let recognised_by = recognised_by.clone();
-        all.spawn(async move { engine.backend(&summary, &recognised_by).await });
-    }
-    let looked = all.join_all().await;
+    let looks = candidates.iter().map(|(summary, recognised_by)| {
+        listing.taken_ahead(summary).unwrap_or_else(|| listing.look_at(summary, recognised_by))
+    });
+    let looked: Vec<_> = futures_util::future::join_all(looks).await;
+    let looked = looked.into_iter().zip(&candidates).map(|(looked, (summary, recognised_by))| {
+        looked.unwrap_or_else(|_| {
+            let note =
+                format!("{}: internal error while it was inspected", summary::name_of(summary));
+            let known = backend::from_summary(summary, recognised_by, &note);
+            (known, container::Secrets::new(), Some(note))
+        })
+    });
     let mut backends = Vec::new();
     let mut secrets = Vec::new();
     for (mut container, met, note) in looked {
