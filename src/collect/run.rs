@@ -17,7 +17,7 @@ use super::{
     suppressions, surroundings, toolchain,
 };
 use crate::budget::{Deadline, OVER};
-use crate::evidence::docker::{DockerFacts, EngineEvent, FailedEngine};
+use crate::evidence::docker::{DockerFacts, FailedEngine};
 use crate::evidence::endpoint::{Answer, Reach, VariableInFile};
 use crate::evidence::key::SecretPlace;
 use crate::evidence::selection::ValueSource;
@@ -51,7 +51,7 @@ pub(super) async fn collect(
 
     run.second_wave().await;
     run.look_into_volumes().await;
-    run.read_logs().await;
+    run.look_back().await;
     run.other_contexts().await;
     run.find_answering();
 
@@ -87,6 +87,8 @@ struct Run<'a> {
     nonces: [String; 2],
     /// What the engine listed; `None` where it was not asked or did not answer.
     listing: Option<Listing>,
+    /// What happened before, where that was asked for already.
+    looked_back: Option<docker::LookedBack>,
     /// What git does with the files of those names.
     standing: Option<(Vec<String>, GitAnswer)>,
     evidence: Evidence,
@@ -152,6 +154,7 @@ impl<'a> Run<'a> {
             node,
             nonces: [nonce(), nonce()],
             listing: None,
+            looked_back: None,
             standing: None,
             evidence,
         };
@@ -208,9 +211,17 @@ impl<'a> Run<'a> {
     /// The engine, the selected URL and the app's other URLs, at the same time.
     async fn first_wave(&mut self, list: Result<AskedList, String>) {
         let mut app_urls = std::mem::take(&mut self.evidence.surroundings.app_urls);
+        let (tell, is_rejected) = tokio::sync::oneshot::channel();
+        let ask_url = async {
+            let mut endpoint = self.ask_url().await;
+            self.ask_again(&mut endpoint).await;
+            // Nothing listens where there is no engine.
+            let _unheard = tell.send(rejected(&endpoint));
+            endpoint
+        };
         let (engine, endpoint, (), node, standing) = tokio::join!(
-            self.ask_engine(list),
-            self.ask_url(),
+            self.ask_engine(list, is_rejected),
+            ask_url,
             self.ask_app_urls(&mut app_urls),
             self.ask_node(),
             self.ask_standing(repository::asked_about(&self.files_in_git())),
@@ -224,6 +235,7 @@ impl<'a> Run<'a> {
         self.evidence.engine_failure = engine.failed;
         self.evidence.dashboards = engine.dashboards;
         self.listing = engine.listing;
+        self.looked_back = engine.looked_back;
         if let Some(mut compose) = engine.compose {
             let of_the_file = |place: &SecretPlace| matches!(place, SecretPlace::Compose { .. });
             self.secrets.retain(|(_, place)| !of_the_file(place));
@@ -256,7 +268,12 @@ impl<'a> Run<'a> {
     }
 
     /// The engine's first two waves, one after the other: they do not wait for the URL's answers.
-    async fn ask_engine(&self, list: Result<AskedList, String>) -> EngineAnswer {
+    /// What happened before is asked for as soon as the key is known to be rejected.
+    async fn ask_engine(
+        &self,
+        list: Result<AskedList, String>,
+        is_rejected: tokio::sync::oneshot::Receiver<bool>,
+    ) -> EngineAnswer {
         let list = match list {
             Ok(list) => list,
             Err(reason) => return EngineAnswer::unavailable(&reason, None),
@@ -274,14 +291,23 @@ impl<'a> Run<'a> {
         };
         let named = self.compose_of_a_container(&listing);
         let wanted = named.as_ref().unwrap_or(&self.compose).wanted();
-        let (found, dashboards) = tokio::join!(
+        let look_back = async {
+            if is_rejected.await != Ok(true) {
+                return None;
+            }
+            let asked = docker::LookedBack::ask(&listing, &wanted, self.evidence.collected_at);
+            Some(self.clock.timed("docker: events, logs", asked).await)
+        };
+        let (found, dashboards, looked_back) = tokio::join!(
             self.clock.timed("docker: inspect", docker::inspect(&listing, &wanted)),
             next_to_it::dashboards(&self.clock, self.request, &self.environment, &listing, &wanted),
+            look_back,
         );
         EngineAnswer {
             facts: Observation::Seen(found.facts),
             failed: None,
             listing: Some(listing),
+            looked_back,
             secrets: found.secrets,
             dashboards,
             compose: named,
@@ -351,7 +377,7 @@ impl<'a> Run<'a> {
             credentials::keys(&self.selected.selection, &self.evidence.selection, &self.secrets);
     }
 
-    /// The addresses that the answers so far name for clients, and the key once more.
+    /// The addresses that the answers so far name for clients, and the key past a proxy.
     async fn second_wave(&mut self) {
         let urls = next_to_it::named(&self.evidence);
         let origins = match self.unasked(self.request.no_network, "--no-network") {
@@ -372,18 +398,14 @@ impl<'a> Run<'a> {
         };
         // Taken out meanwhile: the requests borrow the run, and its answers are added to it.
         let mut endpoint = std::mem::replace(&mut self.evidence.endpoint, Observation::Seen(None));
-        let is_rejected = rejected(&endpoint);
-        let retry = async {
-            if is_rejected && let Observation::Seen(Some(facts)) = &mut endpoint {
-                self.retry_key_into(facts).await;
+        let past_the_proxy = async {
+            if let Observation::Seen(Some(facts)) = &mut endpoint {
+                self.ask_past_the_proxy(facts).await;
             }
         };
-        let (origins, (), events) = tokio::join!(ask, retry, self.ask_events(is_rejected));
+        let (origins, ()) = tokio::join!(ask, past_the_proxy);
         self.evidence.endpoint = endpoint;
         self.evidence.origins = origins;
-        if let (Observation::Seen(docker), Some(events)) = (&mut self.evidence.docker, events) {
-            docker.events = events;
-        }
     }
 
     /// Whether the logs and the engine's events say what is wrong: the key was rejected, or the backend
@@ -393,20 +415,14 @@ impl<'a> Run<'a> {
         is_rejected || is_unwell || self.request.read_log
     }
 
-    /// What the engine remembers of the backend and its volumes.
-    async fn ask_events(&self, is_rejected: bool) -> Option<Observation<Vec<EngineEvent>>> {
-        let (listing, docker) = (self.listing.as_ref()?, self.evidence.docker.seen().ok()?);
-        if !self.looks_back(is_rejected) {
-            return None;
-        }
-        let filter = docker::EventFilter::of(docker, &self.compose.wanted());
-        let remembered = docker::events(listing, &filter, self.evidence.collected_at);
-        Some(self.clock.timed("docker: events", remembered).await)
-    }
-
     /// Sends the key again where it was rejected or nothing answered: whether the answer stays the
     /// same, and whether the key arrives at all.
-    async fn retry_key_into(&self, facts: &mut EndpointFacts) {
+    async fn ask_again(&self, endpoint: &mut Observation<Option<EndpointFacts>>) {
+        let is_rejected = rejected(endpoint);
+        let Observation::Seen(Some(facts)) = endpoint else { return };
+        if !is_rejected {
+            return;
+        }
         let first = self.probe();
         let again = endpoint::ProbeRequest { nonce: &self.nonces[1], ..first };
         facts.key.check_again = self
@@ -419,9 +435,13 @@ impl<'a> Run<'a> {
         self.clock.within("url: key once more", endpoint::try_more(&more, facts)).await;
         let rejections = facts.verdicts().into_iter().filter(|taken| *taken == Some(false)).count();
         facts.key.refusals = u32::try_from(rejections).unwrap_or(0);
-        let lost = endpoint::straight::is_called_for(facts);
+    }
+
+    /// Sends the key to the backend itself where it seems to get lost on the way.
+    async fn ask_past_the_proxy(&self, facts: &mut EndpointFacts) {
+        let first = self.probe();
         if let (true, Observation::Seen(docker), Some(key)) =
-            (lost, &self.evidence.docker, first.key)
+            (endpoint::straight::is_called_for(facts), &self.evidence.docker, first.key)
             && let Some(known) = self.evidence.keys.iter().find(|key| key.selected)
         {
             let straight = endpoint::straight::StraightRequest {
@@ -464,9 +484,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The logs, where the key was rejected or the backend is not well: after the key was sent again,
-    /// which they show.
-    async fn read_logs(&mut self) {
+    /// What happened before, where the key was rejected or the backend is not well: after the key was
+    /// sent again, which the logs show.
+    async fn look_back(&mut self) {
         let looks_back = self.looks_back(rejected(&self.evidence.endpoint));
         let facts = self.evidence.endpoint.seen().ok().and_then(Option::as_ref);
         let port = facts.map(|facts| facts.target.port);
@@ -474,10 +494,19 @@ impl<'a> Run<'a> {
         else {
             return;
         };
-        if looks_back {
-            let read = docker::read_logs(listing, docker, port, &self.nonces);
-            self.clock.timed("docker: logs", read).await;
+        if !looks_back {
+            return;
         }
+        let wanted = self.compose.wanted();
+        let look = async {
+            let looked_back = match self.looked_back.take() {
+                Some(asked) => asked,
+                None => docker::LookedBack::ask(listing, &wanted, self.evidence.collected_at).await,
+            };
+            docker.events = looked_back.events(docker, &wanted);
+            looked_back.read_logs(listing, docker, port, &self.nonces).await;
+        };
+        self.clock.timed("docker: looking back", look).await;
     }
 
     /// The engines of the other contexts, where this one has no container of the project.
@@ -580,6 +609,7 @@ struct EngineAnswer {
     facts: Observation<DockerFacts>,
     failed: Option<FailedEngine>,
     listing: Option<Listing>,
+    looked_back: Option<docker::LookedBack>,
     secrets: Vec<(Secret, SecretPlace)>,
     dashboards: Observation<Vec<crate::evidence::endpoint::DashboardPage>>,
     /// The project that a container was made from, in place of the one that was read.
@@ -590,7 +620,15 @@ impl EngineAnswer {
     fn unavailable(reason: &str, failed: Option<FailedEngine>) -> Self {
         let (facts, dashboards) =
             (Observation::unavailable(reason), Observation::unavailable(reason));
-        Self { facts, failed, listing: None, secrets: Vec::new(), dashboards, compose: None }
+        Self {
+            facts,
+            failed,
+            listing: None,
+            looked_back: None,
+            secrets: Vec::new(),
+            dashboards,
+            compose: None,
+        }
     }
 }
 

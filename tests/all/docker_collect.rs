@@ -262,8 +262,10 @@ async fn healthy_engine_yields_the_secret_in_force_the_file_and_the_log() {
     assert_eq!(volumes[0].attached_to, ["one"]);
 
     let nonces = ["aaaa".to_owned(), "bbbb".to_owned()];
-    let log = docker::logs(&listing, "one", &nonces).await;
-    let log = log.seen().unwrap();
+    let mut seen = facts.clone();
+    let looked_back = docker::LookedBack::ask(&listing, &wanted(), 1_795_996_800).await;
+    looked_back.read_logs(&listing, &mut seen, None, &nonces).await;
+    let log = seen.expected().unwrap().log.seen().unwrap();
     assert!(log.nonce_seen && log.refusal_adjacent);
     assert_eq!(log.refusal, Some(LoggedRefusal::WrongName("renamed".to_owned())));
     assert!(log.tail.is_empty(), "what our own requests caused is not quoted");

@@ -9,7 +9,6 @@ use bollard::query_parameters::EventsOptions;
 use futures_util::StreamExt;
 
 use super::{Listing, WantedObjects, failure};
-use crate::evidence::Observation;
 use crate::evidence::docker::{DockerFacts, EngineEvent, EventSubject};
 use crate::names::PROJECT_LABEL;
 use crate::secret::sanitize;
@@ -25,7 +24,7 @@ const TOLD: [&str; 9] =
     ["create", "start", "die", "kill", "stop", "oom", "destroy", "rename", "restart"];
 
 /// Whose events are wanted.
-pub struct EventFilter {
+pub(super) struct EventFilter {
     project: Option<String>,
     containers: Vec<String>,
     volumes: Vec<String>,
@@ -33,7 +32,7 @@ pub struct EventFilter {
 
 impl EventFilter {
     /// This project's, and those of every backend and of what it mounts.
-    pub fn of(docker: &DockerFacts, wanted: &WantedObjects<'_>) -> Self {
+    pub(super) fn of(docker: &DockerFacts, wanted: &WantedObjects<'_>) -> Self {
         let mounts = docker.backends.iter().flat_map(|one| &one.storage.mounts);
         let mounted = mounts.filter_map(|mount| mount.source.clone());
         Self {
@@ -44,12 +43,11 @@ impl EventFilter {
     }
 }
 
-/// The events that are wanted, the oldest first.
-pub async fn events(
-    listing: &Listing,
-    filter: &EventFilter,
-    now: i64,
-) -> Observation<Vec<EngineEvent>> {
+/// All that the engine remembers.
+///
+/// # Errors
+/// Why it does not say.
+pub(super) async fn ask(listing: &Listing, now: i64) -> Result<Vec<EventMessage>, String> {
     let kinds = ["container", "volume"].map(str::to_owned).to_vec();
     let options = EventsOptions {
         since: Some((now - BACK).to_string()),
@@ -62,19 +60,21 @@ pub async fn events(
         let mut stream = std::pin::pin!(engine.client.events(Some(options)).take(MOST));
         let mut events = Vec::new();
         while let Some(event) = stream.next().await {
-            events.extend(reduced(&event?, filter));
+            events.push(event?);
         }
         Ok(events)
     };
-    match engine.call(read).await {
-        Ok(mut events) => {
-            events.sort_by_key(|event| event.at);
-            let old = events.len().saturating_sub(KEPT);
-            events.drain(..old);
-            Observation::Seen(events)
-        }
-        Err(error) => Observation::unavailable(format!("the events: {}", failure::words(&error))),
-    }
+    let read = engine.call(read).await;
+    read.map_err(|error| format!("the events: {}", failure::words(&error)))
+}
+
+/// Those that are wanted, the oldest first.
+pub(super) fn of(all: &[EventMessage], filter: &EventFilter) -> Vec<EngineEvent> {
+    let mut events: Vec<_> = all.iter().filter_map(|event| reduced(event, filter)).collect();
+    events.sort_by_key(|event| event.at);
+    let old = events.len().saturating_sub(KEPT);
+    events.drain(..old);
+    events
 }
 
 /// The event, if it is wanted.

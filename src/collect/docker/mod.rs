@@ -1,4 +1,4 @@
-//! Looking at the Docker engine, in three waves: [`list`], [`inspect`], then [`logs`] and
+//! Looking at the Docker engine, in three waves: [`list`], [`inspect`], then [`LookedBack`] and
 //! [`look_into_volumes`]. Only GET and HEAD are ever sent (but for `--deep`: `helper.rs`), each
 //! call has its own deadline, and what fails becomes an observation that could not be made.
 //!
@@ -21,6 +21,7 @@ mod expected;
 mod failure;
 mod helper;
 pub mod log;
+mod looking_back;
 mod mountpoint;
 mod pool;
 pub mod recognise;
@@ -34,12 +35,9 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
 use bollard::models::{
     ContainerSummary, SystemVersion, Volume as ListedVolume, VolumeListResponse,
 };
-use bollard::query_parameters::LogsOptions;
-use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 pub use answering::answering;
@@ -48,15 +46,15 @@ pub use context::{EngineTarget, Transport, resolve};
 pub use dashboards::dashboards;
 pub use detached::look_into_volumes;
 pub use elsewhere::other_contexts;
-pub use events::{EventFilter, events};
+pub use looking_back::LookedBack;
 pub use ssh::SshTarget;
 pub use versions::{EngineListing, versions};
 
-use crate::budget::{Deadline, LOG_BYTES, LOG_READ_BYTES};
+use crate::budget::Deadline;
 use crate::docker::helper::LABEL;
 use crate::docker::{NEW, SET_ASIDE};
 use crate::evidence::Observation;
-use crate::evidence::docker::{Container, DockerFacts, EngineFailure, EngineVersion, LogFacts};
+use crate::evidence::docker::{Container, DockerFacts, EngineFailure, EngineVersion};
 use crate::evidence::key::SecretPlace;
 use crate::secret::{Secret, sanitize};
 use engine::ReadEngine;
@@ -365,74 +363,6 @@ pub async fn inspect(listing: &Listing, wanted: &WantedObjects<'_>) -> Inspected
         notes,
     };
     Inspected { facts, secrets }
-}
-
-/// Wave 3: the end of a backend's log, searched for the nonces of this run's own requests.
-pub async fn logs(listing: &Listing, container: &str, nonces: &[String]) -> Observation<LogFacts> {
-    let options = LogsOptions {
-        stdout: true,
-        stderr: true,
-        tail: "1000".to_owned(),
-        ..LogsOptions::default()
-    };
-    let stream = listing.engine.client.logs(container, Some(options));
-    let read = async {
-        let mut text = Vec::new();
-        let mut total = 0;
-        let mut stream = std::pin::pin!(stream);
-        while let Some(part) = stream.next().await {
-            let message = match part? {
-                LogOutput::StdErr { message }
-                | LogOutput::StdOut { message }
-                | LogOutput::StdIn { message }
-                | LogOutput::Console { message } => message,
-            };
-            total += message.len();
-            text.extend_from_slice(&message);
-            if text.len() > 2 * LOG_BYTES {
-                text.drain(..text.len() - LOG_BYTES);
-            }
-            if total > LOG_READ_BYTES {
-                break;
-            }
-        }
-        let start = text.len().saturating_sub(LOG_BYTES);
-        Ok(String::from_utf8_lossy(&text[start..]).into_owned())
-    };
-    match listing.engine.call(read).await {
-        Ok(text) => Observation::Seen(log::read(&text, nonces)),
-        Err(error) => {
-            Observation::unavailable(format!("the log of {container}: {}", failure::words(&error)))
-        }
-    }
-}
-
-/// Wave 3: the logs of the containers that may have answered, or should have (a stopped one that
-/// would publish the URL's port), all at the same time.
-pub async fn read_logs(
-    listing: &Listing,
-    docker: &mut DockerFacts,
-    port: Option<u16>,
-    nonces: &[String],
-) {
-    const MOST: usize = 4;
-    let mut names: Vec<String> = docker.expected.iter().cloned().collect();
-    let (running, stopped): (Vec<_>, Vec<_>) =
-        docker.backends.iter().partition(|container| container.is_running());
-    let stopped = stopped.into_iter().filter(|container| {
-        port.is_some() && container.net.ports.iter().any(|one| one.host == port)
-    });
-    let others = running.into_iter().chain(stopped).map(|container| container.name.clone());
-    let others: Vec<String> = others.filter(|name| !names.contains(name)).collect();
-    names.extend(others);
-    names.truncate(MOST);
-    let read = names.iter().map(|name| logs(listing, name, nonces));
-    let logs = futures_util::future::join_all(read).await;
-    for (name, log) in names.iter().zip(logs) {
-        if let Some(container) = docker.backends.iter_mut().find(|one| &one.name == name) {
-            container.log = log;
-        }
-    }
 }
 
 fn engine_version(answer: SystemVersion) -> EngineVersion {
