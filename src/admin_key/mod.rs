@@ -234,13 +234,26 @@ pub fn accepted_in_body(key: &Secret, secret: &InstanceSecret, instance_name: &s
 /// (label, quotes, spaces, line breaks): so that a key that no backend takes can still be traced to
 /// its instance.
 pub fn open(key: &Secret, secret: &InstanceSecret) -> Option<Claims> {
-    parse::hex_candidates(key.expose()).iter().find_map(|digits| {
-        let wire = parse::wire(digits).ok()?;
-        match unseal(secret, &wire) {
+    BinaryKey::of(key).open(secret)
+}
+
+/// What is sealed in a key's text, taken out once, to be tried on many secrets.
+pub struct BinaryKey(Vec<Zeroizing<Vec<u8>>>);
+
+impl BinaryKey {
+    /// Of a text with a key in it, as for [`open`].
+    pub fn of(key: &Secret) -> Self {
+        let found = parse::hex_candidates(key.expose());
+        Self(found.iter().filter_map(|digits| parse::wire(digits).ok()).collect())
+    }
+
+    /// What the key says; `None` where this secret does not open it.
+    pub fn open(&self, secret: &InstanceSecret) -> Option<Claims> {
+        self.0.iter().find_map(|wire| match unseal(secret, wire) {
             Sealed::Claims(claims) => Some(claims),
             Sealed::Foreign | Sealed::Closed => None,
-        }
-    })
+        })
+    }
 }
 
 /// A key as `generate_admin_key.sh` makes it. The caller draws the nonce at random, once per key.

@@ -1,7 +1,7 @@
 //! Tries every key against every secret found. Only the answers leave: which secret opens it, and
 //! what the key then says.
 
-use crate::admin_key::{self, InstanceSecret};
+use crate::admin_key::{self, BinaryKey, InstanceSecret};
 use crate::evidence::key::{SecretPlace, Trial};
 use crate::evidence::{KeyFacts, SelectionFacts};
 use crate::secret::{Fingerprint, Secret};
@@ -31,6 +31,7 @@ pub(super) fn keys(
     let mut keys: Vec<KeyFacts> = definitions
         .map(|(definition, known)| {
             let key = Secret::new(definition.value.expose());
+            let binary = BinaryKey::of(&key);
             KeyFacts {
                 source: definition.source.clone(),
                 selected: selection
@@ -41,7 +42,7 @@ pub(super) fn keys(
                 shape: admin_key::shape(&key),
                 repaired: admin_key::repaired(&key).as_ref().and_then(admin_key::fingerprint),
                 equals_secret_of: equals(&key, found),
-                trials: secrets.iter().map(|secret| secret.try_on(&key)).collect(),
+                trials: secrets.iter().map(|secret| secret.try_on(&binary)).collect(),
             }
         })
         .collect();
@@ -57,11 +58,11 @@ struct KnownSecret {
 }
 
 impl KnownSecret {
-    fn try_on(&self, key: &Secret) -> Trial {
+    fn try_on(&self, key: &BinaryKey) -> Trial {
         Trial {
             secret: self.fingerprint.clone(),
             places: self.places.clone(),
-            opened: admin_key::open(key, &self.secret),
+            opened: key.open(&self.secret),
         }
     }
 }

@@ -93,31 +93,48 @@ struct Tier {
     texts: HashSet<String>,
     bytes: usize,
     built: Option<Arc<AhoCorasick>>,
+    /// What was spent on texts without an automaton, since a form was new.
+    spent: usize,
 }
 
 /// So many bytes of new forms at least are searched for on their own.
 const FEW_BYTES: usize = 8 * 1024;
 
-/// An automaton is built where forms times bytes of the text are more: to look for one form after the
-/// other in a name costs less.
-const SMALL: usize = 64 * 1024;
+/// An automaton is built where more than so much was spent on looking for one form after the other:
+/// in a name or two that costs less.
+const SMALL: usize = 128 * 1024;
+/// What it costs to begin to look for a form, in bytes of a text.
+const BEGIN: usize = 64;
 
 impl Tier {
-    /// The automaton; `None` where nothing is searched for.
-    fn automaton(&mut self) -> Option<Arc<AhoCorasick>> {
-        if self.texts.is_empty() {
-            return None;
+    /// Where its forms stand in a text that is in lower case, or what finds them.
+    fn search(&mut self, folded: &str) -> Result<Vec<Range<usize>>, Arc<AhoCorasick>> {
+        let work = self.texts.len().saturating_mul(folded.len() + BEGIN);
+        if self.built.is_none() && self.spent.saturating_add(work) > SMALL {
+            self.build();
         }
-        if self.built.is_none() {
-            let built = AhoCorasick::builder()
-                .ascii_case_insensitive(true)
-                .match_kind(MatchKind::LeftmostLongest)
-                .kind(Some(AhoCorasickKind::NoncontiguousNFA))
-                .build(self.texts.iter().map(std::string::String::as_bytes))
-                .ok()?;
-            self.built = Some(Arc::new(built));
+        if let Some(built) = &self.built {
+            return Err(Arc::clone(built));
         }
-        self.built.clone()
+        self.spent = self.spent.saturating_add(work);
+        let places = self.texts.iter().flat_map(|form| {
+            folded.match_indices(form.as_str()).map(|(at, form)| at..at + form.len())
+        });
+        Ok(places.collect())
+    }
+
+    fn is_changed(&mut self) {
+        self.built = None;
+        self.spent = 0;
+    }
+
+    fn build(&mut self) {
+        let built = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
+            .build(self.texts.iter().map(std::string::String::as_bytes));
+        self.built = built.ok().map(Arc::new);
     }
 }
 
@@ -134,7 +151,7 @@ impl Forms {
         let length = text.len();
         if !self.settled.texts.contains(&text) && self.recent.texts.insert(text) {
             self.recent.bytes += length;
-            self.recent.built = None;
+            self.recent.is_changed();
         }
     }
 
@@ -142,40 +159,26 @@ impl Forms {
         for tier in [&mut self.settled, &mut self.recent] {
             if tier.texts.remove(text) {
                 tier.bytes -= text.len();
-                tier.built = None;
+                tier.is_changed();
             }
         }
     }
 
-    /// Where its forms stand in a text that is in lower case, if that is soon found out.
-    fn places_at_once(&self, folded: &str) -> Option<Vec<Range<usize>>> {
-        let tiers = [&self.settled, &self.recent];
-        let work = tiers.map(|tier| tier.texts.len() * folded.len()).iter().sum::<usize>();
-        if work > SMALL {
-            return None;
-        }
-        let forms = tiers.into_iter().flat_map(|tier| &tier.texts);
-        let places = forms.flat_map(|form| {
-            folded.match_indices(form.as_str()).map(|(at, form)| at..at + form.len())
-        });
-        Some(places.collect())
-    }
-
-    fn automatons(&mut self) -> Vec<Arc<AhoCorasick>> {
+    fn search(&mut self, folded: &str) -> [Result<Vec<Range<usize>>, Arc<AhoCorasick>>; 2] {
         if self.recent.bytes > FEW_BYTES.max(self.settled.bytes / 4) {
             let recent = std::mem::take(&mut self.recent);
             self.settled.texts.extend(recent.texts);
             self.settled.bytes += recent.bytes;
-            self.settled.built = None;
+            self.settled.is_changed();
         }
-        [self.settled.automaton(), self.recent.automaton()].into_iter().flatten().collect()
+        [self.settled.search(folded), self.recent.search(folded)]
     }
 }
 
 /// What is known now, for one text.
 struct Search {
     /// Where the forms stand in it, or the automatons that find them.
-    forms: Result<Vec<Range<usize>>, Vec<Arc<AhoCorasick>>>,
+    forms: [Result<Vec<Range<usize>>, Arc<AhoCorasick>>; 2],
     /// Numbers of [`DIGITS`] hex digits.
     digits: Arc<HashSet<u64>>,
     /// Hashes of words, with what makes them.
@@ -335,9 +338,8 @@ impl Known {
 
     fn search(&mut self, text: &str) -> Search {
         let folded = Zeroizing::new(text.to_ascii_lowercase());
-        let at_once = self.forms.places_at_once(&folded);
         Search {
-            forms: at_once.ok_or_else(|| self.forms.automatons()),
+            forms: self.forms.search(&folded),
             digits: Arc::clone(&self.digits),
             words: Arc::clone(&self.words),
             hasher: self.hasher.clone(),
@@ -388,13 +390,13 @@ pub fn scrub(text: &str) -> String {
 
 impl Search {
     fn clean(&self, text: &str) -> String {
-        let mut hidden: Vec<Range<usize>> = match &self.forms {
-            Ok(places) => places.clone(),
-            Err(automatons) => {
-                let found = automatons.iter().flat_map(|forms| forms.find_iter(text));
-                found.map(|found| found.range()).collect()
+        let mut hidden: Vec<Range<usize>> = Vec::new();
+        for forms in &self.forms {
+            match forms {
+                Ok(places) => hidden.extend(places.iter().cloned()),
+                Err(built) => hidden.extend(built.find_iter(text).map(|found| found.range())),
             }
-        };
+        }
         if !self.digits.is_empty() {
             hidden.extend(runs_of_digits(&self.digits, text));
         }
@@ -574,8 +576,9 @@ mod tests {
             ["akV7LATE-secret-9Qb", "x kV7late-secret-9QWx5other y", "\"Zz9?quoted\\\"\" ü", "none"]
         {
             let long = format!("{text}{filler}");
-            assert!(known.forms.places_at_once(&long).is_none());
+            known.forms.recent.is_changed();
             let (short, long) = (known.search(text).clean(text), known.search(&long).clean(&long));
+            assert!(known.forms.recent.built.is_some(), "the long text was worth an automaton");
             assert!(long == format!("{short}{filler}"), "{short}");
             assert_eq!(short.contains(HIDDEN), text != "none", "{short}");
         }

@@ -14,7 +14,7 @@ use regex::Regex;
 use super::files::{self, FileText};
 use super::repository;
 use super::surroundings::is_env_file;
-use crate::admin_key::{self, InstanceSecret};
+use crate::admin_key::{BinaryKey, InstanceSecret};
 use crate::evidence::Observation;
 use crate::evidence::docker::DockerFacts;
 use crate::evidence::key::SecretPlace;
@@ -125,7 +125,8 @@ impl<'a> OldSecrets<'a> {
             }
             *trials -= 1;
             let key = Secret::new(found.as_str());
-            if self.secrets.iter().any(|(_, secret)| admin_key::open(&key, secret).is_some()) {
+            let key = BinaryKey::of(&key);
+            if self.secrets.iter().any(|(_, secret)| key.open(secret).is_some()) {
                 return Some((Held::OtherKey, found.start()));
             }
         }
