@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A whole run on an engine with one project, and on the same engine with 300 foreign containers and 1,000 volumes more: median of N
 # runs each, with a key that is accepted, and with one that is refused, so that volumes are looked into. Fails when the large engine
-# takes twice the time of the small one. Needs a Docker engine with the images of tests/lab (see .ci/run), best one of its own: what
+# takes more than 1.5 times as long. Needs a Docker engine with the images of tests/lab (see .ci/run), best one of its own: what
 # else goes on there is measured, too.
 #   benches/scale.sh [target/dist/convex-doctor] [N]
 set -euo pipefail
@@ -78,7 +78,7 @@ for i in 0 1; do
     awk -v label="${label[$i]}" -v small="${small[$i]}" -v large="${large[$i]}" \
         -v what="+ $containers containers, $volumes volumes" 'BEGIN {
             printf "%-26s %8.1f ms   %s %8.1f ms   %.2f times\n", label, small / 1000, what, large / 1000, large / small
-            exit large >= 2 * small
+            exit large > 1.5 * small
         }' || status=1
 done
 exit $status

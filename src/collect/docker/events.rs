@@ -8,7 +8,8 @@ use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptions;
 use futures_util::StreamExt;
 
-use super::{Listing, WantedObjects, failure};
+use super::engine::ReadEngine;
+use super::{WantedObjects, failure};
 use crate::evidence::docker::{DockerFacts, EngineEvent, EventSubject};
 use crate::names::PROJECT_LABEL;
 use crate::secret::sanitize;
@@ -47,7 +48,7 @@ impl EventFilter {
 ///
 /// # Errors
 /// Why it does not say.
-pub(super) async fn ask(listing: &Listing, now: i64) -> Result<Vec<EventMessage>, String> {
+pub(super) async fn ask(engine: &ReadEngine, now: i64) -> Result<Vec<EventMessage>, String> {
     let kinds = ["container", "volume"].map(str::to_owned).to_vec();
     let options = EventsOptions {
         since: Some((now - BACK).to_string()),
@@ -55,7 +56,6 @@ pub(super) async fn ask(listing: &Listing, now: i64) -> Result<Vec<EventMessage>
         until: Some(now.to_string()),
         filters: Some(HashMap::from([("type".to_owned(), kinds)])),
     };
-    let engine = &listing.engine;
     let read = async {
         let mut stream = std::pin::pin!(engine.client.events(Some(options)).take(MOST));
         let mut events = Vec::new();

@@ -10,6 +10,7 @@ use bollard::models::EventMessage;
 use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt;
 
+use super::engine::ReadEngine;
 use super::events::{self, EventFilter};
 use super::{Listing, WantedObjects, failure, log, summary};
 use crate::budget::{LOG_BYTES, LOG_READ_BYTES};
@@ -31,8 +32,16 @@ impl LookedBack {
         let running = summary::candidates(&listing.containers, wanted).into_iter();
         let running = running.filter(|(summary, _)| summary::is_running(summary));
         let names = running.map(|(summary, _)| summary::name_of(summary)).take(MOST).collect();
-        let (events, logs) = tokio::join!(events::ask(listing, now), logs(listing, names));
-        Self { events, logs }
+        // On the engine's thread: these answers come in a thousand pieces.
+        let (to_remember, to_read) = (listing.engine.clone(), listing.engine.clone());
+        let events = tokio::spawn(async move { events::ask(&to_remember, now).await });
+        let logs = tokio::spawn(async move { logs(&to_read, names).await });
+        let not_said = |_| Err("the events: internal error".to_owned());
+        Self {
+            events: events.await.unwrap_or_else(not_said),
+            // What is missing is asked for again.
+            logs: logs.await.unwrap_or_default(),
+        }
     }
 
     /// What of the events is about this project, the oldest first.
@@ -68,7 +77,7 @@ impl LookedBack {
         names.extend(others);
         names.truncate(MOST);
         let missing = names.iter().filter(|name| !self.logs.contains_key(*name)).cloned().collect();
-        self.logs.extend(logs(listing, missing).await);
+        self.logs.extend(logs(&listing.engine, missing).await);
         for container in docker.backends.iter_mut().filter(|one| names.contains(&one.name)) {
             container.log = match self.logs.remove(&container.name) {
                 Some(Ok(text)) => Observation::Seen(log::read(&text, nonces)),
@@ -80,22 +89,22 @@ impl LookedBack {
 }
 
 /// The ends of the logs of these containers, all at the same time.
-async fn logs(listing: &Listing, names: Vec<String>) -> BTreeMap<String, Result<String, String>> {
+async fn logs(engine: &ReadEngine, names: Vec<String>) -> BTreeMap<String, Result<String, String>> {
     let read = names.into_iter().map(|name| async {
-        let text = end_of_log(listing, &name).await;
+        let text = end_of_log(engine, &name).await;
         (name, text)
     });
     futures_util::future::join_all(read).await.into_iter().collect()
 }
 
-async fn end_of_log(listing: &Listing, container: &str) -> Result<String, String> {
+async fn end_of_log(engine: &ReadEngine, container: &str) -> Result<String, String> {
     let options = LogsOptions {
         stdout: true,
         stderr: true,
         tail: "1000".to_owned(),
         ..LogsOptions::default()
     };
-    let stream = listing.engine.client.logs(container, Some(options));
+    let stream = engine.client.logs(container, Some(options));
     let read = async {
         let mut text = Vec::new();
         let mut total = 0;
@@ -119,6 +128,6 @@ async fn end_of_log(listing: &Listing, container: &str) -> Result<String, String
         let start = text.len().saturating_sub(LOG_BYTES);
         Ok(String::from_utf8_lossy(&text[start..]).into_owned())
     };
-    let read = listing.engine.call(read).await;
+    let read = engine.call(read).await;
     read.map_err(|error| format!("the log of {container}: {}", failure::words(&error)))
 }
