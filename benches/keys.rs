@@ -1,4 +1,4 @@
-//! How many secrets a second are tried on one key: `cargo bench`.
+//! How many secrets a second are tried on one key: `cargo bench --bench keys`.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a bench tells the time")]
 
 use std::time::Instant;

@@ -2,7 +2,7 @@
 # A whole run on a healthy project of two containers and one with a stale key, beside what a person would type instead and
 # beside what the engine itself takes to answer the same questions: median of N runs each, in milliseconds; peak memory; the
 # time of `--version`. Needs a Docker engine with the images of tests/lab (see .ci/run). `convex-doctor -v` shows what
-# waited for what. `cargo bench` measures how many secrets a second are tried on a key.
+# waited for what. `cargo bench --bench keys` measures how many secrets a second are tried on a key.
 #   benches/whole_run.sh [target/dist/convex-doctor] [N]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
