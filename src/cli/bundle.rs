@@ -30,8 +30,13 @@ pub(super) struct BundleArguments {
     #[arg(long)]
     anonymize: bool,
     /// Write which name became what; keep this file
-    #[arg(long, value_name = "FILE", requires = "anonymize")]
+    #[arg(long, value_name = "FILE", requires = "anonymize", value_parser = file)]
     keep_table: Option<PathBuf>,
+}
+
+/// A file's name. `-` would be a file of that name, and who types it means something else.
+fn file(path: &str) -> Result<PathBuf, &'static str> {
+    if path == "-" { Err("name a file: it is to be kept") } else { Ok(path.into()) }
 }
 
 /// Looks as a diagnosis does, and writes what was seen.

@@ -295,7 +295,7 @@ impl<'a> Run<'a> {
             if is_rejected.await != Ok(true) {
                 return None;
             }
-            let asked = docker::LookedBack::ask(&listing, &wanted, self.evidence.collected_at);
+            let asked = docker::LookedBack::ask(&listing, &wanted);
             Some(self.clock.timed("docker: events, logs", asked).await)
         };
         let (found, dashboards, looked_back) = tokio::join!(
@@ -501,7 +501,7 @@ impl<'a> Run<'a> {
         let look = async {
             let looked_back = match self.looked_back.take() {
                 Some(asked) => asked,
-                None => docker::LookedBack::ask(listing, &wanted, self.evidence.collected_at).await,
+                None => docker::LookedBack::ask(listing, &wanted).await,
             };
             docker.events = looked_back.events(docker, &wanted);
             looked_back.read_logs(listing, docker, port, &self.nonces).await;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
@@ -206,6 +207,8 @@ pub(super) const HIDDEN: &str = "***";
 /// a router rule, and a commit's 40 digits, stay as they are. What is masked becomes known to the
 /// scrubber.
 pub fn mask(text: &str) -> String {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    let is_much = SEEN.fetch_add(text.len(), Ordering::Relaxed) > MUCH;
     let mut out = text.to_owned();
     if out.contains('@') {
         out = replaced(out, &USER_INFO, user_info);
@@ -213,7 +216,7 @@ pub fn mask(text: &str) -> String {
     if out.contains(BEGIN) {
         out = replaced(out, &PEM, pem);
     }
-    if may_have_form(&out) {
+    if is_much || may_have_form(&out) {
         out = replaced(out, &FORMS, form);
     }
     // After the forms: a path is made of the same signs as base64, and one of them may stand in it.
@@ -223,20 +226,24 @@ pub fn mask(text: &str) -> String {
     if out.contains(['?', '&']) {
         out = replaced(out, &QUERY, query);
     }
-    if has_word(&out, &["bearer", "basic"]) {
+    if is_much || has_word(&out, &["bearer", "basic"]) {
         out = replaced(out, &SCHEME, after_scheme);
     }
-    if has_word(&out, &["convex"]) {
+    if is_much || has_word(&out, &["convex"]) {
         out = replaced(out, &CONVEX, after_scheme);
     }
-    if may_have_flag(&out) {
+    if is_much || may_have_flag(&out) {
         out = replaced(out, &FLAG, after_flag);
     }
-    if may_have_named(&out) {
+    if is_much || may_have_named(&out) {
         out = replaced(out, &NAMED, named);
     }
     out
 }
+
+/// After so many bytes of all texts together, to compile the patterns is worth it, and to look before
+/// they are tried is not any more. What is found is the same.
+const MUCH: usize = 64 * 1024;
 
 /// How a private key begins.
 const BEGIN: &str = "-----BEGIN";

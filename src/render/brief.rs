@@ -14,6 +14,7 @@ const MOST: usize = 1_900;
 const HEADLINE: usize = 300;
 const TITLE: usize = 160;
 const DETAIL: usize = 420;
+const PRICE: usize = 240;
 const COMMANDS: usize = 480;
 const PATH: usize = 220;
 const VERSIONS: usize = 200;
@@ -47,6 +48,9 @@ fn first(message: &mut Message, cause: &Finding) {
     message.add(&format!("{}\n", cut(&prose(&cause.detail), DETAIL)));
     let Some(remedy) = cause.remedies.first() else { return };
     message.add(&format!("Fix: {}\n", cut(&prose(&remedy.title), TITLE)));
+    if let Some(price) = &remedy.price {
+        message.add(&format!("{}\n", cut(&prose(&price.sentence()), PRICE)));
+    }
     let mut commands = String::new();
     for command in &remedy.commands {
         let command = clean(&command.to_string());

@@ -348,7 +348,7 @@ fn ways(page: &mut Page, finding: &Finding) {
 fn carried_out(page: &mut Page, finding: &Finding, remedy: &Remedy) {
     if let Some(price) = &remedy.price {
         page.markup("<p>");
-        page.prose(&format!("Stops working: {}. Is kept: {}.", price.dies, price.stays));
+        page.prose(&price.sentence());
         page.markup("</p>\n");
     }
     fixes::commands(finding, remedy).iter().for_each(|line| command(page, line));

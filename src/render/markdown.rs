@@ -128,6 +128,9 @@ fn finding(out: &mut String, number: usize, finding: &Finding) {
             Order::Step | Order::Alternative => "Fix".to_owned(),
         };
         line(out, &format!("{mark}: {}\n", prose(&remedy.title)));
+        if let Some(price) = &remedy.price {
+            line(out, &format!("{}\n", prose(&price.sentence())));
+        }
         if !remedy.commands.is_empty() {
             let commands: Vec<String> =
                 remedy.commands.iter().map(|command| clean(&command.to_string())).collect();

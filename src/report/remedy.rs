@@ -156,6 +156,13 @@ pub struct Price {
     pub stays: String,
 }
 
+impl Price {
+    /// Both, as they stand before the command.
+    pub fn sentence(&self) -> String {
+        format!("Stops working: {}. Is kept: {}.", self.dies, self.stays)
+    }
+}
+
 /// Something that a person has to do, once or at several places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

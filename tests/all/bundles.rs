@@ -351,6 +351,13 @@ fn diff_names_what_changed_first() {
 }
 
 #[test]
+fn the_table_of_names_is_a_file() {
+    let run = doctor(&["bundle", "--anonymize", "--keep-table", "-"], None);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(String::from_utf8(run.stderr).unwrap().contains("name a file"));
+}
+
+#[test]
 fn a_bundle_is_not_fixed() {
     let path = broken();
     let refused = doctor(&["fix", path.to_str().unwrap(), "--apply"], None);

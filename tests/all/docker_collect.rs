@@ -263,7 +263,7 @@ async fn healthy_engine_yields_the_secret_in_force_the_file_and_the_log() {
 
     let nonces = ["aaaa".to_owned(), "bbbb".to_owned()];
     let mut seen = facts.clone();
-    let looked_back = docker::LookedBack::ask(&listing, &wanted(), 1_795_996_800).await;
+    let looked_back = docker::LookedBack::ask(&listing, &wanted()).await;
     looked_back.read_logs(&listing, &mut seen, None, &nonces).await;
     let log = seen.expected().unwrap().log.seen().unwrap();
     assert!(log.nonce_seen && log.refusal_adjacent);

@@ -524,6 +524,13 @@ fn the_brief_report_fits_one_message() {
             let cause = report.causes.first().map(|cause| format!("(`{}`, ", cause.id));
             assert!(cause.is_none_or(|cause| message.contains(&cause)), "{name}: {message}");
             assert!(message.contains("convex-doctor 0."), "{name}: {message}");
+            let remedy = report.causes.first().and_then(|cause| cause.remedies.first());
+            if remedy.is_some_and(|remedy| remedy.price.is_some()) {
+                // Before the command: what was pasted already is too late to be told.
+                let price = message.find("Stops working: ").expect(name);
+                let command = message.find("```sh").unwrap_or(message.len());
+                assert!(price < command, "{name}: {message}");
+            }
         }
     }
 }

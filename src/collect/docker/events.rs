@@ -48,12 +48,13 @@ impl EventFilter {
 ///
 /// # Errors
 /// Why it does not say.
-pub(super) async fn ask(engine: &ReadEngine, now: i64) -> Result<Vec<EventMessage>, String> {
+pub(super) async fn ask(engine: &ReadEngine) -> Result<Vec<EventMessage>, String> {
     let kinds = ["container", "volume"].map(str::to_owned).to_vec();
+    let until = jiff::Timestamp::now();
     let options = EventsOptions {
-        since: Some((now - BACK).to_string()),
-        // With an end, the engine closes the stream.
-        until: Some(now.to_string()),
+        since: Some((until.as_second() - BACK).to_string()),
+        // With an end, the engine closes the stream; what was in this very second belongs to it.
+        until: Some(format!("{}.{:09}", until.as_second(), until.subsec_nanosecond())),
         filters: Some(HashMap::from([("type".to_owned(), kinds)])),
     };
     let read = async {

@@ -27,14 +27,14 @@ pub struct LookedBack {
 }
 
 impl LookedBack {
-    /// The engine's events, and the logs of the backends that run. `now` is in seconds since 1970.
-    pub async fn ask(listing: &Listing, wanted: &WantedObjects<'_>, now: i64) -> Self {
+    /// The engine's events, and the logs of the backends that run.
+    pub async fn ask(listing: &Listing, wanted: &WantedObjects<'_>) -> Self {
         let running = summary::candidates(&listing.containers, wanted).into_iter();
         let running = running.filter(|(summary, _)| summary::is_running(summary));
         let names = running.map(|(summary, _)| summary::name_of(summary)).take(MOST).collect();
         // On the engine's thread: these answers come in a thousand pieces.
         let (to_remember, to_read) = (listing.engine.clone(), listing.engine.clone());
-        let events = tokio::spawn(async move { events::ask(&to_remember, now).await });
+        let events = tokio::spawn(async move { events::ask(&to_remember).await });
         let logs = tokio::spawn(async move { logs(&to_read, names).await });
         let not_said = |_| Err("the events: internal error".to_owned());
         Self {

@@ -125,8 +125,7 @@ impl ScreenPage {
     /// What carrying it out ends.
     fn cost_before(&mut self, remedy: &Remedy) {
         if let Some(price) = &remedy.price {
-            let (dies, stays) = (&price.dies, &price.stays);
-            self.paragraph("  ", &format!("Stops working: {dies}. Is kept: {stays}."));
+            self.paragraph("  ", &price.sentence());
         }
     }
 
