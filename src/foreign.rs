@@ -7,6 +7,7 @@ mod gate;
 mod patterns;
 mod plain;
 mod redact;
+mod secret_names;
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -18,9 +19,10 @@ use crate::secret::{Secret, sanitize};
 use patterns::HIDDEN;
 
 pub use gate::{Admitted, name, variable};
-pub use patterns::{is_key_or_secret, mask, names_a_secret};
+pub use patterns::{is_key_or_secret, mask};
 pub use plain::{is_plain, learn, learn_file, url, value, words};
 pub use redact::{Hidden, Redacted, redact};
+pub use secret_names::names_a_secret;
 
 /// Longer lines are cut: an excerpt needs no more of them.
 const LONGEST_LINE: usize = 160;

@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
         let ask_url = async {
             let mut endpoint = self.ask_url().await;
             self.ask_again(&mut endpoint).await;
-            // Nothing listens where there is no engine.
+            // Without an engine the answer is not needed.
             let _unheard = tell.send(rejected(&endpoint));
             endpoint
         };

@@ -7,124 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
+use super::secret_names::{ENDS, WHOLE, names_a_secret};
 use crate::secret::Secret;
-
-/// Words that say of a value that it is secret, as the whole or as the end of a word of a name.
-const ENDS: &[&str] = &[
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "PASSPHRAS",
-    "PASSCODE",
-    "TOKEN",
-    "CREDENTIAL",
-    "CRED",
-    "PASSWORT",
-    "KENNWORT",
-    "WACHTWOORD",
-    "CONTRASENA",
-    "CONTRASEÑA",
-    "SENHA",
-    "PAROLA",
-    "MOTDEPASSE",
-    "HASLO",
-];
-
-/// The same, as the whole of a word only: parts of other words end with them.
-const WHOLE: &[&str] = &[
-    "KEY",
-    "PASS",
-    "PGPASS",
-    "PRIVATE",
-    "PW",
-    "PWD",
-    "PSW",
-    "AUTH",
-    "JWT",
-    "OTP",
-    "TOTP",
-    "SALT",
-    "PEPPER",
-    "DSN",
-    "PIN",
-    "NONCE",
-    "SEED",
-    "MNEMONIC",
-    "BEARER",
-    "SIGNATURE",
-    "SIG",
-    "CERT",
-    "COOKIE",
-    "SESSION",
-    "CSRF",
-    "LICENSE",
-    "WEBHOOK",
-    "HMAC",
-    "SAS",
-];
-
-/// Words that end with `KEY`, `PASS` or `PWD` and are not.
-const HARMLESS: &[&str] = &[
-    "MONKEY",
-    "TURKEY",
-    "DONKEY",
-    "HOCKEY",
-    "JOCKEY",
-    "WHISKEY",
-    "BYPASS",
-    "COMPASS",
-    "ENCOMPASS",
-];
-
-/// Names with such a word whose values are public: what lies beside a key, not the key.
-const PUBLIC: &[&str] = &[
-    "KEYCLOAK_URL",
-    "SESSION_TIMEOUT",
-    "AUTH_URL",
-    "AUTH_DOMAIN",
-    "NEXTAUTH_URL",
-    "AUTH_TRUST_HOST",
-    "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-];
-
-/// Whether a variable's name says that its value may be secret: one of its words, not a part of one
-/// (`TOKENIZERS_…`).
-pub fn names_a_secret(name: &str) -> bool {
-    if PUBLIC.iter().any(|public| public.eq_ignore_ascii_case(name)) {
-        return false;
-    }
-    words_of(name).iter().any(|word| {
-        let bare = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        [bare, bare.strip_suffix('S').unwrap_or(bare)].iter().any(|one| {
-            WHOLE.contains(one)
-                || ENDS.iter().any(|end| one.ends_with(end))
-                || (["KEY", "PASS", "PWD"].iter().any(|end| one.ends_with(end))
-                    && !HARMLESS.contains(one))
-        })
-    })
-}
-
-/// The words of a name in capitals: at `_`, `-`, `.`, and where a capital follows a small letter.
-fn words_of(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut was_small = false;
-    for c in name.chars() {
-        let is_new = matches!(c, '_' | '-' | '.' | ' ') || (was_small && c.is_uppercase());
-        if is_new {
-            words.push(String::new());
-        }
-        if !matches!(c, '_' | '-' | '.' | ' ')
-            && let Some(word) = words.last_mut()
-        {
-            word.extend(c.to_uppercase());
-        }
-        was_small = c.is_lowercase();
-    }
-    words
-}
 
 /// Whether a whole text is an admin key or an instance secret.
 pub fn is_key_or_secret(text: &str) -> bool {
@@ -219,7 +103,7 @@ pub fn mask(text: &str) -> String {
     if is_much || may_have_form(&out) {
         out = replaced(out, &FORMS, form);
     }
-    // After the forms: a path is made of the same signs as base64, and one of them may stand in it.
+    // After the forms: base64 and paths have the same characters, and a path can contain a form.
     if may_have_base64(&out) {
         out = without_base64(&out);
     }

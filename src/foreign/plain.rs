@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::patterns::{HIDDEN, mask, names_a_secret};
+use super::patterns::{HIDDEN, mask};
+use super::secret_names::names_a_secret;
 use crate::secret::{Secret, is_name, sanitize, suspect};
 
 /// The text as far as plain words go, on one line. What is hidden becomes known to the scrubber.

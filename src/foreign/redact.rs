@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::patterns::{HIDDEN, names_a_secret};
+use super::patterns::HIDDEN;
 use super::plain::{learn_file, words};
+use super::secret_names::names_a_secret;
 use crate::secret::{Secret, sanitize, scrub};
 
 /// A text as it may be pasted, and what was hidden of it.

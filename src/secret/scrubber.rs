@@ -107,7 +107,7 @@ const SMALL: usize = 128 * 1024;
 const BEGIN: usize = 64;
 
 impl Tier {
-    /// Where its forms stand in a text that is in lower case, or what finds them.
+    /// The places of its forms in a text that is in lower case, or what finds them.
     fn search(&mut self, folded: &str) -> Result<Vec<Range<usize>>, Arc<AhoCorasick>> {
         let work = self.texts.len().saturating_mul(folded.len() + BEGIN);
         if self.built.is_none() && self.spent.saturating_add(work) > SMALL {
@@ -177,7 +177,7 @@ impl Forms {
 
 /// What is known now, for one text.
 struct Search {
-    /// Where the forms stand in it, or the automatons that find them.
+    /// The places of the forms in it, or the automatons that find them.
     forms: [Result<Vec<Range<usize>>, Arc<AhoCorasick>>; 2],
     /// Numbers of [`DIGITS`] hex digits.
     digits: Arc<HashSet<u64>>,
