@@ -553,6 +553,37 @@ mod tests {
     const PASSWORD: &str = "zq7HunterVeryLong42";
 
     #[test]
+    fn each_form_is_looked_for() {
+        for start in [
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "npm_",
+            "xoxb-",
+            "AIza",
+            "sk_",
+            "pk-",
+            "rk_",
+            "dop_v1_",
+            "hf_",
+            "AKIA",
+            "ASIA",
+            "|01",
+            "%7C01",
+            "\\u007c01",
+            "&#124;01",
+            "&#x7C;01",
+        ] {
+            let text = format!("{start}{}", "0123456789ABCDEF01234567");
+            assert!(FORMS.is_match(text.as_bytes()) && may_have_form(&text), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_secret_stays_as_docker_compose_has_it() {
         for text in [
             "curl -f http://localhost:3210/version || exit 1",
